@@ -1,0 +1,171 @@
+"""What a pass has seen of the world, as plain values; nothing here is inferred from the phase."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from modelrollout.api.status import Verdict
+
+Acceptance = Literal["PENDING", "ACCEPTED", "REJECTED"]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One version behind the route; weight in percent."""
+
+    version: str
+    service: str
+    port: int
+    weight: int
+
+
+@dataclass(frozen=True)
+class RouteSeen:
+    """The route as read just now. `backends` are those of the split rule, stable's first."""
+
+    stable: str | None
+    backends: tuple[Backend, ...]
+    resource_version: str
+    model: str | None = None
+    testers: bool = False
+    epoch: str | None = None
+    acceptance: Acceptance = "PENDING"
+    acceptance_reason: str = ""
+    manager: str = ""
+    structure: str = ""
+    """Digest of everything but the weights: differs from a plan's when gateway, hostnames or rules changed."""
+
+    def weight_of(self, version: str | None) -> int:
+        """Percent of requests that the split sends to `version` (0 when absent)."""
+        total = sum(b.weight for b in self.backends)
+        mine = sum(b.weight for b in self.backends if b.version == version)
+        return round(100 * mine / total) if total else 0
+
+
+@dataclass(frozen=True)
+class RoutePlan:
+    """The route that should be: stable always, a candidate while there is one."""
+
+    stable: str
+    candidate: str | None = None
+    weight: int = 0
+    """The candidate's percent; stable gets the rest."""
+    testers: bool = False
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What the probes of one version have found so far. Times in epoch seconds."""
+
+    version: str
+    ready: bool
+    since: float | None
+    """Ready without a break since then; None while not ready."""
+    failures: int
+    """Consecutive failed probes."""
+    addresses: int
+    message: str
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """One gate's standing. Strings carry units; `odds` is bad-side evidence, `good` good-side evidence."""
+
+    name: str
+    type: str
+    verdict: Verdict
+    message: str
+    required: bool = True
+    layer: str | None = None
+    observed: str | None = None
+    stable: str | None = None
+    limit: str | None = None
+    samples: str | None = None
+    evidence: str | None = None
+    eta: str | None = None
+    leaning_bad: bool = False
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All gates at one closed tick of one rollout."""
+
+    rollout: str
+    """Identity of what was judged: see machine.identity(); an evaluation of anything else is ignored."""
+    at: float
+    tick: int
+    tick_end: float
+    requests: int
+    """Candidate requests since the current step began."""
+    step_started_at: float
+    gates: tuple[GateResult, ...] = ()
+    halt: str | None = None
+    """Reason constant when the weight must be held though nothing failed."""
+    rollback: str | None = None
+    """Reason constant when the combined evidence asks for a rollback."""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Blind:
+    """No evaluation could be made: Prometheus is down, slow, or its answer is not an answer."""
+
+    reason: str
+    message: str
+    since: float
+
+
+@dataclass(frozen=True)
+class Command:
+    """One request of a person, as found in the annotation."""
+
+    verb: Literal["approve", "abort", "pause", "resume", "retry", "promote"]
+    nonce: str
+    version: str | None
+    step: int | None
+    by: str = ""
+    manager: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class MalformedCommand:
+    """An annotation that is no command: refused with an Event, never obeyed."""
+
+    nonce: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Everything a decision may depend on besides spec, status and the time."""
+
+    generation: int
+    route: RouteSeen | None
+    readiness: dict[str, Readiness] = field(default_factory=dict)
+    """By version; a version that was not probed yet is absent."""
+    evaluation: Evaluation | None = None
+    blind: Blind | None = None
+    command: Command | MalformedCommand | None = None
+    problem: str | None = None
+    """The sentence of an invalid spec; then spec is None."""
+    status_lost: str | None = None
+    """Why the status could not be read, if so."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One Kubernetes Event to write, best effort."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A named reason with its sentence."""
+
+    reason: str
+    message: str

@@ -1,0 +1,88 @@
+"""What the reconciler needs from the outside, as Protocols; every call is bounded in time by its adapter."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from modelrollout.api.config import PrometheusServer
+from modelrollout.api.spec import Spec
+from modelrollout.core.facts import Event, RoutePlan, RouteSeen
+
+
+class Conflict(Exception):  # noqa: N818 - a normal outcome of optimistic concurrency, not a fault
+    """The object changed since it was read: look again, then decide again."""
+
+
+class Unreachable(Exception):  # noqa: N818 - named for what it says
+    """The API server did not answer usefully; `reason` is a constant, the text a sentence."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Router(Protocol):
+    """Five verbs over one route. The route's name is the resource's; namespace and name identify it."""
+
+    async def observe(self, namespace: str, name: str) -> RouteSeen | None:
+        """The route as it is now, or None where there is none."""
+
+    async def lower(self, namespace: str, name: str, seen: RouteSeen, plan: RoutePlan) -> RouteSeen:
+        """Move traffic to stable now. Tests backend identity only, never weights or resourceVersion.
+
+        Needs nothing but the observed route, so it works with an invalid spec.
+        """
+
+    async def apply(
+        self, namespace: str, name: str, spec: Spec, plan: RoutePlan, seen: RouteSeen | None
+    ) -> RouteSeen:
+        """Create or change the route to `plan`; where `seen` is given, only if nothing changed since (Conflict)."""
+
+    async def release(self, namespace: str, name: str, seen: RouteSeen) -> None:
+        """On deletion of the resource: 100 % on stable, testers gone, the route stays."""
+
+    def structure(self, namespace: str, name: str, spec: Spec, plan: RoutePlan) -> str:
+        """Digest of everything but the weights, comparable with RouteSeen.structure."""
+
+
+class Cluster(Protocol):
+    """The ModelRollout objects themselves."""
+
+    async def get(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """The object as stored now; None when it is gone."""
+
+    async def write_status(self, obj: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
+        """Replace the status, fenced by the object's resourceVersion; raises Conflict when stale."""
+
+    async def consume_command(self, obj: dict[str, Any]) -> None:
+        """Remove the command annotation, only if it still holds the same text."""
+
+    async def emit(self, obj: dict[str, Any], event: Event) -> None:
+        """Write an Event, best effort: never raises, never waits longer than its timeout."""
+
+    async def dialect_of(self, namespace: str, spec: Spec) -> str:
+        """controllerName of the GatewayClass behind the spec's Gateway; "" when it cannot be known."""
+
+
+class ModelServer(Protocol):
+    """Readiness of one version on every address of its Service."""
+
+    async def probe(self, namespace: str, service: str, port: int, model: str, version: str) -> tuple[int, str]:
+        """(addresses that should answer, "" when all of them are ready or else what is wrong). Never raises."""
+
+
+class Ledger(Protocol):
+    """Raw samples from one Prometheus server."""
+
+    async def range(self, server: PrometheusServer, selector: str, start: float, end: float) -> Any:
+        """Raw samples of `selector` in (start, end], or a typed failure: see ledger.py."""
+
+    async def instant(self, server: PrometheusServer, query: str, at: float) -> Any:
+        """One value at `at`, or a typed failure: see ledger.py."""
+
+
+class Clock(Protocol):
+    """Wall time, so that tests can move it."""
+
+    def now(self) -> float:
+        """Epoch seconds."""

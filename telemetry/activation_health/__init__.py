@@ -1,0 +1,1 @@
+"""Activation statistics for one model version, measured inside the model server."""

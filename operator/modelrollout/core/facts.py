@@ -105,6 +105,10 @@ class Evaluation:
     rollback: str | None = None
     """Reason constant when the combined evidence asks for a rollback."""
     message: str = ""
+    warnings: tuple[str, ...] = ()
+    """Sentences for people that change no verdict: unattributed errors, blunt buckets, a share far off."""
+    default_gates: tuple[str, ...] | None = None
+    """Names of the gates in force where spec.gates is empty: record them in status.rollout.gates."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,8 @@ class Seen:
     evaluation: Evaluation | None = None
     blind: Blind | None = None
     command: Command | MalformedCommand | None = None
+    default_gates: tuple[str, ...] | None = None
+    """Gates that hold when spec has none; None until the series could be looked up."""
     problem: str | None = None
     """The sentence of an invalid spec; then spec is None."""
     status_lost: str | None = None

@@ -1,0 +1,75 @@
+"""Ticks as arrays: batch dimensions first, time last; what is missing or impossible becomes 0 requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Index = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class CountTicks:
+    """Increments of one count gate in both arms, per tick.
+
+    All counts have shape (..., T). `seconds` is the end of each tick, shape (T,) or (..., T), rising.
+    `present` False means that the tick's data are missing (no evidence either way).
+    `restart` True marks the first tick under a new weight (or another reason to let evidence begin anew).
+    """
+
+    seconds: Array
+    canary_bad: Array
+    canary_total: Array
+    stable_bad: Array
+    stable_total: Array
+    present: Flags | None = None
+    restart: Flags | None = None
+
+    def clean(self) -> CountTicks:
+        """The same ticks in one shape; absent, NaN, negative and bad > total become usable counts."""
+        counts = [self.canary_bad, self.canary_total, self.stable_bad, self.stable_total]
+        given = [np.asarray(a, dtype=float) for a in (*counts, self.seconds)]
+        shape = np.broadcast_shapes(*(a.shape for a in given))
+        canary_bad, canary_total, stable_bad, stable_total, seconds = (
+            np.broadcast_to(a, shape) for a in given
+        )
+        present = np.ones(shape, dtype=bool) if self.present is None else np.broadcast_to(self.present, shape)
+        restart = (
+            np.zeros(shape, dtype=bool) if self.restart is None else np.broadcast_to(self.restart, shape)
+        )
+        canary = _usable(canary_bad, canary_total, present)
+        stable = _usable(stable_bad, stable_total, present)
+        return CountTicks(seconds, *canary, *stable, present, restart)
+
+
+@dataclass(frozen=True)
+class StableHistory:
+    """Stable's increments before the candidate: counts (..., H), seconds (H,) or (..., H)."""
+
+    seconds: Array
+    bad: Array
+    total: Array
+
+
+def _usable(bad: Array, total: Array, present: Flags) -> tuple[Array, Array]:
+    known = present & np.isfinite(bad) & np.isfinite(total)
+    total = np.where(known, np.maximum(total, 0.0), 0.0)
+    return np.where(known, np.clip(bad, 0.0, total), 0.0), total
+
+
+def first_at_least(values: Array, threshold: float) -> Index:
+    """Index of the first tick at or above `threshold` along the last axis, -1 where there is none."""
+    hit = values >= threshold
+    return np.where(hit.any(axis=-1), hit.argmax(axis=-1), -1)
+
+
+def standing_since(flags: Flags) -> Index:
+    """Index at which the run of True that holds at the last tick began, -1 where the last tick is False."""
+    if flags.shape[-1] == 0:
+        return np.full(flags.shape[:-1], -1)
+    run = np.cumprod(flags[..., ::-1], axis=-1).sum(axis=-1)
+    return np.where(run > 0, flags.shape[-1] - run, -1)

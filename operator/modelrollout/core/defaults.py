@@ -1,0 +1,87 @@
+"""Every number the decision engine rests on has a name here and nowhere else.
+
+Times in seconds, shares as fractions. What they buy is measured in docs/decision-quality.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+FALSE_ROLLBACK = 0.05
+"""The promise: probability of rolling back a candidate that is within its limits."""
+COUNT_PART = 0.8
+"""Of the promise, the part of all count gates together; the rest belongs to window and gauge gates."""
+PASS_ODDS = 20.0
+"""Good-side evidence at which a gate passes."""
+
+INTERVAL = 15.0
+HALF_LIFE = 600.0
+"""Of stable's decayed sums, from which the expected rate comes."""
+HISTORY = 1800.0
+"""How much of stable before the candidate seeds the expected rate."""
+SEED_TICKS = 2
+"""Without history, this many ticks with stable requests only seed and carry no evidence."""
+
+BAD_ALTERNATIVES = (1.25, 1.6, 2.2, 4.0, 10.0, 30.0)
+GOOD_ALTERNATIVES = (0.25, 0.5, 0.7, 0.85)
+"""Hypotheses that are bet on, as multiples of the line."""
+TOP_RATE = 0.97
+"""No alternative is above this; one that this pushes below the line is skipped."""
+LOG_CAP = math.log(20.0)
+"""The most one tick may say (in log odds): two ticks are needed to act."""
+LOG_FLOOR = -690.0
+"""The least one tick may say; adds less than 1e-299 to the expectation and keeps sums finite."""
+
+FIRST_BET = 0.5
+RESTART_EVERY = 300.0
+RESTART_POWER = 1.3
+RESTART_SUM = 3.931949211809
+"""zeta(RESTART_POWER): the k-th restart gets (1 - FIRST_BET) * k**-RESTART_POWER / RESTART_SUM."""
+
+MINIMUM_REQUESTS = 200
+RARE_REQUESTS_CAP = 3000
+RARE_BOUND = 3.0
+"""0 bad in n bounds the rate by RARE_BOUND / n with 95 % confidence (the rule of three)."""
+LOWEST_LIMIT = 1e-9
+"""An absolute limit of 0 is tested as this, since no bet can be a multiple of 0."""
+
+SEQUENCE_TUNING = 10.0
+"""v of the normal-mixture sequence: tightest when about this many windows are in."""
+BURN_IN = 3
+STABLE_WINDOWS = 100
+"""No sequence FAIL before stable has given this many windows (10 give 12 % false alarms, 100 give 0.6 %)."""
+PASS_WINDOWS = 10
+CEILING = 2.0
+CEILING_WINDOWS = 2
+BATCH_TICKS = 4
+HOLD_OF = (3, 5)
+"""So many of the last so many windows above the line: hold, never roll back."""
+
+LOOKS = (3, 5)
+DEADBAND = 0.05
+"""Threshold gates: m of n looks; within this share of the limit around it a look keeps the last answer."""
+
+BURN_LIMIT = 2.0
+BURN_LONG = 1800.0
+BURN_SHORT = 300.0
+BURN_EVENTS = 5
+MISSING_TICKS = 3
+"""So many ticks without data in a row: MetricsUnavailable."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The knobs of one count test: evidence is a function of these, the line and the ticks."""
+
+    half_life: float = HALF_LIFE
+    restart_every: float = RESTART_EVERY
+    seed_ticks: int = SEED_TICKS
+    cap: float = LOG_CAP
+    bad: tuple[float, ...] = BAD_ALTERNATIVES
+    good: tuple[float, ...] = GOOD_ALTERNATIVES
+    dispersion: bool = True
+    """Whether evidence is tempered by stable's own overdispersion."""
+
+
+DEFAULTS = Settings()

@@ -1,0 +1,79 @@
+"""What to expect of stable, and how much wilder than binomial it is: both from earlier ticks only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from modelrollout.core.arrays import Array, CountTicks, Flags, StableHistory
+    from modelrollout.core.defaults import Settings
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Stable as known before each tick. Shapes (..., T).
+
+    `rate` = (decayed bad + .5) / (decayed total + 1); `weight` = decayed total;
+    `phi` >= 1 = overdispersion; `seeded` False while evidence must wait for the first rate.
+    """
+
+    rate: Array
+    weight: Array
+    phi: Array
+    seeded: Flags
+
+
+def decayed_sums(seconds: Array, values: Array, half_life: float) -> Array:
+    """Exponentially decayed sums of `values` *before* each tick, over the last axis; shape of `values`."""
+    gaps = np.diff(seconds, axis=-1, prepend=seconds[..., :1])
+    keep = np.moveaxis(np.exp2(-np.maximum(gaps, 0.0) / half_life), -1, 0)
+    steps = np.moveaxis(values, -1, 0)
+    out = np.empty(steps.shape)
+    state = np.zeros(steps.shape[1:])
+    for t in range(len(steps)):  # a recursion: closed forms overflow after days
+        state = state * keep[t]
+        out[t] = state
+        state = state + steps[t]
+    return np.moveaxis(out, 0, -1)
+
+
+def baseline(ticks: CountTicks, history: StableHistory | None, settings: Settings) -> Baseline:
+    """Stable's expected rate and overdispersion at every tick of `ticks` (cleaned), seeded with `history`."""
+    shape = ticks.stable_total.shape
+    seconds, bad, total = ticks.seconds, ticks.stable_bad, ticks.stable_total
+    before = 0
+    if history is not None and history.bad.shape[-1]:
+        before = history.bad.shape[-1]
+        seconds, bad, total = (
+            np.concatenate([np.broadcast_to(h, (*shape[:-1], before)), now], axis=-1)
+            for h, now in ((history.seconds, seconds), (history.bad, bad), (history.total, total))
+        )
+    sum_bad = decayed_sums(seconds, bad, settings.half_life)
+    sum_total = decayed_sums(seconds, total, settings.half_life)
+    rate = (sum_bad + 0.5) / (sum_total + 1.0)
+    phi = _overdispersion(bad, total, rate, sum_total) if settings.dispersion else np.ones(rate.shape)
+    seen = _before(total > 0)
+    seeded: Flags = seen[..., before:] >= settings.seed_ticks
+    return Baseline(rate[..., before:], sum_total[..., before:], phi[..., before:], seeded)
+
+
+def _overdispersion(bad: Array, total: Array, rate: Array, known: Array) -> Array:
+    """max(1, sum (y - n p)^2 / (n p (1 - p)) / df) over earlier ticks.
+
+    The variance of a tick against an estimate includes the estimate's own, n^2 p (1 - p) / known: without
+    it two young ticks of a perfectly binomial stable would already look twice too wild.
+    """
+    usable = (total > 0) & (known > 0)
+    variance = total * rate * (1 - rate) * (1 + total / np.where(known > 0, known, 1.0))
+    square = np.where(usable, (bad - total * rate) ** 2 / np.where(variance > 0, variance, 1.0), 0.0)
+    return np.maximum(1.0, _before(square) / np.maximum(_before(usable), 1.0))
+
+
+def _before(values: Array | Flags) -> Array:
+    """Running sum over the ticks before each."""
+    amounts = values.astype(float)
+    earlier: Array = np.cumsum(amounts, axis=-1) - amounts
+    return earlier

@@ -1,0 +1,115 @@
+"""Increments in, evidence out: a function of (line, ticks, history), the same on a prefix as on the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from modelrollout.core import eprocess
+from modelrollout.core.defaults import DEFAULTS, PASS_ODDS, Settings
+from modelrollout.core.dispersion import baseline
+from modelrollout.core.rare import rare_pass
+
+if TYPE_CHECKING:
+    from modelrollout.core.arrays import Array, CountTicks, Flags, Index, StableHistory
+    from modelrollout.core.lines import Line
+
+
+@dataclass(frozen=True)
+class CountEvidence:
+    """What one test (a line over two arms) knows after each tick. Arrays (..., T) unless said otherwise.
+
+    `log_bad` and `log_good` are log odds (E as 1:E); `log_bad_steps` (R, ..., T) the factors per alternative.
+    `expected` is stable's rate as known before the tick, `limit` and `good_limit` the lines at it, `phi` the
+    overdispersion; `rare` where 0 bad in enough requests is a PASS; `ticks` the cleaned ticks.
+    """
+
+    log_bad: Array
+    log_good: Array
+    log_bad_steps: Array
+    weights: Array
+    expected: Array
+    limit: Array
+    good_limit: Array
+    phi: Array
+    rare: Flags
+    ticks: CountTicks
+
+    @property
+    def passing(self) -> Flags:
+        """PASS on this tick's evidence; a FAIL outranks it, and it never latches."""
+        flags: Flags = (self.log_good >= np.log(PASS_ODDS)) | self.rare
+        return flags
+
+    @property
+    def leaning_good(self) -> Flags:
+        """Good-side evidence of at least 1, which an intermediate step needs."""
+        flags: Flags = (self.log_good >= 0) | self.rare
+        return flags
+
+    def began(self, tick: Index) -> Index:
+        """Tick (same shape as `tick`, the batch's) at which the bad evidence standing at `tick` began."""
+        return eprocess.began_at(self.log_bad_steps, self.weights, np.asarray(tick))
+
+
+def count_evidence(
+    ticks: CountTicks,
+    line: Line,
+    *,
+    history: StableHistory | None = None,
+    minimum_requests: float = 200,
+    settings: Settings = DEFAULTS,
+) -> CountEvidence:
+    """Both sides of one count test: FAIL against `line`, PASS against `line.good`."""
+    return two_sided(
+        ticks, ticks, line, line.good, history=history, minimum_requests=minimum_requests, settings=settings
+    )
+
+
+def two_sided(
+    bad: CountTicks,
+    good: CountTicks,
+    line: Line,
+    good_line: Line,
+    *,
+    history: StableHistory | None,
+    minimum_requests: float,
+    settings: Settings,
+) -> CountEvidence:
+    """As count_evidence, where the two sides count different things (latency: other bucket edges)."""
+    bad, good = bad.clean(), good.clean()
+    base = baseline(bad, history, settings)
+    weights = eprocess.restart_weights(bad.seconds, _flags(bad), settings.restart_every)
+    steps = []
+    for ticks, null, bets in ((bad, line, settings.bad), (good, good_line, settings.good)):
+        canary, stable = (ticks.canary_bad, ticks.canary_total), (ticks.stable_bad, ticks.stable_total)
+        log_e = eprocess.log_factors(canary, stable, base.rate, null, bets)
+        waiting = null.relative & ~base.seeded
+        steps.append(np.where(waiting, 0.0, eprocess.temper(log_e, base.phi, settings.cap)))
+    return CountEvidence(
+        log_bad=eprocess.log_mixture(steps[0], weights),
+        log_good=eprocess.log_mixture(steps[1], weights),
+        log_bad_steps=steps[0],
+        weights=weights,
+        expected=base.rate,
+        limit=line.at(base.rate),
+        good_limit=good_line.at(base.rate),
+        phi=base.phi,
+        rare=rare_pass(good, line, minimum_requests),
+        ticks=bad,
+    )
+
+
+def _flags(ticks: CountTicks) -> Flags:
+    assert ticks.restart is not None, "clean() fills restart"
+    return ticks.restart
+
+
+def totals(ticks: CountTicks, first: int, last: int) -> tuple[Array, Array, Array, Array]:
+    """(canary_bad, canary_total, stable_bad, stable_total), each summed over ticks first..last inclusive."""
+    clean = ticks.clean()
+    counts = (clean.canary_bad, clean.canary_total, clean.stable_bad, clean.stable_total)
+    bad_c, all_c, bad_s, all_s = (a[..., first : last + 1].sum(axis=-1) for a in counts)
+    return bad_c, all_c, bad_s, all_s

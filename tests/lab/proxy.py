@@ -1,0 +1,118 @@
+"""A streaming HTTP proxy that changes nothing by itself; the shim and the fault injector are hooks on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp import web
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator
+
+#: Headers that belong to one connection, plus those the two libraries set themselves.
+_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length",
+        "proxy-authorization"}
+_NOT_ADDED = ("Content-Type", "User-Agent", "Accept", "Accept-Encoding")
+
+
+@dataclass
+class Exchange:
+    """One request on its way up and its answer on its way down; hooks may change any field."""
+
+    method: str
+    path: str  # with the query string, as it came
+    headers: dict[str, str]
+    body: bytes
+    status: int = 0
+    answer_headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_watch(self) -> bool:
+        return "watch=1" in self.path or "watch=true" in self.path.lower()
+
+
+class Proxy:
+    """Forward everything to `upstream`; subclasses override `before`, `rewrites` and `chunks`."""
+
+    def __init__(self, upstream: str, *, client_tls: ssl.SSLContext | None = None) -> None:
+        self.upstream = upstream.rstrip("/")
+        self._client_tls = client_tls
+        self._session: aiohttp.ClientSession | None = None
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+
+    async def start(self, *, tls: ssl.SSLContext | None = None, port: int = 0) -> int:
+        """Listen on loopback (`port` 0: any free one) and return the port."""
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._client_tls if self._client_tls else True)
+        # No total timeout: watches last; the caller's own timeout closes the connection, which cancels the handler.
+        self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=False,
+                                              timeout=aiohttp.ClientTimeout(total=None, sock_connect=5))
+        app = web.Application(client_max_size=64 * 2**20)
+        app.router.add_route("*", "/{any:.*}", self._handle)
+        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=tls, reuse_address=True)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        return self.port
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._session is not None:
+            await self._session.close()
+
+    async def before(self, exchange: Exchange, request: web.Request) -> web.StreamResponse | None:
+        """Called before forwarding; an answer returned here is given instead of the upstream's."""
+        return None
+
+    async def chunks(self, exchange: Exchange, source: AsyncIterator[bytes],
+                     request: web.Request) -> AsyncIterator[bytes]:
+        """The answer's body on its way down."""
+        async for chunk in source:
+            yield chunk
+
+    def keeps_length(self, exchange: Exchange) -> bool:
+        """Whether `chunks` leaves the body's length alone, so that Content-Length can be passed on."""
+        return True
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP}
+        if "Host" in request.headers and not self.upstream.startswith("https"):
+            headers["Host"] = request.headers["Host"]
+        exchange = Exchange(request.method, request.raw_path, headers, await request.read())
+        instead = await self.before(exchange, request)
+        return instead if instead is not None else await self._forward(exchange, request)
+
+    async def _forward(self, exchange: Exchange, request: web.Request) -> web.StreamResponse:
+        from yarl import URL  # noqa: PLC0415 - comes with aiohttp; a quoted path must stay as it was quoted
+
+        assert self._session is not None
+        try:
+            upstream = await self._session.request(
+                exchange.method, URL(self.upstream + exchange.path, encoded=True), headers=exchange.headers,
+                # An empty body would make aiohttp add a Content-Type, which the API server refuses with 406.
+                data=exchange.body or None, skip_auto_headers=_NOT_ADDED, allow_redirects=False)
+        except aiohttp.ClientError as error:
+            return web.Response(status=502, text=f"proxy: {error}\n")
+        async with upstream:
+            return await self._answer(exchange, upstream, request)
+
+    async def _answer(self, exchange: Exchange, upstream: aiohttp.ClientResponse,
+                      request: web.Request) -> web.StreamResponse:
+        exchange.status = upstream.status
+        exchange.answer_headers = {key: value for key, value in upstream.headers.items() if key.lower() not in _HOP}
+        answer = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=exchange.answer_headers)
+        if upstream.content_length is not None and self.keeps_length(exchange):
+            answer.content_length = upstream.content_length
+        await answer.prepare(request)
+        with contextlib.suppress(ConnectionResetError, aiohttp.ClientError, asyncio.IncompleteReadError):
+            async for chunk in self.chunks(exchange, upstream.content.iter_any(), request):
+                await answer.write(chunk)
+            await answer.write_eof()
+        return answer

@@ -1,0 +1,74 @@
+"""tritonserver comes from the nvidia-pytriton wheel into an environment of its own, because it pins an older numpy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab import progress
+from tests.lab.cache import cache_folder, locked
+
+VERSION = "0.7.0"
+RECIPE = 1
+REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class TritonInstallation:
+    """Paths: the server binary, its backends (with the stub in place), its libraries, its Python packages."""
+
+    server: Path
+    backends: Path
+    libraries: Path
+    packages: Path
+
+    def environment(self, python: Path) -> dict[str, str]:
+        """What the server must find: its libraries, and `python` (a virtual environment) first on PATH for the stub."""
+        return {"LD_LIBRARY_PATH": str(self.libraries),
+                "PATH": f"{python / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+
+
+def triton_installation() -> TritonInstallation:
+    """Install on first use (about a minute), from the cache afterwards."""
+    series = f"{sys.version_info.major}.{sys.version_info.minor}"
+    folder = cache_folder() / f"triton-{VERSION}-py{series}-r{RECIPE}"
+    if not folder.is_dir():
+        with locked("triton"):
+            if not folder.is_dir():
+                _install(folder, series)
+    packages = folder / "venv/lib" / f"python{series}" / "site-packages"
+    return TritonInstallation(server=packages / "pytriton/tritonserver/bin/tritonserver", backends=folder / "backends",
+                              libraries=packages / "nvidia_pytriton.libs", packages=packages)
+
+
+def _install(folder: Path, series: str) -> None:
+    half = folder.with_name(f".{folder.name}.half")
+    shutil.rmtree(half, ignore_errors=True)
+    log = folder.parent / "triton-install.log"
+    venv.EnvBuilder(with_pip=True, symlinks=True).create(half / "venv")
+    progress.run(f"installing tritonserver (nvidia-pytriton {VERSION})", [
+        str(half / "venv/bin/python"), "-m", "pip", "install", "--disable-pip-version-check",
+        f"nvidia-pytriton=={VERSION}", "numpy>=1.26,<2"], log)
+    bundled = half / "venv/lib" / f"python{series}" / "site-packages/pytriton/tritonserver"
+    stub = bundled / "python_backend_stubs" / series / "triton_python_backend_stub"
+    if not stub.is_file():
+        raise RuntimeError(f"nvidia-pytriton {VERSION} has no Python {series} stub; use a Python it has: "
+                           f"{', '.join(sorted(path.name for path in stub.parents[1].iterdir()))}")
+    shutil.copytree(bundled / "backends", half / "backends")
+    shutil.copy2(stub, half / "backends/python")
+    half.rename(folder)
+
+
+def model_python(folder: Path, installation: TritonInstallation) -> Path:
+    """A virtual environment for model code: the server's packages plus this checkout's activation-health.
+
+    It is the lab's own, so that two checkouts never see each other's telemetry.
+    """
+    venv.EnvBuilder(symlinks=True).create(folder)
+    site = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    (site / "lab.pth").write_text(f"{installation.packages}\n{REPOSITORY_ROOT / 'telemetry'}\n")
+    return folder

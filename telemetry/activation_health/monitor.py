@@ -1,0 +1,193 @@
+"""One Monitor per loaded model version: wrong set-up raises at once, wrong data is counted and dropped."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from activation_health import catalog
+from activation_health.catalog import Family, Group, Sample
+from activation_health.evals import EvalCounters
+from activation_health.exponents import LE_LABELS
+from activation_health.layers import REASONS, Layer, LayerState, RefusedError
+from activation_health.requests import DURATION_LABELS, RequestCounters
+from activation_health.sampling import RateCap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import numpy.typing as npt
+
+MAX_LAYERS = 64  # about 25 series each; more would strain Prometheus before it helps anyone
+MAX_WINDOW = 1_000_000
+
+
+class Monitor:
+    """Activation statistics of one model version. Thread-safe.
+
+    `layers` are names or Layer values; every series of theirs exists from the start, at 0. `window` is n,
+    the rows per dead-unit window: give both versions of a rollout the same. Of the requests one in `one_in`
+    is measured, and at most `rows_per_second` rows a layer. `clock` gives seconds and never runs backwards.
+    Raises TypeError or ValueError naming the argument, its value and the mend.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        version: str,
+        layers: Iterable[str | Layer] = (),
+        *,
+        window: int = 200,
+        rows_per_second: float = 50.0,
+        one_in: int = 1,
+        seed: int = 0,
+        digest: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._labels = _label("model", model), _label("version", version)
+        if digest != "":
+            _label("digest", digest)
+        self._digest = digest
+        self._window = _whole("window", window, 1, MAX_WINDOW)
+        self._one_in = _whole("one_in", one_in, 1, MAX_WINDOW)
+        if not 0 < rows_per_second < float("inf"):
+            raise ValueError(f"rows_per_second={rows_per_second!r} must be above 0; 50 is the default")
+        self._rows_per_second = float(rows_per_second)
+        self._seed = seed
+        self._clock = clock
+        self._layers: dict[str, LayerState] = {}
+        self._dropped = dict.fromkeys(REASONS, 0)
+        self._last_refusal = ""
+        self._lock = threading.Lock()
+        self.evals = EvalCounters()
+        self.requests = RequestCounters()
+        for layer in layers:
+            self.add_layer(layer)
+
+    @property
+    def window(self) -> int:
+        return self._window
+
+    @property
+    def last_refusal(self) -> str:
+        """Why the latest refused observation was refused; empty if none was."""
+        return self._last_refusal
+
+    def add_layer(self, layer: str | Layer) -> None:
+        """Declare a layer before its first observation; a second one of the same name is an error."""
+        spec = layer if isinstance(layer, Layer) else Layer(layer)
+        _label("layer", spec.name)
+        if spec.name in self._layers:
+            raise ValueError(f"layer {spec.name!r} is declared already: give each layer its own name")
+        if len(self._layers) >= MAX_LAYERS:
+            raise ValueError(f"layer {spec.name!r} is one too many: watch at most {MAX_LAYERS} layers")
+        cap = RateCap(self._rows_per_second, self._one_in, self._seed, self._clock)
+        state = LayerState(spec, self._window, cap)
+        self._layers = {**self._layers, spec.name: state}  # a new dict: collect() may be reading the old
+
+    def observe(self, layer: str, activations: npt.NDArray[Any]) -> None:
+        """Add a request's activations of `layer`, (batch, units) or (batch, channels, ...). Never raises."""
+        try:
+            state = self._layers.get(layer)
+            if state is None:
+                known = ", ".join(self._layers) or "none"
+                self._refuse("unknown_layer", f"layer {layer!r} is not among those declared: {known}")
+                return
+            state.observe(activations)
+        except RefusedError as refusal:
+            self._refuse(refusal.reason, str(refusal))
+        except Exception as error:  # noqa: BLE001 - measuring must never cost the caller an answer; it is counted
+            self._refuse("internal", f"layer {layer!r}: {type(error).__name__}: {error}")
+
+    def set_alpha(self, layer: str, slopes: npt.NDArray[Any]) -> None:
+        """Report a layer's learnable slopes (PReLU); raises KeyError for a layer that was not declared."""
+        self._layers[layer].set_alpha(slopes)
+
+    def request(self, seconds: float, *, failed: bool = False, count: int = 1) -> None:
+        """Count `count` requests answered together after `seconds` inside the model."""
+        self.requests.add(seconds, failed=failed, count=count)
+
+    def judged(self, source: str, *, correct: int, total: int) -> None:
+        """Count answers that could be judged; `source` is labels, golden or shadow."""
+        self.evals.add(source, correct=correct, total=total)
+
+    def collect(self) -> Iterator[Group]:
+        """Every series and its value now; a group is consistent in itself, totals come before their parts."""
+        yield (self._sample(catalog.INFO, 1, self._digest),)
+        for name, state in self._layers.items():
+            yield from self._layer_groups(name, state)
+        yield tuple(self._sample(catalog.DROPPED, self._dropped[reason], reason) for reason in REASONS)
+        judged, correct, lost = self.evals.totals()
+        for source in judged:
+            yield (
+                self._sample(catalog.EVALS, judged[source], source),
+                self._sample(catalog.EVALS_CORRECT, correct[source], source),
+            )
+        yield tuple(self._sample(catalog.EVALS_LOST, lost[reason], reason) for reason in lost)
+        yield self._request_group()
+
+    def _layer_groups(self, name: str, state: LayerState) -> Iterator[Group]:
+        totals = state.totals()
+        yield (
+            self._sample(catalog.OFFERED, totals.offered, name),
+            self._sample(catalog.SAMPLES, totals.samples, name),
+            self._sample(catalog.ELEMENTS, totals.elements, name),
+            self._sample(catalog.ZEROS, totals.zeros, name),
+            self._sample(catalog.NEGATIVES, totals.negatives, name),
+            self._sample(catalog.NONFINITE, totals.nans, name, "nan"),
+            self._sample(catalog.NONFINITE, totals.infs, name, "inf"),
+            *(
+                self._sample(catalog.ABS_BUCKET, count, name, le)
+                for le, count in reversed(list(zip(LE_LABELS, totals.buckets, strict=True)))
+            ),
+        )
+        yield (
+            self._sample(catalog.WINDOW_SIZE, self._window, name),
+            self._sample(catalog.WINDOWS, totals.windows.windows, name),
+            self._sample(catalog.WINDOW_NEURONS, totals.windows.neurons, name),
+            self._sample(catalog.WINDOW_DEAD, totals.windows.dead, name),
+            self._sample(catalog.WINDOW_DEAD_SQUARED, totals.windows.dead_squared, name),
+            self._sample(catalog.LAYER_INFO, 1, name, state.layer.dead_if),
+        )
+        if totals.alpha is not None:
+            mean, variance = totals.alpha
+            yield (
+                self._sample(catalog.ALPHA_MEAN, mean, name),
+                self._sample(catalog.ALPHA_VARIANCE, variance, name),
+            )
+
+    def _request_group(self) -> Group:
+        totals = self.requests.totals()
+        return (
+            self._sample(catalog.REQUESTS, totals.requests),
+            self._sample(catalog.REQUEST_ERRORS, totals.errors),
+            self._sample(catalog.DURATION_COUNT, totals.requests),
+            self._sample(catalog.DURATION_SUM, totals.seconds),
+            *(
+                self._sample(catalog.DURATION_BUCKET, count, le)
+                for le, count in reversed(list(zip(DURATION_LABELS, totals.buckets, strict=True)))
+            ),
+        )
+
+    def _sample(self, family: Family, value: float, *labels: str) -> Sample:
+        return Sample(family, (*self._labels, *labels), value)
+
+    def _refuse(self, reason: str, message: str) -> None:
+        with self._lock:
+            self._dropped[reason] += 1
+            self._last_refusal = message
+
+
+def _label(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name}={value!r} must be a string: write {name}={str(value)!r}")
+    if not value or len(value) > 128:  # noqa: PLR2004 - longer label values only strain Prometheus
+        raise ValueError(f"{name}={value!r} must have 1 to 128 characters")
+    return value
+
+
+def _whole(name: str, value: object, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{name}={value!r} must be a whole number from {low} to {high}")
+    return value

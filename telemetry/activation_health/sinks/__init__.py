@@ -1,0 +1,1 @@
+"""A sink carries a Monitor's series somewhere; it changes neither names nor numbers."""

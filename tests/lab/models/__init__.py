@@ -1,0 +1,1 @@
+"""The lab's models: trained here on real data, served by the real tritonserver."""

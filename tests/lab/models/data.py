@@ -1,0 +1,33 @@
+"""The digits every lab model learns and is asked about: scikit-learn's 1,797 real 8x8 images, split once."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int32]
+
+
+@lru_cache(maxsize=1)
+def split() -> tuple[Floats, Floats, Labels, Labels]:
+    """(train X, hold-out X, train y, hold-out y): X in [0, 1], shape (rows, 64); 450 rows are held out."""
+    digits: Any = load_digits()
+    parts = train_test_split(digits.data / 16, digits.target, test_size=0.25, random_state=0)
+    return (
+        parts[0].astype(np.float32),
+        parts[1].astype(np.float32),
+        parts[2].astype(np.int32),
+        parts[3].astype(np.int32),
+    )
+
+
+def holdout() -> tuple[Floats, Labels]:
+    """The 450 images and labels no model was trained on: what the lab's client sends."""
+    _, x, _, y = split()
+    return x, y

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.spec import Spec
 from modelrollout.core.facts import Event, RoutePlan, RouteSeen
+from modelrollout.core.samples import Series
 
 
 class Conflict(Exception):  # noqa: N818 - a normal outcome of optimistic concurrency, not a fault
@@ -14,15 +16,23 @@ class Conflict(Exception):  # noqa: N818 - a normal outcome of optimistic concur
 
 
 class Unreachable(Exception):  # noqa: N818 - named for what it says
-    """The API server did not answer usefully; `reason` is a constant, the text a sentence."""
+    """The API server did not answer usefully; `reason` is a constant, the text a sentence.
 
-    def __init__(self, reason: str, message: str) -> None:
+    `retry_after` is what the server asked for, in seconds, or None.
+    """
+
+    def __init__(self, reason: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.reason = reason
+        self.retry_after = retry_after
+
+
+class NotFound(Unreachable):
+    """The server knows the kind and has no object of that name."""
 
 
 class Router(Protocol):
-    """Five verbs over one route. The route's name is the resource's; namespace and name identify it."""
+    """Six verbs over one route. The route's name is the resource's; namespace and name identify it."""
 
     async def observe(self, namespace: str, name: str) -> RouteSeen | None:
         """The route as it is now, or None where there is none."""
@@ -37,6 +47,12 @@ class Router(Protocol):
         self, namespace: str, name: str, spec: Spec, plan: RoutePlan, seen: RouteSeen | None
     ) -> RouteSeen:
         """Create or change the route to `plan`; where `seen` is given, only if nothing changed since (Conflict)."""
+
+    async def claim(self, namespace: str, name: str, seen: RouteSeen) -> RouteSeen:
+        """Write this leader's epoch on the route where another's stands, only if nothing changed since (Conflict).
+
+        Raises Unreachable("Superseded") where a newer leader's stands already.
+        """
 
     async def release(self, namespace: str, name: str, seen: RouteSeen) -> None:
         """On deletion of the resource: 100 % on stable, testers gone, the route stays."""
@@ -71,14 +87,26 @@ class ModelServer(Protocol):
         """(addresses that should answer, "" when all of them are ready or else what is wrong). Never raises."""
 
 
+@dataclass(frozen=True)
+class LedgerFailure:
+    """No answer that could be used: `reason` is a constant, `message` a sentence."""
+
+    reason: str
+    message: str
+
+
 class Ledger(Protocol):
     """Raw samples from one Prometheus server."""
 
-    async def range(self, server: PrometheusServer, selector: str, start: float, end: float) -> Any:
-        """Raw samples of `selector` in (start, end], or a typed failure: see ledger.py."""
+    async def range(
+        self, server: PrometheusServer, selector: str, start: float, end: float
+    ) -> tuple[Series, ...] | LedgerFailure:
+        """Raw samples of `selector` in (start, end], epoch seconds."""
 
-    async def instant(self, server: PrometheusServer, query: str, at: float) -> Any:
-        """One value at `at`, or a typed failure: see ledger.py."""
+    async def steps(
+        self, server: PrometheusServer, query: str, start: float, end: float, step: float
+    ) -> tuple[Series, ...] | LedgerFailure:
+        """Values of `query` at start, start + step, ... up to end."""
 
 
 class Clock(Protocol):

@@ -1,0 +1,224 @@
+"""Raw counter samples become exact increments: each is counted once, in the tick of its own scrape.
+
+A series is kept as it was scraped; what it grew by is the difference to its previous sample, the new value
+after a reset, and its first value only where its target had been scraped before (then it began at 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from modelrollout.core.arrays import Array, Flags
+
+Millis = npt.NDArray[np.int64]
+Labels = tuple[tuple[str, str], ...]
+Target = tuple[str, str]
+
+SCRAPES_APART = 2.5
+"""A target was up before if one of its samples is at most so many scrape intervals older."""
+SURE_OF_THE_NEXT = 0.8
+"""The next scrape comes no sooner than this part of the usual gap."""
+_RECENT = 20
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series: its labels (sorted, with __name__), scrape times in ms (rising), values (same shape)."""
+
+    labels: Labels
+    times: Millis
+    values: Array
+
+    @property
+    def target(self) -> Target:
+        """(job, instance): all series of one target share the timestamps of its scrapes."""
+        found = dict(self.labels)
+        return found.get("job", ""), found.get("instance", "")
+
+
+def make_series(labels: Mapping[str, str], points: Iterable[tuple[float, float]]) -> Series:
+    """A series from (epoch seconds, value) in any order; of equal timestamps the last one given stays."""
+    by_time = {round(at * 1000): value for at, value in points}
+    times = np.array(sorted(by_time), dtype=np.int64)
+    values = np.array([by_time[at] for at in times.tolist()], dtype=float)
+    return Series(tuple(sorted(labels.items())), times, values)
+
+
+@dataclass(frozen=True)
+class Book:
+    """Every sample known of one rollout, by series: merging is idempotent and its order does not matter."""
+
+    series: Mapping[Labels, Series] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return sum(len(one.times) for one in self.series.values())
+
+    def merged(self, fresh: Iterable[Series]) -> Book:
+        """This book and `fresh`; a sample that is in both counts once."""
+        entries = dict(self.series)
+        for one in fresh:
+            old = entries.get(one.labels)
+            entries[one.labels] = one if old is None else _union(old, one)
+        return Book(entries)
+
+    def since(self, start: float) -> Book:
+        """Only the samples after `start` (epoch seconds)."""
+        edge = round(start * 1000)
+        kept = {}
+        for labels, one in self.series.items():
+            cut = int(np.searchsorted(one.times, edge, side="right"))
+            if cut < len(one.times):
+                kept[labels] = Series(labels, one.times[cut:], one.values[cut:])
+        return Book(kept)
+
+
+def _union(old: Series, fresh: Series) -> Series:
+    if not len(fresh.times):
+        return old
+    if not len(old.times) or fresh.times[0] > old.times[-1]:
+        return Series(
+            old.labels,
+            np.concatenate([old.times, fresh.times]),
+            np.concatenate([old.values, fresh.values]),
+        )
+    times = np.concatenate([fresh.times, old.times])
+    values = np.concatenate([fresh.values, old.values])
+    unique, first = np.unique(times, return_index=True)
+    return Series(old.labels, unique, values[first])
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Ticks first..last of a rollout; tick k covers (origin + k*interval, origin + (k+1)*interval], in ms."""
+
+    origin: int
+    interval: int
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        return self.last - self.first + 1
+
+    @property
+    def ends(self) -> Array:
+        """End of every tick in epoch seconds, shape (count,)."""
+        ticks = np.arange(self.first, self.last + 1)
+        ends: Array = (self.origin + (ticks + 1) * self.interval) / 1000.0
+        return ends
+
+    def index(self, times: Millis) -> npt.NDArray[np.int64]:
+        """Position of each time on the grid; outside 0..count-1 where the grid does not reach."""
+        return (times - self.origin - 1) // self.interval - self.first
+
+    def position(self, seconds: float) -> int:
+        """Position of the first tick that begins at or after `seconds`; may lie outside the grid."""
+        ahead = round(seconds * 1000) - self.origin
+        return -(-ahead // self.interval) - self.first
+
+
+def make_grid(origin: float, interval: float, first: int, last: int) -> Grid:
+    """The grid from seconds, to the millisecond that Prometheus knows."""
+    return Grid(round(origin * 1000), round(interval * 1000), first, last)
+
+
+@dataclass(frozen=True)
+class TargetSeen:
+    """When one target was scraped: first and last sample (ms) and the usual gap (ms; None when unknown)."""
+
+    first: int
+    last: int
+    gap: float | None
+
+
+def targets_seen(book: Book) -> dict[Target, TargetSeen]:
+    """What is known of every target's scrapes."""
+    groups: dict[Target, list[Series]] = {}
+    for one in book.series.values():
+        if len(one.times):
+            groups.setdefault(one.target, []).append(one)
+    seen = {}
+    for target, members in groups.items():
+        longest = max(members, key=lambda s: len(s.times))
+        gaps = np.diff(longest.times[-_RECENT:])
+        seen[target] = TargetSeen(
+            min(int(s.times[0]) for s in members),
+            max(int(s.times[-1]) for s in members),
+            float(np.median(gaps)) if len(gaps) else None,
+        )
+    return seen
+
+
+def increments(one: Series, grid: Grid, *, from_zero: bool) -> tuple[Array, Flags, Flags]:
+    """(growth, sampled, invalid) per tick, each of shape (grid.count,).
+
+    `from_zero`: the first sample counts in full. Values that are not finite numbers >= 0 are left out and
+    marked in `invalid`.
+    """
+    sampled, invalid = np.zeros(grid.count, dtype=bool), np.zeros(grid.count, dtype=bool)
+    where = grid.index(one.times)
+    inside = (where >= 0) & (where < grid.count)
+    sampled[where[inside]] = True
+    usable = np.isfinite(one.values) & (one.values >= 0)
+    invalid[where[inside & ~usable]] = True
+    where, values, inside = where[usable], one.values[usable], inside[usable]
+    before = np.concatenate([[0.0 if from_zero else np.nan], values[:-1]]) if len(values) else values
+    grown = np.where(values < before, values, values - before)
+    counted = inside & ~np.isnan(grown)
+    growth = np.bincount(where[counted], weights=grown[counted], minlength=grid.count)
+    return growth.astype(float), sampled, invalid
+
+
+def began_at_zero(book: Book, scrape: float) -> set[Labels]:
+    """The series whose first sample counts in full: their target had been scraped shortly before.
+
+    `scrape` is the scrape interval in seconds, for targets whose own gap is not known.
+    """
+    seen = targets_seen(book)
+    members: dict[Target, list[Millis]] = {}
+    for one in book.series.values():
+        members.setdefault(one.target, []).append(one.times)
+    found = set()
+    for labels, one in book.series.items():
+        if not len(one.times) or int(one.times[0]) == seen[one.target].first:
+            continue
+        born, gap = int(one.times[0]), seen[one.target].gap
+        oldest = born - SCRAPES_APART * (scrape * 1000 if gap is None else gap)
+        if any(_any_between(times, oldest, born) for times in members[one.target]):
+            found.add(labels)
+    return found
+
+
+def _any_between(times: Millis, low: float, high: int) -> bool:
+    at = int(np.searchsorted(times, high, side="left")) - 1
+    return at >= 0 and float(times[at]) >= low
+
+
+def closes_at(seen: Mapping[Target, TargetSeen], end: float, interval: float, scrape: float) -> float:
+    """Epoch seconds from which a tick that ends at `end` is complete, as far as the samples seen tell.
+
+    A target that was scraped within the last three ticks (or scrapes) must have a sample after the end, or one
+    so young that the next cannot lie before it; else its next sample is waited for. Two scrape intervals after
+    the end the tick is complete whatever is missing.
+    """
+    gaps = [one.gap for one in seen.values() if one.gap is not None]
+    usual = max(gaps) / 1000 if gaps else scrape
+    latest = end + 2 * usual
+    lately = [one for one in seen.values() if one.last / 1000 > end - 3 * max(interval, usual)]
+    if not lately:
+        return latest
+    due = end
+    for one in lately:
+        gap = (usual * 1000 if one.gap is None else one.gap) / 1000
+        last = one.last / 1000
+        sure = one.gap is not None and last + SURE_OF_THE_NEXT * gap > end
+        if last <= end and not sure:
+            ahead = max(1, int((end - last) // gap) + 1)
+            due = max(due, last + ahead * gap)
+    return min(due, latest)

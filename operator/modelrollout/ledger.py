@@ -1,0 +1,189 @@
+"""Prometheus is the ledger: an answer is samples or a typed failure, in bounded time, size and number of threads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+import urllib3
+from prometheus_api_client import PrometheusApiClientException, PrometheusConnect
+from urllib3.util.retry import Retry
+
+from modelrollout.api.config import PrometheusServer
+from modelrollout.core.samples import Series, make_series
+from modelrollout.ports import LedgerFailure
+
+THREADS = 8
+THREADS_PER_SERVER = 4
+MAX_SERIES = 10_000
+MAX_BYTES = 64 * 1024 * 1024
+_CHUNK = 64 * 1024
+_GRACE = 1.0
+
+
+class _Refused(Exception):  # noqa: N818 - carries a typed failure out of the client library
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.failure = LedgerFailure(reason, message)
+
+
+class _BoundedSession(requests.Session):
+    """A session whose answers are limited in size and in the time of the whole exchange, not of each read."""
+
+    def __init__(self, server: PrometheusServer) -> None:
+        super().__init__()
+        self.trust_env = False  # a .netrc or REQUESTS_CA_BUNDLE would silently replace what is configured
+        self.max_redirects = 3
+        self.verify = server.ca_file or True
+        self._server = server
+
+    def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # the library passes keywords only
+        deadline = time.monotonic() + self._server.timeout
+        kwargs["headers"] = {**(kwargs.get("headers") or {}), **self._credentials()}
+        kwargs["timeout"] = self._server.timeout
+        response = super().request(method, url, **kwargs, stream=True)
+        try:
+            body = self._read(response, deadline)
+        finally:
+            response.close()
+        if response.ok and b',"warnings":[' in body[-_CHUNK:]:
+            raise _Refused("PartialAnswer", f"the answer may be incomplete: {_warnings(body)}")
+        response._content = body  # noqa: SLF001 - the library reads .content and .json()
+        return response
+
+    def _credentials(self) -> dict[str, str]:
+        path = self._server.bearer_token_file
+        if not path:
+            return {}
+        try:
+            return {"Authorization": f"Bearer {Path(path).read_text().strip()}"}
+        except (OSError, UnicodeDecodeError) as error:
+            raise _Refused("CredentialsUnreadable", f"bearer token file {path} cannot be read: {error}") from error
+
+    def _read(self, response: requests.Response, deadline: float) -> bytes:
+        parts, size = [], 0
+        while part := response.raw.read1(_CHUNK, decode_content=True):
+            size += len(part)
+            if size > MAX_BYTES:
+                raise _Refused("AnswerTooLarge", f"the answer is larger than {MAX_BYTES // 2**20} MiB")
+            if time.monotonic() > deadline:
+                raise _Refused("PrometheusTimeout", f"no complete answer within {self._server.timeout:g} s")
+            parts.append(part)
+        return b"".join(parts)
+
+
+def _warnings(body: bytes) -> str:
+    try:
+        found = json.loads(body).get("warnings", [])
+    except (ValueError, AttributeError):
+        return "it carries warnings"
+    return "; ".join(str(one) for one in found)[:300]
+
+
+@dataclass
+class _Connection:
+    client: Any
+    places: asyncio.Semaphore
+
+
+class PrometheusLedger:
+    """Raw samples and grid values from any configured server; never raises for what a server does."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ledger")
+        self._connections: dict[str, _Connection] = {}
+        self.queries = 0
+        """Queries sent since the start, for the operator's own metrics."""
+
+    async def range(
+        self, server: PrometheusServer, selector: str, start: float, end: float
+    ) -> tuple[Series, ...] | LedgerFailure:
+        """Raw samples of `selector` in (start, end], epoch seconds, by an instant query of a range vector."""
+        window = max(1, round((end - start) * 1000))
+        params = {"time": f"{end:.3f}"}
+        return await self._ask(server, lambda c: c.custom_query(f"{selector}[{window}ms]", params=params))
+
+    async def steps(
+        self, server: PrometheusServer, query: str, start: float, end: float, step: float
+    ) -> tuple[Series, ...] | LedgerFailure:
+        """Values of `query` at start, start + step, ... up to end, all in one query."""
+        edges = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)
+        # the library rounds its own start and end to whole seconds; these replace them
+        params = {"start": f"{start:.3f}", "end": f"{end + 0.0005:.3f}", "step": f"{step:.3f}"}
+        return await self._ask(server, lambda c: c.custom_query_range(query, *edges, params["step"], params=params))
+
+    def close(self) -> None:
+        """Give the threads back; what is still under way is abandoned."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _ask(self, server: PrometheusServer, call: Any) -> tuple[Series, ...] | LedgerFailure:
+        connection = self._connection(server)
+        loop = asyncio.get_running_loop()
+        self.queries += 1
+        try:
+            async with asyncio.timeout(server.timeout + _GRACE), connection.places:
+                return await loop.run_in_executor(self._pool, _answer, connection.client, call)
+        except TimeoutError:
+            return LedgerFailure(
+                "PrometheusTimeout", f"Prometheus {server.name!r} gave no answer within {server.timeout:g} s"
+            )
+
+    def _connection(self, server: PrometheusServer) -> _Connection:
+        key = server.model_dump_json()
+        if key not in self._connections:
+            session = _BoundedSession(server)
+            client = PrometheusConnect(url=server.url.rstrip("/"), session=session, retry=Retry(total=0))
+            self._connections[key] = _Connection(client, asyncio.Semaphore(THREADS_PER_SERVER))
+        return self._connections[key]
+
+
+def _answer(client: Any, call: Any) -> tuple[Series, ...] | LedgerFailure:
+    """One call with every way it can go wrong, each as its own reason."""
+    try:
+        return _series(call(client))
+    except _Refused as refused:
+        return refused.failure
+    except PrometheusApiClientException as error:
+        return _status_failure(str(error))
+    except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
+        return LedgerFailure("PrometheusTimeout", f"Prometheus did not answer in time: {_short(error)}")
+    except requests.exceptions.JSONDecodeError as error:
+        return LedgerFailure("AnswerMalformed", f"the answer is not Prometheus's JSON: {_short(error)}")
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        return LedgerFailure("PrometheusUnreachable", f"Prometheus cannot be reached: {_short(error)}")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return LedgerFailure("AnswerMalformed", f"the answer is not Prometheus's JSON: {_short(error)}")
+
+
+def _series(result: Any) -> tuple[Series, ...]:
+    if not isinstance(result, list):
+        raise TypeError(f"result is {type(result).__name__}, not a list of series")
+    if len(result) > MAX_SERIES:
+        raise _Refused(
+            "TooManySeries",
+            f"{len(result)} series, more than {MAX_SERIES}: narrow the matchers or drop labels when scraping",
+        )
+    return tuple(
+        make_series(entry["metric"], ((float(at), float(value)) for at, value in entry["values"])) for entry in result
+    )
+
+
+def _status_failure(text: str) -> LedgerFailure:
+    """The library's text is: HTTP Status Code 422 (b'...')."""
+    code = next((word for word in text.split() if word.isdigit()), "")
+    if code in {"401", "403"}:
+        return LedgerFailure("PrometheusUnauthorized", f"Prometheus refused the credentials: {text[:300]}")
+    if code.startswith("4"):
+        return LedgerFailure("PrometheusRejected", f"Prometheus refused the query: {text[:300]}")
+    return LedgerFailure("PrometheusError", f"Prometheus failed: {text[:300]}")
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:300]

@@ -42,22 +42,27 @@ def decayed_sums(seconds: Array, values: Array, half_life: float) -> Array:
 
 def baseline(ticks: CountTicks, history: StableHistory | None, settings: Settings) -> Baseline:
     """Stable's expected rate and overdispersion at every tick of `ticks` (cleaned), seeded with `history`."""
-    shape = ticks.stable_total.shape
     seconds, bad, total = ticks.seconds, ticks.stable_bad, ticks.stable_total
     before = 0
     if history is not None and history.bad.shape[-1]:
         before = history.bad.shape[-1]
+        shape = (*total.shape[:-1], before)
         seconds, bad, total = (
-            np.concatenate([np.broadcast_to(h, (*shape[:-1], before)), now], axis=-1)
-            for h, now in ((history.seconds, seconds), (history.bad, bad), (history.total, total))
+            np.concatenate([np.broadcast_to(earlier, shape), now], axis=-1)
+            for earlier, now in ((history.seconds, seconds), (history.bad, bad), (history.total, total))
         )
-    sum_bad = decayed_sums(seconds, bad, settings.half_life)
-    sum_total = decayed_sums(seconds, total, settings.half_life)
-    rate = (sum_bad + 0.5) / (sum_total + 1.0)
-    phi = _overdispersion(bad, total, rate, sum_total) if settings.dispersion else np.ones(rate.shape)
-    seen = _before(total > 0)
-    seeded: Flags = seen[..., before:] >= settings.seed_ticks
-    return Baseline(rate[..., before:], sum_total[..., before:], phi[..., before:], seeded)
+    sums = [decayed_sums(seconds, a, settings.half_life) for a in (bad, total)]
+    return expect(bad, total, sums[0], sums[1], before=before, settings=settings)
+
+
+def expect(
+    bad: Array, total: Array, past_bad: Array, past_total: Array, *, before: int, settings: Settings
+) -> Baseline:
+    """The baseline from stable's ticks (..., H+T) and their decayed pasts; the first `before` are history."""
+    rate = (past_bad + 0.5) / (past_total + 1.0)
+    phi = _overdispersion(bad, total, rate, past_total) if settings.dispersion else np.ones(rate.shape)
+    seeded: Flags = _before(total > 0)[..., before:] >= settings.seed_ticks
+    return Baseline(rate[..., before:], past_total[..., before:], phi[..., before:], seeded)
 
 
 def _overdispersion(bad: Array, total: Array, rate: Array, known: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from modelrollout.core import eprocess
 from modelrollout.core.defaults import DEFAULTS, PASS_ODDS, Settings
-from modelrollout.core.dispersion import baseline
+from modelrollout.core.dispersion import Baseline, baseline
 from modelrollout.core.rare import rare_pass
 
 if TYPE_CHECKING:
@@ -63,27 +63,26 @@ def count_evidence(
     settings: Settings = DEFAULTS,
 ) -> CountEvidence:
     """Both sides of one count test: FAIL against `line`, PASS against `line.good`."""
-    return two_sided(
-        ticks, ticks, line, line.good, history=history, minimum_requests=minimum_requests, settings=settings
-    )
+    clean = ticks.clean()
+    base = baseline(clean, history, settings)
+    return two_sided((clean, clean), (line, line.good), base, minimum_requests, settings)
 
 
 def two_sided(
-    bad: CountTicks,
-    good: CountTicks,
-    line: Line,
-    good_line: Line,
-    *,
-    history: StableHistory | None,
+    sides: tuple[CountTicks, CountTicks],
+    lines: tuple[Line, Line],
+    base: Baseline,
     minimum_requests: float,
     settings: Settings,
 ) -> CountEvidence:
-    """As count_evidence, where the two sides count different things (latency: other bucket edges)."""
-    bad, good = bad.clean(), good.clean()
-    base = baseline(bad, history, settings)
+    """As count_evidence, where the two sides count different things (latency: other bucket edges).
+
+    `sides` are cleaned ticks and `lines` their nulls, bad side first.
+    """
+    bad, good = sides
     weights = eprocess.restart_weights(bad.seconds, _flags(bad), settings.restart_every)
     steps = []
-    for ticks, null, bets in ((bad, line, settings.bad), (good, good_line, settings.good)):
+    for ticks, null, bets in zip(sides, lines, (settings.bad, settings.good), strict=True):
         canary, stable = (ticks.canary_bad, ticks.canary_total), (ticks.stable_bad, ticks.stable_total)
         log_e = eprocess.log_factors(canary, stable, base.rate, null, bets)
         waiting = null.relative & ~base.seeded
@@ -94,10 +93,10 @@ def two_sided(
         log_bad_steps=steps[0],
         weights=weights,
         expected=base.rate,
-        limit=line.at(base.rate),
-        good_limit=good_line.at(base.rate),
+        limit=lines[0].at(base.rate),
+        good_limit=lines[1].at(base.rate),
         phi=base.phi,
-        rare=rare_pass(good, line, minimum_requests),
+        rare=rare_pass(good, lines[0], minimum_requests),
         ticks=bad,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 GROUP = "modelrollout.dev"
 API_VERSION = "v1alpha1"
@@ -15,5 +16,16 @@ class ApiModel(BaseModel):
     """Frozen, so that a spec can be shared between a pass and the pollers without copies."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, str_max_length=4096
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        str_max_length=4096,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
+
+
+def wrong(path: str, mend: str) -> PydanticCustomError:
+    """What a model's own check raises; `path` is below the model, dotted camelCase: ``steps.1.weight``."""
+    return PydanticCustomError("wrong", "{mend}", {"path": path, "mend": mend})

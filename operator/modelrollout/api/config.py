@@ -1,54 +1,120 @@
-"""The operator's own configuration: what a platform team decides once, so that a resource only picks names."""
+"""The operator's own configuration: a platform team decides it once, so that a resource only picks names."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+import json
+import re
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from modelrollout.api.base import ApiModel
+from modelrollout.api.base import ApiModel, wrong
 from modelrollout.api.gates import Name
 from modelrollout.api.quantities import Duration
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 Dialect = Literal["Traefik", "None"]
+
+URL = r"^https?://[^/?#]+"
+
+_MATCHER = r'\s*[A-Za-z_][A-Za-z0-9_]*\s*(=|!=|=~|!~)\s*"([^"\\]|\\.)*"\s*'
+_MATCHERS = re.compile(rf"({_MATCHER}(,{_MATCHER})*,?\s*)?")
 
 
 class PrometheusServer(ApiModel):
     """One server a resource may name; credentials come from files, never from a resource."""
 
     name: Name = "default"
-    url: Annotated[str, Field(pattern=r"^https?://", max_length=2048)]
-    matchers: Annotated[str, Field(max_length=1024)] = Field(
-        'namespace="{namespace}"', description="label matchers added to every built-in query on model series"
-    )
-    gateway_matchers: Annotated[str, Field(max_length=1024)] = Field(
-        "", description="label matchers added to every built-in query on gateway series"
-    )
+    """The name that resources use in analysis.prometheus."""
+    url: Annotated[str, Field(pattern=URL, max_length=2048)]
+    """Where its HTTP API is, without /api/v1."""
+    matchers: Annotated[str, Field(max_length=1024)] = 'namespace="{namespace}"'
+    """Label matchers added to every built-in query on model series; {namespace} is the resource's."""
+    gateway_matchers: Annotated[str, Field(max_length=1024)] = ""
+    """Label matchers added to every built-in query on gateway series."""
     bearer_token_file: str | None = None
+    """A file with the bearer token, such as one mounted from a Secret."""
     ca_file: str | None = None
+    """A file with the certificate authority of an https URL."""
     timeout: Duration = 10.0
+    """How long one query may take."""
     scrape_interval: Duration = 15.0
-    allow_queries: bool = Field(False, description="whether resources may carry Query gates")
+    """How often the server scrapes the models and the gateway."""
+    allow_queries: bool = False
+    """Whether resources may carry Query gates."""
+
+    @model_validator(mode="after")
+    def _url_has_no_credentials(self) -> Self:
+        if "@" in urlsplit(self.url).netloc:
+            raise wrong("url", "leave user and password out of the URL; name a file in bearerTokenFile")
+        return self
+
+    @model_validator(mode="after")
+    def _matchers_are_matchers(self) -> Self:
+        for field, text in (("matchers", self.matchers), ("gatewayMatchers", self.gateway_matchers)):
+            if not _MATCHERS.fullmatch(text):
+                raise wrong(
+                    field, 'write PromQL label matchers without braces, such as cluster="eu",env!="dev"'
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _times_are_positive(self) -> Self:
+        for field, seconds in (("timeout", self.timeout), ("scrapeInterval", self.scrape_interval)):
+            if not seconds:
+                raise wrong(field, 'choose more than "0s", such as "10s"')
+        return self
 
 
 class OperatorConfig(ApiModel):
+    """What the operator reads at its start."""
+
     prometheus: Annotated[list[PrometheusServer], Field(min_length=1, max_length=16)]
-    dialects: dict[str, Dialect] = Field(
-        {"traefik.io/gateway-controller": "Traefik"},
-        description="metric dialect by the GatewayClass's controllerName",
-    )
+    """The Prometheus servers that resources may name."""
+    dialects: dict[str, Dialect] = Field({"traefik.io/gateway-controller": "Traefik"})
+    """Metric dialect by the GatewayClass's controllerName."""
     probe_interval: Duration = 2.0
+    """How often a version's readiness is probed."""
     probe_timeout: Duration = 1.0
+    """How long one probe may take."""
     resync: Duration = 10.0
+    """How often a resource at rest is looked at."""
     settle: Duration = 3.0
+    """How long a gateway is given to act on a changed weight."""
 
     def server(self, name: str) -> PrometheusServer | None:
         """The server of that name, or None."""
         return next((server for server in self.prometheus if server.name == name), None)
 
+    @model_validator(mode="after")
+    def _names_once(self) -> Self:
+        names = [server.name for server in self.prometheus]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise wrong(f"prometheus.{index}.name", "give every server a name of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _times_are_positive(self) -> Self:
+        for field in ("probe_interval", "probe_timeout", "resync"):
+            if not getattr(self, field):
+                camel = "".join(
+                    part.title() if index else part for index, part in enumerate(field.split("_"))
+                )
+                raise wrong(camel, 'choose more than "0s", such as "2s"')
+        return self
+
 
 def load_config(path: Path) -> OperatorConfig:
-    """Read a YAML file; errors are pydantic's, with the field and the value."""
-    return OperatorConfig.model_validate(yaml.safe_load(path.read_text()) or {})
+    """Read a YAML file; errors are pydantic's, with the field and the value (problems.py makes sentences)."""
+    return parse_config(yaml.safe_load(path.read_text()))
+
+
+def parse_config(document: object) -> OperatorConfig:
+    """The configuration in a parsed YAML document, judged as strictly as a manifest."""
+    text = json.dumps(document or {}, default=str)
+    return OperatorConfig.model_validate_json(text, strict=True, by_alias=True, by_name=False)

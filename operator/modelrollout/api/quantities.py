@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
 
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
 SHARE_PATTERN = r"^[0-9]+(\.[0-9]+)?%$"
@@ -13,13 +15,17 @@ DECIMAL_PATTERN = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST = 366 * 24 * 3600.0
+_MAX_LENGTH = 32
+_SECOND = 1000  # in milliseconds
+
+
+def _fits(pattern: str, value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _MAX_LENGTH and bool(re.fullmatch(pattern, value))
 
 
 def parse_duration(value: Any) -> float:
     """Seconds in a Go-style duration such as ``10m``, ``1h30m`` or ``500ms``."""
-    if isinstance(value, float):
-        return value  # already parsed: models are also built from Python
-    if not isinstance(value, str) or not re.match(DURATION_PATTERN, value):
+    if not _fits(DURATION_PATTERN, value):
         raise ValueError('write a duration as a string with units, such as "30s", "10m" or "1h30m"')
     seconds = sum(float(n) * _UNITS[u] for n, _, u in re.findall(r"([0-9]+(\.[0-9]+)?)(ms|s|m|h)", value))
     if seconds > _LONGEST:
@@ -29,10 +35,10 @@ def parse_duration(value: Any) -> float:
 
 def format_duration(seconds: float) -> str:
     """The shortest Go-style spelling of `seconds`: 90 -> ``1m30s``."""
-    millis = round(seconds * 1000)
-    if millis < 1000 or millis % 1000:
+    millis = round(seconds * _SECOND)
+    if millis < _SECOND or millis % _SECOND:
         return f"{millis}ms"
-    rest, parts = millis // 1000, []
+    rest, parts = millis // _SECOND, []
     for unit, size in (("h", 3600), ("m", 60), ("s", 1)):
         count, rest = divmod(rest, size)
         if count:
@@ -42,9 +48,7 @@ def format_duration(seconds: float) -> str:
 
 def parse_share(value: Any) -> float:
     """The fraction that a percentage string names: ``1.25%`` -> 0.0125."""
-    if isinstance(value, float):
-        return value
-    if not isinstance(value, str) or not re.match(SHARE_PATTERN, value):
+    if not _fits(SHARE_PATTERN, value):
         raise ValueError('write a share as a percentage string between "0%" and "100%", such as "1.25%"')
     share = float(value[:-1]) / 100
     if share > 1:
@@ -59,21 +63,32 @@ def format_share(share: float) -> str:
 
 def parse_decimal(value: Any) -> float:
     """The number in a decimal string, such as ``10`` or ``-0.5`` (strings, since the API holds no floats)."""
-    if isinstance(value, float):
-        return value
-    if not isinstance(value, str) or not re.match(DECIMAL_PATTERN, value):
+    if not _fits(DECIMAL_PATTERN, value):
         raise ValueError('write the number as a string, such as "10" or "0.5"')
-    return float(value)
+    if not math.isfinite(number := float(value)):
+        raise ValueError('write a number below 1e308, such as "10" or "0.5"')
+    return number
 
 
-def _string(pattern: str, max_length: int = 32) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern, "maxLength": max_length})
+def _parsed_by(parse: Callable[[Any], float]) -> BeforeValidator:
+    """A manifest (JSON mode) must hold strings; models built from Python may hold the parsed number."""
+
+    def validate(value: Any, info: ValidationInfo) -> float:
+        if isinstance(value, float) and info.mode == "python":
+            return value
+        return parse(value)
+
+    return BeforeValidator(validate)
+
+
+def _string(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "maxLength": _MAX_LENGTH})
 
 
 Duration = Annotated[
-    float, BeforeValidator(parse_duration), PlainSerializer(format_duration), _string(DURATION_PATTERN)
+    float, _parsed_by(parse_duration), PlainSerializer(format_duration), _string(DURATION_PATTERN)
 ]
-Share = Annotated[float, BeforeValidator(parse_share), PlainSerializer(format_share), _string(SHARE_PATTERN)]
+Share = Annotated[float, _parsed_by(parse_share), PlainSerializer(format_share), _string(SHARE_PATTERN)]
 DecimalString = Annotated[
-    float, BeforeValidator(parse_decimal), PlainSerializer(lambda v: f"{v:g}"), _string(DECIMAL_PATTERN)
+    float, _parsed_by(parse_decimal), PlainSerializer(lambda v: f"{v:g}"), _string(DECIMAL_PATTERN)
 ]

@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modelrollout.api.base import ApiModel
+from modelrollout.api.base import ApiModel, wrong
 from modelrollout.api.gates import DNS_LABEL, Gate, Name
-from modelrollout.api.quantities import Duration, Share
+from modelrollout.api.quantities import Duration, Share, format_duration
+
+if TYPE_CHECKING:
+    from pydantic_core import PydanticCustomError
 
 VERSION = r"^[1-9][0-9]{0,17}$"
+MODEL = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$"
+SERVICE = r"^[a-z]([-a-z0-9]*)\{version\}([-a-z0-9]*[a-z0-9])?$"
+DNS_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+HEADER = r"^[A-Za-z0-9][-A-Za-z0-9]*$"
 HOSTNAME = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
 Version = Annotated[str, Field(pattern=VERSION, max_length=18)]
 
 
 class Model(ApiModel):
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$", max_length=128)]
+    """The model, and the version of it that should serve."""
+
+    name: Annotated[str, Field(pattern=MODEL, max_length=128)]
+    """Triton's name of the model."""
     version: Version
+    """The version that should serve, a positive whole number in quotes. Changing it starts a rollout."""
 
 
 class Serving(ApiModel):
-    service: Annotated[
-        str, Field(pattern=r"^[a-z]([-a-z0-9]*)\{version\}([-a-z0-9]*[a-z0-9])?$", max_length=54)
-    ]
+    """Where each version of the model is served: one Service per version."""
+
+    service: Annotated[str, Field(pattern=SERVICE, max_length=54)]  # 54 - "{version}" + 18 digits = 63
+    """Name of a version's Service, with {version} where the version goes, such as digits-v{version}."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    """The Services' HTTP port."""
 
     def service_of(self, version: str) -> str:
         """The Service that serves one version of the model."""
@@ -35,82 +48,139 @@ class Serving(ApiModel):
 
 
 class Gateway(ApiModel):
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+    """The Gateway that the operator's HTTPRoute attaches to."""
+
+    name: Annotated[str, Field(pattern=DNS_NAME, max_length=253)]
+    """Name of the Gateway."""
     namespace: Annotated[str, Field(pattern=DNS_LABEL, max_length=63)] | None = None
-    section_name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)] | None = None
+    """Namespace of the Gateway; the resource's own when unset."""
+    section_name: Annotated[str, Field(pattern=DNS_NAME, max_length=253)] | None = None
+    """The Gateway's listener; every listener that lets the route in when unset."""
     hostnames: Annotated[
         list[Annotated[str, Field(pattern=HOSTNAME, max_length=253)]], Field(min_length=1, max_length=16)
     ]
+    """Host names that clients call."""
 
 
 class Traffic(ApiModel):
+    """The route; the operator creates and owns it, under the resource's own name."""
+
     gateway: Gateway
-    tester_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9][-A-Za-z0-9]*$", max_length=128)] | None = None
+    tester_header: Annotated[str, Field(pattern=HEADER, max_length=128)] | None = None
+    """Requests that carry this header, with the value always, reach the candidate while it is tried."""
 
 
 class Step(ApiModel):
+    """One weight, held for a while."""
+
     weight: Annotated[int, Field(ge=1, le=99)]
+    """Percent of requests for the candidate, above the step before; 100 follows the last step by itself."""
     hold: Duration
+    """The least time at this weight."""
     approval: bool = False
+    """Whether a person must approve before the next step."""
 
 
 class Analysis(ApiModel):
     """How often and how strictly the gates are read; every default is the safe one."""
 
     prometheus: Name = "default"
+    """A Prometheus server by its name in the operator's configuration."""
     interval: Duration = 15.0
+    """How often the gates are read."""
     false_rollback: Share = 0.05
+    """The promise: the probability of rolling back a candidate that keeps its limits stays below this."""
     minimum_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    """Requests the candidate must have answered in a step before the next one."""
     warmup: Duration = 60.0
+    """After readiness and after each raise, Latency is not judged for this long; errors and NaN are."""
     ready_for: Duration = 30.0
+    """The candidate gets traffic after this much continuous readiness."""
     ready_deadline: Duration = 900.0
+    """A candidate that is not ready after this long is Rejected."""
     deadline: Duration = 7200.0
+    """A rollout not proven after this long is inconclusive; waiting for people or metrics does not count."""
     max_blind: Duration = 900.0
+    """Without metrics for longer than this, the weight goes back to the first step's."""
     on_breach: Literal["Rollback", "Pause"] = "Rollback"
+    """What to do when a gate fails."""
     on_inconclusive: Literal["Pause", "Rollback"] = "Pause"
+    """What to do at the deadline."""
 
     @model_validator(mode="after")
     def _bounds(self) -> Self:
         if not 1 <= self.interval <= 3600:  # noqa: PLR2004 - seconds: a Prometheus scrape, and an hour
-            raise ValueError('interval: choose between "1s" and "1h"')
+            raise wrong("interval", 'choose between "1s" and "1h", such as "15s"')
         if not 0 < self.false_rollback < 0.5:  # noqa: PLR2004 - a promise above one half promises nothing
-            raise ValueError('falseRollback: choose between "0.1%" and "50%", such as "5%"')
+            raise wrong("falseRollback", 'choose above "0%" and below "50%", such as "5%"')
+        if self.ready_deadline <= self.ready_for:
+            raise self._never_ready()
+        if self.deadline <= 0:
+            raise wrong("deadline", 'choose more than "0s", such as "2h"')
         return self
+
+    def _never_ready(self) -> PydanticCustomError:
+        why = "or no candidate can ever get ready"
+        if "ready_deadline" in self.model_fields_set:
+            return wrong(
+                "readyDeadline", f"choose more than readyFor ({format_duration(self.ready_for)}), {why}"
+            )
+        return wrong(
+            "readyFor", f"choose less than readyDeadline ({format_duration(self.ready_deadline)}), {why}"
+        )
 
 
 class Spec(ApiModel):
+    """What should serve, and how a new version earns its traffic."""
+
     model: Model
     serving: Serving
     traffic: Traffic
     steps: Annotated[list[Step], Field(min_length=1, max_length=20)]
+    """Weights that rise from step to step."""
     bake: Duration = 900.0
+    """Time at 100 % in which a breach still rolls back, before the candidate becomes stable."""
     gates: Annotated[list[Gate], Field(max_length=24)] = []
+    """What the candidate must keep to. When empty: ErrorRate, Latency, and what stable has series for."""
     analysis: Analysis = Analysis()
     rollback_window: Duration = 86400.0
+    """How long after a promotion the version before it may come back at once, without steps."""
     attempt: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Raise it to try a version again that was turned down."""
     paused: bool = False
+    """Hold the weight where it is; a breach still rolls back."""
 
     @model_validator(mode="after")
     def _steps_rise(self) -> Self:
         for index, (low, high) in enumerate(zip(self.steps, self.steps[1:], strict=False), start=1):
             if high.weight <= low.weight:
-                raise ValueError(
-                    f"steps.{index}.weight: {high.weight} does not rise above {low.weight}; "
-                    "write steps with strictly rising weights (100 follows by itself)"
+                mend = f"choose more than the step before ({low.weight})"
+                raise wrong(
+                    f"steps.{index}.weight", f"{mend}: weights rise strictly, and 100 follows by itself"
                 )
         return self
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:
         names = [gate.name for gate in self.gates]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"gates: the name {twice[0]!r} stands twice; give every gate a name of its own")
-        if sum(gate.share or 0.0 for gate in self.gates) > 1:
-            raise ValueError('gates: the shares add up to more than "100%"; lower some')
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise wrong(f"gates.{index}.name", "give every gate a name of its own; this one stands twice")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        total = 0.0
+        for index, gate in enumerate(self.gates):
+            total += gate.share or 0.0
+            if total > 1 + 1e-9:
+                raise wrong(f"gates.{index}.share", 'lower it: all shares together may be at most "100%"')
         return self
 
     def gates_digest(self) -> str:
         """A short digest of everything that evidence depends on: when it changes, evidence restarts."""
-        body = json.dumps(self.model_dump(mode="json", include={"gates", "analysis"}), sort_keys=True)
+        judged = {"prometheus", "interval", "false_rollback", "minimum_requests", "warmup"}
+        body = json.dumps(
+            self.model_dump(mode="json", include={"gates": True, "analysis": judged}), sort_keys=True
+        )
         return hashlib.sha256(body.encode()).hexdigest()[:12]

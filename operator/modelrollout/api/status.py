@@ -1,10 +1,10 @@
-"""What the operator writes in `status`: all that survives a restart is here, the rest is read from the world."""
+"""What the operator writes in `status`: what survives a restart is here, the rest is read from the world."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from modelrollout.api.base import ApiModel
 from modelrollout.api.timestamps import Timestamp
@@ -39,6 +39,7 @@ class Weight(StatusModel):
 
     desired: int = 0
     observed: int | None = None
+    lowered_at: Timestamp | None = Field(None, description="when the route was first seen below desired")
 
 
 class StepStatus(StatusModel):
@@ -61,8 +62,11 @@ class RolloutStatus(StatusModel):
     attempt: int = 1
     evidence_from: Timestamp = Field(description="later than startedAt when the gates were edited")
     gates_digest: str = ""
-    gates: list[str] = Field([], description="names of the default gates found at the start, if spec has none")
-    waiting_since: Timestamp | None = None
+    gates: list[str] = Field(
+        [], description="names of the default gates found at the start, if spec has none"
+    )
+    waiting_since: Timestamp
+    exposed: bool = Field(False, description="whether the candidate has ever had weight in this rollout")
     losses: int = 0
     blind_since: Timestamp | None = None
     clock_stopped_at: Timestamp | None = None
@@ -136,7 +140,7 @@ class Status(StatusModel):
     previous: Previous | None = None
     candidate: str | None = None
     step: StepStatus | None = None
-    steps: Annotated[list[StepRecord], Field(max_length=21)] = []
+    steps: Annotated[list[StepRecord], Field(max_length=64)] = []
     weight: Weight = Weight()
     rollout: RolloutStatus | None = None
     gates: Annotated[list[GateStatus], Field(max_length=48)] = []
@@ -146,6 +150,18 @@ class Status(StatusModel):
     last_command: LastCommand | None = None
     history: Annotated[list[HistoryEntry], Field(max_length=10)] = []
     conditions: Annotated[list[Condition], Field(max_length=8)] = []
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """A phase without the facts that it stands on was not written by the operator."""
+        running = ("Waiting", "Stepping", "AwaitingApproval", "Inconclusive", "Baking")
+        if self.phase != "Adopting" and self.stable is None:
+            raise ValueError(f"phase {self.phase} without stable")
+        if self.phase in running and (self.candidate is None or self.rollout is None):
+            raise ValueError(f"phase {self.phase} without candidate and rollout")
+        if self.phase in running[1:] and self.step is None:
+            raise ValueError(f"phase {self.phase} without step")
+        return self
 
 
 def dump(status: Status) -> dict[str, Any]:

@@ -12,7 +12,7 @@ def parse_timestamp(value: Any) -> float:
     """Epoch seconds of an RFC 3339 string; numbers pass."""
     if isinstance(value, int | float):
         return float(value)
-    return datetime.fromisoformat(str(value).replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(str(value)).timestamp()
 
 
 def format_timestamp(seconds: float) -> str:

@@ -1,0 +1,128 @@
+"""The CustomResourceDefinition, generated from the models: ``python -m modelrollout.api.crd`` prints it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import yaml
+
+from modelrollout.api.base import API_VERSION, GROUP, KIND, PLURAL
+from modelrollout.api.spec import Spec
+from modelrollout.api.status import Status
+from modelrollout.api.structural import Schema, structural
+
+_COLUMNS = (
+    ("Model", "string", ".spec.model.name", 0),
+    ("Stable", "string", ".status.stable", 0),
+    ("Candidate", "string", ".status.candidate", 0),
+    ("Weight", "integer", ".status.weight.observed", 0),
+    ("Step", "integer", ".status.step.index", 0),
+    ("Phase", "string", ".status.phase", 0),
+    ("Reason", "string", ".status.reason", 0),
+    ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Message", "string", ".status.message", 1),
+)
+
+_STEP_RULES = (
+    (
+        "self.map(s, s.weight).isSorted() && self.all(s, self.exists_one(t, t.weight == s.weight))",
+        "weights must rise strictly from step to step; 100 follows by itself",
+    ),
+)
+_GATE_RULES = (
+    ("self.type != 'Query' || has(self.query)", "a Query gate needs a query"),
+    (
+        "self.type != 'Query' || has(self.min) || has(self.max) || has(self.within)",
+        "a Query gate needs a limit: min, max or within",
+    ),
+    ("self.type == 'Query' || !has(self.query)", "only a Query gate takes a query"),
+    ("self.type == 'Latency' || !has(self.quantile)", "only a Latency gate takes a quantile"),
+)
+_GATE_FIELDS = {
+    "type": "What the gate watches.",
+    "max": "The highest value allowed: a duration for Latency, a number for Query, else a share.",
+    "min": "The lowest value allowed: a share for Accuracy, a number for Query.",
+    "within": "The lowest and the highest value allowed: numbers for Query, else shares.",
+    "versusStable": "The limit as a margin over stable: buckets for Latency, else ratio and plus.",
+}
+
+
+def _rules(rules: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
+    return [{"rule": rule, "message": message} for rule, message in rules]
+
+
+def _spec() -> Schema:
+    spec = structural(Spec.model_json_schema(by_alias=True))
+    fields = spec["properties"]
+    fields["steps"] |= {"x-kubernetes-list-type": "atomic", "x-kubernetes-validations": _rules(_STEP_RULES)}
+    fields["gates"] |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+    fields["gates"]["items"] |= {
+        "description": "One limit that the candidate keeps to.",
+        "x-kubernetes-validations": _rules(_GATE_RULES),
+    }
+    for name, text in _GATE_FIELDS.items():
+        limit = fields["gates"]["items"]["properties"][name]
+        fields["gates"]["items"]["properties"][name] = {"description": text, **limit}
+    return spec
+
+
+def _status() -> Schema:
+    status = structural(Status.model_json_schema(by_alias=True, mode="serialization"), strict=False)
+    conditions = status["properties"]["conditions"]
+    conditions |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+    conditions["items"]["required"] = ["type"]
+    # Tools that read kstatus would take a resource without any status for a finished one.
+    status["default"] = {"observedGeneration": -1}
+    return status
+
+
+def crd() -> dict[str, Any]:
+    """The whole object, as the API server takes it."""
+    schema = {
+        "type": "object",
+        "description": "Canary rollouts of one model: traffic follows spec.model.version as evidence lets it.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": _spec(),
+            "status": _status(),
+        },
+    }
+    columns = [
+        {"name": name, "type": kind, "jsonPath": path, "priority": priority}
+        for name, kind, path, priority in _COLUMNS
+    ]
+    version = {
+        "name": API_VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": columns,
+        "schema": {"openAPIV3Schema": schema},
+    }
+    names = {"kind": KIND, "listKind": f"{KIND}List", "plural": PLURAL, "singular": KIND.lower()}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        # Helm must never delete the definition: every ModelRollout would go with it.
+        "metadata": {"name": f"{PLURAL}.{GROUP}", "annotations": {"helm.sh/resource-policy": "keep"}},
+        "spec": {
+            "group": GROUP,
+            "names": {**names, "shortNames": ["mro"], "categories": ["all"]},
+            "scope": "Namespaced",
+            "versions": [version],
+        },
+    }
+
+
+def render() -> str:
+    """The YAML of crds/modelrollout.yaml."""
+    header = "# Generated from operator/modelrollout/api by `make crds`; edit the models, not this file.\n"
+    return header + yaml.safe_dump(crd(), sort_keys=False, width=110, allow_unicode=True)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,156 @@
+"""What is wrong with a manifest, as sentences: every one names the path, the value and the mend."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from modelrollout.api.fields import known_fields, without_tags
+from modelrollout.api.mends import mend_of
+from modelrollout.api.spec import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
+
+    from modelrollout.api.config import OperatorConfig
+
+Loc = tuple[str | int, ...]
+
+_SHOWN_VALUE = 60
+_SENTENCE_BUDGET = 900
+_SHOWN_PROBLEMS = 5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`value` is a phrase that follows the path: ``is "a/b"``, ``is missing`` or ``is not a field``."""
+
+    path: str
+    value: str
+    mend: str
+    loc: Loc = ()
+
+    @property
+    def sentence(self) -> str:
+        """For example: ``spec.steps[1].weight is 5: choose more than the step before (5)``."""
+        return f"{self.path} {self.value}: {self.mend}"
+
+
+def path_of(loc: Loc) -> str:
+    """The manifest's spelling of a location: ``spec.steps[1].weight``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
+    return text.removeprefix(".") or "the document"
+
+
+def shown(value: object) -> str:
+    """A value as JSON, shortened and without credentials; quotes and newlines in it show as escapes."""
+    text = re.sub(r"//[^/@\s\"]*@", "//…@", json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) <= _SHOWN_VALUE else text[: _SHOWN_VALUE - 1] + "…"
+
+
+def problems_of(error: ValidationError, model: type[BaseModel], prefix: str = "spec") -> list[Problem]:
+    """One Problem per finding, in the order of the model's fields; `prefix` is where the model sits."""
+    root: Loc = (prefix,) if prefix else ()
+    return [_problem(detail, model, root) for detail in error.errors(include_url=False)]
+
+
+def _problem(detail: ErrorDetails, model: type[BaseModel], root: Loc) -> Problem:
+    loc = without_tags(detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        known = known_fields(model, detail["loc"][:-1])
+        return Problem(path_of(root + loc), "is not a field", _meant(str(loc[-1]), known), root + loc)
+    if detail["type"] == "missing":
+        return Problem(path_of(root + loc), "is missing", mend_of(detail), root + loc)
+    if detail["type"] == "union_tag_not_found":
+        loc = (*loc, "type")
+        return Problem(path_of(root + loc), "is missing", mend_of(detail), root + loc)
+    value = detail["input"]
+    if detail["type"] == "union_tag_invalid":
+        loc, value = (*loc, "type"), value["type"]
+    if detail["type"] == "wrong":
+        below = tuple(int(p) if p.isdigit() else p for p in detail["ctx"]["path"].split(".") if p)
+        loc, value = loc + below, _value_at(value, below)
+    if value is None:
+        return Problem(path_of(root + loc), "is unset", mend_of(detail), root + loc)
+    return Problem(path_of(root + loc), f"is {shown(value)}", mend_of(detail), root + loc)
+
+
+def _value_at(value: Any, loc: Loc) -> Any:
+    for part in loc:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None  # a default: the manifest does not spell it out
+    return value
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    lowered = {field.lower(): field for field in known}
+    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {lowered[close[0]]}?"
+    return f"remove it, or use one of {', '.join(known)}" if known else "remove it"
+
+
+def parse_spec(raw: object) -> tuple[Spec | None, list[Problem]]:
+    """The spec of a manifest, judged as strictly as an API server does (no coercion), or its problems."""
+    try:
+        text = json.dumps(raw, default=str)
+    except (TypeError, ValueError, RecursionError):
+        return None, [
+            Problem("spec", "is no JSON", "write plain fields that do not contain themselves", ("spec",))
+        ]
+    try:
+        return Spec.model_validate_json(text, strict=True, by_alias=True, by_name=False), []
+    except ValidationError as error:
+        return None, problems_of(error, Spec)
+
+
+def check_against(spec: Spec, config: OperatorConfig) -> list[Problem]:
+    """What only the operator's configuration knows: the Prometheus servers, and what they allow."""
+    server = config.server(spec.analysis.prometheus)
+    if server is None:
+        known = ", ".join(sorted(s.name for s in config.prometheus))
+        loc: Loc = ("spec", "analysis", "prometheus")
+        mend = f"this operator knows {known}; name one of them, or add the server to its configuration"
+        return [Problem(path_of(loc), f"is {shown(spec.analysis.prometheus)}", mend, loc)]
+    found = []
+    for index, gate in enumerate(spec.gates):
+        if gate.type == "Query" and not server.allow_queries:
+            loc = ("spec", "gates", index, "type")
+            mend = (
+                f"the Prometheus server {server.name} takes no Query gates; use a built-in gate, "
+                "or have allowQueries set on it in the operator's configuration"
+            )
+            found.append(Problem(path_of(loc), 'is "Query"', mend, loc))
+    return found
+
+
+def summary(problems: Sequence[Problem]) -> str:
+    """The first few problems in at most about 900 characters, and how many more there are."""
+    kept: list[str] = []
+    room = _SENTENCE_BUDGET
+    for problem in problems[:_SHOWN_PROBLEMS]:
+        sentence = problem.sentence[:_SENTENCE_BUDGET]
+        if kept and len(sentence) > room:
+            break
+        kept.append(sentence)
+        room -= len(sentence) + 2
+    rest = len(problems) - len(kept)
+    return "; ".join(kept) + (f"; and {rest} more" if rest else "")
+
+
+def read_spec(obj: Mapping[str, Any]) -> tuple[Spec | None, str | None]:
+    """(Spec, None) of a stored object, or (None, the InvalidSpec sentence). Never raises."""
+    if "spec" not in obj:
+        return None, "spec is missing: add spec with model, serving, traffic and steps"
+    spec, problems = parse_spec(obj["spec"])
+    return spec, summary(problems) if problems else None

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from activation_health.sampling import RateCap
 
 
-
 class RefusedError(ValueError):
     """An observation that cannot be used; `reason` is one of REASONS."""
 

@@ -53,7 +53,7 @@ class TritonSink:
     def close(self) -> None:
         """Write what is left, stop, and give the series back; returns within a few seconds whatever happens.
 
-        Triton drops a series when its Metric object dies; left to the stub's own end they pile up, load on load.
+        Triton drops a series when its Metric object dies; left to the stub's end they pile up, load on load.
         """
         self._stop.set()
         self._thread.join(JOIN_SECONDS)

@@ -1,4 +1,4 @@
-"""The lab's models have the properties the story needs: without them an end-to-end verdict would prove nothing."""
+"""The lab's models have the properties the story needs: else an end-to-end verdict would prove nothing."""
 
 from __future__ import annotations
 

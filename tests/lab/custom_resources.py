@@ -26,6 +26,8 @@ _KINDS = {
     "GRPCRoute": ("grpcroutes", "Namespaced", ["v1"]),
     "ReferenceGrant": ("referencegrants", "Namespaced", ["v1beta1", "v1"]),
     "BackendTLSPolicy": ("backendtlspolicies", "Namespaced", ["v1"]),
+    "TLSRoute": ("tlsroutes", "Namespaced", ["v1"]),
+    "ListenerSet": ("listenersets", "Namespaced", ["v1"]),
 }
 
 
@@ -52,10 +54,10 @@ def _definition(kind: str, plural: str, scope: str, versions: list[str]) -> dict
 
 def install(kube: Kube) -> None:
     """Apply all definitions and wait until they are served; ours only where it has been generated."""
-    kube.apply(*gateway_api())
-    if OWN.is_file():
-        kube.apply(*(body for body in yaml.safe_load_all(OWN.read_text()) if body))
+    own = [body for body in yaml.safe_load_all(OWN.read_text()) if body] if OWN.is_file() else []
+    for body in [*gateway_api(), *own]:
+        kube.create(body)
     for kind, (_, _, versions) in _KINDS.items():
         kube.wait_served(f"{GROUP}/{versions[-1]}", kind)
-    if OWN.is_file():
+    if own:
         kube.wait_served("modelrollout.dev/v1alpha1", "ModelRollout")

@@ -52,6 +52,11 @@ class Kube:
             self.resource(body["apiVersion"], body["kind"]).server_side_apply(
                 body=body, field_manager=MANAGER, force_conflicts=True, _request_timeout=10)
 
+    def create(self, body: dict[str, Any]) -> None:
+        """A plain POST: unlike apply it lets an old API server drop fields that it does not know."""
+        self.resource(body["apiVersion"], body["kind"]).create(
+            body=body, namespace=body["metadata"].get("namespace"), field_manager=MANAGER, _request_timeout=10)
+
     def get(self, api_version: str, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
         """The object, or None where there is none."""
         try:

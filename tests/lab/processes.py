@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -153,5 +154,15 @@ def answers(url: str, *, status: int = 200, timeout: float = 1.0) -> bool:
             return bool(response.status == status)
     except urllib.error.HTTPError as error:
         return error.code == status
+    except OSError:
+        return False
+
+
+def answers_tls(port: int, context: ssl.SSLContext) -> bool:
+    """Whether somebody on 127.0.0.1:`port` completes a TLS handshake that `context` trusts."""
+    try:
+        with (socket.create_connection(("127.0.0.1", port), timeout=1) as plain,
+              context.wrap_socket(plain, server_hostname="127.0.0.1")):
+            return True
     except OSError:
         return False

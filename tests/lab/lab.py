@@ -1,0 +1,178 @@
+"""A Lab starts every real component on loopback and leaves nothing behind; everything else joins through its Site."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.lab import custom_resources, gateway, provision
+from tests.lab.background import Background
+from tests.lab.certificates import Certificates
+from tests.lab.control_plane import ControlPlane
+from tests.lab.guardian import ROOT, Guardian, sweep_the_dead
+from tests.lab.kube import Kube, write_kubeconfig
+from tests.lab.processes import Process, answers_tls, free_port, sweep
+from tests.lab.prometheus import Prometheus
+from tests.lab.scenario import SHARED_GATEWAY, Scenario
+from tests.lab.site import Site
+from tests.lab.triton_install import model_python, triton_installation
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Member:
+    """Somebody in a running lab: makes scenarios, kubeconfigs and clients. `Lab` is one; `Member(site)` joins."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.background = Background()
+        self.kube = Kube(site.kubeconfig)
+        self.scenarios: list[Scenario] = []
+
+    def scenario(self, namespace: str, *, model: str = "digits", own_gateway: bool = False) -> Scenario:
+        """A fresh namespace for one model. With `own_gateway` its Gateway is in it, otherwise in `infra`."""
+        made = Scenario(self.site, self.kube, self.background, namespace, model=model, own_gateway=own_gateway)
+        made.create()
+        self.scenarios.append(made)
+        return made
+
+    def service_account_kubeconfig(self, namespace: str, name: str, *, server: str | None = None) -> Path:
+        """A kubeconfig with a real token of an existing ServiceAccount; `server` (a proxy) replaces the API's address."""
+        token = self.kube.service_account_token(namespace, name)
+        path = self.site.folder / f"kubeconfig-{namespace}-{name}-{secrets.token_hex(3)}"
+        return write_kubeconfig(path, server or self.site.api, self.site.authority, token, namespace=namespace)
+
+    def admin_kubeconfig(self, *, server: str | None = None) -> Path:
+        """The admin's kubeconfig, by default straight through the shim."""
+        if server is None:
+            return self.site.kubeconfig
+        path = self.site.folder / f"kubeconfig-admin-{secrets.token_hex(3)}"
+        return write_kubeconfig(path, server, self.site.authority, self.site.admin_token)
+
+    def leave(self) -> None:
+        """End this member's scenarios' servers (all at once) and its background work."""
+        for scenario in self.scenarios:
+            for service in scenario.services.values():
+                for server in service.servers:
+                    if server.process is not None:
+                        server.process.ask_to_stop()
+        for scenario in self.scenarios:
+            scenario.close()
+        self.background.stop()
+        self.kube.close()
+
+
+class Lab:
+    """`with Lab() as lab:` or start() and stop(). `controllers` adds garbage collection and namespace deletion."""
+
+    def __init__(self, *, controllers: bool = False, scrape: float = 1.0, keep: bool = False) -> None:
+        self.mark = f"modelrollout-lab-{secrets.token_hex(5)}"
+        self.folder = ROOT / ".lab" / self.mark
+        self._controllers, self._scrape, self.keep = controllers, scrape, keep
+        self._processes: list[Process] = []
+        self._member: Member | None = None
+
+    def start(self) -> Lab:
+        """Return when the API server, the gateway and Prometheus answer (5 to 10 s once all is built)."""
+        provision.provision()
+        (ROOT / ".lab").mkdir(exist_ok=True)
+        sweep_the_dead(ROOT / ".lab")
+        self.folder.mkdir(mode=0o700)
+        self._guardian = Guardian(self.mark, self.folder)
+        try:
+            self._start_all()
+        except BaseException:
+            self.keep = True
+            self.stop()
+            raise
+        return self
+
+    def _start_all(self) -> None:
+        certificates = Certificates.create(self.folder / "certificates")
+        self.control = ControlPlane(self.folder, self.mark, certificates)
+        shim = free_port()
+        api = f"https://127.0.0.1:{shim}"
+        self.gateway = gateway.Gateway(self.folder, self.mark, api, certificates.authority, self.control.admin_token)
+        self.prometheus = Prometheus(self.folder, self.mark, gateway=self.gateway.metrics, scrape=self._scrape)
+        with ThreadPoolExecutor(4) as pool:
+            beside = [pool.submit(self.prometheus.start), pool.submit(self._start_shim, shim, certificates),
+                      pool.submit(model_python, self.folder / "python", triton_installation())]
+            self.control.start()
+            for each in beside:
+                each.result(60)
+        kubeconfig = write_kubeconfig(self.folder / "kubeconfig", api, certificates.authority,
+                                      self.control.admin_token)
+        self.site = Site(
+            folder=self.folder, mark=self.mark, api=api, bare_api=self.control.url, authority=certificates.authority,
+            admin_token=self.control.admin_token, kubeconfig=kubeconfig, gateway=self.gateway.address,
+            gateway_metrics=self.gateway.metrics, prometheus=self.prometheus.url, targets=self.prometheus.targets,
+            model_python=self.folder / "python")
+        self.site.write()
+        self._populate()
+
+    def _start_shim(self, port: int, certificates: Certificates) -> None:
+        command = [sys.executable, "-m", "tests.lab.shim", f"--upstream={self.control.url}", f"--port={port}",
+                   f"--certificates={certificates.authority.parent}"]
+        shim = Process("shim", command, self.folder, self.mark, env={"PYTHONPATH": str(ROOT)})
+        self._processes.append(shim)
+        shim.wait_ready(lambda: answers_tls(port, certificates.client_context()))
+
+    def _populate(self) -> None:
+        self._member = Member(self.site)
+        kube = self._member.kube
+        custom_resources.install(kube)
+        namespace, name = SHARED_GATEWAY
+        kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+                   gateway.gateway_class(), gateway.gateway_object(namespace, name, self.gateway.port))
+        if self._controllers:
+            self.control.start_controllers(self.site.kubeconfig)
+        self.gateway.start()
+
+    @property
+    def member(self) -> Member:
+        assert self._member is not None, "start the lab first"
+        return self._member
+
+    def stop(self) -> None:
+        """End everything, by pid, model servers first; sweep what is left; remove the folder unless `keep`."""
+        try:
+            if self._member is not None:
+                self._member.leave()
+                self._member = None
+            self._stop_processes()
+        finally:
+            self.leftovers = sweep(self.mark, self.folder, keep=True)
+            self._guardian.dismiss()
+            self._remove_folder()
+
+    def _stop_processes(self) -> None:
+        first = [part.process for part in (getattr(self, "gateway", None), getattr(self, "prometheus", None))
+                 if part is not None and hasattr(part, "process")]
+        for process in [*first, *self._processes]:
+            process.ask_to_stop()
+        for process in [*first, *self._processes]:
+            process.stop()
+        if hasattr(self, "control"):
+            self.control.stop()
+
+    def _remove_folder(self) -> None:
+        if not (self.keep or os.environ.get("MODELROLLOUT_LAB_KEEP")):
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return
+        for bulky in ("etcd", "prometheus", "python", "models"):
+            shutil.rmtree(self.folder / bulky, ignore_errors=True)
+
+    def __enter__(self) -> Lab:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        # After a failure the logs are worth more than a tidy folder.
+        self.keep = self.keep or kind is not None
+        self.stop()

@@ -1,0 +1,108 @@
+"""One Service per model version, as users keep them in Git, with real model servers behind its EndpointSlice.
+
+There is no kubelet, so readiness is published here: `serve` publishes an address once its server is ready, and whoever
+kills a server decides with `set_ready` when the cluster learns of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.lab.prometheus import remove_target, write_target
+from tests.lab.triton import HTTP, METRICS, Triton
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.lab.kube import Kube
+    from tests.lab.site import Site
+
+
+class ModelService:
+    """Service `name` in `namespace`, `servers` behind it, one Prometheus target per server."""
+
+    def __init__(self, site: Site, kube: Kube, namespace: str, name: str, *, repository: Path, model: str,
+                 version: int) -> None:
+        self.site, self.kube, self.namespace, self.name = site, kube, namespace, name
+        self.repository, self.model, self.version = repository, model, version
+        self.servers: list[Triton] = []
+        self._ready: dict[str, bool] = {}
+        self._started = 0
+
+    def create(self) -> None:
+        """The Service and an EndpointSlice without addresses."""
+        self.kube.apply(self._service())
+        self._publish()
+
+    def serve(self, replicas: int = 1, *, ready: bool = True) -> None:
+        """Bring the number of servers to `replicas`; new ones are published as `ready` (False: never by themselves)."""
+        for server in self.servers[replicas:]:
+            self._withdraw(server)
+        fresh = [self._launch() for _ in range(replicas - len(self.servers))]
+        for server in fresh:
+            server.wait_ready()
+            self._ready[server.address] = ready
+        if fresh:
+            self._publish()
+
+    def set_ready(self, ready: bool, index: int | None = None) -> None:
+        """Publish one server (or all) as ready or not ready."""
+        for server in self.servers if index is None else [self.servers[index]]:
+            self._ready[server.address] = ready
+        self._publish()
+
+    def kill(self, index: int = 0) -> None:
+        """SIGKILL one server; its address stays published until `set_ready` says otherwise."""
+        self.servers[index].kill()
+
+    def restart(self, index: int = 0) -> None:
+        """Start a stopped or killed server again at its old address."""
+        self.servers[index].start()
+
+    def stop(self) -> None:
+        """End the servers; the Service stays, without addresses."""
+        servers, self.servers = self.servers, []
+        self._ready.clear()
+        self._publish()
+        for server in servers:
+            if server.process is not None:
+                server.process.ask_to_stop()
+        for server in servers:
+            server.stop()
+            remove_target(self.site.targets, server.name)
+
+    def delete(self) -> None:
+        """Stop, and remove the Service and its EndpointSlice."""
+        self.stop()
+        self.kube.delete("v1", "Service", self.namespace, self.name)
+        self.kube.delete("discovery.k8s.io/v1", "EndpointSlice", self.namespace, f"{self.name}-lab")
+
+    def _launch(self) -> Triton:
+        self._started += 1
+        server = Triton(self.site, f"{self.namespace}-{self.name}-{self._started}", self.repository, self.model)
+        server.launch()
+        self.servers.append(server)
+        write_target(self.site.targets, server.name, f"{server.address}:{METRICS}",
+                     {"namespace": self.namespace, "service": self.name})
+        return server
+
+    def _withdraw(self, server: Triton) -> None:
+        self.servers.remove(server)
+        self._ready.pop(server.address, None)
+        self._publish()
+        server.stop()
+        remove_target(self.site.targets, server.name)
+
+    def _service(self) -> dict[str, Any]:
+        # Headless: there is no kube-proxy, so a cluster IP would lead nowhere.
+        return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": self.name, "namespace": self.namespace},
+                "spec": {"clusterIP": "None", "ports": [{"name": "http", "port": HTTP, "targetPort": HTTP, "protocol": "TCP"}]}}
+
+    def _publish(self) -> None:
+        endpoints = [{"addresses": [server.address], "conditions": {"ready": self._ready[server.address]}}
+                     for server in self.servers if server.address in self._ready]
+        self.kube.apply({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": f"{self.name}-lab", "namespace": self.namespace,
+                         "labels": {"kubernetes.io/service-name": self.name}},
+            "ports": [{"name": "http", "port": HTTP, "protocol": "TCP"}], "endpoints": endpoints})

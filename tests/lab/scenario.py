@@ -1,0 +1,99 @@
+"""One model in one namespace with its own hostname and its own servers; many scenarios share one lab undisturbed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.lab.client import LoadClient
+from tests.lab.custom_resources import GROUP
+from tests.lab.gateway import LISTENER, gateway_object
+from tests.lab.model_service import ModelService
+from tests.lab.models.build import build_repository
+from tests.lab.route_recorder import RouteRecorder
+from tests.lab.triton import HTTP
+
+if TYPE_CHECKING:
+    from tests.lab.background import Background
+    from tests.lab.kube import Kube
+    from tests.lab.site import Site
+
+SHARED_GATEWAY = ("infra", "inference")
+
+
+class Scenario:
+    """`gateway` is (namespace, name) of the Gateway to attach to; `services` maps version to its ModelService."""
+
+    def __init__(self, site: Site, kube: Kube, background: Background, namespace: str, *, model: str,
+                 own_gateway: bool) -> None:
+        self.site, self.kube, self.namespace, self.model = site, kube, namespace, model
+        self._background = background
+        self.hostname = f"{namespace}.example.com"
+        self.gateway = (namespace, "inference") if own_gateway else SHARED_GATEWAY
+        self.services: dict[int, ModelService] = {}
+
+    def create(self) -> None:
+        self.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
+        if self.gateway != SHARED_GATEWAY:
+            self.kube.apply(gateway_object(*self.gateway, self.site.gateway_port))
+
+    @property
+    def gateway_ref(self) -> dict[str, Any]:
+        """A ModelRollout's spec.traffic.gateway."""
+        namespace, name = self.gateway
+        return {"name": name, "namespace": namespace, "sectionName": LISTENER, "hostnames": [self.hostname]}
+
+    def service_name(self, version: int) -> str:
+        return f"{self.model}-v{version}"
+
+    def serve(self, *versions: int, behaves_as: int | None = None, replicas: int = 1, ready: bool = True,
+              **options: float | bool) -> None:
+        """Service and servers for each version; `behaves_as` and `options` go to tests.lab.models.build."""
+        for version in versions:
+            service = self.add_service(version, behaves_as=behaves_as, **options)
+            service.serve(replicas, ready=ready)
+
+    def add_service(self, version: int, *, behaves_as: int | None = None, **options: float | bool) -> ModelService:
+        """The Service alone, without addresses; `.serve()` on the result starts servers."""
+        if version not in self.services:
+            root = self.site.folder / "models" / self.namespace / f"v{version}"
+            build_repository(root, version, model=self.model, behaves_as=behaves_as, **options)
+            self.services[version] = ModelService(
+                self.site, self.kube, self.namespace, self.service_name(version),
+                repository=root, model=self.model, version=version)
+            self.services[version].create()
+        return self.services[version]
+
+    def split(self, weights: dict[int, int], name: str | None = None) -> None:
+        """Write an HTTPRoute by hand, for tests without an operator: version to weight."""
+        namespace, gateway = self.gateway
+        backends = [{"name": self.service_name(version), "port": HTTP, "weight": weight}
+                    for version, weight in weights.items()]
+        match = {"path": {"type": "PathPrefix", "value": f"/v2/models/{self.model}"}}
+        self.kube.apply({
+            "apiVersion": f"{GROUP}/v1", "kind": "HTTPRoute",
+            "metadata": {"name": name or self.model, "namespace": self.namespace},
+            "spec": {"hostnames": [self.hostname],
+                     "parentRefs": [{"name": gateway, "namespace": namespace, "sectionName": LISTENER}],
+                     "rules": [{"name": "split", "matches": [match], "backendRefs": backends}]}})
+
+    def client(self, **settings: Any) -> LoadClient:
+        """A LoadClient for this model through the gateway; `settings` are LoadClient's."""
+        url = f"http://{self.site.gateway}/v2/models/{self.model}/infer"
+        return LoadClient(self._background, url, self.hostname, **settings)
+
+    def record_route(self, name: str | None = None) -> RouteRecorder:
+        return RouteRecorder(self._background, self.site, self.namespace, name or self.model)
+
+    def close(self) -> None:
+        """End the servers and remove routes and Services, so that the gateway forgets this scenario."""
+        for route in self.kube.list(f"{GROUP}/v1", "HTTPRoute", self.namespace):
+            self.kube.delete(f"{GROUP}/v1", "HTTPRoute", self.namespace, route["metadata"]["name"])
+        for service in self.services.values():
+            service.delete()
+        self.services.clear()
+
+    def __enter__(self) -> Scenario:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,88 @@
+"""One real tritonserver on a loopback address of its own: port 8000 serves inference, port 8002 metrics."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import socket
+from typing import TYPE_CHECKING
+
+from tests.lab.processes import Process, answers, clean_shared_memory
+from tests.lab.triton_install import triton_installation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.lab.site import Site
+
+HTTP, METRICS = 8000, 8002
+
+
+def free_address() -> str:
+    """An address in 127.64.0.0/10 (like a Pod's own) where nobody listens on our two ports."""
+    for _ in range(100):
+        address = f"127.{random.randint(64, 127)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
+        try:
+            for port in (HTTP, METRICS):
+                with socket.socket() as probe:
+                    probe.bind((address, port))
+        except OSError:
+            continue
+        return address
+    raise RuntimeError("found no loopback address with ports 8000 and 8002 free")
+
+
+class Triton:
+    """Serves one model of one repository. `name` names its log; `address` is its own."""
+
+    def __init__(self, site: Site, name: str, repository: Path, model: str) -> None:
+        self.name, self.model, self._site, self._repository = name, model, site, repository
+        self.address = free_address()
+        self.url = f"http://{self.address}:{HTTP}"
+        # Regions are found by the lab's mark after a crash; the rest keeps servers apart.
+        self._region = f"{site.mark}-{secrets.token_hex(4)}"
+        self.process: Process | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.running
+
+    def launch(self) -> None:
+        """Start without waiting, so that several can start at once; follow with `wait_ready`."""
+        installed = triton_installation()
+        self.process = Process(self.name, self._command(installed.server, installed.backends),
+                               self._site.folder / "triton", self._site.mark,
+                               env=installed.environment(self._site.model_python))
+
+    def wait_ready(self, deadline: float = 60.0) -> None:
+        """Return when the model is ready (about 2 s after `launch`)."""
+        assert self.process is not None, "launch first"
+        self.process.wait_ready(lambda: answers(f"{self.url}/v2/models/{self.model}/ready"), deadline)
+
+    def start(self) -> None:
+        self.launch()
+        self.wait_ready()
+
+    def stop(self) -> None:
+        """Let running requests end, then end it; idempotent."""
+        if self.process is not None:
+            self.process.stop()
+        clean_shared_memory(self._region)
+
+    def kill(self) -> None:
+        """SIGKILL, stubs included, as a node's failure would."""
+        if self.process is not None:
+            self.process.kill()
+        clean_shared_memory(self._region)
+
+    def _command(self, server: Path, backends: Path) -> list[str]:
+        return [
+            str(server), f"--model-repository={self._repository}", f"--backend-directory={backends}",
+            f"--backend-config=python,shm-region-prefix-name={self._region}",
+            "--model-control-mode=explicit", f"--load-model={self.model}", "--strict-readiness=false",
+            f"--http-address={self.address}", f"--http-port={HTTP}", "--http-thread-count=4", "--allow-grpc=false",
+            f"--metrics-address={self.address}", f"--metrics-port={METRICS}", "--metrics-interval-ms=1000",
+            "--allow-gpu-metrics=false", "--allow-cpu-metrics=false", "--exit-timeout-secs=3",
+            "--metrics-config=summary_latencies=true",
+            "--metrics-config=summary_quantiles=0.5:0.05,0.9:0.01,0.99:0.001",
+        ]

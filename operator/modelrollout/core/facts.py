@@ -33,6 +33,9 @@ class RouteSeen:
     acceptance: Acceptance = "PENDING"
     acceptance_reason: str = ""
     manager: str = ""
+    """The field manager that last changed the rules: our own, or whom an Event should name."""
+    doubt: str = ""
+    """Why `stable` is None: nothing names it, or what names it contradicts the backends."""
     structure: str = ""
     """Digest of everything but the weights: differs from a plan's when gateway, hostnames or rules changed."""
 

@@ -1,0 +1,200 @@
+"""The only door to the API server: every call is bounded in time, tried once, and fails as a typed value."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from modelrollout.ports import Conflict, NotFound, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+FIELD_MANAGER = "modelrollout"
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+TIMEOUT = 5.0
+
+Body = dict[str, Any] | list[dict[str, Any]] | None
+
+
+class Api:
+    """JSON in, JSON out, by path. `timeout` is in seconds for the whole exchange, body included."""
+
+    def __init__(self, client: ApiClient, *, timeout: float = TIMEOUT) -> None:
+        self._client = client
+        self._timeout = timeout
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Drop the connections; the object is of no use afterwards."""
+        await self._client.close()  # type: ignore[no-untyped-call]  # the client is generated without types
+
+    async def get(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - see request
+    ) -> dict[str, Any] | None:
+        """The object or list at `path`; None only where the server knows the kind and the object is gone."""
+        try:
+            return await self.request("GET", path, query=query, timeout=timeout)
+        except NotFound:
+            return None
+
+    async def post(
+        self,
+        path: str,
+        body: dict[str, Any],
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - see request
+    ) -> dict[str, Any]:
+        """Create; an object of that name that is there already is a Conflict."""
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self.request("POST", path, query=query, body=body, timeout=timeout)
+
+    async def put(
+        self,
+        path: str,
+        body: dict[str, Any],
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - see request
+    ) -> dict[str, Any]:
+        """Replace, fenced by the body's resourceVersion."""
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self.request("PUT", path, query=query, body=body, timeout=timeout)
+
+    async def patch(
+        self,
+        path: str,
+        body: dict[str, Any] | Sequence[dict[str, Any]],
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - see request
+    ) -> dict[str, Any]:
+        """A JSON Patch where `body` is a sequence of operations, otherwise a JSON merge patch."""
+        query = {"fieldManager": FIELD_MANAGER}
+        if isinstance(body, dict):
+            return await self.request(
+                "PATCH", path, query=query, body=body, content_type=MERGE_PATCH, timeout=timeout
+            )
+        return await self.request(
+            "PATCH", path, query=query, body=list(body), content_type=JSON_PATCH, timeout=timeout
+        )
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Body = None,
+        content_type: str = "application/json",
+        timeout: float | None = None,  # noqa: ASYNC109 - the client's own timeout; it also covers reading the body
+    ) -> dict[str, Any]:
+        """One exchange. Raises Conflict (409), NotFound (the object), Unreachable (everything else)."""
+        seconds = timeout or self._timeout
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        url = self._client.configuration.host.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
+        try:
+            async with asyncio.timeout(seconds):
+                await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+                answer = await self._client.call_api(
+                    method, url, headers, body, _request_timeout=aiohttp.ClientTimeout(total=seconds)
+                )
+                raw = await answer.read()  # type: ignore[no-untyped-call]  # generated without types
+        except TimeoutError:
+            raise Unreachable(
+                "ApiTimeout", f"the API server did not answer {method} {path} within {seconds:g} s"
+            ) from None
+        except config.ConfigException as error:
+            raise Unreachable("ApiUnauthorized", f"no credentials for the API server: {error}") from None
+        except (aiohttp.ClientError, OSError) as error:
+            sentence = f"no connection to the API server for {method} {path}: {error}"
+            raise Unreachable("ApiUnreachable", sentence) from None
+        return _judge(method, path, answer.status, raw, answer.headers.get("Retry-After"))
+
+
+def _judge(method: str, path: str, status: int, raw: bytes, retry_after: str | None) -> dict[str, Any]:
+    try:
+        answer = json.loads(raw) if raw else {}
+    except ValueError:
+        answer = {}
+    answer = answer if isinstance(answer, dict) else {}
+    if status < HTTPStatus.MULTIPLE_CHOICES:
+        if not answer:
+            raise Unreachable("ApiError", f"the API server answered {method} {path} with no JSON object")
+        return answer
+    said = str(answer.get("message") or raw[:300].decode(errors="replace")).strip()
+    sentence = f"the API server answered {method} {path} with {status}: {said}"
+    if status == HTTPStatus.CONFLICT:
+        raise Conflict(sentence)
+    if status == HTTPStatus.NOT_FOUND:
+        # An object that is gone is told by a Status naming it. A kind that is not (or not yet) served gives a
+        # bare 404: taking that for "no route" would let a candidate be adopted unanalysed.
+        if answer.get("reason") == "NotFound" and (answer.get("details") or {}).get("name"):
+            raise NotFound("NotFound", sentence)
+        raise Unreachable("KindMissing", f"{sentence} (is the CRD installed?)")
+    reason = _REASONS.get(status, "ApiError")
+    wait = float(retry_after) if retry_after and retry_after.isdigit() else None
+    raise Unreachable(reason, sentence, retry_after=wait)
+
+
+_REASONS: dict[int, str] = {
+    HTTPStatus.BAD_REQUEST: "ApiInvalid",
+    HTTPStatus.UNAUTHORIZED: "ApiUnauthorized",
+    HTTPStatus.FORBIDDEN: "ApiForbidden",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "ApiInvalid",
+    HTTPStatus.TOO_MANY_REQUESTS: "ApiThrottled",
+}
+
+
+def path_of(group_version: str, plural: str, namespace: str | None = None, name: str | None = None) -> str:
+    """The path of a kind, of its objects in a namespace, or of one object ("v1" is the core group)."""
+    parts = ["/api" if "/" not in group_version else "/apis", group_version]
+    if namespace is not None:
+        parts += ["namespaces", quote(namespace, safe="")]
+    parts.append(plural)
+    if name is not None:
+        parts.append(quote(name, safe=""))
+    return "/".join(parts)
+
+
+async def connect(
+    kubeconfig: str | None = None,
+    *,
+    context: str | None = None,
+    timeout: float = TIMEOUT,  # noqa: ASYNC109 - the default for every later call, not a limit on this one
+) -> Api:
+    """The API server of `kubeconfig` (http:// and https://).
+
+    With None: the cluster around this process, else the user's default kubeconfig. Raises kubernetes' ConfigException when there is none of them. Call it inside the running event loop.
+    """
+    settings = Configuration()
+    settings.retries = None
+    load: Any  # the client's loaders have no types
+    if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+        load = config.load_incluster_config
+        load(client_configuration=settings)
+    else:
+        load = config.load_kube_config
+        await load(
+            config_file=kubeconfig, context=context, client_configuration=settings, persist_config=False
+        )
+    return Api(ApiClient(configuration=settings), timeout=timeout)

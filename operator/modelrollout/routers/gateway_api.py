@@ -1,0 +1,168 @@
+"""An HTTPRoute owned by the operator: raising is fenced by resourceVersion, lowering by identity alone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from modelrollout.connect import Api, path_of
+from modelrollout.core.facts import RoutePlan, RouteSeen
+from modelrollout.ports import Conflict, NotFound, Unreachable
+from modelrollout.routers.httproute import EPOCH, GROUP_VERSION, annotations_for, route_spec, structure
+from modelrollout.routers.lowering import NotTheSameRoute, is_newer, lowering
+from modelrollout.routers.reading import HTTPRouteSeen, read
+
+if TYPE_CHECKING:
+    from modelrollout.api.spec import Spec
+
+LOWER_TIMEOUT = 2.0
+LOWER_TRIES = 4
+LONGEST_PAUSE = 0.5
+"""Seconds; a lowering does not wait longer than this, whatever Retry-After says."""
+_PASSING = ("ApiTimeout", "ApiUnreachable", "ApiThrottled", "ApiError", "ApiInvalid")
+"""Failures that another try may mend; ApiInvalid is what a failed `test` looks like."""
+
+
+class GatewayApiRouter:
+    """The Router of ports.py over HTTPRoutes. `epoch` is the leader's, as lease.py gives it ("" without one).
+
+    Writes are merge patches rather than server-side applies: either owns whole lists, and a merge patch also
+    removes annotations, answers 409 to a stale resourceVersion, and keeps the version when nothing changes.
+    """
+
+    def __init__(self, api: Api, *, epoch: str = "", lower_timeout: float = LOWER_TIMEOUT) -> None:
+        self._api = api
+        self._epoch = epoch
+        self._lower_timeout = lower_timeout
+
+    async def observe(self, namespace: str, name: str) -> HTTPRouteSeen | None:
+        """The route as it is now, or None where there is none. Raises Unreachable."""
+        route = await self._api.get(_path(namespace, name))
+        return None if route is None else read(route)
+
+    async def apply(
+        self, namespace: str, name: str, spec: Spec, plan: RoutePlan, seen: RouteSeen | None
+    ) -> HTTPRouteSeen:
+        """Create the route (`seen` None) or bring the one seen to `plan`, writing only what differs.
+
+        Raises Conflict when it is not as seen any more, Unreachable("Superseded") under a newer leader's epoch.
+        """
+        notes: dict[str, str | None] = dict(annotations_for(namespace, name, spec, plan))
+        desired = route_spec(namespace, spec, plan)
+        if seen is None:
+            return await self._create(namespace, name, notes, desired)
+        self._refuse_if_superseded(seen)
+        if seen.structure == self.structure(namespace, name, spec, plan) and _has_weights(seen, plan):
+            return await self._again(namespace, name, seen)
+        meta = {"resourceVersion": seen.resource_version, "annotations": self._with_epoch(notes)}
+        return read(await self._api.patch(_path(namespace, name), {"metadata": meta, "spec": desired}))
+
+    async def claim(self, namespace: str, name: str, seen: RouteSeen) -> HTTPRouteSeen:
+        """Write this leader's epoch where another's stands, outdating what an old leader has read."""
+        self._refuse_if_superseded(seen)
+        if not self._epoch or seen.epoch == self._epoch:
+            return await self._again(namespace, name, seen)
+        meta = {"resourceVersion": seen.resource_version, "annotations": {EPOCH: self._epoch}}
+        return read(await self._api.patch(_path(namespace, name), {"metadata": meta}))
+
+    async def lower(self, namespace: str, name: str, seen: RouteSeen, plan: RoutePlan) -> HTTPRouteSeen:
+        """Give plan.stable all but min(plan.weight, what the candidate has); drop the testers unless planned.
+
+        Tries again at once on anything that may pass. Raises Conflict when the route is another one by now
+        (decide anew), Unreachable("RouteMissing") when it is gone, Unreachable otherwise.
+        """
+        path = _path(namespace, name)
+        route: dict[str, Any] | None = seen.raw if isinstance(seen, HTTPRouteSeen) else None
+        for attempt in range(1, LOWER_TRIES + 1):
+            try:
+                if route is None:
+                    route = await self._api.request("GET", path, timeout=self._lower_timeout)
+                return await self._lower_once(path, route, seen, plan)
+            except NotFound:
+                raise Unreachable(
+                    "RouteMissing", f"the route {namespace}/{name} is gone; nothing to lower"
+                ) from None
+            except (Conflict, Unreachable) as error:
+                if attempt == LOWER_TRIES or not _may_pass(error):
+                    raise
+                route = None
+                await asyncio.sleep(min(getattr(error, "retry_after", None) or 0.0, LONGEST_PAUSE))
+        raise AssertionError  # the last try returns or raises
+
+    async def release(self, namespace: str, name: str, seen: RouteSeen) -> None:
+        """On deletion of the resource: 100 % on stable, testers gone, the route stays.
+
+        Where nothing says which version is stable, the first backend is taken: it has always been stable's.
+        """
+        stable = seen.stable or (seen.backends[0].version if seen.backends else "")
+        await self.lower(namespace, name, seen, RoutePlan(stable=stable))
+
+    def structure(self, namespace: str, name: str, spec: Spec, plan: RoutePlan) -> str:
+        """Digest of everything but the weights, comparable with RouteSeen.structure."""
+        notes = annotations_for(namespace, name, spec, plan)
+        return structure(namespace, notes, route_spec(namespace, spec, plan))
+
+    async def _create(
+        self, namespace: str, name: str, notes: dict[str, str | None], desired: dict[str, Any]
+    ) -> HTTPRouteSeen:
+        annotations = {key: value for key, value in self._with_epoch(notes).items() if value is not None}
+        route = {
+            "apiVersion": GROUP_VERSION,
+            "kind": "HTTPRoute",
+            "metadata": {"name": name, "namespace": namespace, "annotations": annotations},
+            "spec": desired,
+        }
+        return read(await self._api.post(_path(namespace), route))
+
+    async def _lower_once(
+        self, path: str, route: dict[str, Any], seen: RouteSeen, plan: RoutePlan
+    ) -> HTTPRouteSeen:
+        patch = self._lowering(route, seen, plan)
+        if not patch and isinstance(seen, HTTPRouteSeen) and route is seen.raw:
+            # "Nothing to lower" must not rest on an old reading.
+            route = await self._api.request("GET", path, timeout=self._lower_timeout)
+            patch = self._lowering(route, seen, plan)
+        return read(await self._api.patch(path, patch, timeout=self._lower_timeout) if patch else route)
+
+    def _lowering(self, route: dict[str, Any], seen: RouteSeen, plan: RoutePlan) -> list[dict[str, Any]]:
+        epoch = "" if is_newer(read(route).epoch, self._epoch) else self._epoch
+        try:
+            return lowering(route, seen, plan, epoch)
+        except NotTheSameRoute as error:
+            raise _Moved(str(error)) from None
+
+    async def _again(self, namespace: str, name: str, seen: RouteSeen) -> HTTPRouteSeen:
+        if isinstance(seen, HTTPRouteSeen):
+            return seen
+        return read(await self._api.request("GET", _path(namespace, name)))
+
+    def _refuse_if_superseded(self, seen: RouteSeen) -> None:
+        if is_newer(seen.epoch, self._epoch):
+            raise Unreachable(
+                "Superseded",
+                f"the route carries the epoch {seen.epoch!r} of a newer leader than this one ({self._epoch!r}); "
+                f"if there is none, remove the route's annotation {EPOCH}",
+            )
+
+    def _with_epoch(self, notes: dict[str, str | None]) -> dict[str, str | None]:
+        return notes | ({EPOCH: self._epoch} if self._epoch else {})
+
+
+class _Moved(Conflict):
+    """Looking again changes nothing: the decision itself must be made anew."""
+
+
+def _may_pass(error: Conflict | Unreachable) -> bool:
+    if isinstance(error, Unreachable):
+        return error.reason in _PASSING
+    return not isinstance(error, _Moved)
+
+
+def _has_weights(seen: RouteSeen, plan: RoutePlan) -> bool:
+    weight = plan.weight if plan.candidate else 0
+    wanted = {plan.stable: 100 - weight} | ({plan.candidate: weight} if plan.candidate else {})
+    return {backend.version: backend.weight for backend in seen.backends} == wanted
+
+
+def _path(namespace: str, name: str | None = None) -> str:
+    return path_of(GROUP_VERSION, "httproutes", namespace, name)

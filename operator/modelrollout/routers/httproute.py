@@ -1,0 +1,98 @@
+"""The HTTPRoute that should be: a pure function of spec and plan, with a digest of all but the weights."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from modelrollout.api.spec import Spec
+    from modelrollout.core.facts import RoutePlan
+
+GROUP_VERSION = "gateway.networking.k8s.io/v1"
+SPLIT, TESTERS = "split", "testers"
+PREFIX = "modelrollout.dev/"
+STABLE, CANDIDATE, MODEL, RESOURCE, SERVICES, EPOCH = (
+    PREFIX + part for part in ("stable", "candidate", "model", "resource", "services", "epoch")
+)
+OURS = (STABLE, CANDIDATE, MODEL, RESOURCE, SERVICES)
+"""Annotations that describe the route completely; the epoch is apart, it changes with the leader alone."""
+
+
+def annotations_for(namespace: str, name: str, spec: Spec, plan: RoutePlan) -> dict[str, str | None]:
+    """Our annotations under `plan`; None stands for one that must be absent."""
+    versions = [plan.stable] + ([plan.candidate] if plan.candidate else [])
+    services = {v: f"{spec.serving.service_of(v)}:{spec.serving.port}" for v in versions}
+    return {
+        STABLE: plan.stable,
+        CANDIDATE: plan.candidate,
+        MODEL: spec.model.name,
+        RESOURCE: f"{namespace}/{name}",
+        SERVICES: json.dumps(services, separators=(",", ":")),
+    }
+
+
+def route_spec(namespace: str, spec: Spec, plan: RoutePlan) -> dict[str, Any]:
+    """The route's whole spec under `plan`. The candidate comes last: metric labels carry the index."""
+    gateway = spec.traffic.gateway
+    parent = {
+        "group": "gateway.networking.k8s.io",
+        "kind": "Gateway",
+        "namespace": gateway.namespace or namespace,
+        "name": gateway.name,
+    }
+    if gateway.section_name:
+        parent["sectionName"] = gateway.section_name
+    weight = plan.weight if plan.candidate else 0
+    backends = [_ref(spec, plan.stable, 100 - weight)]
+    if plan.candidate:
+        backends.append(_ref(spec, plan.candidate, weight))
+    match: dict[str, Any] = {"path": {"type": "PathPrefix", "value": f"/v2/models/{spec.model.name}"}}
+    rules: list[dict[str, Any]] = [{"name": SPLIT, "matches": [match], "backendRefs": backends}]
+    header = spec.traffic.tester_header
+    if plan.testers and plan.candidate and header:
+        chosen = match | {"headers": [{"type": "Exact", "name": header, "value": "always"}]}
+        rules.append({"name": TESTERS, "matches": [chosen], "backendRefs": [_ref(spec, plan.candidate, 1)]})
+    return {"parentRefs": [parent], "hostnames": list(gateway.hostnames), "rules": rules}
+
+
+def _ref(spec: Spec, version: str, weight: int) -> dict[str, Any]:
+    service = spec.serving.service_of(version)
+    return {"group": "", "kind": "Service", "name": service, "port": spec.serving.port, "weight": weight}
+
+
+def structure(namespace: str, annotations: dict[str, Any], spec: dict[str, Any]) -> str:
+    """Digest of everything but the split's weights; the API server's defaults do not change it."""
+    body = {key: copy.deepcopy(spec.get(key) or []) for key in ("parentRefs", "hostnames", "rules")}
+    for parent in body["parentRefs"]:
+        _default(parent, group="gateway.networking.k8s.io", kind="Gateway", namespace=namespace)
+    split = split_index(body["rules"])
+    for index, rule in enumerate(body["rules"]):
+        rule.pop("name", None)  # pruned by older CRDs
+        _default(rule, matches=[{}])
+        for match in rule["matches"]:
+            _default(match, path={})
+            _default(match["path"], type="PathPrefix", value="/")
+            for header in match.get("headers") or []:
+                _default(header, type="Exact")
+        for ref in rule.get("backendRefs") or []:
+            _default(ref, group="", kind="Service", weight=1)
+            if index == split:
+                ref.pop("weight")
+    body["annotations"] = {key: annotations.get(key) for key in OURS}
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _default(target: dict[str, Any], **values: Any) -> None:
+    for key, value in values.items():
+        target.setdefault(key, value)
+
+
+def split_index(rules: list[dict[str, Any]]) -> int | None:
+    """Where the split is: the rule of that name, or the first one where the CRD is too old to keep names."""
+    for index, rule in enumerate(rules):
+        if rule.get("name") == SPLIT:
+            return index
+    return 0 if rules and not any(rule.get("name") for rule in rules) else None

@@ -1,0 +1,134 @@
+"""Lowering a candidate is one JSON Patch that tests who stands where, never how much they have."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from modelrollout.routers.httproute import EPOCH, SPLIT, STABLE, split_index
+from modelrollout.routers.reading import is_testers, read, services_of
+
+if TYPE_CHECKING:
+    from modelrollout.core.facts import RoutePlan, RouteSeen
+
+
+class NotTheSameRoute(Exception):  # noqa: N818 - a finding about the world, not a fault of the program
+    """The route no longer is what the decision to lower was made on."""
+
+
+def lowering(route: dict[str, Any], seen: RouteSeen, plan: RoutePlan, epoch: str) -> list[dict[str, Any]]:
+    """JSON Patch that gives plan.stable all but min(plan.weight, what the candidate has); [] when it has that.
+
+    Tests which backend stands where and which version is stable; never weights, never resourceVersion. `epoch`
+    is written along unless it is "". Raises NotTheSameRoute when plan.stable cannot be found behind the route.
+    """
+    now = read(route)
+    rules = route["spec"].get("rules") or []
+    split = split_index(rules)
+    if split is None:
+        raise NotTheSameRoute("the route has no rule named split")
+    if now.stable not in (None, seen.stable):
+        raise NotTheSameRoute(f"the route now says that version {now.stable} is stable, not {seen.stable}")
+    refs = rules[split].get("backendRefs") or []
+    known = {backend.service: backend.version for backend in seen.backends if backend.version}
+    versions = [known.get(str(ref.get("name"))) for ref in refs]
+    weights = _lowered(refs, versions, plan)
+    change = _replace_refs(route, split, refs, weights, plan)
+    stable_services = {service for service, version in known.items() if version == plan.stable}
+    change += _drop_rules(rules, split, stable_services, keep_testers=plan.testers)
+    if not change:
+        return []
+    return _tests(route, split, refs) + change + epoch_patch(route, epoch)
+
+
+def _lowered(refs: list[dict[str, Any]], versions: list[str | None], plan: RoutePlan) -> list[int]:
+    """The weights to write, in the order of `refs`, totalling 100; all 0 where plan.stable is absent."""
+    current = [1 if ref.get("weight") is None else int(ref["weight"]) for ref in refs]
+    total = sum(current) or 1
+    has = sum(w for w, v in zip(current, versions, strict=True) if v == plan.candidate) * 100 // total
+    candidate = min(plan.weight, has) if plan.candidate in versions else 0
+    lowered = [0] * len(refs)
+    if plan.stable not in versions:
+        return lowered
+    if candidate:
+        lowered[versions.index(plan.candidate)] = candidate
+    lowered[versions.index(plan.stable)] = 100 - candidate
+    return lowered
+
+
+def _replace_refs(
+    route: dict[str, Any], split: int, refs: list[dict[str, Any]], weights: list[int], plan: RoutePlan
+) -> list[dict[str, Any]]:
+    at = f"/spec/rules/{split}/backendRefs"
+    if sum(weights) == 100:  # noqa: PLR2004 - percent; less where stable is not among them
+        return [
+            {"op": "add", "path": f"{at}/{index}/weight", "value": weight}
+            for index, (ref, weight) in enumerate(zip(refs, weights, strict=True))
+            if ref.get("weight") != weight
+        ]
+    # Somebody took stable out of the split: the annotation still knows its Service.
+    known = services_of((route["metadata"].get("annotations")) or {}).get(plan.stable)
+    if known is None:
+        raise NotTheSameRoute(f"no backend of the route's split serves version {plan.stable}")
+    only = {"group": "", "kind": "Service", "name": known[0], "port": known[1], "weight": 100}
+    return [{"op": "add", "path": at, "value": [only]}]
+
+
+def _drop_rules(
+    rules: list[dict[str, Any]], split: int, stable_services: set[str], *, keep_testers: bool
+) -> list[dict[str, Any]]:
+    """Remove every other rule that leads elsewhere than to stable; the last first, so that indices hold."""
+    patch: list[dict[str, Any]] = []
+    for index in reversed(range(len(rules))):
+        rule = rules[index]
+        if index == split or (keep_testers and is_testers(rule)):
+            continue
+        names = [str(ref.get("name")) for ref in rule.get("backendRefs") or []]
+        if set(names) <= stable_services:
+            continue
+        at = f"/spec/rules/{index}"
+        patch += [
+            {"op": "test", "path": f"{at}/backendRefs/{place}/name", "value": name}
+            for place, name in enumerate(names)
+        ]
+        patch.append({"op": "remove", "path": at})
+    return patch
+
+
+def _tests(route: dict[str, Any], split: int, refs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    at = f"/spec/rules/{split}"
+    tests = [
+        {"op": "test", "path": f"{at}/backendRefs/{index}/name", "value": ref.get("name")}
+        for index, ref in enumerate(refs)
+    ]
+    if route["spec"]["rules"][split].get("name"):
+        tests.insert(0, {"op": "test", "path": f"{at}/name", "value": SPLIT})
+    stable = (route["metadata"].get("annotations") or {}).get(STABLE)
+    if stable is not None:
+        tests.append({"op": "test", "path": f"/metadata/annotations/{pointer(STABLE)}", "value": stable})
+    return tests
+
+
+def epoch_patch(route: dict[str, Any], epoch: str) -> list[dict[str, Any]]:
+    """The operations that write `epoch`; none where it stands already or is ""."""
+    notes = route["metadata"].get("annotations")
+    if not epoch or (notes or {}).get(EPOCH) == epoch:
+        return []
+    if not notes:
+        return [{"op": "add", "path": "/metadata/annotations", "value": {EPOCH: epoch}}]
+    return [{"op": "add", "path": f"/metadata/annotations/{pointer(EPOCH)}", "value": epoch}]
+
+
+def pointer(key: str) -> str:
+    """`key` as one part of a JSON pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def is_newer(theirs: str | None, mine: str) -> bool:
+    """Whether the epoch on a route belongs to a later leader; anything unreadable does not."""
+    return _order(theirs or "") > _order(mine)
+
+
+def _order(epoch: str) -> tuple[int, int]:
+    found = re.match(r"^([0-9]{1,12})\.([0-9]{1,10})-", epoch)
+    return (int(found[1]), int(found[2])) if found else (-1, -1)

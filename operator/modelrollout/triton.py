@@ -1,0 +1,145 @@
+"""A version is ready when its Service has at least one address and every one of them says so itself."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import aiohttp
+
+from modelrollout.connect import Api, path_of
+from modelrollout.ports import Conflict, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+IN_FLIGHT = 64
+OVERALL = 10.0
+"""Seconds for all probes of one version together, however many addresses there are."""
+SLICES = ("discovery.k8s.io/v1", "discovery.k8s.io/v1beta1")
+
+
+class TritonServer:
+    """The ModelServer of ports.py, over EndpointSlices and Triton's per-version readiness. Times in seconds."""
+
+    def __init__(self, api: Api, *, timeout: float = 1.0) -> None:
+        self._api = api
+        self._timeout = timeout
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Drop the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def probe(
+        self, namespace: str, service: str, port: int, model: str, version: str
+    ) -> tuple[int, str]:
+        """(addresses that should answer, "" when all are ready or else what is wrong). Never raises."""
+        try:
+            targets, unready = await self._addresses(namespace, service, port)
+        except (Unreachable, Conflict, _NotServedError) as error:
+            return 0, str(error)
+        count = len(targets) + len(unready)
+        if count == 0:
+            return 0, f"Service {namespace}/{service} has no addresses"
+        path = f"/v2/models/{quote(model, safe='')}/versions/{quote(version, safe='')}/ready"
+        failures = [f"{address} is not ready in its EndpointSlice" for address in unready]
+        try:
+            async with asyncio.timeout(OVERALL):
+                failures += await self._ask(targets, path)
+        except TimeoutError:
+            return count, f"{count} addresses of {service} did not all answer within {OVERALL:g} s"
+        if failures:
+            return count, f"{len(failures)} of {count} addresses of {service} are not ready: {failures[0]}"
+        return count, ""
+
+    async def _ask(self, targets: list[str], path: str) -> list[str]:
+        if self._session is None:
+            # A connection of its own for every probe: one left over from a process that is gone proves nothing.
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=IN_FLIGHT, force_close=True),
+                timeout=aiohttp.ClientTimeout(total=self._timeout),
+            )
+        slots = asyncio.Semaphore(IN_FLIGHT)
+        answers = await asyncio.gather(*(self._one(self._session, slots, t, path) for t in targets))
+        return [answer for answer in answers if answer]
+
+    async def _one(
+        self, session: aiohttp.ClientSession, slots: asyncio.Semaphore, target: str, path: str
+    ) -> str:
+        try:
+            async with slots, session.get(f"http://{target}{path}", allow_redirects=False) as answer:
+                if answer.status == HTTPStatus.OK:
+                    return ""
+                said = (await answer.content.read(200)).decode(errors="replace").strip()
+                return f"{target} answered {answer.status} {said}".strip()
+        except TimeoutError:
+            return f"{target} did not answer within {self._timeout:g} s"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return f"{target}: {error}"
+
+    async def _addresses(self, namespace: str, service: str, port: int) -> tuple[list[str], list[str]]:
+        found = await self._api.get(path_of("v1", "services", namespace, service))
+        if found is None:
+            raise _NotServedError(f"Service {namespace}/{service} does not exist")
+        name = _port_name(found, port)
+        slices = await self._slices(namespace, service)
+        families = (found.get("spec") or {}).get("ipFamilies") or []
+        return _targets(slices, name, families[0] if families else None)
+
+    async def _slices(self, namespace: str, service: str) -> list[dict[str, Any]]:
+        query = {"labelSelector": f"kubernetes.io/service-name={service}"}
+        for last, version in enumerate(SLICES, start=1):
+            try:
+                path = path_of(version, "endpointslices", namespace)
+                answer = await self._api.request("GET", path, query=query)
+            except Unreachable as error:
+                if error.reason != "KindMissing" or last == len(SLICES):
+                    raise
+            else:
+                return answer.get("items") or []
+        raise AssertionError  # the last version returns or raises
+
+
+class _NotServedError(Exception):
+    """The Service is not what the spec says."""
+
+
+def _port_name(service: dict[str, Any], port: int) -> str:
+    """The name under which the EndpointSlices carry the Service's port (its number may differ there)."""
+    ports = (service.get("spec") or {}).get("ports") or []
+    for each in ports:
+        if each.get("port") == port:
+            return str(each.get("name") or "")
+    meta = service["metadata"]
+    has = ", ".join(str(each.get("port")) for each in ports) or "none"
+    raise _NotServedError(f"Service {meta['namespace']}/{meta['name']} has no port {port} (it has {has})")
+
+
+def _targets(slices: Iterable[dict[str, Any]], name: str, family: str | None) -> tuple[list[str], list[str]]:
+    """(host:port of every address that should answer, host:port of those that are not ready), each once."""
+    slices = list(slices)
+    kinds = {each.get("addressType") for each in slices}
+    ready: dict[str, None] = {}
+    unready: dict[str, None] = {}
+    for each in slices:
+        if family in kinds and each.get("addressType") != family:
+            continue  # dual stack lists every pod twice
+        for port in each.get("ports") or []:
+            if (port.get("name") or "") != name or not port.get("port"):
+                continue
+            for endpoint in each.get("endpoints") or []:
+                conditions = endpoint.get("conditions") or {}
+                if conditions.get("terminating"):
+                    continue  # on its way out: the gateway no longer sends it anything
+                into = unready if conditions.get("ready") is False else ready
+                into.update(dict.fromkeys(_joined(a, port["port"]) for a in endpoint.get("addresses") or []))
+    return list(ready), [address for address in unready if address not in ready]
+
+
+def _joined(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

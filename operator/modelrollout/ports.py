@@ -70,6 +70,12 @@ class Cluster(Protocol):
     async def write_status(self, obj: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
         """Replace the status, fenced by the object's resourceVersion; raises Conflict when stale."""
 
+    async def add_finalizer(self, obj: dict[str, Any]) -> dict[str, Any]:
+        """Put our finalizer on where it is missing; raises Conflict when `obj` is stale. The object as stored."""
+
+    async def drop_finalizer(self, obj: dict[str, Any]) -> None:
+        """Let go of the object, whatever else changes at the same time."""
+
     async def consume_command(self, obj: dict[str, Any]) -> None:
         """Remove the command annotation, only if it still holds the same text."""
 

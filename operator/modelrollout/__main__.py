@@ -1,0 +1,97 @@
+"""The process: wait for the Lease, then run until it is lost; `release` hands traffic to stable before an uninstall."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from modelrollout.api.config import OperatorConfig, load_config
+from modelrollout.run import Settings, release_all, run
+
+EPILOG = """\
+examples:
+  modelrollout-operator --config /etc/modelrollout/config.yaml
+  modelrollout-operator --config config.yaml --namespace vision --namespace speech
+  modelrollout-operator release        # 100 % on stable everywhere, finalizers off: before an uninstall
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    found = argparse.ArgumentParser(
+        prog="modelrollout-operator",
+        description="Canary rollouts of Triton model versions, gated on activation health.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    found.add_argument("action", nargs="?", choices=["run", "release"], default="run")
+    found.add_argument("--config", type=Path, help="the operator's configuration (YAML); needed by run")
+    found.add_argument(
+        "--namespace", action="append", default=[], help="watch this namespace only (repeat); default: all"
+    )
+    found.add_argument("--kubeconfig", help="default: the cluster around this process, else your kubeconfig")
+    found.add_argument("--lease-namespace", default=os.environ.get("POD_NAMESPACE", "default"))
+    found.add_argument("--lease-name", default="modelrollout-operator")
+    found.add_argument("--lease-duration", type=float, default=15.0, help="seconds until a silent leader is replaced")
+    found.add_argument("--health-port", type=int, default=8080, help="port of /healthz and /readyz; 0 for none")
+    found.add_argument("--health-host", default="0.0.0.0", help="address of /healthz")  # noqa: S104 - kubelet probes from outside
+    found.add_argument("--verbose", action="store_true")
+    return found
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the operator; the exit status is 0 after SIGTERM, 1 after a lost Lease, 2 for unusable arguments."""
+    args = parser().parse_args(argv)
+    level = logging.DEBUG if args.verbose else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    settings = Settings(
+        kubeconfig=args.kubeconfig,
+        namespaces=tuple(args.namespace),
+        lease_namespace=args.lease_namespace,
+        lease_name=args.lease_name,
+        lease_duration=args.lease_duration,
+        health=(args.health_host, args.health_port),
+    )
+    if args.action == "release":
+        return asyncio.run(release_all(settings))
+    config = _config(args.config)
+    if config is None:
+        return 2
+    return asyncio.run(_until_told(settings, config))
+
+
+def _config(path: Path | None) -> OperatorConfig | None:
+    if path is None:
+        print("--config: missing; name the operator's configuration file", file=sys.stderr)  # noqa: T201 - for people
+        return None
+    try:
+        return load_config(path)
+    except (OSError, yaml.YAMLError, ValidationError) as error:
+        print(f"--config {path}: {error}", file=sys.stderr)  # noqa: T201 - for people
+        return None
+
+
+async def _until_told(settings: Settings, config: OperatorConfig) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return await run(settings, config, stop, _end_at_once)
+
+
+def _end_at_once(reason: str) -> None:
+    """A lost Lease: another process may act already, so this one must not do one thing more."""
+    print(f"the Lease is lost: {reason}; ending", file=sys.stderr, flush=True)  # noqa: T201 - last words
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

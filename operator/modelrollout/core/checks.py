@@ -1,0 +1,184 @@
+"""The chain of checks, most urgent first: the first that finds something decides the pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from modelrollout.api.spec import Spec
+from modelrollout.core import moves, phases, reasons
+from modelrollout.core.commands import obey
+from modelrollout.core.context import Context, Move
+from modelrollout.core.facts import Event, Finding
+from modelrollout.core.phases import Trigger
+from modelrollout.core.progress import make_progress
+
+MAX_LOSSES = 3
+Check = Callable[[Context, Spec], Move | None]
+
+
+def decide_move(ctx: Context) -> Move:
+    """What this pass does; commands come before everything, an invalid spec moves nothing."""
+    if ctx.status.stable is None:
+        return adopt(ctx)
+    obeyed = obey(ctx)
+    if obeyed is not None:
+        return obeyed
+    lost = watch_readiness(ctx)
+    if lost is not None:
+        return lost
+    if ctx.spec is None:
+        problem = ctx.seen.problem or "the spec is invalid"
+        return moves.hold(ctx, Finding(reasons.INVALID_SPEC, f"{problem}; nothing moves until it is mended"))
+    found = (check(ctx, ctx.spec) for check in CHECKS)
+    return next(move for move in found if move is not None)
+
+
+def adopt(ctx: Context) -> Move:
+    """Which version is stable: the route says so; only where there is no route does the spec."""
+    route, spec = ctx.seen.route, ctx.spec
+    if route is not None:
+        stable = route.stable
+        if stable is None and len(route.backends) == 1:
+            stable = route.backends[0].version
+        if not stable or all(b.version != stable for b in route.backends):
+            text = "the route does not say which of its backends is stable: annotate it with modelrollout.dev/stable"
+            return moves.hold(ctx, Finding(reasons.ROUTE_UNCLEAR, text))
+        return moves.adopt(ctx, stable, f"version {stable} serves: the route says so")
+    if spec is None:
+        return moves.hold(ctx, Finding(reasons.INVALID_SPEC, ctx.seen.problem or "the spec is invalid"))
+    version = spec.model.version
+    if ctx.ready_for(version, 0):
+        return moves.adopt(ctx, version, f"version {version} is the first: no route there, and it is ready")
+    text = f"version {version} is not ready: {_unready(ctx, version)}; it will be adopted when it is"
+    return moves.hold(ctx, Finding(reasons.STABLE_NOT_READY, text))
+
+
+def refuse_other_model(ctx: Context, spec: Spec) -> Move | None:
+    """Another model's name is another model: its versions have nothing to do with what serves."""
+    route = ctx.seen.route
+    if route is None or route.model in (None, spec.model.name):
+        return None
+    text = (
+        f"spec.model.name: {spec.model.name!r} cannot replace {route.model!r} in place; "
+        "put the name back, or create another ModelRollout"
+    )
+    return moves.hold(ctx, Finding(reasons.MODEL_CHANGED, text))
+
+
+def follow_spec(ctx: Context, spec: Spec) -> Move | None:
+    """What the version in spec asks for, in every phase."""
+    status, version = ctx.status, spec.model.version
+    busy = phases.running(status.phase) or phases.refused(status.phase)
+    if version == status.stable:
+        return moves.revert(ctx) if busy else None
+    if _may_return(ctx, spec):
+        return moves.fast_rollback(ctx, version)
+    if phases.refused(status.phase):
+        return _after_refusal(ctx, spec)
+    if status.phase == "Serving":
+        return moves.start(ctx, spec, Trigger.VERSION_CHANGED)
+    if version != status.candidate:
+        return moves.start(ctx, spec, Trigger.VERSION_CHANGED, ("Replaced", reasons.VERSION_REPLACED))
+    return None
+
+
+def _may_return(ctx: Context, spec: Spec) -> bool:
+    previous = ctx.status.previous
+    return bool(
+        previous
+        and previous.version == spec.model.version
+        and ctx.now - previous.replaced_at <= spec.rollback_window
+        and ctx.ready_for(previous.version, 0)
+    )
+
+
+def _after_refusal(ctx: Context, spec: Spec) -> Move:
+    rejected = ctx.status.rejected
+    if rejected is None or spec.model.version != rejected.version:
+        return moves.start(ctx, spec, Trigger.VERSION_CHANGED)
+    if spec.attempt != rejected.attempt:
+        return moves.start(ctx, spec, Trigger.RETRY)
+    text = f"version {rejected.version} stays rejected ({rejected.reason}: {rejected.message})"
+    return moves.hold(ctx, Finding(rejected.reason, f"{text}; raise spec.attempt or change the version to go on"))
+
+
+def watch_readiness(ctx: Context) -> Move | None:
+    """A candidate that stops answering loses its traffic at once; the third time is the last."""
+    status = ctx.status
+    if not (phases.exposed(status.phase) and ctx.lost):
+        return None
+    message = f"version {status.candidate} stopped being ready: {_unready(ctx, status.candidate)}"
+    assert status.rollout is not None
+    if status.rollout.losses + 1 >= MAX_LOSSES:
+        finding = Finding(reasons.CANDIDATE_UNSTABLE, f"{message}, for the {MAX_LOSSES}rd time")
+        return moves.roll_back(ctx, Trigger.CANDIDATE_UNSTABLE, finding)
+    return moves.lose(ctx, message)
+
+
+def watch_gates(ctx: Context, spec: Spec) -> Move | None:
+    """Evidence against the candidate takes its traffic, paused or not."""
+    breach = ctx.breach
+    if breach is None or not phases.running(ctx.status.phase):
+        return None
+    if spec.analysis.on_breach == "Rollback":
+        return moves.roll_back(ctx, Trigger.BREACH, breach)
+    text = f"{breach.message}; held for a person (onBreach: Pause)"
+    return moves.hold(ctx, Finding(reasons.BREACH_HELD, text))
+
+
+def follow_edits(ctx: Context, spec: Spec) -> Move | None:
+    """Edited gates restart the evidence; edited steps never raise the weight."""
+    status = ctx.status
+    if status.rollout is None:
+        return None
+    digest = spec.gates_digest()
+    if digest != status.rollout.gates_digest:
+        message = "the gates were edited: evidence counts from now on"
+        rollout = moves.update_rollout(status, gates_digest=digest, evidence_from=ctx.now, gates=[])
+        step = status.step and moves.update_step(status.step, started_at=ctx.now)
+        changed = moves.update(status, rollout=rollout, step=step, reason=reasons.GATES_CHANGED, message=message)
+        return Move(changed, None, (Event(reasons.GATES_CHANGED, message),))
+    step = moves.refit_step(status, spec)
+    if step != status.step:
+        message = f"the steps were edited: now step {step.index + 1 if step else 0} of {len(spec.steps)}"
+        changed = moves.update(status, step=step, reason=reasons.STEPS_CHANGED, message=message)
+        return Move(changed, None, (Event(reasons.STEPS_CHANGED, message),))
+    return None
+
+
+def step_back_when_blind(ctx: Context, spec: Spec) -> Move | None:
+    """Blind for longer than maxBlind: less exposure until the metrics are back."""
+    status, blind = ctx.status, ctx.blindness
+    if blind is None or not phases.exposed(status.phase) or status.rollout is None or status.step is None:
+        return None
+    since = status.rollout.blind_since
+    if since is None or ctx.now - since <= spec.analysis.max_blind or status.step.weight <= spec.steps[0].weight:
+        return None
+    message = f"no metrics for {ctx.now - since:.0f} s ({blind.message}); back to {spec.steps[0].weight} %"
+    return moves.step_back(ctx, spec, message)
+
+
+def serve(ctx: Context, spec: Spec) -> Move | None:
+    """Nothing to do: stable serves."""
+    if ctx.status.phase != "Serving":
+        return None
+    kept = {reasons.PROMOTED, reasons.SPEC_REVERTED, reasons.FAST_ROLLBACK, reasons.ADOPTED}
+    if ctx.status.reason in kept:
+        return Move(ctx.status)
+    return moves.hold(ctx, Finding(reasons.PROMOTED, f"version {spec.model.version} serves"))
+
+
+def _unready(ctx: Context, version: str | None) -> str:
+    readiness = ctx.seen.readiness.get(version or "")
+    return readiness.message if readiness and readiness.message else "not probed yet"
+
+
+CHECKS: tuple[Check, ...] = (
+    refuse_other_model,
+    follow_spec,
+    watch_gates,
+    follow_edits,
+    step_back_when_blind,
+    serve,
+    make_progress,
+)

@@ -1,0 +1,144 @@
+"""Which command is obeyed in which state: one that names another version or step is refused, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from modelrollout.api.status import LastCommand
+from modelrollout.core import moves, phases, reasons
+from modelrollout.core.context import Context, Move
+from modelrollout.core.facts import Command, Event, Finding, MalformedCommand
+from modelrollout.core.phases import Trigger
+
+
+def obey(ctx: Context) -> Move | None:
+    """The effect of the command in the annotation, or its refusal; None where there is none to obey."""
+    found, last = ctx.seen.command, ctx.status.last_command
+    if found is None or (last and last.nonce == found.nonce):
+        return None
+    if isinstance(found, MalformedCommand):
+        unknown = Command("abort", found.nonce, None, None)
+        return _record(ctx, unknown, Move(ctx.status), f"refused: {found.message}", verb="unreadable")
+    refusal = _misplaced(ctx, found)
+    outcome = refusal or _VERBS[found.verb](ctx, found)
+    if isinstance(outcome, str):
+        return _record(ctx, found, Move(ctx.status), f"refused: {outcome}")
+    return _record(ctx, found, outcome, "applied")
+
+
+def _misplaced(ctx: Context, command: Command) -> str | None:
+    status = ctx.status
+    about = status.candidate or (status.rejected.version if status.rejected else None)
+    if command.verb not in ("pause", "resume") and command.version is None:
+        return f"{command.verb} must name the version it is about; that is {about or 'none now'}"
+    if command.version is not None and command.version != about:
+        return f"it is about version {command.version}, but the rollout is about {about or 'no version now'}"
+    step = status.step.index if status.step else None
+    if command.verb in ("approve", "promote") and command.step != step:
+        return f"it is about step {command.step}, but the rollout is at step {step}"
+    return None
+
+
+def _abort(ctx: Context, command: Command) -> Move | str:
+    if not phases.running(ctx.status.phase):
+        return f"nothing to abort in phase {ctx.status.phase}"
+    return moves.roll_back(ctx, Trigger.ABORT, Finding(reasons.ABORTED, f"aborted{_by(command)}"))
+
+
+def _approve(ctx: Context, command: Command) -> Move | str:
+    status, step = ctx.status, ctx.this_step
+    if status.phase not in ("Stepping", "AwaitingApproval") or status.step is None or step is None:
+        return f"nothing to approve in phase {status.phase}"
+    if not step.approval:
+        return f"step {status.step.index} needs no approval"
+    approved = moves.update(status, step=moves.update_step(status.step, approved=True))
+    if status.phase == "Stepping":  # approved ahead of time: it counts when the hold is over
+        return Move(approved)
+    finding = Finding(reasons.APPROVED, f"step {status.step.index + 1} approved{_by(command)}")
+    return moves.change(Context(ctx.spec, approved, ctx.seen, ctx.now), Trigger.APPROVE, finding)
+
+
+def _pause(ctx: Context, command: Command) -> Move | str:
+    if ctx.status.paused:
+        return "it is paused already"
+    finding = Finding(reasons.PAUSED, f"paused{_by(command)}")
+    status = moves.update(ctx.status, paused=True, reason=finding.reason, message=finding.message)
+    return Move(status, None, (Event(finding.reason, finding.message),))
+
+
+def _resume(ctx: Context, command: Command) -> Move | str:
+    status = ctx.status
+    lowered = status.weight.lowered_at is not None
+    if not (status.paused or lowered or status.phase == "Inconclusive"):
+        if ctx.spec is not None and ctx.spec.paused:
+            return "spec.paused is true: set it to false where the manifest is kept"
+        return "nothing is paused"
+    finding = Finding(reasons.RESUMED, f"resumed{_by(command)}")
+    status = moves.update(status, paused=False, reason=finding.reason, message=finding.message)
+    if status.phase == "Inconclusive":  # the deadline counts anew, or it would strike again at once
+        rollout = moves.update_rollout(status, clock_stopped_for=ctx.now - _started(ctx), clock_stopped_at=None)
+        renewed = Context(ctx.spec, moves.update(status, rollout=rollout), ctx.seen, ctx.now)
+        return moves.change(renewed, Trigger.RESUME, finding)
+    return Move(status, Trigger.RESUME if lowered else None, (Event(finding.reason, finding.message),))
+
+
+def _retry(ctx: Context, command: Command) -> Move | str:
+    if not phases.refused(ctx.status.phase) or ctx.spec is None:
+        return f"nothing to try again in phase {ctx.status.phase}" if ctx.spec else "the spec is invalid: mend it"
+    if ctx.spec.model.version != command.version:
+        return f"spec names version {ctx.spec.model.version}: commit version {command.version} to try it again"
+    return moves.start(ctx, ctx.spec, Trigger.RETRY)
+
+
+def _promote(ctx: Context, command: Command) -> Move | str:
+    status = ctx.status
+    if ctx.spec is None:
+        return "the spec is invalid: mend it"
+    if (status.phase, Trigger.PROMOTE) not in phases.TRANSITIONS:
+        return f"nothing to promote in phase {status.phase}"
+    if not ctx.ready_for(status.candidate, ctx.spec.analysis.ready_for):
+        return "the candidate has not been ready for long enough"
+    why = f"promoted{_by(command)}"
+    if status.phase == "Baking":
+        return moves.promote(ctx, Trigger.PROMOTE, why)
+    return moves.bake(ctx, ctx.spec, Trigger.PROMOTE, why)
+
+
+_VERBS: dict[str, Callable[[Context, Command], Move | str]] = {
+    "abort": _abort,
+    "approve": _approve,
+    "pause": _pause,
+    "resume": _resume,
+    "retry": _retry,
+    "promote": _promote,
+}
+
+
+def _started(ctx: Context) -> float:
+    assert ctx.status.rollout is not None
+    return ctx.status.rollout.started_at
+
+
+def _by(command: Command) -> str:
+    return (f" by {command.by}" if command.by else "") + (f": {command.why}" if command.why else "")
+
+
+def _record(ctx: Context, command: Command, done: Move, result: str, verb: str = "") -> Move:
+    name = verb or command.verb
+    last = LastCommand(
+        verb=name,
+        nonce=command.nonce,
+        version=command.version,
+        step=command.step,
+        by=command.by or None,
+        manager=command.manager or None,
+        why=command.why or None,
+        result=result,
+        at=ctx.now,
+    )
+    refused = result.startswith("refused")
+    reason = reasons.COMMAND_REFUSED if refused else reasons.COMMAND_APPLIED
+    sender = f" (sent as {command.manager})" if command.manager else ""
+    event = Event(reason, f"{name}{_by(command)}{sender}: {result}", warning=refused)
+    status = moves.update(done.status, last_command=last)
+    return Move(status, done.trigger, (*done.events, event), command_done=True)

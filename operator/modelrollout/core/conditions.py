@@ -1,0 +1,53 @@
+"""Conditions are a function of the status; nothing is written when nothing changed.
+
+kstatus-compatible: Reconciling and Stalled are absent unless True, and the transition time moves only
+when the condition's status flips.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from modelrollout.api.status import Condition, Status
+from modelrollout.core import reasons
+from modelrollout.core.phases import refused, running
+
+Type = Literal["Ready", "Reconciling", "Stalled", "Paused"]
+Truth = Literal["True", "False", "Unknown"]
+_ORDER: tuple[Type, ...] = ("Ready", "Reconciling", "Stalled", "Paused")
+STALLING = frozenset({reasons.INVALID_SPEC, reasons.MODEL_CHANGED, reasons.ROUTE_UNCLEAR, reasons.ROUTE_REJECTED})
+
+
+def truths(status: Status, paused: bool) -> dict[Type, Truth]:
+    """Which conditions hold, by type; absent ones are removed."""
+    waits = paused or status.phase in ("AwaitingApproval", "Inconclusive")
+    found: dict[Type, Truth] = {}
+    if status.reason in STALLING or refused(status.phase):
+        found = {"Ready": "False", "Stalled": "True"}
+    elif running(status.phase) or status.phase == "Adopting":
+        found = {"Ready": "Unknown", "Reconciling": "True"}
+    else:
+        found = {"Ready": "True"}
+    if waits:
+        found["Paused"] = "True"
+    return found
+
+
+def merge(status: Status, paused: bool, now: float) -> list[Condition]:
+    """The conditions of `status`, with the times of those that did not flip kept."""
+    old = {condition.type: condition for condition in status.conditions}
+    return [
+        _condition(old.get(kind), kind, truth, status, now)
+        for kind, truth in sorted(truths(status, paused).items(), key=lambda item: _ORDER.index(item[0]))
+    ]
+
+
+def _condition(old: Condition | None, kind: Type, truth: Truth, status: Status, now: float) -> Condition:
+    return Condition(
+        type=kind,
+        status=truth,
+        reason=status.reason or "Unknown",
+        message=status.message,
+        last_transition_time=old.last_transition_time if old and old.status == truth else now,
+        observed_generation=status.observed_generation,
+    )

@@ -1,0 +1,145 @@
+"""Everything one decision looks at, gathered once, with the questions all checks ask of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from modelrollout.api.spec import Spec, Step
+from modelrollout.api.status import Status
+from modelrollout.api.timestamps import format_timestamp
+from modelrollout.core import reasons
+from modelrollout.core.facts import Command, Evaluation, Event, Finding, Readiness, Seen
+from modelrollout.core.phases import Trigger, exposed
+
+FAILURES_UNTIL_LOST = 2
+SAME_INSTANT = 0.002
+
+
+@dataclass(frozen=True)
+class Move:
+    """What a check has decided: the status after it, why, and what people are told."""
+
+    status: Status
+    trigger: Trigger | None = None
+    events: tuple[Event, ...] = ()
+    command_done: bool = False
+
+
+@dataclass(frozen=True)
+class Context:
+    spec: Spec | None
+    status: Status
+    seen: Seen
+    now: float
+    notes: tuple[Event, ...] = field(default=())
+
+    @property
+    def paused(self) -> bool:
+        return self.status.paused or bool(self.spec and self.spec.paused)
+
+    @property
+    def command(self) -> Command | None:
+        """The command to obey now; one that was obeyed before is only cleaned up."""
+        command, last = self.seen.command, self.status.last_command
+        if not isinstance(command, Command) or (last and last.nonce == command.nonce):
+            return None
+        return command
+
+    @property
+    def candidate_readiness(self) -> Readiness | None:
+        return self.seen.readiness.get(self.status.candidate or "")
+
+    @property
+    def lost(self) -> bool:
+        """Two consecutive failed probes; a candidate that was not probed yet is unknown, not lost."""
+        readiness = self.candidate_readiness
+        return readiness is not None and readiness.failures >= FAILURES_UNTIL_LOST
+
+    def ready_for(self, version: str | None, seconds: float) -> bool:
+        """Whether `version` has been ready without a break for at least `seconds`."""
+        readiness = self.seen.readiness.get(version or "")
+        return bool(
+            readiness and readiness.ready and readiness.since is not None and self.now - readiness.since >= seconds
+        )
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """The last evaluation, if it is about this rollout under these gates."""
+        found = self.seen.evaluation
+        if found is None or self.spec is None or found.rollout != identity(self.status):
+            return None
+        return found
+
+    @property
+    def blindness(self) -> Finding | None:
+        """Why the metrics say nothing now, or None."""
+        if self.seen.blind:
+            return Finding(reasons.METRICS_UNAVAILABLE, self.seen.blind.message)
+        found = self.evaluation
+        if found and found.halt == reasons.METRICS_UNAVAILABLE:
+            return Finding(found.halt, found.message)
+        return None
+
+    @property
+    def current(self) -> Evaluation | None:
+        """An evaluation that counts for the step in progress: closed after the step began, and not stale."""
+        found, step = self.evaluation, self.status.step
+        if found is None or self.spec is None or self.blindness:
+            return None
+        if step is not None and (found.step_started_at != step.started_at or found.tick_end <= step.started_at):
+            return None
+        return found if self.now - found.tick_end <= 4 * self.spec.analysis.interval + 60 else None
+
+    @property
+    def breach(self) -> Finding | None:
+        """Evidence against the candidate, in words."""
+        found = self.evaluation
+        if found is None:
+            return None
+        failed = [gate for gate in found.gates if gate.required and gate.verdict == "FAIL"]
+        if failed:
+            return Finding(reasons.GATE_FAILED, "; ".join(f"{g.name}: {g.message}" for g in failed[:3]))
+        return Finding(found.rollback, found.message) if found.rollback else None
+
+    @property
+    def this_step(self) -> Step | None:
+        """The step of the spec that the present weight belongs to."""
+        if self.spec is None or self.status.step is None:
+            return None
+        return self.spec.steps[step_index(self.spec, self.status.step.weight)]
+
+    @property
+    def next_step(self) -> tuple[int, Step] | None:
+        """The first step above the present weight: nothing ever skips one."""
+        if self.spec is None or self.status.step is None:
+            return None
+        above = [(i, s) for i, s in enumerate(self.spec.steps) if s.weight > self.status.step.weight]
+        return above[0] if above else None
+
+
+def _covers(found: Evaluation, step_started_at: float) -> bool:
+    """Whether the evaluation counted from this step's start (to the millisecond, as status stores it)."""
+    return abs(found.step_started_at - step_started_at) < SAME_INSTANT and found.tick_end > step_started_at
+
+
+def step_index(spec: Spec, weight: int) -> int:
+    """Index of the last step whose weight does not exceed `weight` (0 where all do)."""
+    return max((i for i, s in enumerate(spec.steps) if s.weight <= weight), default=0)
+
+
+def identity(status: Status) -> str:
+    """Names what is being judged: candidate, rollout, gates. Evidence about anything else is ignored."""
+    rollout = status.rollout
+    if rollout is None or status.candidate is None:
+        return ""
+    since = format_timestamp(rollout.evidence_from)
+    return f"{status.candidate}@{format_timestamp(rollout.started_at)}/{rollout.gates_digest}/{since}"
+
+
+def target_weight(status: Status) -> int:
+    """The candidate's percent that this status stands for; 0 where nothing says otherwise."""
+    if status.phase == "Baking":
+        return 100
+    if exposed(status.phase) and status.step is not None:
+        return status.step.weight
+    return 0

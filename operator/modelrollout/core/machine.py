@@ -1,0 +1,123 @@
+"""decide(): from spec, status, what was seen and the time to one Decision, a value; nothing else happens here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from modelrollout.api.spec import Spec
+from modelrollout.api.status import GateStatus, Status, Weight
+from modelrollout.core import conditions, moves, phases, reasons
+from modelrollout.core.checks import decide_move
+from modelrollout.core.context import Context, Move, target_weight
+from modelrollout.core.facts import Event, RoutePlan, Seen
+from modelrollout.core.phases import Trigger
+from modelrollout.core.routing import Routing, route_for
+
+WAITS_FOR_PERSON = ("AwaitingApproval", "Inconclusive")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a pass writes, in this order: `lower`, `status`, `route`; then Events, and the command's removal.
+
+    `route` is the route that should stand afterwards (None: leave it alone); equal to what stands, it is no write.
+    """
+
+    status: Status
+    lower: RoutePlan | None
+    route: RoutePlan | None
+    events: tuple[Event, ...]
+    consume_command: bool
+    trigger: Trigger | None
+
+
+def decide(spec: Spec | None, status: Status, seen: Seen, now: float) -> Decision:
+    """One decision. `spec` is None where it is invalid; `now` in epoch seconds. Pure: same input, same output."""
+    ctx = Context(spec, status, seen, now)
+    move = decide_move(ctx)
+    routing = route_for(ctx, move)
+    after = _account(ctx, move, routing)
+    last = after.last_command
+    consume = seen.command is not None and last is not None and last.nonce == seen.command.nonce
+    return Decision(
+        status=after,
+        lower=routing.lower,
+        route=routing.apply,
+        events=(*move.events, *routing.events),
+        consume_command=consume,
+        trigger=move.trigger,
+    )
+
+
+def _account(ctx: Context, move: Move, routing: Routing) -> Status:
+    """Bookkeeping that every pass does alike: weights, clocks, gates, conditions."""
+    status = moves.update(move.status, weight=_weight(ctx, move.status, routing))
+    status = _note_route(status, routing)
+    if status.rollout is not None:
+        status = moves.update(status, rollout=_clocks(ctx, status))
+    status = _show_gates(ctx, status)
+    status = moves.update(status, observed_generation=ctx.seen.generation)
+    paused = status.paused or bool(ctx.spec and ctx.spec.paused)
+    return moves.update(status, conditions=conditions.merge(status, paused, ctx.now))
+
+
+def _weight(ctx: Context, status: Status, routing: Routing) -> Weight:
+    desired = target_weight(status)
+    observed = routing.expected
+    if observed is None or observed >= desired or routing.raising:
+        return Weight(desired=desired, observed=observed)
+    return Weight(desired=desired, observed=observed, lowered_at=ctx.status.weight.lowered_at or ctx.now)
+
+
+def _note_route(status: Status, routing: Routing) -> Status:
+    """A weight below the desired one is what on-call people must read first; it replaces a mere hold."""
+    note = routing.note
+    if note is None or status.reason in (reasons.INVALID_SPEC, reasons.PAUSED, reasons.METRICS_UNAVAILABLE):
+        return status
+    return moves.update(status, reason=note.reason, message=note.message)
+
+
+def _clocks(ctx: Context, status: Status) -> object:
+    """The deadline's clock stands still while paused, waiting for a person, or blind."""
+    rollout, blind = status.rollout, ctx.blindness is not None
+    assert rollout is not None
+    changes: dict[str, object] = {}
+    if blind and rollout.blind_since is None:
+        changes["blind_since"] = min(ctx.seen.blind.since if ctx.seen.blind else ctx.now, ctx.now)
+    elif not blind and rollout.blind_since is not None and ctx.evaluation is not None:
+        changes["blind_since"] = None
+    stopped = ctx.paused or blind or status.phase in WAITS_FOR_PERSON
+    if stopped and rollout.clock_stopped_at is None:
+        changes["clock_stopped_at"] = ctx.now
+    elif not stopped and rollout.clock_stopped_at is not None:
+        changes["clock_stopped_at"] = None
+        changes["clock_stopped_for"] = rollout.clock_stopped_for + ctx.now - rollout.clock_stopped_at
+    return moves.update_rollout(status, **changes) if changes else rollout
+
+
+def _show_gates(ctx: Context, status: Status) -> Status:
+    """The gates as last judged stay in status after the end: they are the evidence."""
+    found = ctx.evaluation
+    if found is None or (status.rollout is None and not phases.running(ctx.status.phase)):
+        return status
+    shown = [
+        GateStatus(
+            name=g.name,
+            type=g.type,
+            verdict=g.verdict,
+            required=g.required,
+            layer=g.layer,
+            observed=g.observed,
+            stable=g.stable,
+            limit=g.limit,
+            samples=g.samples,
+            evidence=g.evidence,
+            eta=g.eta,
+            message=g.message[:1024],
+        )
+        for g in found.gates[:48]
+    ]
+    following = None
+    if ctx.spec is not None and phases.running(status.phase):
+        following = found.tick_end + ctx.spec.analysis.interval
+    return moves.update(status, gates=shown, next_evaluation=following)

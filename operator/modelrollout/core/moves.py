@@ -1,0 +1,216 @@
+"""Every way a rollout's status changes, one function per trigger; whether it may is decided elsewhere."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from modelrollout.api.spec import Spec
+from modelrollout.api.status import (
+    HistoryEntry,
+    Previous,
+    Rejected,
+    RolloutStatus,
+    Status,
+    StepRecord,
+    StepStatus,
+)
+from modelrollout.core import phases, reasons
+from modelrollout.core.context import Context, Move, step_index
+from modelrollout.core.facts import Event, Finding
+from modelrollout.core.phases import Trigger
+
+HISTORY = 10
+RECORDS = 64
+Result = Literal["Promoted", "RolledBack", "Rejected", "Aborted", "Replaced", "FastRollback", "Adopted"]
+
+
+def update(status: Status, **changes: object) -> Status:
+    """A copy of the frozen status with some fields changed."""
+    return status.model_copy(update=changes)
+
+
+def hold(ctx: Context, finding: Finding) -> Move:
+    """Nothing moves; people read why."""
+    return Move(update(ctx.status, reason=finding.reason, message=finding.message))
+
+
+def adopt(ctx: Context, stable: str, message: str) -> Move:
+    """`stable` serves from now on; history starts with it."""
+    status = _go(ctx.status, Trigger.ADOPTED, reasons.ADOPTED, message)
+    status = update(status, stable=stable, history=_history(ctx, "Adopted", reasons.ADOPTED, message, stable, stable))
+    return Move(status, Trigger.ADOPTED, (Event(reasons.ADOPTED, message),))
+
+
+def start(ctx: Context, spec: Spec, trigger: Trigger, result: tuple[Result, str] | None = None) -> Move:
+    """A new rollout to the version in spec, at weight 0; `result` closes the one that it replaces."""
+    status, version = ctx.status, spec.model.version
+    message = f"rollout {status.stable} -> {version} started; waiting for {version} to be ready"
+    history = status.history
+    if result:
+        history = _history(ctx, result[0], result[1], f"replaced by version {version}")
+    rollout = RolloutStatus(
+        started_at=ctx.now,
+        attempt=spec.attempt,
+        evidence_from=ctx.now,
+        gates_digest=spec.gates_digest(),
+        waiting_since=ctx.now,
+    )
+    status = _go(status, trigger, reasons.ROLLOUT_STARTED, message)
+    cleared: dict[str, object] = {"step": None, "steps": [], "gates": [], "rejected": None, "paused": False}
+    status = update(status, candidate=version, rollout=rollout, history=history, **cleared)
+    return Move(status, trigger, (Event(reasons.ROLLOUT_STARTED, message),))
+
+
+def enter_step(ctx: Context, spec: Spec, trigger: Trigger, index: int) -> Move:
+    """The candidate gets the weight of step `index`; hold and request count start anew."""
+    step = spec.steps[index]
+    message = f"step {index + 1}/{len(spec.steps)}: {step.weight} % to version {ctx.status.candidate}"
+    status = _go(ctx.status, trigger, reasons.STEP_STARTED, message)
+    status = _expose(status, index, step.weight, ctx.now, ctx.now + step.hold)
+    return Move(status, trigger, (Event(reasons.STEP_STARTED, message),))
+
+
+def bake(ctx: Context, spec: Spec, trigger: Trigger, why: str) -> Move:
+    """All traffic to the candidate; stable stays what it was until the bake is over."""
+    message = f"{why}; 100 % to version {ctx.status.candidate}, watched until the bake is over"
+    status = _go(ctx.status, trigger, reasons.BAKE_STARTED, message)
+    status = _expose(status, len(spec.steps), 100, ctx.now, ctx.now + spec.bake)
+    assert status.rollout is not None
+    status = update(status, rollout=update_rollout(status, bake_started_at=ctx.now))
+    return Move(status, trigger, (Event(reasons.BAKE_STARTED, message),))
+
+
+def promote(ctx: Context, trigger: Trigger, why: str) -> Move:
+    """The candidate is stable now."""
+    old, new = ctx.status.stable, ctx.status.candidate
+    assert old is not None
+    message = f"version {new} promoted: {why}"
+    status = _go(ctx.status, trigger, reasons.PROMOTED, message)
+    history = _history(ctx, "Promoted", reasons.PROMOTED, message)
+    status = update(status, stable=new, previous=Previous(version=old, replaced_at=ctx.now), history=history)
+    return Move(_end(status), trigger, (Event(reasons.PROMOTED, message),))
+
+
+def roll_back(ctx: Context, trigger: Trigger, finding: Finding) -> Move:
+    """All traffic to stable; the version is not tried again until version or attempt change."""
+    rejecting = trigger is Trigger.READY_DEADLINE
+    result: Result = "Rejected" if rejecting else "Aborted" if trigger is Trigger.ABORT else "RolledBack"
+    version, stable = ctx.status.candidate, ctx.status.stable
+    verb = "rejected" if rejecting else "rolled back"
+    message = f"version {version} {verb}, {stable} serves: {finding.message}"
+    status = _go(ctx.status, trigger, finding.reason, message)
+    rollout = ctx.status.rollout
+    rejected = Rejected(
+        version=version or "",
+        attempt=rollout.attempt if rollout else 1,
+        reason=finding.reason,
+        message=finding.message,
+        at=ctx.now,
+    )
+    status = update(status, rejected=rejected, history=_history(ctx, result, finding.reason, finding.message))
+    return Move(_end(status), trigger, (Event(finding.reason, message, warning=True),))
+
+
+def revert(ctx: Context) -> Move:
+    """Spec names stable again: the rollout in progress, if any, is over."""
+    status = ctx.status
+    message = f"spec names stable version {status.stable} again; it serves"
+    history = status.history
+    if phases.running(status.phase):
+        history = _history(ctx, "Aborted", reasons.SPEC_REVERTED, message)
+    status = _go(status, Trigger.REVERTED, reasons.SPEC_REVERTED, message)
+    status = update(status, history=history, rejected=None)
+    return Move(_end(status), Trigger.REVERTED, (Event(reasons.SPEC_REVERTED, message),))
+
+
+def fast_rollback(ctx: Context, version: str) -> Move:
+    """Back to the version that served before, in one write; it has been analysed already."""
+    message = f"back to version {version}, which served until recently; no steps"
+    history = _history(ctx, "FastRollback", reasons.FAST_ROLLBACK, message, candidate=version)
+    status = _go(ctx.status, Trigger.FAST_ROLLBACK, reasons.FAST_ROLLBACK, message)
+    status = update(status, stable=version, previous=None, rejected=None, history=history)
+    return Move(_end(status), Trigger.FAST_ROLLBACK, (Event(reasons.FAST_ROLLBACK, message, warning=True),))
+
+
+def lose(ctx: Context, message: str) -> Move:
+    """The candidate stopped being ready: weight 0 until it has been ready for long enough again."""
+    status, spec = ctx.status, ctx.spec
+    status = _go(status, Trigger.CANDIDATE_LOST, reasons.CANDIDATE_LOST, message)
+    step = status.step
+    if step and spec and step.weight > spec.steps[-1].weight:  # lost during the bake: the last step comes again
+        last = len(spec.steps) - 1
+        step = update_step(step, index=last, weight=spec.steps[last].weight)
+    losses = ctx.status.rollout.losses + 1 if ctx.status.rollout else 1
+    rollout = update_rollout(status, losses=losses, waiting_since=ctx.now, bake_started_at=None)
+    status = update(status, step=step, rollout=rollout, steps=record(status, 0, ctx.now))
+    return Move(status, Trigger.CANDIDATE_LOST, (Event(reasons.CANDIDATE_LOST, message, warning=True),))
+
+
+def step_back(ctx: Context, spec: Spec, message: str) -> Move:
+    """Blind for too long: the first step's weight, still holding."""
+    status = _go(ctx.status, Trigger.BLIND, reasons.BLIND_TOO_LONG, message)
+    status = _expose(status, 0, spec.steps[0].weight, ctx.now, ctx.now + spec.steps[0].hold)
+    status = update(status, rollout=update_rollout(status, bake_started_at=None))
+    return Move(status, Trigger.BLIND, (Event(reasons.BLIND_TOO_LONG, message, warning=True),))
+
+
+def change(ctx: Context, trigger: Trigger, finding: Finding, *, warning: bool = False) -> Move:
+    """A phase change that moves no traffic."""
+    status = _go(ctx.status, trigger, finding.reason, finding.message)
+    return Move(status, trigger, (Event(finding.reason, finding.message, warning),))
+
+
+def refit_step(status: Status, spec: Spec) -> StepStatus | None:
+    """The step in progress under edited steps: never a higher weight than now."""
+    step = status.step
+    if step is None or status.phase == "Baking":
+        return step
+    index = step_index(spec, step.weight)
+    weight = min(step.weight, max(spec.steps[index].weight, 1))
+    return update_step(step, index=index, weight=weight, earliest_advance=step.started_at + spec.steps[index].hold)
+
+
+def update_rollout(status: Status, **changes: object) -> RolloutStatus:
+    """A copy of the rollout's facts with some changed."""
+    assert status.rollout is not None
+    return status.rollout.model_copy(update=changes)
+
+
+def update_step(step: StepStatus, **changes: object) -> StepStatus:
+    """A copy of the step with some fields changed."""
+    return step.model_copy(update=changes)
+
+
+def _go(status: Status, trigger: Trigger, reason: str, message: str) -> Status:
+    return update(status, phase=phases.move(status.phase, trigger), reason=reason, message=message)
+
+
+def _expose(status: Status, index: int, weight: int, now: float, earliest: float) -> Status:
+    step = StepStatus(index=index, weight=weight, started_at=now, earliest_advance=earliest)
+    rollout = update_rollout(status, exposed=True, blind_since=None)
+    return update(status, step=step, steps=record(status, weight, now), rollout=rollout)
+
+
+def record(status: Status, weight: int, now: float) -> list[StepRecord]:
+    """The exposures so far and this one: the times that evidence restarts at."""
+    return [*status.steps, StepRecord(weight=weight, started_at=now)][-RECORDS:]
+
+
+def _end(status: Status) -> Status:
+    return update(status, candidate=None, step=None, steps=[], rollout=None, next_evaluation=None, paused=False)
+
+
+def _history(
+    ctx: Context, result: Result, reason: str, message: str, stable: str = "", candidate: str = ""
+) -> list[HistoryEntry]:
+    status = ctx.status
+    entry = HistoryEntry(
+        stable=stable or status.stable or "",
+        candidate=candidate or status.candidate or "",
+        result=result,
+        reason=reason,
+        message=message[:512],
+        started_at=status.rollout.started_at if status.rollout else ctx.now,
+        ended_at=ctx.now,
+    )
+    return [*status.history, entry][-HISTORY:]

@@ -1,0 +1,98 @@
+"""The one transition table: nothing changes a phase except a trigger listed here."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from modelrollout.api.status import Phase
+
+
+class Trigger(StrEnum):
+    """What may move a rollout from one phase to another."""
+
+    ADOPTED = "first version ready, or the route names stable"
+    VERSION_CHANGED = "spec names another version"
+    FAST_ROLLBACK = "spec names the previous stable, ready"
+    CANDIDATE_READY = "ready for readyFor, metrics current"
+    CANDIDATE_LOST = "two failed probes"
+    CANDIDATE_UNSTABLE = "lost for the third time"
+    READY_DEADLINE = "not ready in time"
+    STEP_DONE = "hold over, requests seen, not leaning bad"
+    APPROVAL_NEEDED = "step done, a person must approve"
+    PROVEN = "last step done, every required gate passes"
+    BLIND = "no metrics for longer than maxBlind"
+    BREACH = "evidence against the candidate"
+    DEADLINE = "not proven before the deadline"
+    ABORT = "command abort"
+    APPROVE = "command approve"
+    RESUME = "command resume"
+    RETRY = "command retry, or a new attempt"
+    PROMOTE = "command promote"
+    REVERTED = "spec names stable again"
+    BAKED = "bake over, limits kept"
+
+
+class IllegalTransition(Exception):  # noqa: N818 - names what happened
+    """A trigger that the phase does not know: a defect in the operator, never in the input."""
+
+
+_EXPOSED: Final[tuple[Phase, ...]] = ("Stepping", "AwaitingApproval", "Inconclusive", "Baking")
+_RUNNING: Final[tuple[Phase, ...]] = ("Waiting", *_EXPOSED)
+_REFUSED: Final[tuple[Phase, ...]] = ("RolledBack", "Rejected")
+
+TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
+    ("Adopting", Trigger.ADOPTED): "Serving",
+    ("Serving", Trigger.VERSION_CHANGED): "Waiting",
+    **{(p, Trigger.FAST_ROLLBACK): "Serving" for p in ("Serving", *_RUNNING, *_REFUSED)},
+    **{(p, Trigger.VERSION_CHANGED): "Waiting" for p in (*_RUNNING, *_REFUSED)},
+    **{(p, Trigger.REVERTED): "Serving" for p in (*_RUNNING, *_REFUSED)},
+    **{(p, Trigger.RETRY): "Waiting" for p in _REFUSED},
+    ("Waiting", Trigger.CANDIDATE_READY): "Stepping",
+    ("Waiting", Trigger.READY_DEADLINE): "Rejected",
+    **{(p, Trigger.ABORT): "RolledBack" for p in _RUNNING},
+    **{(p, Trigger.CANDIDATE_LOST): "Waiting" for p in _EXPOSED},
+    **{(p, Trigger.CANDIDATE_UNSTABLE): "RolledBack" for p in _EXPOSED},
+    **{(p, Trigger.BREACH): "RolledBack" for p in _RUNNING},
+    **{(p, Trigger.BLIND): "Stepping" for p in _EXPOSED},
+    ("Stepping", Trigger.STEP_DONE): "Stepping",
+    ("Stepping", Trigger.APPROVAL_NEEDED): "AwaitingApproval",
+    ("Stepping", Trigger.PROVEN): "Baking",
+    ("Stepping", Trigger.DEADLINE): "Inconclusive",
+    ("AwaitingApproval", Trigger.APPROVE): "Stepping",
+    ("Inconclusive", Trigger.RESUME): "Stepping",
+    **{(p, Trigger.PROMOTE): "Baking" for p in ("Stepping", "AwaitingApproval", "Inconclusive")},
+    ("Baking", Trigger.PROMOTE): "Serving",
+    ("Baking", Trigger.BAKED): "Serving",
+}
+
+
+def move(phase: Phase, trigger: Trigger) -> Phase:
+    """The phase after `trigger`; raises IllegalTransition where the table has no such row."""
+    try:
+        return TRANSITIONS[phase, trigger]
+    except KeyError:
+        raise IllegalTransition(f"{trigger.name} does not apply in phase {phase}") from None
+
+
+def exposed(phase: Phase) -> bool:
+    """Whether the candidate may carry traffic in this phase."""
+    return phase in _EXPOSED
+
+
+def running(phase: Phase) -> bool:
+    """Whether a rollout is in progress in this phase."""
+    return phase in _RUNNING
+
+
+def refused(phase: Phase) -> bool:
+    """Whether the version in spec was turned down."""
+    return phase in _REFUSED
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram; rows that several phases share are drawn from a group."""
+    lines = ["stateDiagram-v2", "    [*] --> Adopting"]
+    for (source, trigger), target in TRANSITIONS.items():
+        lines.append(f"    {source} --> {target}: {trigger.value}")
+    return "\n".join(lines)

@@ -1,0 +1,177 @@
+"""Going on needs proof: each check names what is still missing, and only when none does is the weight raised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from modelrollout.api.spec import Spec
+from modelrollout.api.timestamps import format_timestamp
+from modelrollout.core import moves, reasons
+from modelrollout.core.context import Context, Move
+from modelrollout.core.facts import Evaluation, Finding
+from modelrollout.core.phases import Trigger
+
+Missing = Callable[[Context, Spec, Evaluation], Finding | None]
+
+
+def make_progress(ctx: Context, spec: Spec) -> Move:
+    """The next move of a rollout in progress, or what it waits for."""
+    phase = ctx.status.phase
+    if phase == "Waiting":
+        return _wait(ctx, spec)
+    if phase == "Stepping":
+        return _step(ctx, spec)
+    if phase == "Baking":
+        return _bake(ctx, spec)
+    return Move(ctx.status)  # for a person: AwaitingApproval and Inconclusive keep their sentence
+
+
+def held(ctx: Context) -> Finding | None:
+    """What keeps every raise back, whatever the phase."""
+    if ctx.paused:
+        where = "spec.paused" if ctx.spec and ctx.spec.paused else "by command"
+        return Finding(reasons.PAUSED, f"paused ({where}): the weight stays; gates still roll back")
+    if ctx.blindness:
+        return Finding(ctx.blindness.reason, f"{ctx.blindness.message}; the weight is held until they are back")
+    if ctx.seen.route is not None and ctx.seen.route.acceptance == "REJECTED":
+        return Finding(reasons.ROUTE_REJECTED, f"the gateway refuses the route: {ctx.seen.route.acceptance_reason}")
+    return None
+
+
+def _wait(ctx: Context, spec: Spec) -> Move:
+    status, rollout = ctx.status, ctx.status.rollout
+    assert rollout is not None
+    version, need = status.candidate, spec.analysis.ready_for
+    if not ctx.ready_for(version, need):
+        if ctx.now - rollout.waiting_since > spec.analysis.ready_deadline and not ctx.ready_for(version, 0):
+            text = f"version {version} was not ready within {spec.analysis.ready_deadline:.0f} s: {_why(ctx)}"
+            return moves.roll_back(ctx, Trigger.READY_DEADLINE, Finding(reasons.READY_DEADLINE, text))
+        text = f"version {version} must be ready for {need:.0f} s without a break before it gets traffic: {_why(ctx)}"
+        return moves.hold(ctx, Finding(reasons.CANDIDATE_NOT_READY, text))
+    blocked = held(ctx)
+    if blocked:
+        return moves.hold(ctx, blocked)
+    if ctx.evaluation is None or (not spec.gates and ctx.seen.default_gates is None):
+        text = f"version {version} is ready; waiting for a first look at the metrics"
+        return moves.hold(ctx, Finding(reasons.WAITING_FOR_EVALUATION, text))
+    index = status.step.index if status.step else 0
+    move = moves.enter_step(ctx, spec, Trigger.CANDIDATE_READY, min(index, len(spec.steps) - 1))
+    if spec.gates or rollout.gates:
+        return move
+    found = moves.update_rollout(move.status, gates=list(ctx.seen.default_gates or ()))
+    return Move(moves.update(move.status, rollout=found), move.trigger, move.events)
+
+
+def _step(ctx: Context, spec: Spec) -> Move:
+    blocked = held(ctx)
+    if blocked:
+        return moves.hold(ctx, blocked)
+    late = _late(ctx, spec)
+    if late:
+        return _inconclusive(ctx, spec, late)
+    missing = _first_missing(ctx, spec, ctx.current, _STEP if ctx.next_step else _LAST)
+    return moves.hold(ctx, missing) if missing else _step_done(ctx, spec)
+
+
+def _inconclusive(ctx: Context, spec: Spec, late: Finding) -> Move:
+    if spec.analysis.on_inconclusive == "Rollback":
+        return moves.roll_back(ctx, Trigger.BREACH, late)
+    return moves.change(ctx, Trigger.DEADLINE, late, warning=True)
+
+
+def _step_done(ctx: Context, spec: Spec) -> Move:
+    step, following = ctx.this_step, ctx.next_step
+    assert step is not None
+    assert ctx.status.step is not None
+    if step.approval and not ctx.status.step.approved:
+        text = f"step {ctx.status.step.index + 1} at {step.weight} % is done; approve it to go on"
+        return moves.change(ctx, Trigger.APPROVAL_NEEDED, Finding(reasons.APPROVAL_NEEDED, text))
+    if following:
+        return moves.enter_step(ctx, spec, Trigger.STEP_DONE, following[0])
+    return moves.bake(ctx, spec, Trigger.PROVEN, "every required gate passed")
+
+
+def _bake(ctx: Context, spec: Spec) -> Move:
+    blocked = held(ctx)
+    missing = blocked or _first_missing(ctx, spec, ctx.current, (_hold_over,))
+    if missing:
+        baking = Finding(reasons.BAKING, missing.message) if missing.reason == reasons.STEP_HOLDING else missing
+        return moves.hold(ctx, baking)
+    return moves.promote(ctx, Trigger.BAKED, "bake over, every limit kept")
+
+
+def _first_missing(ctx: Context, spec: Spec, current: Evaluation | None, checks: tuple[Missing, ...]) -> Finding | None:
+    if current is None:
+        return _hold_text(ctx) or Finding(reasons.WAITING_FOR_EVALUATION, "waiting for the next look at the metrics")
+    if not ctx.ready_for(ctx.status.candidate, spec.analysis.ready_for):
+        return Finding(reasons.CANDIDATE_NOT_READY, f"not ready for long enough to raise the weight: {_why(ctx)}")
+    found = (check(ctx, spec, current) for check in checks)
+    return next((finding for finding in found if finding), None)
+
+
+def _halted(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
+    return Finding(current.halt, current.message) if current.halt else None
+
+
+def _hold_over(ctx: Context, _spec: Spec, _current: Evaluation) -> Finding | None:
+    return _hold_text(ctx)
+
+
+def _hold_text(ctx: Context) -> Finding | None:
+    step = ctx.status.step
+    if step is None or step.earliest_advance is None or ctx.now >= step.earliest_advance:
+        return None
+    until = format_timestamp(step.earliest_advance)[11:19]
+    return Finding(reasons.STEP_HOLDING, f"{step.weight} % to version {ctx.status.candidate}, held until {until} UTC")
+
+
+def _requests(_ctx: Context, spec: Spec, current: Evaluation) -> Finding | None:
+    missing = spec.analysis.minimum_requests - current.requests
+    if missing <= 0:
+        return None
+    text = f"{current.requests} candidate requests in this step, {missing} more needed"
+    return Finding(reasons.TOO_FEW_REQUESTS, text)
+
+
+def _not_leaning(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
+    for gate in current.gates:
+        if gate.required and (gate.verdict in ("NO_DATA", "NOT_COMPARABLE") or gate.leaning_bad):
+            return Finding(
+                reasons.LEANING_BAD if gate.leaning_bad else reasons.NOT_PROVEN,
+                f"{gate.name}: {gate.message}",
+            )
+    return None
+
+
+def _proven(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
+    unproven = [gate for gate in current.gates if gate.required and gate.verdict != "PASS"]
+    if unproven:
+        return Finding(reasons.NOT_PROVEN, "; ".join(f"{g.name}: {g.message}" for g in unproven[:3]))
+    if not any(gate.required for gate in current.gates):
+        return Finding(reasons.NOT_PROVEN, "no required gate has been judged: nothing is proven")
+    return None
+
+
+def _late(ctx: Context, spec: Spec) -> Finding | None:
+    rollout = ctx.status.rollout
+    assert rollout is not None
+    counted = ctx.now - rollout.started_at - rollout.clock_stopped_for
+    if rollout.clock_stopped_at is not None:
+        counted -= ctx.now - rollout.clock_stopped_at
+    if counted <= spec.analysis.deadline:
+        return None
+    text = f"not proven within {spec.analysis.deadline:.0f} s: resume, promote or abort it"
+    return Finding(reasons.DEADLINE, text)
+
+
+def _why(ctx: Context) -> str:
+    readiness = ctx.candidate_readiness
+    if readiness is None:
+        return "not probed yet"
+    if readiness.ready and readiness.since is not None:
+        return f"ready since {format_timestamp(readiness.since)[11:19]} UTC"
+    return readiness.message or "not ready"
+
+
+_STEP: tuple[Missing, ...] = (_halted, _requests, _not_leaning, _hold_over)
+_LAST: tuple[Missing, ...] = (_halted, _requests, _not_leaning, _hold_over, _proven)

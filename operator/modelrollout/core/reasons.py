@@ -1,0 +1,58 @@
+"""Every reason people and tools may match on; a reason is never built from parts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Where a rollout stands
+ADOPTED: Final = "Adopted"
+STABLE_NOT_READY: Final = "FirstVersionNotReady"
+ROUTE_UNCLEAR: Final = "RouteUnclear"
+STATUS_LOST: Final = "StatusLost"
+ROLLOUT_STARTED: Final = "RolloutStarted"
+CANDIDATE_NOT_READY: Final = "CandidateNotReady"
+CANDIDATE_LOST: Final = "CandidateLost"
+CANDIDATE_UNSTABLE: Final = "CandidateUnstable"
+READY_DEADLINE: Final = "ReadyDeadlineExceeded"
+STEP_STARTED: Final = "StepStarted"
+STEP_HOLDING: Final = "StepHolding"
+WAITING_FOR_EVALUATION: Final = "WaitingForEvaluation"
+TOO_FEW_REQUESTS: Final = "TooFewRequests"
+NOT_PROVEN: Final = "NotProven"
+LEANING_BAD: Final = "EvidenceLeaningBad"
+APPROVAL_NEEDED: Final = "ApprovalNeeded"
+APPROVED: Final = "Approved"
+BAKE_STARTED: Final = "BakeStarted"
+BAKING: Final = "Baking"
+PROMOTED: Final = "Promoted"
+
+# Why traffic went back, or stands still
+GATE_FAILED: Final = "GateFailed"
+BREACH_HELD: Final = "BreachHeld"
+ABORTED: Final = "Aborted"
+SPEC_REVERTED: Final = "SpecReverted"
+VERSION_REPLACED: Final = "VersionReplaced"
+FAST_ROLLBACK: Final = "FastRollback"
+DEADLINE: Final = "DeadlineExceeded"
+METRICS_UNAVAILABLE: Final = "MetricsUnavailable"
+BLIND_TOO_LONG: Final = "BlindTooLong"
+PAUSED: Final = "Paused"
+RESUMED: Final = "Resumed"
+PROMOTED_BY_PERSON: Final = "PromotedByPerson"
+RETRIED: Final = "Retried"
+VERSION_REJECTED: Final = "VersionRejected"
+
+# The spec, the route and commands
+INVALID_SPEC: Final = "InvalidSpec"
+MODEL_CHANGED: Final = "ModelNameChanged"
+SERVING_CHANGED: Final = "ServingChangePending"
+STEPS_CHANGED: Final = "StepsChanged"
+GATES_CHANGED: Final = "GatesChanged"
+WEIGHT_LOWERED: Final = "WeightLowered"
+WEIGHT_RAISED: Final = "WeightRaisedByOthers"
+RAISE_PENDING: Final = "RaisePending"
+ROUTE_MISSING: Final = "RouteMissing"
+ROUTE_CHANGED: Final = "RouteChanged"
+ROUTE_REJECTED: Final = "RouteRejected"
+COMMAND_REFUSED: Final = "CommandRefused"
+COMMAND_APPLIED: Final = "CommandApplied"

@@ -1,0 +1,152 @@
+"""From a move to route writes: lowering needs nothing, raising needs leave, and only weights change in mid-canary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from modelrollout.api.status import Status
+from modelrollout.core import reasons
+from modelrollout.core.context import Context, Move, target_weight
+from modelrollout.core.facts import Event, Finding, RoutePlan, RouteSeen
+from modelrollout.core.phases import Trigger, exposed
+from modelrollout.core.progress import held
+
+RAISES = frozenset(
+    {
+        Trigger.ADOPTED,
+        Trigger.CANDIDATE_READY,
+        Trigger.STEP_DONE,
+        Trigger.PROVEN,
+        Trigger.PROMOTE,
+        Trigger.BAKED,
+        Trigger.FAST_ROLLBACK,
+        Trigger.RESUME,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Routing:
+    """The route writes of one pass, and what the candidate's weight is after the lowering one."""
+
+    lower: RoutePlan | None = None
+    apply: RoutePlan | None = None
+    expected: int | None = None
+    raising: bool = False
+    note: Finding | None = None
+    events: tuple[Event, ...] = ()
+
+
+def route_for(ctx: Context, move: Move) -> Routing:
+    """Which route writes `move` needs, given the route as it is now."""
+    status, route = move.status, ctx.seen.route
+    if status.stable is None:
+        return Routing(expected=None)
+    plan = plan_of(ctx, status)
+    if route is None:
+        return _recreate(ctx, move, plan)
+    lower, left = _lowering(ctx, move, plan, route)
+    if ctx.spec is None:
+        return Routing(lower=lower, expected=left, events=_told(ctx, move, plan, route, lower))
+    raising = plan.weight > left or not _serves(route, plan.stable)
+    if raising and not _may_raise(ctx, move):
+        note = _lowered_note(ctx, plan, left, route) if plan.weight > left else None
+        plan, raising = replace(plan, weight=left), False
+    else:
+        note = None
+    events = _told(ctx, move, plan, route, lower)
+    if note and ctx.status.weight.lowered_at is None:
+        events = (*events, Event(note.reason, note.message, warning=True))
+    if note is None and _serving_moved(ctx, plan, route):
+        text = "spec.serving names another Service for stable; it must be ready there before traffic moves"
+        return Routing(lower=lower, expected=left, note=Finding(reasons.SERVING_CHANGED, text), events=events)
+    return Routing(lower, plan, plan.weight if raising else left, raising, note, events)
+
+
+def plan_of(ctx: Context, status: Status) -> RoutePlan:
+    """The route that `status` stands for."""
+    assert status.stable is not None
+    kept = status.candidate is not None and status.rollout is not None and status.rollout.exposed
+    if not kept:
+        return RoutePlan(status.stable)
+    header = ctx.spec is not None and ctx.spec.traffic.tester_header is not None
+    return RoutePlan(status.stable, status.candidate, target_weight(status), testers=header and exposed(status.phase))
+
+
+def _lowering(ctx: Context, move: Move, plan: RoutePlan, route: RouteSeen) -> tuple[RoutePlan | None, int]:
+    """The lowering write, if one is needed, and the candidate's percent after it."""
+    versions = {b.version for b in route.backends}
+    anchor = plan.stable if plan.stable in versions else ctx.status.stable
+    if anchor not in versions:
+        return None, route.weight_of(plan.candidate)
+    others = 100 - route.weight_of(anchor)
+    allowed = plan.weight if anchor == plan.stable and plan.candidate in versions else 0
+    if move.trigger in (Trigger.BAKED, Trigger.PROMOTE, Trigger.FAST_ROLLBACK) and anchor == plan.stable:
+        return None, route.weight_of(plan.candidate)
+    if _finishing(plan, route, anchor):
+        return None, 0
+    if others <= allowed:
+        return None, route.weight_of(plan.candidate)
+    shown = next((b.version for b in route.backends if b.version != anchor), None)
+    candidate = plan.candidate if plan.candidate in versions else shown
+    return RoutePlan(anchor or plan.stable, candidate, allowed, testers=plan.testers), allowed
+
+
+def _finishing(plan: RoutePlan, route: RouteSeen, anchor: str | None) -> bool:
+    """A promotion whose route write is still due: stable is new, the annotation names the old one."""
+    return anchor == plan.stable and plan.candidate is None and route.stable != plan.stable
+
+
+def _may_raise(ctx: Context, move: Move) -> bool:
+    if move.trigger in RAISES:
+        return True
+    if not exposed(move.status.phase):
+        return True  # stable's own backend: creating or finishing the route, no candidate involved
+    lowered_at, spec, current = ctx.status.weight.lowered_at, ctx.spec, ctx.current
+    if spec is None or lowered_at is None or current is None or held(ctx) or ctx.breach or current.halt:
+        return False
+    return current.at > lowered_at and ctx.ready_for(ctx.status.candidate, spec.analysis.ready_for)
+
+
+def _recreate(ctx: Context, move: Move, plan: RoutePlan) -> Routing:
+    """No route: stable gets everything at once, a candidate only by a later evaluation."""
+    if ctx.spec is None:
+        return Routing(expected=0)
+    created = replace(plan, weight=0)
+    text = f"there is no route: created with 100 % on stable version {plan.stable}"
+    events = () if move.trigger is Trigger.ADOPTED else (Event(reasons.ROUTE_MISSING, text, warning=True),)
+    return Routing(apply=created, expected=0, events=events)
+
+
+def _serves(route: RouteSeen, version: str) -> bool:
+    return any(b.version == version for b in route.backends)
+
+
+def _serving_moved(ctx: Context, plan: RoutePlan, route: RouteSeen) -> bool:
+    """Whether stable's Service has another name in spec, and is not ready there."""
+    assert ctx.spec is not None
+    service = ctx.spec.serving.service_of(plan.stable)
+    here = [b for b in route.backends if b.version == plan.stable]
+    moved = bool(here) and (here[0].service, here[0].port) != (service, ctx.spec.serving.port)
+    return moved and not ctx.ready_for(plan.stable, 0)
+
+
+def _lowered_note(ctx: Context, plan: RoutePlan, left: int, route: RouteSeen) -> Finding:
+    if route.manager.startswith("modelrollout"):
+        text = f"the raise to {plan.weight} % did not get through; it comes with the next evaluation"
+        return Finding(reasons.RAISE_PENDING, text)
+    who = route.manager or "somebody"
+    text = (
+        f"{who} lowered version {ctx.status.candidate} to {left} % (desired {plan.weight} %): accepted; raised again "
+        "by the next evaluation that does not fail, or by resume"
+    )
+    return Finding(reasons.WEIGHT_LOWERED, text)
+
+
+def _told(ctx: Context, move: Move, plan: RoutePlan, route: RouteSeen, lower: RoutePlan | None) -> tuple[Event, ...]:
+    """An Event for a weight that somebody else raised; our own moves have theirs."""
+    if lower is None or move.trigger is not None or target_weight(ctx.status) != target_weight(move.status):
+        return ()
+    who = route.manager or "somebody"
+    text = f"{who} raised version {lower.candidate} to {100 - route.weight_of(plan.stable)} %: put down to {lower.weight} %"
+    return (Event(reasons.WEIGHT_RAISED, text, warning=True),)

@@ -1,0 +1,80 @@
+"""What to look at next, and when: a pure reading of spec, status and route."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from modelrollout.core import phases
+from modelrollout.core.context import identity
+from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.watch import Focus, Target, Watch
+
+if TYPE_CHECKING:
+    from modelrollout.api.config import Dialect, OperatorConfig
+    from modelrollout.api.spec import Spec
+    from modelrollout.api.status import Status
+    from modelrollout.core.facts import RouteSeen, Seen
+
+AT_REST = 3.0  # times the resync of a rollout in progress
+
+
+def focus_on(watch: Watch, spec: Spec | None, status: Status, route: RouteSeen | None, dialect: str | None) -> Focus:
+    """The versions to probe and the rollout to evaluate after this pass."""
+    targets = _targets(spec, status, route)
+    if spec is None or dialect is None:
+        return Focus(targets, None)
+    return Focus(targets, _request(watch, spec, status, cast("Dialect", dialect)))
+
+
+def _targets(spec: Spec | None, status: Status, route: RouteSeen | None) -> tuple[Target, ...]:
+    """The candidate while there is one; else a version that spec names and that does not serve yet."""
+    wanted = {status.candidate} if status.candidate else set()
+    if spec is None:  # the route describes itself, so a candidate is watched even when the spec is broken
+        backends = route.backends if route and route.model else ()
+        model = route.model if route and route.model else ""
+        return tuple(Target(b.version, b.service, b.port, model) for b in backends if b.version in wanted)
+    turned_down = status.rejected.version if status.rejected and phases.refused(status.phase) else None
+    if spec.model.version not in (status.stable, turned_down):
+        wanted.add(spec.model.version)
+    moved = [b for b in (route.backends if route else ()) if b.version == status.stable]
+    if status.stable and moved and moved[0].service != spec.serving.service_of(status.stable):
+        wanted.add(status.stable)
+    return tuple(
+        Target(version, spec.serving.service_of(version), spec.serving.port, spec.model.name)
+        for version in sorted(wanted)
+    )
+
+
+def _request(watch: Watch, spec: Spec, status: Status, dialect: Dialect) -> EvaluationRequest | None:
+    rollout = status.rollout
+    if rollout is None or status.candidate is None or status.stable is None or not phases.running(status.phase):
+        return None
+    steps = tuple((record.weight, record.started_at) for record in status.steps)
+    return EvaluationRequest(
+        rollout=identity(status),
+        namespace=watch.namespace,
+        name=watch.name,
+        spec=spec,
+        stable=status.stable,
+        candidate=status.candidate,
+        started_at=rollout.started_at,
+        evidence_from=rollout.evidence_from,
+        steps=steps,
+        bake_started_at=rollout.bake_started_at,
+        dialect=dialect,
+        default_gates=tuple(rollout.gates) or None,
+    )
+
+
+def next_wake(config: OperatorConfig, spec: Spec | None, status: Status, seen: Seen, now: float) -> float:
+    """Seconds until something may be due though nothing changed."""
+    running = phases.running(status.phase) or status.phase == "Adopting"
+    due = [config.resync if running else config.resync * AT_REST]
+    if running and spec is not None:
+        if status.step is not None and status.step.earliest_advance is not None:
+            due.append(status.step.earliest_advance - now)
+        since = [r.since for r in seen.readiness.values() if r.since is not None]
+        due += [moment + spec.analysis.ready_for - now for moment in since]
+        if status.rollout is not None and status.phase == "Waiting":
+            due.append(status.rollout.waiting_since + spec.analysis.ready_deadline - now)
+    return max(0.05, min(d for d in due if d > 0))

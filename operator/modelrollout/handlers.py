@@ -1,0 +1,42 @@
+"""kopf tells what changed; a handler only wakes the service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import kopf
+
+from modelrollout.api.base import API_VERSION, GROUP, PLURAL
+
+if TYPE_CHECKING:
+    from modelrollout.service import Service
+
+RESOURCE_ANNOTATION = f"{GROUP}/resource"
+
+
+def register(registry: kopf.OperatorRegistry, service: Service) -> None:
+    """Two event handlers and the settings; no handler keeps state or retries."""
+
+    @kopf.on.startup(registry=registry)
+    def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.posting.enabled = False
+        settings.networking.request_timeout = 15.0
+        settings.watching.server_timeout = 120
+        settings.watching.client_timeout = 150
+        settings.persistence.finalizer = f"{GROUP}/kopf"
+        settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
+
+    @kopf.on.event(GROUP, API_VERSION, PLURAL, registry=registry)
+    def changed(namespace: str | None, name: str, **_: Any) -> None:
+        service.wake(namespace or "", name)
+
+    @kopf.on.event(
+        "gateway.networking.k8s.io",
+        "v1",
+        "httproutes",
+        registry=registry,
+        annotations={RESOURCE_ANNOTATION: kopf.PRESENT},
+    )
+    def routed(namespace: str | None, name: str, **_: Any) -> None:
+        if (namespace or "", name) in service.watches:
+            service.wake(namespace or "", name)

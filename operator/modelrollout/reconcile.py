@@ -1,0 +1,185 @@
+"""One pass: observe, decide, lower, record, raise, tell; nothing is remembered between passes but snapshots."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from modelrollout.api.config import OperatorConfig
+from modelrollout.api.problems import check_against, read_spec, summary
+from modelrollout.api.status import Status, dump
+from modelrollout.api.timestamps import parse_timestamp
+from modelrollout.cluster import command_of
+from modelrollout.core import phases, reasons
+from modelrollout.core.facts import Event, RouteSeen, Seen
+from modelrollout.core.machine import Decision, decide
+from modelrollout.focus import focus_on, next_wake
+from modelrollout.ports import Clock, Cluster, Conflict, Router, Unreachable
+
+if TYPE_CHECKING:
+    from modelrollout.api.spec import Spec
+    from modelrollout.watch import Watch
+
+log = logging.getLogger(__name__)
+GIVE_UP_AFTER = 300.0
+SOON = 1.0
+
+
+@dataclass
+class Reconciler:
+    """Runs passes. One per process; a Watch per resource is handed in."""
+
+    cluster: Cluster
+    router: Router
+    clock: Clock
+    config: OperatorConfig
+
+    def __post_init__(self) -> None:
+        self._telling: set[asyncio.Task[None]] = set()
+
+    async def run(self, watch: Watch) -> float | None:
+        """One pass; returns the seconds until the next one is due, None when the resource is gone."""
+        obj = await self.cluster.get(watch.namespace, watch.name)
+        if obj is None:
+            return None
+        if obj["metadata"].get("deletionTimestamp"):
+            return await self._finalize(watch, obj)
+        obj = await self.cluster.add_finalizer(obj)
+        status, lost = _status_of(obj)
+        spec, problem = self._spec_of(obj)
+        route = await self._route(watch)
+        seen = self._seen(watch, obj, route, problem=problem, lost=lost)
+        decision = decide(spec, status, seen, self.clock.now())
+        delay = await self._act(watch, obj, spec, decision, route)
+        dialect = await self._dialect(watch, spec, decision.status)
+        watch.look_at(focus_on(watch, spec, decision.status, route, dialect))
+        return delay if delay is not None else next_wake(self.config, spec, decision.status, seen, self.clock.now())
+
+    async def _act(
+        self,
+        watch: Watch,
+        obj: dict[str, Any],
+        spec: Spec | None,
+        decision: Decision,
+        route: RouteSeen | None,
+    ) -> float | None:
+        """Lower before writing, raise after writing; a number is a pass that must come again soon."""
+        again: float | None = None
+        if decision.lower is not None and route is not None:
+            try:
+                route = await self.router.lower(watch.namespace, watch.name, route, decision.lower)
+            except Unreachable as error:
+                log.warning("%s/%s: lowering did not get through: %s", watch.namespace, watch.name, error)
+                again = SOON
+        try:
+            obj = await self.cluster.write_status(obj, dump(decision.status))
+        except Conflict:
+            return 0.0
+        if spec is not None and decision.route is not None and again is None:
+            again = await self._apply(watch, obj, spec, decision, route)
+        self._tell(obj, decision)
+        if decision.consume_command:
+            await self.cluster.consume_command(obj)
+        return again
+
+    async def _apply(
+        self, watch: Watch, obj: dict[str, Any], spec: Spec, decision: Decision, route: RouteSeen | None
+    ) -> float | None:
+        """The route write after the record, fenced by what was read before it."""
+        assert decision.route is not None
+        structure = self.router.structure(watch.namespace, watch.name, spec, decision.route)
+        if route is not None and route.structure != structure and decision.trigger is None and not decision.events:
+            text = "the route's rules were not the ones of this resource (or its spec changed): written anew"
+            self._emit(
+                obj,
+                Event(reasons.ROUTE_CHANGED, f"{text}; last written by {route.manager or 'nobody known'}"),
+            )
+        try:
+            after = await self.router.apply(watch.namespace, watch.name, spec, decision.route, route)
+        except Conflict:
+            return 0.0
+        except Unreachable as error:
+            log.warning("%s/%s: the route was not written: %s", watch.namespace, watch.name, error)
+            return SOON
+        moved = route is None or route.resource_version != after.resource_version
+        return 0.0 if moved else None  # look at what stands now, and record it
+
+    async def _finalize(self, watch: Watch, obj: dict[str, Any]) -> float | None:
+        """Traffic to stable, the route stays; a world that does not allow it is let go of after five minutes."""
+        watch.look_at(focus_on(watch, None, Status(), None, None))
+        try:
+            route = await self.router.observe(watch.namespace, watch.name)
+            if route is not None:
+                await self.router.release(watch.namespace, watch.name, route)
+        except (Conflict, Unreachable) as error:
+            since = parse_timestamp(obj["metadata"]["deletionTimestamp"])
+            if self.clock.now() - since < GIVE_UP_AFTER:
+                return SOON
+            text = f"deleted without putting traffic back on stable, which failed for 5 min: {error}"
+            self._emit(obj, Event("ReleaseFailed", text, warning=True))
+        await self.cluster.drop_finalizer(obj)
+        return None
+
+    async def _route(self, watch: Watch) -> RouteSeen | None:
+        route = await self.router.observe(watch.namespace, watch.name)
+        return route if route is None else await self.router.claim(watch.namespace, watch.name, route)
+
+    def _spec_of(self, obj: dict[str, Any]) -> tuple[Spec | None, str | None]:
+        spec, problem = read_spec(obj)
+        if spec is not None:
+            problems = check_against(spec, self.config)
+            if problems:
+                return None, summary(problems)
+        return spec, problem
+
+    def _seen(
+        self,
+        watch: Watch,
+        obj: dict[str, Any],
+        route: RouteSeen | None,
+        *,
+        problem: str | None,
+        lost: str | None,
+    ) -> Seen:
+        return Seen(
+            generation=obj["metadata"].get("generation", 0),
+            route=route,
+            readiness=watch.ready(),
+            evaluation=watch.evaluation,
+            blind=watch.blind,
+            command=command_of(obj),
+            default_gates=watch.default_gates,
+            problem=problem,
+            status_lost=lost,
+        )
+
+    async def _dialect(self, watch: Watch, spec: Spec | None, status: Status) -> str | None:
+        if spec is None or not phases.running(status.phase):
+            return None
+        controller = await self.cluster.dialect_of(watch.namespace, spec)
+        return self.config.dialects.get(controller, "None")
+
+    def _tell(self, obj: dict[str, Any], decision: Decision) -> None:
+        for event in decision.events:
+            self._emit(obj, event)
+
+    def _emit(self, obj: dict[str, Any], event: Event) -> None:
+        """Events wait for nobody and nobody waits for them."""
+        task = asyncio.create_task(self.cluster.emit(obj, event))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+
+def _status_of(obj: dict[str, Any]) -> tuple[Status, str | None]:
+    """The stored status, or an empty one with what was wrong: then the route decides who is stable."""
+    try:
+        return Status.model_validate(obj.get("status") or {}), None
+    except ValidationError as error:
+        return (
+            Status(),
+            f"the status cannot be read ({error.error_count()} problems): {error.errors()[0]['msg']}",
+        )

@@ -1,0 +1,138 @@
+"""The composition root: every adapter is made here, once, and handed down."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import kopf
+
+from modelrollout.cluster import KubernetesCluster
+from modelrollout.connect import connect
+from modelrollout.evaluate import Evaluator
+from modelrollout.handlers import register
+from modelrollout.health import serve_health
+from modelrollout.lease import Lease
+from modelrollout.ledger import PrometheusLedger
+from modelrollout.ports import Conflict, Unreachable
+from modelrollout.reconcile import Reconciler
+from modelrollout.routers import router_for
+from modelrollout.service import Service
+from modelrollout.triton import TritonServer
+from modelrollout.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modelrollout.api.config import OperatorConfig
+    from modelrollout.connect import Api
+
+log = logging.getLogger(__name__)
+ROUTER = "gateway-api"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says. `health` is (address, port), port 0 for none."""
+
+    kubeconfig: str | None
+    namespaces: tuple[str, ...]
+    lease_namespace: str
+    lease_name: str
+    lease_duration: float
+    health: tuple[str, int]
+
+
+class WallClock:
+    """Epoch seconds to the millisecond, which is what status can store."""
+
+    def now(self) -> float:
+        return round(time.time(), 3)
+
+
+async def run(settings: Settings, config: OperatorConfig, stop: asyncio.Event, lost: Callable[[str], None]) -> int:
+    """Lead, and reconcile until `stop` is set; `lost` must end the process."""
+    identity = f"{os.environ.get('POD_NAME', socket.gethostname())}-{uuid.uuid4().hex[:8]}"
+    async with await connect(settings.kubeconfig) as api:
+        lease = _lease(settings, api, identity)
+        health = await serve_health(*settings.health)
+        leading = asyncio.create_task(lease.acquire())
+        await _first(leading, asyncio.create_task(stop.wait()))
+        if stop.is_set():
+            return 0
+        service = build(config, api, epoch=lease.epoch, identity=identity)
+        health.watch(service)
+        keeping = asyncio.create_task(lease.keep(lost))
+        try:
+            await _reconcile(settings, service, stop)
+        finally:
+            await service.stop()
+            keeping.cancel()
+            await lease.release()
+            await health.stop()
+    return 0
+
+
+def build(config: OperatorConfig, api: Api, *, epoch: str, identity: str) -> Service:
+    """Every part of a leading operator, connected."""
+    clock = WallClock()
+    cluster = KubernetesCluster(api, identity=identity)
+    evaluator = Evaluator(PrometheusLedger(), config)
+    triton = TritonServer(api, timeout=config.probe_timeout)
+    reconciler = Reconciler(cluster, router_for(ROUTER, api, epoch=epoch), clock, config)
+
+    def new_watch(namespace: str, name: str) -> Watch:
+        return Watch(namespace, name, config, triton, evaluator, clock)
+
+    return Service(reconciler, new_watch)
+
+
+async def release_all(settings: Settings) -> int:
+    """100 % on stable for every resource, and no finalizer left behind; the number that failed is the status."""
+    failed = 0
+    async with await connect(settings.kubeconfig) as api:
+        cluster, router = KubernetesCluster(api), router_for(ROUTER, api)
+        found = [obj for space in settings.namespaces or (None,) for obj in await cluster.list_all(space)]
+        for obj in found:
+            namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
+            try:
+                route = await router.observe(namespace, name)
+                if route is not None:
+                    await router.release(namespace, name, route)
+                await cluster.drop_finalizer(obj)
+                log.info("%s/%s: 100 %% on stable, released", namespace, name)
+            except (Conflict, Unreachable):
+                failed += 1
+                log.exception("%s/%s: not released", namespace, name)
+    return min(failed, 1)
+
+
+async def _reconcile(settings: Settings, service: Service, stop: asyncio.Event) -> None:
+    registry = kopf.OperatorRegistry()
+    register(registry, service)
+    scope = {"namespaces": settings.namespaces} if settings.namespaces else {"clusterwide": True}
+    await kopf.operator(registry=registry, standalone=True, stop_flag=stop, **scope)
+
+
+async def _first(*tasks: asyncio.Task[object]) -> None:
+    _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+
+
+def _lease(settings: Settings, api: Api, identity: str) -> Lease:
+    renew = settings.lease_duration / 3
+    return Lease(
+        api,
+        settings.lease_namespace,
+        settings.lease_name,
+        identity,
+        duration=settings.lease_duration,
+        renew=renew,
+    )

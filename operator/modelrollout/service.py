@@ -1,0 +1,95 @@
+"""One worker and two pollers per resource: passes of one resource never overlap, those of others never wait."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from modelrollout.ports import Conflict, Unreachable
+from modelrollout.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modelrollout.reconcile import Reconciler
+
+log = logging.getLogger(__name__)
+Key = tuple[str, str]
+PASS_TIMEOUT = 60.0
+SOONEST_RETRY, LATEST_RETRY = 0.5, 15.0
+
+
+@dataclass
+class Service:
+    """Keeps a Watch for every resource that exists; `wake` may be called from any handler."""
+
+    reconciler: Reconciler
+    new_watch: Callable[[str, str], Watch]
+    watches: dict[Key, Watch] = field(default_factory=dict)
+    tasks: dict[Key, asyncio.Task[None]] = field(default_factory=dict)
+    last_tick: float = 0.0
+
+    def wake(self, namespace: str, name: str) -> None:
+        """Reconcile this resource now; the first call begins to care for it."""
+        key = (namespace, name)
+        if key not in self.tasks or self.tasks[key].done():
+            self.watches[key] = self.new_watch(namespace, name)
+            self.tasks[key] = asyncio.create_task(self._care(key), name=f"{namespace}/{name}")
+        self.watches[key].wake.set()
+
+    async def stop(self) -> None:
+        """Cancel everything and wait for it."""
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+
+    async def _care(self, key: Key) -> None:
+        watch = self.watches[key]
+        pollers = [asyncio.create_task(self._for_ever(watch.poll_readiness))]
+        pollers.append(asyncio.create_task(self._for_ever(watch.poll_metrics)))
+        try:
+            await self._passes(watch)
+        finally:
+            for poller in pollers:
+                poller.cancel()
+            self.watches.pop(key, None)
+
+    async def _for_ever(self, poll: Callable[[], object]) -> None:
+        """A defect in a poller is logged and the poller goes on: its snapshots age, and old ones raise nothing."""
+        while True:
+            try:
+                await poll()  # type: ignore[misc] # a coroutine function of no arguments
+            except Exception:
+                log.exception("a poller failed; it starts again")
+                await asyncio.sleep(LATEST_RETRY)
+
+    async def _passes(self, watch: Watch) -> None:
+        failures = 0
+        while True:
+            watch.wake.clear()
+            delay, failures = await self._pass(watch, failures)
+            if delay is None:
+                return
+            self.last_tick = self.reconciler.clock.now()
+            try:
+                async with asyncio.timeout(delay * random.uniform(0.9, 1.0) if delay > 1 else delay):  # noqa: S311 - spreads load
+                    await watch.wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _pass(self, watch: Watch, failures: int) -> tuple[float | None, int]:
+        """One bounded pass; what can fail for a while is tried again with growing delays."""
+        retry = min(SOONEST_RETRY * 2**failures, LATEST_RETRY)
+        try:
+            async with asyncio.timeout(PASS_TIMEOUT):
+                return await self.reconciler.run(watch), 0
+        except Conflict:
+            return 0.05, 0
+        except (Unreachable, TimeoutError) as error:
+            log.warning("%s/%s: %s; again in %.1f s", watch.namespace, watch.name, error, retry)
+        except Exception:
+            log.exception("%s/%s: the pass failed; again in %.1f s", watch.namespace, watch.name, retry)
+        return retry, min(failures + 1, 10)

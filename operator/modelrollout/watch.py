@@ -1,0 +1,130 @@
+"""Snapshots: pollers fill them outside of every pass, a pass only reads them, so nothing that hangs can delay one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field, replace
+
+from modelrollout.api.config import OperatorConfig
+from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.core.facts import Blind, Evaluation, Readiness
+from modelrollout.evaluate import Evaluator
+from modelrollout.ports import Clock, ModelServer
+
+log = logging.getLogger(__name__)
+SHORTEST_NAP = 0.2
+
+
+@dataclass(frozen=True)
+class Target:
+    """One version to probe."""
+
+    version: str
+    service: str
+    port: int
+    model: str
+
+
+@dataclass(frozen=True)
+class Focus:
+    """What the last pass wants to know from now on; an empty focus lets the pollers sleep."""
+
+    targets: tuple[Target, ...] = ()
+    request: EvaluationRequest | None = None
+
+
+@dataclass
+class Watch:
+    """The snapshots of one resource, and the two pollers that fill them."""
+
+    namespace: str
+    name: str
+    config: OperatorConfig
+    model_server: ModelServer
+    evaluator: Evaluator
+    clock: Clock
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    focus: Focus = Focus()
+    readiness: dict[Target, Readiness] = field(default_factory=dict)
+    evaluation: Evaluation | None = None
+    blind: Blind | None = None
+    default_gates: tuple[str, ...] | None = None
+    _probe_now: asyncio.Event = field(default_factory=asyncio.Event)
+    _judge_now: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def look_at(self, focus: Focus) -> None:
+        """Point the pollers; what is no longer looked at is forgotten."""
+        if focus == self.focus:
+            return
+        before, self.focus = self.focus.request, focus
+        self.readiness = {t: r for t, r in self.readiness.items() if t in focus.targets}
+        if before and (focus.request is None or focus.request.rollout != before.rollout):
+            self.evaluator.forget(before.rollout)
+            self.evaluation = self.blind = self.default_gates = None
+        self._probe_now.set()
+        self._judge_now.set()
+
+    def ready(self) -> dict[str, Readiness]:
+        """What is known of each probed version."""
+        return {target.version: found for target, found in self.readiness.items()}
+
+    async def poll_readiness(self) -> None:
+        """Probe every target for ever; wake the worker when a version comes, goes, or is lost."""
+        while True:
+            for target in self.focus.targets:
+                await self._probe(target)
+            await _nap(self._probe_now, self.config.probe_interval if self.focus.targets else None)
+
+    async def poll_metrics(self) -> None:
+        """Evaluate every closed tick of the rollout in focus; wake the worker with each finding."""
+        while True:
+            request = self.focus.request
+            if request is None:
+                await _nap(self._judge_now, None)
+                continue
+            await self._evaluate(request)
+            due = self.evaluator.next_due(request, self.clock.now()) - self.clock.now()
+            await _nap(self._judge_now, max(due, SHORTEST_NAP))
+
+    async def _probe(self, target: Target) -> None:
+        found = await self.model_server.probe(self.namespace, target.service, target.port, target.model, target.version)
+        old = self.readiness.get(target)
+        new = after_probe(old, target.version, found, self.clock.now())
+        if target in self.focus.targets:
+            self.readiness[target] = new
+        if old is None or (old.ready, old.failures) != (new.ready, new.failures):
+            self.wake.set()
+
+    async def _evaluate(self, request: EvaluationRequest) -> None:
+        found = await self.evaluator.evaluate(request, self.clock.now())
+        current = self.focus.request
+        if found is None or current is None or current.rollout != request.rollout:
+            return
+        if isinstance(found, Blind):
+            since = self.blind.since if self.blind else found.since
+            self.blind = replace(found, since=since)
+        else:
+            self.blind, self.evaluation = None, found
+        self.wake.set()
+
+
+async def _nap(changed: asyncio.Event, seconds: float | None) -> None:
+    """Sleep until the time is over (None: for ever) or the focus changes."""
+    try:
+        async with asyncio.timeout(seconds):
+            await changed.wait()
+    except TimeoutError:
+        return
+    changed.clear()
+
+
+def after_probe(old: Readiness | None, version: str, found: tuple[int, str], now: float) -> Readiness:
+    """Fold one probe into what was known. `found` is (addresses, "" or what is wrong)."""
+    addresses, wrong = found
+    if not wrong and addresses:
+        since = old.since if old and old.ready and old.since is not None else now
+        return Readiness(version, ready=True, since=since, failures=0, addresses=addresses, message="")
+    failures = (old.failures if old else 0) + 1
+    message = wrong or "its Service has no ready address"
+    return Readiness(version, ready=False, since=None, failures=failures, addresses=addresses, message=message)

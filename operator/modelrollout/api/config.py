@@ -57,9 +57,7 @@ class PrometheusServer(ApiModel):
     def _matchers_are_matchers(self) -> Self:
         for field, text in (("matchers", self.matchers), ("gatewayMatchers", self.gateway_matchers)):
             if not _MATCHERS.fullmatch(text):
-                raise wrong(
-                    field, 'write PromQL label matchers without braces, such as cluster="eu",env!="dev"'
-                )
+                raise wrong(field, 'write PromQL label matchers without braces, such as cluster="eu",env!="dev"')
         return self
 
     @model_validator(mode="after")
@@ -102,9 +100,7 @@ class OperatorConfig(ApiModel):
     def _times_are_positive(self) -> Self:
         for field in ("probe_interval", "probe_timeout", "resync"):
             if not getattr(self, field):
-                camel = "".join(
-                    part.title() if index else part for index, part in enumerate(field.split("_"))
-                )
+                camel = "".join(part.title() if index else part for index, part in enumerate(field.split("_")))
                 raise wrong(camel, 'choose more than "0s", such as "2s"')
         return self
 

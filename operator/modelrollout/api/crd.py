@@ -17,7 +17,7 @@ _COLUMNS = (
     ("Stable", "string", ".status.stable", 0),
     ("Candidate", "string", ".status.candidate", 0),
     ("Weight", "integer", ".status.weight.observed", 0),
-    ("Step", "integer", ".status.step.index", 0),
+    ("Step", "integer", ".status.step.number", 0),
     ("Phase", "string", ".status.phase", 0),
     ("Reason", "string", ".status.reason", 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
@@ -41,6 +41,7 @@ _GATE_RULES = (
 )
 _GATE_FIELDS = {
     "type": "What the gate watches.",
+    "method": "How it is judged: Sequential by default, and always Threshold for Query.",
     "max": "The highest value allowed: a duration for Latency, a number for Query, else a share.",
     "min": "The lowest value allowed: a share for Accuracy, a number for Query.",
     "within": "The lowest and the highest value allowed: numbers for Query, else shares.",
@@ -81,7 +82,7 @@ def crd() -> dict[str, Any]:
     """The whole object, as the API server takes it."""
     schema = {
         "type": "object",
-        "description": "Canary rollouts of one model: traffic follows spec.model.version as evidence lets it.",
+        "description": "Canary rollouts of a model: traffic follows spec.model.version as evidence lets it.",
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string"},
@@ -92,8 +93,7 @@ def crd() -> dict[str, Any]:
         },
     }
     columns = [
-        {"name": name, "type": kind, "jsonPath": path, "priority": priority}
-        for name, kind, path, priority in _COLUMNS
+        {"name": name, "type": kind, "jsonPath": path, "priority": priority} for name, kind, path, priority in _COLUMNS
     ]
     version = {
         "name": API_VERSION,

@@ -18,9 +18,7 @@ GATE_TYPES: tuple[str, ...] = tuple(
 def without_tags(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
     """A pydantic location without the gate types that a discriminated union puts behind a list index."""
     return tuple(
-        part
-        for index, part in enumerate(loc)
-        if not (part in GATE_TYPES and index and isinstance(loc[index - 1], int))
+        part for index, part in enumerate(loc) if not (part in GATE_TYPES and index and isinstance(loc[index - 1], int))
     )
 
 

@@ -53,9 +53,7 @@ class _Gate(ApiModel):
     @model_validator(mode="after")
     def _share_is_a_part(self) -> Self:
         if self.share == 0:
-            raise wrong(
-                "share", 'choose more than "0%", or leave it out: with none the gate could never fail'
-            )
+            raise wrong("share", 'choose more than "0%", or leave it out: with none the gate could never fail')
         return self
 
 

@@ -105,9 +105,7 @@ def parse_spec(raw: object) -> tuple[Spec | None, list[Problem]]:
     try:
         text = json.dumps(raw, default=str)
     except (TypeError, ValueError, RecursionError):
-        return None, [
-            Problem("spec", "is no JSON", "write plain fields that do not contain themselves", ("spec",))
-        ]
+        return None, [Problem("spec", "is no JSON", "write plain fields that do not contain themselves", ("spec",))]
     try:
         return Spec.model_validate_json(text, strict=True, by_alias=True, by_name=False), []
     except ValidationError as error:

@@ -85,9 +85,7 @@ def _string(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "maxLength": _MAX_LENGTH})
 
 
-Duration = Annotated[
-    float, _parsed_by(parse_duration), PlainSerializer(format_duration), _string(DURATION_PATTERN)
-]
+Duration = Annotated[float, _parsed_by(parse_duration), PlainSerializer(format_duration), _string(DURATION_PATTERN)]
 Share = Annotated[float, _parsed_by(parse_share), PlainSerializer(format_share), _string(SHARE_PATTERN)]
 DecimalString = Annotated[
     float, _parsed_by(parse_decimal), PlainSerializer(lambda v: f"{v:g}"), _string(DECIMAL_PATTERN)

@@ -122,12 +122,8 @@ class Analysis(ApiModel):
     def _never_ready(self) -> PydanticCustomError:
         why = "or no candidate can ever get ready"
         if "ready_deadline" in self.model_fields_set:
-            return wrong(
-                "readyDeadline", f"choose more than readyFor ({format_duration(self.ready_for)}), {why}"
-            )
-        return wrong(
-            "readyFor", f"choose less than readyDeadline ({format_duration(self.ready_deadline)}), {why}"
-        )
+            return wrong("readyDeadline", f"choose more than readyFor ({format_duration(self.ready_for)}), {why}")
+        return wrong("readyFor", f"choose less than readyDeadline ({format_duration(self.ready_deadline)}), {why}")
 
 
 class Spec(ApiModel):
@@ -155,9 +151,7 @@ class Spec(ApiModel):
         for index, (low, high) in enumerate(zip(self.steps, self.steps[1:], strict=False), start=1):
             if high.weight <= low.weight:
                 mend = f"choose more than the step before ({low.weight})"
-                raise wrong(
-                    f"steps.{index}.weight", f"{mend}: weights rise strictly, and 100 follows by itself"
-                )
+                raise wrong(f"steps.{index}.weight", f"{mend}: weights rise strictly, and 100 follows by itself")
         return self
 
     @model_validator(mode="after")
@@ -180,7 +174,5 @@ class Spec(ApiModel):
     def gates_digest(self) -> str:
         """A short digest of everything that evidence depends on: when it changes, evidence restarts."""
         judged = {"prometheus", "interval", "false_rollback", "minimum_requests", "warmup"}
-        body = json.dumps(
-            self.model_dump(mode="json", include={"gates": True, "analysis": judged}), sort_keys=True
-        )
+        body = json.dumps(self.model_dump(mode="json", include={"gates": True, "analysis": judged}), sort_keys=True)
         return hashlib.sha256(body.encode()).hexdigest()[:12]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, computed_field, model_validator
 
 from modelrollout.api.base import ApiModel
 from modelrollout.api.timestamps import Timestamp
@@ -49,6 +49,10 @@ class StepStatus(StatusModel):
     earliest_advance: Timestamp | None = None
     approved: bool = False
 
+    @computed_field(description="index + 1, as people count")
+    def number(self) -> int:
+        return self.index + 1
+
 
 class StepRecord(StatusModel):
     weight: int
@@ -62,9 +66,7 @@ class RolloutStatus(StatusModel):
     attempt: int = 1
     evidence_from: Timestamp = Field(description="later than startedAt when the gates were edited")
     gates_digest: str = ""
-    gates: list[str] = Field(
-        [], description="names of the default gates found at the start, if spec has none"
-    )
+    gates: list[str] = Field([], description="names of the default gates found at the start, if spec has none")
     waiting_since: Timestamp
     exposed: bool = Field(False, description="whether the candidate has ever had weight in this rollout")
     losses: int = 0

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import ValidationError
+
+from modelrollout.api.config import OperatorConfig, load_config, parse_config
+from modelrollout.api.problems import problems_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("server", "says"),
+    [
+        ({"url": "prometheus:9090"}, "prometheus[0].url"),
+        ({"url": "http://me:secret@prometheus"}, "bearerTokenFile"),
+        ({"url": "http://p", "matchers": "{namespace}"}, "prometheus[0].matchers"),
+        ({"url": "http://p", "gatewayMatchers": 'a="b'}, "prometheus[0].gatewayMatchers"),
+        ({"url": "http://p", "timeout": 10}, "prometheus[0].timeout is 10"),
+        ({"url": "http://p", "timeout": "0s"}, "prometheus[0].timeout"),
+        ({"url": "http://p", "alowQueries": True}, "did you mean allowQueries?"),
+    ],
+)
+def test_a_bad_server_is_answered_with_path_and_mend(server: dict[str, object], says: str):
+    with pytest.raises(ValidationError) as raised:
+        parse_config({"prometheus": [server]})
+    (problem,) = problems_of(raised.value, OperatorConfig, "")
+    assert says in problem.sentence
+    assert "secret" not in problem.sentence
+
+
+def test_two_servers_of_one_name_are_refused():
+    server = {"name": "a", "url": "http://p"}
+    with pytest.raises(ValidationError) as raised:
+        parse_config({"prometheus": [server, server]})
+    assert problems_of(raised.value, OperatorConfig, "")[0].path == "prometheus[1].name"
+
+
+def test_a_configuration_without_servers_is_refused():
+    with pytest.raises(ValidationError):
+        parse_config(None)
+
+
+def test_a_good_file_is_read(tmp_path: Path):
+    path = tmp_path / "config.yaml"
+    path.write_text('prometheus: [{url: "http://p:9090", matchers: ""}]\nprobeInterval: 500ms\n')
+    config = load_config(path)
+    assert config.probe_interval == 0.5
+    assert config.server("default") is not None
+    assert config.server("other") is None

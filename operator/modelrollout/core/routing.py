@@ -148,5 +148,6 @@ def _told(ctx: Context, move: Move, plan: RoutePlan, route: RouteSeen, lower: Ro
     if lower is None or move.trigger is not None or target_weight(ctx.status) != target_weight(move.status):
         return ()
     who = route.manager or "somebody"
-    text = f"{who} raised version {lower.candidate} to {100 - route.weight_of(plan.stable)} %: put down to {lower.weight} %"
+    found = 100 - route.weight_of(plan.stable)
+    text = f"{who} raised version {lower.candidate} to {found} %: put down to {lower.weight} %"
     return (Event(reasons.WEIGHT_RAISED, text, warning=True),)

@@ -125,9 +125,7 @@ class KubernetesCluster:
         try:
             namespace = obj["metadata"]["namespace"]
             body = self._event(obj, event)
-            await self._api.post(
-                path_of("events.k8s.io/v1", "events", namespace), body, timeout=EVENT_TIMEOUT
-            )
+            await self._api.post(path_of("events.k8s.io/v1", "events", namespace), body, timeout=EVENT_TIMEOUT)
         except (Conflict, Unreachable) as error:
             log.warning("Event %s was not written: %s", event.reason, error)
 
@@ -161,9 +159,7 @@ class KubernetesCluster:
         suffix = f".{self._last_event:x}"
         kept = ("name", "namespace", "uid", "resourceVersion")
         about = {key: meta[key] for key in kept if key in meta}
-        note = (
-            event.message if len(event.message) <= LONGEST_NOTE else event.message[: LONGEST_NOTE - 1] + "…"
-        )
+        note = event.message if len(event.message) <= LONGEST_NOTE else event.message[: LONGEST_NOTE - 1] + "…"
         return {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",

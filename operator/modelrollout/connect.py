@@ -1,4 +1,4 @@
-"""The only door to the API server: every call is bounded in time, tried once, and fails as a typed value."""
+"""The only door to the API server: a call is bounded in time, tried once, and fails as a typed outcome."""
 
 from __future__ import annotations
 
@@ -91,12 +91,8 @@ class Api:
         """A JSON Patch where `body` is a sequence of operations, otherwise a JSON merge patch."""
         query = {"fieldManager": FIELD_MANAGER}
         if isinstance(body, dict):
-            return await self.request(
-                "PATCH", path, query=query, body=body, content_type=MERGE_PATCH, timeout=timeout
-            )
-        return await self.request(
-            "PATCH", path, query=query, body=list(body), content_type=JSON_PATCH, timeout=timeout
-        )
+            return await self.request("PATCH", path, query=query, body=body, content_type=MERGE_PATCH, timeout=timeout)
+        return await self.request("PATCH", path, query=query, body=list(body), content_type=JSON_PATCH, timeout=timeout)
 
     async def request(
         self,
@@ -184,7 +180,8 @@ async def connect(
 ) -> Api:
     """The API server of `kubeconfig` (http:// and https://).
 
-    With None: the cluster around this process, else the user's default kubeconfig. Raises kubernetes' ConfigException when there is none of them. Call it inside the running event loop.
+    With None: the cluster around this process, else the user's default kubeconfig. Raises kubernetes'
+    ConfigException when there is none of them. Call it inside the running event loop.
     """
     settings = Configuration()
     settings.retries = None
@@ -194,7 +191,5 @@ async def connect(
         load(client_configuration=settings)
     else:
         load = config.load_kube_config
-        await load(
-            config_file=kubeconfig, context=context, client_configuration=settings, persist_config=False
-        )
+        await load(config_file=kubeconfig, context=context, client_configuration=settings, persist_config=False)
     return Api(ApiClient(configuration=settings), timeout=timeout)

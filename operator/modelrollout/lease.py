@@ -44,9 +44,7 @@ class Lease:
         wall: Callable[[], float] = time.time,
     ) -> None:
         if not 0 < renew < duration * SAFETY:
-            raise ValueError(
-                f"renew: {renew:g} s; choose less than two thirds of the duration of {duration:g} s"
-            )
+            raise ValueError(f"renew: {renew:g} s; choose less than two thirds of the duration of {duration:g} s")
         self._api, self._namespace, self._name, self.identity = api, namespace, name, identity
         self._duration, self._renew = duration, renew
         self._monotonic, self._wall = monotonic, wall
@@ -171,11 +169,7 @@ class Lease:
         return await self._api.patch(self._path(), patch, timeout=self._patience())
 
     def _spec(self, holder: str, *, taken: bool) -> dict[str, Any]:
-        now = (
-            datetime.fromtimestamp(self._wall(), UTC)
-            .isoformat(timespec="microseconds")
-            .replace("+00:00", "Z")
-        )
+        now = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         spec = {
             "holderIdentity": holder,
             "leaseDurationSeconds": max(1, round(self._duration)),

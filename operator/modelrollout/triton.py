@@ -22,7 +22,7 @@ SLICES = ("discovery.k8s.io/v1", "discovery.k8s.io/v1beta1")
 
 
 class TritonServer:
-    """The ModelServer of ports.py, over EndpointSlices and Triton's per-version readiness. Times in seconds."""
+    """The ModelServer of ports.py, over EndpointSlices and Triton's per-version readiness; seconds."""
 
     def __init__(self, api: Api, *, timeout: float = 1.0) -> None:
         self._api = api
@@ -35,9 +35,7 @@ class TritonServer:
             await self._session.close()
             self._session = None
 
-    async def probe(
-        self, namespace: str, service: str, port: int, model: str, version: str
-    ) -> tuple[int, str]:
+    async def probe(self, namespace: str, service: str, port: int, model: str, version: str) -> tuple[int, str]:
         """(addresses that should answer, "" when all are ready or else what is wrong). Never raises."""
         try:
             targets, unready = await self._addresses(namespace, service, port)
@@ -59,7 +57,7 @@ class TritonServer:
 
     async def _ask(self, targets: list[str], path: str) -> list[str]:
         if self._session is None:
-            # A connection of its own for every probe: one left over from a process that is gone proves nothing.
+            # A connection of its own for every probe: one left over from a process now gone proves nothing.
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=IN_FLIGHT, force_close=True),
                 timeout=aiohttp.ClientTimeout(total=self._timeout),
@@ -68,9 +66,7 @@ class TritonServer:
         answers = await asyncio.gather(*(self._one(self._session, slots, t, path) for t in targets))
         return [answer for answer in answers if answer]
 
-    async def _one(
-        self, session: aiohttp.ClientSession, slots: asyncio.Semaphore, target: str, path: str
-    ) -> str:
+    async def _one(self, session: aiohttp.ClientSession, slots: asyncio.Semaphore, target: str, path: str) -> str:
         try:
             async with slots, session.get(f"http://{target}{path}", allow_redirects=False) as answer:
                 if answer.status == HTTPStatus.OK:

@@ -26,8 +26,8 @@ _PASSING = ("ApiTimeout", "ApiUnreachable", "ApiThrottled", "ApiError", "ApiInva
 class GatewayApiRouter:
     """The Router of ports.py over HTTPRoutes. `epoch` is the leader's, as lease.py gives it ("" without one).
 
-    Writes are merge patches rather than server-side applies: either owns whole lists, and a merge patch also
-    removes annotations, answers 409 to a stale resourceVersion, and keeps the version when nothing changes.
+    Writes are merge patches rather than server-side applies. Both own whole lists and answer 409 to a stale
+    resourceVersion, but an apply makes a deleted route anew even so: a raise decided before would come back.
     """
 
     def __init__(self, api: Api, *, epoch: str = "", lower_timeout: float = LOWER_TIMEOUT) -> None:
@@ -45,7 +45,7 @@ class GatewayApiRouter:
     ) -> HTTPRouteSeen:
         """Create the route (`seen` None) or bring the one seen to `plan`, writing only what differs.
 
-        Raises Conflict when it is not as seen any more, Unreachable("Superseded") under a newer leader's epoch.
+        Raises Conflict when it is not as seen any more or gone, Unreachable("Superseded") under a newer leader.
         """
         notes: dict[str, str | None] = dict(annotations_for(namespace, name, spec, plan))
         desired = route_spec(namespace, spec, plan)
@@ -55,7 +55,7 @@ class GatewayApiRouter:
         if seen.structure == self.structure(namespace, name, spec, plan) and _has_weights(seen, plan):
             return await self._again(namespace, name, seen)
         meta = {"resourceVersion": seen.resource_version, "annotations": self._with_epoch(notes)}
-        return read(await self._api.patch(_path(namespace, name), {"metadata": meta, "spec": desired}))
+        return await self._fenced(namespace, name, {"metadata": meta, "spec": desired})
 
     async def claim(self, namespace: str, name: str, seen: RouteSeen) -> HTTPRouteSeen:
         """Write this leader's epoch where another's stands, outdating what an old leader has read."""
@@ -63,7 +63,7 @@ class GatewayApiRouter:
         if not self._epoch or seen.epoch == self._epoch:
             return await self._again(namespace, name, seen)
         meta = {"resourceVersion": seen.resource_version, "annotations": {EPOCH: self._epoch}}
-        return read(await self._api.patch(_path(namespace, name), {"metadata": meta}))
+        return await self._fenced(namespace, name, {"metadata": meta})
 
     async def lower(self, namespace: str, name: str, seen: RouteSeen, plan: RoutePlan) -> HTTPRouteSeen:
         """Give plan.stable all but min(plan.weight, what the candidate has); drop the testers unless planned.
@@ -79,9 +79,7 @@ class GatewayApiRouter:
                     route = await self._api.request("GET", path, timeout=self._lower_timeout)
                 return await self._lower_once(path, route, seen, plan)
             except NotFound:
-                raise Unreachable(
-                    "RouteMissing", f"the route {namespace}/{name} is gone; nothing to lower"
-                ) from None
+                raise Unreachable("RouteMissing", f"the route {namespace}/{name} is gone; nothing to lower") from None
             except (Conflict, Unreachable) as error:
                 if attempt == LOWER_TRIES or not _may_pass(error):
                     raise
@@ -102,6 +100,12 @@ class GatewayApiRouter:
         notes = annotations_for(namespace, name, spec, plan)
         return structure(namespace, notes, route_spec(namespace, spec, plan))
 
+    async def _fenced(self, namespace: str, name: str, patch: dict[str, Any]) -> HTTPRouteSeen:
+        try:
+            return read(await self._api.patch(_path(namespace, name), patch))
+        except NotFound as error:
+            raise Conflict(f"the route was deleted since it was read: {error}") from None
+
     async def _create(
         self, namespace: str, name: str, notes: dict[str, str | None], desired: dict[str, Any]
     ) -> HTTPRouteSeen:
@@ -114,9 +118,7 @@ class GatewayApiRouter:
         }
         return read(await self._api.post(_path(namespace), route))
 
-    async def _lower_once(
-        self, path: str, route: dict[str, Any], seen: RouteSeen, plan: RoutePlan
-    ) -> HTTPRouteSeen:
+    async def _lower_once(self, path: str, route: dict[str, Any], seen: RouteSeen, plan: RoutePlan) -> HTTPRouteSeen:
         patch = self._lowering(route, seen, plan)
         if not patch and isinstance(seen, HTTPRouteSeen) and route is seen.raw:
             # "Nothing to lower" must not rest on an old reading.
@@ -140,8 +142,8 @@ class GatewayApiRouter:
         if is_newer(seen.epoch, self._epoch):
             raise Unreachable(
                 "Superseded",
-                f"the route carries the epoch {seen.epoch!r} of a newer leader than this one ({self._epoch!r}); "
-                f"if there is none, remove the route's annotation {EPOCH}",
+                f"the route carries the epoch {seen.epoch!r}, newer than this leader's {self._epoch!r}; "
+                f"if there is no such leader, remove the route's annotation {EPOCH}",
             )
 
     def _with_epoch(self, notes: dict[str, str | None]) -> dict[str, str | None]:

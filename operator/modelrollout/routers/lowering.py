@@ -17,10 +17,10 @@ class NotTheSameRoute(Exception):  # noqa: N818 - a finding about the world, not
 
 
 def lowering(route: dict[str, Any], seen: RouteSeen, plan: RoutePlan, epoch: str) -> list[dict[str, Any]]:
-    """JSON Patch that gives plan.stable all but min(plan.weight, what the candidate has); [] when it has that.
+    """JSON Patch giving plan.stable all but min(plan.weight, what the candidate has); [] when it has that.
 
-    Tests which backend stands where and which version is stable; never weights, never resourceVersion. `epoch`
-    is written along unless it is "". Raises NotTheSameRoute when plan.stable cannot be found behind the route.
+    Tests which backend stands where and which version is stable; never weights, never resourceVersion. The
+    `epoch` is written along unless it is "". Raises NotTheSameRoute when plan.stable cannot be found.
     """
     now = read(route)
     rules = route["spec"].get("rules") or []
@@ -88,8 +88,7 @@ def _drop_rules(
             continue
         at = f"/spec/rules/{index}"
         patch += [
-            {"op": "test", "path": f"{at}/backendRefs/{place}/name", "value": name}
-            for place, name in enumerate(names)
+            {"op": "test", "path": f"{at}/backendRefs/{place}/name", "value": name} for place, name in enumerate(names)
         ]
         patch.append({"op": "remove", "path": at})
     return patch

@@ -43,7 +43,7 @@ class Gateway:
             "--providers.providersthrottleduration=100ms",
             "--metrics.prometheus=true", "--metrics.prometheus.addrouterslabels=true",
             f"--metrics.prometheus.buckets={','.join(str(bound) for bound in BUCKETS)}",
-            "--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=INFO",
+            "--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=INFO", "--log.nocolor=true",
         ], self._folder, self._mark)
         self.process.wait_ready(lambda: answers(f"http://{self.metrics}/ping"))
 

@@ -58,10 +58,7 @@ class Member:
     def leave(self) -> None:
         """End this member's scenarios' servers (all at once) and its background work."""
         for scenario in self.scenarios:
-            for service in scenario.services.values():
-                for server in service.servers:
-                    if server.process is not None:
-                        server.process.ask_to_stop()
+            scenario.ask_to_stop()
         for scenario in self.scenarios:
             scenario.close()
         self.background.stop()

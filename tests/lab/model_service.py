@@ -59,14 +59,18 @@ class ModelService:
         """Start a stopped or killed server again at its old address."""
         self.servers[index].start()
 
-    def stop(self) -> None:
-        """End the servers; the Service stays, without addresses."""
-        servers, self.servers = self.servers, []
-        self._ready.clear()
-        self._publish()
-        for server in servers:
+    def ask_to_stop(self) -> None:
+        """Tell the servers to end without waiting, so that many end at once; follow with `stop`."""
+        for server in self.servers:
             if server.process is not None:
                 server.process.ask_to_stop()
+
+    def stop(self) -> None:
+        """End the servers; the Service stays, without addresses."""
+        self._ready.clear()
+        self._publish()
+        self.ask_to_stop()
+        servers, self.servers = self.servers, []
         for server in servers:
             server.stop()
             remove_target(self.site.targets, server.name)

@@ -39,6 +39,7 @@ class Process:
                  env: Mapping[str, str] | None = None) -> None:
         self.name, self.command, self.mark = name, list(command), mark
         self.log = folder / f"{name}.log"
+        self._asked = False
         self.log.parent.mkdir(parents=True, exist_ok=True)
         base = {key: value for key, value in os.environ.items()
                 if key != "KUBECONFIG" and not key.lower().endswith("_proxy")}
@@ -79,7 +80,8 @@ class Process:
 
     def ask_to_stop(self) -> None:
         """SIGTERM without waiting, so that many can be stopped at once; follow with `stop`."""
-        if self.running:
+        if self.running and not self._asked:
+            self._asked = True
             self.signal(signal.SIGCONT)
             os.kill(self.pid, signal.SIGTERM)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
 #: Headers that belong to one connection, plus those the two libraries set themselves.
 _HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length",
@@ -22,18 +24,31 @@ _NOT_ADDED = ("Content-Type", "User-Agent", "Accept", "Accept-Encoding")
 
 @dataclass
 class Exchange:
-    """One request on its way up and its answer on its way down; hooks may change any field."""
+    """One request on its way up and its answer on its way down; hooks may change any field.
 
+    `status` is 0 until the upstream has answered; `dropped` says that the caller was cut off; `note` belongs to hooks.
+    """
+
+    request: web.Request
     method: str
     path: str  # with the query string, as it came
     headers: dict[str, str]
     body: bytes
+    at: float = field(default_factory=time.time)
     status: int = 0
-    answer_headers: dict[str, str] = field(default_factory=dict)
+    dropped: bool = False
+    note: Any = None
 
     @property
     def is_watch(self) -> bool:
         return "watch=1" in self.path or "watch=true" in self.path.lower()
+
+    def drop(self) -> web.Response:
+        """Close the caller's connection without a word; the answer returned only ends the handler."""
+        self.dropped = True
+        if self.request.transport is not None:
+            self.request.transport.abort()
+        return web.Response(status=500)
 
 
 class Proxy:
@@ -67,12 +82,11 @@ class Proxy:
         if self._session is not None:
             await self._session.close()
 
-    async def before(self, exchange: Exchange, request: web.Request) -> web.StreamResponse | None:
+    async def before(self, exchange: Exchange) -> web.StreamResponse | None:
         """Called before forwarding; an answer returned here is given instead of the upstream's."""
         return None
 
-    async def chunks(self, exchange: Exchange, source: AsyncIterator[bytes],
-                     request: web.Request) -> AsyncIterator[bytes]:
+    async def chunks(self, exchange: Exchange, source: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         """The answer's body on its way down."""
         async for chunk in source:
             yield chunk
@@ -81,17 +95,27 @@ class Proxy:
         """Whether `chunks` leaves the body's length alone, so that Content-Length can be passed on."""
         return True
 
+    async def committed(self, exchange: Exchange) -> web.StreamResponse | None:
+        """Called when the upstream has answered and the caller does not know yet; an answer here replaces it."""
+        return None
+
+    def after(self, exchange: Exchange, answer: web.StreamResponse | None) -> None:
+        """Called once for every request when it is over; `answer` is None when the caller gave up."""
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP}
         if "Host" in request.headers and not self.upstream.startswith("https"):
             headers["Host"] = request.headers["Host"]
-        exchange = Exchange(request.method, request.raw_path, headers, await request.read())
-        instead = await self.before(exchange, request)
-        return instead if instead is not None else await self._forward(exchange, request)
+        exchange = Exchange(request, request.method, request.raw_path, headers, await request.read())
+        answer: web.StreamResponse | None = None
+        try:
+            answer = await self.before(exchange) or await self._forward(exchange)
+        finally:
+            # Also when the handler is cancelled, because the caller gave up.
+            self.after(exchange, answer)
+        return answer
 
-    async def _forward(self, exchange: Exchange, request: web.Request) -> web.StreamResponse:
-        from yarl import URL  # noqa: PLC0415 - comes with aiohttp; a quoted path must stay as it was quoted
-
+    async def _forward(self, exchange: Exchange) -> web.StreamResponse:
         assert self._session is not None
         try:
             upstream = await self._session.request(
@@ -101,18 +125,21 @@ class Proxy:
         except aiohttp.ClientError as error:
             return web.Response(status=502, text=f"proxy: {error}\n")
         async with upstream:
-            return await self._answer(exchange, upstream, request)
+            exchange.status = upstream.status
+            return await self.committed(exchange) or await self._answer(exchange, upstream)
 
-    async def _answer(self, exchange: Exchange, upstream: aiohttp.ClientResponse,
-                      request: web.Request) -> web.StreamResponse:
-        exchange.status = upstream.status
-        exchange.answer_headers = {key: value for key, value in upstream.headers.items() if key.lower() not in _HOP}
-        answer = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=exchange.answer_headers)
+    async def _answer(self, exchange: Exchange, upstream: aiohttp.ClientResponse) -> web.StreamResponse:
+        headers = [(key, value) for key, value in upstream.headers.items() if key.lower() not in _HOP]
+        answer = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=CIMultiDict(headers))
         if upstream.content_length is not None and self.keeps_length(exchange):
             answer.content_length = upstream.content_length
-        await answer.prepare(request)
-        with contextlib.suppress(ConnectionResetError, aiohttp.ClientError, asyncio.IncompleteReadError):
-            async for chunk in self.chunks(exchange, upstream.content.iter_any(), request):
-                await answer.write(chunk)
+        await answer.prepare(exchange.request)
+        try:
+            async with contextlib.aclosing(self.chunks(exchange, upstream.content.iter_any())) as body:
+                async for chunk in body:
+                    await answer.write(chunk)
             await answer.write_eof()
+        except (ConnectionError, aiohttp.ClientError):
+            # A body that broke off must not look complete to the caller.
+            exchange.drop()
         return answer

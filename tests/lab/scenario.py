@@ -84,10 +84,15 @@ class Scenario:
     def record_route(self, name: str | None = None) -> RouteRecorder:
         return RouteRecorder(self._background, self.site, self.namespace, name or self.model)
 
+    def ask_to_stop(self) -> None:
+        for service in self.services.values():
+            service.ask_to_stop()
+
     def close(self) -> None:
         """End the servers and remove routes and Services, so that the gateway forgets this scenario."""
         for route in self.kube.list(f"{GROUP}/v1", "HTTPRoute", self.namespace):
             self.kube.delete(f"{GROUP}/v1", "HTTPRoute", self.namespace, route["metadata"]["name"])
+        self.ask_to_stop()
         for service in self.services.values():
             service.delete()
         self.services.clear()

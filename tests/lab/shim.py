@@ -16,7 +16,7 @@ from tests.lab.certificates import Certificates
 from tests.lab.proxy import Exchange, Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from aiohttp import web
 
@@ -46,7 +46,7 @@ def held_back(text: bytes) -> int:
 
 
 class Shim(Proxy):
-    async def before(self, exchange: Exchange, request: web.Request) -> web.StreamResponse | None:
+    async def before(self, exchange: Exchange) -> web.StreamResponse | None:
         path, _, query = exchange.path.partition("?")
         if path == f"{GROUP}/v1" or path.startswith(f"{GROUP}/v1/"):
             path = f"{GROUP}/v1beta1{path[len(GROUP) + 3:]}"
@@ -66,8 +66,7 @@ class Shim(Proxy):
         path = exchange.path.partition("?")[0].rstrip("/")
         return path == "/apis" or path == GROUP or path.startswith(f"{GROUP}/")
 
-    async def chunks(self, exchange: Exchange, source: AsyncIterator[bytes],
-                     request: web.Request) -> AsyncIterator[bytes]:
+    async def chunks(self, exchange: Exchange, source: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         if not self._concerns(exchange):
             async for chunk in source:
                 yield chunk

@@ -9,7 +9,13 @@ from modelrollout.connect import Api, path_of
 from modelrollout.core.facts import RoutePlan, RouteSeen
 from modelrollout.ports import Conflict, NotFound, Unreachable
 from modelrollout.routers.httproute import EPOCH, GROUP_VERSION, annotations_for, route_spec, structure
-from modelrollout.routers.lowering import NotTheSameRoute, is_newer, lowering
+from modelrollout.routers.lowering import (
+    NotTheSameRoute,
+    is_newer,
+    lowering,
+    stable_at_release,
+    with_every_backend_named,
+)
 from modelrollout.routers.reading import HTTPRouteSeen, read
 
 if TYPE_CHECKING:
@@ -91,9 +97,10 @@ class GatewayApiRouter:
         """On deletion of the resource: 100 % on stable, testers gone, the route stays.
 
         Where nothing says which version is stable, the first backend is taken: it has always been stable's.
+        Raises like lower.
         """
-        stable = seen.stable or (seen.backends[0].version if seen.backends else "")
-        await self.lower(namespace, name, seen, RoutePlan(stable=stable))
+        named = with_every_backend_named(seen)
+        await self.lower(namespace, name, named, RoutePlan(stable=stable_at_release(named)))
 
     def structure(self, namespace: str, name: str, spec: Spec, plan: RoutePlan) -> str:
         """Digest of everything but the weights, comparable with RouteSeen.structure."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.routers.httproute import EPOCH, SPLIT, STABLE, split_index
-from modelrollout.routers.reading import is_testers, read, services_of
+from modelrollout.routers.reading import HTTPRouteSeen, is_testers, read, services_of
 
 if TYPE_CHECKING:
     from modelrollout.core.facts import RoutePlan, RouteSeen
@@ -106,6 +107,21 @@ def _tests(route: dict[str, Any], split: int, refs: list[dict[str, Any]]) -> lis
     if stable is not None:
         tests.append({"op": "test", "path": f"/metadata/annotations/{pointer(STABLE)}", "value": stable})
     return tests
+
+
+def with_every_backend_named(seen: RouteSeen) -> RouteSeen:
+    """The route with the Service's name for a version wherever the annotations name none."""
+    backends = tuple(b if b.version else replace(b, version=b.service) for b in seen.backends)
+    return replace(seen, backends=backends)
+
+
+def stable_at_release(seen: RouteSeen) -> str:
+    """The version to leave the traffic with: stable's, the annotated one's, or else the first backend's."""
+    notes = (seen.raw["metadata"].get("annotations") or {}) if isinstance(seen, HTTPRouteSeen) else {}
+    annotated = notes.get(STABLE)
+    if seen.stable or annotated in services_of(notes):
+        return str(seen.stable or annotated)
+    return seen.backends[0].version if seen.backends else ""
 
 
 def epoch_patch(route: dict[str, Any], epoch: str) -> list[dict[str, Any]]:

@@ -1,0 +1,91 @@
+"""A hand per router: what a person or a gateway does to a route behind the router's back, without any router."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from modelrollout.connect import Api
+
+MANAGER = "kubectl-edit"
+
+
+class Hand(Protocol):
+    async def weights(self) -> dict[str, int]: ...
+    async def set_weights(self, weights: dict[str, int]) -> None: ...
+    async def leads_to(self, service: str) -> bool: ...
+    async def lead_elsewhere_too(self, service: str) -> None: ...
+    async def take_out(self, service: str) -> None: ...
+    async def annotate(self, **values: str | None) -> None: ...
+    async def owners(self) -> list[Any]: ...
+    async def version(self) -> str | None: ...
+    async def remove(self) -> None: ...
+
+
+class HTTPRouteHand:
+    """Weights by Service name, as they stand on the object."""
+
+    def __init__(self, api: Api, namespace: str, name: str) -> None:
+        self._api = api
+        self._path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/httproutes/{name}"
+
+    async def weights(self) -> dict[str, int]:
+        rules = (await self._route())["spec"]["rules"]
+        return {ref["name"]: ref["weight"] for ref in rules[0]["backendRefs"]}
+
+    async def set_weights(self, weights: dict[str, int]) -> None:
+        rules = (await self._route())["spec"]["rules"]
+        for ref in rules[0]["backendRefs"]:
+            ref["weight"] = weights[ref["name"]]
+        await self._edit({"spec": {"rules": rules}})
+
+    async def leads_to(self, service: str) -> bool:
+        """Whether any rule but the split's can bring a request to `service`."""
+        rules = (await self._route())["spec"]["rules"]
+        return any(ref["name"] == service for rule in rules[1:] for ref in rule["backendRefs"])
+
+    async def lead_elsewhere_too(self, service: str) -> None:
+        """A rule added by hand, before the split, that sends a part of the paths to `service` alone."""
+        rules = (await self._route())["spec"]["rules"]
+        extra = {
+            "name": "extra",
+            "matches": [{"path": {"type": "PathPrefix", "value": "/v2/models/digits/infer"}}],
+            "backendRefs": [{"name": service, "port": 8000}],
+        }
+        await self._edit({"spec": {"rules": [extra, *rules]}})
+
+    async def take_out(self, service: str) -> None:
+        rules = (await self._route())["spec"]["rules"]
+        rules[0]["backendRefs"] = [ref for ref in rules[0]["backendRefs"] if ref["name"] != service]
+        await self._edit({"spec": {"rules": rules}})
+
+    async def annotate(self, **values: str | None) -> None:
+        notes = {f"modelrollout.dev/{key}": value for key, value in values.items()}
+        await self._edit({"metadata": {"annotations": notes}})
+
+    async def owners(self) -> list[Any]:
+        """Whatever would make a garbage collector or a GitOps tool take the route for its own."""
+        meta = (await self._route())["metadata"]
+        return [*(meta.get("ownerReferences") or []), *(meta.get("labels") or {})]
+
+    async def version(self) -> str | None:
+        found = await self._api.get(self._path)
+        return found and found["metadata"]["resourceVersion"]
+
+    async def remove(self) -> None:
+        await self._api.request("DELETE", self._path)
+
+    async def _route(self) -> dict[str, Any]:
+        return await self._api.request("GET", self._path)
+
+    async def _edit(self, patch: dict[str, Any]) -> None:
+        await self._api.request(
+            "PATCH",
+            self._path,
+            query={"fieldManager": MANAGER},
+            body=patch,
+            content_type="application/merge-patch+json",
+        )
+
+
+HANDS = {"gateway-api": HTTPRouteHand}

@@ -1,0 +1,411 @@
+"""What every router in the registry must do, against the real API server and a real gateway controller."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from modelrollout.api.spec import Spec
+from modelrollout.core.facts import RoutePlan, RouteSeen
+from modelrollout.ports import Conflict, Unreachable
+from modelrollout.routers import ROUTERS, router_for
+from tests.contract.hands import HANDS, MANAGER, Hand
+
+if TYPE_CHECKING:
+    from modelrollout.connect import Api
+    from modelrollout.ports import Router
+    from tests.lab.lab import Member
+
+pytestmark = [pytest.mark.lab, pytest.mark.parametrize("kind", sorted(ROUTERS))]
+
+NAME = "digits"
+V1, V2 = "digits-v1", "digits-v2"
+
+
+class Case:
+    """A router, a hand on the same route, and a spec that attaches it to a real Gateway."""
+
+    def __init__(self, kind: str, api: Api, namespace: str, **gateway: Any) -> None:
+        self.kind, self.api, self.namespace = kind, api, namespace
+        self.router: Router = router_for(kind, api, epoch="1.0-test")
+        self.hand: Hand = HANDS[kind](api, namespace, NAME)
+        self.spec = spec_for(namespace, **gateway)
+
+    async def seen(self) -> RouteSeen:
+        found = await self.router.observe(self.namespace, NAME)
+        assert found is not None
+        return found
+
+    async def apply(self, plan: RoutePlan, seen: RouteSeen | None) -> RouteSeen:
+        return await self.router.apply(self.namespace, NAME, self.spec, plan, seen)
+
+    async def apply_now(self, plan: RoutePlan) -> RouteSeen:
+        """As a pass does it: look, then apply, and look again where the gateway wrote its status in between."""
+        for _ in range(20):
+            try:
+                return await self.apply(plan, await self.seen())
+            except Conflict:
+                await asyncio.sleep(0.05)
+        raise AssertionError("the route never held still for 20 tries")
+
+    async def lower(self, plan: RoutePlan, seen: RouteSeen | None = None) -> RouteSeen:
+        return await self.router.lower(self.namespace, NAME, seen or await self.seen(), plan)
+
+    async def settled(self, acceptance: str) -> RouteSeen:
+        """Wait for the gateway's judgement, at most 15 s; fails with what it said instead."""
+        end = time.monotonic() + 15
+        while True:
+            seen = await self.seen()
+            if seen.acceptance == acceptance or time.monotonic() > end:
+                assert seen.acceptance == acceptance, seen.acceptance_reason
+                return seen
+            await asyncio.sleep(0.1)
+
+
+def spec_for(namespace: str, **gateway: Any) -> Spec:
+    attached = {"name": "inference", "namespace": "infra", "sectionName": "web"}
+    return Spec.model_validate(
+        {
+            "model": {"name": "digits", "version": "2"},
+            "serving": {"service": "digits-v{version}", "port": 8000},
+            "traffic": {
+                "gateway": attached | {"hostnames": [f"{namespace}.example.com"]} | gateway,
+                "testerHeader": "x-model-candidate",
+            },
+            "steps": [{"weight": 5, "hold": "10m"}],
+        }
+    )
+
+
+def make_service(member: Member, namespace: str, name: str) -> None:
+    """A Service and its EndpointSlice, without which Traefik takes the backend for missing."""
+    ports = [{"name": "http", "port": 8000, "protocol": "TCP"}]
+    member.kube.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"clusterIP": "None", "ports": ports},
+        },
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "addressType": "IPv4",
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": {"kubernetes.io/service-name": name},
+            },
+            "ports": ports,
+            "endpoints": [],
+        },
+    )
+
+
+@pytest.fixture
+def case(kind: str, api: Api, namespace: str, member: Member) -> Case:
+    for service in (V1, V2):
+        make_service(member, namespace, service)
+    return Case(kind, api, namespace)
+
+
+async def test_where_there_is_no_route_none_is_observed(case: Case) -> None:
+    assert await case.router.observe(case.namespace, NAME) is None
+    assert await case.router.observe(case.namespace, NAME) is None
+
+
+async def test_a_new_route_describes_itself_without_a_spec(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    seen = await case.seen()
+    assert (seen.stable, seen.model, seen.testers, seen.doubt) == ("1", "digits", False, "")
+    assert [(b.version, b.service, b.port, b.weight) for b in seen.backends] == [("1", V1, 8000, 100)]
+    assert await case.hand.owners() == []
+
+
+async def test_ensuring_twice_writes_once(case: Case) -> None:
+    first = await case.apply(RoutePlan("1"), None)
+    second = await case.apply(RoutePlan("1"), first)
+    assert second.resource_version == first.resource_version
+    await case.settled("ACCEPTED")
+    version = await case.hand.version()
+    await case.apply(RoutePlan("1"), await case.seen())
+    assert await case.hand.version() == version
+
+
+async def test_creating_where_a_route_appeared_meanwhile_is_a_conflict(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    with pytest.raises(Conflict):
+        await case.apply(RoutePlan("2"), None)
+    assert await case.hand.weights() == {V1: 100}
+
+
+async def test_weights_are_set_and_read_back_twice_each(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    for weight in (5, 5, 25, 25, 100, 100):
+        seen = await case.apply_now(RoutePlan("1", "2", weight))
+        assert seen.weight_of("2") == weight
+        assert await case.hand.weights() == {V1: 100 - weight, V2: weight}
+        assert (await case.seen()).weight_of("2") == weight
+
+
+async def test_setting_the_same_weight_again_writes_nothing(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    await case.apply_now(RoutePlan("1", "2", 5))
+    await case.settled("ACCEPTED")
+    version = await case.hand.version()
+    for _ in range(2):
+        await case.apply_now(RoutePlan("1", "2", 5))
+        assert await case.hand.version() == version
+
+
+async def test_the_structure_seen_is_the_structure_planned(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    for plan in (RoutePlan("1", "2", 5, testers=True), RoutePlan("1", "2", 50), RoutePlan("2")):
+        await case.apply_now(plan)
+        assert (await case.seen()).structure == case.router.structure(case.namespace, NAME, case.spec, plan)
+    assert case.router.structure(case.namespace, NAME, case.spec, RoutePlan("1")) != (await case.seen()).structure
+
+
+async def test_the_candidate_stands_last_and_its_promotion_leaves_it_alone(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    await case.apply_now(RoutePlan("1", "2", 5))
+    assert list(await case.hand.weights()) == [V1, V2]
+    await case.apply_now(RoutePlan("2"))
+    assert await case.hand.weights() == {V2: 100}
+    seen = await case.seen()
+    assert (seen.stable, seen.doubt) == ("2", "")
+
+
+async def test_a_route_is_pending_until_a_controller_judges_it(kind: str, api: Api, namespace: str) -> None:
+    case = Case(kind, api, namespace, name="nobody-runs-this")
+    await case.apply(RoutePlan("1"), None)
+    for _ in range(2):
+        await asyncio.sleep(0.5)
+        seen = await case.seen()
+        assert seen.acceptance == "PENDING"
+        assert "infra/nobody-runs-this" in seen.acceptance_reason
+
+
+async def test_a_route_that_the_gateway_takes_is_accepted_also_after_a_change(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    assert (await case.settled("ACCEPTED")).acceptance_reason == ""
+    changed = await case.apply_now(RoutePlan("1", "2", 5))
+    assert changed.acceptance == "PENDING"
+    await case.settled("ACCEPTED")
+
+
+async def test_a_route_to_a_service_that_is_missing_is_rejected_with_the_reason(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    for weight in (5, 10):
+        await case.apply_now(RoutePlan("1", "9", weight))
+        seen = await case.settled("REJECTED")
+        assert "BackendNotFound" in seen.acceptance_reason
+        assert "digits-v9" in seen.acceptance_reason
+
+
+async def test_releasing_puts_all_on_stable_and_leaves_the_route(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    await case.apply_now(RoutePlan("1", "2", 50, testers=True))
+    assert await case.hand.leads_to(V2)
+    for _ in range(2):
+        await case.router.release(case.namespace, NAME, await case.seen())
+        assert await case.hand.weights() == {V1: 100, V2: 0}
+        assert not await case.hand.leads_to(V2)
+    assert (await case.seen()).stable == "1"
+
+
+async def test_releasing_without_annotations_puts_all_on_the_first_backend(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    await case.apply_now(RoutePlan("1", "2", 50))
+    await case.hand.annotate(stable=None, candidate=None, services=None)
+    await case.router.release(case.namespace, NAME, await case.seen())
+    assert await case.hand.weights() == {V1: 100, V2: 0}
+
+
+async def test_releasing_brings_back_a_stable_backend_that_somebody_took_out(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    await case.apply_now(RoutePlan("1", "2", 50))
+    await case.hand.take_out(V1)
+    await case.router.release(case.namespace, NAME, await case.seen())
+    assert await case.hand.weights() == {V1: 100}
+
+
+async def test_a_weight_raised_by_hand_is_seen_with_its_manager_and_lowered(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    await case.apply_now(RoutePlan("1", "2", 5))
+    assert (await case.seen()).manager == "modelrollout"
+    for by_hand in (60, 100):
+        await case.hand.set_weights({V1: 100 - by_hand, V2: by_hand})
+        seen = await case.seen()
+        assert (seen.weight_of("2"), seen.manager) == (by_hand, MANAGER)
+        await case.lower(RoutePlan("1", "2", 5), seen)
+        assert await case.hand.weights() == {V1: 95, V2: 5}
+
+
+async def test_a_weight_lowered_by_hand_is_seen_and_never_raised_by_lowering(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    await case.apply_now(RoutePlan("1", "2", 50))
+    for by_hand in (7, 0):
+        await case.hand.set_weights({V1: 100 - by_hand, V2: by_hand})
+        seen = await case.seen()
+        assert (seen.weight_of("2"), seen.manager) == (by_hand, MANAGER)
+        await case.lower(RoutePlan("1", "2", 25), seen)
+        assert await case.hand.weights() == {V1: 100 - by_hand, V2: by_hand}
+
+
+async def test_a_raise_decided_before_the_route_changed_fails(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    await case.apply_now(RoutePlan("1", "2", 25))
+    before = await case.seen()
+    await case.lower(RoutePlan("1", "2", 0))
+    for _ in range(2):
+        with pytest.raises(Conflict):
+            await case.apply(RoutePlan("1", "2", 50), before)
+    assert await case.hand.weights() == {V1: 100, V2: 0}
+
+
+async def test_a_raise_never_makes_a_deleted_route_anew(case: Case) -> None:
+    before = await case.apply(RoutePlan("1"), None)
+    await case.hand.remove()
+    with pytest.raises(Conflict):
+        await case.apply(RoutePlan("1", "2", 50), before)
+    assert await case.router.observe(case.namespace, NAME) is None
+
+
+async def test_a_new_leaders_claim_makes_the_old_leaders_raise_fail(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    await case.apply_now(RoutePlan("1", "2", 5))
+    read_by_old = await case.settled("ACCEPTED")
+    new = router_for(case.kind, case.api, epoch="1.1-next")
+    claimed = await new.claim(case.namespace, NAME, await case.seen())
+    assert (await new.claim(case.namespace, NAME, claimed)).resource_version == claimed.resource_version
+    with pytest.raises(Conflict):
+        await case.apply(RoutePlan("1", "2", 50), read_by_old)
+    with pytest.raises(Unreachable) as refused:
+        await case.apply(RoutePlan("1", "2", 50), await case.seen())
+    assert refused.value.reason == "Superseded"
+    with pytest.raises(Unreachable):
+        await case.router.claim(case.namespace, NAME, await case.seen())
+    assert await case.hand.weights() == {V1: 95, V2: 5}
+
+
+async def test_a_new_leader_that_lowers_first_leaves_its_epoch_in_the_same_write(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    read_by_old = await case.apply_now(RoutePlan("1", "2", 5))
+    new = router_for(case.kind, case.api, epoch="1.1-next")
+    await new.lower(case.namespace, NAME, read_by_old, RoutePlan("1", "2", 0))
+    assert (await case.seen()).epoch == "1.1-next"
+    with pytest.raises(Conflict):
+        await case.apply(RoutePlan("1", "2", 50), read_by_old)
+
+
+async def test_an_old_leader_may_still_lower_but_does_not_claim_the_route(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    await case.apply_now(RoutePlan("1", "2", 50))
+    new = router_for(case.kind, case.api, epoch="1.1-next")
+    await new.claim(case.namespace, NAME, await case.settled("ACCEPTED"))
+    await case.lower(RoutePlan("1", "2", 0))
+    seen = await case.seen()
+    assert (seen.weight_of("2"), seen.epoch) == (0, "1.1-next")
+
+
+async def test_lowering_needs_no_current_reading(case: Case) -> None:
+    old = await case.apply(RoutePlan("1"), None)
+    old = await case.apply_now(RoutePlan("1", "2", 5))
+    await case.hand.set_weights({V1: 20, V2: 80})
+    await case.hand.annotate(note="somebody wrote here")
+    await case.lower(RoutePlan("1", "2", 0), old)
+    assert await case.hand.weights() == {V1: 100, V2: 0}
+
+
+async def test_nothing_to_lower_is_never_concluded_from_an_old_reading(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    old = await case.apply_now(RoutePlan("1", "2", 0))
+    await case.hand.set_weights({V1: 70, V2: 30})
+    await case.lower(RoutePlan("1", "2", 0), old)
+    assert await case.hand.weights() == {V1: 100, V2: 0}
+
+
+async def test_lowering_twice_writes_once(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    await case.apply_now(RoutePlan("1", "2", 25))
+    await case.lower(RoutePlan("1", "2", 0))
+    await case.settled("ACCEPTED")
+    version = await case.hand.version()
+    await case.lower(RoutePlan("1", "2", 0))
+    assert await case.hand.version() == version
+
+
+async def test_lowering_takes_the_testers_rule_along_unless_planned(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    await case.apply_now(RoutePlan("1", "2", 25, testers=True))
+    await case.lower(RoutePlan("1", "2", 5, testers=True))
+    assert await case.hand.leads_to(V2)
+    await case.lower(RoutePlan("1", "2", 0))
+    assert not await case.hand.leads_to(V2)
+    assert not (await case.seen()).testers
+
+
+async def test_lowering_closes_a_way_to_the_candidate_that_somebody_added(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    old = await case.apply_now(RoutePlan("1", "2", 25))
+    await case.hand.lead_elsewhere_too(V2)
+    assert (await case.seen()).structure != old.structure
+    await case.lower(RoutePlan("1", "2", 0), old)
+    assert await case.hand.weights() == {V1: 100, V2: 0}
+    assert not await case.hand.leads_to(V2)
+
+
+async def test_lowering_brings_back_a_stable_backend_that_somebody_took_out(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    await case.apply_now(RoutePlan("1", "2", 25))
+    await case.hand.take_out(V1)
+    seen = await case.seen()
+    assert seen.stable is None
+    assert "no backend serves it" in seen.doubt
+    await case.lower(RoutePlan("1", "2", 0), seen)
+    assert await case.hand.weights() == {V1: 100}
+
+
+async def test_lowering_a_route_that_is_about_other_versions_by_now_is_a_conflict(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    read_by_old = await case.apply_now(RoutePlan("1", "2", 25))
+    await case.apply_now(RoutePlan("2", "1", 10))
+    for _ in range(2):
+        with pytest.raises(Conflict):
+            await case.lower(RoutePlan("1", "2", 0), read_by_old)
+    assert await case.hand.weights() == {V2: 90, V1: 10}
+
+
+async def test_lowering_a_route_that_is_gone_says_so(case: Case) -> None:
+    seen = await case.apply(RoutePlan("1"), None)
+    await case.hand.remove()
+    with pytest.raises(Unreachable) as gone:
+        await case.lower(RoutePlan("1", "2", 0), seen)
+    assert gone.value.reason == "RouteMissing"
+
+
+@pytest.mark.parametrize(
+    ("notes", "says"),
+    [
+        ({"stable": None}, "has no annotation"),
+        ({"stable": "latest"}, "which is no version"),
+        ({"stable": "7"}, "no backend serves it"),
+        ({"services": "{broken"}, "no backend serves it"),
+    ],
+)
+async def test_an_annotation_that_is_missing_or_lies_is_a_doubt(
+    case: Case, notes: dict[str, str | None], says: str
+) -> None:
+    await case.apply(RoutePlan("1"), None)
+    planned = await case.apply_now(RoutePlan("1", "2", 25))
+    await case.hand.annotate(**notes)
+    seen = await case.seen()
+    assert seen.stable is None
+    assert says in seen.doubt
+    assert seen.structure != planned.structure
+    await case.apply_now(RoutePlan("1", "2", 25))
+    assert (await case.seen()).stable == "1"

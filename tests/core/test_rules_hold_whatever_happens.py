@@ -1,0 +1,197 @@
+"""design rules as properties: any order of edits, losses, outages, crashes and hand edits, checked after every write."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from modelrollout.core.context import target_weight
+from modelrollout.core.facts import Blind
+from modelrollout.core.phases import Trigger, exposed, running
+from tests.core.world import World, manifest
+
+CRASHES = st.sampled_from([None, None, None, "lower", "status", "route", "consume"])
+STEPS = st.lists(st.integers(1, 99), min_size=1, max_size=4, unique=True).map(sorted)
+
+
+class AnythingHappens(RuleBasedStateMachine):
+    """The operator may be killed before any write; the world changes between any two passes."""
+
+    @initialize()
+    def begin(self):
+        self.world = World(
+            spec=manifest(
+                traffic={"gateway": {"name": "inference", "hostnames": ["a.example.com"]}, "testerHeader": "x-try"}
+            )
+        ).adopted()
+        self.by_hand = False
+
+    @rule(seconds=st.sampled_from([0.1, 2, 16, 70, 400]), crash=CRASHES)
+    def time_passes(self, seconds, crash):
+        world = self.world
+        before, route = world.parsed, world.route
+        decision = world.tick(seconds, crash)
+        self.check_writes(before)
+        self.check_raises(before, route, decision)
+        self.check_promotion(before, decision)
+        if crash is None:
+            self.check_lost(before)
+        self.by_hand = crash is not None
+
+    @rule(version=st.sampled_from(["2", "3"]), ticks=st.integers(3, 12))
+    def all_goes_well_for_a_while(self, version, ticks):
+        """Random edits alone would hardly ever reach the later phases."""
+        world = self.world
+        world.verdict, world.blind, world.command = "PASS", None, None
+        world.spec = world.spec | manifest(version)
+        for each in ("1", version):
+            world.make_ready(each)
+        for _ in range(ticks):
+            self.time_passes(31, None)
+
+    def check_writes(self, before):
+        """Rule 1: lowering comes first and never raises; whatever comes after the record never lowers."""
+        candidate = before.candidate
+        for kind, old, new in self.world.writes:
+            if old is None or new is None or before.stable is None:
+                continue
+            if kind == "lower":
+                assert new.weight_of(before.stable) > old.weight_of(before.stable) or old.testers
+                assert all(new.weight_of(b.version) <= b.weight for b in old.backends if b.version != before.stable)
+            moved_on = self.world.parsed.stable != before.stable
+            if kind == "route" and candidate and not moved_on and old.stable == before.stable:
+                assert new.weight_of(candidate) >= old.weight_of(candidate)
+
+    def check_raises(self, before, old, decision):
+        """What went up had every right to: ready, seen, not failing, recorded first."""
+        world, after, candidate = self.world, self.world.parsed, before.candidate
+        if old is None or candidate is None or after.stable != before.stable:
+            return
+        if world.weight_of(candidate) <= old.weight_of(candidate) or old.stable != before.stable:
+            return
+        person = decision.trigger in (Trigger.PROMOTE, Trigger.RESUME)
+        assert world.ready[candidate].ready
+        assert world.weight_of(candidate) <= target_weight(after)
+        assert world.verdict != "FAIL" or decision.trigger is Trigger.PROMOTE
+        assert world.blind is None or person
+        assert person or not (after.paused and before.paused)
+        assert person or after.weight.lowered_at is None
+
+    def check_lost(self, before):
+        """Rule 2: who failed two probes in a row has no traffic after the pass."""
+        world, found = self.world, self.world.ready.get(before.candidate or "")
+        if found and found.failures >= 2 and world.route and world.parsed.stable == before.stable:
+            assert world.weight_of(before.candidate) == 0
+
+    def check_promotion(self, before, decision):
+        """Rules 4, 5: what is promoted is what was analysed, at 100 %, with evidence, or by a person's word."""
+        world, after = self.world, self.world.parsed
+        if before.stable in (None, after.stable) or decision.trigger is Trigger.FAST_ROLLBACK:
+            return
+        assert before.phase == "Baking"
+        assert after.stable == before.candidate
+        assert decision.trigger is Trigger.PROMOTE or world.now - before.rollout.bake_started_at >= 60
+        assert decision.trigger is Trigger.PROMOTE or (world.verdict != "FAIL" and world.blind is None)
+
+    @rule(version=st.sampled_from(["1", "2", "3", "4"]))
+    def version_is_changed(self, version):
+        self.world.want(version)
+
+    @rule(version=st.sampled_from(["1", "2", "3", "4"]), ready=st.booleans())
+    def readiness_changes(self, version, ready):
+        if ready:
+            self.world.make_ready(version)
+        else:
+            self.world.make_unready(version)
+
+    @rule(verdict=st.sampled_from(["PASS", "PASS", "CONTINUE", "FAIL", "NO_DATA"]))
+    def gates_say(self, verdict):
+        self.world.verdict = verdict
+
+    @rule(blind=st.booleans())
+    def metrics_go_or_come(self, blind):
+        self.world.blind = Blind("MetricsUnavailable", "refused", self.world.now) if blind else None
+
+    @rule(steps=STEPS)
+    def steps_are_edited(self, steps):
+        self.world.spec = self.world.spec | {"steps": [{"weight": w, "hold": "60s"} for w in steps]}
+
+    @rule(limit=st.sampled_from(["1%", "2%"]))
+    def gates_are_edited(self, limit):
+        self.world.spec = self.world.spec | {"gates": [{"name": "errors", "type": "ErrorRate", "max": limit}]}
+
+    @rule()
+    def spec_is_broken(self):
+        self.world.spec = self.world.spec | {"steps": []}
+
+    @precondition(lambda self: self.world.route is not None)
+    @rule(weight=st.integers(0, 100))
+    def weight_is_edited_by_hand(self, weight):
+        if len(self.world.route.backends) > 1:
+            self.world.set_weight(weight)
+            self.by_hand = True
+
+    @rule()
+    def route_is_deleted(self):
+        self.world.route = None
+
+    @rule(verb=st.sampled_from(["approve", "abort", "pause", "resume", "retry", "promote"]), right=st.booleans())
+    def person_commands(self, verb, right):
+        status = self.world.parsed
+        version = status.candidate or (status.rejected.version if status.rejected else None)
+        self.world.ask(verb, version if right else "77", status.step.index if status.step else None)
+
+    @rule()
+    def operator_is_restarted(self):
+        self.world.ready.clear()
+
+    @invariant()
+    def exposure_never_exceeds_what_status_intends(self):
+        """Rules 1, 2: after a pass that was not cut short, nobody but stable has more than the step's weight."""
+        world = getattr(self, "world", None)
+        if world is None or world.last is None or self.by_hand or world.route is None:
+            return
+        status = world.parsed
+        intended = target_weight(status)
+        if world.last.trigger is None and world.last.lower is None and exposed(status.phase):
+            assert world.weight_of(status.candidate) <= max(intended, 0)
+
+    @invariant()
+    def whoever_is_lost_has_nothing_after_a_pass(self):
+        world = getattr(self, "world", None)
+        if world is None or world.last is None or world.route is None or self.by_hand:
+            return
+        status = world.parsed
+        if status.phase == "Waiting" and world.route.stable == status.stable and world.last.trigger is None:
+            assert world.weight == 0
+
+    @invariant()
+    def weights_total_one_hundred_and_stable_is_among_them(self):
+        world = getattr(self, "world", None)
+        if world is None or world.route is None:
+            return
+        assert sum(b.weight for b in world.route.backends) == 100
+        if not running(world.phase):
+            return
+        assert any(b.version == world.route.stable for b in world.route.backends)
+
+    @rule()
+    def a_second_pass_over_an_unchanged_world_changes_nothing(self):
+        """Rest means zero writes: deciding again, with nothing new, is a no-op after at most a few passes."""
+        world = self.world
+        self.by_hand = False
+        for _ in range(6):
+            world.run()
+        before = (world.status, world.route)
+        world.run()
+        assert (world.status, world.route) == before
+
+
+AnythingHappens.TestCase.settings = settings(
+    max_examples=50,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+TestAnythingHappens = AnythingHappens.TestCase

@@ -1,0 +1,211 @@
+"""A small world for the pure core: a route, a candidate's health, evaluations and a clock, all set by the test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from modelrollout.api.problems import parse_spec
+from modelrollout.api.status import Status, dump
+from modelrollout.core.context import identity
+from modelrollout.core.facts import (
+    Backend,
+    Blind,
+    Command,
+    Evaluation,
+    Event,
+    GateResult,
+    MalformedCommand,
+    Readiness,
+    RoutePlan,
+    RouteSeen,
+    Seen,
+)
+from modelrollout.core.machine import Decision, decide
+
+START = 1_700_000_000.0
+
+
+def manifest(version: str = "1", **changes: Any) -> dict[str, Any]:
+    """A small spec as people write it."""
+    spec: dict[str, Any] = {
+        "model": {"name": "digits", "version": version},
+        "serving": {"service": "digits-v{version}", "port": 8000},
+        "traffic": {"gateway": {"name": "inference", "hostnames": ["digits.example.com"]}},
+        "steps": [{"weight": 5, "hold": "60s"}, {"weight": 25, "hold": "60s"}, {"weight": 50, "hold": "60s"}],
+        "bake": "60s",
+        "gates": [{"name": "errors", "type": "ErrorRate", "max": "1%"}],
+        "analysis": {"interval": "15s", "minimumRequests": 100, "readyFor": "30s"},
+    }
+    return spec | changes
+
+
+@dataclass
+class World:
+    """Passes are run by hand: `run()` is one pass, with a crash before any of its writes if asked for."""
+
+    spec: dict[str, Any] = field(default_factory=manifest)
+    now: float = START
+    route: RouteSeen | None = None
+    status: dict[str, Any] = field(default_factory=dict)
+    ready: dict[str, Readiness] = field(default_factory=dict)
+    verdict: str = "PASS"
+    required: bool = True
+    leaning: bool = False
+    requests: int = 1000
+    halt: str | None = None
+    blind: Blind | None = None
+    evaluating: bool = True
+    command: Command | MalformedCommand | None = None
+    generation: int = 1
+    version: int = 1
+    events: list[Event] = field(default_factory=list)
+    weights: list[int] = field(default_factory=list)
+    writes: list[tuple[str, RouteSeen | None, RouteSeen | None]] = field(default_factory=list)
+    """(kind, route before, route after) of the last pass, in order."""
+    last: Decision | None = None
+    manager: str = "modelrollout"
+
+    def make_ready(self, version: str, since: float | None = None) -> None:
+        """`version` answers, and has done for long unless `since` says otherwise."""
+        began = self.now - 3600 if since is None else since
+        self.ready[version] = Readiness(version, ready=True, since=began, failures=0, addresses=1, message="")
+
+    def make_unready(self, version: str, failures: int = 2) -> None:
+        self.ready[version] = Readiness(
+            version, ready=False, since=None, failures=failures, addresses=1, message="connection refused"
+        )
+
+    def ask(self, verb: str, version: str | None = None, step: int | None = None, nonce: str | None = None) -> None:
+        self.command = Command(verb, nonce or f"n{self.now}", version, step, by="ann", why="because")  # type: ignore[arg-type]
+
+    @property
+    def parsed(self) -> Status:
+        return Status.model_validate(self.status)
+
+    @property
+    def phase(self) -> str:
+        return self.parsed.phase
+
+    def evaluation(self, status: Status) -> Evaluation | None:
+        if not self.evaluating or status.rollout is None:
+            return None
+        started = status.step.started_at if status.step else status.rollout.started_at
+        gate = GateResult(
+            "errors",
+            "ErrorRate",
+            self.verdict,
+            "the sentence",
+            required=self.required,  # type: ignore[arg-type]
+            leaning_bad=self.leaning,
+        )
+        end = self.now - 0.5
+        return Evaluation(
+            identity(status), self.now, int(self.now), end, self.requests, started, (gate,), self.halt, None, "why"
+        )
+
+    def seen(self, problem: str | None) -> Seen:
+        return Seen(
+            generation=self.generation,
+            route=self.route,
+            readiness=dict(self.ready),
+            evaluation=None if self.blind else self.evaluation(self.parsed),
+            blind=self.blind,
+            command=self.command,
+            default_gates=("errors",),
+            problem=problem,
+        )
+
+    def run(self, crash: str | None = None) -> Decision:
+        """One pass. `crash`: the process dies before this write ("lower", "status", "route", "consume")."""
+        spec, problems = parse_spec(self.spec)
+        problem = problems[0].sentence if problems else None
+        decision = decide(spec, self.parsed, self.seen(problem), self.now)
+        self.last = decision
+        self.writes.clear()
+        if crash == "lower":
+            return decision
+        if decision.lower is not None:
+            self._write("lower", decision.lower)
+        if crash == "status":
+            return decision
+        self.status = dump(decision.status)
+        self.writes.append(("status", self.route, self.route))
+        self.events.extend(decision.events)
+        if crash == "route":
+            return decision
+        if decision.route is not None and spec is not None:
+            self._write("route", decision.route, testers=decision.route.testers)
+        if crash != "consume" and decision.consume_command:
+            self.command = None
+        return decision
+
+    def tick(self, seconds: float = 15.0, crash: str | None = None) -> Decision:
+        """Time goes on, then a pass."""
+        self.now = round(self.now + seconds, 3)
+        return self.run(crash)
+
+    def set_weight(self, weight: int, manager: str = "kubectl-edit") -> None:
+        """Somebody edits the route by hand."""
+        assert self.route is not None
+        stable, *rest = self.route.backends
+        backends = (replace(stable, weight=100 - weight), *(replace(b, weight=weight) for b in rest[:1]))
+        self.route = replace(self.route, backends=backends, manager=manager, resource_version=self._next())
+
+    def adopted(self, version: str = "1") -> World:
+        self.spec = manifest(version) | {k: v for k, v in self.spec.items() if k not in ("model",)}
+        self.make_ready(version)
+        self.run()
+        self.run()
+        assert self.phase == "Serving"
+        return self
+
+    def want(self, version: str) -> None:
+        self.spec = self.spec | {"model": {"name": "digits", "version": version}}
+        self.generation += 1
+
+    def stepping(self, version: str = "2") -> World:
+        """Adopted 1, and `version` at its first step."""
+        self.adopted()
+        self.want(version)
+        self.make_ready(version)
+        for _ in range(4):
+            self.tick(1)
+            if self.phase == "Stepping":
+                break
+        self.tick(1)
+        assert self.phase == "Stepping"
+        return self
+
+    @property
+    def weight(self) -> int:
+        """The percent of anything but what the route calls stable."""
+        if self.route is None:
+            return 0
+        return 100 - self.route.weight_of(self.route.stable) if self.route.backends else 0
+
+    def weight_of(self, version: str) -> int:
+        return self.route.weight_of(version) if self.route else 0
+
+    def _write(self, kind: str, plan: RoutePlan, *, testers: bool = False) -> None:
+        before = self.route
+        backends = [Backend(plan.stable, f"digits-v{plan.stable}", 8000, 100 - plan.weight)]
+        if plan.candidate:
+            backends.append(Backend(plan.candidate, f"digits-v{plan.candidate}", 8000, plan.weight))
+        new = RouteSeen(
+            plan.stable,
+            tuple(backends),
+            "",
+            model="digits",
+            testers=testers,
+            acceptance="ACCEPTED",
+            manager="modelrollout",
+        )
+        if self.route is None or replace(self.route, resource_version="", manager="modelrollout") != new:
+            self.route = replace(new, resource_version=self._next())
+        self.writes.append((kind, before, self.route))
+        self.weights.append(self.weight)
+
+    def _next(self) -> str:
+        self.version += 1
+        return str(self.version)

@@ -22,6 +22,8 @@ SCRAPES_APART = 2.5
 """A target was up before if one of its samples is at most so many scrape intervals older."""
 SURE_OF_THE_NEXT = 0.8
 """The next scrape comes no sooner than this part of the usual gap."""
+VISIBLE_AFTER = 0.1
+"""Seconds from a scrape's timestamp until its samples can usually be read."""
 _RECENT = 20
 
 
@@ -200,25 +202,53 @@ def _any_between(times: Millis, low: float, high: int) -> bool:
     return at >= 0 and float(times[at]) >= low
 
 
-def closes_at(seen: Mapping[Target, TargetSeen], end: float, interval: float, scrape: float) -> float:
-    """Epoch seconds from which a tick that ends at `end` is complete, as far as the samples seen tell.
+@dataclass(frozen=True)
+class Scrapes:
+    """When the targets are scraped, as far as the samples tell. `scrape`: configured interval, seconds."""
 
-    A target that was scraped within the last three ticks (or scrapes) must have a sample after the end, or one
-    so young that the next cannot lie before it; else its next sample is waited for. Two scrape intervals after
-    the end the tick is complete whatever is missing.
-    """
-    gaps = [one.gap for one in seen.values() if one.gap is not None]
-    usual = max(gaps) / 1000 if gaps else scrape
-    latest = end + 2 * usual
-    lately = [one for one in seen.values() if one.last / 1000 > end - 3 * max(interval, usual)]
-    if not lately:
-        return latest
-    due = end
-    for one in lately:
-        gap = (usual * 1000 if one.gap is None else one.gap) / 1000
-        last = one.last / 1000
-        sure = one.gap is not None and last + SURE_OF_THE_NEXT * gap > end
-        if last <= end and not sure:
-            ahead = max(1, int((end - last) // gap) + 1)
-            due = max(due, last + ahead * gap)
-    return min(due, latest)
+    seen: Mapping[Target, TargetSeen]
+    interval: float
+    scrape: float
+
+    @property
+    def usual(self) -> float:
+        """The longest usual gap between scrapes in seconds, the configured one where none is known."""
+        gaps = [one.gap for one in self.seen.values() if one.gap]
+        return max(gaps) / 1000 if gaps else self.scrape
+
+    def latest(self, end: float) -> float:
+        """From here on a tick that ends at `end` is complete whatever is missing: two scrape intervals."""
+        return end + 2 * self.usual
+
+    def complete(self, end: float, now: float) -> bool:
+        """Whether every sample up to `end` is in, as every target scraped lately has shown.
+
+        A target shows it by a sample after the end, or by one so young that the next cannot lie before it.
+        """
+        lately = self._lately(end)
+        return now >= self.latest(end) or (bool(lately) and all(_beyond(one, end) for one in lately))
+
+    def due(self, end: float) -> float:
+        """When the last sample needed for `complete` should be visible; `end` or later, at most `latest`."""
+        lately = self._lately(end)
+        if not lately:
+            return self.latest(end)
+        return min(max([end, *(_expected(one, end, self.usual) for one in lately)]), self.latest(end))
+
+    def _lately(self, end: float) -> list[TargetSeen]:
+        oldest = end - 3 * max(self.interval, self.usual)
+        return [one for one in self.seen.values() if one.last / 1000 > oldest]
+
+
+def _beyond(one: TargetSeen, end: float) -> bool:
+    last = one.last / 1000
+    return last > end or (one.gap is not None and last + SURE_OF_THE_NEXT * one.gap / 1000 > end)
+
+
+def _expected(one: TargetSeen, end: float, usual: float) -> float:
+    last, gap = one.last / 1000, one.gap / 1000 if one.gap else usual
+    if last > end:
+        return end
+    before = last + int((end - last) / gap) * gap
+    enough = one.gap is not None and before + SURE_OF_THE_NEXT * gap > end
+    return (before if enough else before + gap) + VISIBLE_AFTER

@@ -1,0 +1,217 @@
+"""One test is one limit on one share: judged by evidence (Sequential) or by plain comparison (Threshold)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from modelrollout.api.gates import Method
+from modelrollout.api.status import Verdict
+from modelrollout.core import combine, eta
+from modelrollout.core.arrays import Array, CountTicks, Flags, StableHistory
+from modelrollout.core.defaults import BAD_ALTERNATIVES, GOOD_ALTERNATIVES, PASS_ODDS
+from modelrollout.core.evidence import CountEvidence, count_evidence
+from modelrollout.core.lines import Line, absolute
+from modelrollout.core.look import Look
+from modelrollout.core.rare import rare_requests
+
+BREACHING_LOOKS = 3
+Kind = Literal["limit", "stable"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one test stands. Rates are fractions, counts requests, `odds` and `good` natural logs of odds."""
+
+    kind: Kind
+    verdict: Verdict
+    rate: float
+    bad: float
+    total: float
+    stable_rate: float | None
+    stable_total: float
+    limit: float
+    odds: float | None = None
+    needed: float | None = None
+    """Log odds this test needs by itself."""
+    good: float | None = None
+    began: float | None = None
+    """Epoch seconds at which the bad evidence began."""
+    left: float | None = None
+    """Candidate requests still needed."""
+    leaning_bad: bool = False
+    rare: bool = False
+    looks: int = 0
+    """Threshold: breaching looks in a row."""
+
+
+@dataclass(frozen=True)
+class CountTest:
+    """`ticks` on the whole grid, history included. `share`: its part of the promise."""
+
+    kind: Kind
+    ticks: CountTicks
+    line: Line
+    share: float
+
+    def cut(self, first: int, last: int | None = None) -> CountTicks:
+        """Ticks first..last-1."""
+        t, part = self.ticks, slice(first, last)
+        counts = (t.canary_bad[part], t.canary_total[part], t.stable_bad[part], t.stable_total[part])
+        return CountTicks(t.seconds[part], *counts, restart=None if t.restart is None else t.restart[part])
+
+
+def frozen_line(test: CountTest, look: Look) -> Line | None:
+    """During the bake a relative limit is a fixed one: the margin over stable's last 30 minutes before it."""
+    part = look.frozen
+    total = float(test.ticks.stable_total[part].sum())
+    if total <= 0:
+        return None
+    return absolute(float(test.line.at(test.ticks.stable_bad[part].sum() / total)))
+
+
+def judge(test: CountTest, method: Method, look: Look) -> Standing:
+    """The standing of one test at the newest tick."""
+    return by_threshold(test, look) if method == "Threshold" else by_evidence(test, look)
+
+
+def by_evidence(test: CountTest, look: Look) -> Standing:
+    """Sequential: evidence over the whole rollout; in the bake the frozen limit takes its own half of the bet."""
+    alpha = look.request.spec.analysis.false_rollback
+    least = look.request.spec.analysis.minimum_requests
+    past = slice(0, look.start)
+    history = StableHistory(
+        test.ticks.seconds[past], test.ticks.stable_bad[past], test.ticks.stable_total[past]
+    )
+    found = count_evidence(test.cut(look.start), test.line, history=history, minimum_requests=least)
+    bake = look.bake if test.line.relative else None
+    fixed = None if bake is None else frozen_line(test, look)
+    bad, good, line, shown = float(found.log_bad[-1]), float(found.log_good[-1]), test.line, found
+    first = look.start
+    if bake is not None and fixed is not None and bake < look.sheet.grid.count:
+        baked = count_evidence(test.cut(bake), fixed, minimum_requests=least)
+        bad = float(combine.log_mean(np.array([bad, float(baked.log_bad[-1])])))
+        line, shown, first, good = fixed, baked, bake, float(baked.log_good[-1])
+    numbers = _numbers(test, look, line, first, float(shown.expected[-1]))
+    return _with_verdict(numbers, shown, (bad, good), combine.odds_needed(test.share, alpha), line, least)
+
+
+def _with_verdict(
+    numbers: Standing,
+    shown: CountEvidence,
+    logs: tuple[float, float],
+    needed_odds: float,
+    line: Line,
+    least: int,
+) -> Standing:
+    bad, good = logs
+    needed = float(np.log(needed_odds))
+    rare = bool(shown.rare[-1])
+    last = len(shown.log_bad) - 1
+    began = float(shown.ticks.seconds[int(shown.began(np.asarray(last)))]) if bad > 0 else None
+    verdict: Verdict = "CONTINUE"
+    if bad >= needed:
+        verdict = "FAIL"
+    elif numbers.total <= 0 or (numbers.kind == "stable" and line.relative and numbers.stable_total <= 0):
+        verdict = "NO_DATA"
+    elif good >= np.log(PASS_ODDS) or rare:
+        verdict = "PASS"
+    left = _left(numbers, line, (needed - bad, float(np.log(PASS_ODDS)) - good), least)
+    return replace(
+        numbers,
+        verdict=verdict,
+        odds=bad,
+        needed=needed,
+        good=good,
+        began=began,
+        left=left,
+        rare=rare,
+        leaning_bad=good < 0 and not rare,
+    )
+
+
+def _numbers(test: CountTest, look: Look, line: Line, first: int, expected: float) -> Standing:
+    """What is shown: sums since evidence began, stable's rate as the evidence expects it."""
+    t, part = test.ticks, slice(first, None)
+    bad, total = float(t.canary_bad[part].sum()), float(t.canary_total[part].sum())
+    stable_total = float(t.stable_total[look.start :].sum())
+    seen = float(t.stable_total.sum()) > 0
+    return Standing(
+        kind=test.kind,
+        verdict="CONTINUE",
+        rate=bad / total if total else float("nan"),
+        bad=bad,
+        total=total,
+        stable_rate=(expected if line.relative else _rate(t.stable_bad, t.stable_total)) if seen else None,
+        stable_total=stable_total,
+        limit=float(line.at(np.asarray(expected))),
+    )
+
+
+def _rate(bad: Array, total: Array) -> float:
+    return float(bad.sum() / total.sum())
+
+
+def _left(now: Standing, line: Line, gaps: tuple[float, float], least: int) -> float | None:
+    """Candidate requests until the nearer of FAIL and PASS, at the present rates; a forecast."""
+    if now.total <= 0:
+        return float(least)
+    stable = 0.0 if now.stable_rate is None else now.stable_rate
+    ratio = np.asarray(now.stable_total / now.total)
+    rate = np.asarray(max(now.rate, 0.5 / (now.total + 1)))
+    if now.rate > now.limit:
+        growth, gap, bets = eta.growth(rate, np.asarray(stable), ratio, line), gaps[0], len(BAD_ALTERNATIVES)
+    else:
+        growth, gap, bets = eta.growth(rate, np.asarray(stable), ratio, line.good), gaps[1], len(GOOD_ALTERNATIVES)
+    whole = float(eta.requests_needed(np.asarray(max(gap, 0.0)), bets, growth))
+    if now.bad == 0:
+        whole = min(whole, max(rare_requests(line, least) - now.total, 0.0))
+    return max(whole, least - now.total, 1.0)
+
+
+def by_threshold(test: CountTest, look: Look) -> Standing:
+    """Plain comparison on the samples since the step began; three breaching looks in a row fail."""
+    first, least = look.step, look.request.spec.analysis.minimum_requests
+    t, part = test.ticks, slice(first, None)
+    bad, total = np.cumsum(t.canary_bad[part]), np.cumsum(t.canary_total[part])
+    line, stable_bad, stable_total = test.line, np.cumsum(t.stable_bad[part]), np.cumsum(t.stable_total[part])
+    if look.bake is not None and line.relative:
+        line = frozen_line(test, look) or line
+    known = stable_total > 0
+    stable = np.where(known, stable_bad / np.where(known, stable_total, 1.0), np.nan)
+    limits = line.at(stable) if line.relative else np.full(len(bad), line.plus)
+    judged = (total >= least) & (total > 0) & np.isfinite(limits)
+    rates = bad / np.where(total > 0, total, 1.0)
+    breach = judged & (rates > limits)
+    looks = judged & (np.asarray(t.canary_total[part]) > 0)
+    in_a_row = in_a_row_at_end(breach[looks])
+    now = len(bad) - 1
+    n = float(total[now]) if now >= 0 else 0.0
+    verdict: Verdict = "CONTINUE"
+    if n <= 0 or (line.relative and not known[now]):
+        verdict = "NO_DATA"
+    elif in_a_row >= BREACHING_LOOKS:
+        verdict = "FAIL"
+    elif judged[now] and not breach[now]:
+        verdict = "PASS"
+    return Standing(
+        kind=test.kind,
+        verdict=verdict,
+        rate=float(rates[now]) if n else float("nan"),
+        bad=float(bad[now]) if n else 0.0,
+        total=n,
+        stable_rate=float(stable[now]) if now >= 0 and known[now] else None,
+        stable_total=float(stable_total[now]) if now >= 0 else 0.0,
+        limit=float(limits[now]) if now >= 0 else float("nan"),
+        left=max(least - n, 0.0) or None,
+        leaning_bad=bool(n) and bool(rates[now] > limits[now]),
+        looks=in_a_row,
+    )
+
+
+def in_a_row_at_end(flags: Flags) -> int:
+    """How many of the newest flags are set without a break."""
+    clear = np.flatnonzero(~np.asarray(flags, dtype=bool))
+    return len(flags) if not len(clear) else len(flags) - 1 - int(clear[-1])

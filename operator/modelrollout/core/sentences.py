@@ -1,0 +1,90 @@
+"""Numbers become the words on-call people read: one sentence plus figures, the same input always the same text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from modelrollout.core.facts import GateResult
+
+_MOST = 1e6
+_MINUTE = 60.0
+_HOUR = 3600.0
+
+
+def percent(share: float) -> str:
+    """4.9 %, 0.013 %, 97 %: two significant figures, more where the share is near one."""
+    value = 100 * share
+    if not math.isfinite(value):
+        return "unknown"
+    if value == 0:
+        return "0 %"
+    digits = max(0, 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{min(max(digits, 1 if value < 99.95 else 0), 6)}f}"  # noqa: PLR2004 - 100 % has no decimals
+    return f"{text} %"
+
+
+def margin(share: float) -> str:
+    """A limit with one more figure than what is measured against it: 1.35 %."""
+    value = 100 * share
+    if not math.isfinite(value):
+        return "unknown"
+    digits = 0 if value == 0 else max(2, 2 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{min(digits, 8)}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+
+
+def count(number: float) -> str:
+    """17,100 or 1.3 million."""
+    if not math.isfinite(number):
+        return "unknown"
+    return f"{number / _MOST:.1f} million" if number >= _MOST else f"{round(number):,}"
+
+
+def odds(log_odds: float) -> str:
+    """Evidence as odds: 1:410; below one it is said as 1:0.3."""
+    if log_odds > math.log(_MOST):
+        return "over 1:1,000,000"
+    value = math.exp(log_odds)
+    return f"1:{value:,.0f}" if value >= 10 else f"1:{value:.1f}"  # noqa: PLR2004 - small odds need a decimal
+
+
+def seconds(value: float) -> str:
+    """120 ms, 1.5 s."""
+    if not math.isfinite(value):
+        return "beyond the last bucket"
+    return f"{value * 1000:.4g} ms" if value < 1 else f"{value:.4g} s"
+
+
+def lasting(value: float) -> str:
+    """How long, roughly: 40 s, 9 min, 3 h."""
+    if value < 1.5 * _MINUTE:
+        return f"{max(1, round(value))} s"
+    if value < 1.5 * _HOUR:
+        return f"{round(value / _MINUTE)} min"
+    return f"{value / _HOUR:.1f} h" if value < 48 * _HOUR else "days"
+
+
+def clock(at: float) -> str:
+    """03:06 UTC, with seconds."""
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")
+
+
+def eta(requests: float, per_second: float, noun: str = "requests") -> str:
+    """What is still needed and how long it takes at the present rate."""
+    if not math.isfinite(requests):
+        return "no decision in sight at these rates"
+    needs = f"needs about {count(max(requests, 1))} more {noun}"
+    return f"{needs}, about {lasting(requests / per_second)}" if per_second > 0 else needs
+
+
+def summary(gates: Sequence[GateResult]) -> str:
+    """All gates in one line: what failed in full, the others by verdict and what they still need."""
+    failed = [gate for gate in gates if gate.verdict == "FAIL" and gate.required]
+    others = [gate for gate in gates if gate not in failed]
+    parts = [f"{gate.name}: {gate.message}" for gate in failed]
+    shown = ", ".join(f"{gate.name} {gate.verdict}{f' ({gate.eta})' if gate.eta else ''}" for gate in others)
+    if shown:
+        parts.append(f"Other gates: {shown}." if failed else f"Gates: {shown}.")
+    return " ".join(parts)

@@ -1,0 +1,97 @@
+"""Reaching the API server as kubectl does, and saying in one sentence why that failed and what to do."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes.aio import config
+
+from modelrollout.api.base import API_VERSION, GROUP, PLURAL
+from modelrollout.connect import Api, connect, path_of
+from modelrollout.core.facts import RouteSeen
+from modelrollout.ports import Conflict, Unreachable
+from modelrollout.routers.httproute import GROUP_VERSION
+from modelrollout.routers.reading import read
+
+RESOURCE = f"{GROUP}/{API_VERSION}"
+
+
+class Failure(Exception):  # noqa: N818 - the end of a command, told in its sentence
+    """A sentence that says what is wrong and what to do."""
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name one resource, as kubectl spells them."""
+    parser.add_argument("name", metavar="NAME", help="the ModelRollout")
+    parser.add_argument("-n", "--namespace", help="default: the kubeconfig context's")
+    parser.add_argument("--context", help="the kubeconfig context to use")
+    parser.add_argument("--kubeconfig", help="default: $KUBECONFIG, else ~/.kube/config")
+
+
+async def open_api(args: argparse.Namespace) -> Api:
+    """The API server that the arguments name."""
+    if not _kubeconfigs(args) and "KUBERNETES_SERVICE_HOST" not in os.environ:
+        raise Failure("there is no kubeconfig: set KUBECONFIG, or pass --kubeconfig FILE")
+    try:
+        return await connect(args.kubeconfig, context=args.context)
+    except (config.ConfigException, OSError, yaml.YAMLError) as error:
+        raise Failure(f"the kubeconfig cannot be used: {error}; choose another with --kubeconfig") from error
+
+
+def namespace_of(args: argparse.Namespace) -> str:
+    """The namespace asked for, else the context's, else default."""
+    if args.namespace or not _kubeconfigs(args):
+        return str(args.namespace or "default")
+    load: Any = config.list_kube_config_contexts  # the client has no types
+    try:
+        contexts, current = load(args.kubeconfig)
+    except (config.ConfigException, OSError, yaml.YAMLError) as error:
+        raise Failure(f"the kubeconfig cannot be used: {error}; choose another with --kubeconfig") from error
+    chosen = next((c for c in contexts if c["name"] == args.context), None) if args.context else current
+    return str((chosen or {}).get("context", {}).get("namespace") or "default")
+
+
+def _kubeconfigs(args: argparse.Namespace) -> list[str]:
+    """The kubeconfig files that exist, of those that kubectl would read."""
+    named = args.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    return [path for path in named.split(os.pathsep) if Path(path).expanduser().is_file()]
+
+
+def resource_path(namespace: str, name: str) -> str:
+    """Path of one ModelRollout."""
+    return path_of(RESOURCE, PLURAL, namespace, name)
+
+
+async def get_resource(api: Api, namespace: str, name: str) -> dict[str, Any]:
+    """The ModelRollout as stored now. Failure where it cannot be had."""
+    try:
+        found = await api.get(resource_path(namespace, name))
+    except (Conflict, Unreachable) as error:
+        raise Failure(f"{error}{_hint(error)}") from error
+    if found is None:
+        where = f"list those there are with `kubectl get {PLURAL} -A`"
+        raise Failure(f'there is no ModelRollout "{name}" in namespace "{namespace}"; {where}')
+    return found
+
+
+async def get_route(api: Api, namespace: str, name: str) -> RouteSeen | None:
+    """The resource's route; None where it is missing or may not be read (then its weight is just not shown)."""
+    try:
+        found = await api.get(path_of(GROUP_VERSION, "httproutes", namespace, name))
+    except (Conflict, Unreachable):
+        return None
+    return read(found) if found else None
+
+
+def _hint(error: Exception) -> str:
+    hints = {
+        "ApiForbidden": "; ask for the role modelrollout-view in this namespace",
+        "ApiUnauthorized": "; log in again, or choose another --context",
+        "KindMissing": "; install the chart, or choose another --context",
+        "ApiUnreachable": "; check the address in your kubeconfig",
+    }
+    return hints.get(getattr(error, "reason", ""), "")

@@ -1,0 +1,61 @@
+"""`kubectl modelrollout`: finds the command and turns its failure into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from modelrollout.cli import command, lint, status
+from modelrollout.cli.access import Failure
+
+_COMMANDS = (status, command, lint)
+_INTERRUPTED = 130
+
+_EPILOG = """\
+examples:
+  kubectl modelrollout status digits -n vision       what is it doing, why, and what do I do now
+  kubectl modelrollout status digits -n vision -w    the same, live
+  kubectl modelrollout approve digits -n vision      let a step that waits for a person go on
+  kubectl modelrollout abort digits -n vision        all traffic back to stable, now
+  kubectl modelrollout lint rollouts/*.yaml          check manifests before they are applied
+
+`kubectl modelrollout COMMAND --help` says more about each command.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="kubectl modelrollout",
+        description="Look at canary rollouts of model versions, steer them, and check their manifests.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"modelrollout {version('modelrollout')}")
+    subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in _COMMANDS:
+        module.add_parser(subparsers)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    args = parser().parse_args(argv)
+    try:
+        return int(args.func(args))
+    except Failure as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a command line tool speaks here
+        return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has gone: that is no failure, and the flush at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""`status`: what it is doing, why, and what to do now; with -w as it happens, also where there is no terminal."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from modelrollout.cli import access
+from modelrollout.cli.render import line, render, status_of
+from modelrollout.connect import Api
+
+_PERIOD = 1.0
+_PATIENCE = 30.0
+"""Seconds for which -w goes on through failures to reach the API server."""
+
+_EPILOG = """\
+examples:
+  kubectl modelrollout status digits -n vision
+  kubectl modelrollout status digits -n vision -w      until Ctrl-C; one line per change where there is no terminal
+
+The weight is the route's own, read just now; "desired" is what the operator wants. Exit code: 0, or 1 when the
+resource cannot be read.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Mount the command."""
+    parser = subparsers.add_parser(
+        "status",
+        help="what a rollout is doing, why, and what to do now",
+        description="Show one ModelRollout: phase, weight on the route, gates with their numbers, history, what to do.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    access.add_target(parser)
+    parser.add_argument("-w", "--watch", action="store_true", help="keep showing, until Ctrl-C")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show it once or live; Failure when the resource cannot be read."""
+    return asyncio.run(_show(args, Console()))
+
+
+async def _show(args: argparse.Namespace, console: Console) -> int:
+    namespace = access.namespace_of(args)
+    async with await access.open_api(args) as api:
+        obj, live = await _look(api, namespace, args.name)
+        if not args.watch:
+            console.print(render(obj, live, time.time()))
+        elif console.is_terminal:
+            await _watch_live(api, namespace, args.name, console)
+        else:
+            await _watch_lines(api, namespace, args.name, console)
+    return 0
+
+
+async def _look(api: Api, namespace: str, name: str) -> tuple[dict[str, Any], int | None]:
+    """The object, and the candidate's percent on the route (of any version but stable, where none is tried)."""
+    obj, route = await asyncio.gather(access.get_resource(api, namespace, name), access.get_route(api, namespace, name))
+    status = status_of(obj)
+    if route is None or status is None:
+        return obj, None
+    if status.candidate:
+        return obj, route.weight_of(status.candidate)
+    return obj, 100 - route.weight_of(status.stable)
+
+
+async def _look_again(api: Api, namespace: str, name: str, since: float) -> tuple[dict[str, Any], int | None] | None:
+    """As _look, but a failure only counts once it has lasted; None meanwhile."""
+    try:
+        return await _look(api, namespace, name)
+    except access.Failure:
+        if time.monotonic() - since > _PATIENCE:
+            raise
+        return None
+
+
+async def _watch_live(api: Api, namespace: str, name: str, console: Console) -> None:
+    seen = time.monotonic()
+    with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live_view:
+        while True:
+            found = await _look_again(api, namespace, name, seen)
+            if found is not None:
+                seen = time.monotonic()
+                live_view.update(render(*found, time.time()), refresh=True)
+            await asyncio.sleep(_PERIOD)
+
+
+async def _watch_lines(api: Api, namespace: str, name: str, console: Console) -> None:
+    seen, last = time.monotonic(), ""
+    while True:
+        found = await _look_again(api, namespace, name, seen)
+        if found is not None:
+            seen, text = time.monotonic(), line(*found)
+            if text != last:
+                console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False, highlight=False, soft_wrap=True)
+                last = text
+        await asyncio.sleep(_PERIOD)

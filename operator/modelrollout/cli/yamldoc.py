@@ -1,0 +1,136 @@
+"""YAML with places: what a document holds, and on which line and column each field of it stands.
+
+Read as the API server's tools read it (YAML 1.1), except that a key that stands twice is a finding instead of a
+silent loss, and that a document which would unfold beyond all measure is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+Loc = tuple[str | int, ...]
+
+_MOST_NODES = 50_000
+
+
+@dataclass(frozen=True)
+class Place:
+    """Line and column, counted from 1."""
+
+    line: int
+    column: int
+
+
+class Unreadable(Exception):  # noqa: N818 - says what the document is
+    """No YAML: the sentence says why, `place` where."""
+
+    def __init__(self, message: str, place: Place) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document of a file. `data` are plain dicts, lists and scalars."""
+
+    data: Any
+    node: yaml.Node
+    duplicates: tuple[Loc, ...]
+    """Keys that stand twice in one mapping."""
+
+    def place(self, loc: Loc) -> Place:
+        """Where the field at `loc` stands; where it is missing, its nearest parent."""
+        node, mark = self.node, self.node.start_mark
+        for part in loc:
+            found = _child(node, part)
+            if found is None:
+                break
+            mark, node = found
+        return _place(mark)
+
+
+def documents(text: str) -> Iterator[Document]:
+    """The documents of a file, empty ones left out. Raises Unreadable at the first one that is no YAML."""
+    try:
+        loader = yaml.SafeLoader(text)
+        while loader.check_node():
+            node = loader.get_node()
+            if node is None:
+                break
+            _refuse_bombs(node)
+            duplicates = tuple(_duplicates(node, (), set()))  # before merge keys are unfolded
+            data = _construct(loader, node)
+            if data is not None:
+                yield Document(data, node, duplicates)
+    except yaml.MarkedYAMLError as error:
+        why = ", ".join(part for part in (error.problem, error.context) if part)
+        raise Unreadable(why, _place(error.problem_mark or error.context_mark)) from error
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = Place(before.count("\n") + 1, error.position - before.rfind("\n"))
+        raise Unreadable(f"no text: {error.reason}", place) from error
+    except RecursionError as error:
+        raise Unreadable("nested too deeply", Place(1, 1)) from error
+
+
+def _construct(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+    try:
+        return loader.construct_document(node)
+    except (ValueError, OverflowError) as error:  # such as the 30th of February
+        raise Unreadable(str(error), _place(node.start_mark)) from error
+
+
+def _place(mark: Any) -> Place:
+    return Place(mark.line + 1, mark.column + 1)
+
+
+def _child(node: yaml.Node, part: str | int) -> tuple[Any, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in reversed(node.value):  # of a key that stands twice, the last one counts
+            if key.value == part:
+                return key.start_mark, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part].start_mark, node.value[part]
+    return None
+
+
+def _duplicates(node: yaml.Node, loc: Loc, seen: set[int]) -> Iterator[Loc]:
+    if id(node) in seen or isinstance(node, yaml.ScalarNode):
+        return  # an alias: reported where its anchor stands
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _duplicates(item, (*loc, index), seen)
+        return
+    keys: set[str] = set()
+    for key, value in node.value:
+        name = str(key.value)
+        if name in keys and name != "<<":
+            yield (*loc, name)
+        keys.add(name)
+        yield from _duplicates(value, (*loc, name), seen)
+
+
+def _refuse_bombs(root: yaml.Node) -> None:
+    """Aliases let a few lines unfold into billions of values, or into themselves; no manifest needs that."""
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def size(node: yaml.Node) -> int:
+        if isinstance(node, yaml.ScalarNode):
+            return 1
+        if id(node) in open_nodes:
+            raise Unreadable("an alias that contains itself", _place(node.start_mark))
+        if id(node) not in sizes:
+            open_nodes.add(id(node))
+            children = [c for pair in node.value for c in (pair if isinstance(pair, tuple) else (pair,))]
+            sizes[id(node)] = 1 + sum(map(size, children))
+            open_nodes.discard(id(node))
+        return sizes[id(node)]
+
+    if size(root) > _MOST_NODES:
+        raise Unreadable(f"it unfolds into more than {_MOST_NODES} values", _place(root.start_mark))

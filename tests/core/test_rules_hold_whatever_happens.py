@@ -1,15 +1,15 @@
-"""design rules as properties: any order of edits, losses, outages, crashes and hand edits, checked after every write."""
+"""The rules as properties: any order of edits, losses, outages, crashes and hand edits, checked at every write."""
 
 from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.core.world import World, manifest
 
 from modelrollout.core.context import target_weight
 from modelrollout.core.facts import Blind
 from modelrollout.core.phases import Trigger, exposed, running
-from tests.core.world import World, manifest
 
 CRASHES = st.sampled_from([None, None, None, "lower", "status", "route", "consume"])
 STEPS = st.lists(st.integers(1, 99), min_size=1, max_size=4, unique=True).map(sorted)
@@ -104,6 +104,11 @@ class AnythingHappens(RuleBasedStateMachine):
             self.world.make_ready(version)
         else:
             self.world.make_unready(version)
+
+    @rule(crash=CRASHES)
+    def candidate_is_lost(self, crash):
+        self.world.make_unready(self.world.parsed.candidate or "2")
+        self.time_passes(2, crash)
 
     @rule(verdict=st.sampled_from(["PASS", "PASS", "CONTINUE", "FAIL", "NO_DATA"]))
     def gates_say(self, verdict):

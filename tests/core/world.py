@@ -153,7 +153,7 @@ class World:
         self.route = replace(self.route, backends=backends, manager=manager, resource_version=self._next())
 
     def adopted(self, version: str = "1") -> World:
-        self.spec = manifest(version) | {k: v for k, v in self.spec.items() if k not in ("model",)}
+        self.spec = manifest(version) | {k: v for k, v in self.spec.items() if k != "model"}
         self.make_ready(version)
         self.run()
         self.run()

@@ -117,9 +117,7 @@ class Evaluator:
         now: float,
     ) -> LedgerFailure | None:
         """Bring the books up to `now`; what was fetched before a failure is kept."""
-        found = await asyncio.gather(
-            *(self._bring_up(request, server, one, memory, now) for one in selections)
-        )
+        found = await asyncio.gather(*(self._bring_up(request, server, one, memory, now) for one in selections))
         return next((failure for failure in found if failure is not None), None)
 
     async def _bring_up(
@@ -140,16 +138,12 @@ class Evaluator:
         memory.books[one.origin] = book.since(oldest)
         return None
 
-    async def _answers(
-        self, request: EvaluationRequest, server: PrometheusServer, tick: int
-    ) -> dict[str, Answer]:
+    async def _answers(self, request: EvaluationRequest, server: PrometheusServer, tick: int) -> dict[str, Answer]:
         asked = [gate for gate in request.spec.gates if isinstance(gate, QueryGate)]
         found = await asyncio.gather(*(self._answer(request, server, gate, tick) for gate in asked))
         return {gate.name: answer for gate, answer in zip(asked, found, strict=True)}
 
-    async def _answer(
-        self, request: EvaluationRequest, server: PrometheusServer, gate: QueryGate, tick: int
-    ) -> Answer:
+    async def _answer(self, request: EvaluationRequest, server: PrometheusServer, gate: QueryGate, tick: int) -> Answer:
         """The expression at the tick ends of the current step, the newest QUERY_TICKS of them."""
         grid = _grid(request, tick)
         nothing = read_answer((), grid).values

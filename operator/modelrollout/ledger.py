@@ -145,22 +145,31 @@ class PrometheusLedger:
         return self._connections[key]
 
 
+_TIMED_OUT = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
+_NO_JSON = (requests.exceptions.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError)
+_NO_ANSWER = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+
 def _answer(client: Any, call: Any) -> tuple[Series, ...] | LedgerFailure:
-    """One call with every way it can go wrong, each as its own reason."""
+    """One call, with every way in which it can go wrong as its own reason."""
     try:
         return _series(call(client))
     except _Refused as refused:
         return refused.failure
     except PrometheusApiClientException as error:
         return _status_failure(str(error))
-    except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
-        return LedgerFailure("PrometheusTimeout", f"Prometheus did not answer in time: {_short(error)}")
-    except requests.exceptions.JSONDecodeError as error:
-        return LedgerFailure("AnswerMalformed", f"the answer is not Prometheus's JSON: {_short(error)}")
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        return LedgerFailure("PrometheusUnreachable", f"Prometheus cannot be reached: {_short(error)}")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return LedgerFailure("AnswerMalformed", f"the answer is not Prometheus's JSON: {_short(error)}")
+    except (*_NO_ANSWER, *_NO_JSON) as error:
+        return _fault(error)
+
+
+def _fault(error: Exception) -> LedgerFailure:
+    what = f"{type(error).__name__}: {error}"[:300]
+    if isinstance(error, _TIMED_OUT):
+        return LedgerFailure("PrometheusTimeout", f"Prometheus did not answer in time: {what}")
+    # JSON errors of the library are request errors too: they are asked for first
+    if isinstance(error, requests.exceptions.JSONDecodeError) or not isinstance(error, _NO_ANSWER):
+        return LedgerFailure("AnswerMalformed", f"the answer is not Prometheus's JSON: {what}")
+    return LedgerFailure("PrometheusUnreachable", f"Prometheus cannot be reached: {what}")
 
 
 def _series(result: Any) -> tuple[Series, ...]:
@@ -184,7 +193,3 @@ def _status_failure(text: str) -> LedgerFailure:
     if code.startswith("4"):
         return LedgerFailure("PrometheusRejected", f"Prometheus refused the query: {text[:300]}")
     return LedgerFailure("PrometheusError", f"Prometheus failed: {text[:300]}")
-
-
-def _short(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:300]

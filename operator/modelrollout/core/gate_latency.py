@@ -103,9 +103,7 @@ def _edges(gate: LatencyGate, kind: Kind, found: Histograms, look: Look) -> tupl
     return edge, min(edge + margin, len(found.edges) - 1)
 
 
-def _judge(
-    gate: LatencyGate, kind: Kind, found: Histograms, look: Look, share: float
-) -> tuple[Standing, Shown]:
+def _judge(gate: LatencyGate, kind: Kind, found: Histograms, look: Look, share: float) -> tuple[Standing, Shown]:
     known, allowed = _edges(gate, kind, found, look)
     candidate = np.where(look.warming[:, None], 0.0, found.candidate)
     full = np.arange(len(candidate))
@@ -131,9 +129,7 @@ def _first(gate: LatencyGate, look: Look) -> int:
     return look.start if gate.method == "Sequential" else look.step
 
 
-def _by_evidence(
-    gate: LatencyGate, test: CountTest, found: Histograms, look: Look
-) -> tuple[Standing, int, int]:
+def _by_evidence(gate: LatencyGate, test: CountTest, found: Histograms, look: Look) -> tuple[Standing, int, int]:
     """Sequential: the mean of the evidence at the gate's quantile and at a wider one."""
     analysis = look.request.spec.analysis
     start, least = look.start, analysis.minimum_requests
@@ -155,9 +151,7 @@ def _by_evidence(
         bad = float(evidence.log_bad[-1])
     else:
         history = LatencyHistory(look.ends[:start], found.stable[:start])
-        evidence = versus_stable(
-            ticks(start), gate.quantile, _margin(gate), history=history, minimum_requests=least
-        )
+        evidence = versus_stable(ticks(start), gate.quantile, _margin(gate), history=history, minimum_requests=least)
         bad = float(evidence.log_bad[-1])
         bake = look.bake
         if bake is not None and bake < look.sheet.grid.count and found.stable[look.frozen].sum():
@@ -167,12 +161,10 @@ def _by_evidence(
         else:
             known, allowed = int(evidence.edge[-1]), int(evidence.allowed[-1])
     needed = combine.odds_needed(test.share, analysis.false_rollback)
-    return _standing(gate, test, evidence, (bad, float(np.log(needed))), least), known, allowed
+    return _standing(test, evidence, (bad, float(np.log(needed))), least), known, allowed
 
 
-def _standing(
-    gate: LatencyGate, test: CountTest, evidence: LatencyEvidence, logs: tuple[float, float], least: int
-) -> Standing:
+def _standing(test: CountTest, evidence: LatencyEvidence, logs: tuple[float, float], least: int) -> Standing:
     bad, needed = logs
     own = evidence.parts[-1]
     counted = own.ticks
@@ -254,8 +246,9 @@ def _warnings(gate: LatencyGate, kinds: list[Kind], found: Histograms, look: Loo
     growth = float(found.edges[allowed] / found.edges[known]) if found.edges[known] > 0 else np.inf
     if growth <= BLUNT ** _margin(gate) + 1e-9:
         return ()
-    return (
-        f"{gate.name}: one bucket above stable's {say.seconds(float(found.edges[known]))} is "
-        f"{say.seconds(float(found.edges[allowed]))} ({growth:.1f}x): the histogram is too coarse to see less; "
-        "use buckets that grow by at most 1.25",
+    before, after = (say.seconds(float(found.edges[edge])) for edge in (known, allowed))
+    text = (
+        f"{gate.name}: the bucket above stable's {before} ends at {after} ({growth:.1f}x): the histogram is too coarse "
+        "to see less; use buckets that grow by at most 1.25"
     )
+    return (text,)

@@ -157,9 +157,7 @@ def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerSta
     )
 
 
-def _plain(
-    look: Look, layer: str, canary: Replicates, stable: Replicates, line: Line, excess: float
-) -> LayerStanding:
+def _plain(look: Look, layer: str, canary: Replicates, stable: Replicates, line: Line, excess: float) -> LayerStanding:
     """Threshold: the mean over this step's windows, three looks with new windows beyond the limit in a row."""
     n, total = np.cumsum(canary.count[look.step :]), np.cumsum(canary.total[look.step :])
     seen, known = np.cumsum(stable.count), np.cumsum(stable.total)

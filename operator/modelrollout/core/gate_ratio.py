@@ -53,15 +53,13 @@ def judge_ratio(gate: RatioGate, look: Look, share: float) -> Judged:
         return no_data(gate, Finding("SampleNotANumber", f"{part} read NaN, Inf or a negative number"))
     alpha = combine.gauge_alpha(share, len(layers), look.request.spec.analysis.false_rollback)
     found = [_ratio_layer(gate, look, layer, alpha) for layer in layers]
-    return Judged(_result(gate, look, found), (), missing, text)
+    return Judged(_result(gate, found), (), missing, text)
 
 
 def _ratio_layer(gate: RatioGate, look: Look, layer: str, alpha: float) -> _Layer:
     part = _METRIC[gate.type]
     bad, total, known, all_known = (
-        look.sheet.total(metric, arm, layer=layer)
-        for arm in ("candidate", "stable")
-        for metric in (part, s.ELEMENTS)
+        look.sheet.total(metric, arm, layer=layer) for arm in ("candidate", "stable") for metric in (part, s.ELEMENTS)
     )
     start = look.start
     first = look.step if gate.method == "Threshold" else start
@@ -88,9 +86,7 @@ def _by_looks(layer: str, values: Array, stable: float | None, band: tuple[float
     if not len(seen) or not np.isfinite(band[0]):
         return _Layer(layer, rate, stable, *band, float(len(seen)))
     found = threshold_evidence(values, *band)
-    return _Layer(
-        layer, rate, stable, *band, float(len(seen)), bool(found.failing[-1]), bool(found.passing[-1])
-    )
+    return _Layer(layer, rate, stable, *band, float(len(seen)), bool(found.failing[-1]), bool(found.passing[-1]))
 
 
 def _from_pair(
@@ -120,7 +116,7 @@ def judge_drift(gate: DriftGate, look: Look, share: float) -> Judged:
         return no_data(gate, Finding("SampleNotANumber", f"{s.MAGNITUDES} read NaN, Inf or a negative number"))
     alpha = combine.gauge_alpha(share, len(layers), look.request.spec.analysis.false_rollback)
     found = [_drift_layer(gate, look, layer, alpha) for layer in layers]
-    return Judged(_result(gate, look, found), (), missing, text)
+    return Judged(_result(gate, found), (), missing, text)
 
 
 def _drift_layer(gate: DriftGate, look: Look, layer: str, alpha: float) -> _Layer:
@@ -130,9 +126,7 @@ def _drift_layer(gate: DriftGate, look: Look, layer: str, alpha: float) -> _Laye
     canary, stable = (
         np.maximum(
             np.diff(
-                np.stack(
-                    [look.sheet.total(s.MAGNITUDES, arm, layer=layer, details=[le]) for le in edges], axis=1
-                ),
+                np.stack([look.sheet.total(s.MAGNITUDES, arm, layer=layer, details=[le]) for le in edges], axis=1),
                 axis=1,
                 prepend=0.0,
             ),
@@ -191,7 +185,7 @@ def _absent(what: str, metric: str, look: Look) -> tuple[int, str]:
     return missing, f"{what}: no sample of the candidate's {metric} in the last {missing} ticks"
 
 
-def _result(gate: RatioGate | DriftGate, look: Look, found: list[_Layer]) -> GateResult:
+def _result(gate: RatioGate | DriftGate, found: list[_Layer]) -> GateResult:
     one = max(found, key=lambda each: (each.fails, not each.passes, each.strength))
     limited = np.isfinite(one.high)
     seen = all(each.batches for each in found)

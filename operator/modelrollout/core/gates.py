@@ -10,7 +10,6 @@ import numpy as np
 from modelrollout.api.gates import (
     AccuracyGate,
     DeadNeuronsGate,
-    DriftGate,
     ErrorRateGate,
     Gate,
     LatencyGate,
@@ -112,9 +111,7 @@ def _halt(gates: Sequence[Gate], judged: Sequence[Judged]) -> tuple[str | None, 
     return None, ""
 
 
-def _rollback(
-    gates: Sequence[Gate], judged: Sequence[Judged], false_rollback: float
-) -> tuple[str | None, str]:
+def _rollback(gates: Sequence[Gate], judged: Sequence[Judged], false_rollback: float) -> tuple[str | None, str]:
     """The weighted evidence of all count tests together, where no single gate has failed by itself."""
     deciding = [one for gate, one in zip(gates, judged, strict=True) if gate.decides]
     parts = [pair for one in deciding for pair in one.evidence]

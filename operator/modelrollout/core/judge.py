@@ -82,9 +82,7 @@ def by_evidence(test: CountTest, look: Look) -> Standing:
     alpha = look.request.spec.analysis.false_rollback
     least = look.request.spec.analysis.minimum_requests
     past = slice(0, look.start)
-    history = StableHistory(
-        test.ticks.seconds[past], test.ticks.stable_bad[past], test.ticks.stable_total[past]
-    )
+    history = StableHistory(test.ticks.seconds[past], test.ticks.stable_bad[past], test.ticks.stable_total[past])
     found = count_evidence(test.cut(look.start), test.line, history=history, minimum_requests=least)
     bake = look.bake if test.line.relative else None
     fixed = None if bake is None else frozen_line(test, look)

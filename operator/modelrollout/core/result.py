@@ -107,15 +107,19 @@ def _sentence(one: Standing, words: Shown, verdict: Verdict, eta: str | None, no
     return f"{words.clause}. {_why(one, verdict, eta, noun)}"
 
 
+def _why_plain(one: Standing, verdict: Verdict, eta: str | None) -> str:
+    if verdict == "FAIL":
+        return f"Beyond the limit in {one.looks} looks in a row"
+    if verdict == "PASS":
+        return "Within the limit"
+    if one.looks:
+        return f"Beyond the limit in {one.looks} of {BREACHING_LOOKS} looks in a row"
+    return (eta or "Not decided yet").capitalize()
+
+
 def _why(one: Standing, verdict: Verdict, eta: str | None, noun: str) -> str:
     if one.odds is None:
-        if verdict == "FAIL":
-            return f"Beyond the limit in {one.looks} looks in a row"
-        if verdict == "PASS":
-            return "Within the limit"
-        if one.looks:
-            return f"Beyond the limit in {one.looks} of {BREACHING_LOOKS} looks in a row"
-        return (eta or "Not decided yet").capitalize()
+        return _why_plain(one, verdict, eta)
     if verdict == "FAIL":
         began = f", began about {say.clock(one.began)} UTC" if one.began is not None else ""
         return f"Evidence {_odds(one)}{began}"

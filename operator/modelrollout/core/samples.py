@@ -62,7 +62,7 @@ class Book:
         return sum(len(one.times) for one in self.series.values())
 
     def merged(self, fresh: Iterable[Series]) -> Book:
-        """This book and `fresh`; a sample that is in both counts once."""
+        """The samples of this book and of `fresh`; one that is in both counts once."""
         entries = dict(self.series)
         for one in fresh:
             old = entries.get(one.labels)

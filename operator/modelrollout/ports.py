@@ -83,7 +83,7 @@ class Cluster(Protocol):
         """Write an Event, best effort: never raises, never waits longer than its timeout."""
 
     async def dialect_of(self, namespace: str, spec: Spec) -> str:
-        """controllerName of the GatewayClass behind the spec's Gateway; "" when it cannot be known."""
+        """The controllerName of the GatewayClass behind the spec's Gateway; "" when it cannot be known."""
 
 
 class ModelServer(Protocol):

@@ -152,7 +152,6 @@ class Reconciler:
             evaluation=watch.evaluation,
             blind=watch.blind,
             command=command_of(obj),
-            default_gates=watch.default_gates,
             problem=problem,
             status_lost=lost,
         )

@@ -49,7 +49,6 @@ class Watch:
     readiness: dict[Target, Readiness] = field(default_factory=dict)
     evaluation: Evaluation | None = None
     blind: Blind | None = None
-    default_gates: tuple[str, ...] | None = None
     _probe_now: asyncio.Event = field(default_factory=asyncio.Event)
     _judge_now: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -61,7 +60,7 @@ class Watch:
         self.readiness = {t: r for t, r in self.readiness.items() if t in focus.targets}
         if before and (focus.request is None or focus.request.rollout != before.rollout):
             self.evaluator.forget(before.rollout)
-            self.evaluation = self.blind = self.default_gates = None
+            self.evaluation = self.blind = None
         self._probe_now.set()
         self._judge_now.set()
 

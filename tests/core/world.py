@@ -112,7 +112,6 @@ class World:
             evaluation=None if self.blind else self.evaluation(self.parsed),
             blind=self.blind,
             command=self.command,
-            default_gates=("errors",),
             problem=problem,
         )
 

@@ -17,20 +17,18 @@ Check = Callable[[Context, Spec], Move | None]
 
 
 def decide_move(ctx: Context) -> Move:
-    """What this pass does; commands come before everything, an invalid spec moves nothing."""
+    """What this pass does: whatever takes traffic away first, then commands; an invalid spec moves nothing."""
     if ctx.status.stable is None:
         return adopt(ctx)
-    obeyed = obey(ctx)
-    if obeyed is not None:
-        return obeyed
-    lost = watch_readiness(ctx)
-    if lost is not None:
-        return lost
+    urgent = (check(ctx) for check in URGENT)
+    found = next((move for move in urgent if move is not None), None)
+    if found is not None:
+        return found
     if ctx.spec is None:
         problem = ctx.seen.problem or "the spec is invalid"
         return moves.hold(ctx, Finding(reasons.INVALID_SPEC, f"{problem}; nothing moves until it is mended"))
-    found = (check(ctx, ctx.spec) for check in CHECKS)
-    return next(move for move in found if move is not None)
+    checked = (check(ctx, ctx.spec) for check in CHECKS)
+    return next(move for move in checked if move is not None)
 
 
 def adopt(ctx: Context) -> Move:
@@ -115,13 +113,21 @@ def watch_readiness(ctx: Context) -> Move | None:
     return moves.lose(ctx, message)
 
 
-def watch_gates(ctx: Context, spec: Spec) -> Move | None:
-    """Evidence against the candidate takes its traffic, paused or not."""
-    breach = ctx.breach
-    if breach is None or not phases.running(ctx.status.phase):
+def watch_gates(ctx: Context) -> Move | None:
+    """Evidence against the candidate takes its traffic, paused or not; unless spec names another version by now."""
+    breach, spec = ctx.breach, ctx.spec
+    if breach is None or spec is None or not phases.running(ctx.status.phase):
         return None
-    if spec.analysis.on_breach == "Rollback":
+    if spec.analysis.on_breach == "Rollback" and spec.model.version == ctx.status.candidate:
         return moves.roll_back(ctx, Trigger.BREACH, breach)
+    return None
+
+
+def hold_breach(ctx: Context, spec: Spec) -> Move | None:
+    """With onBreach: Pause the evidence holds the weight, for a person to decide."""
+    breach = ctx.breach
+    if breach is None or spec.analysis.on_breach == "Rollback" or not phases.running(ctx.status.phase):
+        return None
     text = f"{breach.message}; held for a person (onBreach: Pause)"
     return moves.hold(ctx, Finding(reasons.BREACH_HELD, text))
 
@@ -173,10 +179,16 @@ def _unready(ctx: Context, version: str | None) -> str:
     return readiness.message if readiness and readiness.message else "not probed yet"
 
 
+def obey_abort(ctx: Context) -> Move | None:
+    """A person's abort waits for nothing."""
+    return obey(ctx) if ctx.command is not None and ctx.command.verb == "abort" else None
+
+
+URGENT: tuple[Callable[[Context], Move | None], ...] = (obey_abort, watch_readiness, watch_gates, obey)
 CHECKS: tuple[Check, ...] = (
     refuse_other_model,
     follow_spec,
-    watch_gates,
+    hold_breach,
     follow_edits,
     step_back_when_blind,
     serve,

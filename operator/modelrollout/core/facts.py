@@ -155,8 +155,6 @@ class Seen:
     evaluation: Evaluation | None = None
     blind: Blind | None = None
     command: Command | MalformedCommand | None = None
-    default_gates: tuple[str, ...] | None = None
-    """Gates that hold when spec has none; None until the series could be looked up."""
     problem: str | None = None
     """The sentence of an invalid spec; then spec is None."""
     status_lost: str | None = None

@@ -51,14 +51,15 @@ def _wait(ctx: Context, spec: Spec) -> Move:
     blocked = held(ctx)
     if blocked:
         return moves.hold(ctx, blocked)
-    if ctx.evaluation is None or (not spec.gates and ctx.seen.default_gates is None):
+    evaluation = ctx.evaluation
+    if evaluation is None:
         text = f"version {version} is ready; waiting for a first look at the metrics"
         return moves.hold(ctx, Finding(reasons.WAITING_FOR_EVALUATION, text))
     index = status.step.index if status.step else 0
     move = moves.enter_step(ctx, spec, Trigger.CANDIDATE_READY, min(index, len(spec.steps) - 1))
     if spec.gates or rollout.gates:
         return move
-    found = moves.update_rollout(move.status, gates=list(ctx.seen.default_gates or ()))
+    found = moves.update_rollout(move.status, gates=list(evaluation.default_gates or ()))
     return Move(moves.update(move.status, rollout=found), move.trigger, move.events)
 
 

@@ -1,0 +1,148 @@
+"""Latency by bucket exceedance: whole-bucket margins, P90 and P99 together, warm-up ignored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from modelrollout.core.buckets import bucket_growth, choose_edge, edge_at_or_above, quantile_counts, quantile_interval
+from modelrollout.core.latency import LatencyHistory, LatencyTicks, at_most, quantile_pair, versus_stable
+
+EDGES = 0.010 * 1.09 ** np.arange(45)
+SIGMA = 0.4
+
+
+def histogram(rng, requests, scale):
+    """Per-bucket counts (T, B+1) of lognormal latencies with median 50 ms * scale."""
+    out = np.zeros((len(requests), len(EDGES) + 1))
+    for t, n in enumerate(requests):
+        seconds = 0.05 * np.broadcast_to(scale, len(requests))[t] * rng.lognormal(0, SIGMA, n)
+        out[t] = np.bincount(np.searchsorted(EDGES, seconds), minlength=len(EDGES) + 1)
+    return out
+
+
+def rollout(scale, ticks=120, seed=0, cold=False, **more):
+    rng = np.random.default_rng(seed)
+    canary = histogram(rng, rng.poisson(38, ticks), scale)
+    stable = histogram(rng, rng.poisson(712, ticks), 1.0)
+    past = LatencyHistory(np.arange(-119, 1) * 15.0, histogram(rng, rng.poisson(750, 120), 1.0))
+    made = LatencyTicks(np.arange(1, ticks + 1) * 15.0, EDGES, canary, stable, **more)
+    return made, None if cold else past
+
+
+def first(flags):
+    return int(flags.argmax()) if flags.any() else None
+
+
+def test_doubled_latency_is_found_within_a_minute():
+    ticks, past = rollout(2.0)
+    assert first(versus_stable(ticks, history=past).log_bad >= np.log(100)) <= 3
+
+
+def test_equal_latency_passes_and_is_never_called_bad():
+    ticks, past = rollout(1.0, ticks=240)
+    evidence = versus_stable(ticks, history=past)
+    assert evidence.log_bad.max() < np.log(25)
+    assert evidence.passing.any()
+
+
+def test_latency_beyond_the_good_edge_does_not_pass():
+    ticks, past = rollout(1.25, ticks=240)
+    assert not versus_stable(ticks, history=past).passing.any()
+
+
+def test_the_margin_is_counted_in_whole_buckets():
+    ticks, past = rollout(1.0, ticks=5)
+    for buckets in (1, 3):
+        evidence = versus_stable(ticks, buckets=buckets, history=past)
+        assert (evidence.allowed - evidence.edge == buckets).all()
+        assert (evidence.good_allowed - evidence.edge == 2 * buckets).all()
+    edge = EDGES[versus_stable(ticks, history=past).edge[-1]]
+    p99 = 0.05 * np.exp(SIGMA * 2.326)
+    assert p99 / 1.09 < edge < p99 * 1.09
+
+
+def test_warm_up_ticks_carry_no_evidence_of_the_candidate():
+    slow_start = np.where(np.arange(60) < 8, 4.0, 1.0)
+    ignore = np.arange(60) < 8
+    ticks, past = rollout(slow_start, ticks=60, ignore=ignore)
+    warm = versus_stable(ticks, history=past)
+    assert warm.log_bad.max() < np.log(25)
+    assert (warm.log_bad[:8] == warm.log_bad[0]).all()
+
+
+def test_evidence_on_a_prefix_is_the_evidence_on_the_whole():
+    ticks, past = rollout(1.15, ticks=40)
+    for seeded in (past, None):
+        whole = versus_stable(ticks, history=seeded)
+        part = versus_stable(
+            LatencyTicks(ticks.seconds[:23], EDGES, ticks.canary[:23], ticks.stable[:23]), history=seeded
+        )
+        np.testing.assert_allclose(part.log_bad, whole.log_bad[:23], rtol=1e-12, atol=1e-12)
+        np.testing.assert_array_equal(part.edge, whole.edge[:23])
+
+
+def test_both_quantiles_share_the_gate():
+    assert quantile_pair(0.99) == pytest.approx((0.9, 0.99))
+    assert quantile_pair(0.9) == pytest.approx((0.5, 0.9))
+    ticks, past = rollout(1.3)
+    evidence = versus_stable(ticks, history=past)
+    mean = np.mean([np.exp(p.log_bad) for p in evidence.parts], axis=0)
+    np.testing.assert_allclose(np.exp(evidence.log_bad), mean)
+
+
+def test_an_absolute_limit_rounds_up_to_an_edge_and_works_without_stable():
+    assert EDGES[edge_at_or_above(EDGES, 0.120)] >= 0.120
+    assert edge_at_or_above(EDGES, EDGES[7]) == 7
+    assert edge_at_or_above(EDGES, 1e9) == len(EDGES) - 1
+    ticks, _ = rollout(1.0)
+    alone = LatencyTicks(ticks.seconds, EDGES, ticks.canary, np.zeros_like(ticks.stable))
+    assert at_most(alone, 0.110).log_bad.max() >= np.log(100)
+    assert at_most(alone, 0.200).passing.any()
+
+
+def test_an_edge_is_kept_below_the_top_so_that_the_margin_fits():
+    past = np.zeros((1, 5))
+    past[0, -1] = 100  # all of stable above the last edge
+    assert choose_edge(past, 0.99, 1).tolist() == [2]
+    assert choose_edge(past * 0, 0.99, 1).tolist() == [0]
+    assert choose_edge(past, 0.99, 9).tolist() == [0]
+
+
+def test_a_histogram_with_one_edge_or_nothing_in_it_gives_no_evidence_and_no_error():
+    seconds = np.arange(1, 6) * 15.0
+    for counts in (np.zeros((5, 2)), np.full((5, 2), np.nan)):
+        evidence = versus_stable(LatencyTicks(seconds, np.array([0.1]), counts, counts))
+        assert (evidence.log_bad == 0).all()
+        assert np.isfinite(evidence.log_good).all()
+
+
+def test_growth_tells_how_blunt_the_buckets_are():
+    assert bucket_growth(np.array([0.1, 0.25, 0.5]), 0) == pytest.approx(2.5)
+    assert bucket_growth(np.array([0.1, 0.25, 0.5]), 2) == np.inf
+
+
+def test_the_quantile_interval_holds_the_true_quantile_and_narrows():
+    rng = np.random.default_rng(3)
+    widths = []
+    for n in (300, 3000, 30000):
+        counts = histogram(rng, [n], 1.0)[0]
+        low, high = quantile_interval(EDGES, counts, 0.9)
+        assert low <= 0.05 * np.exp(SIGMA * 1.2816) <= high
+        widths.append(high - low)
+    assert widths[0] > widths[1] > widths[2]
+    assert quantile_counts(0, 0.99) == (0, 0)
+
+
+@pytest.mark.slow
+def test_the_quantile_interval_misses_at_most_alpha_over_all_looks():
+    rng = np.random.default_rng(4)
+    missed = 0
+    for _ in range(400):
+        below = rng.binomial(50, 0.9, 100).cumsum()
+        for look in range(0, 100, 3):
+            low, high = quantile_counts(50.0 * (look + 1), 0.9)
+            if not low - 1e-6 <= below[look] <= high + 1e-6:
+                missed += 1
+                break
+    assert missed <= 400 * 0.05 + 3 * np.sqrt(400 * 0.05 * 0.95)

@@ -1,0 +1,120 @@
+"""A selector finds the series of this model, this route and these two versions, and nothing else whatever the names."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelrollout.api.config import PrometheusServer
+from modelrollout.api.spec import Spec
+from modelrollout.core import sources as s
+from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.core.promql import any_of, fill_matchers, fill_template, literal, quoted
+
+HASH = "0123456789abcdef0123"
+
+
+def request(*, name="digits", gateway="inference", stable="1", candidate="2", **extra) -> EvaluationRequest:
+    spec = Spec.model_validate(
+        {
+            "model": {"name": "digits", "version": candidate},
+            "serving": {"service": "digits-v{version}"},
+            "traffic": {"gateway": {"name": gateway, "namespace": "infra", "hostnames": ["a.b"]}},
+            "steps": [{"weight": 5, "hold": "10m"}],
+        }
+    )
+    return EvaluationRequest("r", "vision", name, spec, stable, candidate, 0.0, 0.0, (), **extra)
+
+
+def service(route="digits", gateway="inference", service="digits-v2", rule=0, index=1, entrypoint="web", ns="vision"):
+    return (
+        f"httproute-{ns}-{route}-gw-infra-{gateway}-ep-{entrypoint}-{rule}-{HASH}-svc-{ns}-{service}-{index}"
+        "@kubernetesgateway"
+    )
+
+
+def arm(label: str, **kw) -> str | None:
+    labels = {"__name__": s.GATEWAY_REQUESTS, "service": label, "code": "200"}
+    found = s.Reader(request(**kw)).channel(labels)
+    return found and found.arm
+
+
+@pytest.mark.parametrize(
+    ("sentence", "label", "expected"),
+    [
+        ("the candidate's backend", service(), "candidate"),
+        ("stable's backend", service(service="digits-v1", index=0), "stable"),
+        ("any entrypoint", service(entrypoint="websecure"), "candidate"),
+        ("a version that only begins alike", service(service="digits-v21"), None),
+        ("a route that only begins alike", service(route="digits-eu"), None),
+        ("a route that only ends alike", service(route="eu-digits"), None),
+        ("the testers' rule", service(rule=1), None),
+        ("another namespace", service(ns="visions"), None),
+        ("another gateway", service(gateway="inference-b"), None),
+        ("the rule itself", service().split("-svc-")[0] + "-wrr@kubernetesgateway", None),
+    ],
+)
+def test_traefik_label_belongs_to(sentence, label, expected):
+    assert arm(label) == expected, sentence
+
+
+def test_a_dot_in_the_gateways_name_matches_only_a_dot():
+    assert arm(service(gateway="in.ference"), gateway="in.ference") == "candidate"
+    assert arm(service(gateway="inxference"), gateway="in.ference") is None
+
+
+def test_the_gateway_query_asks_for_both_services_the_rule_and_the_heartbeat():
+    server = PrometheusServer(url="http://p", gateway_matchers='cluster="{namespace}"')
+    found = s.gateway_selection(request(dialect="Traefik"), server, request().spec.gates)
+    assert found is not None
+    assert found.text.endswith(',cluster="vision"}')
+    pattern = re.search(r'service=~"([^"]*)"', found.text)
+    assert pattern is not None
+    expression = re.compile(pattern.group(1).replace("\\\\", "\\"))
+    wrr = service().split("-svc-")[0] + "-wrr@kubernetesgateway"
+    assert all(expression.fullmatch(text) for text in (service(), service(service="digits-v1"), wrr, ""))
+    assert not any(expression.fullmatch(text) for text in (service(route="digits-eu"), service(rule=1), "x"))
+
+
+def test_without_a_dialect_the_gateway_is_not_asked():
+    assert s.gateway_selection(request(dialect="None"), PrometheusServer(url="http://p"), ()) is None
+
+
+def test_the_mandatory_matchers_stand_in_every_built_in_query():
+    server = PrometheusServer(url="http://p", matchers='namespace="{namespace}",tenant="a"')
+    text = s.model_selection(request(), server, ()).text
+    assert text.endswith(',model="digits",version=~"1|2",namespace="vision",tenant="a"}')
+
+
+def test_only_series_that_a_gate_needs_are_asked_for():
+    text = s.model_selection(request(), PrometheusServer(url="http://p"), ()).text
+    assert s.SUCCESS in text
+    assert s.WINDOWS not in text
+    assert s.MAGNITUDES not in text
+
+
+@given(st.text(max_size=30))
+def test_a_literal_matches_its_text_and_nothing_longer(text):
+    assert re.fullmatch(literal(text), text)
+    assert re.fullmatch(any_of(["other", text]), text)
+    assert not re.fullmatch(literal(text), text + "x")
+
+
+@given(st.text(max_size=30))
+def test_a_quoted_value_cannot_leave_its_quotes(text):
+    inside = quoted(text)[1:-1]
+    assert not re.search(r'(?<!\\)(\\\\)*"', inside)
+    assert "\n" not in inside
+
+
+def test_a_namespace_cannot_break_out_of_the_matchers():
+    assert fill_matchers('namespace="{namespace}"', 'x"} or up{a="') == 'namespace="x\\"} or up{a=\\""'
+
+
+def test_placeholders_are_filled_and_unknown_ones_named():
+    assert fill_template('a{v="{{version}}",w="{{ version }}"}', {"version": '2"'}) == 'a{v="2\\"",w="2\\""}'
+    with pytest.raises(ValueError, match="verison"):
+        fill_template("{{verison}}", {"version": "2"})

@@ -52,9 +52,10 @@ def test_a_spec_that_contains_itself_is_a_sentence_too():
 def test_all_problems_of_a_manifest_are_found_at_once():
     made = manifest("model.version", "a/b")
     made["spec"]["bake"] = "soon"
+    made["spec"]["gates"][1]["name"] = "errors"
     made["spec"]["steps"][0]["wait"] = "1m"
     _, problems = parse_spec(made["spec"])
-    assert [p.path for p in problems] == ["spec.model.version", "spec.steps[0].wait", "spec.bake"]
+    assert [p.path for p in problems] == ["spec.model.version", "spec.steps[0].wait", "spec.bake", "spec.gates[1].name"]
 
 
 def test_the_sentence_stays_short_however_many_problems_there_are():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from modelrollout.api.base import ApiModel, wrong
 from modelrollout.api.gates import DNS_LABEL, Gate, Name
@@ -146,30 +147,33 @@ class Spec(ApiModel):
     paused: bool = False
     """Hold the weight where it is; a breach still rolls back."""
 
-    @model_validator(mode="after")
-    def _steps_rise(self) -> Self:
-        for index, (low, high) in enumerate(zip(self.steps, self.steps[1:], strict=False), start=1):
+    @field_validator("steps")
+    @classmethod
+    def _steps_rise(cls, steps: list[Step]) -> list[Step]:
+        for index, (low, high) in enumerate(itertools.pairwise(steps), start=1):
             if high.weight <= low.weight:
                 mend = f"choose more than the step before ({low.weight})"
-                raise wrong(f"steps.{index}.weight", f"{mend}: weights rise strictly, and 100 follows by itself")
-        return self
+                raise wrong(f"{index}.weight", f"{mend}: weights rise strictly, and 100 follows by itself")
+        return steps
 
-    @model_validator(mode="after")
-    def _names_once(self) -> Self:
-        names = [gate.name for gate in self.gates]
+    @field_validator("gates")
+    @classmethod
+    def _names_once(cls, gates: list[Gate]) -> list[Gate]:
+        names = [gate.name for gate in gates]
         for index, name in enumerate(names):
             if name in names[:index]:
-                raise wrong(f"gates.{index}.name", "give every gate a name of its own; this one stands twice")
-        return self
+                raise wrong(f"{index}.name", "give every gate a name of its own; this one stands twice")
+        return gates
 
-    @model_validator(mode="after")
-    def _shares_fit(self) -> Self:
+    @field_validator("gates")
+    @classmethod
+    def _shares_fit(cls, gates: list[Gate]) -> list[Gate]:
         total = 0.0
-        for index, gate in enumerate(self.gates):
+        for index, gate in enumerate(gates):
             total += gate.share or 0.0
             if total > 1 + 1e-9:
-                raise wrong(f"gates.{index}.share", 'lower it: all shares together may be at most "100%"')
-        return self
+                raise wrong(f"{index}.share", 'lower it: all shares together may be at most "100%"')
+        return gates
 
     def gates_digest(self) -> str:
         """A short digest of everything that evidence depends on: when it changes, evidence restarts."""

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import yaml
+
+from modelrollout.cli.main import main
+from tests.api.bad_input import TABLE, Bad
+from tests.api.manifests import GOOD, manifest
+
+CONFIG = 'prometheus: [{name: default, url: "http://prometheus:9090", allowQueries: %s}]\n'
+
+
+def lint(tmp_path: Path, text: str, *more: str) -> tuple[int, Path]:
+    path = tmp_path / "rollout.yaml"
+    path.write_text(text)
+    return main(["lint", str(path), *more]), path
+
+
+def test_a_good_manifest_is_clean(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    code, _ = lint(tmp_path, yaml.safe_dump(GOOD))
+    said = capsys.readouterr()
+    assert (code, said.out) == (0, "")
+    assert said.err == "1 ModelRollout in 1 file: 0 problems\n"
+
+
+@pytest.mark.parametrize("bad", TABLE, ids=lambda bad: bad.name)
+def test_lint_reports_everything_that_the_operator_refuses(
+    bad: Bad, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    code, path = lint(tmp_path, yaml.safe_dump(manifest(bad.path, bad.value)))
+    out = capsys.readouterr().out
+    assert code == 1
+    assert out.startswith(f"{path}:")
+    for words in bad.says:
+        assert words in out
+
+
+TWO_DOCUMENTS = """\
+kind: Service
+apiVersion: v1
+---
+apiVersion: modelrollout.dev/v1alpha1
+kind: ModelRollout
+metadata: {name: digits}
+spec:
+  model: {name: digits, version: "2"}
+  serving: {service: "digits-v{version}", prot: 80}
+  traffic: {gateway: {name: inference, hostnames: [digits.example.com]}}
+  steps:
+  - {weight: 5, hold: 10m}
+  - {weight: 5, hold: 10m}
+  bake: 15m
+  bake: 20m
+  gates: [{name: errors, type: ErrorRate, max: 5}]
+extra: 1
+"""
+
+
+def test_findings_carry_line_and_column_of_their_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    code, path = lint(tmp_path, TWO_DOCUMENTS)
+    places = [line.removeprefix(f"{path}:").split(": ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert code == 1
+    assert places == ["9:43", "13:6", "15:3", "16:43", "17:1"]
+
+
+def test_what_is_missing_is_reported_at_its_parent(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    lint(tmp_path, TWO_DOCUMENTS.replace("name: inference, ", ""))
+    assert ":10:13: spec.traffic.gateway.name is missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("modelrollout.dev/v1alpha1", "modelrollout.dev/v1", "write modelrollout.dev/v1alpha1"),
+        ("kind: ModelRollout", "kind: ModelRolout", "write ModelRollout"),
+        ("{name: digits}", "{name: Digits}", 'metadata.name is "Digits"'),
+        ("metadata: {name: digits}\n", "", "metadata is missing"),
+        ("spec:", "spek:", "spec is missing"),
+    ],
+)
+def test_the_envelope_is_checked_too(
+    before: str, after: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    code, _ = lint(tmp_path, TWO_DOCUMENTS.replace(before, after, 1))
+    assert code == 1
+    assert says in capsys.readouterr().out
+
+
+def test_a_list_of_resources_is_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    items = [GOOD, manifest("steps.0.weight", 0)]
+    code, _ = lint(tmp_path, yaml.safe_dump({"kind": "List", "apiVersion": "v1", "items": items}))
+    said = capsys.readouterr()
+    assert code == 1
+    assert "spec.steps[0].weight is 0" in said.out
+    assert said.err.startswith("2 ModelRollouts in 1 file: 1 problem")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: [\n", ":2:1: this is not YAML"),
+        ("a: \x00\n", ":1:4: this is not YAML"),
+        ("a: &x [*x]\n", ":1:4: this is not YAML: an alias that contains itself"),
+        ("a: " + "[" * 3000 + "]" * 3000, "nested too deeply"),
+        ("d: 2024-02-30\n", "this is not YAML"),
+        ("a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [" + "*a," * 100 + "]\nc: [" + "*b," * 100 + "]\n", "unfolds into more"),
+    ],
+)
+def test_what_is_no_yaml_is_a_finding_with_a_place(
+    text: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    code, _ = lint(tmp_path, text)
+    assert code == 1
+    assert says in capsys.readouterr().out
+
+
+def test_an_unreadable_file_ends_with_2_and_the_others_are_still_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    code, path = lint(tmp_path, TWO_DOCUMENTS, str(tmp_path / "missing.yaml"), str(tmp_path / "binary.yaml"))
+    said = capsys.readouterr()
+    assert code == 2
+    assert f"{path}:13:6" in said.out
+    assert "missing.yaml: cannot be read: No such file" in said.err
+    assert "binary.yaml: cannot be read: byte 0 is not UTF-8" in said.err
+
+
+def test_stdin_is_a_file_called_dash(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TWO_DOCUMENTS.encode())))
+    assert main(["lint", "-"]) == 1
+    assert capsys.readouterr().out.startswith("-:9:43: ")
+
+
+def test_the_operators_configuration_says_which_servers_take_query_gates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG % "false")
+    code, _ = lint(tmp_path, yaml.safe_dump(GOOD), "--config", str(config))
+    assert code == 1
+    assert "takes no Query gates" in capsys.readouterr().out
+    config.write_text(CONFIG % "true")
+    assert lint(tmp_path, yaml.safe_dump(GOOD), "--config", str(config))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("resync: 5s\nprometheus:\n- url: p:9090\n", ":3:3: prometheus[0].url"),
+        ("a: [", "this is not YAML"),
+        ("", "prometheus is missing"),
+    ],
+)
+def test_a_broken_configuration_is_a_problem_too(
+    text: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    config = tmp_path / "config.yaml"
+    config.write_text(text)
+    assert lint(tmp_path, yaml.safe_dump(GOOD), "--config", str(config))[0] == 1
+    assert says in capsys.readouterr().err
+    assert lint(tmp_path, yaml.safe_dump(GOOD), "--config", str(tmp_path / "nowhere"))[0] == 2
+
+
+def test_help_teaches_every_command_with_an_example(capsys: pytest.CaptureFixture[str]):
+    for command in ("status", "approve", "abort", "pause", "resume", "retry", "promote", "lint"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        assert f"kubectl modelrollout {command} " in capsys.readouterr().out

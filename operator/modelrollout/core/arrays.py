@@ -11,6 +11,9 @@ Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Index = npt.NDArray[np.intp]
 
+_MOST = 1e15
+"""No tick has more requests than this; doubles count exactly up to here."""
+
 
 @dataclass(frozen=True)
 class CountTicks:
@@ -41,8 +44,8 @@ class CountTicks:
         restart = (
             np.zeros(shape, dtype=bool) if self.restart is None else np.broadcast_to(self.restart, shape)
         )
-        canary = _usable(canary_bad, canary_total, present)
-        stable = _usable(stable_bad, stable_total, present)
+        canary = usable(canary_bad, canary_total, present)
+        stable = usable(stable_bad, stable_total, present)
         return CountTicks(seconds, *canary, *stable, present, restart)
 
 
@@ -55,9 +58,13 @@ class StableHistory:
     total: Array
 
 
-def _usable(bad: Array, total: Array, present: Flags) -> tuple[Array, Array]:
+def usable(bad: Array, total: Array, present: Flags | None = None) -> tuple[Array, Array]:
+    """(bad, total) with 0 <= bad <= total; 0 of 0 where not present or not finite."""
+    bad, total = np.asarray(bad, dtype=float), np.asarray(total, dtype=float)
+    if present is None:
+        present = np.ones(bad.shape, dtype=bool)
     known = present & np.isfinite(bad) & np.isfinite(total)
-    total = np.where(known, np.maximum(total, 0.0), 0.0)
+    total = np.where(known, np.clip(total, 0.0, _MOST), 0.0)
     return np.where(known, np.clip(bad, 0.0, total), 0.0), total
 
 

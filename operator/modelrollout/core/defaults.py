@@ -14,6 +14,8 @@ COUNT_PART = 0.8
 """Of the promise, the part of all count gates together; the rest belongs to window and gauge gates."""
 PASS_ODDS = 20.0
 """Good-side evidence at which a gate passes."""
+NOTHING = 1e-9
+"""Log evidence within this of 0 is rounding: no evidence."""
 
 INTERVAL = 15.0
 HALF_LIFE = 600.0

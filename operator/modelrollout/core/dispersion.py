@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modelrollout.core.arrays import usable
+
 if TYPE_CHECKING:
     from modelrollout.core.arrays import Array, CountTicks, Flags, StableHistory
     from modelrollout.core.defaults import Settings
@@ -46,10 +48,11 @@ def baseline(ticks: CountTicks, history: StableHistory | None, settings: Setting
     before = 0
     if history is not None and history.bad.shape[-1]:
         before = history.bad.shape[-1]
+        past_bad, past_total = usable(history.bad, history.total)
         shape = (*total.shape[:-1], before)
         seconds, bad, total = (
             np.concatenate([np.broadcast_to(earlier, shape), now], axis=-1)
-            for earlier, now in ((history.seconds, seconds), (history.bad, bad), (history.total, total))
+            for earlier, now in ((history.seconds, seconds), (past_bad, bad), (past_total, total))
         )
     sums = [decayed_sums(seconds, a, settings.half_life) for a in (bad, total)]
     return expect(bad, total, sums[0], sums[1], before=before, settings=settings)
@@ -71,10 +74,10 @@ def _overdispersion(bad: Array, total: Array, rate: Array, known: Array) -> Arra
     The variance of a tick against an estimate includes the estimate's own, n^2 p (1 - p) / known: without
     it two young ticks of a perfectly binomial stable would already look twice too wild.
     """
-    usable = (total > 0) & (known > 0)
-    variance = total * rate * (1 - rate) * (1 + total / np.where(known > 0, known, 1.0))
-    square = np.where(usable, (bad - total * rate) ** 2 / np.where(variance > 0, variance, 1.0), 0.0)
-    return np.maximum(1.0, _before(square) / np.maximum(_before(usable), 1.0))
+    counted = (total > 0) & (known >= 1)
+    variance = total * rate * (1 - rate) * (1 + total / (known + 1))
+    square = np.where(counted, (bad - total * rate) ** 2 / np.where(variance > 0, variance, 1.0), 0.0)
+    return np.maximum(1.0, _before(square) / np.maximum(_before(counted), 1.0))
 
 
 def _before(values: Array | Flags) -> Array:

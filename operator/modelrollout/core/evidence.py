@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelrollout.core import eprocess
-from modelrollout.core.defaults import DEFAULTS, PASS_ODDS, Settings
+from modelrollout.core.defaults import DEFAULTS, NOTHING, PASS_ODDS, Settings
 from modelrollout.core.dispersion import Baseline, baseline
 from modelrollout.core.rare import rare_pass
 
@@ -46,7 +46,7 @@ class CountEvidence:
     @property
     def leaning_good(self) -> Flags:
         """Good-side evidence of at least 1, which an intermediate step needs."""
-        flags: Flags = (self.log_good >= 0) | self.rare
+        flags: Flags = (self.log_good >= -NOTHING) | self.rare
         return flags
 
     def began(self, tick: Index) -> Index:

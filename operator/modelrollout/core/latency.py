@@ -14,7 +14,7 @@ import numpy as np
 from modelrollout.core import combine
 from modelrollout.core.arrays import Array, CountTicks, Flags, Index
 from modelrollout.core.buckets import choose_edge, edge_at_or_above, over
-from modelrollout.core.defaults import DEFAULTS, PASS_ODDS, Settings
+from modelrollout.core.defaults import DEFAULTS, NOTHING, PASS_ODDS, Settings
 from modelrollout.core.dispersion import baseline, decayed_sums, expect
 from modelrollout.core.evidence import CountEvidence, two_sided
 from modelrollout.core.lines import EXCEEDANCE, absolute
@@ -69,7 +69,7 @@ class LatencyEvidence:
     @property
     def leaning_good(self) -> Flags:
         """Good-side evidence of at least 1, which an intermediate step needs."""
-        flags: Flags = (self.log_good >= 0) | self.parts[-1].rare
+        flags: Flags = (self.log_good >= -NOTHING) | self.parts[-1].rare
         return flags
 
     def began(self, tick: Index) -> Index:
@@ -135,9 +135,7 @@ def at_most(
     return _mean((part,), [edge, edge, edge])
 
 
-def _with_history(
-    ticks: LatencyTicks, stable: Array, history: LatencyHistory | None
-) -> tuple[LatencyHistory, int]:
+def _with_history(ticks: LatencyTicks, stable: Array, history: LatencyHistory | None) -> tuple[LatencyHistory, int]:
     seconds = np.broadcast_to(ticks.seconds, stable.shape[:-1])
     if history is None or not history.stable.shape[-2]:
         return LatencyHistory(seconds, stable), 0
@@ -167,9 +165,7 @@ def _masked(histogram: Array, usable: Flags) -> Array:
     return np.where(usable[..., None], np.maximum(histogram, 0.0), 0.0)
 
 
-def _counts(
-    ticks: LatencyTicks, canary: Array, stable: Array, canary_edge: Index, stable_edge: Index
-) -> CountTicks:
+def _counts(ticks: LatencyTicks, canary: Array, stable: Array, canary_edge: Index, stable_edge: Index) -> CountTicks:
     return CountTicks(
         ticks.seconds,
         over(canary, canary_edge),

@@ -13,6 +13,8 @@ from modelrollout.core.dispersion import decayed_sums
 if TYPE_CHECKING:
     from modelrollout.core.arrays import Array, Flags
 
+_MOST = 1e12
+
 
 @dataclass(frozen=True)
 class Replicates:
@@ -24,6 +26,13 @@ class Replicates:
     count: Array
     total: Array
     square: Array
+
+    @property
+    def clean(self) -> Replicates:
+        """The same, with NaN and impossible sums made usable: 0 <= square <= total <= count."""
+        count = np.clip(np.nan_to_num(self.count), 0.0, _MOST)
+        total = np.clip(np.nan_to_num(self.total), 0.0, count)
+        return Replicates(count, total, np.clip(np.nan_to_num(self.square), 0.0, total))
 
     @property
     def mirrored(self) -> Replicates:
@@ -61,10 +70,7 @@ def batched(bad: Array, total: Array, size: int = BATCH_TICKS) -> Replicates:
     """
     full = bad.shape[-1] // size * size
     shape = (*bad.shape[:-1], full // size, size)
-    num, den = (
-        np.nan_to_num(np.asarray(a, dtype=float))[..., :full].reshape(shape).sum(axis=-1)
-        for a in (bad, total)
-    )
+    num, den = (np.nan_to_num(np.asarray(a, dtype=float))[..., :full].reshape(shape).sum(axis=-1) for a in (bad, total))
     rate = np.nan_to_num(divide(num, den))
     out = [np.zeros(bad.shape) for _ in range(3)]
     for array, value in zip(out, (den > 0, rate, rate * rate), strict=True):
@@ -86,9 +92,9 @@ def stable_so_far(
         np.concatenate([np.broadcast_to(pick(at, r), to) for at, r, to in pieces], axis=-1)
         for pick in (
             lambda at, _: at,
-            lambda _, r: np.nan_to_num(r.count),
-            lambda _, r: np.nan_to_num(r.total),
-            lambda _, r: np.nan_to_num(r.square),
+            lambda _, r: r.clean.count,
+            lambda _, r: r.clean.total,
+            lambda _, r: r.clean.square,
         )
     )
     weight, rates = (decayed_sums(times, a, half_life) for a in (count, total))

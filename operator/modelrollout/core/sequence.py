@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from modelrollout.core.lines import Line
     from modelrollout.core.replicates import ReplicateHistory, Replicates
 
+_NO_CEILING = 1e9
+"""Drift of ratios has no ceiling: it is two-sided, and by default only reported."""
+
 
 @dataclass(frozen=True)
 class WindowSettings:
@@ -97,7 +100,8 @@ def window_evidence(
     """Candidate's mean <= max(line at stable's rate, that rate + min_excess), of stable's earlier ticks."""
     known = stable_so_far(seconds, stable, history, settings.half_life)
     limit = np.maximum(line.at(known.rate), known.rate + settings.min_excess)
-    count = np.where(known.weight > 0, np.nan_to_num(canary.count), 0.0)
+    canary = canary.clean
+    count = np.where(known.weight > 0, canary.count, 0.0)
     n = np.cumsum(count, axis=-1)
     # the limit itself rests on finitely many windows of stable, the same ones at every look
     shared = 1 + line.ratio**2 * n / np.where(known.weight > 0, known.weight, 1.0)
@@ -109,8 +113,9 @@ def window_evidence(
 
 def at_most(canary: Replicates, limit: float, settings: WindowSettings) -> WindowEvidence:
     """Candidate's mean <= a fixed limit, without stable; its own spread, from 10 replicates on."""
-    count, total, square = (np.nan_to_num(a) for a in (canary.count, canary.total, canary.square))
-    n, s, q = (np.cumsum(a, axis=-1) for a in (count, total, square))
+    canary = canary.clean
+    count = canary.count
+    n, s, q = (np.cumsum(a, axis=-1) for a in (count, canary.total, canary.square))
     sd = np.maximum(spread(n, s, q), settings.spread_floor)
     ready: Flags = n >= d.PASS_WINDOWS
     fixed = np.full(count.shape, float(limit))
@@ -127,7 +132,7 @@ def two_sided(
     history: ReplicateHistory | None = None,
 ) -> tuple[WindowEvidence, WindowEvidence]:
     """(upper, lower): drift from stable beyond the line, each with half of alpha; PASS where both pass."""
-    half = replace(settings, alpha=settings.alpha / 2, ceiling=np.inf)
+    half = replace(settings, alpha=settings.alpha / 2, ceiling=_NO_CEILING)
     mirrored = None if history is None else replace(history, stable=history.stable.mirrored)
     upper = window_evidence(seconds, canary, stable, line, half, history=history)
     lower = window_evidence(seconds, canary.mirrored, stable.mirrored, line, half, history=mirrored)
@@ -138,7 +143,7 @@ def within(
     canary: Replicates, low: float, high: float, settings: WindowSettings
 ) -> tuple[WindowEvidence, WindowEvidence]:
     """(upper, lower) of an absolute band [low, high], each with half of alpha; PASS where both pass."""
-    half = replace(settings, alpha=settings.alpha / 2, ceiling=np.inf)
+    half = replace(settings, alpha=settings.alpha / 2, ceiling=_NO_CEILING)
     return at_most(canary, high, half), at_most(canary.mirrored, 1 - low, half)
 
 
@@ -146,13 +151,13 @@ def _against(
     canary: Replicates, count: Array, limit: Array, *, sd: Array, ready: Flags, settings: WindowSettings
 ) -> WindowEvidence:
     seen = count > 0
-    total = np.where(seen, np.nan_to_num(canary.total), 0.0)
+    total = np.where(seen, canary.total, 0.0)
     allowed = np.where(seen, limit, 0.0)
     n = np.cumsum(count, axis=-1)
     excess = divide(np.cumsum(total - count * allowed, axis=-1), n)
     width = radius(n, sd, settings.alpha)
     latest = np.nan_to_num(divide(total, count))
-    beyond = seen & (latest > np.minimum(settings.ceiling * allowed, np.finfo(float).max))
+    beyond = seen & (latest > settings.ceiling * allowed)
     unknown = np.full(n.shape, np.nan)
     return WindowEvidence(
         mean=divide(np.cumsum(total, axis=-1), n),

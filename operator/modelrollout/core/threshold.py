@@ -16,6 +16,8 @@ from modelrollout.core.replicates import of_last
 if TYPE_CHECKING:
     from modelrollout.core.arrays import Array, Flags
 
+_LARGEST = 1e300
+
 
 @dataclass(frozen=True)
 class ThresholdEvidence:
@@ -48,7 +50,7 @@ def threshold_evidence(
     wanted, of = looks
     floor, ceiling = (-np.inf if low is None else low), (np.inf if high is None else high)
     seen = ~np.isnan(values)
-    finite = np.where(np.isfinite(values), values, 0.0)
+    finite = np.clip(np.nan_to_num(values), -_LARGEST, _LARGEST)
     beyond = _beyond(values, floor, ceiling, deadband)
     inside = ~_beyond(values, floor, ceiling, -deadband)
     plain = (values > ceiling) | (values < floor) | np.isinf(values)
@@ -94,6 +96,6 @@ def _mean_of_last(values: Array, seen: Flags, of: int) -> Array:
         filled = np.isfinite(last)
         number = filled.sum(axis=-1)
         out[..., t] = np.where(
-            number > 0, np.where(filled, last, 0.0).sum(axis=-1) / np.maximum(number, 1), np.nan
+            number > 0, (np.where(filled, last, 0.0) / np.maximum(number, 1)[..., None]).sum(axis=-1), np.nan
         )
     return out

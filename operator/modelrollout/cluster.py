@@ -24,7 +24,7 @@ CONTROLLER = f"{GROUP}/operator"
 GATEWAYS = "gateway.networking.k8s.io/v1"
 EVENT_TIMEOUT = 2.0
 LONGEST_NOTE, LONGEST_REASON = 1024, 128
-"""Characters that the API server takes in an Event."""
+"""Bytes that the API server takes in an Event."""
 PAGE = "500"
 REMEMBER = 60.0
 """Seconds for which a Gateway's controller is taken to be the same."""
@@ -61,7 +61,7 @@ class KubernetesCluster:
     async def write_status(self, obj: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
         """Replace the status of `obj` and return the object as stored; the same again writes nothing.
 
-        Fenced by resourceVersion and uid: Conflict when either differs, NotFound when the object is gone.
+        Fenced by resourceVersion and uid: Conflict when either differs or the object is gone.
         """
         if (obj.get("status") or {}) == status:
             return obj
@@ -159,20 +159,28 @@ class KubernetesCluster:
         suffix = f".{self._last_event:x}"
         kept = ("name", "namespace", "uid", "resourceVersion")
         about = {key: meta[key] for key in kept if key in meta}
-        note = event.message if len(event.message) <= LONGEST_NOTE else event.message[: LONGEST_NOTE - 1] + "…"
         return {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
             "metadata": {"name": meta["name"][: 253 - len(suffix)] + suffix, "namespace": meta["namespace"]},
             "eventTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "reportingController": CONTROLLER,
-            "reportingInstance": self._identity[:LONGEST_REASON],
+            "reportingInstance": _cut(self._identity, LONGEST_REASON),
             "action": "Reconcile",
-            "reason": event.reason[:LONGEST_REASON],
+            "reason": _cut(event.reason, LONGEST_REASON),
             "regarding": {"apiVersion": GROUP_VERSION, "kind": KIND, **about},
-            "note": note,
+            "note": _cut(event.message, LONGEST_NOTE),
             "type": "Warning" if event.warning else "Normal",
         }
+
+
+def _cut(text: str, longest: int) -> str:
+    """The text in at most `longest` bytes of UTF-8, its end marked where it was cut."""
+    raw = text.encode()
+    if len(raw) <= longest:
+        return text
+    mark = "…"
+    return raw[: longest - len(mark.encode())].decode(errors="ignore") + mark
 
 
 def _path(namespace: str | None = None, name: str | None = None) -> str:

@@ -49,11 +49,11 @@ def route_spec(namespace: str, spec: Spec, plan: RoutePlan) -> dict[str, Any]:
     backends = [_ref(spec, plan.stable, 100 - weight)]
     if plan.candidate:
         backends.append(_ref(spec, plan.candidate, weight))
-    match: dict[str, Any] = {"path": {"type": "PathPrefix", "value": f"/v2/models/{spec.model.name}"}}
-    rules: list[dict[str, Any]] = [{"name": SPLIT, "matches": [match], "backendRefs": backends}]
+    path = {"type": "PathPrefix", "value": f"/v2/models/{spec.model.name}"}
+    rules: list[dict[str, Any]] = [{"name": SPLIT, "matches": [{"path": path}], "backendRefs": backends}]
     header = spec.traffic.tester_header
     if plan.testers and plan.candidate and header:
-        chosen = match | {"headers": [{"type": "Exact", "name": header, "value": "always"}]}
+        chosen = {"path": dict(path), "headers": [{"type": "Exact", "name": header, "value": "always"}]}
         rules.append({"name": TESTERS, "matches": [chosen], "backendRefs": [_ref(spec, plan.candidate, 1)]})
     return {"parentRefs": [parent], "hostnames": list(gateway.hostnames), "rules": rules}
 

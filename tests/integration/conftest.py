@@ -1,0 +1,53 @@
+"""A fault-injecting proxy in front of the real API server, and an Api that goes through it."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from modelrollout.connect import Api, connect
+from tests.lab.faults import FaultProxy
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from tests.lab.lab import Lab, Member
+
+
+@pytest.fixture
+def proxy(lab: Lab, member: Member) -> Iterator[FaultProxy]:
+    tls = ssl.create_default_context(cafile=str(lab.site.authority))
+    with FaultProxy(lab.site.api, client_tls=tls).start_in(member.background) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def faulty(member: Member, proxy: FaultProxy) -> AsyncIterator[Api]:
+    """Plain http:// to the proxy, https:// from there on."""
+    async with await connect(str(member.admin_kubeconfig(server=proxy.url))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def rollout(namespace: str) -> dict[str, Any]:
+    """A valid ModelRollout, not created yet."""
+    gateway = {
+        "name": "inference",
+        "namespace": "infra",
+        "sectionName": "web",
+        "hostnames": [f"{namespace}.example.com"],
+    }
+    return {
+        "apiVersion": "modelrollout.dev/v1alpha1",
+        "kind": "ModelRollout",
+        "metadata": {"name": "digits", "namespace": namespace},
+        "spec": {
+            "model": {"name": "digits", "version": "2"},
+            "serving": {"service": "digits-v{version}", "port": 8000},
+            "traffic": {"gateway": gateway, "testerHeader": "x-model-candidate"},
+            "steps": [{"weight": 5, "hold": "10m"}],
+        },
+    }

@@ -1,0 +1,178 @@
+"""Two contenders for one Lease on the real API server: never two leaders, and an epoch that only rises."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from modelrollout.connect import path_of
+from modelrollout.lease import Lease
+from modelrollout.routers.lowering import is_newer
+from tests.lab.faults import Fault
+
+if TYPE_CHECKING:
+    from modelrollout.connect import Api
+    from tests.lab.faults import FaultProxy, Rule
+
+pytestmark = pytest.mark.lab
+
+SHORT: dict[str, Any] = {"duration": 2.0, "renew": 0.5}
+PLENTY = 20.0
+
+
+def lease(api: Api, namespace: str, identity: str, **settings: Any) -> Lease:
+    return Lease(api, namespace, "modelrollout", identity, **(SHORT | settings))
+
+
+def path(namespace: str) -> str:
+    return path_of("coordination.k8s.io/v1", "leases", namespace, "modelrollout")
+
+
+async def used(rule: Rule) -> None:
+    while not rule.used:  # noqa: ASYNC110 - the rule is used by another thread's event loop
+        await asyncio.sleep(0.05)
+
+
+async def within(awaitable: Any) -> Any:
+    async with asyncio.timeout(PLENTY):
+        return await awaitable
+
+
+async def test_the_first_leads_and_the_second_waits_while_it_renews(api: Api, namespace: str) -> None:
+    first, second = lease(api, namespace, "a"), lease(api, namespace, "b")
+    lost: list[str] = []
+    await within(first.acquire())
+    keeping = asyncio.create_task(first.keep(lost.append))
+    waiting = asyncio.create_task(second.acquire())
+    for _ in range(10):
+        await asyncio.sleep(0.5)  # two and a half durations
+        assert first.held()
+        assert not second.held()
+    assert not waiting.done()
+    assert lost == []
+    keeping.cancel()
+    await within(waiting)  # the first was killed: nobody renews
+    assert not first.held()
+    assert second.held()
+
+
+async def test_the_epoch_rises_with_every_change_and_also_over_a_lease_made_anew(api: Api, namespace: str) -> None:
+    first = lease(api, namespace, "a")
+    epochs = [await within(first.acquire())]
+    await first.release()
+    second = lease(api, namespace, "b")
+    epochs.append(await within(second.acquire()))
+    restarted = lease(api, namespace, "b")
+    epochs.append(await within(restarted.acquire()))
+    await asyncio.sleep(1.1)  # creation times have whole seconds
+    await api.request("DELETE", path(namespace))
+    epochs.append(await within(lease(api, namespace, "a").acquire()))
+    assert all(is_newer(later, earlier) for earlier, later in itertools.pairwise(epochs)), epochs
+
+
+async def test_a_clean_exit_hands_over_at_once(api: Api, namespace: str) -> None:
+    first = lease(api, namespace, "a", duration=600, renew=1.0)
+    await within(first.acquire())
+    await first.release()
+    assert not first.held()
+    await within(lease(api, namespace, "b", duration=600, renew=1.0).acquire())
+
+
+@pytest.mark.parametrize("skew", [-30.0, 30.0, 86400.0])
+async def test_clocks_that_disagree_neither_steal_nor_block(api: Api, namespace: str, skew: float) -> None:
+    first = lease(api, namespace, "a", wall=lambda: time.time() + skew)
+    second = lease(api, namespace, "b")
+    lost: list[str] = []
+    await within(first.acquire())
+    keeping = asyncio.create_task(first.keep(lost.append))
+    waiting = asyncio.create_task(second.acquire())
+    await asyncio.sleep(4.0)
+    assert not waiting.done()
+    assert first.held()
+    keeping.cancel()
+    await within(waiting)
+
+
+async def test_a_leader_that_was_stopped_knows_by_its_own_clock_that_it_no_longer_leads(
+    api: Api, namespace: str
+) -> None:
+    stopped_for = 0.0
+    first = lease(api, namespace, "a", monotonic=lambda: time.monotonic() + stopped_for)
+    await within(first.acquire())
+    assert first.held()
+    stopped_for = 2.0
+    assert not first.held()
+
+
+async def test_a_leader_whose_lease_was_taken_is_told_by_whom(api: Api, namespace: str) -> None:
+    first, second = lease(api, namespace, "a"), lease(api, namespace, "b")
+    await within(first.acquire())
+    await api.patch(path(namespace), {"spec": {"holderIdentity": ""}})
+    await within(second.acquire())
+    lost: list[str] = []
+    await within(first.keep(lost.append))
+    assert lost == ["b took the Lease"]
+    assert not first.held()
+    assert second.held()
+
+
+async def test_a_leader_whose_lease_was_deleted_steps_down_and_does_not_make_it_anew(api: Api, namespace: str) -> None:
+    first = lease(api, namespace, "a")
+    await within(first.acquire())
+    await api.request("DELETE", path(namespace))
+    lost: list[str] = []
+    await within(first.keep(lost.append))
+    assert lost == ["the Lease was deleted"]
+    assert await api.get(path(namespace)) is None
+
+
+async def test_a_leader_cut_off_from_the_api_server_steps_down_before_the_other_takes_over(
+    faulty: Api, api: Api, proxy: FaultProxy, namespace: str
+) -> None:
+    first, second = lease(faulty, namespace, "a"), lease(api, namespace, "b")
+    await within(first.acquire())
+    lost: list[str] = []
+    keeping = asyncio.create_task(first.keep(lost.append))
+    waiting = asyncio.create_task(second.acquire())
+    await asyncio.sleep(1.0)
+    proxy.add(Fault(delay=60))
+    while not waiting.done():
+        assert not second.held()
+        await asyncio.sleep(0.02)
+    assert not first.held(), "two leaders"
+    await within(keeping)
+    assert "could not be renewed" in lost[0]
+
+
+async def test_a_leader_goes_on_over_short_troubles_and_lost_answers(
+    faulty: Api, proxy: FaultProxy, namespace: str
+) -> None:
+    first = lease(faulty, namespace, "a")
+    epoch = await within(first.acquire())
+    lost: list[str] = []
+    keeping = asyncio.create_task(first.keep(lost.append))
+    faults = [Fault(status=500), Fault(drop=True), Fault(drop_answer=True), Fault(status=429)]
+    for fault in faults:
+        rule = proxy.add(fault, method="PATCH", times=1)
+        await within(used(rule))
+    await asyncio.sleep(1.5)
+    assert (lost, first.held(), first.epoch) == ([], True, epoch)
+    keeping.cancel()
+
+
+async def test_two_that_start_together_do_not_both_lead(api: Api, namespace: str) -> None:
+    contenders = [lease(api, namespace, f"c{number}") for number in range(4)]
+    waiting = [asyncio.create_task(each.acquire()) for each in contenders]
+    await asyncio.sleep(1.0)
+    assert sum(each.held() for each in contenders) == 1
+    for task in waiting:
+        task.cancel()
+
+
+def test_a_renewal_slower_than_the_lease_is_refused(api: Api) -> None:
+    with pytest.raises(ValueError, match="renew: 10 s; choose less than two thirds"):
+        Lease(api, "x", "y", "z", duration=15, renew=10)

@@ -1,0 +1,252 @@
+"""Status, commands and the finalizer are written only on top of what was read; Events never stop anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from modelrollout.api.spec import Spec
+from modelrollout.cluster import FINALIZER, KubernetesCluster, command_of
+from modelrollout.commands import COMMAND, command_text, write_command
+from modelrollout.connect import path_of
+from modelrollout.core.facts import Command, Event
+from modelrollout.ports import Conflict
+from tests.lab.faults import Fault
+
+if TYPE_CHECKING:
+    from modelrollout.connect import Api
+    from tests.lab.faults import FaultProxy
+
+pytestmark = pytest.mark.lab
+
+GROUP_VERSION, PLURAL = "modelrollout.dev/v1alpha1", "modelrollouts"
+ABORT = write_command(Command("abort", "n1", "2", None, by="ana", why="p99 looks odd"))
+APPROVE = write_command(Command("approve", "n2", "2", 1))
+SERVING = {"observedGeneration": 1, "phase": "Serving", "stable": "1"}
+
+
+@pytest.fixture
+def cluster(api: Api) -> KubernetesCluster:
+    return KubernetesCluster(api, identity="pod-1")
+
+
+@pytest.fixture
+def path(namespace: str) -> str:
+    return path_of(GROUP_VERSION, PLURAL, namespace, "digits")
+
+
+@pytest_asyncio.fixture
+async def stored(api: Api, namespace: str, rollout: dict[str, Any]) -> dict[str, Any]:
+    return await api.post(path_of(GROUP_VERSION, PLURAL, namespace), rollout)
+
+
+async def annotate(api: Api, path: str, text: str | None, manager: str = "kubectl-annotate") -> dict[str, Any]:
+    return await api.request(
+        "PATCH",
+        path,
+        query={"fieldManager": manager},
+        body={"metadata": {"annotations": {COMMAND: text}}},
+        content_type="application/merge-patch+json",
+    )
+
+
+async def test_a_resource_that_is_gone_is_none(cluster: KubernetesCluster, namespace: str) -> None:
+    assert await cluster.get(namespace, "digits") is None
+
+
+async def test_status_is_replaced_whole_so_that_what_is_left_out_is_gone(
+    cluster: KubernetesCluster, stored: dict[str, Any], namespace: str
+) -> None:
+    first = await cluster.write_status(stored, SERVING | {"candidate": "2", "message": "on its way"})
+    await cluster.write_status(first, SERVING)
+    now = await cluster.get(namespace, "digits")
+    assert now is not None
+    assert {k: now["status"].get(k) for k in ("phase", "stable", "candidate", "message")} == {
+        "phase": "Serving",
+        "stable": "1",
+        "candidate": None,
+        "message": None,
+    }
+    assert now["spec"] == stored["spec"]
+
+
+async def test_the_same_status_again_writes_nothing(
+    cluster: KubernetesCluster, stored: dict[str, Any], namespace: str
+) -> None:
+    first = await cluster.write_status(stored, SERVING)
+    second = await cluster.write_status(first, dict(SERVING))
+    now = await cluster.get(namespace, "digits")
+    assert now is not None
+    assert second["metadata"]["resourceVersion"] == now["metadata"]["resourceVersion"]
+    assert first["metadata"]["resourceVersion"] == now["metadata"]["resourceVersion"]
+
+
+async def test_a_status_decided_on_an_old_reading_is_a_conflict(
+    cluster: KubernetesCluster, stored: dict[str, Any]
+) -> None:
+    await cluster.write_status(stored, SERVING)
+    for _ in range(2):
+        with pytest.raises(Conflict):
+            await cluster.write_status(stored, SERVING | {"stable": "2"})
+
+
+async def test_a_status_for_a_resource_made_anew_is_refused(
+    cluster: KubernetesCluster, api: Api, stored: dict[str, Any], path: str, namespace: str, rollout: dict[str, Any]
+) -> None:
+    await api.request("DELETE", path)
+    with pytest.raises(Conflict):
+        await cluster.write_status(stored, SERVING)
+    again = await api.post(path_of(GROUP_VERSION, PLURAL, namespace), rollout)
+    with pytest.raises(Conflict):
+        await cluster.write_status(
+            stored | {"metadata": stored["metadata"] | {"resourceVersion": again["metadata"]["resourceVersion"]}},
+            SERVING,
+        )
+
+
+async def test_a_command_is_read_with_its_author_and_field_manager(api: Api, stored: dict[str, Any], path: str) -> None:
+    found = command_of(await annotate(api, path, ABORT, manager="kubectl-modelrollout"))
+    assert found == Command("abort", "n1", "2", None, by="ana", manager="kubectl-modelrollout", why="p99 looks odd")
+
+
+async def test_a_command_is_consumed_once_and_twice_is_no_error(
+    cluster: KubernetesCluster, api: Api, stored: dict[str, Any], path: str, namespace: str
+) -> None:
+    read = await annotate(api, path, ABORT)
+    for _ in range(2):
+        await cluster.consume_command(read)
+        now = await cluster.get(namespace, "digits")
+        assert now is not None
+        assert command_text(now) is None
+
+
+async def test_a_newer_command_survives_the_consumption_of_the_older(
+    cluster: KubernetesCluster, api: Api, stored: dict[str, Any], path: str, namespace: str
+) -> None:
+    read = await annotate(api, path, ABORT)
+    await annotate(api, path, APPROVE)
+    await cluster.consume_command(read)
+    now = await cluster.get(namespace, "digits")
+    assert now is not None
+    assert command_text(now) == APPROVE
+
+
+async def test_the_same_command_on_a_resource_made_anew_is_not_consumed_for_the_old_one(
+    cluster: KubernetesCluster, api: Api, stored: dict[str, Any], path: str, namespace: str, rollout: dict[str, Any]
+) -> None:
+    read = await annotate(api, path, ABORT)
+    await api.request("DELETE", path)
+    await cluster.consume_command(read)
+    await api.post(path_of(GROUP_VERSION, PLURAL, namespace), rollout)
+    await annotate(api, path, ABORT)
+    await cluster.consume_command(read)
+    now = await cluster.get(namespace, "digits")
+    assert now is not None
+    assert command_text(now) == ABORT
+
+
+async def test_the_finalizer_goes_on_and_off_once_and_leaves_others_alone(
+    cluster: KubernetesCluster, api: Api, stored: dict[str, Any], path: str
+) -> None:
+    with_ours = await cluster.add_finalizer(stored)
+    assert await cluster.add_finalizer(with_ours) == with_ours
+    both = ["example.com/first", *with_ours["metadata"]["finalizers"]]
+    await api.patch(path, {"metadata": {"finalizers": both}})
+    for _ in range(2):
+        await cluster.drop_finalizer(with_ours)  # its index is another one by now
+        now = await api.request("GET", path)
+        assert now["metadata"]["finalizers"] == ["example.com/first"]
+    await api.patch(path, {"metadata": {"finalizers": None}})
+
+
+async def test_dropping_the_finalizer_lets_a_deleted_resource_go(
+    cluster: KubernetesCluster, api: Api, stored: dict[str, Any], path: str, namespace: str
+) -> None:
+    read = await cluster.add_finalizer(stored)
+    assert read["metadata"]["finalizers"] == [FINALIZER]
+    await api.request("DELETE", path)
+    assert await cluster.get(namespace, "digits") is not None
+    for _ in range(2):
+        await cluster.drop_finalizer(read)
+        assert await cluster.get(namespace, "digits") is None
+
+
+async def test_an_old_reading_cannot_put_the_finalizer_back(cluster: KubernetesCluster, stored: dict[str, Any]) -> None:
+    await cluster.write_status(stored, SERVING)
+    with pytest.raises(Conflict):
+        await cluster.add_finalizer(stored)
+
+
+async def test_events_are_cut_to_what_the_api_server_takes_and_keep_their_order(
+    cluster: KubernetesCluster, api: Api, stored: dict[str, Any], namespace: str
+) -> None:
+    await cluster.emit(stored, Event("RolledBack", "1 → 2 " * 500, warning=True))
+    await cluster.emit(stored, Event("Promoted", "1 -> 2"))
+    events = (await api.request("GET", path_of("events.k8s.io/v1", "events", namespace)))["items"]
+    assert [each["reason"] for each in sorted(events, key=lambda each: each["metadata"]["name"])] == [
+        "RolledBack",
+        "Promoted",
+    ]
+    first = next(each for each in events if each["reason"] == "RolledBack")
+    assert 1000 < len(first["note"].encode()) <= 1024
+    assert first["note"].endswith("…")
+    assert (first["type"], first["reportingInstance"]) == ("Warning", "pod-1")
+    assert first["regarding"]["uid"] == stored["metadata"]["uid"]
+
+
+@pytest.mark.parametrize("fault", [Fault(status=403), Fault(drop=True), Fault(delay=30)])
+async def test_an_event_that_cannot_be_written_stops_nobody(
+    faulty: Api, proxy: FaultProxy, stored: dict[str, Any], fault: Fault
+) -> None:
+    rule = proxy.add(fault, path="events")
+    async with asyncio.timeout(15):
+        await KubernetesCluster(faulty).emit(stored, Event("RolledBack", "x"))
+    assert rule.used == 1
+
+
+async def test_the_dialect_is_the_controller_behind_the_gateway_and_is_asked_for_once(
+    faulty: Api, proxy: FaultProxy, namespace: str, rollout: dict[str, Any]
+) -> None:
+    cluster = KubernetesCluster(faulty)
+    spec = Spec.model_validate(rollout["spec"])
+    for _ in range(3):
+        assert await cluster.dialect_of(namespace, spec) == "traefik.io/gateway-controller"
+    assert len(proxy.requests(path="gateway")) == 2
+
+
+async def test_a_gateway_that_is_missing_has_no_dialect(
+    cluster: KubernetesCluster, namespace: str, rollout: dict[str, Any]
+) -> None:
+    rollout["spec"]["traffic"]["gateway"] |= {"name": "nowhere", "namespace": None}
+    assert await cluster.dialect_of(namespace, Spec.model_validate(rollout["spec"])) == ""
+
+
+async def test_a_dialect_that_was_known_outlives_an_api_server_that_is_away(
+    faulty: Api, proxy: FaultProxy, namespace: str, rollout: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster, spec = KubernetesCluster(faulty), Spec.model_validate(rollout["spec"])
+    rule = proxy.add(Fault(status=503))
+    assert await cluster.dialect_of(namespace, spec) == ""
+    proxy.remove(rule)
+    known = await cluster.dialect_of(namespace, spec)
+    monkeypatch.setattr("modelrollout.cluster.REMEMBER", 0.0)
+    proxy.add(Fault(status=503))
+    assert await cluster.dialect_of(namespace, spec) == known != ""
+
+
+async def test_all_resources_are_listed_over_several_pages(
+    cluster: KubernetesCluster, api: Api, namespace: str, rollout: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelrollout.cluster.PAGE", "2")
+    for number in range(5):
+        body = json.loads(json.dumps(rollout))
+        body["metadata"]["name"] = f"digits-{number}"
+        await api.post(path_of(GROUP_VERSION, PLURAL, namespace), body)
+    names = [each["metadata"]["name"] for each in await cluster.list_all(namespace)]
+    assert names == [f"digits-{number}" for number in range(5)]
+    everywhere = {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in await cluster.list_all()}
+    assert {(namespace, name) for name in names} <= everywhere

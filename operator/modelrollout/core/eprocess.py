@@ -38,12 +38,12 @@ def project(n_c: Array, n_s: Array, tc: Array, ts: Array, line: Line) -> tuple[A
     if line.ratio == 1 and line.plus == 0:
         pooled = (n_c * tc + n_s * ts) / np.maximum(n_c + n_s, _TINY)
         return pooled, pooled
-    flat = [np.ravel(a) for a in (n_c, n_s, tc, ts)]
-    ts0 = np.empty(ts.size)
+    flat = [np.ravel(n_c), np.ravel(n_s), np.ravel(tc), np.ravel(ts)]
+    found: Array = np.empty(ts.size)
     for at in range(0, ts.size, _CHUNK):
         piece = slice(at, at + _CHUNK)
-        ts0[piece] = _root(*(a[piece] for a in flat), line)
-    ts0 = ts0.reshape(ts.shape)
+        found[piece] = _root(flat[0][piece], flat[1][piece], flat[2][piece], flat[3][piece], line)
+    ts0 = found.reshape(ts.shape)
     return line.ratio * ts0 + line.plus, ts0
 
 

@@ -1,0 +1,70 @@
+# Every target works on a fresh Debian 12: what is missing is installed first, into .venv and by apt.
+PYTHON ?= python3
+BIN := .venv/bin
+VENV := .venv/.ready
+SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
+UNIT := tests/core tests/api tests/cli telemetry/tests
+
+.DEFAULT_GOAL := help
+.PHONY: help venv lab lint format unit test crds docs demo bench bench-decisions bench-telemetry chaos clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(VENV) ## a virtual environment in .venv with everything the tests and the lab need
+
+$(VENV): pyproject.toml telemetry/pyproject.toml
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "[setup] installing python3-venv"; \
+		$(SUDO) apt-get install -y -qq python3-venv >/dev/null || { \
+			$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv >/dev/null; }; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "[setup] Python 3.11 or newer is needed; name one with PYTHON=python3.11"; exit 1; }
+	@test -x $(BIN)/python || { echo "[setup] making .venv"; $(PYTHON) -m venv .venv; }
+	@echo "[setup] installing Python packages into .venv (a few minutes the first time)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test,lab]' -e ./telemetry
+	@touch $@
+
+lab: $(VENV) ## install and build the real components: etcd, kube-apiserver, Prometheus, Traefik, Triton
+	@$(BIN)/python -m tests.lab.provision
+
+lint: $(VENV) ## ruff, mypy --strict and the import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV) ## let ruff lay out the code
+	$(BIN)/ruff format
+
+unit: $(VENV) ## the tests that need no component, in seconds
+	$(BIN)/pytest -q -m 'not lab and not slow' $(UNIT)
+
+test: $(VENV) lab lint ## everything, on real components
+	$(BIN)/pytest -q
+
+crds: $(VENV) ## generate crds/ and the chart's copy from the models
+	$(BIN)/python -m modelrollout.api.crd > crds/modelrollout.yaml
+	cp crds/modelrollout.yaml charts/modelrollout/files/crd.yaml
+
+docs: $(VENV) ## generate docs/spec-reference.md from the models
+	$(BIN)/python -m modelrollout.api.reference > docs/spec-reference.md
+
+demo: $(VENV) lab ## promote a good version and roll a bad one back, on real components, under your eyes
+	@$(BIN)/python -m tests.e2e.demo
+
+bench: $(VENV) lab ## print what a pass, an advance and a rollback cost
+	@$(BIN)/python -m tests.bench.cost
+
+bench-decisions: $(VENV) ## print how often the engine errs, and how soon it decides
+	@$(BIN)/python -m tests.bench.decisions
+
+bench-telemetry: $(VENV) ## print what watching activations costs a model server
+	@$(BIN)/python -m tests.bench.telemetry
+
+chaos: $(VENV) lab ## kill, stop and cut off every part in mid-rollout
+	$(BIN)/pytest -q -m lab tests/e2e -k chaos
+
+clean: ## remove what was generated here; the lab's cache in ~/.cache stays
+	rm -rf .venv .lab build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find operator telemetry tests -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +

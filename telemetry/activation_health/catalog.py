@@ -39,9 +39,7 @@ ELEMENTS = Family(
     "values",
     "Activation values measured (rows x units, x positions in a convolution).",
 )
-ZEROS = Family(
-    "model_activation_zero_elements_total", "counter", LAYER, "values", "Values that are exactly 0."
-)
+ZEROS = Family("model_activation_zero_elements_total", "counter", LAYER, "values", "Values that are exactly 0.")
 NEGATIVES = Family(
     "model_activation_negative_elements_total", "counter", LAYER, "values", "Values below 0, -Inf included."
 )
@@ -59,9 +57,7 @@ ABS_BUCKET = Family(
     "values",
     "Values of a magnitude below le (cumulative; le is a power of two; +Inf counts every value, NaN too).",
 )
-WINDOWS = Family(
-    "model_activation_windows_total", "counter", LAYER, "windows", "Completed windows of exactly n rows."
-)
+WINDOWS = Family("model_activation_windows_total", "counter", LAYER, "windows", "Completed windows of exactly n rows.")
 WINDOW_NEURONS = Family(
     "model_activation_window_neurons_total",
     "counter",
@@ -97,9 +93,7 @@ LAYER_INFO = Family(
     "1",
     'What counts as a dead unit here: "zero" (0 on every row) or "dormant<=TAU" (tau-dormant).',
 )
-ALPHA_MEAN = Family(
-    "model_activation_alpha_mean", "gauge", LAYER, "1", "Mean of a layer's learnable slopes (PReLU)."
-)
+ALPHA_MEAN = Family("model_activation_alpha_mean", "gauge", LAYER, "1", "Mean of a layer's learnable slopes (PReLU).")
 ALPHA_VARIANCE = Family(
     "model_activation_alpha_variance", "gauge", LAYER, "1", "Variance of a layer's learnable slopes (PReLU)."
 )
@@ -117,9 +111,7 @@ DROPPED = Family(
     "observations",
     "Observations refused at run time instead of raising, by reason.",
 )
-EVALS = Family(
-    "model_eval_total", "counter", (*MODEL, "source"), "answers", "Answers that could be judged, by source."
-)
+EVALS = Family("model_eval_total", "counter", (*MODEL, "source"), "answers", "Answers that could be judged, by source.")
 EVALS_CORRECT = Family(
     "model_eval_correct_total",
     "counter",
@@ -134,9 +126,7 @@ EVALS_LOST = Family(
     "answers",
     "Answers or labels that never met their counterpart, by reason.",
 )
-REQUESTS = Family(
-    "model_requests_total", "counter", MODEL, "requests", "Requests the model answered, errors included."
-)
+REQUESTS = Family("model_requests_total", "counter", MODEL, "requests", "Requests the model answered, errors included.")
 REQUEST_ERRORS = Family(
     "model_request_errors_total", "counter", MODEL, "requests", "Requests the model answered with an error."
 )
@@ -150,9 +140,7 @@ DURATION_BUCKET = Family(
 DURATION_COUNT = Family(
     "model_request_duration_seconds_count", "counter", MODEL, "requests", "Requests timed inside the model."
 )
-DURATION_SUM = Family(
-    "model_request_duration_seconds_sum", "counter", MODEL, "seconds", "Time spent inside the model."
-)
+DURATION_SUM = Family("model_request_duration_seconds_sum", "counter", MODEL, "seconds", "Time spent inside the model.")
 
 CATALOG: tuple[Family, ...] = (
     SAMPLES,

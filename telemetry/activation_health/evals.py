@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 SOURCES = ("labels", "golden", "shadow")
-LOST = ("expired", "evicted", "unmatched")
+LOST = ("expired", "evicted", "unmatched", "mismatched", "unanswered")
 
 
 class EvalCounters:
@@ -18,6 +24,7 @@ class EvalCounters:
         self._lost = dict.fromkeys(LOST, 0)
 
     def add(self, source: str, *, correct: int, total: int) -> None:
+        """Count judged answers. Raises ValueError for an unknown source or impossible counts."""
         if source not in self._total:
             raise ValueError(f"source {source!r} is unknown: use one of {', '.join(SOURCES)}")
         if not 0 <= correct <= total:
@@ -26,7 +33,16 @@ class EvalCounters:
             self._total[source] += int(total)
             self._correct[source] += int(correct)
 
-    def lose(self, reason: str, count: int) -> None:
+    def compare(self, source: str, answers: npt.ArrayLike, expected: npt.ArrayLike) -> None:
+        """Count answers equal to what was expected, one by one; unequal shapes are lost as `mismatched`."""
+        given, wanted = np.asarray(answers), np.asarray(expected)
+        if given.shape != wanted.shape:
+            self.lose("mismatched", max(given.size, 1))
+            return
+        self.add(source, correct=int(np.count_nonzero(given == wanted)), total=given.size)
+
+    def lose(self, reason: str, count: int = 1) -> None:
+        """Count answers that cannot be judged; `reason` is one of LOST."""
         with self._lock:
             self._lost[reason] += count
 

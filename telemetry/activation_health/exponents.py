@@ -10,10 +10,13 @@ import math
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Floats = npt.NDArray[Any]
 Counts = npt.NDArray[np.int64]
@@ -65,28 +68,46 @@ def count_elements(values: Floats, *, nonzero: int) -> ElementCounts:
     `nonzero` is the number of values that are not exactly 0 (NaN included), which the caller has at hand.
     """
     layout = LAYOUTS[values.dtype]
-    codes = _exponent_codes(values, layout)
     half = layout.half
+    codes = _exponent_codes(values.reshape(-1).view(layout.bits), layout)
+    return counts_from_codes(
+        codes,
+        half,
+        nonzero=nonzero,
+        count_nans=lambda: int(np.count_nonzero(np.isnan(values))),
+        count_negatives=lambda: int(np.count_nonzero(values < 0)),
+    )
+
+
+def counts_from_codes(
+    codes: Counts,
+    half: int,
+    *,
+    nonzero: int,
+    count_nans: Callable[[], int],
+    count_negatives: Callable[[], int],
+) -> ElementCounts:
+    """Read a histogram of sign and exponent codes, `half` of them positive; the callables settle rare cases."""
+    positive, negative = codes.cumsum().take(_edge_codes(half))
+    buckets: Counts = positive + (negative - positive[-1])
+    elements = int(buckets[-1])
+    # -0.0, negative subnormals, -Inf and -NaN share codes: the exponent alone cannot tell them apart.
+    ambiguous = codes[half] or codes[-1]
+    negatives = count_negatives() if ambiguous else elements - int(positive[-1])
     not_finite = int(codes[half - 1] + codes[-1])
-    nans = int(np.count_nonzero(np.isnan(values))) if not_finite else 0
-    if codes[half] or codes[-1]:  # -0.0, negative subnormals, -Inf or -NaN: the exponent alone cannot tell
-        negatives = int(np.count_nonzero(values < 0))
-    else:
-        negatives = int(codes[half + 1 : -1].sum())
-    below = np.cumsum(codes[:half] + codes[half:])
-    buckets = np.append(below[_edge_codes(layout.bias)], values.size).astype(np.int64)
-    return ElementCounts(values.size, values.size - nonzero, negatives, nans, not_finite - nans, buckets)
+    nans = count_nans() if not_finite else 0
+    return ElementCounts(elements, elements - nonzero, negatives, nans, not_finite - nans, buckets)
 
 
-def _exponent_codes(values: Floats, layout: Layout) -> Counts:
-    flat = values.reshape(-1).view(layout.bits)
-    codes = np.zeros(2 * layout.half, np.int64)
-    scratch = _scratch()
-    for start in range(0, flat.size, _CHUNK):
-        part = flat[start : start + _CHUNK]
+def _exponent_codes(bits: npt.NDArray[Any], layout: Layout) -> Counts:
+    scratch, width = _scratch(), 2 * layout.half
+    codes: Counts | None = None
+    for start in range(0, bits.size, _CHUNK):
+        part = bits[start : start + _CHUNK]
         index = np.right_shift(part, layout.mantissa, out=scratch[: part.size], casting="unsafe")
-        codes += np.bincount(index, minlength=codes.size)
-    return codes
+        found = np.bincount(index, minlength=width)
+        codes = found if codes is None else codes + found
+    return np.zeros(width, np.int64) if codes is None else codes
 
 
 def _scratch() -> npt.NDArray[np.intp]:
@@ -97,7 +118,11 @@ def _scratch() -> npt.NDArray[np.intp]:
 
 
 @lru_cache(maxsize=len(LAYOUTS))
-def _edge_codes(bias: int) -> npt.NDArray[np.intp]:
-    """The last exponent code below each edge: code c covers magnitudes in [2^(c-bias), 2^(c-bias+1))."""
-    codes = [math.frexp(edge)[1] - 1 + bias - 1 for edge in EDGES]
-    return np.array(codes, np.intp)
+def _edge_codes(half: int) -> npt.NDArray[np.intp]:
+    """The last exponent code below each edge, then the last of all: first the positive codes, then the negative.
+
+    Code c of `half` covers magnitudes from 2^(c - bias) up to the next power of two, bias = half / 2 - 1.
+    """
+    bias = half // 2 - 1
+    codes = np.array([*(math.frexp(edge)[1] - 2 + bias for edge in EDGES), half - 1], np.intp)
+    return np.stack([codes, codes + half])

@@ -6,18 +6,24 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from activation_health import catalog
-from activation_health.catalog import Family, Group, Sample
+from activation_health.catalog import Sample
 from activation_health.evals import EvalCounters
-from activation_health.exponents import LE_LABELS
-from activation_health.layers import REASONS, Layer, LayerState, RefusedError
-from activation_health.requests import DURATION_LABELS, RequestCounters
+from activation_health.requests import RequestCounters
 from activation_health.sampling import RateCap
+from activation_health.series import eval_groups, layer_groups, request_group
+from activation_health.spec import REASONS, Layer, RefusedError
+from activation_health.state import LayerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     import numpy.typing as npt
+
+    from activation_health.batches import Batch
+    from activation_health.catalog import Group
 
 MAX_LAYERS = 64  # about 25 series each; more would strain Prometheus before it helps anyone
 MAX_WINDOW = 1_000_000
@@ -90,15 +96,40 @@ class Monitor:
         """Add a request's activations of `layer`, (batch, units) or (batch, channels, ...). Never raises."""
         try:
             state = self._layers.get(layer)
+            rows = activations.shape[0] if isinstance(activations, np.ndarray) and activations.ndim else 0
             if state is None:
-                known = ", ".join(self._layers) or "none"
-                self._refuse("unknown_layer", f"layer {layer!r} is not among those declared: {known}")
-                return
-            state.observe(activations)
-        except RefusedError as refusal:
-            self._refuse(refusal.reason, str(refusal))
-        except Exception as error:  # noqa: BLE001 - measuring must never cost the caller an answer; it is counted
-            self._refuse("internal", f"layer {layer!r}: {type(error).__name__}: {error}")
+                self._refuse_layer(layer)
+            elif not state.passes_over(rows):
+                state.observe(activations)
+        except Exception as error:  # noqa: BLE001 - measuring must never cost the caller an answer; counted
+            self._refuse_error(layer, error)
+
+    def observe_batch(self, layer: str, rows: int, units: int, make: Callable[[slice], Batch]) -> None:
+        """For adapters that reduce elsewhere: `make(slice)` gives the rows to measure. Never raises."""
+        try:
+            state = self._layers.get(layer)
+            if state is None:
+                self._refuse_layer(layer)
+            elif not state.passes_over(rows):
+                state.observe_batch(rows, units, make)
+        except Exception as error:  # noqa: BLE001 - as in observe
+            self._refuse_error(layer, error)
+
+    def refuse(self, reason: str, message: str) -> None:
+        """Count an observation an adapter could not even offer; `reason` is one of spec.REASONS."""
+        with self._lock:
+            self._dropped[reason] += 1
+            self._last_refusal = message
+
+    def _refuse_layer(self, layer: str) -> None:
+        known = ", ".join(self._layers) or "none"
+        self.refuse("unknown_layer", f"layer {layer!r} is not among those declared: {known}")
+
+    def _refuse_error(self, layer: str, error: Exception) -> None:
+        if isinstance(error, RefusedError):
+            self.refuse(error.reason, str(error))
+        else:
+            self.refuse("internal", f"layer {layer!r}: {type(error).__name__}: {error}")
 
     def set_alpha(self, layer: str, slopes: npt.NDArray[Any]) -> None:
         """Report a layer's learnable slopes (PReLU); raises KeyError for a layer that was not declared."""
@@ -113,70 +144,15 @@ class Monitor:
         self.evals.add(source, correct=correct, total=total)
 
     def collect(self) -> Iterator[Group]:
-        """Every series and its value now; a group is consistent in itself, totals come before their parts."""
-        yield (self._sample(catalog.INFO, 1, self._digest),)
-        for name, state in self._layers.items():
-            yield from self._layer_groups(name, state)
-        yield tuple(self._sample(catalog.DROPPED, self._dropped[reason], reason) for reason in REASONS)
-        judged, correct, lost = self.evals.totals()
-        for source in judged:
-            yield (
-                self._sample(catalog.EVALS, judged[source], source),
-                self._sample(catalog.EVALS_CORRECT, correct[source], source),
-            )
-        yield tuple(self._sample(catalog.EVALS_LOST, lost[reason], reason) for reason in lost)
-        yield self._request_group()
-
-    def _layer_groups(self, name: str, state: LayerState) -> Iterator[Group]:
-        totals = state.totals()
-        yield (
-            self._sample(catalog.OFFERED, totals.offered, name),
-            self._sample(catalog.SAMPLES, totals.samples, name),
-            self._sample(catalog.ELEMENTS, totals.elements, name),
-            self._sample(catalog.ZEROS, totals.zeros, name),
-            self._sample(catalog.NEGATIVES, totals.negatives, name),
-            self._sample(catalog.NONFINITE, totals.nans, name, "nan"),
-            self._sample(catalog.NONFINITE, totals.infs, name, "inf"),
-            *(
-                self._sample(catalog.ABS_BUCKET, count, name, le)
-                for le, count in reversed(list(zip(LE_LABELS, totals.buckets, strict=True)))
-            ),
-        )
-        yield (
-            self._sample(catalog.WINDOW_SIZE, self._window, name),
-            self._sample(catalog.WINDOWS, totals.windows.windows, name),
-            self._sample(catalog.WINDOW_NEURONS, totals.windows.neurons, name),
-            self._sample(catalog.WINDOW_DEAD, totals.windows.dead, name),
-            self._sample(catalog.WINDOW_DEAD_SQUARED, totals.windows.dead_squared, name),
-            self._sample(catalog.LAYER_INFO, 1, name, state.layer.dead_if),
-        )
-        if totals.alpha is not None:
-            mean, variance = totals.alpha
-            yield (
-                self._sample(catalog.ALPHA_MEAN, mean, name),
-                self._sample(catalog.ALPHA_VARIANCE, variance, name),
-            )
-
-    def _request_group(self) -> Group:
-        totals = self.requests.totals()
-        return (
-            self._sample(catalog.REQUESTS, totals.requests),
-            self._sample(catalog.REQUEST_ERRORS, totals.errors),
-            self._sample(catalog.DURATION_COUNT, totals.requests),
-            self._sample(catalog.DURATION_SUM, totals.seconds),
-            *(
-                self._sample(catalog.DURATION_BUCKET, count, le)
-                for le, count in reversed(list(zip(DURATION_LABELS, totals.buckets, strict=True)))
-            ),
-        )
-
-    def _sample(self, family: Family, value: float, *labels: str) -> Sample:
-        return Sample(family, (*self._labels, *labels), value)
-
-    def _refuse(self, reason: str, message: str) -> None:
+        """Every series and its value now; each group is a consistent reading."""
+        yield (Sample(catalog.INFO, (*self._labels, self._digest), 1),)
+        for state in self._layers.values():
+            yield from layer_groups(self._labels, state.layer, self._window, state.totals())
         with self._lock:
-            self._dropped[reason] += 1
-            self._last_refusal = message
+            dropped = dict(self._dropped)
+        yield tuple(Sample(catalog.DROPPED, (*self._labels, why), count) for why, count in dropped.items())
+        yield from eval_groups(self._labels, self.evals)
+        yield request_group(self._labels, self.requests.totals())
 
 
 def _label(name: str, value: object) -> str:

@@ -35,8 +35,6 @@ class RateCap:
 
     def grant(self, rows: int) -> slice | None:
         """Which of a request's rows to measure: all, a run of them where it exceeds the cap, or None."""
-        if not self._is_chosen():
-            return None
         now = self._clock()
         self._tokens = min(self._capacity, self._tokens + max(0.0, now - self._last) * self._rate)
         self._last = now
@@ -49,7 +47,10 @@ class RateCap:
         offset = self._random.randrange(rows - need + 1) if need < rows else 0
         return slice(offset, offset + need)
 
-    def _is_chosen(self) -> bool:
+    def chooses(self) -> bool:
+        """Whether the next request is the one of its block of `one_in`; call once a request, before `grant`."""
+        if self._one_in == 1:
+            return True
         chosen = self._position == self._chosen
         self._position += 1
         if self._position == self._one_in:

@@ -9,17 +9,20 @@ that gave NaN or Inf is not dead.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[Any]
+if TYPE_CHECKING:
+    from activation_health.batches import Batch
 
 
 @dataclass(slots=True)
 class WindowTotals:
+    """Sums over completed windows."""
+
     windows: int = 0
     neurons: int = 0
     dead: int = 0
@@ -32,57 +35,66 @@ class WindowTotals:
         self.dead_squared += dead * dead
 
 
-class ZeroWindow:
-    """Units that are exactly 0 on all of n rows. Keeps one byte per unit."""
+class Window(ABC):
+    """An open window over `units` units; it closes by itself at `size` rows, whatever the batches are."""
 
     def __init__(self, size: int, units: int) -> None:
         self.size, self.units, self.filled = size, units, 0
-        self._fired = np.zeros(units, np.bool_)
 
-    def push(self, rows: Floats, nonzero: npt.NDArray[np.bool_], totals: WindowTotals) -> None:
-        """Add `nonzero`, shape (batch, units, positions): whether each value differs from 0."""
+    def push(self, batch: Batch, totals: WindowTotals) -> None:
+        """Add a batch's rows, in order; completed windows go to `totals`."""
         start = 0
-        while start < len(rows):
-            take = min(self.size - self.filled, len(rows) - start)
-            self._fired |= nonzero[start : start + take].any(axis=(0, 2))
-            start += take
-            self.filled += take
+        while start < batch.rows:
+            stop = min(batch.rows, start + self.size - self.filled)
+            self._add(batch, start, stop)
+            self.filled += stop - start
+            start = stop
             if self.filled == self.size:
-                totals.add(self.units, self.units - int(np.count_nonzero(self._fired)))
-                self._fired[:] = False
+                totals.add(self.units, self._close())
                 self.filled = 0
 
+    @abstractmethod
+    def _add(self, batch: Batch, start: int, stop: int) -> None: ...
 
-class DormantWindow:
+    @abstractmethod
+    def _close(self) -> int:
+        """The number of dead units; forgets the window's rows."""
+
+
+class ZeroWindow(Window):
+    """Units that are exactly 0 on all of n rows. Keeps one byte per unit."""
+
+    def __init__(self, size: int, units: int) -> None:
+        super().__init__(size, units)
+        self._fired = np.zeros(units, np.bool_)
+
+    def _add(self, batch: Batch, start: int, stop: int) -> None:
+        self._fired |= batch.fired(start, stop)
+
+    def _close(self) -> int:
+        dead = self.units - int(np.count_nonzero(self._fired))
+        self._fired[:] = False
+        return dead
+
+
+class DormantWindow(Window):
     """Units whose mean magnitude is at most tau times the layer's. Keeps nine bytes per unit."""
 
     def __init__(self, size: int, units: int, tau: float) -> None:
-        self.size, self.units, self.tau, self.filled = size, units, tau, 0
+        super().__init__(size, units)
+        self._tau = tau
         self._magnitude = np.zeros(units, np.float64)
         self._broken = np.zeros(units, np.bool_)
 
-    def push(self, rows: Floats, nonzero: npt.NDArray[np.bool_], totals: WindowTotals) -> None:  # noqa: ARG002
-        """Add `rows`, shape (batch, units, positions); `nonzero` is what ZeroWindow needs instead."""
-        start = 0
-        while start < len(rows):
-            take = min(self.size - self.filled, len(rows) - start)
-            part = np.abs(rows[start : start + take]).mean(axis=2, dtype=np.float64).sum(axis=0)
-            finite = np.isfinite(part)
-            self._broken |= ~finite
-            self._magnitude += np.where(finite, part, 0.0)
-            start += take
-            self.filled += take
-            if self.filled == self.size:
-                totals.add(self.units, self._dormant())
-                self._magnitude[:] = 0.0
-                self._broken[:] = False
-                self.filled = 0
+    def _add(self, batch: Batch, start: int, stop: int) -> None:
+        part = batch.magnitude(start, stop)
+        finite = np.isfinite(part)
+        self._broken |= ~finite
+        self._magnitude += np.where(finite, part, 0.0)
 
-    def _dormant(self) -> int:
+    def _close(self) -> int:
         sound = self._magnitude[~self._broken]
-        if not sound.size:
-            return 0
-        return int(np.count_nonzero(sound <= self.tau * sound.mean()))
-
-
-Window = ZeroWindow | DormantWindow
+        dormant = int(np.count_nonzero(sound <= self._tau * sound.mean())) if sound.size else 0
+        self._magnitude[:] = 0.0
+        self._broken[:] = False
+        return dormant

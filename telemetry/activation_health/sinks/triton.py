@@ -31,9 +31,7 @@ class TritonSink:
     PromQL.
     """
 
-    def __init__(
-        self, monitor: Monitor, pb_utils: Any, *, interval: float = 1.0, pause: float = 0.002
-    ) -> None:
+    def __init__(self, monitor: Monitor, pb_utils: Any, *, interval: float = 1.0, pause: float = 0.002) -> None:
         if not MIN_INTERVAL <= interval <= MAX_INTERVAL:
             raise ValueError(f"interval={interval!r} must lie between 0.05 and 60 seconds")
         self._monitor, self._pb_utils = monitor, pb_utils
@@ -89,10 +87,13 @@ class TritonSink:
             self._pb_utils.Logger.log_warn(f"activation-health: flush failed: {kind}: {error}")
 
     def _write_group(self, group: Group) -> bool:
-        changed = [sample for sample in group if self._written.get(sample.key, sample.value) != sample.value]
+        changed = [sample for sample in group if self._written.get(sample.key) != sample.value]
         with self._lock:
             for sample in changed:
-                self._write(sample)
+                if sample.key in self._written:
+                    self._write(sample)
+                else:
+                    self._create(sample)
         return bool(changed)
 
     def _write(self, sample: Sample) -> None:

@@ -1,0 +1,1 @@
+"""An adapter finds the activations of one framework's models; what is counted is the same for all."""

@@ -1,0 +1,69 @@
+"""A batch is rows of one layer's activations that can be reduced where they live: host memory or a device.
+
+Only reductions leave a batch: counts of values, and one flag or one number per unit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from activation_health.exponents import ElementCounts, count_elements
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+class Batch(Protocol):
+    """Activations of shape (rows, units, positions); positions are a convolution's pixels, else there is one."""
+
+    @property
+    def rows(self) -> int: ...
+
+    @property
+    def units(self) -> int: ...
+
+    def counts(self) -> ElementCounts:
+        """Element-wise counts over all rows."""
+        ...
+
+    def fired(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
+        """Per unit: whether any value of rows start..stop differs from 0 (NaN does)."""
+        ...
+
+    def magnitude(self, start: int, stop: int) -> npt.NDArray[np.float64]:
+        """Per unit: sum over rows start..stop of the mean over positions of |h|; not finite where h is not."""
+        ...
+
+
+class NumpyBatch:
+    """A Batch in host memory. `array` is C-contiguous, native, of shape (rows, units, positions)."""
+
+    def __init__(self, array: npt.NDArray[Any]) -> None:
+        self._array = array
+        self._nonzero = array != 0
+
+    @property
+    def rows(self) -> int:
+        return len(self._array)
+
+    @property
+    def units(self) -> int:
+        return int(self._array.shape[1])
+
+    def counts(self) -> ElementCounts:
+        return count_elements(self._array, nonzero=int(np.count_nonzero(self._nonzero)))
+
+    def fired(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
+        values: npt.NDArray[np.bool_] = np.logical_or.reduce(self._nonzero[start:stop], axis=0)
+        if values.shape[1] == 1:
+            return values[:, 0]
+        flags: npt.NDArray[np.bool_] = np.logical_or.reduce(values, axis=1)
+        return flags
+
+    def magnitude(self, start: int, stop: int) -> npt.NDArray[np.float64]:
+        # float16 sums would overflow at 65504: everything is added up in float64.
+        means = np.abs(self._array[start:stop]).mean(axis=2, dtype=np.float64)
+        total: npt.NDArray[np.float64] = means.sum(axis=0)
+        return total

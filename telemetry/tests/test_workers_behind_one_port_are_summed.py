@@ -1,0 +1,102 @@
+"""Real processes share a folder of totals: sums are exact, counters never fall, a killed worker is kept."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from series_reading import value_of
+
+from activation_health import Monitor
+from activation_health.workers import SharedTotals
+
+SAMPLES = "model_activation_samples_total"
+
+WORKER = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from activation_health import Monitor
+from activation_health.workers import SharedTotals
+monitor = Monitor("m", "1", ["h"], rows_per_second=1e9)
+shared = SharedTotals(monitor, Path(sys.argv[1]), interval=0.02)
+monitor.observe("h", np.ones((int(sys.argv[2]), 4)))
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def start_worker(tmp_path: Path):
+    started = []
+
+    def start(rows: int) -> subprocess.Popen:
+        child = subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(tmp_path), str(rows)], stdout=subprocess.PIPE, text=True
+        )
+        started.append(child)
+        assert child.stdout.readline() == "ready\n"
+        return child
+
+    yield start
+    for child in started:
+        child.kill()
+        child.wait(5)
+        child.stdout.close()
+
+
+def shared_in(folder: Path, rows: int) -> SharedTotals:
+    monitor = Monitor("m", "1", ["h"], rows_per_second=1e9)
+    shared = SharedTotals(monitor, folder, interval=0.02)
+    monitor.observe("h", np.ones((rows, 4)))
+    return shared
+
+
+def eventually(shared: SharedTotals, rows: int) -> None:
+    deadline = time.monotonic() + 5
+    while value_of(shared, SAMPLES, "h") != rows:
+        assert time.monotonic() < deadline, value_of(shared, SAMPLES, "h")
+        time.sleep(0.02)
+
+
+def test_a_scrape_of_one_worker_gives_the_sum_over_all(tmp_path: Path, start_worker) -> None:
+    for rows in (5, 7):
+        start_worker(rows)
+    mine = shared_in(tmp_path, 1)
+    eventually(mine, 13)
+    mine.close()
+
+
+def test_a_killed_worker_keeps_counting_and_its_slot_is_taken_over(tmp_path: Path, start_worker) -> None:
+    mine = shared_in(tmp_path, 1)
+    first = start_worker(5)
+    eventually(mine, 6)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait(5)
+    eventually(mine, 6)
+    start_worker(10)
+    eventually(mine, 16)
+    assert len(list(tmp_path.glob("slot-*.json"))) == 2
+    mine.close()
+
+
+def test_a_worker_that_restarts_goes_on_from_its_totals(tmp_path: Path) -> None:
+    for restart in range(1, 4):
+        shared = shared_in(tmp_path, 10)
+        assert value_of(shared, SAMPLES, "h") == 10 * restart
+        assert value_of(shared, "model_activation_window_size", "h") == 200
+        shared.close()
+    assert len(list(tmp_path.glob("slot-*.json"))) == 1
+
+
+def test_a_damaged_file_of_totals_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "slot-0.json").write_text('[["model_act')
+    shared = shared_in(tmp_path, 3)
+    assert value_of(shared, SAMPLES, "h") == 3
+    shared.close()

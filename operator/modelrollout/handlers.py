@@ -26,8 +26,12 @@ def register(registry: kopf.OperatorRegistry, service: Service) -> None:
         settings.persistence.finalizer = f"{GROUP}/kopf"
         settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
 
+    @kopf.on.login(registry=registry)
+    def login(**about: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**about) or kopf.login_with_kubeconfig(**about)
+
     @kopf.on.event(GROUP, API_VERSION, PLURAL, registry=registry)
-    def changed(namespace: str | None, name: str, **_: Any) -> None:
+    async def changed(namespace: str | None, name: str, **_: Any) -> None:
         service.wake(namespace or "", name)
 
     @kopf.on.event(
@@ -37,6 +41,6 @@ def register(registry: kopf.OperatorRegistry, service: Service) -> None:
         registry=registry,
         annotations={RESOURCE_ANNOTATION: kopf.PRESENT},
     )
-    def routed(namespace: str | None, name: str, **_: Any) -> None:
+    async def routed(namespace: str | None, name: str, **_: Any) -> None:
         if (namespace or "", name) in service.watches:
             service.wake(namespace or "", name)

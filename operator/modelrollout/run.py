@@ -114,6 +114,8 @@ async def release_all(settings: Settings) -> int:
 
 
 async def _reconcile(settings: Settings, service: Service, stop: asyncio.Event) -> None:
+    if settings.kubeconfig:
+        os.environ["KUBECONFIG"] = settings.kubeconfig  # where kopf's own login looks
     registry = kopf.OperatorRegistry()
     register(registry, service)
     scope = {"namespaces": settings.namespaces} if settings.namespaces else {"clusterwide": True}

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import threading
+from pathlib import Path
+
+import psutil
 
 from tests.lab.lab import Lab
 
@@ -27,7 +31,10 @@ def main() -> None:
                         help="serve these versions of the digits model in namespace `vision` (1 to 6)")
     parser.add_argument("--controllers", action="store_true", help="run garbage collection and namespace deletion too")
     parser.add_argument("--scrape", type=float, default=1.0, metavar="S", help="Prometheus's scrape interval (1.0)")
+    parser.add_argument("--owner", type=int, metavar="PID", help="end when this process has ended, too")
+    parser.add_argument("--site", type=Path, metavar="FILE", help="write where everything is, for others to join")
     given = parser.parse_args()
+    owner = psutil.Process(given.owner) if given.owner else None
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
@@ -40,7 +47,12 @@ def main() -> None:
         print(f"kubeconfig   {site.kubeconfig}\nAPI server   {site.api}\ngateway      http://{site.gateway}\n"
               f"gateway's    http://{site.gateway_metrics}/metrics\nPrometheus   {site.prometheus}\n"
               f"logs         {site.folder}\nCtrl-C ends it.", flush=True)
-        over.wait()
+        if given.site:
+            half = given.site.with_suffix(".half")
+            shutil.copy(site.folder / "site.json", half)
+            half.rename(given.site)
+        while not over.wait(0.5) and (owner is None or owner.is_running()):
+            pass
         print("stopping", flush=True)
 
 

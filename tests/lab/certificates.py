@@ -6,8 +6,6 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-import trustme
-
 
 @dataclass(frozen=True)
 class Certificates:
@@ -18,11 +16,18 @@ class Certificates:
     key: Path
 
     @classmethod
+    def read(cls, folder: Path) -> Certificates:
+        return cls(folder / "ca.crt", folder / "server.crt", folder / "server.key")
+
+    @classmethod
     def create(cls, folder: Path) -> Certificates:
+        # Here, because the shim reads certificates only and should stay small.
+        import trustme  # noqa: PLC0415 - see above
+
         folder.mkdir(parents=True, exist_ok=True)
         authority = trustme.CA()
         server = authority.issue_cert("127.0.0.1", "localhost")
-        made = cls(folder / "ca.crt", folder / "server.crt", folder / "server.key")
+        made = cls.read(folder)
         authority.cert_pem.write_to_path(str(made.authority))
         for number, blob in enumerate(server.cert_chain_pems):
             blob.write_to_path(str(made.certificate), append=number > 0)

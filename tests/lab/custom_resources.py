@@ -57,7 +57,6 @@ def install(kube: Kube) -> None:
     own = [body for body in yaml.safe_load_all(OWN.read_text()) if body] if OWN.is_file() else []
     for body in [*gateway_api(), *own]:
         kube.create(body)
-    for kind, (_, _, versions) in _KINDS.items():
-        kube.wait_served(f"{GROUP}/{versions[-1]}", kind)
-    if own:
-        kube.wait_served("modelrollout.dev/v1alpha1", "ModelRollout")
+    kube.wait_served([
+        f"/apis/{body['spec']['group']}/{version['name']}/{body['spec']['names']['plural']}"
+        for body in [*gateway_api(), *own] for version in body["spec"]["versions"]])

@@ -65,16 +65,16 @@ class Rule:
                 and (self.when is None or self.when(exchange)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Seen:
-    """`at`: time.time() of arrival; `status` 0: no answer was given; `fault`: whether a rule applied."""
+    """`at`: time.time() of arrival; `status` 0: no answer (yet); `fault`: the one that applied, if any."""
 
     at: float
     method: str
     path: str
-    status: int
-    fault: bool
     watch: bool
+    fault: Fault | None = None
+    status: int = 0
 
 
 class FaultProxy(Proxy):
@@ -94,6 +94,7 @@ class FaultProxy(Proxy):
         return self
 
     def close(self) -> None:
+        """Idempotent."""
         self._background.run(self.stop())
 
     def __enter__(self) -> FaultProxy:
@@ -132,30 +133,36 @@ class FaultProxy(Proxy):
             exchange.drop()
 
     async def before(self, exchange: Exchange) -> web.StreamResponse | None:
+        # Recorded before anything is answered, so that a caller with its answer finds its request counted.
+        seen = Seen(exchange.at, exchange.method, exchange.path, exchange.is_watch)
+        exchange.note = seen
+        self.seen.append(seen)
         rule = next((each for each in self._rules if each.matches(exchange)), None)
         if rule is None:
             return None
         rule.used += 1
-        exchange.note, fault = rule.fault, rule.fault
+        fault = seen.fault = rule.fault
         if fault.rewrite is not None:
             exchange.headers = {key: value for key, value in exchange.headers.items()
                                 if key.lower() != "accept-encoding"}
         if fault.delay:
             await asyncio.sleep(fault.delay)
         if fault.status is not None:
+            seen.status = fault.status
             return web.Response(status=fault.status, headers=fault.headers, body=fault.body)
         return exchange.drop() if fault.drop else None
 
     async def committed(self, exchange: Exchange) -> web.StreamResponse | None:
-        return exchange.drop() if _fault(exchange).drop_answer else None
+        if _fault(exchange).drop_answer:
+            return exchange.drop()
+        exchange.note.status = exchange.status
+        return None
 
     def keeps_length(self, exchange: Exchange) -> bool:
         return _fault(exchange).rewrite is None
 
     def after(self, exchange: Exchange, answer: web.StreamResponse | None) -> None:
-        status = 0 if answer is None or exchange.dropped else answer.status
-        self.seen.append(Seen(exchange.at, exchange.method, exchange.path, status,
-                              fault=exchange.note is not None, watch=exchange.is_watch))
+        exchange.note.status = 0 if answer is None or exchange.dropped else answer.status
 
     async def chunks(self, exchange: Exchange, source: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         fault = _fault(exchange)
@@ -179,4 +186,5 @@ class FaultProxy(Proxy):
 
 def _fault(exchange: Exchange) -> Fault:
     """What the rule that matched says, or nothing at all."""
-    return exchange.note if exchange.note is not None else Fault()
+    seen: Seen = exchange.note
+    return seen.fault or Fault()

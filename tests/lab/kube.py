@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic.exceptions import NotFoundError
+from kubernetes.dynamic.exceptions import NotFoundError, ServiceUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 MANAGER = "lab"
@@ -94,16 +94,22 @@ class Kube:
         made = client.CoreV1Api(self._client).create_namespaced_service_account_token(name, namespace, body)
         return str(made.status.token)
 
-    def wait_served(self, api_version: str, kind: str, deadline: float = 30.0) -> None:
-        """Wait until a new custom resource is served. TimeoutError after `deadline` s."""
+    def wait_served(self, paths: Sequence[str], deadline: float = 30.0) -> None:
+        """Wait until new custom resources are served: paths such as /apis/GROUP/VERSION/PLURAL.
+
+        TimeoutError naming the first that is not after `deadline` s.
+        """
         end = time.monotonic() + deadline
-        while True:
-            try:
-                self._dynamic.resources.invalidate_cache()
-                self.resource(api_version, kind).get(_request_timeout=5)
-            except Exception as error:  # noqa: BLE001 - any failure means not served yet; the deadline reports it
+        for path in paths:
+            while not self._is_served(path):
                 if time.monotonic() > end:
-                    raise TimeoutError(f"{kind} of {api_version} is not served after {deadline:.0f} s") from error
-                time.sleep(0.1)
-            else:
-                return
+                    raise TimeoutError(f"the API server does not serve {path} after {deadline:.0f} s")
+                time.sleep(0.05)
+        self._dynamic.resources.invalidate_cache()
+
+    def _is_served(self, path: str) -> bool:
+        try:
+            self._dynamic.request("get", path, _request_timeout=5)
+        except (NotFoundError, ServiceUnavailableError):
+            return False
+        return True

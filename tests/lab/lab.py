@@ -11,58 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab import custom_resources, gateway, provision
-from tests.lab.background import Background
 from tests.lab.certificates import Certificates
 from tests.lab.control_plane import ControlPlane
 from tests.lab.guardian import ROOT, Guardian, sweep_the_dead
-from tests.lab.kube import Kube, write_kubeconfig
+from tests.lab.kube import write_kubeconfig
+from tests.lab.member import Member
 from tests.lab.processes import Process, answers_tls, free_port, sweep
 from tests.lab.prometheus import Prometheus
-from tests.lab.scenario import SHARED_GATEWAY, Scenario
+from tests.lab.scenario import SHARED_GATEWAY
 from tests.lab.site import Site
 from tests.lab.triton_install import model_python, triton_installation
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-
-class Member:
-    """Somebody in a running lab: makes scenarios, kubeconfigs and clients. `Lab` is one; `Member(site)` joins."""
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        self.background = Background()
-        self.kube = Kube(site.kubeconfig)
-        self.scenarios: list[Scenario] = []
-
-    def scenario(self, namespace: str, *, model: str = "digits", own_gateway: bool = False) -> Scenario:
-        """A fresh namespace for one model. With `own_gateway` its Gateway is in it, otherwise in `infra`."""
-        made = Scenario(self.site, self.kube, self.background, namespace, model=model, own_gateway=own_gateway)
-        made.create()
-        self.scenarios.append(made)
-        return made
-
-    def service_account_kubeconfig(self, namespace: str, name: str, *, server: str | None = None) -> Path:
-        """A kubeconfig with a real token of an existing ServiceAccount; `server` (a proxy) replaces the API's address."""
-        token = self.kube.service_account_token(namespace, name)
-        path = self.site.folder / f"kubeconfig-{namespace}-{name}-{secrets.token_hex(3)}"
-        return write_kubeconfig(path, server or self.site.api, self.site.authority, token, namespace=namespace)
-
-    def admin_kubeconfig(self, *, server: str | None = None) -> Path:
-        """The admin's kubeconfig, by default straight through the shim."""
-        if server is None:
-            return self.site.kubeconfig
-        path = self.site.folder / f"kubeconfig-admin-{secrets.token_hex(3)}"
-        return write_kubeconfig(path, server, self.site.authority, self.site.admin_token)
-
-    def leave(self) -> None:
-        """End this member's scenarios' servers (all at once) and its background work."""
-        for scenario in self.scenarios:
-            scenario.ask_to_stop()
-        for scenario in self.scenarios:
-            scenario.close()
-        self.background.stop()
-        self.kube.close()
+    from tests.lab.kube import Kube
+    from tests.lab.scenario import Scenario
 
 
 class Lab:
@@ -96,7 +60,8 @@ class Lab:
         shim = free_port()
         api = f"https://127.0.0.1:{shim}"
         self.gateway = gateway.Gateway(self.folder, self.mark, api, certificates.authority, self.control.admin_token)
-        self.prometheus = Prometheus(self.folder, self.mark, gateway=self.gateway.metrics, scrape=self._scrape)
+        self.prometheus = Prometheus(self.folder / "prometheus", self.mark, gateway=self.gateway.metrics,
+                                     targets=self.folder / "targets", scrape=self._scrape)
         with ThreadPoolExecutor(4) as pool:
             beside = [pool.submit(self.prometheus.start), pool.submit(self._start_shim, shim, certificates),
                       pool.submit(model_python, self.folder / "python", triton_installation())]
@@ -131,6 +96,14 @@ class Lab:
             self.control.start_controllers(self.site.kubeconfig)
         self.gateway.start()
 
+    def scenario(self, namespace: str, *, model: str = "digits", own_gateway: bool = False) -> Scenario:
+        """`member.scenario`."""
+        return self.member.scenario(namespace, model=model, own_gateway=own_gateway)
+
+    @property
+    def kube(self) -> Kube:
+        return self.member.kube
+
     @property
     def member(self) -> Member:
         assert self._member is not None, "start the lab first"
@@ -162,8 +135,9 @@ class Lab:
         if not (self.keep or os.environ.get("MODELROLLOUT_LAB_KEEP")):
             shutil.rmtree(self.folder, ignore_errors=True)
             return
-        for bulky in ("etcd", "prometheus", "python", "models"):
-            shutil.rmtree(self.folder / bulky, ignore_errors=True)
+        for bulky in (self.folder / "etcd", self.folder / "python", self.folder / "models",
+                      *self.folder.glob("prometheus*/data")):
+            shutil.rmtree(bulky, ignore_errors=True)
 
     def __enter__(self) -> Lab:
         return self.start()

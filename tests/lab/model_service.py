@@ -6,7 +6,10 @@ kills a server decides with `set_ready` when the cluster learns of it.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
+
+from kubernetes.dynamic.exceptions import ForbiddenError, NotFoundError
 
 from tests.lab.prometheus import remove_target, write_target
 from tests.lab.triton import HTTP, METRICS, Triton
@@ -36,9 +39,19 @@ class ModelService:
 
     def serve(self, replicas: int = 1, *, ready: bool = True) -> None:
         """Bring the number of servers to `replicas`; new ones are published as `ready` (False: never by themselves)."""
+        self.launch(replicas)
+        self.wait_ready(ready=ready)
+
+    def launch(self, replicas: int = 1) -> None:
+        """Start or end servers without waiting, so that several Services start at once; follow with `wait_ready`."""
         for server in self.servers[replicas:]:
             self._withdraw(server)
-        fresh = [self._launch() for _ in range(replicas - len(self.servers))]
+        for _ in range(replicas - len(self.servers)):
+            self._launch()
+
+    def wait_ready(self, *, ready: bool = True) -> None:
+        """Wait for every launched server and publish the new ones as `ready`."""
+        fresh = [server for server in self.servers if server.address not in self._ready]
         for server in fresh:
             server.wait_ready()
             self._ready[server.address] = ready
@@ -68,7 +81,9 @@ class ModelService:
     def stop(self) -> None:
         """End the servers; the Service stays, without addresses."""
         self._ready.clear()
-        self._publish()
+        # In a namespace that is going or gone there is nothing left to publish in.
+        with contextlib.suppress(NotFoundError, ForbiddenError):
+            self._publish()
         self.ask_to_stop()
         servers, self.servers = self.servers, []
         for server in servers:
@@ -81,14 +96,13 @@ class ModelService:
         self.kube.delete("v1", "Service", self.namespace, self.name)
         self.kube.delete("discovery.k8s.io/v1", "EndpointSlice", self.namespace, f"{self.name}-lab")
 
-    def _launch(self) -> Triton:
+    def _launch(self) -> None:
         self._started += 1
         server = Triton(self.site, f"{self.namespace}-{self.name}-{self._started}", self.repository, self.model)
         server.launch()
         self.servers.append(server)
         write_target(self.site.targets, server.name, f"{server.address}:{METRICS}",
                      {"namespace": self.namespace, "service": self.name})
-        return server
 
     def _withdraw(self, server: Triton) -> None:
         self.servers.remove(server)

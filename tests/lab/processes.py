@@ -149,10 +149,11 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
-def answers(url: str, *, status: int = 200, timeout: float = 1.0) -> bool:
-    """Whether a plain-HTTP GET of `url` gives `status` now."""
+def answers(url: str, *, host: str | None = None, status: int = 200, timeout: float = 1.0) -> bool:
+    """Whether a plain-HTTP GET of `url` (for `host`, if given) gives `status` now."""
+    request = urllib.request.Request(url, headers={"Host": host} if host else {})
     try:
-        with _DIRECT.open(url, timeout=timeout) as response:
+        with _DIRECT.open(request, timeout=timeout) as response:
             return bool(response.status == status)
     except urllib.error.HTTPError as error:
         return error.code == status

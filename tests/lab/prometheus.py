@@ -17,10 +17,11 @@ from tests.lab.processes import Process, answers, free_port
 class Prometheus:
     """`url` is its address; `targets` is a folder where one file per model server appears and disappears."""
 
-    def __init__(self, folder: Path, mark: str, *, gateway: str, scrape: float = 1.0) -> None:
+    def __init__(self, folder: Path, mark: str, *, gateway: str, targets: Path, scrape: float = 1.0) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.targets = folder / "targets"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.targets = targets
         self.targets.mkdir(parents=True, exist_ok=True)
         self._folder, self._mark, self._gateway, self._scrape = folder, mark, gateway, scrape
 
@@ -30,7 +31,7 @@ class Prometheus:
         config.write_text(yaml.safe_dump(self._config()))
         self.process = Process("prometheus", [
             _prometheus(), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{self.port}",
-            f"--storage.tsdb.path={self._folder / 'prometheus'}", "--storage.tsdb.retention.time=2h",
+            f"--storage.tsdb.path={self._folder / 'data'}", "--storage.tsdb.retention.time=2h",
             "--log.level=warn"], self._folder, self._mark)
         self.process.wait_ready(lambda: answers(f"{self.url}/-/ready"))
 
@@ -46,12 +47,7 @@ class Prometheus:
 
     def query(self, promql: str, *, timeout: float = 5.0) -> list[dict[str, Any]]:
         """An instant query's result list."""
-        session = requests.Session()
-        session.trust_env = False
-        with session:
-            answer = session.get(f"{self.url}/api/v1/query", params={"query": promql}, timeout=timeout)
-        answer.raise_for_status()
-        return list(answer.json()["data"]["result"])
+        return query(self.url, promql, timeout=timeout)
 
     def _config(self) -> dict[str, Any]:
         interval = f"{int(self._scrape * 1000)}ms"
@@ -63,6 +59,16 @@ class Prometheus:
                  "file_sd_configs": [{"files": [f"{self.targets}/*.json"], "refresh_interval": "1s"}]},
             ],
         }
+
+
+def query(url: str, promql: str, *, timeout: float = 5.0) -> list[dict[str, Any]]:
+    """An instant query's result list from the server at `url`. requests.RequestException when it fails."""
+    session = requests.Session()
+    session.trust_env = False
+    with session:
+        answer = session.get(f"{url}/api/v1/query", params={"query": promql}, timeout=timeout)
+    answer.raise_for_status()
+    return list(answer.json()["data"]["result"])
 
 
 def write_target(folder: Path, name: str, address: str, labels: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from tests.lab.client import LoadClient
@@ -9,6 +10,7 @@ from tests.lab.custom_resources import GROUP
 from tests.lab.gateway import LISTENER, gateway_object
 from tests.lab.model_service import ModelService
 from tests.lab.models.build import build_repository
+from tests.lab.processes import answers
 from tests.lab.route_recorder import RouteRecorder
 from tests.lab.triton import HTTP
 
@@ -48,9 +50,11 @@ class Scenario:
     def serve(self, *versions: int, behaves_as: int | None = None, replicas: int = 1, ready: bool = True,
               **options: float | bool) -> None:
         """Service and servers for each version; `behaves_as` and `options` go to tests.lab.models.build."""
-        for version in versions:
-            service = self.add_service(version, behaves_as=behaves_as, **options)
-            service.serve(replicas, ready=ready)
+        services = [self.add_service(version, behaves_as=behaves_as, **options) for version in versions]
+        for service in services:
+            service.launch(replicas)
+        for service in services:
+            service.wait_ready(ready=ready)
 
     def add_service(self, version: int, *, behaves_as: int | None = None, **options: float | bool) -> ModelService:
         """The Service alone, without addresses; `.serve()` on the result starts servers."""
@@ -75,6 +79,15 @@ class Scenario:
             "spec": {"hostnames": [self.hostname],
                      "parentRefs": [{"name": gateway, "namespace": namespace, "sectionName": LISTENER}],
                      "rules": [{"name": "split", "matches": [match], "backendRefs": backends}]}})
+
+    def wait_routed(self, deadline: float = 20.0) -> None:
+        """Wait until the gateway leads our hostname to a ready model. TimeoutError after `deadline` s."""
+        end = time.monotonic() + deadline
+        url = f"http://{self.site.gateway}/v2/models/{self.model}/ready"
+        while not answers(url, host=self.hostname):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{url} with host {self.hostname} did not answer 200 within {deadline:.0f} s")
+            time.sleep(0.1)
 
     def client(self, **settings: Any) -> LoadClient:
         """A LoadClient for this model through the gateway; `settings` are LoadClient's."""

@@ -1,0 +1,82 @@
+"""Whoever works in a running lab: makes scenarios, kubeconfigs and fault proxies from the lab's Site alone."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.lab.background import Background
+from tests.lab.certificates import Certificates
+from tests.lab.faults import FaultProxy
+from tests.lab.kube import Kube, write_kubeconfig
+from tests.lab.prometheus import Prometheus
+from tests.lab.scenario import Scenario
+from tests.lab.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Member:
+    """The lab's owner has one (`lab.member`); another process joins with `Member(Site.read(path))`. Close with `leave`."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.background = Background()
+        self.kube = Kube(site.kubeconfig)
+        self.certificates = Certificates.read(site.authority.parent)
+        self._scenarios: list[Scenario] = []
+        self._others: list[Callable[[], None]] = []
+
+    def scenario(self, namespace: str, *, model: str = "digits", own_gateway: bool = False) -> Scenario:
+        """A fresh namespace for one model. With `own_gateway` its Gateway is in it, otherwise in `infra`."""
+        made = Scenario(self.site, self.kube, self.background, namespace, model=model, own_gateway=own_gateway)
+        made.create()
+        self._scenarios.append(made)
+        return made
+
+    def admin_kubeconfig(self, *, server: str | None = None) -> Path:
+        """The admin's kubeconfig; `server` (a fault proxy's url) replaces the API's address."""
+        if server is None:
+            return self.site.kubeconfig
+        path = self.site.folder / f"kubeconfig-admin-{secrets.token_hex(3)}"
+        return write_kubeconfig(path, server, self.site.authority, self.site.admin_token)
+
+    def service_account_kubeconfig(self, namespace: str, name: str, *, server: str | None = None) -> Path:
+        """A kubeconfig with a real token of an existing ServiceAccount: it may do what RBAC lets it, and no more."""
+        token = self.kube.service_account_token(namespace, name)
+        path = self.site.folder / f"kubeconfig-{namespace}-{name}-{secrets.token_hex(3)}"
+        return write_kubeconfig(path, server or self.site.api, self.site.authority, token, namespace=namespace)
+
+    def api_faults(self) -> FaultProxy:
+        """A fault proxy in front of the API server; pass its url as `server` to the kubeconfigs above."""
+        proxy = FaultProxy(self.site.api, client_tls=self.certificates.client_context())
+        self._others.append(proxy.close)
+        return proxy.start_in(self.background, tls=self.certificates.server_context())
+
+    def http_faults(self, upstream: str) -> FaultProxy:
+        """A fault proxy in front of any plain-HTTP component, such as `site.prometheus`."""
+        proxy = FaultProxy(upstream)
+        self._others.append(proxy.close)
+        return proxy.start_in(self.background)
+
+    def another_prometheus(self, name: str, *, scrape: float = 1.0) -> Prometheus:
+        """A Prometheus of one's own on the same targets, so that stopping it disturbs nobody else."""
+        made = Prometheus(self.site.folder / f"prometheus-{name}", self.site.mark, gateway=self.site.gateway_metrics,
+                          targets=self.site.targets, scrape=scrape)
+        made.start()
+        self._others.append(made.stop)
+        return made
+
+    def leave(self) -> None:
+        """End this member's servers (all at once), proxies and background work; idempotent."""
+        for scenario in self._scenarios:
+            scenario.ask_to_stop()
+        for scenario in self._scenarios:
+            scenario.close()
+        for close in self._others:
+            close()
+        self._scenarios, self._others = [], []
+        self.background.stop()
+        self.kube.close()

@@ -1,0 +1,157 @@
+"""Through the lab's proxies the real API server answers as one that serves EndpointSlices v1, or fails as told."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from kubernetes.dynamic.exceptions import DynamicApiError, ForbiddenError, ServiceUnavailableError
+from urllib3.exceptions import HTTPError
+
+from tests.lab.faults import Fault
+from tests.lab.kube import Kube
+from tests.lab.shim import held_back, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.faults import FaultProxy
+    from tests.lab.member import Member
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
+
+
+def config_map(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"}}
+
+
+@pytest.fixture(scope="module")
+def faulty(member: Member) -> Iterator[tuple[FaultProxy, Kube]]:
+    """A proxy in front of the API server and a client that goes through it."""
+    with member.api_faults() as proxy:
+        kube = Kube(member.admin_kubeconfig(server=proxy.url))
+        kube.list("v1", "ConfigMap", "default")
+        yield proxy, kube
+        kube.close()
+
+
+def create(member: Member, through: tuple[FaultProxy, Kube], fault: Fault) -> tuple[BaseException | None, bool]:
+    """Create a ConfigMap while `fault` applies once: (what the caller saw, whether it took effect)."""
+    proxy, kube = through
+    name = f"map-{time.time_ns()}"
+    rule = proxy.add(fault, method="POST", path="/configmaps", times=1)
+    seen: BaseException | None = None
+    try:
+        kube.create(config_map(name))
+    except (DynamicApiError, HTTPError) as error:
+        seen = error
+    proxy.remove(rule)
+    assert rule.used == 1
+    return seen, member.kube.get("v1", "ConfigMap", "default", name) is not None
+
+
+def test_a_status_fault_answers_instead_of_the_api_server(member: Member, faulty: tuple[FaultProxy, Kube]) -> None:
+    seen, happened = create(member, faulty, Fault(status=503, headers={"Retry-After": "1"}))
+    assert isinstance(seen, ServiceUnavailableError)
+    assert seen.headers["Retry-After"] == "1"
+    assert not happened
+
+
+def test_a_dropped_request_never_reaches_the_api_server(member: Member, faulty: tuple[FaultProxy, Kube]) -> None:
+    seen, happened = create(member, faulty, Fault(drop=True))
+    assert isinstance(seen, HTTPError)
+    assert not happened
+
+
+def test_a_dropped_answer_hides_a_write_that_took_effect(member: Member, faulty: tuple[FaultProxy, Kube]) -> None:
+    seen, happened = create(member, faulty, Fault(drop_answer=True))
+    assert isinstance(seen, HTTPError)
+    assert happened
+
+
+def test_a_delayed_request_takes_effect_late(member: Member, faulty: tuple[FaultProxy, Kube]) -> None:
+    started = time.monotonic()
+    assert create(member, faulty, Fault(delay=0.5)) == (None, True)
+    assert time.monotonic() - started >= 0.5
+
+
+def test_an_answer_is_rewritten_on_its_way_down(faulty: tuple[FaultProxy, Kube]) -> None:
+    proxy, kube = faulty
+    rule = proxy.add(Fault(rewrite=lambda body: body.replace(b'"default"', b'"rewritten"')), path="/namespaces/default$")
+    found = kube.get("v1", "Namespace", None, "default")
+    proxy.remove(rule)
+    assert found is not None
+    assert found["metadata"]["name"] == "rewritten"
+
+
+@pytest.mark.parametrize(("fault", "events", "breaks"), [
+    (Fault(), True, False), (Fault(silent=True), False, False), (Fault(cut_after=0.5), True, True)])
+def test_a_watch_goes_on_falls_silent_or_is_cut(
+        faulty: tuple[FaultProxy, Kube], fault: Fault, events: bool, breaks: bool) -> None:
+    proxy, kube = faulty
+    rule = proxy.add(fault, path="watch=")
+    seen, broken = [], False
+    try:
+        seen.extend(kube.watch("v1", "Namespace", "", 2))
+    except HTTPError:
+        broken = True
+    proxy.remove(rule)
+    assert (bool(seen), broken) == (events, breaks)
+
+
+def test_reads_and_writes_are_counted_by_path(faulty: tuple[FaultProxy, Kube]) -> None:
+    proxy, kube = faulty
+    since = time.time()
+    kube.list("v1", "Namespace")
+    kube.apply(config_map("counted"))
+    kube.delete("v1", "ConfigMap", "default", "counted")
+    assert [each.method for each in proxy.writes(since)] == ["PATCH", "DELETE"]
+    assert [each.status for each in proxy.requests(method="GET", path="/api/v1/namespaces$", since=since)] == [200]
+
+
+def test_endpoint_slices_are_served_listed_and_watched_as_v1(member: Member) -> None:
+    namespace = f"slices-{os.getpid()}"
+    scenario = member.scenario(namespace)
+    scenario.add_service(1)
+    listed = member.kube.list("discovery.k8s.io/v1", "EndpointSlice", namespace)
+    assert [each["metadata"]["name"] for each in listed] == ["digits-v1-lab"]
+    (event,) = member.kube.watch("discovery.k8s.io/v1", "EndpointSlice", namespace, 1)
+    assert event["object"]["apiVersion"] == "discovery.k8s.io/v1"
+
+
+def test_a_service_account_may_do_only_what_rbac_lets_it(member: Member) -> None:
+    account = {"name": f"reader-{os.getpid()}", "namespace": "default"}
+    member.kube.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+    reader = Kube(member.service_account_kubeconfig("default", account["name"]))
+    with pytest.raises(ForbiddenError):
+        reader.list("v1", "ConfigMap", "default")
+    group = "rbac.authorization.k8s.io"
+    member.kube.apply(
+        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": account,
+         "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}]},
+        {"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": account,
+         "roleRef": {"apiGroup": group, "kind": "Role", "name": account["name"]},
+         "subjects": [{"kind": "ServiceAccount", **account}]})
+    reader.list("v1", "ConfigMap", "default")
+    with pytest.raises(ForbiddenError):
+        reader.create(config_map("refused"))
+    reader.close()
+
+
+def test_the_shim_translates_alike_however_the_stream_is_cut() -> None:
+    text = (b'{"type":"ADDED","object":{"apiVersion":"discovery.k8s.io/v1beta1","kind":"EndpointSlice"}}\n'
+            b'{"groupVersion":"discovery.k8s.io/v1beta1","version":"v1beta1"}')
+    whole = translate(text)
+    assert len(whole) == len(text)
+    assert b"v1beta1" not in whole
+    for first in range(len(text)):
+        for second in range(first, len(text)):
+            out, kept = b"", b""
+            for chunk in (text[:first], text[first:second], text[second:]):
+                joined = kept + chunk
+                keep = held_back(joined)
+                kept = joined[len(joined) - keep:] if keep else b""
+                out += translate(joined[:len(joined) - keep])
+            assert out + translate(kept) == whole

@@ -12,7 +12,7 @@ from modelrollout.core import combine, lines, sequence
 from modelrollout.core import sentences as say
 from modelrollout.core import sources as s
 from modelrollout.core.arrays import Array
-from modelrollout.core.defaults import BATCH_TICKS, BURN_IN, LOOKS
+from modelrollout.core.defaults import BATCH_TICKS, BURN_IN, LOOKS, STABLE_WINDOWS
 from modelrollout.core.facts import Finding, GateResult
 from modelrollout.core.lines import Line
 from modelrollout.core.look import Look
@@ -39,6 +39,8 @@ class _Layer:
     fails: bool = False
     passes: bool = False
     strength: float = 0.0
+    stable_batches: float | None = None
+    """Set where the rule needs STABLE_WINDOWS of them before it may fail."""
 
 
 def judge_ratio(gate: RatioGate, look: Look, share: float) -> Judged:
@@ -102,6 +104,7 @@ def _from_pair(
         bool(upper.failing[-1] or lower.failing[-1]),
         bool(upper.passing[-1] and lower.passing[-1]) and bool(np.isfinite(band[0])),
         max(float(upper.strength[-1]), float(lower.strength[-1])),
+        float(upper.stable_samples[-1]) if np.isfinite(upper.stable[-1]) else None,
     )
 
 
@@ -203,6 +206,8 @@ def _result(gate: RatioGate | DriftGate, found: list[_Layer]) -> GateResult:
     if not why and limited:
         left = max(needs - one.batches, 0.0)
         why = f"needs about {say.count(left)} more looks" if left else "not proven yet"
+        if not left and one.stable_batches is not None and one.stable_batches < STABLE_WINDOWS:
+            why = f"fails only once stable has {STABLE_WINDOWS} looks, it has {say.count(one.stable_batches)}"
     return GateResult(
         name=gate.name,
         type=gate.type,

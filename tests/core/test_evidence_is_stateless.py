@@ -1,0 +1,163 @@
+"""The ledger is Prometheus: an operator that forgets everything at any moment reaches the same verdicts at the same ticks."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from modelrollout.core import sources as s
+from modelrollout.core.facts import Blind, Evaluation
+from modelrollout.ports import LedgerFailure
+from tests.core.recorded import (
+    SCRAPE,
+    START,
+    Recording,
+    StoredLedger,
+    backend,
+    evaluator,
+    request_of,
+    scrapes,
+    spec_of,
+)
+
+GATES = (
+    {"name": "errors", "type": "ErrorRate"},
+    {"name": "plain", "type": "ErrorRate", "method": "Threshold", "max": "2%"},
+    {"name": "dead", "type": "DeadNeurons"},
+)
+LENGTH = 420.0
+
+
+def recordings(seed: int, *, late_share: float = 0.2) -> list[Recording]:
+    """Traffic with bursts, a restarted target, lost scrapes, and scrapes that are late by up to two intervals."""
+    rng = np.random.default_rng(seed)
+    times = scrapes(LENGTH, before=600.0)
+    late = np.where(rng.random(len(times)) < late_share, rng.uniform(0, 1.9 * SCRAPE, len(times)), 0.05)
+    late = np.maximum.accumulate(times + late) - times  # a target's scrapes become visible in their order
+    found = Recording(times, "traefik").growing(s.GATEWAY_HEARTBEAT, 0, late=late)
+    for version, rate, bad, since in (("1", 200, 0.01, -np.inf), ("2", 12, 0.03, START)):
+        requests = rng.poisson(rate, len(times))
+        wrong = rng.binomial(requests, bad)
+        for code, growth in (("200", requests - wrong), ("500", wrong)):
+            found.growing(s.GATEWAY_REQUESTS, growth, since=since, late=late, code=code, service=backend(version))
+    layers = Recording(times, "triton")
+    for version, dead, since in (("1", 7, -np.inf), ("2", 9, START)):
+        labels = {"model": "digits", "version": version, "layer": "h1", "load": "1"}
+        counts = rng.binomial(100, dead / 100, len(times))
+        for metric, growth in ((s.WINDOWS, 1), (s.WINDOW_NEURONS, 100), (s.WINDOW_DEAD, counts)):
+            layers.growing(metric, growth, since=since, late=late, **labels)
+        layers.growing(s.WINDOW_DEAD_SQUARED, counts**2, since=since, late=late, **labels)
+    for recording in (found, layers):
+        restart = START + rng.uniform(100, 300)
+        lost = set(rng.choice(times, int(30 * late_share), replace=False).tolist())
+        for labels, points in recording.points.items():
+            before = max((value for at, value, _ in points if at <= restart), default=0.0)
+            recording.points[labels] = [
+                (at, value - before if at > restart else value, seen) for at, value, seen in points if at not in lost
+            ]
+    return [found, layers]
+
+
+async def run(ledger: StoredLedger, *, forget_at: set[int], moments: list[float], request) -> dict[int, Evaluation]:
+    """Look at every moment; forget everything before the looks in `forget_at`."""
+    judge, found = evaluator(ledger), {}
+    for number, now in enumerate(moments):
+        if number in forget_at:
+            judge = evaluator(ledger)
+        ledger.now = now
+        got = await judge.evaluate(request, now)
+        assert not isinstance(got, Blind)
+        if got is not None:
+            # a forgetful operator may judge a tick twice: only the time of the look may differ
+            judged = replace(got, at=0.0)
+            assert found.setdefault(got.tick, judged) == judged
+    return found
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_memory_thrown_away_at_random_ticks_changes_no_verdict(seed):
+    rng = random.Random(seed)
+    request = request_of(spec_of(*GATES), steps=((5, START), (25, START + 240)))
+    moments = [START + 15.0 * k + rng.uniform(0.1, 12) for k in range(1, int(LENGTH / 15))]
+    world = recordings(seed)
+    kept = await run(StoredLedger(*world), forget_at=set(), moments=moments, request=request)
+    for share in (0.15, 1.0):
+        forgetful = {n for n in range(len(moments)) if rng.random() < share}
+        again = await run(StoredLedger(*world), forget_at=forgetful, moments=moments, request=request)
+        assert again == kept
+    assert len(kept) > 20
+    assert len({gate.verdict for found in kept.values() for gate in found.gates}) > 1
+
+
+async def test_what_was_seen_while_prometheus_was_down_is_made_up_for():
+    request = request_of(spec_of(*GATES))
+    world = recordings(4)
+    moments = [START + 15.0 * k + 11 for k in range(1, 27)]
+    kept = await run(StoredLedger(*world), forget_at=set(), moments=moments, request=request)
+    ledger = StoredLedger(*world)
+    judge = evaluator(ledger)
+    for number, now in enumerate(moments):
+        ledger.now = now
+        ledger.failure = LedgerFailure("PrometheusUnreachable", "down") if 10 <= number < 18 else None
+        got = await judge.evaluate(request, now)
+        if ledger.failure:
+            assert isinstance(got, Blind)
+            assert got.since == moments[10]
+        elif got is not None:
+            assert replace(got, at=0.0) == kept[got.tick]
+
+
+async def test_a_tick_is_judged_once():
+    ledger = StoredLedger(*recordings(5))
+    judge = evaluator(ledger)
+    request = request_of(spec_of(*GATES))
+    ledger.now = START + 100
+    assert isinstance(await judge.evaluate(request, START + 100), Evaluation)
+    before = len(ledger.asked)
+    assert await judge.evaluate(request, START + 104) is None
+    assert len(ledger.asked) == before
+
+
+async def test_a_tick_in_steady_state_costs_two_queries_of_a_few_scrapes():
+    ledger = StoredLedger(*recordings(6, late_share=0.0))
+    judge, request = evaluator(ledger), request_of(spec_of(*GATES))
+    now, counts = START, []
+    while now < START + LENGTH - 20:
+        now = max(judge.next_due(request, now), now + 0.1)
+        ledger.now, before = now, len(ledger.asked)
+        got = await judge.evaluate(request, now)
+        counts.append((got is not None, len(ledger.asked) - before))
+    looks = sum(1 for judged, _ in counts if judged)
+    assert looks >= 25
+    assert sum(asked for _, asked in counts[1:]) == 2 * (looks - 1)
+    assert all(end - start <= 60 for _, start, end in ledger.asked[10:])
+
+
+async def test_a_forgotten_rollout_is_fetched_again():
+    ledger = StoredLedger(*recordings(7))
+    judge, request = evaluator(ledger), request_of(spec_of(*GATES))
+    ledger.now = START + 100
+    first = await judge.evaluate(request, START + 100)
+    judge.forget(request.rollout)
+    assert await judge.evaluate(request, START + 100) == first
+
+
+async def test_an_unknown_server_is_blind_and_says_its_name():
+    ledger = StoredLedger()
+    got = await evaluator(ledger).evaluate(request_of(spec_of(prometheus="other")), START + 100)
+    assert isinstance(got, Blind)
+    assert "'other'" in got.message
+
+
+async def test_edited_gates_begin_new_evidence_and_use_what_came_before_only_as_history():
+    ledger = StoredLedger(*recordings(8))
+    ledger.now = START + 400
+    later = request_of(spec_of(*GATES), evidence_from=START + 350)
+    found = await evaluator(ledger).evaluate(later, START + 400)
+    assert isinstance(found, Evaluation)
+    samples = found.gates[0].samples
+    assert samples is not None
+    assert int(samples.split()[0].replace(",", "")) < 12 * 12

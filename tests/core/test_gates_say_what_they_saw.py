@@ -1,0 +1,358 @@
+"""Each gate's verdict and the sentence that goes with it, from samples as Prometheus holds them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from modelrollout.core import reasons
+from modelrollout.core import sources as s
+from modelrollout.core.samples import make_series
+from tests.core.recorded import (
+    START,
+    Recording,
+    StoredLedger,
+    dead_windows,
+    evaluator,
+    gateway,
+    histogram,
+    look,
+    request_of,
+    scrapes,
+    spec_of,
+)
+
+ERRORS = {"name": "errors", "type": "ErrorRate"}
+LATENCY = {"name": "latency", "type": "Latency"}
+DEAD = {"name": "dead", "type": "DeadNeurons"}
+PLAIN = {"method": "Threshold"}
+BOTH = pytest.mark.parametrize("method", ["Threshold", "Sequential"])
+
+
+async def judged(gate, at, *recordings, request=None, **kw):
+    found = await look(request or request_of(spec_of(gate)), at, *recordings, **kw)
+    return found.gates[0]
+
+
+@BOTH
+async def test_errors_well_above_stable_fail_and_the_sentence_has_the_numbers(method):
+    gate = await judged(
+        {**ERRORS, "method": method}, 300, gateway(300, stable=(230, 2), candidate=(10, 2))
+    )
+    assert gate.verdict == "FAIL"
+    assert gate.message.startswith("canary 16.7 % (120/720) vs stable 0.86 %; allowed <= 1.18 %. ")
+    assert (gate.observed, gate.stable, gate.limit) == ("16.7 %", "0.86 %", "<= 1.18 %")
+    assert gate.samples.startswith("720 vs 13,9")
+
+
+async def test_a_sequential_failure_says_its_odds_and_since_when():
+    gate = await judged(ERRORS, 300, gateway(300, stable=(230, 2), candidate=(10, 2)))
+    assert gate.evidence == "over 1:1,000,000 (needs 1:25)"
+    assert "began about 03:46:" in gate.message
+
+
+@BOTH
+async def test_equal_versions_pass_once_there_is_enough(method):
+    gate = await judged(
+        {**ERRORS, "method": method}, 3000, gateway(3000, stable=(230, 2), candidate=(230, 2))
+    )
+    assert gate.verdict == "PASS"
+    assert not gate.leaning_bad
+
+
+@BOTH
+async def test_no_traffic_is_no_data_and_says_how_many_requests_are_missing(method):
+    quiet = gateway(120, stable=(230, 2), candidate=(0, 0))
+    found = await look(request_of(spec_of({**ERRORS, "method": method})), 120, quiet)
+    gate = found.gates[0]
+    assert gate.verdict == "NO_DATA"
+    assert "no requests of the candidate yet: 200 are missing" in gate.message
+    assert found.halt is None
+    assert found.requests == 0
+
+
+async def test_a_candidate_the_gateway_has_never_seen_is_no_traffic_not_missing_metrics():
+    only_stable = Recording(scrapes(120), "traefik").growing(s.GATEWAY_HEARTBEAT, 0)
+    only_stable.growing(s.GATEWAY_REQUESTS, 50, code="200", service="x")
+    found = await look(request_of(spec_of({**ERRORS, "source": "Gateway"})), 120, only_stable)
+    assert found.gates[0].verdict == "NO_DATA"
+    assert found.halt is None
+
+
+@BOTH
+async def test_too_few_requests_go_on_and_say_how_many_more(method):
+    gate = await judged(
+        {**ERRORS, "method": method}, 100, gateway(100, stable=(230, 2), candidate=(5, 0))
+    )
+    assert gate.verdict == "CONTINUE"
+    assert "more requests, about" in gate.eta
+
+
+async def test_a_plain_threshold_fails_only_at_the_third_look_in_a_row():
+    rec = gateway(300, stable=(230, 2), candidate=(10, 2))
+    verdicts = [(await judged({**ERRORS, **PLAIN}, at, rec)).verdict for at in (91, 106, 121)]
+    assert verdicts == ["CONTINUE", "CONTINUE", "FAIL"]
+
+
+async def test_two_limits_are_two_tests_and_either_fails():
+    rec = gateway(600, stable=(200, 0), candidate=(196, 4))
+    gate = {**ERRORS, **PLAIN, "max": "5%", "versusStable": {"ratio": 1.25, "plus": "0.1%"}}
+    found = await judged(gate, 600, rec)
+    assert found.verdict == "FAIL"
+    assert found.limit == "<= 5 %; <= 0.1 %"
+    assert (await judged({**ERRORS, **PLAIN, "max": "5%"}, 600, rec)).verdict == "PASS"
+
+
+async def test_nothing_bad_in_enough_requests_passes_and_says_what_that_bounds():
+    gate = await judged(ERRORS, 600, gateway(600, stable=(300, 0), candidate=(60, 0)))
+    assert gate.verdict == "PASS"
+    assert "None in 7,200 requests: at most 0.0417 % with 95 % confidence" in gate.message
+
+
+async def test_accuracy_is_shown_as_accuracy_and_judged_on_the_wrong_answers():
+    rec = Recording(scrapes(600))
+    for version, right, since in (("1", 97, -np.inf), ("2", 80, START)):
+        labels = {"model": "digits", "version": version, "source": "labels"}
+        rec.growing(s.EVALS, 100, since=since, **labels).growing(s.CORRECT, right, since=since, **labels)
+        rec.growing(s.EVALS, 100, since=since, **{**labels, "source": "golden"})
+    gate = await judged({"name": "accuracy", "type": "Accuracy", "min": "92%"}, 600, rec)
+    assert gate.verdict == "FAIL"
+    assert gate.message.startswith("canary 80.0 % (9,600/12,000) vs stable 97.0 %; allowed >= 92 %. Evidence")
+
+
+async def test_non_finite_counts_rows_not_elements():
+    rec = Recording(scrapes(600))
+    for version, bad, since in (("1", 0, -np.inf), ("2", 128, START)):
+        labels = {"model": "digits", "version": version, "layer": "h1"}
+        rec.growing(s.SAMPLES, 10, since=since, **labels).growing(s.ELEMENTS, 640, since=since, **labels)
+        rec.growing(s.NONFINITE, bad, since=since, kind="nan", **labels)
+        rec.growing(s.NONFINITE, 0, since=since, kind="inf", **labels)
+    gate = await judged({"name": "nan", "type": "NonFinite"}, 600, rec)
+    assert gate.verdict == "FAIL"
+    assert gate.message.startswith("canary 20.0 % with NaN or Inf (240/1,200) vs stable")
+
+
+async def test_the_models_own_counters_serve_where_no_gateway_does():
+    rec = Recording(scrapes(600))
+    for version, bad, since in (("1", 1, -np.inf), ("2", 30, START)):
+        rec.growing(s.SUCCESS, 100 - bad, since=since, model="digits", version=version)
+        rec.growing(s.FAILURE, bad, since=since, model="digits", version=version, reason="OTHER")
+    found = await look(request_of(spec_of(ERRORS), dialect="None"), 600, rec)
+    assert found.gates[0].verdict == "FAIL"
+    assert found.requests == 12_000
+
+
+@BOTH
+async def test_a_slower_candidate_fails_and_the_limit_is_a_bucket(method):
+    rec = histogram(600, stable={0.02: 200, 0.05: 1}, candidate={0.05: 30, 0.1: 10})
+    found = await judged({**LATENCY, "method": method, "max": "45ms"}, 600, rec)
+    assert found.verdict == "FAIL"
+    assert found.limit == "P99 <= 50 ms (max 45 ms, the next bucket edge)"
+    assert found.observed == "P99 <= 100 ms"
+    assert "slower than 50 ms" in found.message
+
+
+@BOTH
+async def test_an_equally_fast_candidate_passes_on_latency(method):
+    rec = histogram(1200, stable={0.02: 200, 0.05: 1}, candidate={0.02: 200, 0.05: 1})
+    assert (await judged({**LATENCY, "method": method}, 1200, rec)).verdict == "PASS"
+
+
+async def test_warm_up_is_ignored_for_latency():
+    rec = histogram(600, stable={0.02: 200, 0.05: 1}, candidate={0.05: 30, 0.1: 10})
+    cold = request_of(spec_of(LATENCY, warmup="600s"))
+    found = await look(cold, 600, rec)
+    assert found.gates[0].verdict == "NO_DATA"
+
+
+async def test_buckets_too_coarse_for_a_relative_gate_are_said_so():
+    rec = histogram(600, stable={0.01: 200, 0.02: 5}, candidate={0.02: 30})
+    found = await look(request_of(spec_of(LATENCY)), 600, rec)
+    assert any("ends at 40 ms (2.0x): the histogram is too coarse" in text for text in found.warnings)
+
+
+@BOTH
+async def test_the_layer_that_died_is_named(method):
+    recs = [dead_windows(300, "h1", stable=7, candidate=74), dead_windows(300, "h2", stable=6, candidate=6)]
+    gate = await judged({**DEAD, "method": method}, 300, *recs)
+    assert (gate.verdict, gate.layer) == ("FAIL", "h1")
+    assert gate.message.startswith("layer h1: canary 74.0 % dead vs stable 7.0 %; allowed <= 24 %. ")
+
+
+@BOTH
+async def test_equally_alive_layers_pass(method):
+    recs = [dead_windows(600, "h1", stable=7, candidate=9), dead_windows(600, "h2", stable=6, candidate=5)]
+    assert (await judged({**DEAD, "method": method}, 600, *recs)).verdict == "PASS"
+
+
+async def test_two_dead_units_more_are_no_reason_even_where_stable_has_none():
+    recs = [dead_windows(600, "h1", stable=0, candidate=2)]
+    gate = {**DEAD, **PLAIN, "versusStable": {"ratio": 1.05, "plus": "0.5%"}}
+    assert (await judged(gate, 600, *recs)).verdict == "PASS"
+
+
+async def test_windows_of_different_size_are_not_comparable():
+    gate = await judged(DEAD, 300, dead_windows(300, "h1", stable=7, candidate=7, size=(200, 100)))
+    assert gate.verdict == "NOT_COMPARABLE"
+    assert "windows of 100, 200 rows" in gate.message
+
+
+async def test_layers_that_only_one_version_has_are_not_comparable():
+    rec = dead_windows(300, "h1", stable=7, candidate=7)
+    rec.growing(s.WINDOWS, 1, since=START, model="digits", version="2", layer="h9")
+    gate = await judged(DEAD, 300, rec)
+    assert (gate.verdict, "layer h9" in gate.message) == ("NOT_COMPARABLE", True)
+
+
+async def test_a_candidate_without_telemetry_is_no_data_and_held():
+    rec = Recording(scrapes(300)).growing(s.WINDOWS, 1, model="digits", version="1", layer="h1")
+    found = await look(request_of(spec_of(DEAD)), 300, rec)
+    assert found.gates[0].verdict == "NO_DATA"
+    assert found.halt == reasons.METRICS_UNAVAILABLE
+
+
+async def test_missing_scrapes_halt_at_the_third_tick_and_not_before():
+    rec = gateway(300, stable=(230, 2), candidate=(10, 0))
+    spec = spec_of(ERRORS)
+    halts = [(await look(request_of(spec), at, rec)).halt for at in (310, 326, 341, 356)]
+    assert halts == [None, None, None, reasons.METRICS_UNAVAILABLE]
+
+
+async def test_a_counter_that_reads_nan_never_passes():
+    rec = gateway(600, stable=(300, 0), candidate=(60, 0))
+    spoilt = np.where(rec.times > START + 100, np.nan, 5.0)
+    rec.reading(s.GATEWAY_REQUESTS, spoilt, since=START, code="500", service="httproute-x")
+    key = next(k for k in rec.points if ("code", "503") in k and "digits-v2" in str(k))
+    rec.points[key] = [(at, float("nan"), seen) for at, _, seen in rec.points[key]]
+    gate = await judged(ERRORS, 600, rec)
+    assert gate.verdict == "NO_DATA"
+    assert "SampleNotANumber" in gate.message
+
+
+@pytest.mark.parametrize(
+    ("sentence", "per_scrape", "within", "verdict"),
+    [
+        ("inside the band", (50, 50), ["30%", "70%"], "PASS"),
+        ("above the band", (50, 90), ["30%", "70%"], "FAIL"),
+        ("below the band", (50, 10), ["30%", "70%"], "FAIL"),
+        ("like stable", (50, 51), None, "PASS"),
+        ("drifted from stable", (50, 70), None, "FAIL"),
+    ],
+)
+@BOTH
+async def test_sparsity_is(sentence, per_scrape, within, verdict, method):
+    rec = Recording(scrapes(1500))
+    for version, zeros, since in (("1", per_scrape[0], -np.inf), ("2", per_scrape[1], START)):
+        labels = {"model": "digits", "version": version, "layer": "h1"}
+        rec.growing(s.ELEMENTS, 100, since=since, **labels).growing(s.ZEROS, zeros, since=since, **labels)
+    gate = {"name": "sparsity", "type": "ZeroRatio", "method": method}
+    spec = spec_of({**gate, **({"within": within} if within else {})}, interval="5s")
+    found = await judged(None, 1500, rec, request=request_of(spec))
+    assert found.verdict == verdict, sentence
+    assert found.required is (within is not None)
+
+
+@BOTH
+async def test_drift_beyond_its_limit_fails_and_without_a_limit_is_only_reported(method):
+    rec = Recording(scrapes(900))
+    for version, small, since in (("1", 90, -np.inf), ("2", 10, START)):
+        labels = {"model": "digits", "version": version, "layer": "h1"}
+        rec.growing(s.MAGNITUDES, small, since=since, le="1", **labels)
+        rec.growing(s.MAGNITUDES, 100, since=since, le="+Inf", **labels)
+    gate = {"name": "drift", "type": "Drift", "method": method}
+    assert (await judged({**gate, "max": "10%"}, 900, rec)).verdict == "FAIL"
+    free = await judged(gate, 900, rec)
+    assert (free.verdict, free.required, free.observed) == ("CONTINUE", False, "53.1 % divergence")
+
+
+def asked(*values, extra=()):
+    ends = [(START + 15.0 * (k + 1), value) for k, value in enumerate(values)]
+    return [make_series({}, ends), *(make_series({"pod": "b"}, ends) for _ in extra)]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "values", "extra", "verdict", "words"),
+    [
+        ("within the limit", [12] * 8, (), "PASS", "value 12; allowed >= 10. Within the limit"),
+        ("three looks beyond it", [12] * 5 + [3] * 3, (), "FAIL", "value 3; allowed >= 10. Beyond the limit"),
+        ("two looks beyond it", [12] * 6 + [3] * 2, (), "CONTINUE", "value 3"),
+        ("too few looks", [12] * 2, (), "NO_DATA", "EmptyAnswer"),
+        ("NaN now", [12] * 7 + [float("nan")], (), "NO_DATA", "NotANumber"),
+        ("infinite now", [12] * 7 + [float("inf")], (), "NO_DATA", "NotANumber"),
+        ("always infinite", [float("inf")] * 8, (), "NO_DATA", "NotANumber"),
+        ("several series", [12] * 8, (1,), "NO_DATA", "SeveralSeries"),
+        ("nothing at all", [], (), "NO_DATA", "EmptyAnswer"),
+    ],
+)
+async def test_a_query_gate_is(sentence, values, extra, verdict, words):
+    gate = {"name": "orders", "type": "Query", "query": 'sum(x{v="{{version}}"})', "min": "10"}
+    found = await judged(gate, 121, gateway(121, stable=(9, 1), candidate=(9, 1)), values=asked(*values, extra=extra))
+    assert found.verdict == verdict, sentence
+    assert words in found.message
+
+
+async def test_a_query_gate_needs_the_servers_leave():
+    gate = {"name": "orders", "type": "Query", "query": "x", "min": "10"}
+    ledger = StoredLedger(gateway(121, stable=(9, 1), candidate=(9, 1)))
+    ledger.now, ledger.values = START + 121, asked(*[12] * 8)
+    found = await evaluator(ledger, allow_queries=False).evaluate(request_of(spec_of(gate)), START + 121)
+    assert found.gates[0].verdict == "NO_DATA"
+    assert "QueriesNotAllowed" in found.gates[0].message
+
+
+@BOTH
+async def test_during_the_bake_the_limit_is_stables_last_half_hour(method):
+    rec = Recording(scrapes(900), "traefik").growing(s.GATEWAY_HEARTBEAT, 0)
+    baking = rec.times > START + 300
+    for code, one, two in (("200", 98, 80), ("503", 2, 20)):
+        rec.growing(s.GATEWAY_REQUESTS, np.where(baking, 0, one), code=code, service=ROUTE_1)
+        growth = np.where(baking, two, one / 10)
+        rec.growing(s.GATEWAY_REQUESTS, growth, since=START, code=code, service=ROUTE_2)
+    request = request_of(spec_of({**ERRORS, "method": method}), bake_started_at=START + 300)
+    found = await look(request, 600, rec)
+    assert found.gates[0].verdict == "FAIL"
+    assert found.gates[0].limit == "<= 2.6 %"
+
+
+async def test_several_gates_leaning_bad_together_ask_for_a_rollback():
+    rec = gateway(900, stable=(190, 2), candidate=(38, 1))
+    spec = spec_of(ERRORS, {**ERRORS, "name": "more-errors"})
+    ledger = StoredLedger(rec)
+    judge = evaluator(ledger)
+    for at in range(31, 900, 15):
+        ledger.now = START + at
+        found = await judge.evaluate(request_of(spec), ledger.now)
+        if found.rollback:
+            break
+        assert not any(gate.verdict == "FAIL" for gate in found.gates)
+    assert found.rollback == "CombinedEvidence"
+    assert found.message.startswith("all gates together: evidence 1:")
+
+
+async def test_errors_that_no_backend_answers_for_are_a_warning():
+    rec = gateway(300, stable=(100, 0), candidate=(20, 0))
+    rec.growing(s.GATEWAY_ROUTER, 2, since=START, code="503", service="wrr")
+    found = await look(request_of(spec_of(ERRORS)), 300, rec)
+    assert any("5xx that reached neither version" in text for text in found.warnings)
+
+
+async def test_a_share_far_from_the_weight_is_a_warning():
+    found = await look(request_of(spec_of(ERRORS)), 300, gateway(300, stable=(100, 0), candidate=(100, 0)))
+    assert any("its weight is 5.0 %" in text for text in found.warnings)
+
+
+async def test_without_gates_the_series_of_stable_decide_which_hold():
+    recs = [gateway(300, stable=(100, 1), candidate=(20, 0)), dead_windows(300, "h1", stable=7, candidate=7)]
+    found = await look(request_of(spec_of()), 300, *recs)
+    assert found.default_gates == ("errors", "latency", "dead-neurons")
+    assert [gate.name for gate in found.gates] == ["errors", "latency", "dead-neurons"]
+
+
+async def test_recorded_default_gates_stay_though_the_series_are_gone():
+    recs = [gateway(300, stable=(100, 1), candidate=(20, 0))]
+    found = await look(request_of(spec_of(), default_gates=("errors", "accuracy")), 300, *recs)
+    assert [(gate.name, gate.verdict) for gate in found.gates][1] == ("accuracy", "NO_DATA")
+
+
+ROUTE_1 = "httproute-vision-digits-gw-infra-inference-ep-web-0-0123456789abcdef0123-svc-vision-digits-v1-0@kubernetesgateway"
+ROUTE_2 = ROUTE_1.replace("v1-0@", "v2-1@")

@@ -89,7 +89,7 @@ async def get_route(api: Api, namespace: str, name: str) -> RouteSeen | None:
 
 def _hint(error: Exception) -> str:
     hints = {
-        "ApiForbidden": "; ask for the role modelrollout-view in this namespace",
+        "ApiForbidden": "; ask for the role view in this namespace",
         "ApiUnauthorized": "; log in again, or choose another --context",
         "KindMissing": "; install the chart, or choose another --context",
         "ApiUnreachable": "; check the address in your kubeconfig",

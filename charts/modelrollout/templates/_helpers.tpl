@@ -1,0 +1,60 @@
+{{/* Name of everything the chart makes; it ends up in a Lease, so two releases in a namespace do not meet. */}}
+{{- define "modelrollout.name" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{/* Cluster-wide names carry the namespace too: another release may have the same name elsewhere. */}}
+{{- define "modelrollout.clusterName" -}}
+{{ printf "%s:%s" .Release.Namespace (include "modelrollout.name" .) }}
+{{- end }}
+
+{{- define "modelrollout.serviceAccount" -}}
+{{ .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "modelrollout.name" .) "default") }}
+{{- end }}
+
+{{- define "modelrollout.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{- define "modelrollout.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "modelrollout.labels" -}}
+{{ include "modelrollout.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{/* Pod Security "restricted", and nothing writable. */}}
+{{- define "modelrollout.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "modelrollout.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "modelrollout.env" -}}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: POD_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+{{- end }}
+
+{{/* Arguments that say which Lease and which namespaces are meant; the same for run and release. */}}
+{{- define "modelrollout.scope" -}}
+- --lease-name={{ include "modelrollout.name" . }}
+- --lease-duration={{ .Values.leaseDurationSeconds }}
+{{- range .Values.watch.namespaces }}
+- --namespace={{ . }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,41 @@
+{{/* What the operator may do where its ModelRollouts and their routes are. */}}
+{{- define "modelrollout.rules" -}}
+- apiGroups: [modelrollout.dev]
+  resources: [modelrollouts]
+  verbs: [get, list, watch, patch]
+- apiGroups: [modelrollout.dev]
+  resources: [modelrollouts/status]
+  verbs: [get, update, patch]
+- apiGroups: [modelrollout.dev]
+  resources: [modelrollouts/finalizers]
+  verbs: [update]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [get, list]
+- apiGroups: ["", events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- if .Values.snapshots.enabled }}
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, create, patch]
+{{- end }}
+{{- end }}
+
+{{- define "modelrollout.gatewayRules" -}}
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gateways]
+  verbs: [get]
+{{- end }}
+
+{{- define "modelrollout.subject" -}}
+- kind: ServiceAccount
+  name: {{ include "modelrollout.serviceAccount" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end }}

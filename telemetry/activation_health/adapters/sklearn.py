@@ -70,7 +70,10 @@ class WatchedMLP:
         classes: npt.NDArray[Any] | None = getattr(self._model, "classes_", None)
         if classes is None:
             return values.ravel() if values.shape[1] == 1 else values
+        chosen: npt.NDArray[Any]
         if self._model.out_activation_ == "softmax":
-            return np.take(classes, values.argmax(axis=1))
+            chosen = np.take(classes, values.argmax(axis=1))
+            return chosen
         likely = values > 0.5  # noqa: PLR2004 - a probability; binary has one output, multi-label several
-        return np.take(classes, likely[:, 0].astype(int)) if values.shape[1] == 1 else likely.astype(int)
+        chosen = np.take(classes, likely[:, 0].astype(int)) if values.shape[1] == 1 else likely.astype(int)
+        return chosen

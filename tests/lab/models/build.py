@@ -2,7 +2,8 @@
 
 `behaves_as` picks a behaviour by the number it has in the story:
 1 good, 2 trained longer and better, 3 as accurate as 2 with three quarters of a layer dead, 4 = 2 but slow,
-5 = 2 that emits NaN in some answers, 6 accuracy lost.
+5 = 2 that emits NaN in some answers, 6 accuracy lost. The convolutional network has 1, 2, and 3: as accurate as 1
+with four tenths of a layer's channels dead.
 """
 
 from __future__ import annotations
@@ -12,7 +13,19 @@ import shutil
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
-from tests.lab.models.training import BETTER, DEAD_UNITS, GOOD, INACCURATE, Training, weights
+import numpy as np
+
+from tests.lab.models.training import (
+    BETTER,
+    CONV_BETTER,
+    CONV_DEAD_UNITS,
+    CONV_GOOD,
+    DEAD_UNITS,
+    GOOD,
+    INACCURATE,
+    Training,
+    weights,
+)
 
 SERVING = Path(__file__).parent / "serving"
 
@@ -42,7 +55,7 @@ class Behaviour:
     settings: Settings = field(default_factory=Settings)
 
 
-BEHAVIOURS: dict[int, Behaviour] = {
+MLP: dict[int, Behaviour] = {
     1: Behaviour(GOOD),
     2: Behaviour(BETTER),
     3: Behaviour(DEAD_UNITS),
@@ -50,6 +63,8 @@ BEHAVIOURS: dict[int, Behaviour] = {
     5: Behaviour(BETTER, Settings(nan_share=0.2)),
     6: Behaviour(INACCURATE),
 }
+CONV: dict[int, Behaviour] = {1: Behaviour(CONV_GOOD), 2: Behaviour(CONV_BETTER), 3: Behaviour(CONV_DEAD_UNITS)}
+BEHAVIOURS = {"mlp": MLP, "conv": CONV}
 
 CONFIG = """\
 name: "{model}"
@@ -74,27 +89,50 @@ def build_repository(
     *,
     model: str = "digits",
     behaves_as: int | None = None,
+    network: str = "mlp",
+    training: Training | None = None,
+    kill: tuple[int, float] | None = None,
     **options: float | bool,
 ) -> Path:
     """Write `root`/`model`/`version` and its config.pbtxt; returns `root`, a Triton model repository.
 
-    `options` are Settings' fields and override those of the behaviour. Raises ValueError for an unknown one.
+    `network` is "mlp" or "conv". `training` puts other weights under the behaviour (a retrain: another seed).
+    `kill=(1, 0.2)` makes a fifth of the first hidden layer's units dead. `options` are Settings' fields and
+    override those of the behaviour. Raises ValueError for anything unknown.
     """
-    chosen = version if behaves_as is None else behaves_as
-    if chosen not in BEHAVIOURS:
-        raise ValueError(f"behaves_as={chosen} is unknown: use one of {sorted(BEHAVIOURS)}")
+    behaviour = _behaviour(network, version if behaves_as is None else behaves_as)
     unknown = set(options) - {one.name for one in fields(Settings)}
     if unknown:
         names = ", ".join(one.name for one in fields(Settings))
         raise ValueError(f"unknown option {min(unknown)!r}: use {names}")
-    behaviour = BEHAVIOURS[chosen]
     settings = replace(behaviour.settings, **options)  # type: ignore[arg-type]  # names were checked above
     folder = root / model / str(version)
     folder.mkdir(parents=True, exist_ok=True)
     (root / model / "config.pbtxt").write_text(
         CONFIG.format(model=model, version=version, instances=settings.instances)
     )
-    shutil.copyfile(weights(behaviour.training), folder / "weights.npz")
-    shutil.copyfile(SERVING / "mlp.py", folder / "model.py")
+    shutil.copyfile(weights(training or behaviour.training), folder / "weights.npz")
+    if kill is not None:
+        _kill(folder / "weights.npz", *kill)
+    shutil.copyfile(SERVING / f"{network}.py", folder / "model.py")
     (folder / "settings.json").write_text(json.dumps(asdict(settings), indent=1))
     return root
+
+
+def _behaviour(network: str, number: int) -> Behaviour:
+    if network not in BEHAVIOURS:
+        raise ValueError(f"network={network!r} is unknown: use one of {sorted(BEHAVIOURS)}")
+    if number not in BEHAVIOURS[network]:
+        raise ValueError(f"behaves_as={number} is unknown: use one of {sorted(BEHAVIOURS[network])}")
+    return BEHAVIOURS[network][number]
+
+
+def _kill(path: Path, layer: int, share: float) -> None:
+    """Make an evenly spread share of a hidden layer's units 0 on every input."""
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    width = arrays[f"b{layer - 1}"].size
+    doomed = np.linspace(0, width, round(width * share), endpoint=False).astype(int)
+    arrays[f"w{layer - 1}"][:, doomed] = 0
+    arrays[f"b{layer - 1}"][doomed] = -1
+    np.savez(path, **arrays)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pytest
 
+from tests.lab.models import conv_training
 from tests.lab.models.build import BEHAVIOURS, build_repository
 from tests.lab.models.data import holdout, split
 from tests.lab.models.training import BETTER, GOOD, weights
@@ -23,7 +24,7 @@ class Facts(NamedTuple):
 
 def facts_of(behaviour: int) -> Facts:
     """Hold-out accuracy and the share of units that are 0 on all 1,797 images, per hidden layer."""
-    with np.load(weights(BEHAVIOURS[behaviour].training)) as stored:
+    with np.load(weights(BEHAVIOURS["mlp"][behaviour].training)) as stored:
         arrays = {name: stored[name] for name in stored.files}
     train, x, _, y = split()
 
@@ -62,6 +63,40 @@ def test_v6_has_lost_its_accuracy() -> None:
     assert facts_of(6).accuracy < 0.5
 
 
+def conv_facts(behaviour: int) -> Facts:
+    """The same of the convolutional network; its units are channels."""
+    with np.load(weights(BEHAVIOURS["conv"][behaviour].training)) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    train, x, _, y = split()
+    images = np.concatenate([train, x]).reshape(-1, 1, 8, 8)
+    _, hidden_1, _, hidden_2, logits = conv_training.layers(arrays, images)
+    accuracy = float((logits[len(train) :].argmax(axis=1) == y).mean())
+    return Facts(accuracy, tuple(float((one == 0).all(axis=(0, 2, 3)).mean()) for one in (hidden_1, hidden_2)))
+
+
+def test_the_convolutional_v2_is_better_than_v1_and_both_are_alive() -> None:
+    stable, candidate = conv_facts(1), conv_facts(2)
+    assert stable.accuracy >= 0.9
+    assert candidate.accuracy >= stable.accuracy + 0.02
+    assert max(*stable.dead, *candidate.dead) < 0.05
+
+
+def test_the_convolutional_v3_is_as_accurate_as_v1_with_dead_channels() -> None:
+    stable, dead = conv_facts(1), conv_facts(3)
+    assert dead.accuracy >= stable.accuracy - 0.01
+    assert dead.dead[0] >= 0.3
+
+
+def test_killed_units_are_dead_in_their_layer_alone(tmp_path: Path) -> None:
+    build_repository(tmp_path, 8, behaves_as=2, kill=(1, 0.2))
+    with np.load(tmp_path / "digits/8/weights.npz") as stored, np.load(weights(BETTER)) as whole:
+        hidden = np.maximum(split()[0] @ stored["w0"] + stored["b0"], 0)
+        before = np.maximum(split()[0] @ whole["w0"] + whole["b0"], 0)
+        assert (stored["w1"] == whole["w1"]).all()
+    killed = (hidden == 0).all(axis=0) & ~(before == 0).all(axis=0)
+    assert 0.15 <= killed.mean() <= 0.2
+
+
 def test_v4_and_v5_carry_the_weights_of_v2_and_their_own_fault(tmp_path: Path) -> None:
     for version in (4, 5):
         build_repository(tmp_path / str(version), version)
@@ -87,7 +122,13 @@ def test_the_holdout_is_not_trained_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "options", "named"), [(9, {}, "behaves_as=9"), (1, {"speed": 1}, "'speed'")]
+    ("version", "options", "named"),
+    [
+        (9, {}, "behaves_as=9"),
+        (1, {"speed": 1}, "'speed'"),
+        (1, {"network": "rnn"}, "network='rnn'"),
+        (6, {"network": "conv"}, "behaves_as=6"),
+    ],
 )
 def test_unknown_options_are_named(tmp_path: Path, version: int, options: dict, named: str) -> None:
     with pytest.raises(ValueError, match=named):

@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from tests.lab.cache import cache_folder, locked
+from tests.lab.models import conv_training
 from tests.lab.models.data import split
 
 if TYPE_CHECKING:
@@ -26,12 +27,16 @@ RECIPE = 1
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What determines the weights: MLPClassifier (128, 64), ReLU, on the training split."""
+    """What determines the weights, on the training split.
+
+    `network` "mlp": scikit-learn's MLPClassifier (128, 64), ReLU; "conv": conv_training's, solver "sgd" alone.
+    """
 
     solver: str
     learning_rate: float
     epochs: int
     seed: int = 1
+    network: str = "mlp"
 
     def key(self) -> str:
         facts = {**asdict(self), "recipe": RECIPE, "sklearn": sklearn.__version__}
@@ -42,12 +47,15 @@ GOOD = Training("sgd", 0.05, 5)
 BETTER = Training("sgd", 0.05, 60)
 DEAD_UNITS = Training("adam", 0.05, 20)
 INACCURATE = Training("adam", 0.3, 20)
+CONV_GOOD = Training("sgd", 0.01, 2, network="conv")
+CONV_BETTER = Training("sgd", 0.01, 15, network="conv")
+CONV_DEAD_UNITS = Training("sgd", 0.13, 20, network="conv")
 
 
 def weights(training: Training) -> Path:
     """The .npz of this training (w0, b0, w1, ... as float32), trained now if it never was."""
     folder = cache_folder() / "models"
-    path = folder / f"digits-{training.key()}.npz"
+    path = folder / f"{training.network}-{training.key()}.npz"
     if not path.exists():
         with locked(f"model-{training.key()}"):
             if not path.exists():
@@ -60,6 +68,9 @@ def weights(training: Training) -> Path:
 
 def _train(training: Training) -> dict[str, np.ndarray]:
     x, _, y, _ = split()
+    if training.network == "conv":
+        options = {"learning_rate": training.learning_rate, "epochs": training.epochs, "seed": training.seed}
+        return {name: array.astype(np.float32) for name, array in conv_training.train(x, y, **options).items()}
     model = MLPClassifier(
         (128, 64),
         activation="relu",

@@ -204,7 +204,8 @@ def _promise(text: str) -> float:
 class _File(BaseModel):
     """A file that holds one gate."""
 
-    gate: Gate
+    gates: list[Gate]
+    """A list, as in the resource, so that problems are described alike."""
 
 
 def _gate(path: Path) -> CountGate:
@@ -223,10 +224,11 @@ def _count_gate(path: Path, raw: Any) -> CountGate:
     if isinstance(raw, dict):
         raw = {"name": "gate", **raw}  # the name says nothing here
     try:
-        gate = _File.model_validate_json(json.dumps({"gate": raw}, default=str), strict=True, by_name=False).gate
+        text = json.dumps({"gates": [raw]}, default=str)
+        gate = _File.model_validate_json(text, strict=True, by_name=False).gates[0]
     except ValidationError as error:
-        text = "; ".join(problem.sentence for problem in problems_of(error, _File, ""))
-        raise Failure(f"{path}: {text}") from error
+        found = [problem.sentence.replace("gates[0]", "gate", 1) for problem in problems_of(error, _File, "")]
+        raise Failure(f"{path}: {'; '.join(found)}") from error
     if not isinstance(gate, ErrorRateGate | AccuracyGate | NonFiniteGate):
         raise Failure(
             f"{path}: gate.type is {gate.type}: judge replays count gates, so use ErrorRate, Accuracy or NonFinite"

@@ -25,10 +25,20 @@ MODELROLLOUT_LAB_KEEP=1 keeps the logs in .lab/ after the end.
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.lab", description=__doc__, epilog=EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--serve", type=int, nargs="*", default=[], metavar="VERSION",
-                        help="serve these versions of the digits model in namespace `vision` (1 to 6)")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.lab",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--serve",
+        type=int,
+        nargs="*",
+        default=[],
+        metavar="VERSION",
+        help="serve these versions of the digits model in namespace `vision` (1 to 6)",
+    )
     parser.add_argument("--controllers", action="store_true", help="run garbage collection and namespace deletion too")
     parser.add_argument("--scrape", type=float, default=1.0, metavar="S", help="Prometheus's scrape interval (1.0)")
     parser.add_argument("--owner", type=int, metavar="PID", help="end when this process has ended, too")
@@ -44,9 +54,12 @@ def main() -> None:
             scenario.serve(*given.serve)
             scenario.split({version: 100 if version == given.serve[0] else 0 for version in given.serve})
         site = lab.site
-        print(f"kubeconfig   {site.kubeconfig}\nAPI server   {site.api}\ngateway      http://{site.gateway}\n"
-              f"gateway's    http://{site.gateway_metrics}/metrics\nPrometheus   {site.prometheus}\n"
-              f"logs         {site.folder}\nCtrl-C ends it.", flush=True)
+        print(
+            f"kubeconfig   {site.kubeconfig}\nAPI server   {site.api}\ngateway      http://{site.gateway}\n"
+            f"gateway's    http://{site.gateway_metrics}/metrics\nPrometheus   {site.prometheus}\n"
+            f"logs         {site.folder}\nCtrl-C ends it.",
+            flush=True,
+        )
         if given.site:
             half = given.site.with_suffix(".half")
             shutil.copy(site.folder / "site.json", half)

@@ -1,4 +1,4 @@
-"""The API server under test is a real one: taken from $KUBEBUILDER_ASSETS, else built once from Debian's source package.
+"""The API server under test is a real one: from $KUBEBUILDER_ASSETS, else built once from Debian's source package.
 
 Two of the tree's vendored files do not survive a Go newer than the one they were written for; both are mended
 before the build (see `mend_reflect2` and `mend_nil_check`). `python -m tests.lab.apiserver_build` builds by hand.
@@ -66,18 +66,32 @@ def _build(folder: Path) -> None:
 
 
 def _download(work: Path, log: Path) -> Path:
-    """Fetch the source package through apt (which verifies its signature) with private lists, and return the tarball."""
+    """Fetch the source package through apt (which verifies its signature) with private lists; returns the tarball."""
     sources = work / "sources.list"
     sources.write_text("".join(f"deb-src {line}\n" for line in _source_lines()))
     for part in ("lists/partial", "cache/archives/partial"):
         (work / part).mkdir(parents=True)
-    apt = ["apt-get", "-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=/dev/null",
-           "-o", f"Dir::State::Lists={work / 'lists'}", "-o", f"Dir::Cache={work / 'cache'}"]
+    apt = [
+        "apt-get",
+        "-o",
+        f"Dir::Etc::SourceList={sources}",
+        "-o",
+        "Dir::Etc::SourceParts=/dev/null",
+        "-o",
+        f"Dir::State::Lists={work / 'lists'}",
+        "-o",
+        f"Dir::Cache={work / 'cache'}",
+    ]
     if os.geteuid() == 0:
         apt += ["-o", "APT::Sandbox::User=root"]
     progress.run("reading the list of source packages", [*apt, "update"], log, cwd=work, deadline=300)
-    progress.run("fetching the Kubernetes source package", [*apt, "source", "--download-only", "kubernetes"], log,
-                 cwd=work, deadline=600)
+    progress.run(
+        "fetching the Kubernetes source package",
+        [*apt, "source", "--download-only", "kubernetes"],
+        log,
+        cwd=work,
+        deadline=600,
+    )
     tarballs = sorted(work.glob("kubernetes_*.orig.tar.*"))
     tarballs = [path for path in tarballs if path.suffix != ".asc"]
     if not tarballs:
@@ -88,16 +102,22 @@ def _download(work: Path, log: Path) -> Path:
 def _source_lines() -> list[str]:
     """deb-src lines for the Debian archives this system already installs from."""
     form = "$(REPO_URI)|$(CODENAME)|$(COMPONENT)|$(ORIGIN)"
-    found = subprocess.run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"],
-                           check=True, capture_output=True, text=True).stdout.split()
+    found = subprocess.run(
+        ["apt-get", "indextargets", "--format", form, "Created-By: Packages"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
     option = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
     lines = []
     for uri, codename, component, origin in (line.split("|", 3) for line in found):
         if origin == "Debian" and component == "main":
             lines.append(f"{option}{uri} {codename} {component}")
     if not lines:
-        raise RuntimeError("no Debian archive is configured for apt; set KUBEBUILDER_ASSETS to a folder with "
-                           "etcd and kube-apiserver instead")
+        raise RuntimeError(
+            "no Debian archive is configured for apt; set KUBEBUILDER_ASSETS to a folder with "
+            "etcd and kube-apiserver instead"
+        )
     return lines
 
 
@@ -133,8 +153,13 @@ def mend_nil_check(tree: Path) -> None:
 
 def _go_environment(work: Path) -> dict[str, str]:
     env = {key: value for key, value in os.environ.items() if not key.startswith(("GO", "CGO"))}
-    return env | {"GO111MODULE": "off", "CGO_ENABLED": "0", "GOPATH": str(work / "go"),
-                  "GOCACHE": str(work / "gocache"), "GOFLAGS": ""}
+    return env | {
+        "GO111MODULE": "off",
+        "CGO_ENABLED": "0",
+        "GOPATH": str(work / "go"),
+        "GOCACHE": str(work / "gocache"),
+        "GOFLAGS": "",
+    }
 
 
 def _compile(binary: str, tree: Path, folder: Path, log: Path, env: dict[str, str]) -> None:

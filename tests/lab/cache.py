@@ -1,4 +1,4 @@
-"""What is built or installed once per user is kept in one cache folder, and only one builder works on a part at a time."""
+"""What is built or installed once per user is kept in one cache folder; one builder works on a part at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOCK_DEADLINE = 1800.0
 
 
 def cache_folder() -> Path:
-    """The lab's cache: $MODELROLLOUT_LAB_CACHE, else $XDG_CACHE_HOME/modelrollout-lab, else ~/.cache/modelrollout-lab."""
+    """$MODELROLLOUT_LAB_CACHE, else modelrollout-lab in $XDG_CACHE_HOME or in ~/.cache; made if missing."""
     named = os.environ.get("MODELROLLOUT_LAB_CACHE")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = Path(named) if named else base / "modelrollout-lab"

@@ -1,4 +1,4 @@
-"""Everything that speaks for the API server shows one certificate of the lab's own authority, so clients can verify it."""
+"""Whatever speaks for the API server shows one certificate of the lab's own authority, so clients can verify it."""
 
 from __future__ import annotations
 

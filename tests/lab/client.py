@@ -7,7 +7,7 @@ import json
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
@@ -38,9 +38,15 @@ def bodies(batch: int, *, labels: bool = True) -> list[bytes]:
     rows, truth = holdout()
     made = []
     for start in range(0, len(rows) - batch + 1, batch):
-        x, y = rows[start:start + batch], truth[start:start + batch]
-        inputs: list[dict[str, Any]] = [{"name": "X", "datatype": "FP32", "shape": [batch, x.shape[1]],
-                                         "data": [round(float(value), 4) for value in x.ravel()]}]
+        x, y = rows[start : start + batch], truth[start : start + batch]
+        inputs: list[dict[str, Any]] = [
+            {
+                "name": "X",
+                "datatype": "FP32",
+                "shape": [batch, x.shape[1]],
+                "data": [round(float(value), 4) for value in x.ravel()],
+            }
+        ]
         if labels:
             inputs.append({"name": "LABEL", "datatype": "INT32", "shape": [batch], "data": y.tolist()})
         # Without named outputs Triton sends all of them; the class is enough for a client.
@@ -51,8 +57,18 @@ def bodies(batch: int, *, labels: bool = True) -> list[bytes]:
 class LoadClient:
     """`rate` requests a second, open loop: a slow server does not slow the sending. A context manager."""
 
-    def __init__(self, background: Background, url: str, host: str, *, rate: float = 50.0, batch: int = 4,
-                 labels: bool = True, timeout: float = 5.0, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        background: Background,
+        url: str,
+        host: str,
+        *,
+        rate: float = 50.0,
+        batch: int = 4,
+        labels: bool = True,
+        timeout: float = 5.0,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         self._background, self._url = background, url
         self._headers = {"Host": host, "Content-Type": "application/json"} | (headers or {})
         self._rate, self._timeout = rate, timeout
@@ -61,7 +77,7 @@ class LoadClient:
         self._stopping = False
         self.answers: list[Answer] = []
 
-    def start(self) -> LoadClient:
+    def start(self) -> Self:
         self._stopping = False
         self._sender = self._background.spawn(self._send_all())
         return self
@@ -73,7 +89,7 @@ class LoadClient:
             self._sender.result(self._timeout + 10)
             self._sender = None
 
-    def __enter__(self) -> LoadClient:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""etcd and the API server (RBAC real) start together and are reached with tokens; nothing is anonymous or unencrypted."""
+"""etcd and the API server (RBAC real) start together; the server is reached by TLS and tokens, never anonymously."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class ControlPlane:
         self.port = free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=certificates.client_context()))
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=certificates.client_context())
+        )
         self.processes: list[Process] = []
 
     def start(self) -> None:
@@ -42,12 +43,23 @@ class ControlPlane:
 
     def start_controllers(self, kubeconfig: Path) -> None:
         """Start the controllers that deletion needs: garbage collection and namespaces."""
-        manager = Process("kube-controller-manager", [
-            str(kube_binary("kube-controller-manager")), f"--kubeconfig={kubeconfig}", "--leader-elect=false",
-            "--controllers=garbagecollector,namespace", "--bind-address=127.0.0.1", f"--secure-port={free_port()}",
-            "--port=0", f"--cert-dir={self.folder / 'controllers'}",
-            f"--authentication-kubeconfig={kubeconfig}", f"--authorization-kubeconfig={kubeconfig}",
-        ], self.folder, self.mark)
+        manager = Process(
+            "kube-controller-manager",
+            [
+                str(kube_binary("kube-controller-manager")),
+                f"--kubeconfig={kubeconfig}",
+                "--leader-elect=false",
+                "--controllers=garbagecollector,namespace",
+                "--bind-address=127.0.0.1",
+                f"--secure-port={free_port()}",
+                "--port=0",
+                f"--cert-dir={self.folder / 'controllers'}",
+                f"--authentication-kubeconfig={kubeconfig}",
+                f"--authorization-kubeconfig={kubeconfig}",
+            ],
+            self.folder,
+            self.mark,
+        )
         self.processes.append(manager)
 
     def stop(self) -> None:
@@ -65,30 +77,50 @@ class ControlPlane:
     def _etcd_command(self) -> list[str]:
         url, peer = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{free_port()}"
         # Nothing in a lab outlives it, so there is no point in waiting for the disk.
-        return [_etcd(), "--unsafe-no-fsync", f"--data-dir={self.folder / 'etcd'}", "--log-level=warn",
-                f"--listen-client-urls={url}", f"--advertise-client-urls={url}", f"--listen-peer-urls={peer}",
-                f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}"]
+        return [
+            _etcd(),
+            "--unsafe-no-fsync",
+            f"--data-dir={self.folder / 'etcd'}",
+            "--log-level=warn",
+            f"--listen-client-urls={url}",
+            f"--advertise-client-urls={url}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+        ]
 
     def _write_keys_and_tokens(self) -> None:
-        subprocess.run(["openssl", "genrsa", "-out", str(self.folder / "sa.key"), "2048"], check=True,
-                       capture_output=True)
+        subprocess.run(
+            ["openssl", "genrsa", "-out", str(self.folder / "sa.key"), "2048"], check=True, capture_output=True
+        )
         tokens = self.folder / "tokens.csv"
         tokens.write_text(f'{self.admin_token},lab-admin,lab-admin,"system:masters"\n')
         tokens.chmod(0o600)
 
     def _apiserver_command(self) -> list[str]:
         key = self.folder / "sa.key"
-        return [str(kube_binary("kube-apiserver")), f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
-                "--bind-address=127.0.0.1", f"--secure-port={self.port}",
-                # Required, and it may not be a loopback address; with the reconciler off nobody connects to it.
-                "--advertise-address=10.77.0.1", "--endpoint-reconciler-type=none",
-                f"--tls-cert-file={self.certificates.certificate}", f"--tls-private-key-file={self.certificates.key}",
-                "--service-account-issuer=https://kubernetes.default.svc", "--api-audiences=api",
-                f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}",
-                f"--token-auth-file={self.folder / 'tokens.csv'}", "--authorization-mode=RBAC",
-                "--anonymous-auth=false", "--service-cluster-ip-range=10.78.0.0/16",
-                # There are no Pods to mount tokens into, and no controller that would make them.
-                "--disable-admission-plugins=ServiceAccount", "--profiling=false"]
+        return [
+            str(kube_binary("kube-apiserver")),
+            f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self.port}",
+            # Required, and it may not be a loopback address; with the reconciler off nobody connects to it.
+            "--advertise-address=10.77.0.1",
+            "--endpoint-reconciler-type=none",
+            f"--tls-cert-file={self.certificates.certificate}",
+            f"--tls-private-key-file={self.certificates.key}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--api-audiences=api",
+            f"--service-account-key-file={key}",
+            f"--service-account-signing-key-file={key}",
+            f"--token-auth-file={self.folder / 'tokens.csv'}",
+            "--authorization-mode=RBAC",
+            "--anonymous-auth=false",
+            "--service-cluster-ip-range=10.78.0.0/16",
+            # There are no Pods to mount tokens into, and no controller that would make them.
+            "--disable-admission-plugins=ServiceAccount",
+            "--profiling=false",
+        ]
 
 
 def _etcd() -> str:
@@ -97,6 +129,7 @@ def _etcd() -> str:
         return str(Path(assets) / "etcd")
     found = shutil.which("etcd")
     if found is None:
-        raise FileNotFoundError("etcd is not installed; run `python -m tests.lab.provision` as root, or set "
-                                "KUBEBUILDER_ASSETS")
+        raise FileNotFoundError(
+            "etcd is not installed; run `python -m tests.lab.provision` as root, or set KUBEBUILDER_ASSETS"
+        )
     return found

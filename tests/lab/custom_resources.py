@@ -39,16 +39,32 @@ def gateway_api() -> list[dict[str, Any]]:
 def _definition(kind: str, plural: str, scope: str, versions: list[str]) -> dict[str, Any]:
     schema = yaml.safe_load((HERE / "crds/httproute-schema.yaml").read_text()) if kind == "HTTPRoute" else _OPEN
     return {
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{GROUP}", "annotations": {
-            # The API server wants this on every definition in a *.k8s.io group.
-            "api-approved.kubernetes.io": "unapproved, a subset for tests",
-            "gateway.networking.k8s.io/bundle-version": "v1.4.0", "gateway.networking.k8s.io/channel": "standard"}},
-        "spec": {"group": GROUP, "scope": scope,
-                 "names": {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"},
-                 "versions": [{"name": name, "served": True, "storage": name == versions[-1],
-                               "schema": {"openAPIV3Schema": schema}, "subresources": {"status": {}}}
-                              for name in versions]},
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": f"{plural}.{GROUP}",
+            "annotations": {
+                # The API server wants this on every definition in a *.k8s.io group.
+                "api-approved.kubernetes.io": "unapproved, a subset for tests",
+                "gateway.networking.k8s.io/bundle-version": "v1.4.0",
+                "gateway.networking.k8s.io/channel": "standard",
+            },
+        },
+        "spec": {
+            "group": GROUP,
+            "scope": scope,
+            "names": {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"},
+            "versions": [
+                {
+                    "name": name,
+                    "served": True,
+                    "storage": name == versions[-1],
+                    "schema": {"openAPIV3Schema": schema},
+                    "subresources": {"status": {}},
+                }
+                for name in versions
+            ],
+        },
     }
 
 
@@ -57,6 +73,10 @@ def install(kube: Kube) -> None:
     own = [body for body in yaml.safe_load_all(OWN.read_text()) if body] if OWN.is_file() else []
     for body in [*gateway_api(), *own]:
         kube.create(body)
-    kube.wait_served([
-        f"/apis/{body['spec']['group']}/{version['name']}/{body['spec']['names']['plural']}"
-        for body in [*gateway_api(), *own] for version in body["spec"]["versions"]])
+    kube.wait_served(
+        [
+            f"/apis/{body['spec']['group']}/{version['name']}/{body['spec']['names']['plural']}"
+            for body in [*gateway_api(), *own]
+            for version in body["spec"]["versions"]
+        ]
+    )

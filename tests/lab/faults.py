@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
@@ -59,10 +58,12 @@ class Rule:
     used: int = 0
 
     def matches(self, exchange: Exchange) -> bool:
-        return ((self.times is None or self.used < self.times)
-                and re.fullmatch(self.method, exchange.method) is not None
-                and re.search(self.path, exchange.path) is not None
-                and (self.when is None or self.when(exchange)))
+        return (
+            (self.times is None or self.used < self.times)
+            and re.fullmatch(self.method, exchange.method) is not None
+            and re.search(self.path, exchange.path) is not None
+            and (self.when is None or self.when(exchange))
+        )
 
 
 @dataclass(slots=True)
@@ -97,14 +98,21 @@ class FaultProxy(Proxy):
         """Idempotent."""
         self._background.run(self.stop())
 
-    def __enter__(self) -> FaultProxy:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def add(self, fault: Fault, *, method: str = ".*", path: str = "", times: int | None = None,
-            when: Callable[[Exchange], bool] | None = None) -> Rule:
+    def add(
+        self,
+        fault: Fault,
+        *,
+        method: str = ".*",
+        path: str = "",
+        times: int | None = None,
+        when: Callable[[Exchange], bool] | None = None,
+    ) -> Rule:
         """Add a rule; `rule.used` counts how often it applied."""
         rule = Rule(fault, method, path, times, when)
         self._rules = [*self._rules, rule]
@@ -122,8 +130,11 @@ class FaultProxy(Proxy):
 
     def requests(self, *, method: str = ".*", path: str = "", since: float = 0.0) -> list[Seen]:
         """Recorded requests whose method and path match the regular expressions, watches included."""
-        return [each for each in list(self.seen) if each.at >= since and re.fullmatch(method, each.method)
-                and re.search(path, each.path)]
+        return [
+            each
+            for each in list(self.seen)
+            if each.at >= since and re.fullmatch(method, each.method) and re.search(path, each.path)
+        ]
 
     def writes(self, since: float = 0.0) -> list[Seen]:
         return [each for each in list(self.seen) if each.at >= since and each.method in WRITES]
@@ -143,8 +154,9 @@ class FaultProxy(Proxy):
         rule.used += 1
         fault = seen.fault = rule.fault
         if fault.rewrite is not None:
-            exchange.headers = {key: value for key, value in exchange.headers.items()
-                                if key.lower() != "accept-encoding"}
+            exchange.headers = {
+                key: value for key, value in exchange.headers.items() if key.lower() != "accept-encoding"
+            }
         if fault.delay:
             await asyncio.sleep(fault.delay)
         if fault.status is not None:

@@ -35,16 +35,30 @@ class Gateway:
     def start(self) -> None:
         """Return when the process answers /ping; routes follow as their objects appear."""
         provider = "--providers.kubernetesgateway"
-        self.process = Process("traefik", [
-            _traefik(), f"--entrypoints.{ENTRYPOINT}.address={self.address}",
-            f"--entrypoints.traefik.address={self.metrics}", "--ping=true",
-            f"{provider}=true", f"{provider}.endpoint={self._api}", f"{provider}.certauthfilepath={self._authority}",
-            f"{provider}.token={self._token}", f"{provider}.statusaddress.ip=127.0.0.1",
-            "--providers.providersthrottleduration=100ms",
-            "--metrics.prometheus=true", "--metrics.prometheus.addrouterslabels=true",
-            f"--metrics.prometheus.buckets={','.join(str(bound) for bound in BUCKETS)}",
-            "--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=INFO", "--log.nocolor=true",
-        ], self._folder, self._mark)
+        self.process = Process(
+            "traefik",
+            [
+                _traefik(),
+                f"--entrypoints.{ENTRYPOINT}.address={self.address}",
+                f"--entrypoints.traefik.address={self.metrics}",
+                "--ping=true",
+                f"{provider}=true",
+                f"{provider}.endpoint={self._api}",
+                f"{provider}.certauthfilepath={self._authority}",
+                f"{provider}.token={self._token}",
+                f"{provider}.statusaddress.ip=127.0.0.1",
+                "--providers.providersthrottleduration=100ms",
+                "--metrics.prometheus=true",
+                "--metrics.prometheus.addrouterslabels=true",
+                f"--metrics.prometheus.buckets={','.join(str(bound) for bound in BUCKETS)}",
+                "--global.checknewversion=false",
+                "--global.sendanonymoususage=false",
+                "--log.level=INFO",
+                "--log.nocolor=true",
+            ],
+            self._folder,
+            self._mark,
+        )
         self.process.wait_ready(lambda: answers(f"http://{self.metrics}/ping"))
 
     def stop(self) -> None:
@@ -52,15 +66,23 @@ class Gateway:
 
 
 def gateway_class() -> dict[str, Any]:
-    return {"apiVersion": f"{GROUP}/v1", "kind": "GatewayClass", "metadata": {"name": CLASS},
-            "spec": {"controllerName": CONTROLLER}}
+    return {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "GatewayClass",
+        "metadata": {"name": CLASS},
+        "spec": {"controllerName": CONTROLLER},
+    }
 
 
 def gateway_object(namespace: str, name: str, port: int) -> dict[str, Any]:
     """A Gateway that routes of all namespaces may use."""
     listener = {"name": LISTENER, "protocol": "HTTP", "port": port, "allowedRoutes": {"namespaces": {"from": "All"}}}
-    return {"apiVersion": f"{GROUP}/v1", "kind": "Gateway", "metadata": {"name": name, "namespace": namespace},
-            "spec": {"gatewayClassName": CLASS, "listeners": [listener]}}
+    return {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "Gateway",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"gatewayClassName": CLASS, "listeners": [listener]},
+    }
 
 
 def _traefik() -> str:

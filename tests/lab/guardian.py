@@ -29,8 +29,13 @@ class Guardian:
         self._owner.write_text(json.dumps({"pid": me.pid, "started": me.create_time(), "mark": mark}))
         with (folder / "guardian.log").open("ab") as log:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "tests.lab.guardian", mark, str(folder)], cwd=ROOT, stdin=subprocess.PIPE,
-                stdout=log, stderr=log, start_new_session=True)
+                [sys.executable, "-m", "tests.lab.guardian", mark, str(folder)],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     @property
     def pid(self) -> int:

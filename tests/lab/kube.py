@@ -20,7 +20,9 @@ MANAGER = "lab"
 def write_kubeconfig(path: Path, server: str, authority: Path, token: str, *, namespace: str = "default") -> Path:
     """A kubeconfig for one token; readable by its owner only."""
     content = {
-        "apiVersion": "v1", "kind": "Config", "current-context": "lab",
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "lab",
         "clusters": [{"name": "lab", "cluster": {"server": server, "certificate-authority": str(authority)}}],
         "users": [{"name": "lab", "user": {"token": token}}],
         "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab", "namespace": namespace}}],
@@ -50,12 +52,14 @@ class Kube:
         """Server-side apply, in order, forced: the lab owns what it writes."""
         for body in bodies:
             self.resource(body["apiVersion"], body["kind"]).server_side_apply(
-                body=body, field_manager=MANAGER, force_conflicts=True, _request_timeout=10)
+                body=body, field_manager=MANAGER, force_conflicts=True, _request_timeout=10
+            )
 
     def create(self, body: dict[str, Any]) -> None:
         """A plain POST: unlike apply it lets an old API server drop fields that it does not know."""
         self.resource(body["apiVersion"], body["kind"]).create(
-            body=body, namespace=body["metadata"].get("namespace"), field_manager=MANAGER, _request_timeout=10)
+            body=body, namespace=body["metadata"].get("namespace"), field_manager=MANAGER, _request_timeout=10
+        )
 
     def get(self, api_version: str, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
         """The object, or None where there is none."""
@@ -71,8 +75,14 @@ class Kube:
 
     def merge(self, api_version: str, kind: str, namespace: str | None, name: str, patch: dict[str, Any]) -> None:
         """A JSON merge patch."""
-        self.resource(api_version, kind).patch(body=patch, name=name, namespace=namespace, _request_timeout=10,
-                                               content_type="application/merge-patch+json", field_manager=MANAGER)
+        self.resource(api_version, kind).patch(
+            body=patch,
+            name=name,
+            namespace=namespace,
+            _request_timeout=10,
+            content_type="application/merge-patch+json",
+            field_manager=MANAGER,
+        )
 
     def delete(self, api_version: str, kind: str, namespace: str | None, name: str) -> None:
         """Ask for deletion; an object that is not there is deleted."""
@@ -89,9 +99,11 @@ class Kube:
 
     def service_account_token(self, namespace: str, name: str, seconds: int = 86400) -> str:
         """A token of an existing ServiceAccount through the TokenRequest API."""
-        body = client.AuthenticationV1TokenRequest(spec=client.V1TokenRequestSpec(
-            audiences=["api"], expiration_seconds=seconds))
+        body = client.AuthenticationV1TokenRequest(
+            spec=client.V1TokenRequestSpec(audiences=["api"], expiration_seconds=seconds)
+        )
         made = client.CoreV1Api(self._client).create_namespaced_service_account_token(name, namespace, body)
+        assert made.status is not None
         return str(made.status.token)
 
     def wait_served(self, paths: Sequence[str], deadline: float = 30.0) -> None:

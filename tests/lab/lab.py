@@ -7,8 +7,7 @@ import secrets
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from tests.lab import custom_resources, gateway, provision
 from tests.lab.certificates import Certificates
@@ -39,7 +38,7 @@ class Lab:
         self._processes: list[Process] = []
         self._member: Member | None = None
 
-    def start(self) -> Lab:
+    def start(self) -> Self:
         """Return when the API server, the gateway and Prometheus answer (5 to 10 s once all is built)."""
         provision.provision()
         (ROOT / ".lab").mkdir(exist_ok=True)
@@ -60,27 +59,49 @@ class Lab:
         shim = free_port()
         api = f"https://127.0.0.1:{shim}"
         self.gateway = gateway.Gateway(self.folder, self.mark, api, certificates.authority, self.control.admin_token)
-        self.prometheus = Prometheus(self.folder / "prometheus", self.mark, gateway=self.gateway.metrics,
-                                     targets=self.folder / "targets", scrape=self._scrape)
+        self.prometheus = Prometheus(
+            self.folder / "prometheus",
+            self.mark,
+            gateway=self.gateway.metrics,
+            targets=self.folder / "targets",
+            scrape=self._scrape,
+        )
         with ThreadPoolExecutor(4) as pool:
-            beside = [pool.submit(self.prometheus.start), pool.submit(self._start_shim, shim, certificates),
-                      pool.submit(model_python, self.folder / "python", triton_installation())]
+            beside = [
+                pool.submit(self.prometheus.start),
+                pool.submit(self._start_shim, shim, certificates),
+                pool.submit(model_python, self.folder / "python", triton_installation()),
+            ]
             self.control.start()
             for each in beside:
                 each.result(60)
-        kubeconfig = write_kubeconfig(self.folder / "kubeconfig", api, certificates.authority,
-                                      self.control.admin_token)
+        kubeconfig = write_kubeconfig(self.folder / "kubeconfig", api, certificates.authority, self.control.admin_token)
         self.site = Site(
-            folder=self.folder, mark=self.mark, api=api, bare_api=self.control.url, authority=certificates.authority,
-            admin_token=self.control.admin_token, kubeconfig=kubeconfig, gateway=self.gateway.address,
-            gateway_metrics=self.gateway.metrics, prometheus=self.prometheus.url, targets=self.prometheus.targets,
-            model_python=self.folder / "python")
+            folder=self.folder,
+            mark=self.mark,
+            api=api,
+            bare_api=self.control.url,
+            authority=certificates.authority,
+            admin_token=self.control.admin_token,
+            kubeconfig=kubeconfig,
+            gateway=self.gateway.address,
+            gateway_metrics=self.gateway.metrics,
+            prometheus=self.prometheus.url,
+            targets=self.prometheus.targets,
+            model_python=self.folder / "python",
+        )
         self.site.write()
         self._populate()
 
     def _start_shim(self, port: int, certificates: Certificates) -> None:
-        command = [sys.executable, "-m", "tests.lab.shim", f"--upstream={self.control.url}", f"--port={port}",
-                   f"--certificates={certificates.authority.parent}"]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.lab.shim",
+            f"--upstream={self.control.url}",
+            f"--port={port}",
+            f"--certificates={certificates.authority.parent}",
+        ]
         shim = Process("shim", command, self.folder, self.mark, env={"PYTHONPATH": str(ROOT)})
         self._processes.append(shim)
         shim.wait_ready(lambda: answers_tls(port, certificates.client_context()))
@@ -90,8 +111,11 @@ class Lab:
         kube = self._member.kube
         custom_resources.install(kube)
         namespace, name = SHARED_GATEWAY
-        kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-                   gateway.gateway_class(), gateway.gateway_object(namespace, name, self.gateway.port))
+        kube.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+            gateway.gateway_class(),
+            gateway.gateway_object(namespace, name, self.gateway.port),
+        )
         if self._controllers:
             self.control.start_controllers(self.site.kubeconfig)
         self.gateway.start()
@@ -122,8 +146,11 @@ class Lab:
             self._remove_folder()
 
     def _stop_processes(self) -> None:
-        first = [part.process for part in (getattr(self, "gateway", None), getattr(self, "prometheus", None))
-                 if part is not None and hasattr(part, "process")]
+        first = [
+            part.process
+            for part in (getattr(self, "gateway", None), getattr(self, "prometheus", None))
+            if part is not None and hasattr(part, "process")
+        ]
         for process in [*first, *self._processes]:
             process.ask_to_stop()
         for process in [*first, *self._processes]:
@@ -135,15 +162,20 @@ class Lab:
         if not (self.keep or os.environ.get("MODELROLLOUT_LAB_KEEP")):
             shutil.rmtree(self.folder, ignore_errors=True)
             return
-        for bulky in (self.folder / "etcd", self.folder / "python", self.folder / "models",
-                      *self.folder.glob("prometheus*/data")):
+        for bulky in (
+            self.folder / "etcd",
+            self.folder / "python",
+            self.folder / "models",
+            *self.folder.glob("prometheus*/data"),
+        ):
             shutil.rmtree(bulky, ignore_errors=True)
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         # After a failure the logs are worth more than a tidy folder.
         self.keep = self.keep or kind is not None
         self.stop()

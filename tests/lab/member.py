@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Member:
-    """The lab's owner has one (`lab.member`); another process joins with `Member(Site.read(path))`. Close with `leave`."""
+    """The owner has one (`lab.member`); another process joins with `Member(Site.read(path))`; end with `leave`."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -63,8 +63,13 @@ class Member:
 
     def another_prometheus(self, name: str, *, scrape: float = 1.0) -> Prometheus:
         """A Prometheus of one's own on the same targets, so that stopping it disturbs nobody else."""
-        made = Prometheus(self.site.folder / f"prometheus-{name}", self.site.mark, gateway=self.site.gateway_metrics,
-                          targets=self.site.targets, scrape=scrape)
+        made = Prometheus(
+            self.site.folder / f"prometheus-{name}",
+            self.site.mark,
+            gateway=self.site.gateway_metrics,
+            targets=self.site.targets,
+            scrape=scrape,
+        )
         made.start()
         self._others.append(made.stop)
         return made

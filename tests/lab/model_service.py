@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class ModelService:
     """Service `name` in `namespace`, `servers` behind it, one Prometheus target per server."""
 
-    def __init__(self, site: Site, kube: Kube, namespace: str, name: str, *, repository: Path, model: str,
-                 version: int) -> None:
+    def __init__(
+        self, site: Site, kube: Kube, namespace: str, name: str, *, repository: Path, model: str, version: int
+    ) -> None:
         self.site, self.kube, self.namespace, self.name = site, kube, namespace, name
         self.repository, self.model, self.version = repository, model, version
         self.servers: list[Triton] = []
@@ -101,8 +102,12 @@ class ModelService:
         server = Triton(self.site, f"{self.namespace}-{self.name}-{self._started}", self.repository, self.model)
         server.launch()
         self.servers.append(server)
-        write_target(self.site.targets, server.name, f"{server.address}:{METRICS}",
-                     {"namespace": self.namespace, "service": self.name})
+        write_target(
+            self.site.targets,
+            server.name,
+            f"{server.address}:{METRICS}",
+            {"namespace": self.namespace, "service": self.name},
+        )
 
     def _withdraw(self, server: Triton) -> None:
         self.servers.remove(server)
@@ -113,14 +118,33 @@ class ModelService:
 
     def _service(self) -> dict[str, Any]:
         # Headless: there is no kube-proxy, so a cluster IP would lead nowhere.
-        return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": self.name, "namespace": self.namespace},
-                "spec": {"clusterIP": "None", "ports": [{"name": "http", "port": HTTP, "targetPort": HTTP, "protocol": "TCP"}]}}
+        return {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": self.name, "namespace": self.namespace},
+            "spec": {
+                "clusterIP": "None",
+                "ports": [{"name": "http", "port": HTTP, "targetPort": HTTP, "protocol": "TCP"}],
+            },
+        }
 
     def _publish(self) -> None:
-        endpoints = [{"addresses": [server.address], "conditions": {"ready": self._ready[server.address]}}
-                     for server in self.servers if server.address in self._ready]
-        self.kube.apply({
-            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-            "metadata": {"name": f"{self.name}-lab", "namespace": self.namespace,
-                         "labels": {"kubernetes.io/service-name": self.name}},
-            "ports": [{"name": "http", "port": HTTP, "protocol": "TCP"}], "endpoints": endpoints})
+        endpoints = [
+            {"addresses": [server.address], "conditions": {"ready": self._ready[server.address]}}
+            for server in self.servers
+            if server.address in self._ready
+        ]
+        self.kube.apply(
+            {
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "addressType": "IPv4",
+                "metadata": {
+                    "name": f"{self.name}-lab",
+                    "namespace": self.namespace,
+                    "labels": {"kubernetes.io/service-name": self.name},
+                },
+                "ports": [{"name": "http", "port": HTTP, "protocol": "TCP"}],
+                "endpoints": endpoints,
+            }
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import psutil
 
@@ -21,17 +21,32 @@ if TYPE_CHECKING:
 class OperatorProcess:
     """`python -m modelrollout ARGUMENTS`; its log is `operator-NAME.log` in the lab's folder."""
 
-    def __init__(self, site: Site, kubeconfig: Path, arguments: Sequence[str] = (), *, name: str = "1",
-                 env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        kubeconfig: Path,
+        arguments: Sequence[str] = (),
+        *,
+        name: str = "1",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self._site, self._kubeconfig, self._name = site, kubeconfig, name
         self._arguments, self._env = list(arguments), dict(env or {})
 
-    def start(self, ready: Callable[[], bool] | None = None, deadline: float = 30.0) -> OperatorProcess:
+    def start(self, ready: Callable[[], bool] | None = None, deadline: float = 30.0) -> Self:
         """Start, and with `ready` wait until it is true (an HTTP probe, a status field)."""
-        env = {"KUBECONFIG": str(self._kubeconfig), "PYTHONUNBUFFERED": "1",
-               "PYTHONPATH": os.pathsep.join([str(ROOT / "operator")])} | self._env
-        self.process = Process(f"operator-{self._name}", [sys.executable, "-m", "modelrollout", *self._arguments],
-                               self._site.folder, self._site.mark, env=env)
+        env = {
+            "KUBECONFIG": str(self._kubeconfig),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "operator")]),
+        } | self._env
+        self.process = Process(
+            f"operator-{self._name}",
+            [sys.executable, "-m", "modelrollout", *self._arguments],
+            self._site.folder,
+            self._site.mark,
+            env=env,
+        )
         if ready is not None:
             self.process.wait_ready(ready, deadline)
         return self
@@ -52,7 +67,7 @@ class OperatorProcess:
         times = process.cpu_times()
         return float(process.memory_info().rss), float(times.user + times.system)
 
-    def __enter__(self) -> OperatorProcess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

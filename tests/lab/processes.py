@@ -35,18 +35,27 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class Process:
     """One child: started at once, `pid` and `log` are its own, `stop` is idempotent."""
 
-    def __init__(self, name: str, command: Sequence[str], folder: Path, mark: str, *,
-                 env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], folder: Path, mark: str, *, env: Mapping[str, str] | None = None
+    ) -> None:
         self.name, self.command, self.mark = name, list(command), mark
         self.log = folder / f"{name}.log"
         self._asked = False
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        base = {key: value for key, value in os.environ.items()
-                if key != "KUBECONFIG" and not key.lower().endswith("_proxy")}
+        base = {
+            key: value
+            for key, value in os.environ.items()
+            if key != "KUBECONFIG" and not key.lower().endswith("_proxy")
+        }
         with self.log.open("ab") as out:
             self._child = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=folder,
-                start_new_session=True, env=base | {MARK: mark} | dict(env or {}),
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                start_new_session=True,
+                env=base | {MARK: mark} | dict(env or {}),
             )
 
     @property
@@ -66,11 +75,14 @@ class Process:
         end = time.monotonic() + deadline
         while not ready():
             if not self.running:
-                raise RuntimeError(f"{self.name} ended with {self.returncode} before it was ready; "
-                                   f"{self.log} ends with:\n{tail(self.log)}")
+                raise RuntimeError(
+                    f"{self.name} ended with {self.returncode} before it was ready; "
+                    f"{self.log} ends with:\n{tail(self.log)}"
+                )
             if time.monotonic() > end:
-                raise RuntimeError(f"{self.name} was not ready within {deadline:.0f} s; "
-                                   f"{self.log} ends with:\n{tail(self.log)}")
+                raise RuntimeError(
+                    f"{self.name} was not ready within {deadline:.0f} s; {self.log} ends with:\n{tail(self.log)}"
+                )
             time.sleep(0.05)
 
     def signal(self, number: signal.Signals) -> None:
@@ -119,7 +131,7 @@ def marked(mark: str) -> list[psutil.Process]:
 
 
 def sweep(mark: str, folder: Path, *, keep: bool = False) -> int:
-    """End every process that carries `mark`, remove its shared memory and (unless `keep`) its folder; returns how many."""
+    """End all processes that carry `mark`, remove their shared memory and (unless `keep`) `folder`; returns a count."""
     count = 0
     for _ in range(5):
         left = [process for process in marked(mark) if process.status() != psutil.STATUS_ZOMBIE]
@@ -164,8 +176,10 @@ def answers(url: str, *, host: str | None = None, status: int = 200, timeout: fl
 def answers_tls(port: int, context: ssl.SSLContext) -> bool:
     """Whether somebody on 127.0.0.1:`port` completes a TLS handshake that `context` trusts."""
     try:
-        with (socket.create_connection(("127.0.0.1", port), timeout=1) as plain,
-              context.wrap_socket(plain, server_hostname="127.0.0.1")):
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=1) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1"),
+        ):
             return True
     except OSError:
         return False

@@ -27,8 +27,13 @@ def tail(log: Path, lines: int = 25) -> str:
 
 
 def run(
-    title: str, command: Sequence[str], log: Path, *,
-    cwd: Path | None = None, env: Mapping[str, str] | None = None, deadline: float = 1800.0,
+    title: str,
+    command: Sequence[str],
+    log: Path,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    deadline: float = 1800.0,
 ) -> None:
     """Run a command to its end, its output appended to `log`, with a line of progress every HEARTBEAT seconds.
 

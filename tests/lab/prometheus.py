@@ -29,10 +29,19 @@ class Prometheus:
         """Return when it answers queries. Started again after `stop` it has its old data."""
         config = self._folder / "prometheus.yaml"
         config.write_text(yaml.safe_dump(self._config()))
-        self.process = Process("prometheus", [
-            _prometheus(), f"--config.file={config}", f"--web.listen-address=127.0.0.1:{self.port}",
-            f"--storage.tsdb.path={self._folder / 'data'}", "--storage.tsdb.retention.time=2h",
-            "--log.level=warn"], self._folder, self._mark)
+        self.process = Process(
+            "prometheus",
+            [
+                _prometheus(),
+                f"--config.file={config}",
+                f"--web.listen-address=127.0.0.1:{self.port}",
+                f"--storage.tsdb.path={self._folder / 'data'}",
+                "--storage.tsdb.retention.time=2h",
+                "--log.level=warn",
+            ],
+            self._folder,
+            self._mark,
+        )
         self.process.wait_ready(lambda: answers(f"{self.url}/-/ready"))
 
     def stop(self) -> None:
@@ -55,8 +64,10 @@ class Prometheus:
             "global": {"scrape_interval": interval, "scrape_timeout": interval},
             "scrape_configs": [
                 {"job_name": "traefik", "static_configs": [{"targets": [self._gateway]}]},
-                {"job_name": "triton",
-                 "file_sd_configs": [{"files": [f"{self.targets}/*.json"], "refresh_interval": "1s"}]},
+                {
+                    "job_name": "triton",
+                    "file_sd_configs": [{"files": [f"{self.targets}/*.json"], "refresh_interval": "1s"}],
+                },
             ],
         }
 

@@ -9,7 +9,6 @@ import contextlib
 import ctypes.util
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +29,11 @@ _BUILD = {"golang-go": "go", "rsync": "rsync", "jq": "jq", "make": "make"}
 def missing_packages() -> list[str]:
     """Debian packages the lab needs on this machine and does not find."""
     assets = Path(os.environ.get("KUBEBUILDER_ASSETS", "/nonexistent"))
-    missing = [package for package, command in _RUN.items()
-               if shutil.which(command) is None and not (assets / command).is_file()]
+    missing = [
+        package
+        for package, command in _RUN.items()
+        if shutil.which(command) is None and not (assets / command).is_file()
+    ]
     if ctypes.util.find_library(f"python{_python()}") is None:
         missing.append(f"libpython{_python()}")
     if not apiserver_build.is_built():
@@ -48,8 +50,10 @@ def install_packages() -> None:
         return
     command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
     if shutil.which("apt-get") is None:
-        raise RuntimeError(f"these Debian packages are missing and there is no apt-get: {', '.join(missing)}; install "
-                           "what carries them on this system (etcd and kube-apiserver can come by KUBEBUILDER_ASSETS)")
+        raise RuntimeError(
+            f"these Debian packages are missing and there is no apt-get: {', '.join(missing)}; install "
+            "what carries them on this system (etcd and kube-apiserver can come by KUBEBUILDER_ASSETS)"
+        )
     if os.geteuid() != 0:
         raise PermissionError(f"the lab needs more Debian packages; type: sudo {' '.join(command)}")
     log = cache_folder() / "apt.log"
@@ -87,5 +91,4 @@ def provision() -> None:
 
 if __name__ == "__main__":
     provision()
-    progress.say(f"all is there (cache: {cache_folder()}, "
-                 f"{subprocess.run(['du', '-sh', str(cache_folder())], check=True, capture_output=True, text=True).stdout.split()[0]})")
+    progress.say(f"all is there (cache: {cache_folder()})")

@@ -17,8 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
 #: Headers that belong to one connection, plus those the two libraries set themselves.
-_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length",
-        "proxy-authorization"}
+_HOP = {
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "host",
+    "content-length",
+    "proxy-authorization",
+}
 _NOT_ADDED = ("Content-Type", "User-Agent", "Accept", "Accept-Encoding")
 
 
@@ -63,10 +72,14 @@ class Proxy:
 
     async def start(self, *, tls: ssl.SSLContext | None = None, port: int = 0) -> int:
         """Listen on loopback (`port` 0: any free one) and return the port."""
-        connector = aiohttp.TCPConnector(limit=0, ssl=self._client_tls if self._client_tls else True)
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._client_tls or True)
         # No total timeout: watches last; the caller's own timeout closes the connection, which cancels the handler.
-        self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=False,
-                                              timeout=aiohttp.ClientTimeout(total=None, sock_connect=5))
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            auto_decompress=False,
+            trust_env=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+        )
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_route("*", "/{any:.*}", self._handle)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
@@ -120,9 +133,14 @@ class Proxy:
         assert self._session is not None
         try:
             upstream = await self._session.request(
-                exchange.method, URL(self.upstream + exchange.path, encoded=True), headers=exchange.headers,
+                exchange.method,
+                URL(self.upstream + exchange.path, encoded=True),
+                headers=exchange.headers,
                 # An empty body would make aiohttp add a Content-Type, which the API server refuses with 406.
-                data=exchange.body or None, skip_auto_headers=_NOT_ADDED, allow_redirects=False)
+                data=exchange.body or None,
+                skip_auto_headers=_NOT_ADDED,
+                allow_redirects=False,
+            )
         except aiohttp.ClientError as error:
             return web.Response(status=502, text=f"proxy: {error}\n")
         async with upstream:

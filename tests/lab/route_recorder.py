@@ -8,7 +8,7 @@ import json
 import ssl
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
@@ -39,7 +39,7 @@ class RouteRecorder:
         self._task: Future[None] | None = None
         self.seen: list[Weights] = []
 
-    def start(self) -> RouteRecorder:
+    def start(self) -> Self:
         self._task = self._background.spawn(self._follow())
         return self
 
@@ -48,7 +48,7 @@ class RouteRecorder:
             self._task.cancel()
             self._task = None
 
-    def __enter__(self) -> RouteRecorder:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
@@ -65,8 +65,9 @@ class RouteRecorder:
 
     def first(self, backend: str, weight: int, since: float = 0.0) -> float | None:
         """time.time() at which `backend` was first seen with `weight` at or after `since`, or None."""
-        return next((each.at for each in list(self.seen)
-                     if each.at >= since and each.weights.get(backend, 0) == weight), None)
+        return next(
+            (each.at for each in list(self.seen) if each.at >= since and each.weights.get(backend, 0) == weight), None
+        )
 
     async def _follow(self) -> None:
         context = ssl.create_default_context(cafile=str(self._site.authority))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from tests.lab.client import LoadClient
 from tests.lab.custom_resources import GROUP
@@ -25,8 +25,9 @@ SHARED_GATEWAY = ("infra", "inference")
 class Scenario:
     """`gateway` is (namespace, name) of the Gateway to attach to; `services` maps version to its ModelService."""
 
-    def __init__(self, site: Site, kube: Kube, background: Background, namespace: str, *, model: str,
-                 own_gateway: bool) -> None:
+    def __init__(
+        self, site: Site, kube: Kube, background: Background, namespace: str, *, model: str, own_gateway: bool
+    ) -> None:
         self.site, self.kube, self.namespace, self.model = site, kube, namespace, model
         self._background = background
         self.hostname = f"{namespace}.example.com"
@@ -47,8 +48,14 @@ class Scenario:
     def service_name(self, version: int) -> str:
         return f"{self.model}-v{version}"
 
-    def serve(self, *versions: int, behaves_as: int | None = None, replicas: int = 1, ready: bool = True,
-              **options: float | bool) -> None:
+    def serve(
+        self,
+        *versions: int,
+        behaves_as: int | None = None,
+        replicas: int = 1,
+        ready: bool = True,
+        **options: float | bool,
+    ) -> None:
         """Service and servers for each version; `behaves_as` and `options` go to tests.lab.models.build."""
         services = [self.add_service(version, behaves_as=behaves_as, **options) for version in versions]
         for service in services:
@@ -62,23 +69,36 @@ class Scenario:
             root = self.site.folder / "models" / self.namespace / f"v{version}"
             build_repository(root, version, model=self.model, behaves_as=behaves_as, **options)
             self.services[version] = ModelService(
-                self.site, self.kube, self.namespace, self.service_name(version),
-                repository=root, model=self.model, version=version)
+                self.site,
+                self.kube,
+                self.namespace,
+                self.service_name(version),
+                repository=root,
+                model=self.model,
+                version=version,
+            )
             self.services[version].create()
         return self.services[version]
 
     def split(self, weights: dict[int, int], name: str | None = None) -> None:
         """Write an HTTPRoute by hand, for tests without an operator: version to weight."""
         namespace, gateway = self.gateway
-        backends = [{"name": self.service_name(version), "port": HTTP, "weight": weight}
-                    for version, weight in weights.items()]
+        backends = [
+            {"name": self.service_name(version), "port": HTTP, "weight": weight} for version, weight in weights.items()
+        ]
         match = {"path": {"type": "PathPrefix", "value": f"/v2/models/{self.model}"}}
-        self.kube.apply({
-            "apiVersion": f"{GROUP}/v1", "kind": "HTTPRoute",
-            "metadata": {"name": name or self.model, "namespace": self.namespace},
-            "spec": {"hostnames": [self.hostname],
-                     "parentRefs": [{"name": gateway, "namespace": namespace, "sectionName": LISTENER}],
-                     "rules": [{"name": "split", "matches": [match], "backendRefs": backends}]}})
+        self.kube.apply(
+            {
+                "apiVersion": f"{GROUP}/v1",
+                "kind": "HTTPRoute",
+                "metadata": {"name": name or self.model, "namespace": self.namespace},
+                "spec": {
+                    "hostnames": [self.hostname],
+                    "parentRefs": [{"name": gateway, "namespace": namespace, "sectionName": LISTENER}],
+                    "rules": [{"name": "split", "matches": [match], "backendRefs": backends}],
+                },
+            }
+        )
 
     def wait_routed(self, deadline: float = 20.0) -> None:
         """Wait until the gateway leads our hostname to a ready model. TimeoutError after `deadline` s."""
@@ -110,7 +130,7 @@ class Scenario:
             service.delete()
         self.services.clear()
 
-    def __enter__(self) -> Scenario:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

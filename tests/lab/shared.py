@@ -38,8 +38,14 @@ def shared_site(folder: Path, owner: int) -> Site:
 def _start(folder: Path, pointer: Path, owner: int) -> None:
     log = folder / "lab.log"
     with log.open("w") as out:
-        child = subprocess.Popen([sys.executable, "-m", "tests.lab", f"--owner={owner}", f"--site={pointer}"], cwd=ROOT,
-                                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tests.lab", f"--owner={owner}", f"--site={pointer}"],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
     _started.append(child)
     end = time.monotonic() + DEADLINE
     while not pointer.exists():

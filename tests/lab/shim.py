@@ -52,13 +52,14 @@ class Shim(Proxy):
     async def before(self, exchange: Exchange) -> web.StreamResponse | None:
         path, _, query = exchange.path.partition("?")
         if path == f"{GROUP}/v1" or path.startswith(f"{GROUP}/v1/"):
-            path = f"{GROUP}/v1beta1{path[len(GROUP) + 3:]}"
+            path = f"{GROUP}/v1beta1{path[len(GROUP) + 3 :]}"
             exchange.path = f"{path}?{query}" if query else path
             exchange.body = exchange.body.replace(_NEW, _OLD)
         if self._concerns(exchange):
             # Protobuf would hide the texts; so would compression.
-            exchange.headers = {key: value for key, value in exchange.headers.items()
-                                if key.lower() != "accept-encoding"}
+            exchange.headers = {
+                key: value for key, value in exchange.headers.items() if key.lower() != "accept-encoding"
+            }
             accept = next((key for key in exchange.headers if key.lower() == "accept"), None)
             if accept and "protobuf" in exchange.headers[accept]:
                 exchange.headers[accept] = "application/json"
@@ -67,7 +68,7 @@ class Shim(Proxy):
     @staticmethod
     def _concerns(exchange: Exchange) -> bool:
         path = exchange.path.partition("?")[0].rstrip("/")
-        return path == "/apis" or path == GROUP or path.startswith(f"{GROUP}/")
+        return path in {"/apis", GROUP} or path.startswith(f"{GROUP}/")
 
     async def chunks(self, exchange: Exchange, source: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         if not self._concerns(exchange):
@@ -78,9 +79,9 @@ class Shim(Proxy):
         async for chunk in source:
             text = kept + chunk
             keep = held_back(text)
-            kept = text[len(text) - keep:] if keep else b""
+            kept = text[len(text) - keep :] if keep else b""
             if len(text) > keep:
-                yield translate(text[:len(text) - keep])
+                yield translate(text[: len(text) - keep])
         if kept:
             yield translate(kept)
 

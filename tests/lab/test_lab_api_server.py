@@ -79,17 +79,22 @@ def test_a_delayed_request_takes_effect_late(member: Member, faulty: tuple[Fault
 
 def test_an_answer_is_rewritten_on_its_way_down(faulty: tuple[FaultProxy, Kube]) -> None:
     proxy, kube = faulty
-    rule = proxy.add(Fault(rewrite=lambda body: body.replace(b'"default"', b'"rewritten"')), path="/namespaces/default$")
+    rule = proxy.add(
+        Fault(rewrite=lambda body: body.replace(b'"default"', b'"rewritten"')), path="/namespaces/default$"
+    )
     found = kube.get("v1", "Namespace", None, "default")
     proxy.remove(rule)
     assert found is not None
     assert found["metadata"]["name"] == "rewritten"
 
 
-@pytest.mark.parametrize(("fault", "events", "breaks"), [
-    (Fault(), True, False), (Fault(silent=True), False, False), (Fault(cut_after=0.5), True, True)])
+@pytest.mark.parametrize(
+    ("fault", "events", "breaks"),
+    [(Fault(), True, False), (Fault(silent=True), False, False), (Fault(cut_after=0.5), True, True)],
+)
 def test_a_watch_goes_on_falls_silent_or_is_cut(
-        faulty: tuple[FaultProxy, Kube], fault: Fault, events: bool, breaks: bool) -> None:
+    faulty: tuple[FaultProxy, Kube], fault: Fault, events: bool, breaks: bool
+) -> None:
     proxy, kube = faulty
     rule = proxy.add(fault, path="watch=")
     seen, broken = [], False
@@ -129,11 +134,20 @@ def test_a_service_account_may_do_only_what_rbac_lets_it(member: Member) -> None
         reader.list("v1", "ConfigMap", "default")
     group = "rbac.authorization.k8s.io"
     member.kube.apply(
-        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": account,
-         "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}]},
-        {"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": account,
-         "roleRef": {"apiGroup": group, "kind": "Role", "name": account["name"]},
-         "subjects": [{"kind": "ServiceAccount", **account}]})
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "Role",
+            "metadata": account,
+            "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}],
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": account,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": account["name"]},
+            "subjects": [{"kind": "ServiceAccount", **account}],
+        },
+    )
     reader.list("v1", "ConfigMap", "default")
     with pytest.raises(ForbiddenError):
         reader.create(config_map("refused"))
@@ -141,8 +155,10 @@ def test_a_service_account_may_do_only_what_rbac_lets_it(member: Member) -> None
 
 
 def test_the_shim_translates_alike_however_the_stream_is_cut() -> None:
-    text = (b'{"type":"ADDED","object":{"apiVersion":"discovery.k8s.io/v1beta1","kind":"EndpointSlice"}}\n'
-            b'{"groupVersion":"discovery.k8s.io/v1beta1","version":"v1beta1"}')
+    text = (
+        b'{"type":"ADDED","object":{"apiVersion":"discovery.k8s.io/v1beta1","kind":"EndpointSlice"}}\n'
+        b'{"groupVersion":"discovery.k8s.io/v1beta1","version":"v1beta1"}'
+    )
     whole = translate(text)
     assert len(whole) == len(text)
     assert b"v1beta1" not in whole
@@ -152,6 +168,6 @@ def test_the_shim_translates_alike_however_the_stream_is_cut() -> None:
             for chunk in (text[:first], text[first:second], text[second:]):
                 joined = kept + chunk
                 keep = held_back(joined)
-                kept = joined[len(joined) - keep:] if keep else b""
-                out += translate(joined[:len(joined) - keep])
+                kept = joined[len(joined) - keep :] if keep else b""
+                out += translate(joined[: len(joined) - keep])
             assert out + translate(kept) == whole

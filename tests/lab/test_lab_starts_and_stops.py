@@ -138,8 +138,9 @@ def test_nothing_is_left_after_stop() -> None:
 
 def test_everything_ends_when_the_owner_is_killed(tmp_path: Path) -> None:
     pointer = tmp_path / "site.json"
-    owner = subprocess.Popen([sys.executable, "-m", "tests.lab", "--serve", "1", f"--site={pointer}"], cwd=ROOT,
-                             stdout=subprocess.DEVNULL)
+    owner = subprocess.Popen(
+        [sys.executable, "-m", "tests.lab", "--serve", "1", f"--site={pointer}"], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
     try:
         assert eventually(pointer.exists, 120)
         site = Site.read(pointer)

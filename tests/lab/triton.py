@@ -50,9 +50,13 @@ class Triton:
     def launch(self) -> None:
         """Start without waiting, so that several can start at once; follow with `wait_ready`."""
         installed = triton_installation()
-        self.process = Process(self.name, self._command(installed.server, installed.backends),
-                               self._site.folder / "triton", self._site.mark,
-                               env=installed.environment(self._site.model_python))
+        self.process = Process(
+            self.name,
+            self._command(installed.server, installed.backends),
+            self._site.folder / "triton",
+            self._site.mark,
+            env=installed.environment(self._site.model_python),
+        )
 
     def wait_ready(self, deadline: float = 60.0) -> None:
         """Return when the model is ready (about 2 s after `launch`)."""
@@ -77,12 +81,23 @@ class Triton:
 
     def _command(self, server: Path, backends: Path) -> list[str]:
         return [
-            str(server), f"--model-repository={self._repository}", f"--backend-directory={backends}",
+            str(server),
+            f"--model-repository={self._repository}",
+            f"--backend-directory={backends}",
             f"--backend-config=python,shm-region-prefix-name={self._region}",
-            "--model-control-mode=explicit", f"--load-model={self.model}", "--strict-readiness=false",
-            f"--http-address={self.address}", f"--http-port={HTTP}", "--http-thread-count=4", "--allow-grpc=false",
-            f"--metrics-address={self.address}", f"--metrics-port={METRICS}", "--metrics-interval-ms=1000",
-            "--allow-gpu-metrics=false", "--allow-cpu-metrics=false", # Idle keep-alive connections make it wait for the whole timeout; no request here takes as long.
+            "--model-control-mode=explicit",
+            f"--load-model={self.model}",
+            "--strict-readiness=false",
+            f"--http-address={self.address}",
+            f"--http-port={HTTP}",
+            "--http-thread-count=4",
+            "--allow-grpc=false",
+            f"--metrics-address={self.address}",
+            f"--metrics-port={METRICS}",
+            "--metrics-interval-ms=1000",
+            "--allow-gpu-metrics=false",
+            "--allow-cpu-metrics=false",
+            # Idle keep-alive connections make it wait for all of it; no request here takes as long.
             "--exit-timeout-secs=1",
             "--metrics-config=summary_latencies=true",
             "--metrics-config=summary_quantiles=0.5:0.05,0.9:0.01,0.99:0.001",

@@ -28,8 +28,10 @@ class TritonInstallation:
 
     def environment(self, python: Path) -> dict[str, str]:
         """What the server must find: its libraries, and `python` (a virtual environment) first on PATH for the stub."""
-        return {"LD_LIBRARY_PATH": str(self.libraries),
-                "PATH": f"{python / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+        return {
+            "LD_LIBRARY_PATH": str(self.libraries),
+            "PATH": f"{python / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        }
 
 
 def triton_installation() -> TritonInstallation:
@@ -41,8 +43,12 @@ def triton_installation() -> TritonInstallation:
             if not folder.is_dir():
                 _install(folder, series)
     packages = folder / "venv/lib" / f"python{series}" / "site-packages"
-    return TritonInstallation(server=packages / "pytriton/tritonserver/bin/tritonserver", backends=folder / "backends",
-                              libraries=packages / "nvidia_pytriton.libs", packages=packages)
+    return TritonInstallation(
+        server=packages / "pytriton/tritonserver/bin/tritonserver",
+        backends=folder / "backends",
+        libraries=packages / "nvidia_pytriton.libs",
+        packages=packages,
+    )
 
 
 def _install(folder: Path, series: str) -> None:
@@ -50,14 +56,26 @@ def _install(folder: Path, series: str) -> None:
     shutil.rmtree(half, ignore_errors=True)
     log = folder.parent / "triton-install.log"
     venv.EnvBuilder(with_pip=True, symlinks=True).create(half / "venv")
-    progress.run(f"installing tritonserver (nvidia-pytriton {VERSION})", [
-        str(half / "venv/bin/python"), "-m", "pip", "install", "--disable-pip-version-check",
-        f"nvidia-pytriton=={VERSION}", "numpy>=1.26,<2"], log)
+    progress.run(
+        f"installing tritonserver (nvidia-pytriton {VERSION})",
+        [
+            str(half / "venv/bin/python"),
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            f"nvidia-pytriton=={VERSION}",
+            "numpy>=1.26,<2",
+        ],
+        log,
+    )
     bundled = half / "venv/lib" / f"python{series}" / "site-packages/pytriton/tritonserver"
     stub = bundled / "python_backend_stubs" / series / "triton_python_backend_stub"
     if not stub.is_file():
-        raise RuntimeError(f"nvidia-pytriton {VERSION} has no Python {series} stub; use a Python it has: "
-                           f"{', '.join(sorted(path.name for path in stub.parents[1].iterdir()))}")
+        raise RuntimeError(
+            f"nvidia-pytriton {VERSION} has no Python {series} stub; use a Python it has: "
+            f"{', '.join(sorted(path.name for path in stub.parents[1].iterdir()))}"
+        )
     shutil.copytree(bundled / "backends", half / "backends")
     shutil.copy2(stub, half / "backends/python")
     half.rename(folder)

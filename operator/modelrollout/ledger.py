@@ -140,7 +140,7 @@ class PrometheusLedger:
         key = server.model_dump_json()
         if key not in self._connections:
             session = _BoundedSession(server)
-            client = PrometheusConnect(url=server.url.rstrip("/"), session=session, retry=Retry(total=0))
+            client = PrometheusConnect(url=server.url.rstrip("/"), session=session, retry=Retry(0, read=False))
             self._connections[key] = _Connection(client, asyncio.Semaphore(THREADS_PER_SERVER))
         return self._connections[key]
 

@@ -122,14 +122,18 @@ def evaluator(ledger: StoredLedger, **server: Any) -> Evaluator:
     return Evaluator(ledger, OperatorConfig(prometheus=[PrometheusServer(**facts)]))
 
 
-async def look(request: EvaluationRequest, at: float, *recordings: Recording, values: list[Series] | None = None) -> Any:
+async def look(
+    request: EvaluationRequest, at: float, *recordings: Recording, values: list[Series] | None = None
+) -> Any:
     """The evaluation `at` seconds after the start, by an operator that has just been started."""
     ledger = StoredLedger(*recordings)
     ledger.now, ledger.values = START + at, values or []
     return await evaluator(ledger).evaluate(request, START + at)
 
 
-def gateway(until: float, *, stable: tuple[float, float], candidate: tuple[float, float], before: float = 1800.0) -> Recording:
+def gateway(
+    until: float, *, stable: tuple[float, float], candidate: tuple[float, float], before: float = 1800.0
+) -> Recording:
     """(good, bad) answers per scrape of both versions at the gateway; the candidate from the start on."""
     found = Recording(scrapes(until, before=before), "traefik").growing(s.GATEWAY_HEARTBEAT, 0)
     for version, (good, bad), since in (("1", stable, -np.inf), ("2", candidate, START)):
@@ -150,7 +154,9 @@ def histogram(until: float, *, stable: dict[float, float], candidate: dict[float
     return found
 
 
-def dead_windows(until: float, layer: str, *, stable: float, candidate: float, size: tuple[float, float] = (200, 200)) -> Recording:
+def dead_windows(
+    until: float, layer: str, *, stable: float, candidate: float, size: tuple[float, float] = (200, 200)
+) -> Recording:
     """One window per scrape and version, 100 units, so many of them dead."""
     found = Recording(scrapes(until), f"triton-{layer}")
     for version, dead, since, rows in (("1", stable, -np.inf, size[0]), ("2", candidate, START, size[1])):

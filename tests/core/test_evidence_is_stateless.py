@@ -1,4 +1,4 @@
-"""The ledger is Prometheus: an operator that forgets everything at any moment reaches the same verdicts at the same ticks."""
+"""The ledger is Prometheus: an operator that forgets everything at any moment reaches the same verdicts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from modelrollout.core import sources as s
-from modelrollout.core.facts import Blind, Evaluation
-from modelrollout.ports import LedgerFailure
 from tests.core.recorded import (
     SCRAPE,
     START,
@@ -22,6 +18,10 @@ from tests.core.recorded import (
     scrapes,
     spec_of,
 )
+
+from modelrollout.core import sources as s
+from modelrollout.core.facts import Blind, Evaluation
+from modelrollout.ports import LedgerFailure
 
 GATES = (
     {"name": "errors", "type": "ErrorRate"},

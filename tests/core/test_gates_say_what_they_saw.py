@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from modelrollout.core import reasons
-from modelrollout.core import sources as s
-from modelrollout.core.samples import make_series
 from tests.core.recorded import (
     START,
     Recording,
@@ -21,6 +17,10 @@ from tests.core.recorded import (
     scrapes,
     spec_of,
 )
+
+from modelrollout.core import reasons
+from modelrollout.core import sources as s
+from modelrollout.core.samples import make_series
 
 ERRORS = {"name": "errors", "type": "ErrorRate"}
 LATENCY = {"name": "latency", "type": "Latency"}
@@ -36,9 +36,7 @@ async def judged(gate, at, *recordings, request=None, **kw):
 
 @BOTH
 async def test_errors_well_above_stable_fail_and_the_sentence_has_the_numbers(method):
-    gate = await judged(
-        {**ERRORS, "method": method}, 300, gateway(300, stable=(230, 2), candidate=(10, 2))
-    )
+    gate = await judged({**ERRORS, "method": method}, 300, gateway(300, stable=(230, 2), candidate=(10, 2)))
     assert gate.verdict == "FAIL"
     assert gate.message.startswith("canary 16.7 % (120/720) vs stable 0.86 %; allowed <= 1.18 %. ")
     assert (gate.observed, gate.stable, gate.limit) == ("16.7 %", "0.86 %", "<= 1.18 %")
@@ -53,9 +51,7 @@ async def test_a_sequential_failure_says_its_odds_and_since_when():
 
 @BOTH
 async def test_equal_versions_pass_once_there_is_enough(method):
-    gate = await judged(
-        {**ERRORS, "method": method}, 3000, gateway(3000, stable=(230, 2), candidate=(230, 2))
-    )
+    gate = await judged({**ERRORS, "method": method}, 3000, gateway(3000, stable=(230, 2), candidate=(230, 2)))
     assert gate.verdict == "PASS"
     assert not gate.leaning_bad
 
@@ -81,9 +77,7 @@ async def test_a_candidate_the_gateway_has_never_seen_is_no_traffic_not_missing_
 
 @BOTH
 async def test_too_few_requests_go_on_and_say_how_many_more(method):
-    gate = await judged(
-        {**ERRORS, "method": method}, 100, gateway(100, stable=(230, 2), candidate=(5, 0))
-    )
+    gate = await judged({**ERRORS, "method": method}, 100, gateway(100, stable=(230, 2), candidate=(5, 0)))
     assert gate.verdict == "CONTINUE"
     assert "more requests, about" in gate.eta
 
@@ -354,5 +348,7 @@ async def test_recorded_default_gates_stay_though_the_series_are_gone():
     assert [(gate.name, gate.verdict) for gate in found.gates][1] == ("accuracy", "NO_DATA")
 
 
-ROUTE_1 = "httproute-vision-digits-gw-infra-inference-ep-web-0-0123456789abcdef0123-svc-vision-digits-v1-0@kubernetesgateway"
+ROUTE_1 = (
+    "httproute-vision-digits-gw-infra-inference-ep-web-0-0123456789abcdef0123-svc-vision-digits-v1-0@kubernetesgateway"
+)
 ROUTE_2 = ROUTE_1.replace("v1-0@", "v2-1@")

@@ -35,7 +35,12 @@ def growth(points, *, from_zero=False, grid=GRID):
     [
         ("the difference to the previous sample", [(1000, 5), (1005, 8)], False, [3, 0, 0, 0, 0, 0]),
         ("a sample on the end of a tick belongs to it", [(1000, 5), (1010, 8)], False, [3, 0, 0, 0, 0, 0]),
-        ("a sample on the start belongs to the tick before", [(995, 1), (1000, 9), (1001, 10)], False, [1, 0, 0, 0, 0, 0]),
+        (
+            "a sample on the start belongs to the tick before",
+            [(995, 1), (1000, 9), (1001, 10)],
+            False,
+            [1, 0, 0, 0, 0, 0],
+        ),
         ("the first sample of an unknown target is skipped", [(1003, 50), (1008, 51)], False, [1, 0, 0, 0, 0, 0]),
         ("a new series of a known target began at 0", [(1003, 50), (1008, 51)], True, [51, 0, 0, 0, 0, 0]),
         ("after a reset the new value counts", [(1001, 90), (1012, 4), (1015, 6)], False, [0, 6, 0, 0, 0, 0]),
@@ -53,9 +58,7 @@ def test_growth_is(sentence, points, from_zero, expected):
 
 
 def test_a_counter_that_is_no_number_is_marked_in_its_tick():
-    _, sampled, invalid = increments(
-        counter([(1001, 1), (1012, float("inf")), (1022, -3)]), GRID, from_zero=False
-    )
+    _, sampled, invalid = increments(counter([(1001, 1), (1012, float("inf")), (1022, -3)]), GRID, from_zero=False)
     assert invalid.tolist() == [False, True, True, False, False, False]
     assert sampled.tolist() == [True, True, True, False, False, False]
 

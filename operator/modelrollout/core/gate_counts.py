@@ -67,7 +67,7 @@ def absence(what: str, counts: Counts, look: Look) -> tuple[int, str]:
     stable = 0 if look.bake is not None else look.missing(counts.stable_present)
     arm = "candidate" if candidate >= stable else "stable"
     missing = max(candidate, stable)
-    return missing, f"{what}: no sample of the {arm}'s series ({counts.source}) in the last {missing} ticks"
+    return missing, f"{what}: no sample of the {arm}'s series ({counts.source}) in {say.last_ticks(missing)}"
 
 
 def _shown(gate: CountGate, one: Standing) -> Shown:

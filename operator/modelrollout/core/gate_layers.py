@@ -47,7 +47,7 @@ def judge_dead_neurons(gate: DeadNeuronsGate, look: Look, share: float) -> Judge
     layers = {arm: look.sheet.layers(s.WINDOWS, arm) for arm in ("candidate", "stable")}
     present = look.sheet.present(s.WINDOWS, "candidate")
     missing = look.missing(present)
-    text = f"DeadNeurons: no sample of the candidate's {s.WINDOWS} in the last {missing} ticks"
+    text = f"DeadNeurons: no sample of the candidate's {s.WINDOWS} in {say.last_ticks(missing)}"
     problem = _problem(gate, look, layers["candidate"], layers["stable"])
     if problem:
         kind = "NOT_COMPARABLE" if problem.reason.endswith("Differ") else "NO_DATA"

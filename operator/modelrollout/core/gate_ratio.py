@@ -185,7 +185,7 @@ def jensen_shannon(p: Array, q: Array) -> float:
 
 def _absent(what: str, metric: str, look: Look) -> tuple[int, str]:
     missing = look.missing(look.sheet.present(metric, "candidate"))
-    return missing, f"{what}: no sample of the candidate's {metric} in the last {missing} ticks"
+    return missing, f"{what}: no sample of the candidate's {metric} in {say.last_ticks(missing)}"
 
 
 def _result(gate: RatioGate | DriftGate, found: list[_Layer]) -> GateResult:

@@ -66,6 +66,11 @@ def lasting(value: float) -> str:
     return f"{value / _HOUR:.1f} h" if value < 48 * _HOUR else "days"
 
 
+def last_ticks(number: int) -> str:
+    """As in: the last tick, the last 3 ticks."""
+    return "the last tick" if number == 1 else f"the last {number} ticks"
+
+
 def clock(at: float) -> str:
     """03:06 UTC, with seconds."""
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")

@@ -1,0 +1,279 @@
+"""Whatever a server does over real HTTP, the ledger answers with samples or with a typed failure, and in time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+import pytest_asyncio
+import trustme
+
+from modelrollout import ledger as module
+from modelrollout.api.config import PrometheusServer
+from modelrollout.ledger import PrometheusLedger
+from modelrollout.ports import LedgerFailure
+
+Behaviour = Callable[[BaseHTTPRequestHandler], None]
+
+
+class Misbehaving:
+    """A real HTTP server that does what `behave` says."""
+
+    def __init__(self) -> None:
+        self.behave: Behaviour = answer([])
+        self.requests: list[tuple[dict[str, list[str]], dict[str, str], str]] = []
+        self.let_go = threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                url = urlparse(self.path)
+                outer.requests.append((parse_qs(url.query), dict(self.headers), url.path))
+                outer.behave(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_: object) -> None:
+                """Callers that give up are the point of these tests."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def close(self) -> None:
+        self.let_go.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def send(status: int, body: bytes, *, kind: str = "application/json") -> Behaviour:
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        handler.send_header("Content-Type", kind)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return behave
+
+
+def answer(result: object, **more: object) -> Behaviour:
+    body = {"status": "success", "data": {"resultType": "matrix", "result": result}, **more}
+    return send(200, json.dumps(body, separators=(",", ":")).encode())
+
+
+@pytest.fixture
+def server() -> Iterator[Misbehaving]:
+    found = Misbehaving()
+    yield found
+    found.close()
+
+
+@pytest_asyncio.fixture
+async def ledger() -> AsyncIterator[PrometheusLedger]:
+    found = PrometheusLedger()
+    yield found
+    found.close()
+
+
+def at(server: Misbehaving, **changes: object) -> PrometheusServer:
+    return PrometheusServer(url=server.url, timeout=0.5, **changes)  # type: ignore[arg-type]  # keywords of the model
+
+
+async def test_samples_come_back_exactly_with_their_timestamps(server, ledger):
+    metric = {"__name__": "c", "job": "j"}
+    server.behave = answer([{"metric": metric, "values": [[1000.123, "5"], [1001.123, "7"]]}])
+    (series,) = await ledger.range(at(server), 'c{a="b"}', 990.0, 1002.5)
+    assert dict(series.labels) == metric
+    assert series.times.tolist() == [1_000_123, 1_001_123]
+    assert series.values.tolist() == [5.0, 7.0]
+    query, _, path = server.requests[0]
+    assert path == "/api/v1/query"
+    assert query == {"query": ['c{a="b"}[12500ms]'], "time": ["1002.500"]}
+
+
+async def test_grid_values_are_asked_for_at_exactly_the_tick_ends(server, ledger):
+    await ledger.steps(at(server), "up", 1000.25, 1004.25, 2.0)
+    query, _, path = server.requests[0]
+    assert path == "/api/v1/query_range"
+    assert (query["start"], query["step"]) == (["1000.250"], ["2.000"])
+    assert float(query["end"][0]) == pytest.approx(1004.25, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "behaviour", "reason"),
+    [
+        ("an answer that is no JSON", send(200, b"<html>login</html>", kind="text/html"), "AnswerMalformed"),
+        ("JSON that is not Prometheus's", send(200, b'{"hello": 1}'), "AnswerMalformed"),
+        ("JSON that is a list", send(200, b"[]"), "AnswerMalformed"),
+        ("a scalar instead of series", answer([1, "2"]), "AnswerMalformed"),
+        ("a sample that is no number", answer([{"metric": {}, "values": [[1, "x"]]}]), "AnswerMalformed"),
+        ("an instant vector", answer([{"metric": {}, "value": [1, "1"]}]), "AnswerMalformed"),
+        ("a query it cannot parse", send(400, b'{"errorType": "bad_data"}'), "PrometheusRejected"),
+        ("a query that takes too much", send(422, b'{"errorType": "execution"}'), "PrometheusRejected"),
+        ("credentials it does not take", send(401, b"no"), "PrometheusUnauthorized"),
+        ("rights that are missing", send(403, b"no"), "PrometheusUnauthorized"),
+        ("a server error", send(500, b"oops"), "PrometheusError"),
+        ("a server that starts", send(503, b"starting"), "PrometheusError"),
+        ("an incomplete answer", answer([], warnings=["store x is down"]), "PartialAnswer"),
+    ],
+)
+async def test_failure_is_typed(server, ledger, sentence, behaviour, reason):
+    server.behave = behaviour
+    got = await ledger.range(at(server), "c", 0, 10)
+    assert isinstance(got, LedgerFailure), sentence
+    assert got.reason == reason
+    assert got.message
+
+
+async def test_a_server_error_is_not_retried(server, ledger):
+    server.behave = send(503, b"starting")
+    await ledger.range(at(server), "c", 0, 10)
+    assert len(server.requests) == 1
+
+
+async def test_nan_and_infinity_are_handed_on_for_the_gates_to_refuse(server, ledger):
+    server.behave = answer([{"metric": {}, "values": [[1, "NaN"], [2, "+Inf"]]}])
+    (series,) = await ledger.range(at(server), "c", 0, 10)
+    assert str(series.values.tolist()) == "[nan, inf]"
+
+
+async def test_no_series_is_an_answer_not_a_failure(server, ledger):
+    assert await ledger.range(at(server), "c", 0, 10) == ()
+
+
+async def test_nobody_listening_is_unreachable(ledger):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    got = await ledger.range(PrometheusServer(url=f"http://127.0.0.1:{port}"), "c", 0, 10)
+    assert isinstance(got, LedgerFailure)
+    assert got.reason == "PrometheusUnreachable"
+
+
+async def test_a_connection_that_is_cut_is_unreachable(server, ledger):
+    def cut(handler: BaseHTTPRequestHandler) -> None:
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+    server.behave = cut
+    got = await ledger.range(at(server), "c", 0, 10)
+    assert isinstance(got, LedgerFailure)
+    assert got.reason == "PrometheusUnreachable"
+
+
+async def test_a_server_that_hangs_times_out(server, ledger):
+    server.behave = lambda _: server.let_go.wait(20)
+    got = await asyncio.wait_for(ledger.range(at(server), "c", 0, 10), 5)
+    assert isinstance(got, LedgerFailure)
+    assert got.reason == "PrometheusTimeout"
+
+
+async def test_a_server_that_drips_is_given_up_after_its_timeout_in_all(server, ledger):
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        while not server.let_go.wait(0.1):
+            try:
+                handler.wfile.write(b"1\r\n \r\n")
+            except OSError:
+                return
+
+    server.behave = drip
+    got = await asyncio.wait_for(ledger.range(at(server), "c", 0, 10), 10)
+    assert isinstance(got, LedgerFailure)
+    assert got.reason == "PrometheusTimeout"
+    # said by the thread itself: it is free again, not only its caller
+    assert got.message == "no complete answer within 0.5 s"
+
+
+async def test_an_endless_answer_is_cut_off(server, ledger, monkeypatch):
+    monkeypatch.setattr(module, "MAX_BYTES", 100_000)
+    server.behave = send(200, b" " * 200_000)
+    got = await ledger.range(at(server), "c", 0, 10)
+    assert isinstance(got, LedgerFailure)
+    assert got.reason == "AnswerTooLarge"
+
+
+async def test_too_many_series_are_refused_with_their_number(server, ledger, monkeypatch):
+    monkeypatch.setattr(module, "MAX_SERIES", 3)
+    server.behave = answer([{"metric": {"i": str(i)}, "values": [[1, "1"]]} for i in range(4)])
+    got = await ledger.range(at(server), "c", 0, 10)
+    assert isinstance(got, LedgerFailure)
+    assert got.reason == "TooManySeries"
+    assert got.message.startswith("4 series, more than 3")
+
+
+async def test_a_hanging_server_does_not_delay_another(server, ledger):
+    server.behave = lambda _: server.let_go.wait(20)
+    other = Misbehaving()
+    try:
+        hanging = [asyncio.create_task(ledger.range(at(server), "c", 0, 10)) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        assert await asyncio.wait_for(ledger.range(at(other), "c", 0, 10), 5) == ()
+        found = await asyncio.wait_for(asyncio.gather(*hanging), 30)
+    finally:
+        other.close()
+    assert {one.reason for one in found} == {"PrometheusTimeout"}
+
+
+async def test_the_bearer_token_is_read_anew_for_every_request(server, ledger, tmp_path):
+    token = tmp_path / "token"
+    for text in ("one", "two"):
+        token.write_text(text + "\n")
+        await ledger.range(at(server, bearer_token_file=str(token)), "c", 0, 10)
+    assert [headers["Authorization"] for _, headers, _ in server.requests] == ["Bearer one", "Bearer two"]
+
+
+async def test_a_token_that_cannot_be_read_is_said_before_anything_is_sent(server, ledger, tmp_path):
+    got = await ledger.range(at(server, bearer_token_file=str(tmp_path / "none")), "c", 0, 10)
+    assert isinstance(got, LedgerFailure)
+    assert got.reason == "CredentialsUnreadable"
+    assert server.requests == []
+
+
+async def test_the_environment_cannot_redirect_or_unlock_a_query(server, ledger, monkeypatch, tmp_path):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login a password b\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert await ledger.range(at(server), "c", 0, 10) == ()
+    assert "Authorization" not in server.requests[0][1]
+
+
+async def test_a_path_in_the_servers_address_is_kept(server, ledger):
+    prefixed = PrometheusServer(url=server.url + "/prometheus/")
+    await ledger.range(prefixed, "c", 0, 10)
+    assert server.requests[0][2] == "/prometheus/api/v1/query"
+
+
+async def test_a_certificate_is_checked_against_the_ca_file(ledger, tmp_path):
+    authority, stranger = trustme.CA(), trustme.CA()
+    found = Misbehaving()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    found.server.socket = context.wrap_socket(found.server.socket, server_side=True)
+    url = found.url.replace("http:", "https:")
+    try:
+        for number, (ca, expected) in enumerate(((authority, ()), (stranger, "PrometheusUnreachable"))):
+            path = tmp_path / f"{number}.pem"
+            ca.cert_pem.write_to_path(str(path))
+            got = await ledger.range(PrometheusServer(url=url, ca_file=str(path), timeout=2.0), "c", 0, 10)
+            assert (got.reason if isinstance(got, LedgerFailure) else got) == expected
+    finally:
+        found.close()

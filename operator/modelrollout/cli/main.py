@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from modelrollout.cli import command, lint, status
+from modelrollout.cli import command, judge, lint, status
 from modelrollout.cli.access import Failure
 
-_COMMANDS = (status, command, lint)
+_COMMANDS = (status, command, lint, judge)
 _INTERRUPTED = 130
 
 _EPILOG = """\
@@ -21,6 +21,7 @@ examples:
   kubectl modelrollout approve digits -n vision      let a step that waits for a person go on
   kubectl modelrollout abort digits -n vision        all traffic back to stable, now
   kubectl modelrollout lint rollouts/*.yaml          check manifests before they are applied
+  kubectl modelrollout judge --gate gate.yaml t.csv  would this gate have fired?
 
 `kubectl modelrollout COMMAND --help` says more about each command.
 """

@@ -1,0 +1,1 @@
+"""Tests of what a cluster gets: the definition and the chart."""

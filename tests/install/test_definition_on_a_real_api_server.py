@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes.dynamic.exceptions import DynamicApiError
+
+from modelrollout.api.base import KIND, PLURAL
+from modelrollout.api.crd import crd
+from modelrollout.api.problems import read_spec
+from modelrollout.api.status import Status, dump
+from tests.api.bad_input import TABLE, Bad
+from tests.api.manifests import manifest
+from tests.cli.rollouts import stepping
+from tests.install.conftest import Bare
+from tests.lab.kube import Kube
+
+pytestmark = pytest.mark.lab
+
+API = "modelrollout.dev/v1alpha1"
+DEFINITION = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+
+
+@pytest.fixture(scope="module")
+def kube(bare: Bare) -> Kube:
+    bare.kube.create(crd())
+    bare.kube.wait_served([f"/apis/{API}/{PLURAL}"])
+    bare.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "vision"}})
+    return bare.kube
+
+
+@pytest.fixture
+def cleared(kube: Kube) -> Iterator[Kube]:
+    yield kube
+    kube.delete(API, KIND, "vision", "digits")
+
+
+def stored(kube: Kube) -> dict[str, Any]:
+    found = kube.get(API, KIND, "vision", "digits")
+    assert found is not None
+    return found
+
+
+def test_the_schema_is_structural_and_established(kube: Kube):
+    found = kube.get(*DEFINITION, None, crd()["metadata"]["name"])
+    assert found is not None
+    conditions = {c["type"]: c["status"] for c in found["status"]["conditions"]}
+    assert conditions == {"NamesAccepted": "True", "Established": "True"}
+
+
+def test_a_good_manifest_is_stored_as_written_and_does_not_look_finished(cleared: Kube):
+    cleared.create(manifest())
+    found = stored(cleared)
+    assert found["spec"] == manifest()["spec"]
+    assert found["status"] == {"observedGeneration": -1}
+    assert read_spec(found)[1] is None
+
+
+@pytest.mark.parametrize("bad", [b for b in TABLE if b.refused_at_apply], ids=lambda bad: bad.name)
+def test_the_schema_refuses_bad_input_at_apply(bad: Bad, cleared: Kube):
+    with pytest.raises(DynamicApiError) as refused:
+        cleared.create(manifest(bad.path, bad.value))
+    assert refused.value.status in (400, 422)
+
+
+PRUNED = ("unknown_field", "python_spelling")
+"""The server drops these without a word; only lint can tell."""
+
+
+@pytest.mark.parametrize("bad", [b for b in TABLE if not b.refused_at_apply], ids=lambda bad: bad.name)
+def test_what_the_schema_lets_through_is_an_invalid_spec_for_the_operator(bad: Bad, cleared: Kube):
+    cleared.create(manifest(bad.path, bad.value))
+    spec, sentence = read_spec(stored(cleared))
+    if bad.name in PRUNED:
+        assert spec is not None
+        return
+    assert spec is None
+    for words in bad.says:
+        assert words in (sentence or "")
+
+
+def test_a_gate_list_is_a_map_so_that_two_writers_can_own_two_gates(cleared: Kube):
+    cleared.create(manifest())
+    one = {"name": "errors", "type": "ErrorRate", "max": "2%"}
+    body = {"apiVersion": API, "kind": KIND, "metadata": {"name": "digits", "namespace": "vision"}}
+    cleared.apply({**body, "spec": {**manifest()["spec"], "gates": [one]}})
+    names = [gate["name"] for gate in stored(cleared)["spec"]["gates"]]
+    assert len(names) == len(manifest()["spec"]["gates"])
+
+
+def test_a_full_status_is_stored_without_losing_a_field(cleared: Kube):
+    cleared.create(manifest())
+    status = dump(Status.model_validate(stepping()["status"]))
+    cleared.resource(API, KIND).status.patch(
+        body={"status": status}, name="digits", namespace="vision", content_type="application/merge-patch+json"
+    )
+    assert stored(cleared)["status"] == status
+
+
+def test_kubectl_get_tells_the_story(cleared: Kube, bare: Bare):
+    cleared.create(manifest())
+    status = dump(Status.model_validate(stepping()["status"]))
+    cleared.resource(API, KIND).status.patch(
+        body={"status": status}, name="digits", namespace="vision", content_type="application/merge-patch+json"
+    )
+    kubectl = [str(Path(sys.executable).with_name("kubectl")), f"--kubeconfig={bare.kubeconfig}", "-n", "vision"]
+    told = subprocess.run([*kubectl, "get", "mro"], capture_output=True, text=True, check=True, timeout=30).stdout
+    titles, cells = (line.split() for line in told.splitlines())
+    assert titles == ["NAME", "MODEL", "STABLE", "CANDIDATE", "WEIGHT", "STEP", "PHASE", "REASON", "AGE"]
+    assert cells[:-1] == ["digits", "digits", "1", "2", "25", "2", "Stepping", "StepHolding"]

@@ -8,6 +8,7 @@ from tests.core.recorded import (
     START,
     Recording,
     StoredLedger,
+    backend,
     dead_windows,
     evaluator,
     gateway,
@@ -299,9 +300,9 @@ async def test_during_the_bake_the_limit_is_stables_last_half_hour(method):
     rec = Recording(scrapes(900), "traefik").growing(s.GATEWAY_HEARTBEAT, 0)
     baking = rec.times > START + 300
     for code, one, two in (("200", 98, 80), ("503", 2, 20)):
-        rec.growing(s.GATEWAY_REQUESTS, np.where(baking, 0, one), code=code, service=ROUTE_1)
+        rec.growing(s.GATEWAY_REQUESTS, np.where(baking, 0, one), code=code, service=backend("1"))
         growth = np.where(baking, two, one / 10)
-        rec.growing(s.GATEWAY_REQUESTS, growth, since=START, code=code, service=ROUTE_2)
+        rec.growing(s.GATEWAY_REQUESTS, growth, since=START, code=code, service=backend("2"))
     request = request_of(spec_of({**ERRORS, "method": method}), bake_started_at=START + 300)
     found = await look(request, 600, rec)
     assert found.gates[0].verdict == "FAIL"
@@ -321,6 +322,37 @@ async def test_several_gates_leaning_bad_together_ask_for_a_rollback():
         assert not any(gate.verdict == "FAIL" for gate in found.gates)
     assert found.rollback == "CombinedEvidence"
     assert found.message.startswith("all gates together: evidence 1:")
+
+
+@BOTH
+async def test_an_incident_in_both_versions_holds_and_blames_nobody(method):
+    rec = Recording(scrapes(900), "traefik").growing(s.GATEWAY_HEARTBEAT, 0)
+    incident = rec.times > START + 300
+    for version, size, since in (("1", 100, -np.inf), ("2", 20, START)):
+        bad = np.where(incident, 0.06, 0.005) * size
+        for code, growth in (("200", size - bad), ("500", bad)):
+            rec.growing(s.GATEWAY_REQUESTS, growth, since=since, code=code, service=backend(version))
+    spec = spec_of({**ERRORS, "method": method, "max": "1%"})
+    found = await look(request_of(spec), 900, rec)
+    assert found.halt == "SharedIncident"
+    assert found.gates[0].verdict == "CONTINUE"
+    assert found.gates[0].leaning_bad
+    assert found.rollback is None
+
+
+@BOTH
+async def test_a_candidate_that_burns_alone_is_blamed(method):
+    rec = gateway(900, stable=(100, 0.2), candidate=(18.8, 1.2))
+    found = await look(request_of(spec_of({**ERRORS, "method": method, "max": "1%"})), 900, rec)
+    assert found.gates[0].verdict == "FAIL"
+
+
+async def test_a_budget_spent_too_fast_holds_before_any_gate_has_failed():
+    rec = gateway(300, stable=(100, 0.2), candidate=(9.7, 0.3))
+    spec = spec_of({**ERRORS, **PLAIN, "max": "1%"}, minimumRequests=100_000)
+    found = await look(request_of(spec), 300, rec)
+    assert found.halt == "BurnRate"
+    assert "too fast (3.0x over this step, 3.0x over 5 min)" in found.message
 
 
 async def test_errors_that_no_backend_answers_for_are_a_warning():
@@ -346,9 +378,3 @@ async def test_recorded_default_gates_stay_though_the_series_are_gone():
     recs = [gateway(300, stable=(100, 1), candidate=(20, 0))]
     found = await look(request_of(spec_of(), default_gates=("errors", "accuracy")), 300, *recs)
     assert [(gate.name, gate.verdict) for gate in found.gates][1] == ("accuracy", "NO_DATA")
-
-
-ROUTE_1 = (
-    "httproute-vision-digits-gw-infra-inference-ep-web-0-0123456789abcdef0123-svc-vision-digits-v1-0@kubernetesgateway"
-)
-ROUTE_2 = ROUTE_1.replace("v1-0@", "v2-1@")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from modelrollout.api.gates import AccuracyGate, ErrorRateGate, NonFiniteGate
 from modelrollout.core import lines
 from modelrollout.core import sentences as say
 from modelrollout.core.counts import Counts, accuracy_counts, error_counts, nonfinite_counts
 from modelrollout.core.facts import Finding
+from modelrollout.core.incident import SHARED_INCIDENT, burning
 from modelrollout.core.judge import CountTest, Standing, judge
 from modelrollout.core.lines import Line
 from modelrollout.core.look import Look
@@ -47,6 +50,9 @@ def judge_counts(gate: CountGate, look: Look, share: float) -> Judged:
         for kind, line in wanted
     ]
     standings = [judge(test, gate.method, look) for test in tests]
+    halt = burning(gate, counts, look) if isinstance(gate, ErrorRateGate) else None
+    if halt is not None and halt.reason == SHARED_INCIDENT:
+        standings = [_not_blamed(one) for one in standings]
     result = build(
         gate,
         standings,
@@ -57,8 +63,19 @@ def judge_counts(gate: CountGate, look: Look, share: float) -> Judged:
     )
     if not counts.candidate_present.any() and look.missing(counts.candidate_present):
         return Judged(no_data(gate, Finding("SeriesMissing", text)).result, (), missing, text)
-    evidence = tuple((s.odds, t.share) for s, t in zip(standings, tests, strict=True) if s.odds is not None)
-    return Judged(result, evidence, missing, text)
+    blamed = [
+        (s.odds, t.share)
+        for s, t in zip(standings, tests, strict=True)
+        if s.odds is not None and (halt is None or halt.reason != SHARED_INCIDENT or s.kind == "stable")
+    ]
+    return Judged(result, tuple(blamed), missing, text, halt=halt)
+
+
+def _not_blamed(one: Standing) -> Standing:
+    """In an incident of both versions the absolute limit says nothing about the candidate."""
+    if one.kind == "limit" and one.verdict == "FAIL":
+        return replace(one, verdict="CONTINUE", leaning_bad=True)
+    return one
 
 
 def absence(what: str, counts: Counts, look: Look) -> tuple[int, str]:

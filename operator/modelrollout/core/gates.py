@@ -104,10 +104,14 @@ def evaluate(gates: Sequence[Gate], look: Look, now: float, names: tuple[str, ..
 
 
 def _halt(gates: Sequence[Gate], judged: Sequence[Judged]) -> tuple[str | None, str]:
-    """Three missing ticks in a row of anything a deciding gate rests on."""
-    for gate, one in zip(gates, judged, strict=True):
-        if gate.decides and one.missing >= MISSING_TICKS:
+    """Three missing ticks in a row of anything a deciding gate rests on; else a budget that burns."""
+    deciding = [one for gate, one in zip(gates, judged, strict=True) if gate.decides]
+    for one in deciding:
+        if one.missing >= MISSING_TICKS:
             return reasons.METRICS_UNAVAILABLE, one.missing_text
+    for one in deciding:
+        if one.halt is not None:
+            return one.halt.reason, one.halt.message
     return None, ""
 
 

@@ -26,6 +26,8 @@ class Judged:
     """Ticks in a row in which a scrape of the gate's series was missing."""
     missing_text: str = ""
     warnings: tuple[str, ...] = ()
+    halt: Finding | None = None
+    """Why the weight must be held though this gate has not failed."""
 
 
 @dataclass(frozen=True)

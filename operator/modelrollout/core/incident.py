@@ -1,0 +1,46 @@
+"""An error budget spent too fast holds the weight; where stable spends it too, nobody blames the candidate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modelrollout.api.gates import ErrorRateGate
+from modelrollout.core import combine, lines
+from modelrollout.core import sentences as say
+from modelrollout.core.burn import burn_rate
+from modelrollout.core.counts import Counts
+from modelrollout.core.facts import Finding
+from modelrollout.core.judge import CountTest, by_evidence
+from modelrollout.core.look import Look
+
+BURN_RATE = "BurnRate"
+SHARED_INCIDENT = "SharedIncident"
+
+
+def burning(gate: ErrorRateGate, counts: Counts, look: Look) -> Finding | None:
+    """BurnRate or SharedIncident at the newest tick; None without an absolute limit or before the first step.
+
+    Shared: both versions spend more than twice the budget, and the evidence that the candidate is worse than
+    stable (by the gate's own margin, or the default one) is small.
+    """
+    if gate.max is None or not look.request.steps or not len(look.ends):
+        return None
+    margin = gate.versus_stable
+    line = lines.ERROR_RATE if margin is None else lines.Line(margin.ratio, margin.plus)
+    versus = by_evidence(CountTest("stable", counts.ticks, line, 1.0), look).odds or 0.0
+    shape = look.ends.shape
+    found = burn_rate(
+        counts.ticks,
+        gate.max,
+        np.full(shape, look.request.step_started_at),
+        np.full(shape, versus),
+        needed=combine.log_threshold(look.request.spec.analysis.false_rollback),
+    )
+    budget = f"the error budget of {say.margin(gate.max)}"
+    rates = f"{float(found.long[-1]):.1f}x over this step, {float(found.short[-1]):.1f}x over 5 min"
+    if bool(found.shared[-1]):
+        text = f"both versions spend {budget} ({rates}; stable {float(found.stable_long[-1]):.1f}x)"
+        return Finding(SHARED_INCIDENT, f"{gate.name}: {text}: a shared incident, the candidate is not blamed")
+    if bool(found.burning[-1]):
+        return Finding(BURN_RATE, f"{gate.name}: the candidate spends {budget} too fast ({rates})")
+    return None

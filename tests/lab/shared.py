@@ -39,7 +39,7 @@ def _start(folder: Path, pointer: Path, owner: int) -> None:
     log = folder / "lab.log"
     with log.open("w") as out:
         child = subprocess.Popen(
-            [sys.executable, "-m", "tests.lab", f"--owner={owner}", f"--site={pointer}"],
+            [sys.executable, "-m", "tests.lab", "--controllers", f"--owner={owner}", f"--site={pointer}"],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=out,

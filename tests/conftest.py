@@ -1,43 +1,63 @@
-"""One lab for a whole test session, started when the first test asks for it; every test gets a namespace of its own."""
+"""One lab for a whole test session, shared by all its workers; every test gets a namespace of its own."""
 
 from __future__ import annotations
 
 import itertools
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
 
 from modelrollout.connect import Api, connect
-from tests.lab.lab import Lab
+from tests.lab.lab import Member
+from tests.lab.shared import shared_site
+from tests.lab.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tests.lab.lab import Member
-
 _numbers = itertools.count(1)
+_session = f"{os.getpid() % 10000:x}"
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    with Lab() as running:
-        yield running
+def worker(request: pytest.FixtureRequest) -> str:
+    """Name of this xdist worker; "main" without xdist."""
+    return str(getattr(request.config, "workerinput", {}).get("workerid", "main"))
 
 
 @pytest.fixture(scope="session")
-def member(lab: Lab) -> Member:
-    return lab.member
+def site(tmp_path_factory: pytest.TempPathFactory, worker: str) -> Site:
+    """The lab of this session. The first worker to ask starts it; it ends when the session does.
+
+    MODELROLLOUT_LAB_SITE names the site file of a lab that runs already (`python -m tests.lab --site FILE`).
+    """
+    if os.environ.get("MODELROLLOUT_LAB_SITE"):
+        return Site.read(Path(os.environ["MODELROLLOUT_LAB_SITE"]))
+    base = tmp_path_factory.getbasetemp()
+    alone = worker == "main"
+    folder, owner = (base, os.getpid()) if alone else (base.parent, os.getppid())
+    return shared_site(folder, owner)
+
+
+@pytest.fixture(scope="session")
+def member(site: Site) -> Iterator[Member]:
+    """This worker's part in the lab."""
+    joined = Member(site)
+    yield joined
+    joined.leave()
 
 
 @pytest.fixture
-def namespace(member: Member) -> str:
-    name = f"test-{next(_numbers)}"
+def namespace(member: Member, worker: str) -> str:
+    name = f"test-{_session}-{worker}-{next(_numbers)}"
     member.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     return name
 
 
 @pytest_asyncio.fixture
-async def api(lab: Lab) -> AsyncIterator[Api]:
-    async with await connect(str(lab.site.kubeconfig)) as opened:
+async def api(site: Site) -> AsyncIterator[Api]:
+    async with await connect(str(site.kubeconfig)) as opened:
         yield opened

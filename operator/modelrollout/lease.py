@@ -72,7 +72,7 @@ class Lease:
                     log.info("this process leads, epoch %s", self.epoch)
                     return self.epoch
             except (Conflict, Unreachable) as error:
-                log.debug("the Lease %s/%s was not taken: %s", self._namespace, self._name, error)
+                log.warning("the Lease %s/%s was not taken: %s", self._namespace, self._name, error)
             await asyncio.sleep(self._renew / 2.5)
 
     async def keep(self, lost: Callable[[str], None]) -> None:

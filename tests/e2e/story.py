@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+
+import requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.e2e.conftest import Stage
+    from tests.lab.client import LoadClient
     from tests.lab.lab import Member
+    from tests.lab.operator_process import OperatorProcess
+    from tests.lab.route_recorder import RouteRecorder
     from tests.lab.scenario import Scenario
 
 API = "modelrollout.dev/v1alpha1"
 KIND = "ModelRollout"
 NAME = "digits"
+OK = HTTPStatus.OK
 
 ALL_GATES: dict[str, dict[str, Any]] = {
     "errors": {"type": "ErrorRate", "max": "5%", "versusStable": {"ratio": 1.25, "plus": "2%"}},
@@ -37,6 +45,10 @@ class Story:
     def __init__(self, member: Member, scenario: Scenario, name: str = NAME) -> None:
         self.member, self.scenario, self.kube, self.name = member, scenario, member.kube, name
         self.seen: list[tuple[float, dict[str, Any]]] = []
+        self.record: RouteRecorder
+        self.operator: OperatorProcess
+        self.stage: Stage
+        self.rate = 0.0
 
     def spec(self, version: int, **changes: Any) -> dict[str, Any]:
         """Steps of seconds instead of minutes; everything else as a user would write it."""
@@ -89,9 +101,28 @@ class Story:
     def wait_phase(self, *phases: str, deadline: float = 60) -> dict[str, Any]:
         return self.wait(" or ".join(phases), lambda status: status.get("phase") in phases, deadline)
 
-    def adopt(self, version: int = 1, **changes: Any) -> dict[str, Any]:
+    def adopt(self, version: int = 1, **changes: Any) -> LoadClient | None:
+        """The first version serves, and so does the client's traffic, if there is any."""
         self.apply(version, **changes)
-        return self.wait(f"version {version} adopted", lambda s: s.get("stable") == str(version), 40)
+        self.wait(f"version {version} adopted", lambda s: s.get("stable") == str(version), 40)
+        if not self.rate:
+            return None
+        self.wait_served()
+        return self.stage.stack.enter_context(self.scenario.client(rate=self.rate))
+
+    def wait_served(self, deadline: float = 15) -> None:
+        """Until the gateway answers for this hostname."""
+        url = f"http://{self.scenario.site.gateway}/v2/models/{self.scenario.model}/ready"
+        end = time.monotonic() + deadline
+        while time.monotonic() < end:
+            if requests.get(url, headers={"Host": self.scenario.hostname}, timeout=2).status_code == OK:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"the gateway does not serve {self.scenario.hostname} after {deadline:.0f} s")
+
+    def weights(self, version: int) -> list[int]:
+        """Every weight that the route ever gave to `version`, repetitions left out."""
+        return self.record.weights_of(self.scenario.service_name(version))
 
     def ended(self, deadline: float = 120) -> dict[str, Any]:
         """Wait for the rollout in progress to end."""

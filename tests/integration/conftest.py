@@ -14,13 +14,14 @@ from tests.lab.faults import FaultProxy
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tests.lab.lab import Lab, Member
+    from tests.lab.lab import Member
+    from tests.site import Site
 
 
 @pytest.fixture
-def proxy(lab: Lab, member: Member) -> Iterator[FaultProxy]:
-    tls = ssl.create_default_context(cafile=str(lab.site.authority))
-    with FaultProxy(lab.site.api, client_tls=tls).start_in(member.background) as running:
+def proxy(site: Site, member: Member) -> Iterator[FaultProxy]:
+    tls = ssl.create_default_context(cafile=str(site.authority))
+    with FaultProxy(site.api, client_tls=tls).start_in(member.background) as running:
         yield running
 
 

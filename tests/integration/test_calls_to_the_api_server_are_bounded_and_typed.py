@@ -15,7 +15,8 @@ from tests.lab.processes import free_port
 if TYPE_CHECKING:
     from modelrollout.connect import Api
     from tests.lab.faults import FaultProxy
-    from tests.lab.lab import Lab, Member
+    from tests.lab.lab import Member
+    from tests.site import Site
 
 pytestmark = pytest.mark.lab
 
@@ -103,7 +104,7 @@ async def test_nobody_listening_is_unreachable(member: Member) -> None:
 
 
 async def test_a_service_account_without_rights_is_told_apart_from_a_missing_object(
-    lab: Lab, member: Member, namespace: str
+    site: Site, member: Member, namespace: str
 ) -> None:
     member.kube.apply(
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "poor", "namespace": namespace}}

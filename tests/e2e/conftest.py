@@ -1,0 +1,71 @@
+"""Every story has a namespace, model servers, a client and an operator of its own; the lab is shared."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.operator import operator
+from tests.e2e.story import Story
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.lab import Member
+
+RATE = 30.0  # requests/s; several stories share two cores
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "/e2e/" in str(item.path):
+            item.add_marker(pytest.mark.lab)
+            item.add_marker(pytest.mark.timeout(300))
+
+
+class Stage:
+    """Sets a story up; everything it starts ends with the test."""
+
+    def __init__(self, member: Member, namespace: str, stack: ExitStack) -> None:
+        self.member, self.namespace, self.stack = member, namespace, stack
+        self.stories: list[Story] = []
+
+    def story(
+        self,
+        *versions: int,
+        rate: float = RATE,
+        own_gateway: bool = False,
+        operate: dict[str, Any] | None = None,
+        **serve: Any,
+    ) -> Story:
+        """Model servers for `versions`, an operator (`operate`: its settings), and a client at `rate` (0: none)."""
+        scenario = self.stack.enter_context(self.member.scenario(self.namespace, own_gateway=own_gateway))
+        scenario.serve(*versions, **serve)
+        story = Story(self.member, scenario)
+        story.stage = self
+        story.record = self.stack.enter_context(scenario.record_route())
+        story.operator = operator(self.member, self.namespace, **(operate or {})).start()
+        self.stack.callback(lambda: story.operator.stop())
+        story.rate = rate
+        self.stories.append(story)
+        return story
+
+
+@pytest.fixture
+def stage(member: Member, namespace: str, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with ExitStack() as stack:
+        yield Stage(member, namespace, stack)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """A failed story tells what it saw and what its operator said."""
+    outcome = yield
+    report = outcome.get_result()
+    stage = getattr(item, "funcargs", {}).get("stage")
+    if report.when == "call" and report.failed and stage is not None:
+        for story in stage.stories:
+            report.sections.append(("the story", story.told()))
+            report.sections.append(("the operator's log", story.operator.log()[-4000:]))

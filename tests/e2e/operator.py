@@ -1,0 +1,70 @@
+"""The operator as a cluster would run it: the chart's ServiceAccount with the chart's rights, one per story."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from helm_python.chart import Chart
+
+from tests.lab.guardian import ROOT
+from tests.lab.operator_process import OperatorProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.lab.lab import Member
+
+CHART = ROOT / "charts" / "modelrollout"
+RIGHTS = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
+
+
+def rendered(release: str, namespace: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The chart's objects, by real Helm."""
+    found = Chart.load(str(CHART)).render(dict(values), name=release, namespace=namespace)
+    manifests = [text for path, text in found.items() if path.endswith(".yaml")]
+    return [doc for text in manifests for doc in yaml.safe_load_all(text) if doc]
+
+
+def grant(member: Member, namespace: str) -> tuple[str, list[str]]:
+    """Give the operator of this namespace the chart's rights and no more.
+
+    Returns its ServiceAccount's name and the arguments that the chart's Deployment starts it with.
+    """
+    values = {"watch": {"namespaces": [namespace], "gatewayNamespaces": ["infra"]}, "leaseDurationSeconds": 6}
+    objects = rendered(f"mro-{namespace}", namespace, values)
+    for obj in objects:
+        if obj["kind"] in RIGHTS and "helm.sh/hook" not in (obj["metadata"].get("annotations") or {}):
+            member.kube.apply(obj)
+    pod = next(obj for obj in objects if obj["kind"] == "Deployment")["spec"]["template"]["spec"]
+    local = ("--config=", "--health-port=")
+    arguments = [arg for arg in pod["containers"][0]["args"] if not arg.startswith(local)]
+    return str(pod["serviceAccountName"]), arguments
+
+
+def configuration(prometheus: str, **changes: Any) -> dict[str, Any]:
+    """The lab's configuration: scrapes and probes in seconds; Query gates on a server of their own name."""
+    server = {"url": prometheus, "scrapeInterval": "1s", "timeout": "2s"}
+    free = server | {"name": "free", "allowQueries": True}
+    return {"prometheus": [server | {"name": "default"}, free], "probeInterval": "500ms", "resync": "2s"} | changes
+
+
+def operator(
+    member: Member,
+    namespace: str,
+    *,
+    prometheus: str | None = None,
+    api: str | None = None,
+    name: str = "1",
+    arguments: tuple[str, ...] = (),
+    env: Mapping[str, str] | None = None,
+    **config: Any,
+) -> OperatorProcess:
+    """An operator for one namespace, not started yet; `api` and `prometheus` may be proxies."""
+    account, charted = grant(member, namespace)
+    kubeconfig = member.service_account_kubeconfig(namespace, account, server=api)
+    file = member.site.folder / f"operator-{namespace}.yaml"
+    file.write_text(yaml.safe_dump(configuration(prometheus or member.site.prometheus, **config)))
+    given = [*charted, f"--config={file}", "--health-port=0", *arguments]
+    pod = {"POD_NAMESPACE": namespace, "POD_NAME": f"operator-{name}"}
+    return OperatorProcess(member.site, kubeconfig, given, name=f"{namespace}-{name}", env=pod | dict(env or {}))

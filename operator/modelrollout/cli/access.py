@@ -37,7 +37,7 @@ async def open_api(args: argparse.Namespace) -> Api:
     if not _kubeconfigs(args) and "KUBERNETES_SERVICE_HOST" not in os.environ:
         raise Failure("there is no kubeconfig: set KUBECONFIG, or pass --kubeconfig FILE")
     try:
-        return await connect(args.kubeconfig, context=args.context)
+        return await connect(_named(args), context=args.context)
     except (config.ConfigException, OSError, yaml.YAMLError) as error:
         raise Failure(f"the kubeconfig cannot be used: {error}; choose another with --kubeconfig") from error
 
@@ -48,16 +48,20 @@ def namespace_of(args: argparse.Namespace) -> str:
         return str(args.namespace or "default")
     load: Any = config.list_kube_config_contexts  # the client has no types
     try:
-        contexts, current = load(args.kubeconfig)
+        contexts, current = load(_named(args))
     except (config.ConfigException, OSError, yaml.YAMLError) as error:
         raise Failure(f"the kubeconfig cannot be used: {error}; choose another with --kubeconfig") from error
     chosen = next((c for c in contexts if c["name"] == args.context), None) if args.context else current
     return str((chosen or {}).get("context", {}).get("namespace") or "default")
 
 
+def _named(args: argparse.Namespace) -> str | None:
+    return args.kubeconfig or os.environ.get("KUBECONFIG") or None
+
+
 def _kubeconfigs(args: argparse.Namespace) -> list[str]:
     """The kubeconfig files that exist, of those that kubectl would read."""
-    named = args.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    named = _named(args) or "~/.kube/config"
     return [path for path in named.split(os.pathsep) if Path(path).expanduser().is_file()]
 
 

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelrollout.api.base import GROUP, KIND, PLURAL
+from modelrollout.api.crd import crd
+from modelrollout.cli import command
+from modelrollout.cli.main import main
+from modelrollout.commands import COMMAND, command_of
+from tests.api.manifests import manifest
+from tests.cli.rollouts import stepping
+from tests.install.conftest import Bare
+from tests.lab.custom_resources import gateway_api
+from tests.lab.kube import Kube
+
+pytestmark = pytest.mark.lab
+
+API = f"{GROUP}/v1alpha1"
+ROUTES = "gateway.networking.k8s.io/v1"
+
+
+@pytest.fixture(scope="module")
+def cluster(bare: Bare) -> Bare:
+    bare.kube.create(crd())
+    for definition in gateway_api():
+        if definition["spec"]["names"]["kind"] == "HTTPRoute":
+            bare.kube.create(definition)
+    bare.kube.wait_served([f"/apis/{API}/{PLURAL}", f"/apis/{ROUTES}/httproutes"])
+    bare.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "vision"}})
+    return bare
+
+
+@pytest.fixture
+def kube(cluster: Bare, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kube]:
+    """A rollout in mid-step whose route says 20 % where 25 % is desired; KUBECONFIG as a user would set it."""
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    monkeypatch.setenv("COLUMNS", "160")
+    cluster.kube.create(manifest())
+    set_status(cluster.kube, stepping()["status"])
+    cluster.kube.create(route(20))
+    yield cluster.kube
+    cluster.kube.delete(API, KIND, "vision", "digits")
+    cluster.kube.delete(ROUTES, "HTTPRoute", "vision", "digits")
+
+
+def set_status(kube: Kube, status: dict[str, Any]) -> None:
+    kube.resource(API, KIND).status.patch(
+        body={"status": status}, name="digits", namespace="vision", content_type="application/merge-patch+json"
+    )
+
+
+def route(weight: int) -> dict[str, Any]:
+    backends = [
+        {"name": "digits-v1", "port": 8000, "weight": 100 - weight},
+        {"name": "digits-v2", "port": 8000, "weight": weight},
+    ]
+    notes = {
+        "modelrollout.dev/stable": "1",
+        "modelrollout.dev/candidate": "2",
+        "modelrollout.dev/services": '{"1":"digits-v1:8000","2":"digits-v2:8000"}',
+    }
+    return {
+        "apiVersion": ROUTES,
+        "kind": "HTTPRoute",
+        "metadata": {"name": "digits", "namespace": "vision", "annotations": notes},
+        "spec": {"parentRefs": [{"name": "inference"}], "rules": [{"name": "split", "backendRefs": backends}]},
+    }
+
+
+def test_status_shows_the_weight_that_the_route_has_now(kube: Kube, capsys: pytest.CaptureFixture[str]):
+    assert main(["status", "digits", "-n", "vision"]) == 0
+    out = capsys.readouterr().out
+    assert "25 % desired, 20 % on the route" in out
+    assert "2/3 at 25 %" in out
+
+
+def test_status_without_a_route_still_answers(kube: Kube, capsys: pytest.CaptureFixture[str]):
+    kube.delete(ROUTES, "HTTPRoute", "vision", "digits")
+    assert main(["status", "digits", "-n", "vision"]) == 0
+    assert "on the route when last read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nothing", "-n", "vision"], 'no ModelRollout "nothing" in namespace "vision"; list those there are'),
+        (["digits"], 'no ModelRollout "digits" in namespace "default"'),
+        (["digits", "--kubeconfig", "/nowhere"], "there is no kubeconfig"),
+        (["digits", "--context", "elsewhere"], "the kubeconfig cannot be used"),
+    ],
+)
+def test_what_cannot_be_shown_is_a_sentence_with_the_next_thing_to_do(
+    arguments: list[str], says: str, kube: Kube, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["status", *arguments]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert says in said.err
+    assert said.err.startswith("error: ")
+
+
+def test_watch_without_a_terminal_prints_one_line_per_change(kube: Kube, cluster: Bare):
+    plugin = str(Path(sys.executable).with_name("kubectl-modelrollout"))
+    watching = subprocess.Popen(
+        [plugin, "status", "digits", "-n", "vision", "-w"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"KUBECONFIG": str(cluster.kubeconfig), "PYTHONUNBUFFERED": "1"},
+    )
+    with watching as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        kube.merge(ROUTES, "HTTPRoute", "vision", "digits", {"spec": {"rules": route(25)["spec"]["rules"]}})
+        second = process.stdout.readline()
+        process.terminate()
+    assert "Stepping (StepHolding) 1 -> 2 weight 25 % desired, 20 % on the route" in first
+    assert "25 % desired, 25 % on the route" in second
+
+
+def answer_as_the_operator_does(kube: Kube, result: str) -> None:
+    """Consume the command as soon as it stands there, and record `result`."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        obj = kube.get(API, KIND, "vision", "digits")
+        found = command_of(obj) if obj else None
+        if found is not None:
+            last = {"verb": "approve", "nonce": found.nonce, "result": result, "at": "2026-01-01T00:00:00Z"}
+            kube.merge(API, KIND, "vision", "digits", {"metadata": {"annotations": {COMMAND: None}}})
+            set_status(kube, {"lastCommand": last})
+            return
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("result", "code"), [("applied", 0), ("refused: nothing to approve in phase Stepping", 1)])
+def test_a_command_prints_the_operators_answer(result: str, code: int, kube: Kube, capsys: pytest.CaptureFixture[str]):
+    operator = threading.Thread(target=answer_as_the_operator_does, args=(kube, result))
+    operator.start()
+    assert main(["approve", "digits", "-n", "vision"]) == code
+    operator.join()
+    assert capsys.readouterr().out == f"approve digits: {result}\n"
+
+
+def test_a_command_names_version_step_author_and_why_and_waits_for_its_answer(
+    kube: Kube, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(command, "_ANSWER_WITHIN", 0.5)
+    assert main(["approve", "digits", "-n", "vision", "--why", "checked"]) == 1
+    assert "the operator has not answered" in capsys.readouterr().err
+    obj = kube.get(API, KIND, "vision", "digits")
+    assert obj is not None
+    found = command_of(obj)
+    assert found is not None
+    assert (found.verb, found.version, found.step, found.why) == ("approve", "2", 1, "checked")
+    assert found.by
+    assert found.manager == "kubectl-modelrollout"
+
+
+def test_a_second_command_does_not_overwrite_one_that_still_waits(
+    kube: Kube, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(command, "_ANSWER_WITHIN", 0.5)
+    main(["pause", "digits", "-n", "vision"])
+    assert main(["resume", "digits", "-n", "vision"]) == 1
+    assert "another command still waits" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""Measurements that end in a document, not in a pass or a fail."""

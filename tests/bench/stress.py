@@ -1,0 +1,110 @@
+"""What goes wrong in real life: each case says what it is, what our engine and the other rules do, and the target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from modelrollout.core.lines import Line
+from modelrollout.core.samples import increments, make_grid, make_series
+from tests.bench import rules
+from tests.bench.outcome import Outcome, outcome
+from tests.bench.traces import HOUR, INTERVAL, PER_MINUTE, REQUESTS, Trace, draw
+
+STRICT = Line(1.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """`results` by rule; `wanted` says whether rolling back is right; `onset` in ticks."""
+
+    name: str
+    wanted: bool
+    results: dict[str, Outcome]
+
+
+def cases(rng: np.random.Generator, runs: int) -> Iterator[Case]:
+    """All cases, one after the other."""
+    for name, wanted, onset, trace in _traces(rng, runs):
+        found = {
+            "ours": rules.ours(trace),
+            "Flagger": rules.flagger(trace),
+            "Argo": rules.argo(trace),
+            "Kayenta": rules.kayenta(trace),
+        }
+        if name.startswith("weight raised"):
+            found["pooled z"] = rules.pooled_z(trace)
+        if "bursts" in name:
+            found["ours, strict line"] = rules.ours(trace, gates=1, line=STRICT)
+            found["the same without phi"] = rules.ours(trace, gates=1, line=STRICT, dispersion=False)
+        yield Case(name, wanted, {rule: _of(stop, trace, onset, wanted) for rule, stop in found.items()})
+
+
+def _of(stop: np.ndarray, trace: Trace, onset: int, wanted: bool) -> Outcome:
+    """Decisions before the onset are false and count as such only where a rollback is not wanted."""
+    return outcome(np.where(stop >= onset, stop, -1) if wanted else stop, trace, onset)
+
+
+def _traces(rng: np.random.Generator, runs: int) -> Iterator[tuple[str, bool, int, Trace]]:
+    time = np.arange(HOUR)
+    incident = np.where((time >= 80) & (time < 120), 0.06, 0.01)
+    yield "6 % errors in both arms for 10 min", False, 0, draw(rng, runs, incident, incident)
+    ramp = np.repeat([0.05, 0.25, 0.5, 0.75], 60)
+    drift = 0.03 * np.exp(-time / 90) + 0.004
+    yield (
+        "weight raised 5 to 75 % while both arms drift",
+        False,
+        0,
+        draw(rng, runs, drift, drift, weight=ramp, past=drift[0]),
+    )
+    yield "bursts in both arms, phi = 2", False, 0, draw(rng, runs, 0.01, burst=2.0)
+    late = np.where(time < 120, 0.01, 0.05)
+    yield "5 % errors from minute 30 on", True, 120, draw(rng, runs, late)
+    yield "5 % errors, cold start (no history)", True, 0, draw(rng, runs, 0.05).cold
+    yield "5 % errors, a tenth of the traffic (15/min)", True, 0, draw(rng, runs, 0.05, requests=REQUESTS / 10)
+    yield "healthy, a tenth of the traffic", False, 0, draw(rng, runs, 0.01, requests=REQUESTS / 10)
+    yield "healthy, one tick in five missing and 10 min blind", False, 0, _with_holes(rng, draw(rng, runs, 0.01))
+    yield "5 % errors, one tick in five missing", True, 0, _with_holes(rng, draw(rng, runs, 0.05), blind=False)
+    yield "healthy, one scrape reads 100 % errors", False, 0, _spoilt(draw(rng, runs, 0.01))
+    yield "healthy, every server restarts five times", False, 0, _with_resets(rng, draw(rng, runs, 0.01))
+    yield "5 % errors, every server restarts five times", True, 0, _with_resets(rng, draw(rng, runs, 0.05))
+
+
+def _with_holes(rng: np.random.Generator, trace: Trace, *, blind: bool = True) -> Trace:
+    present = rng.random(trace.canary_bad.shape) > 0.2
+    if blind:
+        present[:, 100 : 100 + 10 * PER_MINUTE] = False
+    return replace(trace, present=present)
+
+
+def _spoilt(trace: Trace) -> Trace:
+    bad = trace.canary_bad.copy()
+    bad[:, 60] = trace.canary_total[:, 60]
+    return replace(trace, canary_bad=bad)
+
+
+def _with_resets(rng: np.random.Generator, trace: Trace) -> Trace:
+    """Counters that begin at 0 again now and then, read back by the operator's own differencing."""
+    arms = []
+    for bad, total in ((trace.canary_bad, trace.canary_total), (trace.stable_bad, trace.stable_total)):
+        at = np.zeros(bad.shape, dtype=bool)
+        for row in at:
+            row[rng.choice(np.arange(5, HOUR), 5, replace=False)] = True
+        kept = np.where(at, rng.random(bad.shape), 1.0)  # what was counted between the restart and the scrape
+        arms += [_reread(rng.binomial(counts, kept), at) for counts in (bad, total - bad)]
+    return replace(
+        trace, canary_bad=arms[0], canary_total=arms[0] + arms[1], stable_bad=arms[2], stable_total=arms[2] + arms[3]
+    )
+
+
+def _reread(counts: np.ndarray, resets: np.ndarray) -> np.ndarray:
+    grid = make_grid(0.0, INTERVAL, 0, HOUR - 1)
+    out = np.empty(counts.shape)
+    for row, (grown, reset) in enumerate(zip(counts, resets, strict=True)):
+        run = np.cumsum(grown)
+        since = np.maximum.accumulate(np.where(reset, run - grown, 0))
+        series = make_series({"__name__": "requests"}, zip(grid.ends, run - since, strict=True))
+        out[row] = increments(series, grid, from_zero=True)[0]
+    return out

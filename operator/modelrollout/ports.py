@@ -43,9 +43,7 @@ class Router(Protocol):
         Needs nothing but the observed route, so it works with an invalid spec.
         """
 
-    async def apply(
-        self, namespace: str, name: str, spec: Spec, plan: RoutePlan, seen: RouteSeen | None
-    ) -> RouteSeen:
+    async def apply(self, namespace: str, name: str, spec: Spec, plan: RoutePlan, seen: RouteSeen | None) -> RouteSeen:
         """Create or change the route to `plan`; where `seen` is given, only if nothing changed since (Conflict)."""
 
     async def claim(self, namespace: str, name: str, seen: RouteSeen) -> RouteSeen:

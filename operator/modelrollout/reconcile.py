@@ -21,6 +21,8 @@ from modelrollout.focus import focus_on, next_wake
 from modelrollout.ports import Clock, Cluster, Conflict, Router, Unreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelrollout.api.spec import Spec
     from modelrollout.watch import Watch
 
@@ -37,6 +39,8 @@ class Reconciler:
     router: Router
     clock: Clock
     config: OperatorConfig
+    leads: Callable[[], bool]
+    """Asked just before every raise: a process that was stopped for a while may lead no more."""
 
     def __post_init__(self) -> None:
         self._telling: set[asyncio.Task[None]] = set()
@@ -51,7 +55,7 @@ class Reconciler:
         obj = await self.cluster.add_finalizer(obj)
         status, lost = _status_of(obj)
         spec, problem = self._spec_of(obj)
-        route = await self._route(watch)
+        route = await self.router.observe(watch.namespace, watch.name)
         seen = self._seen(watch, obj, route, problem=problem, lost=lost)
         decision = decide(spec, status, seen, self.clock.now())
         delay = await self._act(watch, obj, spec, decision, route)
@@ -79,26 +83,25 @@ class Reconciler:
             obj = await self.cluster.write_status(obj, dump(decision.status))
         except Conflict:
             return 0.0
-        if spec is not None and decision.route is not None and again is None:
-            again = await self._apply(watch, obj, spec, decision, route)
+        if again is None:
+            again = await self._write_route(watch, obj, spec, decision, route)
         self._tell(obj, decision)
         if decision.consume_command:
             await self.cluster.consume_command(obj)
         return again
 
-    async def _apply(
-        self, watch: Watch, obj: dict[str, Any], spec: Spec, decision: Decision, route: RouteSeen | None
+    async def _write_route(
+        self, watch: Watch, obj: dict[str, Any], spec: Spec | None, decision: Decision, route: RouteSeen | None
     ) -> float | None:
-        """The route write after the record, fenced by what was read before it."""
-        assert decision.route is not None
-        structure = self.router.structure(watch.namespace, watch.name, spec, decision.route)
-        if route is not None and route.structure != structure and decision.trigger is None and not decision.events:
-            text = "the route's rules were not the ones of this resource (or its spec changed): written anew"
-            self._emit(
-                obj,
-                Event(reasons.ROUTE_CHANGED, f"{text}; last written by {route.manager or 'nobody known'}"),
-            )
+        """The route writes after the record, fenced by what was read before it; none by a leader that is none."""
+        if not self.leads():
+            return SOON
         try:
+            if route is not None:
+                route = await self.router.claim(watch.namespace, watch.name, route)
+            if spec is None or decision.route is None:
+                return None
+            self._note_change(watch, obj, spec, decision, route)
             after = await self.router.apply(watch.namespace, watch.name, spec, decision.route, route)
         except Conflict:
             return 0.0
@@ -107,6 +110,17 @@ class Reconciler:
             return SOON
         moved = route is None or route.resource_version != after.resource_version
         return 0.0 if moved else None  # look at what stands now, and record it
+
+    def _note_change(
+        self, watch: Watch, obj: dict[str, Any], spec: Spec, decision: Decision, route: RouteSeen | None
+    ) -> None:
+        """An Event where the route is not what this resource says, for no reason that has an Event already."""
+        assert decision.route is not None
+        structure = self.router.structure(watch.namespace, watch.name, spec, decision.route)
+        if route is None or route.structure == structure or decision.trigger is not None or decision.events:
+            return
+        text = "the route's rules were not the ones of this resource (or its spec changed): written anew"
+        self._emit(obj, Event(reasons.ROUTE_CHANGED, f"{text}; last written by {route.manager or 'nobody known'}"))
 
     async def _finalize(self, watch: Watch, obj: dict[str, Any]) -> float | None:
         """Traffic to stable, the route stays; a world that does not allow it is let go of after five minutes."""
@@ -123,10 +137,6 @@ class Reconciler:
             self._emit(obj, Event("ReleaseFailed", text, warning=True))
         await self.cluster.drop_finalizer(obj)
         return None
-
-    async def _route(self, watch: Watch) -> RouteSeen | None:
-        route = await self.router.observe(watch.namespace, watch.name)
-        return route if route is None else await self.router.claim(watch.namespace, watch.name, route)
 
     def _spec_of(self, obj: dict[str, Any]) -> tuple[Spec | None, str | None]:
         spec, problem = read_spec(obj)

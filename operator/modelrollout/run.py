@@ -66,7 +66,7 @@ async def run(settings: Settings, config: OperatorConfig, stop: asyncio.Event, l
         await _first(leading, asyncio.create_task(stop.wait()))
         if stop.is_set():
             return 0
-        service = build(config, api, epoch=lease.epoch, identity=identity)
+        service = build(config, api, lease)
         health.watch(service)
         keeping = asyncio.create_task(lease.keep(lost))
         try:
@@ -79,13 +79,13 @@ async def run(settings: Settings, config: OperatorConfig, stop: asyncio.Event, l
     return 0
 
 
-def build(config: OperatorConfig, api: Api, *, epoch: str, identity: str) -> Service:
+def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
     """Every part of a leading operator, connected."""
     clock = WallClock()
-    cluster = KubernetesCluster(api, identity=identity)
+    cluster = KubernetesCluster(api, identity=lease.identity)
     evaluator = Evaluator(PrometheusLedger(), config)
     triton = TritonServer(api, timeout=config.probe_timeout)
-    reconciler = Reconciler(cluster, router_for(ROUTER, api, epoch=epoch), clock, config)
+    reconciler = Reconciler(cluster, router_for(ROUTER, api, epoch=lease.epoch), clock, config, lease.held)
 
     def new_watch(namespace: str, name: str) -> Watch:
         return Watch(namespace, name, config, triton, evaluator, clock)

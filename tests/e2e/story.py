@@ -78,6 +78,16 @@ class Story:
         """The one-field bump that a commit makes."""
         self.change({"spec": {"model": {"version": str(version)}}})
 
+    def delete(self) -> None:
+        self.kube.delete(API, KIND, self.scenario.namespace, self.name)
+
+    def wait_gone(self, deadline: float = 30) -> None:
+        """Until the object is gone, finalizer and all."""
+        end = time.monotonic() + deadline
+        while self.object() is not None:
+            assert time.monotonic() < end, f"still there after {deadline:.0f} s"
+            time.sleep(0.1)
+
     def object(self) -> dict[str, Any] | None:
         return self.kube.get(API, KIND, self.scenario.namespace, self.name)
 

@@ -32,8 +32,8 @@ def known_fields(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str
     root = _schema(model)
     node = root
     for part in loc:
-        node = _step(root, _resolved(root, node), part)
-    return list(_resolved(root, node).get("properties", {}))
+        node = _step(root, resolved(root, node), part)
+    return list(resolved(root, node).get("properties", {}))
 
 
 def _step(root: dict[str, Any], node: dict[str, Any], part: str | int) -> dict[str, Any]:
@@ -45,11 +45,11 @@ def _step(root: dict[str, Any], node: dict[str, Any], part: str | int) -> dict[s
     return dict(node.get("properties", {}).get(part, {}))
 
 
-def _resolved(root: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+def resolved(root: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     """The node itself behind references and optionality."""
     for option in node.get("anyOf", []):
         if option.get("type") != "null":
-            return _resolved(root, option)
+            return resolved(root, option)
     if "$ref" in node:
-        return _resolved(root, root["$defs"][node["$ref"].rsplit("/", 1)[-1]])
+        return resolved(root, root["$defs"][node["$ref"].rsplit("/", 1)[-1]])
     return node

@@ -31,23 +31,32 @@ class StatusModel(ApiModel):
 
 class Previous(StatusModel):
     version: str
+    """The version that served before stable."""
     replaced_at: Timestamp
+    """When stable replaced it."""
 
 
 class Weight(StatusModel):
     """Percent of requests for the candidate: what the operator intends, and what the route said last."""
 
     desired: int = 0
+    """What the operator wants."""
     observed: int | None = None
+    """What the route said when last read."""
     lowered_at: Timestamp | None = Field(None, description="when the route was first seen below desired")
 
 
 class StepStatus(StatusModel):
     index: int
+    """Counted from 0."""
     weight: int
+    """Percent of this step."""
     started_at: Timestamp
+    """When the candidate got this weight."""
     earliest_advance: Timestamp | None = None
+    """When the step's hold is over."""
     approved: bool = False
+    """Whether a person has approved the next step."""
 
     @computed_field(description="index + 1, as people count")
     def number(self) -> int:
@@ -80,48 +89,81 @@ class GateStatus(StatusModel):
     """One gate as people read it: every number with its unit."""
 
     name: str
+    """The gate's name in spec, or of the default gate."""
     type: str
+    """What it watches."""
     verdict: Verdict
+    """What the evidence says so far."""
     required: bool = True
+    """Whether it decides."""
     layer: str | None = None
+    """The layer that is worst off."""
     observed: str | None = None
+    """The candidate's value."""
     stable: str | None = None
+    """Stable's value over the same time."""
     limit: str | None = None
+    """What the value is held against."""
     samples: str | None = None
+    """How much was seen."""
     evidence: str | None = None
+    """How far from a decision it is."""
     eta: str | None = None
+    """When a decision is expected."""
     message: str = ""
+    """The sentence with the numbers."""
 
 
 class Rejected(StatusModel):
     version: str
+    """The version that is not tried again by itself."""
     attempt: int
+    """The attempt that was turned down."""
     reason: str
+    """Reason constant."""
     message: str = ""
+    """The sentence with the numbers."""
     at: Timestamp
+    """When."""
 
 
 class LastCommand(StatusModel):
     verb: str
+    """What was asked for."""
     nonce: str
+    """Which asking it was."""
     version: str | None = None
+    """The version it named."""
     step: int | None = None
+    """The step it named, counted from 0."""
     by: str | None = None
+    """Who claims to have asked."""
     manager: str | None = None
+    """The field manager that wrote it."""
     why: str | None = None
+    """The reason given."""
     result: str = ""
+    """Applied, or refused and why."""
     at: Timestamp
+    """When it was consumed."""
 
 
 class HistoryEntry(StatusModel):
     stable: str
+    """The version that served."""
     candidate: str
+    """The version that was tried."""
     result: Literal["Promoted", "RolledBack", "Rejected", "Aborted", "Replaced", "FastRollback", "Adopted"]
     reason: str
+    """Reason constant."""
     message: str = ""
+    """The sentence with the numbers."""
     started_at: Timestamp
+    """When the rollout began."""
     ended_at: Timestamp
+    """When it ended."""
     snapshot: str | None = None
+    """The ConfigMap that keeps the distributions."""
 
 
 class Condition(StatusModel):
@@ -135,18 +177,25 @@ class Condition(StatusModel):
 
 class Status(StatusModel):
     observed_generation: int = -1
+    """The generation of spec that this status is about."""
     phase: Phase = "Adopting"
+    """Where the rollout stands, for people."""
     reason: str = ""
+    """Why, as a constant."""
     message: str = ""
+    """Why, as a sentence with numbers."""
     stable: str | None = None
+    """The version that serves."""
     previous: Previous | None = None
     candidate: str | None = None
+    """The version that is being tried."""
     step: StepStatus | None = None
     steps: Annotated[list[StepRecord], Field(max_length=64)] = []
     weight: Weight = Weight()
     rollout: RolloutStatus | None = None
     gates: Annotated[list[GateStatus], Field(max_length=48)] = []
     next_evaluation: Timestamp | None = None
+    """When the gates are read again."""
     rejected: Rejected | None = None
     paused: bool = Field(False, description="paused by command; spec.paused pauses too")
     last_command: LastCommand | None = None

@@ -37,13 +37,9 @@ class CountTicks:
         counts = [self.canary_bad, self.canary_total, self.stable_bad, self.stable_total]
         given = [np.asarray(a, dtype=float) for a in (*counts, self.seconds)]
         shape = np.broadcast_shapes(*(a.shape for a in given))
-        canary_bad, canary_total, stable_bad, stable_total, seconds = (
-            np.broadcast_to(a, shape) for a in given
-        )
+        canary_bad, canary_total, stable_bad, stable_total, seconds = (np.broadcast_to(a, shape) for a in given)
         present = np.ones(shape, dtype=bool) if self.present is None else np.broadcast_to(self.present, shape)
-        restart = (
-            np.zeros(shape, dtype=bool) if self.restart is None else np.broadcast_to(self.restart, shape)
-        )
+        restart = np.zeros(shape, dtype=bool) if self.restart is None else np.broadcast_to(self.restart, shape)
         canary = usable(canary_bad, canary_total, present)
         stable = usable(stable_bad, stable_total, present)
         return CountTicks(seconds, *canary, *stable, present, restart)

@@ -57,9 +57,7 @@ def quantile_counts(requests: float, quantile: float, alpha: float = 0.05) -> tu
     return low, high
 
 
-def quantile_interval(
-    edges: Array, histogram: Array, quantile: float, alpha: float = 0.05
-) -> tuple[float, float]:
+def quantile_interval(edges: Array, histogram: Array, quantile: float, alpha: float = 0.05) -> tuple[float, float]:
     """(lower, upper) bounds in seconds on the quantile from one histogram (B+1,); inf above the last edge."""
     n = float(histogram.sum())
     low, high = quantile_counts(n, quantile, alpha)

@@ -51,8 +51,7 @@ def burn_rate(
     rates, burning = [], []
     for bad, total in arms:
         (long_bad, long_all), (short_bad, short_all) = (
-            (_since(clean.seconds, bad, start), _since(clean.seconds, total, start))
-            for start in (begin, short)
+            (_since(clean.seconds, bad, start), _since(clean.seconds, total, start)) for start in (begin, short)
         )
         over = [_rate(b, n, budget) for b, n in ((long_bad, long_all), (short_bad, short_all))]
         rates.append(over)

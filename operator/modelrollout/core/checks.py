@@ -39,7 +39,8 @@ def adopt(ctx: Context) -> Move:
         if stable is None and len(route.backends) == 1:
             stable = route.backends[0].version
         if not stable or all(b.version != stable for b in route.backends):
-            text = "the route does not say which of its backends is stable: annotate it with modelrollout.dev/stable"
+            why = route.doubt or "the route does not say which of its backends is stable"
+            text = f"{why}: annotate the route with modelrollout.dev/stable"
             return moves.hold(ctx, Finding(reasons.ROUTE_UNCLEAR, text))
         return moves.adopt(ctx, stable, f"version {stable} serves: the route says so")
     if spec is None:

@@ -161,3 +161,18 @@ async def test_edited_gates_begin_new_evidence_and_use_what_came_before_only_as_
     samples = found.gates[0].samples
     assert samples is not None
     assert int(samples.split()[0].replace(",", "")) < 12 * 12
+
+
+@pytest.mark.parametrize("seed", [9, 10])
+async def test_a_back_test_with_every_late_scrape_in_place_reaches_the_verdicts_of_the_day(seed):
+    request = request_of(spec_of(*GATES))
+    world = recordings(seed, late_share=0.5)
+    moments = [START + 15.0 * k + extra for k in range(1, 27) for extra in (0.2, 3.0, 9.9)]
+    live = await run(StoredLedger(*world), forget_at=set(), moments=moments, request=request)
+    for recording in world:
+        for labels, points in recording.points.items():
+            recording.points[labels] = [(at, value, at) for at, value, _ in points]
+    later = await run(StoredLedger(*world), forget_at=set(), moments=moments, request=request)
+    common = sorted(set(live) & set(later))
+    assert len(common) > 20
+    assert [live[tick] for tick in common] == [later[tick] for tick in common]

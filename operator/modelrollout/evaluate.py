@@ -21,8 +21,10 @@ from modelrollout.core.samples import Book, Grid, Scrapes, Target, TargetSeen, m
 from modelrollout.core.sources import Reader, Selection, gateway_selection, model_selection
 from modelrollout.ports import Ledger, LedgerFailure
 
-MAX_SAMPLES = 20_000_000
+MAX_SAMPLES = 4_000_000
 """Of all rollouts together; beyond it the least recently judged are forgotten and fetched again when asked for."""
+IDLE = 600.0
+"""Seconds after which a rollout nobody asks for is forgotten."""
 MAX_TICKS = 6000
 """Evidence reaches back so far (a day at 15 s); what is older is dropped in pieces of PIECE ticks."""
 PIECE = 1000
@@ -38,6 +40,7 @@ class _Memory:
     books: dict[str, Book] = field(default_factory=dict)
     until: dict[str, float] = field(default_factory=dict)
     evaluated: int = -1
+    used: float = 0.0
     blind_since: float | None = None
     retry_at: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -58,6 +61,7 @@ class Evaluator:
     async def evaluate(self, request: EvaluationRequest, now: float) -> Evaluation | Blind | None:
         """The gates at the newest closed tick; None when no tick has closed since the last call."""
         memory = self._memory(request.rollout)
+        memory.used = now
         async with memory.lock:
             if request.last_ended(now) <= memory.evaluated:
                 return None
@@ -78,7 +82,7 @@ class Evaluator:
             answers = await self._answers(request, server, tick)
             found = await asyncio.to_thread(_judge, request, books, server, tick, answers, now)
             memory.evaluated = tick
-            self._bound(request.rollout)
+            self._bound(request.rollout, now)
             return found
 
     def next_due(self, request: EvaluationRequest, now: float) -> float:
@@ -100,12 +104,12 @@ class Evaluator:
         self._memories.move_to_end(rollout)
         return memory
 
-    def _bound(self, current: str) -> None:
+    def _bound(self, current: str, now: float) -> None:
         total = sum(memory.size for memory in self._memories.values())
-        for rollout in list(self._memories):
-            if total <= MAX_SAMPLES:
-                return
-            if rollout != current and not self._memories[rollout].lock.locked():
+        for rollout, memory in list(self._memories.items()):  # the least recently used first
+            if rollout == current or memory.lock.locked():
+                continue
+            if total > MAX_SAMPLES or memory.used < now - IDLE:
                 total -= self._memories.pop(rollout).size
 
     async def _fetch(

@@ -19,6 +19,7 @@ from tests.core.recorded import (
     spec_of,
 )
 
+from modelrollout import evaluate as module
 from modelrollout.core import sources as s
 from modelrollout.core.facts import Blind, Evaluation
 from modelrollout.ports import LedgerFailure
@@ -84,10 +85,9 @@ async def test_memory_thrown_away_at_random_ticks_changes_no_verdict(seed):
     moments = [START + 15.0 * k + rng.uniform(0.1, 12) for k in range(1, int(LENGTH / 15))]
     world = recordings(seed)
     kept = await run(StoredLedger(*world), forget_at=set(), moments=moments, request=request)
-    for share in (0.15, 1.0):
-        forgetful = {n for n in range(len(moments)) if rng.random() < share}
-        again = await run(StoredLedger(*world), forget_at=forgetful, moments=moments, request=request)
-        assert again == kept
+    forgetful = {n for n in range(len(moments)) if rng.random() < 0.4}
+    again = await run(StoredLedger(*world), forget_at=forgetful, moments=moments, request=request)
+    assert again == kept
     assert len(kept) > 20
     assert len({gate.verdict for found in kept.values() for gate in found.gates}) > 1
 
@@ -143,6 +143,22 @@ async def test_a_forgotten_rollout_is_fetched_again():
     first = await judge.evaluate(request, START + 100)
     judge.forget(request.rollout)
     assert await judge.evaluate(request, START + 100) == first
+
+
+async def test_memory_is_bounded_and_what_is_not_asked_for_goes_first(monkeypatch):
+    ledger = StoredLedger(*recordings(7))
+    judge, request = evaluator(ledger), request_of(spec_of(*GATES))
+    ledger.now = START + 100
+    for rollout in ("a", "b", "c"):
+        await judge.evaluate(replace(request, rollout=rollout), START + 100)
+    assert list(judge._memories) == ["a", "b", "c"]
+    monkeypatch.setattr(module, "MAX_SAMPLES", judge._memories["a"].size)
+    await judge.evaluate(replace(request, rollout="d"), START + 100)
+    assert list(judge._memories) == ["d"]
+    monkeypatch.undo()
+    ledger.now = START + 100 + module.IDLE + 1
+    await judge.evaluate(replace(request, rollout="e"), ledger.now)
+    assert list(judge._memories) == ["e"]
 
 
 async def test_an_unknown_server_is_blind_and_says_its_name():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.lab.background import Background
 
-#: Seconds after which a client ends by itself, should nobody stop it.
+#: Seconds after which a client ends by itself, should nobody stop it and unless it is told otherwise.
 LIMIT = 900.0
 
 
@@ -68,8 +68,9 @@ class LoadClient:
         labels: bool = True,
         timeout: float = 5.0,
         headers: dict[str, str] | None = None,
+        limit: float = LIMIT,
     ) -> None:
-        self._background, self._url = background, url
+        self._background, self._url, self._limit = background, url, limit
         self._headers = {"Host": host, "Content-Type": "application/json"} | (headers or {})
         self._rate, self._timeout = rate, timeout
         self._bodies = bodies(batch, labels=labels)
@@ -121,7 +122,7 @@ class LoadClient:
         pending: set[asyncio.Task[None]] = set()
         settings = aiohttp.ClientTimeout(total=self._timeout)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=settings) as session:
-            while not self._stopping and time.monotonic() - started < LIMIT:
+            while not self._stopping and time.monotonic() - started < self._limit:
                 task = asyncio.create_task(self._send(session, self._bodies[sent % len(self._bodies)]))
                 pending.add(task)
                 task.add_done_callback(pending.discard)

@@ -1,0 +1,36 @@
+"""`make bench-decisions`: carry out the study, write docs/decision-quality.md, say whether the targets are met."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from tests.bench import report, study
+from tests.bench.targets import targets
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def main() -> int:
+    """0 where every target is met, else 1."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="200 rollouts per cell instead of 1,000; half a minute")
+    parser.add_argument("--runs", type=int, help="rollouts per cell")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="where decision-quality.md and .svg go")
+    args = parser.parse_args()
+    began = time.monotonic()
+    runs = args.runs or (200 if args.quick else 1000)
+    found = study.carry_out(runs, lambda text: print(f"[{time.monotonic() - began:4.0f} s] {text}", flush=True))
+    report.write(found, args.docs)
+    missed = 0
+    for one in targets(found):
+        missed += not one.met
+        print(f"{'met   ' if one.met else 'MISSED'}  {one.what}: {one.measured} (wanted {one.wanted})")
+    print(f"{runs} rollouts per cell in {time.monotonic() - began:.0f} s; see {args.docs / 'decision-quality.md'}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

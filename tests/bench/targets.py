@@ -1,0 +1,70 @@
+"""The numbers the engine has to reach, each with what was measured and whether it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.bench.outcome import Outcome, wilson
+from tests.bench.study import OURS, Study
+
+LIMIT = 0.0135
+"""1.25 x 1 % + 0.1 pp."""
+KAYENTA = "Kayenta, each minute, all of stable"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One line of the table."""
+
+    what: str
+    wanted: str
+    measured: str
+    met: bool
+
+
+def targets(study: Study) -> Iterator[Target]:
+    """In the order of the issue that set them."""
+    case = {one.name: one.results["ours"] for one in study.stress}
+    latency = study.latency["ours, P90 and P99, one bucket"]
+    at_most = _at_most
+    assert study.healthy is not None, "carry_out fills it"
+    assert study.retrains is not None, "carry_out fills it"
+    yield at_most("false rollback, a healthy hour, all required gates", study.healthy, 2)
+    yield at_most("rollback by an incident of both arms", case["6 % errors in both arms for 10 min"], 0.5)
+    yield _within("1 to 5 % errors, with history", study.errors[OURS][0.05], 2)
+    yield _within("1 to 5 % errors, from a cold start", case["5 % errors, cold start (no history)"], 3)
+    yield _within("1 to 5 % errors, from minute 30 on", case["5 % errors from minute 30 on"], 3.5)
+    yield _within("latency +100 %", latency[2.0], 1)
+    yield _within("latency +30 %", latency[1.3], 4)
+    yield _within("an equal canary passes (errors)", study.passing[0.01], 20)
+    yield at_most("a canary on the good line (1.7 %) passes", study.passing[0.017], 5)
+    yield at_most("rollback by bursts in both arms, phi = 2", case["bursts in both arms, phi = 2"], 2)
+    found = study.retrains
+    low, high = wilson(found.accused, found.pairs)
+    share = 100 * found.accused / found.pairs
+    yield Target(
+        "equally good retrains accused", "at most 1 %",
+        f"{share:.1f} % ({found.accused}/{found.pairs}; {low:.1f} to {high:.1f})", share <= 1,
+    )  # fmt: skip
+    sooner = {
+        rate: study.busy[KAYENTA][rate].median / study.busy[OURS][rate].median
+        for rate in study.busy[OURS]
+        if rate >= 2 * LIMIT
+    }
+    least = min(sooner.values())
+    yield Target(
+        "20x the traffic, at least twice the limit, sooner than Kayenta's rule", "at least 5x",
+        ", ".join(f"{100 * rate:g} %: {times:.0f}x" for rate, times in sooner.items()), least >= 5,
+    )  # fmt: skip
+
+
+def _at_most(what: str, found: Outcome, percent: float) -> Target:
+    low, high = found.interval
+    text = f"{found.percent:.1f} % ({found.hits}/{found.runs}; {low:.1f} to {high:.1f})"
+    return Target(what, f"at most {percent:g} %", text, found.percent <= percent)
+
+
+def _within(what: str, found: Outcome, minutes: float) -> Target:
+    text = f"median {found.median:.2g} min, P90 {found.p90:.2g}, {found.percent:.0f} % of {found.runs}"
+    return Target(what, f"median at most {minutes:g} min", text, found.percent > 50 and found.median <= minutes)

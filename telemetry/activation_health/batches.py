@@ -38,7 +38,7 @@ class Batch(Protocol):
 
 
 class NumpyBatch:
-    """A Batch in host memory. `array` is C-contiguous, native, of shape (rows, units, positions)."""
+    """A Batch in host memory; `array` is C-contiguous, native, (rows, units) or (rows, units, positions)."""
 
     def __init__(self, array: npt.NDArray[Any]) -> None:
         self._array = array
@@ -56,14 +56,13 @@ class NumpyBatch:
         return count_elements(self._array, nonzero=int(np.count_nonzero(self._nonzero)))
 
     def fired(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
-        values: npt.NDArray[np.bool_] = np.logical_or.reduce(self._nonzero[start:stop], axis=0)
-        if values.shape[1] == 1:
-            return values[:, 0]
-        flags: npt.NDArray[np.bool_] = np.logical_or.reduce(values, axis=1)
-        return flags
+        flags: npt.NDArray[np.bool_] = np.logical_or.reduce(self._nonzero[start:stop], axis=0)
+        return flags if flags.ndim == 1 else np.logical_or.reduce(flags, axis=1)
 
     def magnitude(self, start: int, stop: int) -> npt.NDArray[np.float64]:
         # float16 sums would overflow at 65504: everything is added up in float64.
-        means = np.abs(self._array[start:stop]).mean(axis=2, dtype=np.float64)
-        total: npt.NDArray[np.float64] = means.sum(axis=0)
+        values = np.abs(self._array[start:stop])
+        total: npt.NDArray[np.float64] = values.sum(axis=0, dtype=np.float64)
+        if total.ndim > 1:
+            total = total.mean(axis=1)
         return total

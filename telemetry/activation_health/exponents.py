@@ -50,16 +50,33 @@ LAYOUTS: dict[np.dtype[Any], Layout] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ElementCounts:
-    """Counts over one array; `buckets[i]` counts the values of a magnitude below `EDGES[i]`, the last all."""
+    """Counts over one array, still by exponent: `tally` turns their sums into the numbers people read.
+
+    `slots` is (2 * SLOTS,): per sign, the code of 0 and subnormals, one slot up to each edge, one beyond the last,
+    one for what is not finite. `negative_fix` is what the negative slots say too little or too much.
+    """
+
+    slots: Counts
+    nonzero: int
+    nans: int
+    negative_fix: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """`buckets[i]` counts the values of a magnitude below `EDGES[i]`, the last all."""
 
     elements: int
     zeros: int
     negatives: int
     nans: int
     infs: int
-    buckets: Counts
+    buckets: tuple[int, ...]
+
+
+SLOTS = len(EDGES) + 3
 
 
 def count_elements(values: Floats, *, nonzero: int) -> ElementCounts:
@@ -68,11 +85,8 @@ def count_elements(values: Floats, *, nonzero: int) -> ElementCounts:
     `nonzero` is the number of values that are not exactly 0 (NaN included), which the caller has at hand.
     """
     layout = LAYOUTS[values.dtype]
-    half = layout.half
-    codes = _exponent_codes(values.reshape(-1).view(layout.bits), layout)
     return counts_from_codes(
-        codes,
-        half,
+        _exponent_codes(values.reshape(-1).view(layout.bits), layout),
         nonzero=nonzero,
         count_nans=lambda: int(np.count_nonzero(np.isnan(values))),
         count_negatives=lambda: int(np.count_nonzero(values < 0)),
@@ -80,23 +94,33 @@ def count_elements(values: Floats, *, nonzero: int) -> ElementCounts:
 
 
 def counts_from_codes(
-    codes: Counts,
-    half: int,
-    *,
-    nonzero: int,
-    count_nans: Callable[[], int],
-    count_negatives: Callable[[], int],
+    codes: Counts, *, nonzero: int, count_nans: Callable[[], int], count_negatives: Callable[[], int]
 ) -> ElementCounts:
-    """Read a histogram of sign and exponent codes, `half` of them positive; the callables settle rare cases."""
-    positive, negative = codes.cumsum().take(_edge_codes(half))
-    buckets: Counts = positive + (negative - positive[-1])
-    elements = int(buckets[-1])
-    # -0.0, negative subnormals, -Inf and -NaN share codes: the exponent alone cannot tell them apart.
-    ambiguous = codes[half] or codes[-1]
-    negatives = count_negatives() if ambiguous else elements - int(positive[-1])
-    not_finite = int(codes[half - 1] + codes[-1])
-    nans = count_nans() if not_finite else 0
-    return ElementCounts(elements, elements - nonzero, negatives, nans, not_finite - nans, buckets)
+    """Read a histogram of sign and exponent codes; the callables settle the rare cases.
+
+    -0.0 shares its code with negative subnormals, and -Inf with -NaN: only a second look tells them apart.
+    """
+    slots: Counts = np.add.reduceat(codes, _slot_starts(codes.size))
+    subnormal, not_finite = slots[SLOTS], slots[-1]
+    nans = count_nans() if not_finite or slots[SLOTS - 1] else 0
+    fix = count_negatives() - int(slots[SLOTS + 1 :].sum()) if subnormal or not_finite else 0
+    return ElementCounts(slots, nonzero, nans, fix)
+
+
+def tally(slots: Counts, nonzero: int, nans: int, negative_fix: int) -> Tally:
+    """The numbers behind sums of ElementCounts."""
+    positive, negative = slots[:SLOTS], slots[SLOTS:]
+    elements = int(slots.sum())
+    below = (positive + negative).cumsum()[1:-2]
+    not_finite = int(positive[-1] + negative[-1])
+    return Tally(
+        elements,
+        elements - nonzero,
+        int(negative[1:].sum()) + negative_fix,
+        nans,
+        not_finite - nans,
+        (*below.tolist(), elements),
+    )
 
 
 def _exponent_codes(bits: npt.NDArray[Any], layout: Layout) -> Counts:
@@ -118,11 +142,9 @@ def _scratch() -> npt.NDArray[np.intp]:
 
 
 @lru_cache(maxsize=len(LAYOUTS))
-def _edge_codes(half: int) -> npt.NDArray[np.intp]:
-    """The last exponent code below each edge, then the last of all: first the positive codes, then the negative.
-
-    Code c of `half` covers magnitudes from 2^(c - bias) up to the next power of two, bias = half / 2 - 1.
-    """
+def _slot_starts(codes: int) -> npt.NDArray[np.intp]:
+    """The first code of each slot; code c covers magnitudes from 2^(c - bias) up to the next power of two."""
+    half = codes // 2
     bias = half // 2 - 1
-    codes = np.array([*(math.frexp(edge)[1] - 2 + bias for edge in EDGES), half - 1], np.intp)
-    return np.stack([codes, codes + half])
+    starts = np.array([0, 1, *(math.frexp(edge)[1] - 1 + bias for edge in EDGES), half - 1], np.intp)
+    return np.concatenate([starts, starts + half])

@@ -6,8 +6,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from activation_health import catalog
 from activation_health.catalog import Sample
 from activation_health.evals import EvalCounters
@@ -96,10 +94,9 @@ class Monitor:
         """Add a request's activations of `layer`, (batch, units) or (batch, channels, ...). Never raises."""
         try:
             state = self._layers.get(layer)
-            rows = activations.shape[0] if isinstance(activations, np.ndarray) and activations.ndim else 0
             if state is None:
                 self._refuse_layer(layer)
-            elif not state.passes_over(rows):
+            elif not state.passes_over(activations):
                 state.observe(activations)
         except Exception as error:  # noqa: BLE001 - measuring must never cost the caller an answer; counted
             self._refuse_error(layer, error)
@@ -110,7 +107,7 @@ class Monitor:
             state = self._layers.get(layer)
             if state is None:
                 self._refuse_layer(layer)
-            elif not state.passes_over(rows):
+            elif not state.passes_over(range(rows)):
                 state.observe_batch(rows, units, make)
         except Exception as error:  # noqa: BLE001 - as in observe
             self._refuse_error(layer, error)

@@ -23,37 +23,41 @@ class RateCap:
     def __init__(self, rows_per_second: float, one_in: int, seed: int, clock: Callable[[], float]) -> None:
         self._rate = rows_per_second
         self._capacity = max(rows_per_second, 1.0)
-        self._one_in = one_in
+        self.one_in = one_in
         # Only statistics hang on it: the choice must be repeatable, not secret.
         self._random = random.Random(seed)  # noqa: S311
         self._clock = clock
         self._tokens = self._capacity
         self._wait = 0.0
         self._last = clock()
-        self._position = 0
         self._chosen = self._random.randrange(one_in)
+        self._gap = self._chosen + 1
 
     def grant(self, rows: int) -> slice | None:
         """Which of a request's rows to measure: all, a run of them where it exceeds the cap, or None."""
-        now = self._clock()
-        self._tokens = min(self._capacity, self._tokens + max(0.0, now - self._last) * self._rate)
-        self._last = now
-        need = min(rows, int(self._capacity))
-        if self._tokens < need + min(self._wait, self._capacity - need):
+        tokens = self._refill()
+        need = rows if rows <= self._capacity else int(self._capacity)
+        if tokens < need + min(self._wait, self._capacity - need):
             return None
-        scarce = self._tokens < self._capacity
-        self._tokens -= need
-        self._wait = self._random.random() * need if scarce and self._tokens < self._capacity / 2 else 0.0
+        scarce = tokens < self._capacity
+        self._tokens = tokens = tokens - need
+        self._wait = self._random.random() * need if scarce and tokens < self._capacity / 2 else 0.0
         offset = self._random.randrange(rows - need + 1) if need < rows else 0
         return slice(offset, offset + need)
 
+    def _refill(self) -> float:
+        now = self._clock()
+        passed = now - self._last
+        self._last = now
+        if passed > 0:
+            self._tokens = min(self._capacity, self._tokens + passed * self._rate)
+        return self._tokens
+
     def chooses(self) -> bool:
         """Whether the next request is the one of its block of `one_in`; call once a request, before `grant`."""
-        if self._one_in == 1:
-            return True
-        chosen = self._position == self._chosen
-        self._position += 1
-        if self._position == self._one_in:
-            self._position = 0
-            self._chosen = self._random.randrange(self._one_in)
-        return chosen
+        self._gap -= 1
+        if self._gap:
+            return False
+        before, self._chosen = self._chosen, self._random.randrange(self.one_in) if self.one_in > 1 else 0
+        self._gap = self.one_in - before + self._chosen
+        return True

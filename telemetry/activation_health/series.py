@@ -43,15 +43,16 @@ def layer_groups(model: Names, layer: Layer, window: int, totals: LayerTotals) -
 
 
 def _element_group(labels: Names, totals: LayerTotals) -> Group:
+    tally = totals.tally()
     return (
         Sample(catalog.OFFERED, labels, totals.offered),
         Sample(catalog.SAMPLES, labels, totals.samples),
-        Sample(catalog.ELEMENTS, labels, totals.elements),
-        Sample(catalog.ZEROS, labels, totals.zeros),
-        Sample(catalog.NEGATIVES, labels, totals.negatives),
-        Sample(catalog.NONFINITE, (*labels, "nan"), totals.nans),
-        Sample(catalog.NONFINITE, (*labels, "inf"), totals.infs),
-        *_buckets(catalog.ABS_BUCKET, labels, LE_LABELS, totals.buckets.tolist()),
+        Sample(catalog.ELEMENTS, labels, tally.elements),
+        Sample(catalog.ZEROS, labels, tally.zeros),
+        Sample(catalog.NEGATIVES, labels, tally.negatives),
+        Sample(catalog.NONFINITE, (*labels, "nan"), tally.nans),
+        Sample(catalog.NONFINITE, (*labels, "inf"), tally.infs),
+        *_buckets(catalog.ABS_BUCKET, labels, LE_LABELS, tally.buckets),
     )
 
 

@@ -56,7 +56,9 @@ class Layer:
 
 def check_form(layer: Layer, activations: npt.NDArray[Any]) -> None:
     """Raise RefusedError unless this is a non-empty float array of rank 2 or more with a channel axis."""
-    if not isinstance(activations, np.ndarray) or activations.dtype.newbyteorder("=") not in LAYOUTS:
+    if not isinstance(activations, np.ndarray) or (
+        activations.dtype not in LAYOUTS and activations.dtype.newbyteorder("=") not in LAYOUTS
+    ):
         kind = getattr(activations, "dtype", type(activations).__name__)
         raise RefusedError("dtype", f"layer {layer.name!r} needs a float16, float32 or float64 array, got {kind}")
     rank = activations.ndim
@@ -71,7 +73,11 @@ def check_form(layer: Layer, activations: npt.NDArray[Any]) -> None:
 
 
 def canonical(layer: Layer, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The rows as a C-contiguous, native (batch, units, positions) array; copies only where it must."""
-    moved = rows if layer.channel_axis == 1 else np.moveaxis(rows, layer.channel_axis, 1)
-    flat = moved.reshape(len(moved), moved.shape[1], -1)
+    """The rows as C-contiguous, native (batch, units) or (batch, units, positions); copies where it must."""
+    flat = rows
+    if rows.ndim > 2:  # noqa: PLR2004 - (batch, units) is as it should be
+        moved = rows if layer.channel_axis == 1 else np.moveaxis(rows, layer.channel_axis, 1)
+        flat = moved.reshape(len(moved), moved.shape[1], -1)
+    if flat.flags.c_contiguous and flat.dtype.isnative:
+        return flat
     return np.ascontiguousarray(flat, flat.dtype.newbyteorder("="))

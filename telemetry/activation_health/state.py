@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from activation_health.batches import NumpyBatch
-from activation_health.exponents import EDGES
+from activation_health.exponents import SLOTS, Tally, tally
 from activation_health.spec import Layer, RefusedError, canonical, check_form
 from activation_health.windows import DormantWindow, Window, WindowTotals, ZeroWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sized
 
     import numpy.typing as npt
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from activation_health.sampling import RateCap
 
 
-def _no_buckets() -> npt.NDArray[np.int64]:
-    return np.zeros(len(EDGES) + 1, np.int64)
+def _no_slots() -> npt.NDArray[np.int64]:
+    return np.zeros(2 * SLOTS, np.int64)
 
 
 @dataclass(slots=True)
@@ -36,14 +36,15 @@ class LayerTotals:
 
     offered: int = 0
     samples: int = 0
-    elements: int = 0
-    zeros: int = 0
-    negatives: int = 0
+    nonzero: int = 0
     nans: int = 0
-    infs: int = 0
-    buckets: npt.NDArray[np.int64] = field(default_factory=_no_buckets)
+    negative_fix: int = 0
+    slots: npt.NDArray[np.int64] = field(default_factory=_no_slots)
     windows: WindowTotals = field(default_factory=WindowTotals)
     alpha: tuple[float, float] | None = None
+
+    def tally(self) -> Tally:
+        return tally(self.slots, self.nonzero, self.nans, self.negative_fix)
 
 
 class LayerState:
@@ -53,6 +54,7 @@ class LayerState:
         self.layer = layer
         self._window_size = window
         self._cap = rate_cap
+        self._every = rate_cap.one_in == 1
         self._lock = threading.Lock()
         self._window: Window | None = None
         self._units = layer.units
@@ -76,12 +78,14 @@ class LayerState:
             if granted is not None:
                 self._measure(make(granted), window)
 
-    def passes_over(self, rows: int) -> bool:
+    def passes_over(self, rows: Sized) -> bool:
         """Whether this request is not one of the `one_in`: told before anything else is looked at."""
+        if self._every:
+            return False
         with self._lock:
             if self._cap.chooses():
                 return False
-            self._totals.offered += rows
+            self._totals.offered += len(rows)
             return True
 
     def set_alpha(self, slopes: npt.NDArray[Any]) -> None:
@@ -93,7 +97,8 @@ class LayerState:
     def totals(self) -> LayerTotals:
         """A consistent copy."""
         with self._lock:
-            return replace(self._totals, buckets=self._totals.buckets.copy(), windows=replace(self._totals.windows))
+            totals = self._totals
+            return replace(totals, slots=totals.slots.copy(), windows=replace(totals.windows))
 
     def _window_for(self, units: int) -> Window:
         if self._units is None:
@@ -114,9 +119,7 @@ class LayerState:
         totals = self._totals
         window.push(batch, totals.windows)
         totals.samples += batch.rows
-        totals.elements += counts.elements
-        totals.zeros += counts.zeros
-        totals.negatives += counts.negatives
+        totals.nonzero += counts.nonzero
         totals.nans += counts.nans
-        totals.infs += counts.infs
-        totals.buckets += counts.buckets
+        totals.negative_fix += counts.negative_fix
+        totals.slots += counts.slots

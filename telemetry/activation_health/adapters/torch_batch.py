@@ -29,7 +29,6 @@ class TorchBatch:
         codes = torch.bincount((bits >> mantissa) & (width - 1), minlength=width)
         return counts_from_codes(
             codes.cpu().numpy().astype(np.int64),
-            width // 2,
             nonzero=int(torch.count_nonzero(values)),
             count_nans=lambda: int(values.isnan().sum()),
             count_negatives=lambda: int((values < 0).sum()),

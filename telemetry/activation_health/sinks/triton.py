@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from activation_health.monitor import Monitor
 
 JOIN_SECONDS = 5.0
+BURST = 4  # one call takes 15 to 60 microseconds with the interpreter lock held
 MIN_INTERVAL, MAX_INTERVAL = 0.05, 60.0  # below, the flush costs latency; above, scrapes starve
 
 
@@ -26,12 +27,11 @@ class TritonSink:
 
     Create it in `initialize()`, once every layer is declared; call `close()` in `finalize()`. `pb_utils` is
     the module Triton gives the model (`import triton_python_backend_utils as pb_utils`). Every `interval`
-    seconds the changed series are written, with `pause` seconds between groups so that a request never waits
-    for more than one group. Series carry one more label, `load`, unique per loaded instance: sum it away in
-    PromQL.
+    seconds the changed series are written, BURST at a time, with `pause` seconds in between for the requests.
+    Series carry one more label, `load`, unique per loaded instance: sum it away in PromQL.
     """
 
-    def __init__(self, monitor: Monitor, pb_utils: Any, *, interval: float = 1.0, pause: float = 0.002) -> None:
+    def __init__(self, monitor: Monitor, pb_utils: Any, *, interval: float = 1.0, pause: float = 0.0005) -> None:
         if not MIN_INTERVAL <= interval <= MAX_INTERVAL:
             raise ValueError(f"interval={interval!r} must lie between 0.05 and 60 seconds")
         self._monitor, self._pb_utils = monitor, pb_utils
@@ -80,21 +80,22 @@ class TritonSink:
     def _flush(self, pause: float) -> None:
         try:
             for group in self._monitor.collect():
-                if self._write_group(group) and pause:
-                    time.sleep(pause)
+                self._write_group(group, pause)
         except Exception as error:  # noqa: BLE001 - a flush that fails is tried again; the server goes on
             kind = type(error).__name__
             self._pb_utils.Logger.log_warn(f"activation-health: flush failed: {kind}: {error}")
 
-    def _write_group(self, group: Group) -> bool:
+    def _write_group(self, group: Group, pause: float) -> None:
         changed = [sample for sample in group if self._written.get(sample.key) != sample.value]
-        with self._lock:
-            for sample in changed:
-                if sample.key in self._written:
-                    self._write(sample)
-                else:
-                    self._create(sample)
-        return bool(changed)
+        for start in range(0, len(changed), BURST):
+            with self._lock:
+                for sample in changed[start : start + BURST]:
+                    if sample.key in self._written:
+                        self._write(sample)
+                    else:
+                        self._create(sample)
+            if pause:
+                time.sleep(pause)  # gives up the interpreter lock: a request waits for one burst at most
 
     def _write(self, sample: Sample) -> None:
         value, written = sample.value, self._written[sample.key]

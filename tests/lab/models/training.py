@@ -29,7 +29,8 @@ RECIPE = 1
 class Training:
     """What determines the weights, on the training split.
 
-    `network` "mlp": scikit-learn's MLPClassifier (128, 64), ReLU; "conv": conv_training's, solver "sgd" alone.
+    `network` "mlp": scikit-learn's MLPClassifier, ReLU, of these `hidden` widths; "conv": conv_training's, solver
+    "sgd" alone.
     """
 
     solver: str
@@ -37,6 +38,7 @@ class Training:
     epochs: int
     seed: int = 1
     network: str = "mlp"
+    hidden: tuple[int, ...] = (128, 64)
 
     def key(self) -> str:
         facts = {**asdict(self), "recipe": RECIPE, "sklearn": sklearn.__version__}
@@ -72,7 +74,7 @@ def _train(training: Training) -> dict[str, np.ndarray]:
         options = {"learning_rate": training.learning_rate, "epochs": training.epochs, "seed": training.seed}
         return {name: array.astype(np.float32) for name, array in conv_training.train(x, y, **options).items()}
     model = MLPClassifier(
-        (128, 64),
+        training.hidden,
         activation="relu",
         solver=training.solver,
         learning_rate_init=training.learning_rate,

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from modelrollout.api.status import Phase, Status, Verdict
 from modelrollout.cli.advice import advice
-from modelrollout.cli.render import _PHASES, _VERDICTS, line, render
+from modelrollout.cli.picture import VERDICTS
+from modelrollout.cli.render import _PHASES, line, render
 from modelrollout.cli.words import clean, span
 from tests.cli.rollouts import NOW, at, stepping
 
@@ -27,10 +28,30 @@ def test_the_header_names_phase_versions_step_and_time_left():
     text = shown(stepping())
     assert "digits (namespace vision)" in row(text, "Name")
     assert "Stepping, StepHolding" in row(text, "Phase")
-    assert row(text, "Stable").split() == ["Stable", "1"]
-    assert row(text, "Candidate").split() == ["Candidate", "2"]
+    assert "stable 1" in row(text, "Weight")
+    assert "2 candidate" in row(text, "Weight")
     assert "2/3 at 25 %, 2m left" in row(text, "Step")
-    assert "in 7s" in row(text, "Evaluation")
+    assert "next evaluation in 7s" in row(text, "Step")
+    assert "started 18m20s ago" in row(text, "Step")
+    assert "[25 %]" in row(text, "Way")
+
+
+def test_why_and_what_to_do_now_stand_above_everything_that_a_short_terminal_cuts_off():
+    lines = shown(stepping()).splitlines()
+    assert lines[2].startswith("Why")
+    assert lines[3].startswith("Now")
+    assert "abort digits -n vision" in lines[3]
+
+
+@pytest.mark.parametrize(("live", "cells"), [(0, 0), (1, 1), (25, 10), (100, 40), (200, 40)])
+def test_the_bar_shows_the_weight_on_the_route_and_any_traffic_at_all(live: int, cells: int):
+    assert row(shown(stepping(), live), "Weight").count("█") == cells
+
+
+def test_without_a_candidate_the_bar_says_who_has_all_traffic_or_that_somebody_else_has_some():
+    serving = stepping(phase="Serving", candidate=None, step=None, rollout=None)
+    assert "stable 1, all traffic" in row(shown(serving, live=0), "Weight")
+    assert "30 % of the route goes elsewhere" in row(shown(serving, live=30), "Weight")
 
 
 def test_the_weight_on_the_route_stands_beside_the_desired_one():
@@ -43,12 +64,17 @@ def test_an_unreadable_route_shows_what_was_read_last_and_says_so():
     assert "the route is unknown" in row(shown(unknown, live=None), "Weight")
 
 
-def test_every_gate_shows_its_numbers_and_an_unproven_one_its_sentence():
+def test_every_gate_shows_its_numbers_and_one_without_numbers_its_sentence():
     text = shown(stepping())
     assert " ".join(row(text, "errors").split()) == "errors ✔ PASS 0.10 % 0.12 % 1 % 17,100 - -"
     assert "dense_1" in row(text, "dead-neurons")
-    assert "77 % of units never fired" in text
     assert "no series yet" in text
+
+
+def test_a_failed_gate_says_why_in_full():
+    obj = stepping()
+    obj["status"]["gates"][1]["verdict"] = "FAIL"
+    assert "77 % of units never fired" in shown(obj)
 
 
 def test_a_gate_that_never_decides_is_marked():
@@ -62,14 +88,14 @@ def test_the_history_tells_the_last_result_with_its_reason_newest_first():
     obj["status"]["history"].append({**obj["status"]["history"][0], "result": "Promoted", "message": "all passed"})
     text = shown(obj)
     assert text.index("Promoted") < text.index("RolledBack")
-    assert "2h1m ago, took 11m40s" in text
+    assert "2h1m ago  11m40s" in text
     assert "errors: 3.1 % above 1 %" in text
 
 
 def test_a_bake_shows_the_time_left_in_it():
     obj = stepping(phase="Baking", step={"index": 3, "weight": 100, "startedAt": at(-60)})
     obj["status"]["rollout"]["bakeStartedAt"] = at(-60)
-    assert "bake, 14m left" in row(shown(obj, live=100), "Step")
+    assert "bake at 100 %, 14m left" in row(shown(obj, live=100), "Step")
 
 
 def test_a_fresh_resource_without_status_can_be_shown():
@@ -98,7 +124,7 @@ def test_text_from_the_cluster_is_never_markup_nor_escapes(evil: str):
     obj["status"]["gates"][0]["observed"] = evil
     text = shown(obj)
     assert "\x1b" not in text
-    assert clean(evil) in row(text, "Message")
+    assert clean(evil) in row(text, "Why")
 
 
 def test_one_line_says_phase_versions_weights_and_gates():
@@ -109,7 +135,7 @@ def test_one_line_says_phase_versions_weights_and_gates():
 
 def test_every_phase_and_every_verdict_has_its_sign():
     assert set(_PHASES) == set(get_args(Phase))
-    assert set(_VERDICTS) == set(get_args(Verdict))
+    assert set(VERDICTS) == set(get_args(Verdict))
 
 
 def made(phase: str, **more: Any) -> Status:

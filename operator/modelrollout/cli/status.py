@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 
+from modelrollout.api.status import Status
 from modelrollout.cli import access
 from modelrollout.cli.render import line, render, status_of
 from modelrollout.connect import Api
@@ -53,10 +56,8 @@ async def _show(args: argparse.Namespace, console: Console) -> int:
         obj, live = await _look(api, namespace, args.name)
         if not args.watch:
             console.print(render(obj, live, time.time()))
-        elif console.is_terminal:
-            await _watch_live(api, namespace, args.name, console)
         else:
-            await _watch_lines(api, namespace, args.name, console)
+            await follow(api, namespace, args.name, console)
     return 0
 
 
@@ -81,24 +82,42 @@ async def _look_again(api: Api, namespace: str, name: str, since: float) -> tupl
         return None
 
 
-async def _watch_live(api: Api, namespace: str, name: str, console: Console) -> None:
-    seen = time.monotonic()
-    with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live_view:
+async def follow(
+    api: Api, namespace: str, name: str, console: Console, over: Callable[[Status], bool] = lambda _: False
+) -> Status:
+    """Show it as it happens until `over(status)`: a live picture on a terminal, elsewhere a line for every change."""
+    show = _show_live if console.is_terminal else _show_lines
+    with show(console) as update:
+        seen = time.monotonic()
         while True:
             found = await _look_again(api, namespace, name, seen)
             if found is not None:
                 seen = time.monotonic()
-                live_view.update(render(*found, time.time()), refresh=True)
+                update(*found)
+                status = status_of(found[0])
+                if status is not None and over(status):
+                    return status
             await asyncio.sleep(_PERIOD)
 
 
-async def _watch_lines(api: Api, namespace: str, name: str, console: Console) -> None:
-    seen, last = time.monotonic(), ""
-    while True:
-        found = await _look_again(api, namespace, name, seen)
-        if found is not None:
-            seen, text = time.monotonic(), line(*found)
-            if text != last:
-                console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False, highlight=False, soft_wrap=True)
-                last = text
-        await asyncio.sleep(_PERIOD)
+Update = Callable[[dict[str, Any], int | None], None]
+
+
+@contextmanager
+def _show_live(console: Console) -> Iterator[Update]:
+    with Live(console=console, auto_refresh=False, vertical_overflow="ellipsis") as picture:
+        yield lambda obj, live: picture.update(render(obj, live, time.time()), refresh=True)
+
+
+@contextmanager
+def _show_lines(console: Console) -> Iterator[Update]:
+    last = ""
+
+    def update(obj: dict[str, Any], live: int | None) -> None:
+        nonlocal last
+        text = line(obj, live)
+        if text != last:
+            console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False, highlight=False, soft_wrap=True)
+            last = text
+
+    yield update

@@ -129,6 +129,17 @@ class KubernetesCluster:
         except (Conflict, Unreachable) as error:
             log.warning("Event %s was not written: %s", event.reason, error)
 
+    async def save(self, obj: dict[str, Any], name: str, data: dict[str, str]) -> None:
+        """Write a ConfigMap beside the resource; it goes when the resource goes."""
+        namespace = obj["metadata"]["namespace"]
+        owner = {"apiVersion": GROUP_VERSION, "kind": KIND, "name": obj["metadata"]["name"], "uid": _uid(obj)}
+        meta = {"name": name, "namespace": namespace, "ownerReferences": [owner]}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+        try:
+            await self._api.post(path_of("v1", "configmaps", namespace), body)
+        except Conflict:  # an older snapshot stands in this place
+            await self._api.patch(path_of("v1", "configmaps", namespace, name), {"metadata": meta, "data": data})
+
     async def dialect_of(self, namespace: str, spec: Spec) -> str:
         """The controllerName of the GatewayClass behind the spec's Gateway; "" when it cannot be known."""
         gateway = spec.traffic.gateway

@@ -80,6 +80,9 @@ class Cluster(Protocol):
     async def emit(self, obj: dict[str, Any], event: Event) -> None:
         """Write an Event, best effort: never raises, never waits longer than its timeout."""
 
+    async def save(self, obj: dict[str, Any], name: str, data: dict[str, str]) -> None:
+        """Write a ConfigMap beside the resource, owned by it. Raises Conflict or Unreachable."""
+
     async def dialect_of(self, namespace: str, spec: Spec) -> str:
         """The controllerName of the GatewayClass behind the spec's Gateway; "" when it cannot be known."""
 

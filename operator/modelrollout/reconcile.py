@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -17,6 +17,9 @@ from modelrollout.cluster import command_of
 from modelrollout.core import phases, reasons
 from modelrollout.core.facts import Event, RouteSeen, Seen
 from modelrollout.core.machine import Decision, decide
+from modelrollout.core.moves import with_snapshot
+from modelrollout.core.phases import Trigger
+from modelrollout.core.snapshot import slot_for
 from modelrollout.focus import focus_on, next_wake
 from modelrollout.ports import Clock, Cluster, Conflict, Router, Unreachable
 
@@ -24,11 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelrollout.api.spec import Spec
+    from modelrollout.snapshots import Snapshots
     from modelrollout.watch import Watch
 
 log = logging.getLogger(__name__)
 GIVE_UP_AFTER = 300.0
 SOON = 1.0
+ENDS = (Trigger.BREACH, Trigger.BAKED, Trigger.PROMOTE, Trigger.ABORT, Trigger.CANDIDATE_UNSTABLE)
 
 
 @dataclass
@@ -41,6 +46,7 @@ class Reconciler:
     config: OperatorConfig
     leads: Callable[[], bool]
     """Asked just before every raise: a process that was stopped for a while may lead no more."""
+    snapshots: Snapshots | None = None
 
     def __post_init__(self) -> None:
         self._telling: set[asyncio.Task[None]] = set()
@@ -79,6 +85,7 @@ class Reconciler:
             except Unreachable as error:
                 log.warning("%s/%s: lowering did not get through: %s", watch.namespace, watch.name, error)
                 again = SOON
+        decision = await self._keep_snapshot(watch, obj, decision)
         try:
             obj = await self.cluster.write_status(obj, dump(decision.status))
         except Conflict:
@@ -89,6 +96,17 @@ class Reconciler:
         if decision.consume_command:
             await self.cluster.consume_command(obj)
         return again
+
+    async def _keep_snapshot(self, watch: Watch, obj: dict[str, Any], decision: Decision) -> Decision:
+        """The distributions behind a promotion or a rollback; its history entry refers to them if they were kept."""
+        request, history = watch.focus.request, decision.status.history
+        ended = decision.trigger in ENDS and decision.status.rollout is None
+        if self.snapshots is None or request is None or not ended or not request.steps:
+            return decision
+        name = slot_for(watch.name, history[:-1])
+        if not await self.snapshots.keep(obj, name, request, self.clock.now()):
+            return decision
+        return replace(decision, status=with_snapshot(decision.status, name))
 
     async def _write_route(
         self, watch: Watch, obj: dict[str, Any], spec: Spec | None, decision: Decision, route: RouteSeen | None

@@ -24,6 +24,7 @@ from modelrollout.ports import Conflict, Unreachable
 from modelrollout.reconcile import Reconciler
 from modelrollout.routers import router_for
 from modelrollout.service import Service
+from modelrollout.snapshots import Snapshots
 from modelrollout.triton import TritonServer
 from modelrollout.watch import Watch
 
@@ -83,9 +84,11 @@ def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
     """Every part of a leading operator, connected."""
     clock = WallClock()
     cluster = KubernetesCluster(api, identity=lease.identity)
-    evaluator = Evaluator(PrometheusLedger(), config)
+    ledger = PrometheusLedger()
+    evaluator = Evaluator(ledger, config)
     triton = TritonServer(api, timeout=config.probe_timeout)
-    reconciler = Reconciler(cluster, router_for(ROUTER, api, epoch=lease.epoch), clock, config, lease.held)
+    snapshots = Snapshots(ledger, cluster, config)
+    reconciler = Reconciler(cluster, router_for(ROUTER, api, epoch=lease.epoch), clock, config, lease.held, snapshots)
 
     def new_watch(namespace: str, name: str) -> Watch:
         return Watch(namespace, name, config, triton, evaluator, clock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.e2e.conftest import Stage
 from tests.e2e.story import gates
 
@@ -33,6 +35,14 @@ def test_v3_is_rolled_back_by_its_dead_neurons_while_accuracy_passes(stage: Stag
     assert story.gate("accuracy")["verdict"] == "PASS", story.told()
     assert story.weight(3) <= 0
     assert story.weight(1) == 100
+    kept = story.kube.get("v1", "ConfigMap", stage.namespace, last["snapshot"])
+    layers = json.loads(kept["data"]["snapshot.json"])["layers"]
+    dead = {
+        arm: found["hidden_1"]["windowDeadNeurons"] / found["hidden_1"]["windowNeurons"]
+        for arm, found in layers.items()
+    }
+    assert dead["candidate"] > 0.5 > dead["stable"]
+    assert layers["candidate"]["hidden_1"]["histogram"]
 
 
 def test_v6_is_rolled_back_by_accuracy_where_that_is_the_only_required_gate(stage: Stage):

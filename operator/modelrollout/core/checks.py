@@ -42,7 +42,9 @@ def adopt(ctx: Context) -> Move:
             why = route.doubt or "the route does not say which of its backends is stable"
             text = f"{why}: annotate the route with modelrollout.dev/stable"
             return moves.hold(ctx, Finding(reasons.ROUTE_UNCLEAR, text))
-        return moves.adopt(ctx, stable, f"version {stable} serves: the route says so")
+        lost = (Event(reasons.STATUS_LOST, ctx.seen.status_lost, warning=True),) if ctx.seen.status_lost else ()
+        adopted = moves.adopt(ctx, stable, f"version {stable} serves: the route says so")
+        return Move(adopted.status, adopted.trigger, (*lost, *adopted.events))
     if spec is None:
         return moves.hold(ctx, Finding(reasons.INVALID_SPEC, ctx.seen.problem or "the spec is invalid"))
     version = spec.model.version
@@ -181,8 +183,9 @@ def _unready(ctx: Context, version: str | None) -> str:
 
 
 def obey_abort(ctx: Context) -> Move | None:
-    """A person's abort waits for nothing."""
-    return obey(ctx) if ctx.command is not None and ctx.command.verb == "abort" else None
+    """A person's abort waits for nothing; one that must be refused waits for what is urgent."""
+    found = obey(ctx) if ctx.command is not None and ctx.command.verb == "abort" else None
+    return found if found is not None and found.trigger is Trigger.ABORT else None
 
 
 URGENT: tuple[Callable[[Context], Move | None], ...] = (obey_abort, watch_readiness, watch_gates, obey)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from modelrollout.api.gates import AccuracyGate, ErrorRateGate, NonFiniteGate
-from modelrollout.core import lines
+from modelrollout.core import lines, reasons
 from modelrollout.core import sentences as say
 from modelrollout.core.counts import Counts, accuracy_counts, error_counts, nonfinite_counts
 from modelrollout.core.facts import Finding
-from modelrollout.core.incident import SHARED_INCIDENT, burning
+from modelrollout.core.incident import burning
 from modelrollout.core.judge import CountTest, Standing, judge
 from modelrollout.core.lines import Line
 from modelrollout.core.look import Look
@@ -51,7 +51,7 @@ def judge_counts(gate: CountGate, look: Look, share: float) -> Judged:
     ]
     standings = [judge(test, gate.method, look) for test in tests]
     halt = burning(gate, counts, look) if isinstance(gate, ErrorRateGate) else None
-    if halt is not None and halt.reason == SHARED_INCIDENT:
+    if halt is not None and halt.reason == reasons.SHARED_INCIDENT:
         standings = [_not_blamed(one) for one in standings]
     result = build(
         gate,
@@ -66,7 +66,7 @@ def judge_counts(gate: CountGate, look: Look, share: float) -> Judged:
     blamed = [
         (s.odds, t.share)
         for s, t in zip(standings, tests, strict=True)
-        if s.odds is not None and (halt is None or halt.reason != SHARED_INCIDENT or s.kind == "stable")
+        if s.odds is not None and (halt is None or halt.reason != reasons.SHARED_INCIDENT or s.kind == "stable")
     ]
     return Judged(result, tuple(blamed), missing, text, halt=halt)
 

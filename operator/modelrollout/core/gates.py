@@ -29,7 +29,6 @@ from modelrollout.core.gate_ratio import judge_drift, judge_ratio
 from modelrollout.core.look import Look
 from modelrollout.core.result import Judged
 
-COMBINED_EVIDENCE = "CombinedEvidence"
 UNDER_COUNTS = frozenset({"ErrorRate", "Latency", "Accuracy", "NonFinite"})
 
 DEFAULT_GATES: dict[str, Gate] = {
@@ -128,7 +127,10 @@ def _rollback(gates: Sequence[Gate], judged: Sequence[Judged], false_rollback: f
         return None, ""
     worst = sorted(deciding, key=lambda one: -max((odds for odds, _ in one.evidence), default=-np.inf))
     named = "; ".join(f"{one.result.name}: {one.result.message}" for one in worst[:2])
-    return COMBINED_EVIDENCE, f"all gates together: evidence {say.odds(total)} (needs {say.odds(needed)}). {named}"
+    return (
+        reasons.COMBINED_EVIDENCE,
+        f"all gates together: evidence {say.odds(total)} (needs {say.odds(needed)}). {named}",
+    )
 
 
 def _traffic_warnings(look: Look, candidate: np.ndarray[Any, Any], stable: np.ndarray[Any, Any]) -> list[str]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from modelrollout.api.gates import ErrorRateGate
-from modelrollout.core import combine, lines
+from modelrollout.core import combine, lines, reasons
 from modelrollout.core import sentences as say
 from modelrollout.core.burn import burn_rate
 from modelrollout.core.counts import Counts
 from modelrollout.core.facts import Finding
 from modelrollout.core.judge import CountTest, by_evidence
 from modelrollout.core.look import Look
-
-BURN_RATE = "BurnRate"
-SHARED_INCIDENT = "SharedIncident"
 
 
 def burning(gate: ErrorRateGate, counts: Counts, look: Look) -> Finding | None:
@@ -40,7 +37,7 @@ def burning(gate: ErrorRateGate, counts: Counts, look: Look) -> Finding | None:
     rates = f"{float(found.long[-1]):.1f}x over this step, {float(found.short[-1]):.1f}x over 5 min"
     if bool(found.shared[-1]):
         text = f"both versions spend {budget} ({rates}; stable {float(found.stable_long[-1]):.1f}x)"
-        return Finding(SHARED_INCIDENT, f"{gate.name}: {text}: a shared incident, the candidate is not blamed")
+        return Finding(reasons.SHARED_INCIDENT, f"{gate.name}: {text}: a shared incident, the candidate is not blamed")
     if bool(found.burning[-1]):
-        return Finding(BURN_RATE, f"{gate.name}: the candidate spends {budget} too fast ({rates})")
+        return Finding(reasons.BURN_RATE, f"{gate.name}: the candidate spends {budget} too fast ({rates})")
     return None

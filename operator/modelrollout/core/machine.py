@@ -8,7 +8,7 @@ from modelrollout.api.spec import Spec
 from modelrollout.api.status import GateStatus, Status, Weight
 from modelrollout.core import conditions, moves, phases, reasons
 from modelrollout.core.checks import decide_move
-from modelrollout.core.context import Context, Move, target_weight
+from modelrollout.core.context import Context, Move, step_index, target_weight
 from modelrollout.core.facts import Event, RoutePlan, Seen
 from modelrollout.core.phases import Trigger
 from modelrollout.core.routing import Routing, route_for
@@ -52,6 +52,8 @@ def decide(spec: Spec | None, status: Status, seen: Seen, now: float) -> Decisio
 def _account(ctx: Context, move: Move, routing: Routing) -> Status:
     """Bookkeeping that every pass does alike: weights, clocks, gates, conditions."""
     status = moves.update(move.status, weight=_weight(ctx, move.status, routing))
+    if routing.raising:
+        status = _hold_anew(ctx, status)
     status = _note_route(status, routing)
     if status.rollout is not None:
         status = moves.update(status, rollout=_clocks(ctx, status))
@@ -67,6 +69,19 @@ def _weight(ctx: Context, status: Status, routing: Routing) -> Weight:
     if observed is None or observed >= desired or routing.raising:
         return Weight(desired=desired, observed=observed)
     return Weight(desired=desired, observed=observed, lowered_at=ctx.status.weight.lowered_at or ctx.now)
+
+
+def _hold_anew(ctx: Context, status: Status) -> Status:
+    """A raise that comes later than the record of its step: hold, requests and evidence count from the raise."""
+    step, spec = status.step, ctx.spec
+    if spec is None or step is None or status.rollout is None or step.started_at >= ctx.now:
+        return status
+    baking = status.phase == "Baking"
+    hold = spec.bake if baking else spec.steps[step_index(spec, step.weight)].hold
+    rollout = moves.update_rollout(status, bake_started_at=ctx.now) if baking else status.rollout
+    steps = moves.record(status, step.weight, ctx.now)
+    step = moves.update_step(step, started_at=ctx.now, earliest_advance=ctx.now + hold)
+    return moves.update(status, step=step, steps=steps, rollout=rollout)
 
 
 def _note_route(status: Status, routing: Routing) -> Status:

@@ -170,6 +170,12 @@ def refit_step(status: Status, spec: Spec) -> StepStatus | None:
     return update_step(step, index=index, weight=weight, earliest_advance=step.started_at + spec.steps[index].hold)
 
 
+def with_snapshot(status: Status, name: str) -> Status:
+    """The newest history entry refers to the ConfigMap `name`."""
+    *older, last = status.history
+    return update(status, history=[*older, last.model_copy(update={"snapshot": name})])
+
+
 def update_rollout(status: Status, **changes: object) -> RolloutStatus:
     """A copy of the rollout's facts with some changed."""
     assert status.rollout is not None

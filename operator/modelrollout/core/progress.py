@@ -7,7 +7,7 @@ from collections.abc import Callable
 from modelrollout.api.spec import Spec
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import moves, reasons
-from modelrollout.core.context import Context, Move
+from modelrollout.core.context import Context, Move, target_weight
 from modelrollout.core.facts import Evaluation, Finding
 from modelrollout.core.phases import Trigger
 
@@ -102,12 +102,25 @@ def _bake(ctx: Context, spec: Spec) -> Move:
 
 
 def _first_missing(ctx: Context, spec: Spec, current: Evaluation | None, checks: tuple[Missing, ...]) -> Finding | None:
+    waiting = _weight_missing(ctx)
+    if waiting:
+        return waiting
     if current is None:
         return _hold_text(ctx) or Finding(reasons.WAITING_FOR_EVALUATION, "waiting for the next look at the metrics")
     if not ctx.ready_for(ctx.status.candidate, spec.analysis.ready_for):
         return Finding(reasons.CANDIDATE_NOT_READY, f"not ready for long enough to raise the weight: {_why(ctx)}")
     found = (check(ctx, spec, current) for check in checks)
     return next((finding for finding in found if finding), None)
+
+
+def _weight_missing(ctx: Context) -> Finding | None:
+    """A step whose weight is not on the route (lowered by hand, a raise that got lost) is not being served."""
+    route, wanted = ctx.seen.route, target_weight(ctx.status)
+    has = route.weight_of(ctx.status.candidate) if route else 0
+    if has >= wanted:
+        return None
+    text = f"version {ctx.status.candidate} has {has} % instead of {wanted} %; the step counts from when it has them"
+    return Finding(reasons.RAISE_PENDING, text)
 
 
 def _halted(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:

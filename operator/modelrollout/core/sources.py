@@ -118,11 +118,16 @@ def model_selection(request: EvaluationRequest, server: PrometheusServer, gates:
         if gate.type == "Latency" and gate.source == "Gateway":
             continue
         names |= MODEL_SERIES[gate.type]
+    return Selection("model", series_of(request, names, fill_matchers(server.matchers, request.namespace)))
+
+
+def series_of(request: EvaluationRequest, names: Iterable[str], mandatory: str) -> str:
+    """The selector of the model's own series `names` of both versions."""
     arms = [
         f"model={quoted(request.spec.model.name)}",
         f"version=~{quoted(any_of([request.stable, request.candidate]))}",
     ]
-    return Selection("model", selector(names, arms, fill_matchers(server.matchers, request.namespace)))
+    return selector(frozenset(names), arms, mandatory)
 
 
 class Reader:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.core.world import World, manifest
 
 from modelrollout.core.facts import Blind
-from tests.core.world import World, manifest
 
 
 def reasons_of(world: World) -> list[str]:
@@ -268,6 +268,45 @@ def test_a_weight_lowered_by_hand_is_accepted_until_an_evaluation_does_not_fail(
     world.evaluating = True
     world.tick(2)
     assert world.weight_of("2") == 5
+
+
+def test_a_step_whose_raise_got_lost_is_held_in_full_once_it_has_its_weight():
+    world = World().stepping()
+    while world.parsed.step.weight == 5:
+        world.tick(crash="route")
+    assert (world.parsed.step.weight, world.weight_of("2")) == (25, 5)
+    world.evaluating = False
+    for _ in range(6):
+        world.tick()
+    assert (world.parsed.step.weight, world.weight_of("2")) == (25, 5)
+    world.evaluating = True
+    world.tick()
+    assert world.weight_of("2") == 25
+    raised = world.now
+    while world.weight_of("2") == 25:
+        world.tick()
+    assert world.weight_of("2") == 50
+    assert world.now - raised >= 60
+
+
+def test_a_bake_whose_weight_was_lowered_by_hand_starts_anew_and_promotes_nothing_before():
+    world = World().stepping()
+    while world.phase != "Baking":
+        world.tick()
+    world.tick(1)
+    world.evaluating = False
+    world.set_weight(40)
+    for _ in range(10):
+        world.tick()
+    assert (world.phase, world.weight_of("2")) == ("Baking", 40)
+    world.evaluating = True
+    world.tick()
+    assert (world.phase, world.weight_of("2")) == ("Baking", 100)
+    raised = world.now
+    while world.phase == "Baking":
+        world.tick()
+    assert world.parsed.stable == "2"
+    assert world.now - raised >= 60
 
 
 def test_a_deleted_route_comes_back_with_everything_on_stable():

@@ -33,6 +33,7 @@ TABLE = (
     Bad("percentage_above_100", "gates.0.max", "101%", ('"101%"', "at most"), False),
     Bad("percentage_as_number", "gates.0.max", 0.01, ("spec.gates[0].max is 0.01", '"1.25%"')),
     Bad("duration_with_a_space", "bake", "10 min", ('spec.bake is "10 min"', '"10m"')),
+    Bad("duration_with_newline", "bake", "10m\n", (r'spec.bake is "10m\n"', '"10m"')),
     Bad("duration_without_unit", "steps.0.hold", "600", ('spec.steps[0].hold is "600"', '"10m"')),
     Bad("duration_as_number", "steps.0.hold", 600, ("spec.steps[0].hold is 600", '"10m"')),
     Bad("duration_of_ages", "bake", "99999h", ('spec.bake is "99999h"', "one year"), False),

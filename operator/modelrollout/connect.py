@@ -13,6 +13,7 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
+from modelrollout.clock import ServerClock
 from modelrollout.ports import Conflict, NotFound, Unreachable
 
 if TYPE_CHECKING:
@@ -28,11 +29,15 @@ Body = dict[str, Any] | list[dict[str, Any]] | None
 
 
 class Api:
-    """JSON in, JSON out, by path. `timeout` is in seconds for the whole exchange, body included."""
+    """JSON in, JSON out, by path. `timeout` is in seconds for the whole exchange, body included.
+
+    `clock` is the server's time, as its answers tell it.
+    """
 
     def __init__(self, client: ApiClient, *, timeout: float = TIMEOUT) -> None:
         self._client = client
         self._timeout = timeout
+        self.clock = ServerClock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,6 +113,7 @@ class Api:
         seconds = timeout or self._timeout
         headers = {"Accept": "application/json", "Content-Type": content_type}
         url = self._client.configuration.host.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
+        sent = self.clock.elapsed()
         try:
             async with asyncio.timeout(seconds):
                 await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
@@ -124,6 +130,7 @@ class Api:
         except (aiohttp.ClientError, OSError) as error:
             sentence = f"no connection to the API server for {method} {path}: {error}"
             raise Unreachable("ApiUnreachable", sentence) from None
+        self.clock.heard(answer.headers.get("Date"), sent)
         return _judge(method, path, answer.status, raw, answer.headers.get("Retry-After"))
 
 

@@ -18,8 +18,9 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
 from modelrollout.api.config import PrometheusServer
+from modelrollout.clock import epoch_of
 from modelrollout.core.samples import Series, make_series
-from modelrollout.ports import LedgerFailure
+from modelrollout.ports import Clock, LedgerFailure
 
 THREADS = 8
 THREADS_PER_SERVER = 4
@@ -27,6 +28,8 @@ MAX_SERIES = 10_000
 MAX_BYTES = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
 _GRACE = 1.0
+MAX_SKEW = 5.0
+"""Seconds that a Prometheus server's clock may differ from ours: beyond it, samples are counted in the wrong step."""
 
 
 class _Refused(Exception):  # noqa: N818 - carries a typed failure out of the client library
@@ -38,8 +41,9 @@ class _Refused(Exception):  # noqa: N818 - carries a typed failure out of the cl
 class _BoundedSession(requests.Session):
     """A session whose answers are limited in size and in the time of the whole exchange, not of each read."""
 
-    def __init__(self, server: PrometheusServer) -> None:
+    def __init__(self, server: PrometheusServer, clock: Clock | None = None) -> None:
         super().__init__()
+        self._clock = clock
         self.trust_env = False  # a .netrc or REQUESTS_CA_BUNDLE would silently replace what is configured
         self.max_redirects = 3
         self.verify = server.ca_file or True
@@ -47,6 +51,7 @@ class _BoundedSession(requests.Session):
 
     def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # the library passes keywords only
         deadline = time.monotonic() + self._server.timeout
+        sent = self._clock.now() if self._clock else 0.0
         kwargs["headers"] = {**(kwargs.get("headers") or {}), **self._credentials()}
         kwargs["timeout"] = self._server.timeout
         response = super().request(method, url, **kwargs, stream=True)
@@ -56,8 +61,20 @@ class _BoundedSession(requests.Session):
             response.close()
         if response.ok and b',"warnings":[' in body[-_CHUNK:]:
             raise _Refused("PartialAnswer", f"the answer may be incomplete: {_warnings(body)}")
+        self._check_clock(response.headers.get("Date"), sent)
         response._content = body  # noqa: SLF001 - the library reads .content and .json()
         return response
+
+    def _check_clock(self, date: str | None, sent: float) -> None:
+        """Samples carry the server's time, steps ours: what differs by much would mix one step with another."""
+        at = epoch_of(date)
+        if self._clock is None or at is None:
+            return
+        ahead, behind = at - self._clock.now(), sent - at - 1
+        if max(ahead, behind) > MAX_SKEW:
+            off = f"{ahead:.0f} s ahead of" if ahead > 0 else f"{behind:.0f} s behind"
+            text = f"the clock of Prometheus {self._server.name!r} is {off} the API server's; mend it (NTP)"
+            raise _Refused("ClockSkew", text)
 
     def _credentials(self) -> dict[str, str]:
         path = self._server.bearer_token_file
@@ -95,9 +112,13 @@ class _Connection:
 
 
 class PrometheusLedger:
-    """Raw samples and grid values from any configured server; never raises for what a server does."""
+    """Raw samples and grid values from any configured server; never raises for what a server does.
 
-    def __init__(self) -> None:
+    With a `clock`, answers from a server whose own clock is more than MAX_SKEW off are refused: ClockSkew.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ledger")
         self._connections: dict[str, _Connection] = {}
         self.queries = 0
@@ -139,7 +160,7 @@ class PrometheusLedger:
     def _connection(self, server: PrometheusServer) -> _Connection:
         key = server.model_dump_json()
         if key not in self._connections:
-            session = _BoundedSession(server)
+            session = _BoundedSession(server, self._clock)
             client = PrometheusConnect(url=server.url.rstrip("/"), session=session, retry=Retry(0, read=False))
             self._connections[key] = _Connection(client, asyncio.Semaphore(THREADS_PER_SERVER))
         return self._connections[key]

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import socket
-import time
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -50,13 +49,6 @@ class Settings:
     health: tuple[str, int]
 
 
-class WallClock:
-    """Epoch seconds to the millisecond, which is what status can store."""
-
-    def now(self) -> float:
-        return round(time.time(), 3)
-
-
 async def run(settings: Settings, config: OperatorConfig, stop: asyncio.Event, lost: Callable[[str], None]) -> int:
     """Lead, and reconcile until `stop` is set; `lost` must end the process."""
     identity = f"{os.environ.get('POD_NAME', socket.gethostname())}-{uuid.uuid4().hex[:8]}"
@@ -82,16 +74,16 @@ async def run(settings: Settings, config: OperatorConfig, stop: asyncio.Event, l
 
 def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
     """Every part of a leading operator, connected."""
-    clock = WallClock()
     cluster = KubernetesCluster(api, identity=lease.identity)
-    ledger = PrometheusLedger()
+    ledger = PrometheusLedger(api.clock)
     evaluator = Evaluator(ledger, config)
     triton = TritonServer(api, timeout=config.probe_timeout)
     snapshots = Snapshots(ledger, cluster, config)
-    reconciler = Reconciler(cluster, router_for(ROUTER, api, epoch=lease.epoch), clock, config, lease.held, snapshots)
+    router = router_for(ROUTER, api, epoch=lease.epoch)
+    reconciler = Reconciler(cluster, router, api.clock, config, lease.held, snapshots)
 
     def new_watch(namespace: str, name: str) -> Watch:
-        return Watch(namespace, name, config, triton, evaluator, clock)
+        return Watch(namespace, name, config, triton, evaluator, api.clock)
 
     return Service(reconciler, new_watch)
 

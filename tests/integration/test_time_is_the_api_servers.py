@@ -1,0 +1,80 @@
+"""Two nodes whose clocks differ by any amount soon agree to milliseconds, and never on a time that is too late."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelrollout.clock import ServerClock
+
+START = 1_800_000_000.25
+
+
+class Node:
+    """A node whose wall clock is `skew` seconds off and whose monotonic clock began anywhere."""
+
+    def __init__(self, skew: float, booted: float = 1234.5) -> None:
+        self.true = START
+        self.stepped = skew
+        self.clock = ServerClock(wall=lambda: self.true + skew, monotonic=lambda: self.true - START + booted)
+
+    def ask(self, up: float = 0.003, down: float = 0.003) -> None:
+        """One answer of a server whose clock is right."""
+        sent = self.clock.elapsed()
+        self.true += up
+        date = formatdate(self.true, usegmt=True)
+        self.true += down
+        self.clock.heard(date, sent)
+
+    @property
+    def error(self) -> float:
+        return self.clock.now() - self.true
+
+
+@given(
+    skew=st.floats(-86400, 86400),
+    gaps=st.lists(st.floats(0.05, 3.0), min_size=60, max_size=60),
+    trips=st.lists(st.tuples(st.floats(0.0005, 2.0), st.floats(0.0005, 2.0)), min_size=60, max_size=60),
+)
+def test_every_answer_brings_the_clock_nearer_and_none_takes_it_away(skew, gaps, trips):
+    node = Node(skew)
+    off = abs(skew) + 1.0
+    for gap, (up, down) in zip(gaps, trips, strict=True):
+        node.true += gap
+        node.ask(up, down)
+        assert abs(node.error) <= max(1.0 + up + down, 0.0) + 0.001
+        assert abs(node.error) <= max(off, 1.0 + up + down) + 0.001
+        off = abs(node.error)
+
+
+@pytest.mark.parametrize("skew", [30.0, -30.0, 3600.0])
+def test_a_skewed_node_agrees_to_a_few_hundredths_after_some_answers(skew):
+    node = Node(skew)
+    for number in range(100):
+        node.true += 0.37 + number % 7 * 0.013
+        node.ask()
+    assert abs(node.error) < 0.05
+
+
+def test_a_node_that_is_far_ahead_begins_late_rather_than_early():
+    node = Node(30.0)
+    node.ask()
+    assert -1.0 <= node.error <= 0.0
+
+
+def test_a_node_with_the_right_time_keeps_its_own():
+    node = Node(0.0)
+    for number in range(100):
+        node.true += 0.1 + number * 0.001
+        node.ask()
+        assert abs(node.error) < 0.001
+
+
+@pytest.mark.parametrize("date", [None, "", "soon", "Fri, 99 Foo 2026 00:00:00 GMT", "0"])
+def test_no_date_teaches_nothing(date):
+    node = Node(30.0)
+    node.clock.heard(date, node.clock.elapsed())
+    assert abs(node.error - 30.0) < 0.001

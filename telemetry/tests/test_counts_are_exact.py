@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -53,7 +53,6 @@ def test_special_values_are_each_counted_as_what_they_are(kind: type) -> None:
     assert counted(everything) == brute_force(everything)
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_counts_equal_brute_force_on_any_floats(data: st.DataObject) -> None:
     kind = np.dtype(data.draw(st.sampled_from(TYPES)))

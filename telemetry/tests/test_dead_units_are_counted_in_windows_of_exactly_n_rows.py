@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from series_reading import value_of
 
@@ -38,7 +38,6 @@ def assert_windows(monitor: Monitor, dead: list[int], units: int) -> None:
     assert value_of(monitor, "model_activation_window_dead_neurons_squared_total", "h") == squared
 
 
-@settings(max_examples=120, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     size=st.integers(1, 12),

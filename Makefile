@@ -38,7 +38,7 @@ format: $(VENV) ## let ruff lay out the code
 	$(BIN)/ruff format
 
 unit: $(VENV) ## the tests that need no component, in seconds
-	$(BIN)/pytest -q -m 'not lab and not slow' $(UNIT)
+	$(BIN)/pytest -q -n 2 --hypothesis-profile=quick -m 'not lab and not slow' $(UNIT)
 
 test: $(VENV) lab lint ## everything, on real components
 	$(BIN)/pytest -q
@@ -47,8 +47,9 @@ crds: $(VENV) ## generate crds/ and the chart's copy from the models
 	$(BIN)/python -m modelrollout.api.crd > crds/modelrollout.yaml
 	cp crds/modelrollout.yaml charts/modelrollout/files/crd.yaml
 
-docs: $(VENV) ## generate docs/spec-reference.md from the models
+docs: $(VENV) ## generate docs/spec-reference.md from the models, and the README's diagram from the table
 	$(BIN)/python -m modelrollout.api.reference > docs/spec-reference.md
+	$(BIN)/python -m tests.readme
 
 demo: $(VENV) lab ## promote a good version and roll a bad one back, on real components, under your eyes
 	@$(BIN)/python -m tests.e2e.demo

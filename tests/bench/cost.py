@@ -1,0 +1,271 @@
+"""What the operator costs and how quickly it acts: measured on real components, printed, never asserted."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from modelrollout.api.timestamps import parse_timestamp
+from tests.bench.calls import Calls, count, count_for, writes_of_route
+from tests.bench.visibility import Visibility
+from tests.e2e.conftest import Stage
+from tests.e2e.story import API, KIND, NAME, Story, gates
+from tests.lab.guardian import ROOT
+from tests.lab.lab import Lab
+from tests.lab.progress import say
+
+if TYPE_CHECKING:
+    from tests.lab.faults import FaultProxy
+
+RATE = 50.0
+INTERVAL = 2.0
+#: Seconds around a route write that belong to the same decision; evaluations are further apart in that part.
+BEFORE, AFTER, APART = 0.3, 1.5, 6.0
+DOCS = ROOT / "docs" / "cost.md"
+
+EPILOG = """\
+what is measured:
+  reaction   From the moment when every sample of the breaching tick could be read from Prometheus (by an independent
+             poller, every 40 ms) and the tick was over, until the API server shows the route without the candidate.
+             The tick counted from is the one after the last that the operator recorded without a breach.
+  calls      Requests that reach the API server (watches and the Lease aside) and Prometheus, counted by proxies.
+  memory     Resident memory and CPU of the operator's process at its default settings, with idle rollouts.
+
+It needs the machine for itself: other work shows in every figure. It starts its own lab and leaves nothing behind.
+"""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    rollbacks: int
+    idle: int
+    seconds: float
+
+
+FULL, QUICK = Size(8, 200, 60.0), Size(3, 50, 20.0)
+
+
+def main() -> int:
+    """Measure everything and print it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.cost",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer rollbacks and idle rollouts: two minutes less")
+    parser.add_argument("--write", action="store_true", help="write docs/cost.md, too")
+    given = parser.parse_args()
+    size = QUICK if given.quick else FULL
+    began = time.monotonic()
+    parts = [_header(size)]
+    with Lab() as lab:
+        for title, measure in (("reaction", _reaction), ("calls", _calls), ("memory", _memory)):
+            say(f"measuring {title}")
+            with ExitStack() as stack:
+                parts.append(measure(Stage(lab.member, f"bench-{title}", stack), size))
+    text = "\n\n".join(parts) + "\n"
+    print(f"\n{text}")
+    say(f"done in {time.monotonic() - began:.0f} s")
+    if given.write:
+        DOCS.write_text(text)
+    return 0
+
+
+def _header(size: Size) -> str:
+    machine = f"{psutil.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
+    return (
+        "# What the operator costs\n\n"
+        "Measured by `make bench` (`python -m tests.bench.cost --write`), which starts a real API server, gateway,\n"
+        f"Prometheus (scraping every second) and Triton on the same machine: {machine}.\n"
+        f"{size.rollbacks} rollbacks, {size.idle} idle rollouts. Times differ between machines; counts should not."
+    )
+
+
+def _story(stage: Stage, *versions: int, **config: Any) -> tuple[Story, FaultProxy, FaultProxy]:
+    """A story whose operator reaches the API server and Prometheus through counting proxies."""
+    api = stage.member.api_faults()
+    prometheus = stage.member.http_faults(stage.member.site.prometheus)
+    operate = {"api": api.url, "prometheus": prometheus.url} | config
+    return stage.story(*versions, rate=RATE, operate=operate), api, prometheus
+
+
+def _reaction(stage: Stage, size: Size) -> str:
+    story, api, _ = _story(stage, 1, 3)
+    steps = [{"weight": 40, "hold": "10m"}]
+    story.adopt(gates=gates("errors", "dead-neurons"), steps=steps, analysis={"interval": f"{INTERVAL:g}s"})
+    found, firsts = [], []
+    with Visibility(stage.member.site.prometheus, stage.namespace) as seen:
+        for attempt in range(1, size.rollbacks + 1):
+            story.change({"spec": {"model": {"version": "3"}, "attempt": attempt}})
+            taken, first = _one_rollback(story, seen, api)
+            found.append(taken)
+            firsts.append(first)
+            say(f"rollback {attempt}: {taken:.2f} s")
+    rows = [
+        ["breach readable in Prometheus -> traffic moved, median", f"{statistics.median(found):.2f} s", "< 1 s"],
+        ["the same, longest", f"{max(found):.2f} s", "< 1 s"],
+        ["rollbacks whose first write was the route", f"{firsts.count('route')} of {len(firsts)}", "all"],
+    ]
+    return "\n".join(
+        [
+            f"## How soon a breach moves traffic (interval {INTERVAL:g} s, scrape 1 s)\n",
+            _table(["What", "Measured", "Aim"], rows),
+            "",
+            "Counted from the moment when every sample of the breaching tick could be read by somebody else (polling",
+            "every 40 ms) and the tick was over, until the API server's watch showed the route without the candidate.",
+            f"All: {', '.join(f'{each:.2f}' for each in sorted(found))} s.",
+        ]
+    )
+
+
+def _one_rollback(story: Story, seen: Visibility, api: FaultProxy) -> tuple[float, str]:
+    """Seconds from readable breach to traffic write, and the kind of the rollback's first write."""
+    began = time.time()
+    backend = story.scenario.service_name(3)
+    story.wait("traffic on the candidate", lambda s: s.get("weight", {}).get("observed", 0) > 0, 60)
+    running = [story.status()]
+
+    def over(status: dict[str, Any]) -> bool:
+        if status.get("candidate") and status.get("nextEvaluation"):
+            running.append(status)
+        return status.get("phase") == "RolledBack"
+
+    story.wait("the rollback", over, 90)
+    exposed = story.record.first(backend, 40, began)
+    assert exposed is not None, "the candidate never had traffic"
+    written = story.record.first(backend, 0, exposed)
+    assert written is not None, "the route still leads to the candidate"
+    tick_end = parse_timestamp(running[-1]["nextEvaluation"])
+    writes = count(api, api, written - BEFORE, written + AFTER).writes
+    return written - seen.readable(tick_end), writes[0]
+
+
+def _calls(stage: Stage, size: Size) -> str:
+    story, api, prometheus = _story(stage, 1, 2, 3)
+    names = ("errors", "accuracy", "dead-neurons", "non-finite")
+    steps = [{"weight": weight, "hold": f"{hold}s"} for weight, hold in ((5, 40), (20, 15), (40, 15), (60, 15))]
+    story.adopt(gates=gates(*names), steps=steps, analysis={"interval": f"{APART:g}s"})
+    time.sleep(5)
+    rest = count_for(api, prometheus, 30)
+    story.version(2)
+    story.wait("the first step", lambda s: s.get("weight", {}).get("observed") == 5)
+    began = time.time()
+    time.sleep(AFTER)
+    within = count_for(api, prometheus, 5 * APART)
+    story.ended(200)
+    advances = [count(api, prometheus, at - BEFORE, at + AFTER) for at in writes_of_route(api, began)[:4]]
+    began = time.time()
+    story.version(3)
+    story.ended(120)
+    time.sleep(AFTER)
+    lowered = writes_of_route(api, began)[2]  # the first two add the candidate and raise it
+    rollback = count(api, prometheus, lowered - BEFORE, lowered + AFTER)
+    return _calls_table(rest, within, advances, rollback)
+
+
+def _calls_table(rest: Calls, within: Calls, advances: list[Calls], rollback: Calls) -> str:
+    def per(calls: Calls, by: float) -> list[str]:
+        return [f"{calls.passes / by:.1f}", f"{calls.reads / by:.1f}", f"{len(calls.writes) / by:.1f}"]
+
+    intervals = within.seconds / APART
+    typical = sorted(advances, key=lambda each: len(each.writes))[len(advances) // 2]
+    rows = [
+        ["at rest, per pass", *per(rest, max(rest.passes, 1)), f"{rest.queries}", "0 writes"],
+        ["within a step, per interval", *per(within, intervals), f"{within.queries / intervals:.1f}", "<= 1 write"],
+        ["per advance (median)", *per(typical, 1), f"{typical.queries}", "<= 3 writes and an Event"],
+        ["per rollback", *per(rollback, 1), f"{rollback.queries}", "the first moves traffic"],
+    ]
+    return "\n".join(
+        [
+            "## Calls\n",
+            _table(["When", "Passes", "API reads", "API writes", "Prometheus queries", "Aim"], rows),
+            "",
+            f"Writes of an advance, in order: {', '.join(typical.writes)}.",
+            f"Writes of a rollback, in order: {', '.join(rollback.writes)}.",
+            "A pass reads the resource and the route. Watches and the Lease are not counted.",
+        ]
+    )
+
+
+def _memory(stage: Stage, size: Size) -> str:
+    """One Service and one Triton behind every idle rollout; each has its own route and hostname."""
+    api = stage.member.api_faults()
+    story = stage.story(1, rate=0, operate={"api": api.url, "probeInterval": "2s", "resync": "10s"})
+    story.adopt(1)
+    rows = [_idle(story, api, 1, size.seconds)]
+    began = time.monotonic()
+    for number in range(2, size.idle + 1):
+        _add(story, number)
+    _wait_adopted(story, size.idle)
+    took = time.monotonic() - began
+    rows.append(_idle(story, api, size.idle, size.seconds))
+    titles = ["Idle rollouts", "Memory", "CPU", "API reads/s", "API writes"]
+    return "\n".join(
+        [
+            "## Memory and CPU at rest (default settings)\n",
+            _table(titles, rows),
+            "",
+            f"The {size.idle - 1} more were created and adopted in {took:.0f} s. CPU is in percent of one core.",
+        ]
+    )
+
+
+def _add(story: Story, number: int) -> None:
+    name = f"{NAME}-{number}"
+    spec = story.spec(1)
+    gateway = spec["traffic"]["gateway"]
+    spec["traffic"] = {"gateway": gateway | {"hostnames": [f"{name}.{story.scenario.hostname}"]}}
+    meta = {"name": name, "namespace": story.scenario.namespace}
+    story.kube.apply({"apiVersion": API, "kind": KIND, "metadata": meta, "spec": spec})
+
+
+def _wait_adopted(story: Story, number: int, deadline: float = 180) -> None:
+    end = time.monotonic() + deadline
+    while True:
+        found = story.kube.list(API, KIND, story.scenario.namespace)
+        ready = sum((each.get("status") or {}).get("phase") == "Serving" for each in found)
+        if ready == number:
+            return
+        assert time.monotonic() < end, f"{ready} of {number} rollouts are adopted after {deadline:.0f} s"
+        time.sleep(1)
+
+
+def _idle(story: Story, api: FaultProxy, number: int, seconds: float) -> list[str]:
+    time.sleep(15)  # let adoption and its route's acceptance settle
+    _, before = story.operator.usage()
+    calls = count_for(api, api, seconds)
+    memory, after = story.operator.usage()
+    share = 100 * (after - before) / calls.seconds
+    return [
+        str(number),
+        f"{memory / 2**20:.0f} MiB",
+        f"{share:.1f} %",
+        f"{calls.reads / calls.seconds:.1f}",
+        str(len(calls.writes)),
+    ]
+
+
+def _table(titles: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table whose columns line up in a terminal, too."""
+    widths = [max(len(row[i]) for row in [titles, *rows]) for i in range(len(titles))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in [titles, *rows]
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

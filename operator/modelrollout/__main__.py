@@ -14,7 +14,8 @@ import yaml
 from pydantic import ValidationError
 
 from modelrollout.api.config import OperatorConfig, load_config
-from modelrollout.run import Settings, release_all, run
+from modelrollout.release import release_all
+from modelrollout.run import Settings, run
 
 EPILOG = """\
 examples:

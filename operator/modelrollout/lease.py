@@ -75,6 +75,20 @@ class Lease:
                 log.warning("the Lease %s/%s was not taken: %s", self._namespace, self._name, error)
             await asyncio.sleep(self._renew / 2.5)
 
+    async def seize(self) -> bool:
+        """Take the Lease from whoever holds it; whether somebody did, who then ends at the next try to renew.
+
+        Tried for one duration; raises Conflict or Unreachable when that was in vain.
+        """
+        end = self._monotonic() + self._duration
+        while True:
+            try:
+                return await self._take_by_force()
+            except (Conflict, Unreachable) as error:
+                if self._monotonic() > end or getattr(error, "reason", "") == "ApiForbidden":
+                    raise
+                await asyncio.sleep(self._renew / 10)
+
     async def keep(self, lost: Callable[[str], None]) -> None:
         """Renew until the Lease is lost, then call `lost` once with the sentence saying why, and return."""
         while True:
@@ -110,6 +124,16 @@ class Lease:
             return False
         self._hold(await self._write(found, holder=self.identity, taken=True), began)
         return True
+
+    async def _take_by_force(self) -> bool:
+        began = self._monotonic()
+        found = await self._api.get(self._path(), timeout=self._patience())
+        if found is None:
+            self._hold(await self._create(), began)
+            return False
+        holder = (found.get("spec") or {}).get("holderIdentity") or ""
+        self._hold(await self._write(found, holder=self.identity, taken=True), began)
+        return holder not in ("", self.identity)
 
     async def _renewed(self) -> str:
         """Renew once, with tries until the deadline; "" or why the Lease is lost."""

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from modelrollout.watch import Watch
 
 log = logging.getLogger(__name__)
-GIVE_UP_AFTER = 300.0
 SOON = 1.0
 ENDS = (Trigger.BREACH, Trigger.BAKED, Trigger.PROMOTE, Trigger.ABORT, Trigger.CANDIDATE_UNSTABLE)
 
@@ -141,7 +140,7 @@ class Reconciler:
         self._emit(obj, Event(reasons.ROUTE_CHANGED, f"{text}; last written by {route.manager or 'nobody known'}"))
 
     async def _finalize(self, watch: Watch, obj: dict[str, Any]) -> float | None:
-        """Traffic to stable, the route stays; a world that does not allow it is let go of after five minutes."""
+        """Traffic to stable, the route stays; a world that does not allow it is let go of after giveUpAfter."""
         watch.look_at(focus_on(watch, None, Status(), None, None))
         try:
             route = await self.router.observe(watch.namespace, watch.name)
@@ -149,9 +148,10 @@ class Reconciler:
                 await self.router.release(watch.namespace, watch.name, route)
         except (Conflict, Unreachable) as error:
             since = parse_timestamp(obj["metadata"]["deletionTimestamp"])
-            if self.clock.now() - since < GIVE_UP_AFTER:
+            patience = self.config.give_up_after
+            if self.clock.now() - since < patience:
                 return SOON
-            text = f"deleted without putting traffic back on stable, which failed for 5 min: {error}"
+            text = f"deleted without putting traffic back on stable, which failed for {patience:.0f} s: {error}"
             self._emit(obj, Event("ReleaseFailed", text, warning=True))
         await self.cluster.drop_finalizer(obj)
         return None

@@ -19,7 +19,6 @@ from modelrollout.handlers import register
 from modelrollout.health import serve_health
 from modelrollout.lease import Lease
 from modelrollout.ledger import PrometheusLedger
-from modelrollout.ports import Conflict, Unreachable
 from modelrollout.reconcile import Reconciler
 from modelrollout.routers import router_for
 from modelrollout.service import Service
@@ -86,26 +85,6 @@ def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
         return Watch(namespace, name, config, triton, evaluator, api.clock)
 
     return Service(reconciler, new_watch)
-
-
-async def release_all(settings: Settings) -> int:
-    """100 % on stable for every resource, and no finalizer left behind; the number that failed is the status."""
-    failed = 0
-    async with await connect(settings.kubeconfig) as api:
-        cluster, router = KubernetesCluster(api), router_for(ROUTER, api)
-        found = [obj for space in settings.namespaces or (None,) for obj in await cluster.list_all(space)]
-        for obj in found:
-            namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
-            try:
-                route = await router.observe(namespace, name)
-                if route is not None:
-                    await router.release(namespace, name, route)
-                await cluster.drop_finalizer(obj)
-                log.info("%s/%s: 100 %% on stable, released", namespace, name)
-            except (Conflict, Unreachable):
-                failed += 1
-                log.exception("%s/%s: not released", namespace, name)
-    return min(failed, 1)
 
 
 async def _reconcile(settings: Settings, service: Service, stop: asyncio.Event) -> None:

@@ -83,6 +83,8 @@ class OperatorConfig(ApiModel):
     """How often a resource at rest is looked at."""
     settle: Duration = 3.0
     """How long a gateway is given to act on a changed weight."""
+    give_up_after: Duration = 300.0
+    """A deleted resource is let go of after this long, though its traffic could not be put on stable."""
 
     def server(self, name: str) -> PrometheusServer | None:
         """The server of that name, or None."""

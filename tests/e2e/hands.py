@@ -1,0 +1,108 @@
+"""What a person does to a rollout: commands by kubectl plugin, or the annotation written as anybody could write it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from modelrollout.commands import COMMAND, write_command
+from modelrollout.core.facts import Command
+from tests.lab.faults import WRITES, Fault, FaultProxy, Rule
+from tests.lab.guardian import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.story import Story
+    from tests.lab.proxy import Exchange
+
+PROMISE = 2.0
+"""Seconds in which a command or an edited spec takes effect; asserted at three times its length."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A command as sent: when (time.time()) and under which nonce."""
+
+    at: float
+    nonce: str
+
+
+def ask(story: Story, verb: str, version: int | None = None, step: int | None = None, nonce: str = "") -> Asked:
+    """Write the annotation and return at once."""
+    nonce = nonce or uuid.uuid4().hex[:16]
+    text = write_command(
+        Command(cast("Any", verb), nonce, str(version) if version else None, step, by=getpass.getuser(), why="a test")
+    )
+    at = time.time()
+    story.change({"metadata": {"annotations": {COMMAND: text}}})
+    return Asked(at, nonce)
+
+
+def answer(story: Story, asked: Asked, deadline: float = 20) -> str:
+    """The operator's answer to this very command."""
+
+    def told(status: dict[str, Any]) -> bool:
+        return bool(status.get("lastCommand", {}).get("nonce") == asked.nonce)
+
+    return str(story.wait("an answer", told, deadline)["lastCommand"]["result"])
+
+
+def kubectl(story: Story, *words: str, namespace: str | None = None) -> subprocess.CompletedProcess[str]:
+    """`kubectl modelrollout WORDS` as an admin; never raises for its exit code."""
+    env = os.environ | {"KUBECONFIG": str(story.member.site.kubeconfig), "COLUMNS": "160"}
+    env["PYTHONPATH"] = str(ROOT / "operator")
+    command = [sys.executable, "-m", "modelrollout.cli.main", *words, "-n", namespace or story.scenario.namespace]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def took(story: Story, what: str, version: int, weight: int, since: float) -> float:
+    """Seconds from `since` until the route gave `version` this weight; printed, and held to three promises."""
+    service = story.scenario.service_name(version)
+    end = time.time() + 10
+    while (at := story.record.first(service, weight, since=since)) is None:
+        assert time.time() < end, f"{what}: version {version} is not at {weight} %\n{story.told()}"
+        time.sleep(0.02)
+    print(f"{what} -> version {version} at {weight} %: {at - since:.3f} s (promised: {PROMISE:g} s)")
+    assert at - since < 3 * PROMISE, what
+    return at - since
+
+
+class Killer:
+    """SIGKILLs the operator at a write of its own: `before` it reaches the API server, or once it is committed."""
+
+    def __init__(self, story: Story, proxy: FaultProxy) -> None:
+        self.story, self.proxy = story, proxy
+
+    @contextmanager
+    def at(self, method: str, path: str, *, committed: bool) -> Iterator[Rule]:
+        """Armed inside; afterwards the operator is dead (AssertionError if no such write came) and started again."""
+        fault = Fault(drop_answer=True) if committed else Fault(drop=True)
+        rule = self.proxy.add(fault, method=method, path=path, times=1, when=self._kill)
+        yield rule
+        end = time.monotonic() + 20
+        while self.story.operator.process.running:
+            assert time.monotonic() < end, f"no {method} {path} came\n{self.story.told()}"
+            time.sleep(0.02)
+        self.proxy.remove(rule)
+        self.story.operator.kill()
+        self.story.operator.start()
+
+    def _kill(self, exchange: Exchange) -> bool:
+        if exchange.method in WRITES and not re.search("/leases", exchange.path):
+            self.story.operator.process.signal(signal.SIGKILL)
+            return True
+        return False
+
+
+def reasons(story: Story) -> list[str]:
+    return [reason for reason, _ in story.events()]

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 Key = tuple[str, str]
 PASS_TIMEOUT = 60.0
 SOONEST_RETRY, LATEST_RETRY = 0.5, 15.0
+SOONEST_CONFLICT, LATEST_CONFLICT = 0.05, 1.0
 
 
 @dataclass
@@ -87,7 +88,7 @@ class Service:
             async with asyncio.timeout(PASS_TIMEOUT):
                 return await self.reconciler.run(watch), 0
         except Conflict:
-            return 0.05, 0
+            return min(SOONEST_CONFLICT * 2**failures, LATEST_CONFLICT), min(failures + 1, 10)
         except (Unreachable, TimeoutError) as error:
             log.warning("%s/%s: %s; again in %.1f s", watch.namespace, watch.name, error, retry)
         except Exception:

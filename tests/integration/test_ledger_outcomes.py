@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
@@ -105,6 +106,20 @@ async def test_samples_come_back_exactly_with_their_timestamps(server, ledger):
     query, _, path = server.requests[0]
     assert path == "/api/v1/query"
     assert query == {"query": ['c{a="b"}[12500ms]'], "time": ["1002.500"]}
+
+
+@pytest.mark.parametrize("skew", [-30.0, 30.0])
+async def test_a_server_whose_clock_disagrees_is_not_believed(server, skew):
+    class Skewed:
+        def now(self) -> float:
+            return time.time() + skew
+
+    server.behave = answer([])
+    got = await PrometheusLedger(Skewed()).range(at(server), "c", 0, 10)
+    assert isinstance(got, LedgerFailure)
+    assert got.reason == "ClockSkew"
+    assert ("ahead of" if skew < 0 else "behind") in got.message
+    assert "30 s" in got.message or "29 s" in got.message
 
 
 async def test_grid_values_are_asked_for_at_exactly_the_tick_ends(server, ledger):

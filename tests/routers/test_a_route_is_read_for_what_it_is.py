@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from modelrollout.api.spec import Spec
 from modelrollout.core.facts import RoutePlan
-from modelrollout.routers.httproute import EPOCH, annotations_for, route_spec, structure
+from modelrollout.routers.httproute import CANDIDATE, EPOCH, STABLE, annotations_for, route_spec, structure
 from modelrollout.routers.lowering import NotTheSameRoute, is_newer, lowering
 from modelrollout.routers.reading import read
 
@@ -124,6 +124,37 @@ def test_an_omitted_weight_is_one_as_the_gateway_api_has_it() -> None:
     seen = read(bare)
     assert (seen.weight_of("1"), seen.weight_of("2")) == (50, 50)
     assert weights(apply_patch(bare, lowering(bare, seen, RoutePlan("1", "2", 5), ""))) == [95, 5]
+
+
+@pytest.mark.parametrize(
+    ("weight", "notes", "says"),
+    [
+        (25, {STABLE: "2"}, "both as stable and as the candidate"),
+        (
+            25,
+            {STABLE: "2", CANDIDATE: None},
+            "names version 2, which has 25 of the weight while digits-v1, first, has 75",
+        ),
+        (25, {STABLE: "2", CANDIDATE: "1"}, "names version 2, which has 25 of the weight"),
+        (25, {STABLE: "7"}, "names version 7, but no backend serves it"),
+        (25, {STABLE: "two"}, "is 'two', which is no version"),
+        (25, {STABLE: None}, "nothing says which version serves"),
+    ],
+)
+def test_an_annotation_that_contradicts_the_split_is_a_doubt(weight: int, notes: dict[str, Any], says: str) -> None:
+    lying = route(RoutePlan("1", "2", weight))
+    for key, value in notes.items():
+        lying["metadata"]["annotations"][key] = value
+        if value is None:
+            del lying["metadata"]["annotations"][key]
+    seen = read(lying)
+    assert seen.stable is None
+    assert says in seen.doubt
+
+
+@pytest.mark.parametrize("weight", [0, 25, 50, 99, 100])
+def test_in_every_step_and_in_the_bake_the_annotation_is_believed(weight: int) -> None:
+    assert read(route(RoutePlan("1", "2", weight))).stable == "1"
 
 
 @pytest.mark.parametrize("spec", [{}, {"rules": []}, {"rules": [{"name": "mine"}]}, {"rules": [{}]}])

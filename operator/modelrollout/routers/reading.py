@@ -11,6 +11,7 @@ from modelrollout.api.spec import VERSION
 from modelrollout.core.facts import Acceptance, Backend, RouteSeen
 from modelrollout.managed_fields import manager_of
 from modelrollout.routers.httproute import (
+    CANDIDATE,
     EPOCH,
     MODEL,
     SERVICES,
@@ -81,6 +82,13 @@ def _stable(notes: dict[str, Any], backends: list[Backend]) -> tuple[str | None,
         return None, f"the route's annotation {STABLE} is {named[:64]!r}, which is no version"
     if named not in {backend.version for backend in backends}:
         return None, f"the route's annotation {STABLE} names version {named}, but no backend serves it"
+    if notes.get(CANDIDATE) == named:
+        return None, f"the route's annotations name version {named} both as stable and as the candidate"
+    first = backends[0]
+    mine = next(backend for backend in backends if backend.version == named)
+    if mine.weight < first.weight:  # in a bake stable has less too, but then it stands first
+        text = f"names version {named}, which has {mine.weight} of the weight while {first.service}, first, has"
+        return None, f"the route's annotation {STABLE} {text} {first.weight}"
     return named, ""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from modelrollout.connect import Api, connect
 from tests.lab.lab import Member
@@ -17,6 +18,11 @@ from tests.lab.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+# How hard the properties are tried: `--hypothesis-profile=quick` while writing, everything otherwise.
+settings.register_profile("quick", max_examples=15, deadline=None)
+settings.register_profile("full", max_examples=100, deadline=None)
+settings.load_profile("full")
 
 _numbers = itertools.count(1)
 _session = f"{os.getpid() % 10000:x}"

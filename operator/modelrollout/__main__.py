@@ -14,6 +14,8 @@ import yaml
 from pydantic import ValidationError
 
 from modelrollout.api.config import OperatorConfig, load_config
+from modelrollout.api.problems import problems_of, summary
+from modelrollout.ports import Unreachable
 from modelrollout.release import release_all
 from modelrollout.run import Settings, run
 
@@ -67,7 +69,11 @@ def main(argv: list[str] | None = None) -> int:
     config = _config(args.config)
     if config is None:
         return 2
-    return asyncio.run(_until_told(settings, config))
+    try:
+        return asyncio.run(_until_told(settings, config))
+    except Unreachable as error:
+        print(f"cannot begin: {error}", file=sys.stderr)  # noqa: T201 - for people
+        return 1
 
 
 def _config(path: Path | None) -> OperatorConfig | None:
@@ -76,7 +82,10 @@ def _config(path: Path | None) -> OperatorConfig | None:
         return None
     try:
         return load_config(path)
-    except (OSError, yaml.YAMLError, ValidationError) as error:
+    except ValidationError as error:
+        print(f"--config {path}: {summary(problems_of(error, OperatorConfig, ''))}", file=sys.stderr)  # noqa: T201 - for people
+        return None
+    except (OSError, yaml.YAMLError) as error:
         print(f"--config {path}: {error}", file=sys.stderr)  # noqa: T201 - for people
         return None
 

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 RESOURCE_ANNOTATION = f"{GROUP}/resource"
 
 
-def register(registry: kopf.OperatorRegistry, service: Service, *, namespaced: bool) -> None:
+def register(registry: kopf.OperatorRegistry, service: Service) -> None:
     """Two event handlers and the settings; no handler keeps state or retries."""
 
     @kopf.on.startup(registry=registry)
     def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.posting.enabled = False
-        settings.scanning.disabled = namespaced  # a namespaced operator may not list CRDs and namespaces
+        settings.scanning.disabled = True  # what there is at the start is all; no rights on CRDs or namespaces
         settings.networking.request_timeout = 15.0
         settings.watching.server_timeout = 120
         settings.watching.client_timeout = 150

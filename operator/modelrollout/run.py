@@ -8,7 +8,7 @@ import os
 import socket
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import kopf
 
@@ -53,6 +53,7 @@ async def run(settings: Settings, config: OperatorConfig, stop: asyncio.Event, l
     identity = f"{os.environ.get('POD_NAME', socket.gethostname())}-{uuid.uuid4().hex[:8]}"
     async with await connect(settings.kubeconfig) as api:
         lease = _lease(settings, api, identity)
+        await _all(settings, KubernetesCluster(api))  # Unreachable says so at once where the CRD or a right is missing
         health = await serve_health(*settings.health)
         leading = asyncio.create_task(lease.acquire())
         await _first(leading, asyncio.create_task(stop.wait()))
@@ -87,11 +88,15 @@ def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
     return Service(reconciler, new_watch)
 
 
+async def _all(settings: Settings, cluster: KubernetesCluster) -> list[dict[str, Any]]:
+    return [obj for space in settings.namespaces or (None,) for obj in await cluster.list_all(space)]
+
+
 async def _reconcile(settings: Settings, service: Service, stop: asyncio.Event) -> None:
     if settings.kubeconfig:
         os.environ["KUBECONFIG"] = settings.kubeconfig  # where kopf's own login looks
     registry = kopf.OperatorRegistry()
-    register(registry, service, namespaced=bool(settings.namespaces))
+    register(registry, service)
     scope = {"namespaces": settings.namespaces} if settings.namespaces else {"clusterwide": True}
     await kopf.operator(registry=registry, standalone=True, stop_flag=stop, **scope)
 

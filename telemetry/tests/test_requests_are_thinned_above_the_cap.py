@@ -7,6 +7,7 @@ import pytest
 from series_reading import Clock, value_of
 
 from activation_health import Monitor
+from activation_health.sampling import RateCap
 
 
 def run(*, offered_per_second: int, seconds: int, rows: int = 1, **options) -> tuple[Monitor, list[float]]:
@@ -37,6 +38,20 @@ def test_a_request_larger_than_the_cap_is_measured_in_part() -> None:
     _, measured = run(offered_per_second=300, seconds=9, rows=300, rows_per_second=50)
     assert max(measured) <= 50
     assert sum(measured) > 0
+
+
+def test_every_row_of_a_large_request_has_the_same_chance() -> None:
+    clock = Clock()
+    cap = RateCap(50, 1, seed=1, clock=clock)
+    seen = np.zeros(230)
+    for _ in range(4000):
+        clock.now += 10
+        granted = cap.grant(230)
+        assert granted is not None
+        seen[granted] += 1
+    assert seen.min() > 0.8 * seen.mean()
+    assert seen.max() < 1.2 * seen.mean()
+    assert seen.sum() <= 4000 * 50
 
 
 def test_the_same_seed_makes_the_same_choice_and_another_a_different_one() -> None:

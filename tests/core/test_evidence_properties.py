@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modelrollout.core import defaults
@@ -160,7 +160,6 @@ counts = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     rows=st.lists(st.tuples(counts, counts, counts, counts), min_size=0, max_size=12),
     line=st.one_of(

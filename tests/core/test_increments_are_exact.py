@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from modelrollout.core.samples import (
@@ -75,7 +75,6 @@ def histories(draw):
     return points, true
 
 
-@settings(max_examples=40)
 @given(histories(), st.randoms(use_true_random=False))
 def test_a_shuffled_replayed_overlapping_delivery_counts_every_request_once(history, rng: random.Random):
     points, true = history
@@ -96,7 +95,6 @@ def test_a_shuffled_replayed_overlapping_delivery_counts_every_request_once(hist
     assert whole.sum() <= sum(true)
 
 
-@settings(max_examples=40)
 @given(histories(), st.data())
 def test_lost_scrapes_move_growth_to_a_later_tick_but_lose_none_without_a_reset(history, data):
     points, _ = history
@@ -107,7 +105,6 @@ def test_lost_scrapes_move_growth_to_a_later_tick_but_lose_none_without_a_reset(
     assert total == rising[-1][1] - rising[0][1]
 
 
-@settings(max_examples=40)
 @given(histories())
 def test_a_finer_grid_counts_the_same_in_total(history):
     points, _ = history

@@ -194,9 +194,6 @@ class AnythingHappens(RuleBasedStateMachine):
 
 
 AnythingHappens.TestCase.settings = settings(
-    max_examples=50,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 TestAnythingHappens = AnythingHappens.TestCase

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from modelrollout.core.lines import DEAD_RETRAIN, DEAD_SAME_WEIGHTS, Line
@@ -175,7 +175,6 @@ def test_wandering_layers_of_an_equal_candidate_are_hardly_ever_accused():
 numbers = st.one_of(st.sampled_from([0.0, 1.0, 1e9, np.nan]), st.floats(0, 1e6))
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(*[numbers] * 6), min_size=1, max_size=15))
 def test_no_windows_give_an_exception_or_a_false_fail_from_nothing(rows):
     c = np.array(rows).T

@@ -34,7 +34,7 @@ class RateCap:
         self._gap = self._chosen + 1
 
     def grant(self, rows: int) -> slice | None:
-        """Which of a request's rows to measure: all, a run of them where it exceeds the cap, or None."""
+        """Which of a request's rows to measure: all, an even part of them where it exceeds the cap, or None."""
         tokens = self._refill()
         need = rows if rows <= self._capacity else int(self._capacity)
         if tokens < need + min(self._wait, self._capacity - need):
@@ -42,8 +42,10 @@ class RateCap:
         scarce = tokens < self._capacity
         self._tokens = tokens = tokens - need
         self._wait = self._random.random() * need if scarce and tokens < self._capacity / 2 else 0.0
-        offset = self._random.randrange(rows - need + 1) if need < rows else 0
-        return slice(offset, offset + need)
+        if need == rows:
+            return slice(0, rows)
+        step = -(-rows // need)  # every step-th row from a random one: each row has the same chance
+        return slice(self._random.randrange(step), rows, step)
 
     def _refill(self) -> float:
         now = self._clock()

@@ -8,7 +8,7 @@ import os
 import socket
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import kopf
 
@@ -19,6 +19,7 @@ from modelrollout.handlers import register
 from modelrollout.health import serve_health
 from modelrollout.lease import Lease
 from modelrollout.ledger import PrometheusLedger
+from modelrollout.ports import Unreachable
 from modelrollout.reconcile import Reconciler
 from modelrollout.routers import router_for
 from modelrollout.service import Service
@@ -53,7 +54,7 @@ async def run(settings: Settings, config: OperatorConfig, stop: asyncio.Event, l
     identity = f"{os.environ.get('POD_NAME', socket.gethostname())}-{uuid.uuid4().hex[:8]}"
     async with await connect(settings.kubeconfig) as api:
         lease = _lease(settings, api, identity)
-        await _all(settings, KubernetesCluster(api))  # Unreachable says so at once where the CRD or a right is missing
+        await _check(settings, KubernetesCluster(api))
         health = await serve_health(*settings.health)
         leading = asyncio.create_task(lease.acquire())
         await _first(leading, asyncio.create_task(stop.wait()))
@@ -88,8 +89,15 @@ def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
     return Service(reconciler, new_watch)
 
 
-async def _all(settings: Settings, cluster: KubernetesCluster) -> list[dict[str, Any]]:
-    return [obj for space in settings.namespaces or (None,) for obj in await cluster.list_all(space)]
+async def _check(settings: Settings, cluster: KubernetesCluster) -> None:
+    """Fail at once, with a sentence, where the CRD or a right is missing; anything else may pass."""
+    try:
+        for namespace in settings.namespaces or (None,):
+            await cluster.list_all(namespace)
+    except Unreachable as error:
+        if error.reason in ("KindMissing", "ApiForbidden"):
+            raise
+        log.warning("the API server does not answer yet: %s", error)
 
 
 async def _reconcile(settings: Settings, service: Service, stop: asyncio.Event) -> None:

@@ -84,7 +84,7 @@ def radius(samples: Array, sd: Array, alpha: float, tuning: float = d.SEQUENCE_T
     """
     logs = -2 * np.log(alpha)
     k = tuning / (logs + np.log1p(logs))
-    n = np.where(samples > 0, samples, 1.0)
+    n = np.where(samples > 0, np.maximum(samples, 1e-9), 1.0)
     return np.where(samples > 0, sd * np.sqrt((n + k) * (np.log1p(n / k) + logs)) / n, np.inf)
 
 

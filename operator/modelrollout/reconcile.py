@@ -76,7 +76,10 @@ class Reconciler:
         decision: Decision,
         route: RouteSeen | None,
     ) -> float | None:
-        """Lower before writing, raise after writing; a number is a pass that must come again soon."""
+        """Lower before writing, raise after writing; a number is a pass that must come again soon.
+
+        A Conflict of the record ends the pass: the snapshots stay in focus, and the next one decides anew.
+        """
         again: float | None = None
         if decision.lower is not None and route is not None:
             try:
@@ -85,10 +88,7 @@ class Reconciler:
                 log.warning("%s/%s: lowering did not get through: %s", watch.namespace, watch.name, error)
                 again = SOON
         decision = await self._keep_snapshot(watch, obj, decision)
-        try:
-            obj = await self.cluster.write_status(obj, dump(decision.status))
-        except Conflict:
-            return 0.0
+        obj = await self.cluster.write_status(obj, dump(decision.status))
         if again is None:
             again = await self._write_route(watch, obj, spec, decision, route)
         self._tell(obj, decision)

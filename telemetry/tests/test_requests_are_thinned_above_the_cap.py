@@ -44,14 +44,14 @@ def test_every_row_of_a_large_request_has_the_same_chance() -> None:
     clock = Clock()
     cap = RateCap(50, 1, seed=1, clock=clock)
     seen = np.zeros(230)
-    for _ in range(4000):
+    for _ in range(1000):
         clock.now += 10
         granted = cap.grant(230)
         assert granted is not None
         seen[granted] += 1
-    assert seen.min() > 0.8 * seen.mean()
-    assert seen.max() < 1.2 * seen.mean()
-    assert seen.sum() <= 4000 * 50
+    assert seen.min() > 0.7 * seen.mean()
+    assert seen.max() < 1.3 * seen.mean()
+    assert seen.sum() <= 1000 * 50
 
 
 def test_the_same_seed_makes_the_same_choice_and_another_a_different_one() -> None:
@@ -64,7 +64,7 @@ def test_the_same_seed_makes_the_same_choice_and_another_a_different_one() -> No
 
 def test_thinning_does_not_fall_in_step_with_periodic_traffic() -> None:
     """Every tenth request is of one kind; a plain token bucket at a tenth of the rate would see all or none."""
-    _, measured = run(offered_per_second=500, seconds=60, rows_per_second=50, seed=3)
+    _, measured = run(offered_per_second=500, seconds=30, rows_per_second=50, seed=3)
     kinds = [index % 10 for index, rows in enumerate(measured) if rows]
     shares = np.bincount(kinds, minlength=10) / len(kinds)
     assert shares.min() > 0.04

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _STEPS = 200
 """A bound that is never met: halving alone needs about 120."""
-_PRECISION = 1e-15
+_PRECISION = 1e-11
 _THIN_OUT = 0.7
 _CHUNK = 32768
 """Elements solved at once, so that the solver's arrays stay in the processor's cache."""
@@ -66,11 +66,13 @@ def _root(n_c: Array, n_s: Array, tc: Array, ts: Array, line: Line) -> Array:
         slope = a * (dc * (1 - 2 * x) - line.ratio * xx) + b * (ds * line.ratio * (1 - 2 * y) - yy)
         low, high = np.where(value > 0, x, low), np.where(value < 0, x, high)
         step = value / np.where(slope < 0, slope, np.inf)
-        newton = (slope < 0) & (x - step >= low) & (x - step <= high) & (np.abs(step) <= 0.5 * last)
-        following = np.where(newton, x - step, np.sqrt(low) * np.sqrt(high))
+        ahead = np.clip(x - step, low, high)
+        arrived = (slope < 0) & (np.abs(step) <= _PRECISION * x)  # the step is quadratic: what is left is rounding
+        newton = (slope < 0) & (ahead == x - step) & (np.abs(step) <= 0.5 * last)
+        following = np.where(newton | arrived, ahead, np.sqrt(low) * np.sqrt(high))
         last = np.abs(following - x)
         x = out[where] = np.where(value == 0, x, following)
-        left = (last > _PRECISION * x) & (value != 0)
+        left = ~arrived & (last > 0) & (value != 0)
         if not left.any():
             break
         if left.mean() < _THIN_OUT:

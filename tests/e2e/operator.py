@@ -31,7 +31,7 @@ def grant(member: Member, namespace: str) -> tuple[str, list[str]]:
 
     Returns its ServiceAccount's name and the arguments that the chart's Deployment starts it with.
     """
-    values = {"watch": {"namespaces": [namespace], "gatewayNamespaces": ["infra"]}, "leaseDurationSeconds": 6}
+    values = {"watch": {"namespaces": [namespace], "gatewayNamespaces": ["infra"]}, "leaseDurationSeconds": 15}
     objects = rendered(f"mro-{namespace}", namespace, values)
     for obj in objects:
         if obj["kind"] in RIGHTS and "helm.sh/hook" not in (obj["metadata"].get("annotations") or {}):

@@ -54,7 +54,7 @@ class Scenario:
         behaves_as: int | None = None,
         replicas: int = 1,
         ready: bool = True,
-        **options: float | bool,
+        **options: Any,
     ) -> None:
         """Service and servers for each version; `behaves_as` and `options` go to tests.lab.models.build."""
         services = [self.add_service(version, behaves_as=behaves_as, **options) for version in versions]
@@ -63,7 +63,7 @@ class Scenario:
         for service in services:
             service.wait_ready(ready=ready)
 
-    def add_service(self, version: int, *, behaves_as: int | None = None, **options: float | bool) -> ModelService:
+    def add_service(self, version: int, *, behaves_as: int | None = None, **options: Any) -> ModelService:
         """The Service alone, without addresses; `.serve()` on the result starts servers."""
         if version not in self.services:
             root = self.site.folder / "models" / self.namespace / f"v{version}"

@@ -161,7 +161,7 @@ def test_wandering_layers_of_an_equal_candidate_are_hardly_ever_accused():
             out[..., t] = 0.8 * out[..., t - 1] + noise[..., t]
         return 0.4 + out
 
-    shape, elements = (20, 24, 960), np.full((20, 24, 960), 1e5)
+    shape, elements = (10, 24, 960), np.full((10, 24, 960), 1e5)
     canary, stable = (batched(wander(shape) * 1e5, elements) for _ in range(2))
     evidence = window_evidence(
         np.arange(1, 961) * 15.0, canary, stable, Line(1.0, 0.005), WindowSettings(alpha=0.01 / 24)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from modelrollout.core.arrays import Array, Flags
 
 _MOST = 1e12
+LEAST = 1e-6
+"""Less than this of a replicate is none: what decays is gone at some point."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Replicates:
     def clean(self) -> Replicates:
         """The same, with NaN and impossible sums made usable: 0 <= square <= total <= count."""
         count = np.clip(np.nan_to_num(self.count), 0.0, _MOST)
+        count = np.where(count < LEAST, 0.0, count)
         total = np.clip(np.nan_to_num(self.total), 0.0, count)
         return Replicates(count, total, np.clip(np.nan_to_num(self.square), 0.0, total))
 

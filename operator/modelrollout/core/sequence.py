@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelrollout.core import defaults as d
-from modelrollout.core.replicates import divide, of_last, running, spread, stable_so_far
+from modelrollout.core.replicates import LEAST, divide, of_last, running, spread, stable_so_far
 
 if TYPE_CHECKING:
     from modelrollout.core.arrays import Array, Flags
@@ -101,10 +101,10 @@ def window_evidence(
     known = stable_so_far(seconds, stable, history, settings.half_life)
     limit = np.maximum(line.at(known.rate), known.rate + settings.min_excess)
     canary = canary.clean
-    count = np.where(known.weight > 0, canary.count, 0.0)
+    count = np.where(known.weight > LEAST, canary.count, 0.0)
     n = np.cumsum(count, axis=-1)
     # the limit itself rests on finitely many windows of stable, the same ones at every look
-    shared = 1 + line.ratio**2 * n / np.where(known.weight > 0, known.weight, 1.0)
+    shared = 1 + line.ratio**2 * n / np.where(known.weight > LEAST, known.weight, 1.0)
     sd = np.maximum(known.spread, settings.spread_floor) * np.sqrt(shared)
     ready = (n >= d.BURN_IN) & (known.samples >= settings.stable_needed)
     evidence = _against(canary, count, limit, sd=sd, ready=ready, settings=settings)

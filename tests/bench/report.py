@@ -226,8 +226,9 @@ def draw(study: Study, path: Path) -> None:
         rates = [100 * rate for rate in results]
         style = {"linewidth": 2.4, "color": "black"} if name.startswith("ours") else {"linewidth": 1.2}
         times = [one.median if one.percent >= 50 else math.nan for one in results.values()]
-        left.plot(rates, times, marker="o", markersize=3, label=name, **style)
-        right.plot(rates, [one.harm for one in results.values()], marker="o", markersize=3, label=name, **style)
+        label = f"{name}: {study.errors[name][0.01].percent:.0f} % of healthy canaries rolled back"
+        left.plot(rates, times, marker="o", markersize=3, label=label, **style)
+        right.plot(rates, [one.harm for one in results.values()], marker="o", markersize=3, **style)
     for axes, title in (
         (left, "median minutes until the rollback"),
         (right, "median failed canary requests until then"),
@@ -235,7 +236,8 @@ def draw(study: Study, path: Path) -> None:
         axes.set(xscale="log", yscale="log", xlabel="canary's errors in % (stable: 1 %)", title=title)
         axes.set_xticks([1.5, 2, 3, 5, 10, 20, 30], labels=["1.5", "2", "3", "5", "10", "20", "30"])
         axes.axvspan(1, 1.35, color="0.9")
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.grid(visible=True, which="both", alpha=0.25)
-    left.legend(fontsize=7)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)

@@ -65,10 +65,5 @@ def count_for(api: FaultProxy, prometheus: FaultProxy, seconds: float) -> Calls:
     return count(api, prometheus, since, time.time())
 
 
-def writes_of_route(api: FaultProxy, since: float) -> list[float]:
-    """time.time() of every write to a route."""
-    return [seen.at for seen in list(api.seen) if seen.at >= since and kind(seen) == "route"]
-
-
 def _between(seen: Sequence[Seen], since: float, until: float) -> Iterable[Seen]:
     return (each for each in list(seen) if since <= each.at < until)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from modelrollout.api.timestamps import parse_timestamp
-from tests.bench.calls import Calls, count, count_for, writes_of_route
+from tests.bench.calls import Calls, count, count_for
 from tests.bench.visibility import Visibility
 from tests.e2e.conftest import Stage
 from tests.e2e.story import API, KIND, NAME, Story, gates
@@ -52,6 +52,7 @@ class Size:
     seconds: float
 
 
+PARTS = ("reaction", "calls", "memory")
 FULL, QUICK = Size(8, 200, 60.0), Size(3, 50, 20.0)
 
 
@@ -63,23 +64,32 @@ def main() -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="fewer rollbacks and idle rollouts: two minutes less")
-    parser.add_argument("--write", action="store_true", help="write docs/cost.md, too")
+    parser.add_argument("part", nargs="*", help=f"measure only these: {', '.join(PARTS)}")
+    parser.add_argument("--quick", action="store_true", help="fewer rollbacks and idle rollouts")
+    parser.add_argument("--write", action="store_true", help="write docs/cost.md, too (all parts are measured then)")
     given = parser.parse_args()
-    size = QUICK if given.quick else FULL
-    began = time.monotonic()
-    parts = [_header(size)]
-    with Lab() as lab:
-        for title, measure in (("reaction", _reaction), ("calls", _calls), ("memory", _memory)):
-            say(f"measuring {title}")
-            with ExitStack() as stack:
-                parts.append(measure(Stage(lab.member, f"bench-{title}", stack), size))
-    text = "\n\n".join(parts) + "\n"
-    print(f"\n{text}")
-    say(f"done in {time.monotonic() - began:.0f} s")
+    unknown = set(given.part) - set(PARTS)
+    if unknown:
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; choose from {', '.join(PARTS)}")
+    chosen = PARTS if given.write or not given.part else tuple(given.part)
+    text = _measure(chosen, QUICK if given.quick else FULL)
     if given.write:
         DOCS.write_text(text)
     return 0
+
+
+def _measure(chosen: tuple[str, ...], size: Size) -> str:
+    """The report; every part is printed as soon as it is known."""
+    began = time.monotonic()
+    texts = [_header(size)]
+    with Lab() as lab:
+        for part in chosen:
+            say(f"measuring {part}")
+            with ExitStack() as stack:
+                texts.append(MEASURES[part](Stage(lab.member, f"bench-{part}", stack), size))
+            print(f"\n{texts[-1]}\n", flush=True)
+    say(f"done in {time.monotonic() - began:.0f} s")
+    return "\n\n".join(texts) + "\n"
 
 
 def _header(size: Size) -> str:
@@ -132,7 +142,6 @@ def _reaction(stage: Stage, size: Size) -> str:
 def _one_rollback(story: Story, seen: Visibility, api: FaultProxy) -> tuple[float, str]:
     """Seconds from readable breach to traffic write, and the kind of the rollback's first write."""
     began = time.time()
-    backend = story.scenario.service_name(3)
     story.wait("traffic on the candidate", lambda s: s.get("weight", {}).get("observed", 0) > 0, 60)
     running = [story.status()]
 
@@ -142,13 +151,19 @@ def _one_rollback(story: Story, seen: Visibility, api: FaultProxy) -> tuple[floa
         return status.get("phase") == "RolledBack"
 
     story.wait("the rollback", over, 90)
-    exposed = story.record.first(backend, 40, began)
-    assert exposed is not None, "the candidate never had traffic"
-    written = story.record.first(backend, 0, exposed)
-    assert written is not None, "the route still leads to the candidate"
+    written = _lowered(story, began)
     tick_end = parse_timestamp(running[-1]["nextEvaluation"])
     writes = count(api, api, written - BEFORE, written + AFTER).writes
     return written - seen.readable(tick_end), writes[0]
+
+
+def _lowered(story: Story, since: float) -> float:
+    """time.time() at which the route led nobody to version 3 any more, after it had done so."""
+    backend = story.scenario.service_name(3)
+    exposed = next(each.at for each in story.record.seen if each.at >= since and each.weights.get(backend, 0) > 0)
+    written = story.record.first(backend, 0, exposed)
+    assert written is not None, "the route still leads to version 3"
+    return written
 
 
 def _calls(stage: Stage, size: Size) -> str:
@@ -164,12 +179,12 @@ def _calls(stage: Stage, size: Size) -> str:
     time.sleep(AFTER)
     within = count_for(api, prometheus, 5 * APART)
     story.ended(200)
-    advances = [count(api, prometheus, at - BEFORE, at + AFTER) for at in writes_of_route(api, began)[:4]]
-    began = time.time()
+    moved = [story.record.first(story.scenario.service_name(2), weight, began) for weight in (20, 40, 60, 100)]
+    advances = [count(api, prometheus, at - BEFORE, at + AFTER) for at in moved if at is not None]
     story.version(3)
     story.ended(120)
     time.sleep(AFTER)
-    lowered = writes_of_route(api, began)[2]  # the first two add the candidate and raise it
+    lowered = _lowered(story, began)
     rollback = count(api, prometheus, lowered - BEFORE, lowered + AFTER)
     return _calls_table(rest, within, advances, rollback)
 
@@ -201,7 +216,8 @@ def _calls_table(rest: Calls, within: Calls, advances: list[Calls], rollback: Ca
 def _memory(stage: Stage, size: Size) -> str:
     """One Service and one Triton behind every idle rollout; each has its own route and hostname."""
     api = stage.member.api_faults()
-    story = stage.story(1, rate=0, operate={"api": api.url, "probeInterval": "2s", "resync": "10s"})
+    defaults = {"probeInterval": "2s", "resync": "10s", "arguments": ("--lease-duration=15",)}
+    story = stage.story(1, rate=0, operate={"api": api.url} | defaults)
     story.adopt(1)
     rows = [_idle(story, api, 1, size.seconds)]
     began = time.monotonic()
@@ -266,6 +282,8 @@ def _table(titles: list[str], rows: list[list[str]]) -> str:
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
 
+
+MEASURES = dict(zip(PARTS, (_reaction, _calls, _memory), strict=True))
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -111,7 +111,7 @@ async def _watch(story: Story, console: Console, entries: int) -> Status:
 def _explain(console: Console, spec: Spec) -> None:
     """Where this demonstration is quicker or looser than the defaults, read from both."""
     table = Table("Setting", "Here", "Default", box=None, padding=(0, 3, 0, 0), title_justify="left")
-    table.title = "A demonstration is short. Where it differs from the defaults, and why a cluster should not:"
+    table.title = "Where this demonstration is quicker or looser than the defaults:"
     for field in ("interval", "minimum_requests", "warmup", "ready_for"):
         here, usual = getattr(spec.analysis, field), getattr(Analysis(), field)
         table.add_row(f"analysis.{field}", *(_figure(field, each) for each in (here, usual)))
@@ -161,7 +161,7 @@ def _report(console: Console, ended: list[Status], client: LoadClient) -> int:
         entry = status.history[-1]
         right = entry.candidate == str(version) and entry.result == result and named in entry.message
         good = good and right
-        took = span(entry.ended_at - entry.started_at)
+        took = f"{entry.ended_at - entry.started_at:.0f} s"
         text = f"{NAME} {entry.stable} -> {entry.candidate}: {entry.result} in {took}, {entry.message}"
         console.print(clean(text), style="green" if right else "red", markup=False, highlight=False)
         for gate in status.gates:

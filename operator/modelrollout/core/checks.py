@@ -99,6 +99,8 @@ def _after_refusal(ctx: Context, spec: Spec) -> Move:
         return moves.start(ctx, spec, Trigger.VERSION_CHANGED)
     if spec.attempt != rejected.attempt:
         return moves.start(ctx, spec, Trigger.RETRY)
+    if ctx.status.reason == rejected.reason:
+        return Move(ctx.status)  # the sentence that told of it still stands
     text = f"version {rejected.version} stays rejected ({rejected.reason}: {rejected.message})"
     return moves.hold(ctx, Finding(rejected.reason, f"{text}; raise spec.attempt or change the version to go on"))
 

@@ -14,6 +14,7 @@ from modelrollout.api.status import (
     StepRecord,
     StepStatus,
 )
+from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import phases, reasons
 from modelrollout.core.context import Context, Move, step_index
 from modelrollout.core.facts import Event, Finding
@@ -66,7 +67,7 @@ def enter_step(ctx: Context, spec: Spec, trigger: Trigger, index: int) -> Move:
     step = spec.steps[index]
     message = f"step {index + 1}/{len(spec.steps)}: {step.weight} % to version {ctx.status.candidate}"
     status = _go(ctx.status, trigger, reasons.STEP_STARTED, message)
-    status = _expose(status, index, step.weight, ctx.now, ctx.now + step.hold)
+    status = _say_hold(_expose(status, index, step.weight, ctx.now, ctx.now + step.hold), reasons.STEP_HOLDING, ctx.now)
     return Move(status, trigger, (Event(reasons.STEP_STARTED, message),))
 
 
@@ -77,6 +78,7 @@ def bake(ctx: Context, spec: Spec, trigger: Trigger, why: str) -> Move:
     status = _expose(status, len(spec.steps), 100, ctx.now, ctx.now + spec.bake)
     assert status.rollout is not None
     status = update(status, rollout=update_rollout(status, bake_started_at=ctx.now))
+    status = _say_hold(status, reasons.BAKING, ctx.now)
     return Move(status, trigger, (Event(reasons.BAKE_STARTED, message),))
 
 
@@ -185,6 +187,21 @@ def update_rollout(status: Status, **changes: object) -> RolloutStatus:
 def update_step(step: StepStatus, **changes: object) -> StepStatus:
     """A copy of the step with some fields changed."""
     return step.model_copy(update=changes)
+
+
+def hold_text(status: Status, now: float) -> str | None:
+    """Until when the weight stays what it is; None where no hold runs."""
+    step = status.step
+    if step is None or step.earliest_advance is None or now >= step.earliest_advance:
+        return None
+    until = format_timestamp(step.earliest_advance)[11:19]
+    return f"{step.weight} % to version {status.candidate}, held until {until} UTC"
+
+
+def _say_hold(status: Status, reason: str, now: float) -> Status:
+    """What the next pass would say anyway: said at once, it costs no write of its own."""
+    text = hold_text(status, now)
+    return update(status, reason=reason, message=text) if text else status
 
 
 def _go(status: Status, trigger: Trigger, reason: str, message: str) -> Status:

@@ -132,11 +132,8 @@ def _hold_over(ctx: Context, _spec: Spec, _current: Evaluation) -> Finding | Non
 
 
 def _hold_text(ctx: Context) -> Finding | None:
-    step = ctx.status.step
-    if step is None or step.earliest_advance is None or ctx.now >= step.earliest_advance:
-        return None
-    until = format_timestamp(step.earliest_advance)[11:19]
-    return Finding(reasons.STEP_HOLDING, f"{step.weight} % to version {ctx.status.candidate}, held until {until} UTC")
+    text = moves.hold_text(ctx.status, ctx.now)
+    return Finding(reasons.STEP_HOLDING, text) if text else None
 
 
 def _requests(_ctx: Context, spec: Spec, current: Evaluation) -> Finding | None:

@@ -1,0 +1,20 @@
+"""A minute of `make chaos` with a seed of its own: kills, faults, aborts, good and bad versions, and no rule broken."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.chaos import Chaos
+from tests.e2e.conftest import Stage
+
+SEED = 11
+
+
+@pytest.mark.timeout(400)
+def test_a_minute_of_chaos_breaks_no_rule(stage: Stage):
+    chaos = Chaos(stage, SEED)
+    count = chaos.run(60)
+    print(f"seed {SEED}: {count}")
+    assert count.wrong == []
+    assert count.rollouts >= 1
+    assert count.kills + count.faults >= 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modelrollout.core.arrays import CountTicks, StableHistory
-from modelrollout.core.eta import growth, requests_left, requests_needed
+from modelrollout.core.eta import growth, requests_needed
 from modelrollout.core.evidence import count_evidence
 from modelrollout.core.lines import ERROR_RATE, absolute
 
@@ -31,9 +31,3 @@ def test_an_absolute_limit_grows_by_the_one_sample_divergence():
 def test_on_the_line_nothing_is_ever_decided():
     rate = growth(ERROR_RATE.at(np.array(0.01)), np.array(0.01), np.array(10.0), ERROR_RATE)
     assert requests_needed(np.log(100), 6, rate) == np.inf
-
-
-def test_what_was_seen_is_taken_off():
-    assert requests_left(1000.0, 300.0) == 700
-    assert requests_left(1000.0, 3000.0) == 0
-    assert requests_left(np.inf, 300.0) == np.inf

@@ -17,7 +17,6 @@ PASS_ODDS = 20.0
 NOTHING = 1e-9
 """Log evidence within this of 0 is rounding: no evidence."""
 
-INTERVAL = 15.0
 HALF_LIFE = 600.0
 """Of stable's decayed sums, from which the expected rate comes."""
 HISTORY = 1800.0

@@ -45,8 +45,3 @@ def requests_needed(gap: Array, alternatives: int, rate: Array) -> Array:
     rate = np.asarray(rate, dtype=float)
     grows = rate > _STANDSTILL
     return np.where(grows, np.ceil(wanted / np.where(grows, rate, 1.0)), np.inf)
-
-
-def requests_left(total: Array, seen: Array) -> Array:
-    """Of `total` needed, what is left after `seen` (never negative)."""
-    return np.maximum(np.asarray(total, dtype=float) - seen, 0.0)

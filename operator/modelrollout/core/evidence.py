@@ -104,11 +104,3 @@ def two_sided(
 def _flags(ticks: CountTicks) -> Flags:
     assert ticks.restart is not None, "clean() fills restart"
     return ticks.restart
-
-
-def totals(ticks: CountTicks, first: int, last: int) -> tuple[Array, Array, Array, Array]:
-    """(canary_bad, canary_total, stable_bad, stable_total), each summed over ticks first..last inclusive."""
-    clean = ticks.clean()
-    counts = (clean.canary_bad, clean.canary_total, clean.stable_bad, clean.stable_total)
-    bad_c, all_c, bad_s, all_s = (a[..., first : last + 1].sum(axis=-1) for a in counts)
-    return bad_c, all_c, bad_s, all_s

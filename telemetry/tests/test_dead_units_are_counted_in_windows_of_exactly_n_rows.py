@@ -108,5 +108,7 @@ def test_a_unit_that_is_not_finite_is_broken_and_not_dead(bad: float) -> None:
 
 def test_half_precision_sums_do_not_overflow() -> None:
     monitor = Monitor("m", "1", [Layer("h", dormant_tau=0.1)], window=64, rows_per_second=ALL)
-    monitor.observe("h", np.full((64, 2, 9), 60000, np.float16))
-    assert_windows(monitor, [0], 2)
+    rows = np.full((64, 3, 9), 60000, np.float16)
+    rows[:, 1] = 1  # dormant beside the others, unless their sums became infinite
+    monitor.observe("h", rows)
+    assert_windows(monitor, [1], 3)

@@ -155,6 +155,8 @@ def test_a_pass_that_raises_does_not_mark_the_next_as_reuse() -> None:
     with attach(model, monitor):
         with pytest.raises(RuntimeError):
             model(torch.randn(2, 5))
+        for _ in range(2):
+            model[0](torch.randn(2, 4))  # on its own: outside any pass there is no reuse
         model(torch.randn(2, 4))
     assert value_of(monitor, "model_activation_dropped_observations_total", "reused") == 0
 

@@ -52,8 +52,9 @@ class Settings:
 async def run(settings: Settings, config: OperatorConfig, stop: asyncio.Event, lost: Callable[[str], None]) -> int:
     """Lead, and reconcile until `stop` is set; `lost` must end the process."""
     identity = f"{os.environ.get('POD_NAME', socket.gethostname())}-{uuid.uuid4().hex[:8]}"
-    async with await connect(settings.kubeconfig) as api:
-        lease = _lease(settings, api, identity)
+    # The Lease has connections of its own: a burst of work must not queue before its renewal.
+    async with await connect(settings.kubeconfig) as api, await connect(settings.kubeconfig) as apart:
+        lease = _lease(settings, apart, identity)
         await _check(settings, KubernetesCluster(api))
         health = await serve_health(*settings.health)
         leading = asyncio.create_task(lease.acquire())

@@ -1,0 +1,108 @@
+"""Several operators for one story: standbys, skewed clocks, processes stopped at a write, and what the route shows."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.e2e.operator import operator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.e2e.story import Story
+    from tests.lab.operator_process import OperatorProcess
+    from tests.lab.proxy import Exchange
+
+LATENESS = 0.6
+"""Seconds by which a watch may tell of a change sooner or later than of another, on a busy machine."""
+
+
+def standby(story: Story, name: str = "2", **settings: Any) -> OperatorProcess:
+    """Another operator for the same namespace, started; ends with the story."""
+    made = operator(story.member, story.scenario.namespace, name=name, **settings).start()
+    story.stage.stack.callback(made.stop)
+    return made
+
+
+def skewed(seconds: float) -> dict[str, str]:
+    """Environment of a process whose wall clock is off; its monotonic clock is right."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": f"{seconds:+g}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
+
+
+def epoch(story: Story) -> str:
+    """The leader's epoch on the route."""
+    route = story.kube.get("gateway.networking.k8s.io/v1", "HTTPRoute", story.scenario.namespace, story.name) or {}
+    return str((route.get("metadata", {}).get("annotations") or {}).get("modelrollout.dev/epoch", ""))
+
+
+def wait_led(story: Story, before: str, deadline: float = 60) -> float:
+    """time.time() at which the route carries another epoch than `before`."""
+    end = time.monotonic() + deadline
+    while epoch(story) == before:
+        assert time.monotonic() < end, f"nobody else leads after {deadline:.0f} s\n{story.told()}"
+        time.sleep(0.1)
+    return time.time()
+
+
+def stop_when(process: Callable[[], OperatorProcess], true: Callable[[dict[str, Any]], bool]) -> Any:
+    """For a Rule's `when`: SIGSTOP the operator at the first write whose body is as asked."""
+
+    def stop(exchange: Exchange) -> bool:
+        try:
+            body = json.loads(exchange.body or b"null")
+        except ValueError:
+            return False
+        if not isinstance(body, dict) or not true(body):
+            return False
+        process().process.signal(signal.SIGSTOP)
+        return True
+
+    return stop
+
+
+def records_step(weight: int) -> Callable[[dict[str, Any]], bool]:
+    """Whether a body is a status that stands for a step of `weight`."""
+    return lambda body: ((body.get("status") or {}).get("step") or {}).get("weight") == weight
+
+
+def raises_to(weight: int) -> Callable[[dict[str, Any]], bool]:
+    """Whether a body is a route with a backend of `weight`, last."""
+
+    def found(body: dict[str, Any]) -> bool:
+        rules = (body.get("spec") or {}).get("rules") or [{}]
+        refs = rules[0].get("backendRefs") or [{}]
+        return bool(refs[-1].get("weight") == weight)
+
+    return found
+
+
+def exposures(story: Story, version: int) -> list[tuple[int, float]]:
+    """(weight, seconds) of every exposure of `version` that is over, in order, as the route showed them."""
+    service = story.scenario.service_name(version)
+    changes: list[tuple[int, float]] = []
+    for each in list(story.record.seen):
+        weight = each.weights.get(service, 0)
+        if not changes or changes[-1][0] != weight:
+            changes.append((weight, each.at))
+    return [(weight, then - at) for (weight, at), (_, then) in itertools.pairwise(changes)]
+
+
+def check_holds(story: Story, version: int, hold: float, bake: float = 0) -> None:
+    """No weight that was followed by a higher one was there for less than its hold."""
+    found = exposures(story, version)
+    print(f"{story.scenario.namespace}: " + ", ".join(f"{weight} % for {seconds:.1f} s" for weight, seconds in found))
+    following = [weight for weight, _ in found[1:]] + [story.weight(version)]
+    for (weight, seconds), then in zip(found, following, strict=True):
+        if 0 < weight < then:
+            assert seconds >= hold - LATENESS, f"{weight} % for {seconds:.1f} s only, hold {hold:g} s\n{story.told()}"

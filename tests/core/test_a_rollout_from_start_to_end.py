@@ -242,7 +242,9 @@ def test_editing_gates_restarts_the_evidence_and_records_it():
     world.spec = world.spec | {"gates": [{"name": "errors", "type": "ErrorRate", "max": "2%"}]}
     world.tick(20)
     assert world.parsed.rollout.evidence_from > before
-    assert "GatesChanged" in reasons_of(world)
+    world.tick(1)
+    assert reasons_of(world).count("GatesChanged") == 1
+    assert "StepsChanged" not in reasons_of(world)
     for _ in range(60):
         world.tick()
     assert world.parsed.stable == "2"
@@ -447,3 +449,12 @@ def test_a_command_about_another_version_is_refused():
     world.tick()
     assert world.phase == "Stepping"
     assert "about version 9" in world.parsed.last_command.result
+
+
+def test_a_status_written_by_hand_that_calls_the_candidate_stable_is_not_believed():
+    world = World().stepping()
+    world.status = {"phase": "Serving", "stable": "2", "history": world.status["history"]}
+    world.tick(1)
+    assert world.parsed.stable == "1"
+    assert world.weight_of("2") == 0
+    assert "StatusLost" in reasons_of(world)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import GateStatus, Status, Weight
 from modelrollout.core import conditions, moves, phases, reasons
 from modelrollout.core.checks import decide_move
 from modelrollout.core.context import Context, Move, step_index, target_weight
-from modelrollout.core.facts import Event, RoutePlan, Seen
+from modelrollout.core.facts import Event, RoutePlan, RouteSeen, Seen
 from modelrollout.core.phases import Trigger
 from modelrollout.core.routing import Routing, route_for
 
+FULL = 100
 WAITS_FOR_PERSON = ("AwaitingApproval", "Inconclusive")
 
 
@@ -33,6 +34,10 @@ class Decision:
 
 def decide(spec: Spec | None, status: Status, seen: Seen, now: float) -> Decision:
     """One decision. `spec` is None where it is invalid; `now` in epoch seconds. Pure: same input, same output."""
+    doubt = contradiction(status, seen.route)
+    if doubt:
+        status = Status(history=status.history, last_command=status.last_command)
+        seen = replace(seen, status_lost=doubt)
     ctx = Context(spec, status, seen, now)
     move = decide_move(ctx)
     routing = route_for(ctx, move)
@@ -47,6 +52,21 @@ def decide(spec: Spec | None, status: Status, seen: Seen, now: float) -> Decisio
         consume_command=consume,
         trigger=move.trigger,
     )
+
+
+def contradiction(status: Status, route: RouteSeen | None) -> str | None:
+    """Why this status cannot be the operator's own: it calls stable what the route never gave all traffic to.
+
+    Between a promotion or a fast rollback and its route write the two differ rightly, and only there.
+    """
+    if route is None or status.stable is None or route.stable in (None, status.stable):
+        return None
+    promoted = route.weight_of(status.stable) == FULL
+    last = status.history[-1] if status.history else None
+    returned = last is not None and last.result == "FastRollback" and last.candidate == status.stable
+    if promoted or returned:
+        return None
+    return f"status calls version {status.stable} stable, the route says {route.stable}: the route is believed"
 
 
 def _account(ctx: Context, move: Move, routing: Routing) -> Status:

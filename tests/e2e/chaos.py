@@ -7,6 +7,7 @@ exactly it strikes is up to the machine. Exit status 1 when a rollout ended wron
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import secrets
 import signal
@@ -15,6 +16,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.chaos_rules import Record, Rollout, breaches
@@ -23,8 +25,9 @@ from tests.e2e.hands import ask
 from tests.e2e.operator import operator
 from tests.e2e.story import Story, gates
 from tests.lab.faults import Fault, FaultProxy
-from tests.lab.lab import Lab
+from tests.lab.lab import Lab, Member
 from tests.lab.operator_process import OperatorProcess
+from tests.lab.site import Site
 
 STEPS = [(20, 3.0), (50, 3.0)]
 GOOD, BAD = (1, 2), 5
@@ -122,7 +125,7 @@ class Chaos:
             analysis=analysis, steps=steps, bake="3s", rollbackWindow="0s", gates=gates("errors", "non-finite")
         )
         assert client is not None
-        client._limit = float("inf")
+        client._limit, client._timeout = float("inf"), 30.0  # a slow machine is no lost request
         self.client, self.attempt = client, 1
 
     def run(self, seconds: float) -> Count:
@@ -258,14 +261,24 @@ class Chaos:
         return ask(self.story, "abort", candidate).at, []
 
 
+def _member(stack: ExitStack) -> Member:
+    """In a lab that runs already, where MODELROLLOUT_LAB_SITE names one, or in one of our own."""
+    if running := os.environ.get("MODELROLLOUT_LAB_SITE"):
+        member = Member(Site.read(Path(running)))
+        stack.callback(member.leave)
+        return member
+    return stack.enter_context(Lab()).member
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
-    with Lab() as lab, ExitStack() as stack:
-        count = Chaos(Stage(lab.member, f"chaos-{given.seed}", stack), given.seed).run(given.minutes * 60)
+    with ExitStack() as stack:
+        stage = Stage(_member(stack), f"chaos-{given.seed}", stack)
+        count = Chaos(stage, given.seed).run(given.minutes * 60)
     print(f"seed {given.seed}: {count}")
     return int(bool(count.wrong))
 

@@ -97,8 +97,9 @@ def _no_short_hold(record: Record) -> list[str]:
     for at, weight in record.weights():
         if weight not in first and weight > 0:
             below = max((w for w in first if w < weight), default=None)
-            if below is not None and at - first[below] < holds[below] - 0.25:
-                wrong.append(f"{below} % was held for {at - first[below]:.2f} s instead of {holds[below]:.0f} s")
+            hold = holds.get(below or 0, 0.0)
+            if below is not None and at - first[below] < hold - 0.25:
+                wrong.append(f"{below} % was held for {at - first[below]:.2f} s instead of {hold:.0f} s")
             first[weight] = at
     return wrong
 

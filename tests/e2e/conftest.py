@@ -47,7 +47,7 @@ class Stage:
         story.stage = self
         story.record = self.stack.enter_context(scenario.record_route())
         story.operator = operator(self.member, self.namespace, **(operate or {})).start()
-        self.stack.callback(lambda: story.operator.stop())
+        self.stack.callback(lambda: story.operator.stop())  # noqa: PLW0108 - the story may have another one by then
         story.rate = rate
         self.stories.append(story)
         return story

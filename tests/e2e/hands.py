@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PROMISE = 2.0
 """Seconds in which a command or an edited spec takes effect; asserted at three times its length."""
+PATIENT = ("--lease-duration=15",)
+"""For stories about something else: a machine that is slow for some seconds must not depose the operator."""
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,7 @@ def follow_edits(ctx: Context, spec: Spec) -> Move | None:
         rollout = moves.update_rollout(status, gates_digest=digest, evidence_from=ctx.now, gates=[])
         step = status.step and moves.update_step(status.step, started_at=ctx.now)
         changed = moves.update(status, rollout=rollout, step=step, reason=reasons.GATES_CHANGED, message=message)
+        changed = moves.update(changed, step=moves.refit_step(changed, spec))  # the hold counts anew, too
         return Move(changed, None, (Event(reasons.GATES_CHANGED, message),))
     step = moves.refit_step(status, spec)
     if step != status.step:

@@ -1,0 +1,63 @@
+"""Nothing in the operator waits without an end: every await of the outside world stands under a timeout."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import modelrollout
+
+ROOT = Path(modelrollout.__file__).parent
+LEAVES = {"wait", "call_api", "read", "run_in_executor", "to_thread", "gather", "get", "acquire", "wait_for", "join"}
+"""Awaited calls that may wait for somebody else; what the operator calls of its own ends in one of these."""
+BOUNDED_BY = {"timeout", "timeout_at", "_request_timeout"}
+SAFE = {
+    ("evaluate.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
+    ("evaluate.py", "gather"): "of the ledger's calls, each of which has its server's timeout",
+    ("status.py", "gather"): "of two calls of Api",
+    ("run.py", "acquire"): "the standby's whole work is to wait for the Lease",
+    ("run.py", "wait"): "a leading operator's whole work lasts until it is told to stop",
+    ("service.py", "gather"): "of tasks just cancelled",
+    ("triton.py", "gather"): "under the timeout of the caller, probe(), which names its seconds",
+    ("triton.py", "read"): "under the session's total timeout",
+    ("snapshots.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
+}
+
+
+def test_every_await_of_the_outside_is_under_a_timeout_or_named_with_the_reason_why_not():
+    found = {(path.name, leaf, line) for path in sorted(ROOT.rglob("*.py")) for leaf, line in unbounded(path)}
+    unknown = {each for each in found if each[:2] not in SAFE}
+    assert unknown == set(), "put it under asyncio.timeout, or name it in SAFE with its reason"
+
+
+def test_the_audit_finds_a_wait_without_a_timeout(tmp_path: Path):
+    file = tmp_path / "bad.py"
+    file.write_text("async def one(event):\n    await event.wait()\n")
+    assert unbounded(file) == [("wait", 2)]
+    file.write_text("async def one(event):\n    async with asyncio.timeout(3):\n        await event.wait()\n")
+    assert unbounded(file) == []
+
+
+def unbounded(path: Path) -> list[tuple[str, int]]:
+    """(what is called, line) of every awaited leaf that no `timeout` surrounds and none is passed to."""
+    seen: list[tuple[str, int]] = []
+    _visit(ast.parse(path.read_text()), bounded=False, seen=seen)
+    return seen
+
+
+def _visit(node: ast.AST, *, bounded: bool, seen: list[tuple[str, int]]) -> None:
+    if isinstance(node, ast.AsyncWith):
+        bounded = bounded or any("timeout" in ast.unparse(item.context_expr) for item in node.items)
+    if isinstance(node, ast.Await) and isinstance(node.value, ast.Call) and not bounded:
+        name = node.value.func.attr if isinstance(node.value.func, ast.Attribute) else ""
+        limited = any(word.arg in BOUNDED_BY for word in node.value.keywords) or _is_ours(node.value)
+        if name in LEAVES and not limited:
+            seen.append((name, node.lineno))
+    for child in ast.iter_child_nodes(node):
+        _visit(child, bounded=bounded, seen=seen)
+
+
+def _is_ours(call: ast.Call) -> bool:
+    """A call of Api or Cluster, every one of which ends in Api.request and its timeout."""
+    owner = ast.unparse(call.func).rpartition(".")[0]
+    return owner.split(".")[-1] in {"_api", "api", "cluster"}

@@ -79,7 +79,7 @@ def pass_cost() -> tuple[str, str, str, str]:
     network.forward()
     array = network.hidden[1]
     ratio = paired(lambda: network.monitor.observe("hidden_2", array), lambda: np.count_nonzero(array), 40)
-    limit = "bincount over the exponent codes, half of it waiting for its own last store"
+    limit = "bincount over the exponent codes, about 2 ns a value: over half of the pass"
     return "one pass, (8, 4096) float32, in np.count_nonzero", interval(ratio), "6", limit
 
 
@@ -149,7 +149,7 @@ def latency(console: Console, number: int, seconds: float) -> None:
         table.add_row(f"P{quantile * 100:g}", f"{on:.2f}", f"{off:.2f}", ratios)
     console.print(table)
     console.print(
-        "Aim for P99: 1.25. Limited by the interpreter lock, which the flushing thread and the requests share."
+        "Aim for P99: 1.25. The likely limit, not isolated: the interpreter lock, shared by flushing thread and requests."
     )
 
 

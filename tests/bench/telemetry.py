@@ -149,7 +149,7 @@ def latency(console: Console, number: int, seconds: float) -> None:
         table.add_row(f"P{quantile * 100:g}", f"{on:.2f}", f"{off:.2f}", ratios)
     console.print(table)
     console.print(
-        "Aim for P99: 1.25. The likely limit, not isolated: the interpreter lock, shared by flushing thread and requests."
+        "Aim for P99: 1.25. The likely limit, not isolated: the interpreter lock, shared with the flushing thread."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 IN_FLIGHT = 64
 OVERALL = 10.0
 """Seconds for all probes of one version together, however many addresses there are."""
+REMEMBER = 60.0
+"""Seconds for which addresses are still asked although the API server does not tell them any more."""
 SLICES = ("discovery.k8s.io/v1", "discovery.k8s.io/v1beta1")
 
 
@@ -28,6 +31,7 @@ class TritonServer:
         self._api = api
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
+        self._seen: dict[tuple[str, str, int], tuple[float, tuple[list[str], list[str]]]] = {}
 
     async def close(self) -> None:
         """Drop the connections."""
@@ -38,7 +42,7 @@ class TritonServer:
     async def probe(self, namespace: str, service: str, port: int, model: str, version: str) -> tuple[int, str]:
         """(addresses that should answer, "" when all are ready or else what is wrong). Never raises."""
         try:
-            targets, unready = await self._addresses(namespace, service, port)
+            targets, unready = await self._known_addresses(namespace, service, port)
         except (Unreachable, Conflict, _NotServedError) as error:
             return 0, str(error)
         count = len(targets) + len(unready)
@@ -77,6 +81,23 @@ class TritonServer:
             return f"{target} did not answer within {self._timeout:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return f"{target}: {error}"
+
+    async def _known_addresses(self, namespace: str, service: str, port: int) -> tuple[list[str], list[str]]:
+        """The addresses now; those of a moment ago where the API server fails, which says nothing about a model."""
+        key = (namespace, service, port)
+        try:
+            found = await self._addresses(*key)
+        except _NotServedError:
+            self._seen.pop(key, None)
+            raise
+        except (Unreachable, Conflict):
+            at, found = self._seen.get(key, (-REMEMBER, ([], [])))
+            if time.monotonic() - at >= REMEMBER:
+                self._seen.pop(key, None)
+                raise
+        else:
+            self._seen[key] = (time.monotonic(), found)
+        return found
 
     async def _addresses(self, namespace: str, service: str, port: int) -> tuple[list[str], list[str]]:
         found = await self._api.get(path_of("v1", "services", namespace, service))

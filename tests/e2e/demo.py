@@ -70,14 +70,22 @@ def main() -> int:
     console = Console()
     began = time.monotonic()
     say("starting the API server, the gateway and Prometheus")
+    try:
+        found = _interruptible(console, keep=given.keep)
+    except (AssertionError, OSError, RuntimeError, TimeoutError) as error:
+        console.print(f"The story could not be told: {error}", style="bold red", markup=False, highlight=False)
+        found = 1
+    say(f"all stopped; {span(time.monotonic() - began)} in all")
+    return found
+
+
+def _interruptible(console: Console, *, keep: bool) -> int:
     with ExitStack() as stack:
         try:
-            found = _play(stack.enter_context(Lab()), stack, console, keep=given.keep)
+            return _play(stack.enter_context(Lab()), stack, console, keep=keep)
         except KeyboardInterrupt:
             console.print("interrupted: stopping everything that was started", style="yellow")
-            found = INTERRUPTED
-    say(f"all stopped, nothing left behind; {span(time.monotonic() - began)} in all")
-    return found
+            return INTERRUPTED
 
 
 def _play(lab: Lab, stack: ExitStack, console: Console, *, keep: bool) -> int:

@@ -39,7 +39,7 @@ class ControlPlane:
         self._write_keys_and_tokens()
         self.apiserver = Process("kube-apiserver", self._apiserver_command(), self.folder, self.mark)
         self.processes.append(self.apiserver)
-        self.apiserver.wait_ready(self._ready, deadline=60)
+        self.apiserver.wait_ready(self._ready, deadline=180)
 
     def start_controllers(self, kubeconfig: Path) -> None:
         """Start the controllers that deletion needs: garbage collection and namespaces."""

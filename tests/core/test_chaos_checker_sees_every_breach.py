@@ -55,7 +55,7 @@ def test_a_rollout_as_it_should_be_breaks_no_rule():
         (record(ROLLED_BACK, result=""), "no end after 14 s"),
         (record(ROLLED_BACK, result="Aborted"), "nobody asked"),
         (record([*PATH[:2], (13.0, 0)], result="Aborted", aborted_at=4.0), "abort took 9.0 s"),
-        (record(ROLLED_BACK, [answer(12.0, "2")], good=False, result="RolledBack"), "answered at weight 0"),
+        (record(ROLLED_BACK, [answer(13.0, "2")], good=False, result="RolledBack"), "answered at weight 0"),
         (record(answers=[answer(3.0, "", 503)]), "a request failed (503) with every server up"),
         (replace(record(), route=[Weights(2.0, {"digits-v2": 20}, 1)]), "add up to 20"),
         (replace(record(), statuses=told(reason="")), "without reason"),

@@ -164,7 +164,7 @@ class Chaos:
         ended = time.time()
         self._settle(candidate)
         made = Rollout(stable, candidate, good, began, ended, result, STEPS, aborted)
-        route = [each for each in list(self.story.record.seen) if each.at >= began]
+        route = [each for each in list(self.story.record.seen) if each.at >= began - 60]
         return Record(made, route, self.client.answers[answers:], self.story.seen[seen:], unready=down)
 
     def _over(self, before: dict[str, Any] | None) -> bool:
@@ -191,11 +191,13 @@ class Chaos:
     def _trouble(self, candidate: int, before: dict[str, Any] | None) -> list[tuple[float, float]]:
         """Some kills and faults while the rollout goes on; when candidate servers were down by our hand."""
         down: list[tuple[float, float]] = []
-        for _ in range(self.random.randint(3, 6)):
-            time.sleep(self.random.uniform(0.3, 4.0))
+        for _ in range(self.random.randint(4, 9)):
+            time.sleep(self.random.uniform(0.2, 3.0))
             if self._over(before):
                 break
-            what = self.random.choice(("kill", "kill", "kill at a write", "api", "prometheus", "model"))
+            what = self.random.choice(
+                ("kill", "kill", "kill", "kill at a write", "kill at a write", "api", "api", "prometheus", "model")
+            )
             if what == "model" and not down and self.random.random() < 0.5:
                 down.append(self._kill_model(candidate))
             else:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tests.lab.client import Answer
     from tests.lab.route_recorder import Weights
 
-SETTLE = 2.5
-"""Seconds after a change of weight in which answers of the side that lost it are still under way."""
+SETTLE = 5.0
+"""Seconds in which a gateway on a busy machine acts on a changed route (it needs 2 s on an idle one)."""
 LATE = 6.0
 """Three times the promise of two seconds."""
 
@@ -49,11 +49,14 @@ class Record:
     unready: list[tuple[float, float]] = field(default_factory=list)
     """When the candidate's servers were down by our own hand."""
 
-    def weights(self) -> list[tuple[float, int]]:
-        """(time, candidate's percent) at every route write during the rollout."""
+    def history(self) -> list[tuple[float, int]]:
+        """(time, candidate's percent) at every route write, those before the rollout included."""
         name = self.service.format(self.rollout.candidate)
-        mine = [w for w in self.route if self.rollout.began <= w.at <= self.rollout.end + LATE]
-        return [(w.at, w.weights.get(name, 0)) for w in mine]
+        return [(w.at, w.weights.get(name, 0)) for w in self.route if w.at <= self.rollout.end + LATE]
+
+    def weights(self) -> list[tuple[float, int]]:
+        """The part of the history that belongs to the rollout."""
+        return [(at, weight) for at, weight in self.history() if at >= self.rollout.began]
 
 
 def breaches(record: Record) -> list[str]:
@@ -123,7 +126,7 @@ def _end(record: Record) -> list[str]:
 
 def _answers(record: Record) -> list[str]:
     """Rule 3: only versions with weight answer, and only requests to a candidate killed by our hand fail."""
-    rollout, weights = record.rollout, record.weights()
+    rollout, weights = record.rollout, record.history()
     wrong: list[str] = []
     mine = [a for a in record.answers if rollout.began <= a.at <= rollout.end]
     for answer in mine:
@@ -135,9 +138,9 @@ def _answers(record: Record) -> list[str]:
 
 
 def _had_weight(weights: list[tuple[float, int]], at: float) -> bool:
-    before = [w for t, w in weights if t <= at + 0.5]
-    recent = [w for t, w in weights if at - SETTLE <= t <= at + 0.5]
-    return any(recent) or bool(before and before[-1]) or (len(before) > 1 and at - weights[len(before) - 1][0] < SETTLE)
+    """Whether the candidate had weight at some time in the SETTLE seconds before `at` (clocks: half a second)."""
+    until = [w for t, w in weights if t <= at - SETTLE][-1:]
+    return any([*until, *(w for t, w in weights if at - SETTLE < t <= at + 0.5)])
 
 
 def _totals(record: Record) -> list[str]:

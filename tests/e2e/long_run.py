@@ -33,7 +33,8 @@ HEADER = """\
 Written by `python -m tests.e2e.long_run --write docs/long-run.md` on real components: API server, Traefik, Prometheus
 with its usual scrape interval of 15 s, two Triton servers. Versions 1 and 2 of the digits model; 2 is better. The
 operator's configuration names the Prometheus server and nothing else; the resource says what it must (model, service,
-gateway, three steps of ten minutes) and leaves bake, gates and analysis to their defaults.
+gateway, three steps of ten minutes) and leaves bake, gates and analysis to their defaults. What the run shows is told
+in [reliability.md](reliability.md#one-long-run-with-the-defaults).
 """
 
 
@@ -76,7 +77,11 @@ def page(line: Timeline, story: Story, answers: str) -> str:
     parts.append("\n## The gates whenever phase or weight changed\n")
     for at, where, gates in line.gates:
         found = [(g["name"], g["verdict"], g.get("observed"), g.get("stable"), g.get("samples")) for g in gates]
-        parts += [f"### {clock(at)}: {where}\n", table(("gate", "verdict", "candidate", "stable", "samples"), found), ""]
+        parts += [
+            f"### {clock(at)}: {where}\n",
+            table(("gate", "verdict", "candidate", "stable", "samples"), found),
+            "",
+        ]
     events = [(reason, note) for reason, note in story.events()]
     parts += ["## Events, in their order\n", table(("reason", "note"), events)]
     parts += ["\n## What clients saw\n", answers, ""]

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.e2e.conftest import Stage
-from tests.e2e.hands import PROMISE, Killer, answer, ask, kubectl, reasons, took
+from tests.e2e.hands import PATIENT, PROMISE, Killer, answer, ask, kubectl, reasons, took
 from tests.e2e.story import Story
 from tests.lab.faults import Fault, FaultProxy
 
@@ -22,7 +22,7 @@ QUICK = {"readyFor": "1s", "minimumRequests": 1, "warmup": "0s"}
 
 
 def test_every_verb_can_be_typed_and_status_reads_the_weight_from_the_route(stage: Stage):
-    story = stage.story(1, 2)
+    story = stage.story(1, 2, operate={"arguments": PATIENT})
     story.adopt(steps=APPROVED_STEPS, analysis=QUICK, bake="60s")
     refused = kubectl(story, "abort", "digits")
     assert refused.returncode == 1
@@ -54,7 +54,7 @@ def test_every_verb_can_be_typed_and_status_reads_the_weight_from_the_route(stag
 
 
 def test_a_command_about_another_version_or_step_is_refused_with_an_event(stage: Stage):
-    story = stage.story(1, 2)
+    story = stage.story(1, 2, operate={"arguments": PATIENT})
     story.adopt(steps=APPROVED_STEPS, analysis=QUICK)
     story.version(2)
     story.wait_phase("AwaitingApproval")
@@ -75,7 +75,7 @@ def test_a_command_about_another_version_or_step_is_refused_with_an_event(stage:
 
 
 def test_an_abort_takes_all_traffic_back_within_2_s_in_every_phase(stage: Stage):
-    story = stage.story(1, 2)
+    story = stage.story(1, 2, operate={"arguments": PATIENT})
     client = story.adopt(steps=APPROVED_STEPS, analysis=QUICK | {"readyFor": "5s"}, bake="60s")
 
     def abort_in(phase: str) -> None:
@@ -113,7 +113,7 @@ def test_an_abort_takes_all_traffic_back_within_2_s_in_every_phase(stage: Stage)
 def test_commands_act_within_2_s_while_prometheus_and_triton_hang_and_the_spec_is_invalid(stage: Stage):
     proxy = FaultProxy(stage.member.site.prometheus).start_in(stage.member.background)
     stage.stack.callback(proxy.close)
-    waits = {"prometheus": proxy.url, "probeTimeout": "60s"}
+    waits = {"prometheus": proxy.url, "probeTimeout": "60s", "arguments": PATIENT}
     story = stage.story(1, 2, operate=waits)
     story.adopt(bake="60s")
     story.version(2)
@@ -143,7 +143,7 @@ def test_commands_act_within_2_s_while_prometheus_and_triton_hang_and_the_spec_i
 @pytest.fixture
 def killed(stage: Stage) -> tuple[Story, Killer]:
     proxy = stage.member.api_faults()
-    story = stage.story(1, 2, operate={"api": proxy.url, "arguments": ("--lease-duration=4",)})
+    story = stage.story(1, 2, operate={"api": proxy.url})
     client = story.adopt(steps=APPROVED_STEPS, analysis=QUICK, bake="120s")
     stage.stack.callback(client.stop)
     story.version(2)

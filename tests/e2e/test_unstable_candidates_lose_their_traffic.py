@@ -1,0 +1,96 @@
+"""A candidate carries traffic only while every address of it answers: crash loops, slow starts, half a fleet."""
+
+from __future__ import annotations
+
+import time
+
+from tests.e2e.conftest import Stage
+from tests.e2e.hands import PATIENT, reasons, took
+from tests.e2e.story import gates
+from tests.lab.route_recorder import RouteRecorder
+
+LONG = [{"weight": 10, "hold": "90s"}, {"weight": 50, "hold": "90s"}]
+READY_FOR = 3.0
+CALM = {"arguments": PATIENT}
+
+
+def raised_at(record: RouteRecorder, service: str, since: float) -> float:
+    """When (time.time()) the service first had weight again."""
+    end = time.time() + 40
+    while time.time() < end:
+        found = [seen.at for seen in list(record.seen) if seen.at > since and seen.weights.get(service, 0) > 0]
+        if found:
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError(f"{service} got no weight in 40 s")
+
+
+def test_a_crash_looping_candidate_is_lowered_each_time_and_let_go_the_third_time(stage: Stage):
+    story = stage.story(1, 2, rate=15, operate=CALM)
+    story.adopt(steps=LONG, analysis={"readyFor": f"{READY_FOR:g}s"})
+    candidate = story.scenario.services[2]
+    story.version(2)
+    raised = raised_at(story.record, candidate.name, 0)
+    for _ in range(2):
+        time.sleep(1)
+        killed = time.time()
+        candidate.kill()
+        took(story, "the candidate killed", 2, 0, killed)
+        candidate.restart()
+        back = time.time()
+        raised = raised_at(story.record, candidate.name, killed + 1)
+        print(f"ready again -> weight again: {raised - back:.1f} s (readyFor {READY_FOR:g} s)")
+        assert raised - back >= READY_FOR - 0.6  # one probe interval: it may have been seen ready while it started
+    candidate.kill()
+    status = story.wait_phase("RolledBack", deadline=20)
+    assert status["reason"] == "CandidateUnstable"
+    assert "for the 3rd time" in status["message"]
+    candidate.restart()
+    time.sleep(2 * READY_FOR)
+    assert story.weight(2) == 0
+    assert story.weights(2) == [0, 10, 0, 10, 0, 10, 0]
+    assert reasons(story).count("CandidateLost") == 2
+
+
+def test_a_candidate_with_half_of_its_addresses_ready_gets_nothing(stage: Stage):
+    story = stage.story(1, rate=15, operate=CALM)
+    candidate = story.scenario.add_service(2)
+    candidate.serve(2)
+    candidate.set_ready(False, 1)
+    client = story.adopt(steps=LONG)
+    story.version(2)
+    status = story.wait("the reason", lambda s: "1 of 2 addresses" in s.get("message", ""))
+    assert status["reason"] == "CandidateNotReady"
+    time.sleep(5)
+    assert story.weights(2) in ([], [0])
+    candidate.set_ready(True)
+    story.wait("the first step", lambda s: s.get("weight", {}).get("observed") == 10)
+    assert client.failed == []
+    lost = time.time()
+    candidate.set_ready(False, 1)
+    took(story, "half of the addresses lost", 2, 0, lost)
+    assert story.status()["phase"] == "Waiting"
+
+
+def test_slow_first_requests_are_forgiven_while_warming_up_and_not_afterwards(stage: Stage):
+    story = stage.story(1, 4, operate=CALM)
+    story.adopt(steps=LONG, gates=gates("latency"), analysis={"warmup": "25s"})
+    story.version(4)
+    began = raised_at(story.record, "digits-v4", 0)
+    status = story.ended()
+    ended = story.record.first("digits-v4", 0, since=began)
+    print(f"slow from the start, warm-up 25 s: rolled back after {ended - began:.1f} s")
+    assert status["history"][-1]["message"].startswith("latency:"), story.told()
+    assert ended - began >= 25
+
+
+def test_nan_is_not_forgiven_while_warming_up(stage: Stage):
+    story = stage.story(1, 5, operate=CALM)
+    story.adopt(steps=LONG, gates=gates("latency", "non-finite"), analysis={"warmup": "80s"})
+    story.version(5)
+    began = raised_at(story.record, "digits-v5", 0)
+    status = story.ended()
+    ended = story.record.first("digits-v5", 0, since=began)
+    print(f"NaN from the start, warm-up 80 s: rolled back after {ended - began:.1f} s")
+    assert status["history"][-1]["message"].startswith("non-finite:"), story.told()
+    assert ended - began < 80

@@ -181,13 +181,15 @@ def _recorded(study: Study) -> str:
         for one in study.recorded
     ]
     return (
-        "Counters that Traefik and Triton really exported, every version answering real requests. One run each: an "
-        "example, not a rate.\n" + _table(["phase", "requests", *study.recorded[0].decided], rows)
+        "Counters that Traefik and Triton really exported, every version answering real requests (`python -m\n"
+        "tests.bench.record`), judged afterwards. One run each, so an example and not a rate; the NaN answers come evenly\n"
+        "spaced, and the bad phases are shorter than Flagger's five and Kayenta's ten minutes.\n"
+        + _table(["phase", "requests", *study.recorded[0].decided], rows)
     )
 
 
 def _decided(minutes: float | None) -> str:
-    return "stays" if minutes is None else f"rolled back after {minutes:.2g} min"
+    return "no decision" if minutes is None else f"roll back after {minutes:.2g} min"
 
 
 def _full(one: Outcome) -> str:

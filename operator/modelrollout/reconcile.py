@@ -121,10 +121,13 @@ class Reconciler:
             self._note_change(watch, obj, spec, decision, route)
             after = await self.router.apply(watch.namespace, watch.name, spec, decision.route, route)
         except Conflict:
+            watch.route_due = True
             return 0.0
         except Unreachable as error:
             log.warning("%s/%s: the route was not written: %s", watch.namespace, watch.name, error)
+            watch.route_due = True
             return SOON
+        watch.route_due = False
         moved = route is None or route.resource_version != after.resource_version
         return 0.0 if moved else None  # look at what stands now, and record it
 
@@ -136,6 +139,8 @@ class Reconciler:
         structure = self.router.structure(watch.namespace, watch.name, spec, decision.route)
         if route is None or route.structure == structure or decision.trigger is not None or decision.events:
             return
+        if watch.route_due:
+            return  # what differs is our own write, which did not get through the last time
         text = "the route's rules were not the ones of this resource (or its spec changed): written anew"
         self._emit(obj, Event(reasons.ROUTE_CHANGED, f"{text}; last written by {route.manager or 'nobody known'}"))
 

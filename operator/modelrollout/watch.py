@@ -49,6 +49,8 @@ class Watch:
     readiness: dict[Target, Readiness] = field(default_factory=dict)
     evaluation: Evaluation | None = None
     blind: Blind | None = None
+    route_due: bool = False
+    """Whether the last pass could not write the route as it decided; only Events depend on it."""
     _probe_now: asyncio.Event = field(default_factory=asyncio.Event)
     _judge_now: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -171,12 +171,12 @@ def _report(console: Console, ended: list[Status], client: LoadClient) -> int:
         good = good and right
         took = f"{entry.ended_at - entry.started_at:.0f} s"
         text = f"{NAME} {entry.stable} -> {entry.candidate}: {entry.result} in {took}, {entry.message}"
-        console.print(clean(text), style="green" if right else "red", markup=False, highlight=False)
+        console.print(clean(text), style="green" if right else "red", markup=False, highlight=False, soft_wrap=True)
         for gate in status.gates:
-            console.print(clean(_grounds(gate)), style="dim", markup=False, highlight=False)
+            console.print(clean(_grounds(gate)), style="dim", markup=False, highlight=False, soft_wrap=True)
     by_version = ", ".join(f"{count} by version {version}" for version, count in sorted(client.versions().items()))
     text = f"client: {len(client.answers)} answers ({by_version}), {len(client.failed)} failed"
-    console.print(text, style="red" if client.failed else "green", highlight=False)
+    console.print(text, style="red" if client.failed else "green", highlight=False, soft_wrap=True)
     if not good or client.failed:
         told = ", then ".join(f"{version}: {result}" for version, result, _ in EXPECTED)
         console.print(f"This is not how the story goes ({told}, 0 failed answers).", style="bold red", highlight=False)

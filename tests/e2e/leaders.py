@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.operator import operator
+from tests.lab.guardian import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,13 +32,8 @@ def standby(story: Story, name: str = "2", **settings: Any) -> OperatorProcess:
 
 def skewed(seconds: float) -> dict[str, str]:
     """Environment of a process whose wall clock is off; its monotonic clock is right."""
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    return {
-        "LD_PRELOAD": str(library),
-        "FAKETIME": f"{seconds:+g}s",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-    }
+    path = os.pathsep.join([str(ROOT / "operator"), str(ROOT / "tests" / "lab" / "skew")])
+    return {"PYTHONPATH": path, "MODELROLLOUT_LAB_SKEW": f"{seconds:g}"}
 
 
 def epoch(story: Story) -> str:

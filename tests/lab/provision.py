@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 #: Debian package: what shows that it is there.
-_RUN = {"etcd-server": "etcd", "prometheus": "prometheus", "openssl": "openssl", "faketime": "faketime"}
+_RUN = {"etcd-server": "etcd", "prometheus": "prometheus", "openssl": "openssl"}
 _BUILD = {"golang-go": "go", "rsync": "rsync", "jq": "jq", "make": "make"}
 
 

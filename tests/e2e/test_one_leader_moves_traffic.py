@@ -1,0 +1,140 @@
+"""A leader that dies, sleeps or has the wrong time: the next one goes on, and the old one raises nothing any more."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from tests.e2e.conftest import Stage
+from tests.e2e.hands import ask, took
+from tests.e2e.leaders import (
+    LATENESS,
+    check_holds,
+    epoch,
+    exposures,
+    raises_to,
+    records_step,
+    skewed,
+    standby,
+    stop_when,
+    wait_led,
+)
+from tests.e2e.story import Story
+from tests.lab.faults import Fault, Rule
+
+STEPS = [0, 10, 30, 50, 100]
+LEASE = ("--lease-duration=15",)
+"""The default of the chart."""
+TAKEOVER = 20.0
+"""Seconds promised with it."""
+LATE = 60.0
+"""Seconds by which a raise is late: a new leader comes and a person aborts meanwhile."""
+
+
+def at_weight(story: Story, weight: int) -> None:
+    story.wait(f"{weight} %", lambda s: s.get("weight", {}).get("observed") == weight)
+
+
+def used(rule: Rule, story: Story, deadline: float = 90) -> None:
+    end = time.monotonic() + deadline
+    while not rule.used:
+        assert time.monotonic() < end, f"no such write came\n{story.told()}"
+        story.status()
+        time.sleep(0.05)
+
+
+def test_after_a_kill_in_mid_rollout_the_standby_goes_on_with_no_double_advance_and_no_short_hold(stage: Stage):
+    story = stage.story(1, 2, operate={"arguments": LEASE})
+    client = story.adopt()
+    standby(story, arguments=LEASE)
+    story.version(2)
+    at_weight(story, 10)
+    before = epoch(story)
+    story.operator.kill()
+    killed = time.time()
+    took_over = wait_led(story, before) - killed
+    print(f"leader killed -> standby leads: {took_over:.1f} s (promised: {TAKEOVER:g} s)")
+    assert took_over < 3 * TAKEOVER
+    assert story.ended()["history"][-1]["result"] == "Promoted", story.told()
+    assert story.weights(2) == STEPS
+    check_holds(story, 2, 6)
+    client.stop()
+    assert client.failed == []
+
+
+def test_a_leader_stopped_between_its_record_and_its_raise_writes_no_route_when_it_wakes_up(stage: Stage):
+    proxy = stage.member.api_faults()
+    story = stage.story(1, 2, operate={"api": proxy.url, "arguments": LEASE})
+    story.adopt()
+    standby(story, arguments=LEASE)
+    old = story.operator
+    stop = stop_when(lambda: old, records_step(30))
+    rule = proxy.add(Fault(), method="PUT", path="/status", times=1, when=stop)
+    before = epoch(story)
+    story.version(2)
+    used(rule, story)
+    wait_led(story, before)
+    took(story, "abort under the new leader", 2, 0, ask(story, "abort", 2).at)
+    story.wait("the end", lambda s: s.get("candidate") is None)
+    woken = time.time()
+    old.process.signal(signal.SIGCONT)
+    while old.process.running:
+        assert time.time() - woken < 30, "the old leader goes on"
+        time.sleep(0.05)
+    print(f"old leader woken -> ended with {old.process.returncode}: {time.time() - woken:.1f} s")
+    assert old.process.returncode == 1
+    assert proxy.requests(method="PATCH|POST|PUT", path="httproutes", since=woken) == []
+    time.sleep(2)
+    assert story.weight(2) <= 0
+    assert story.status()["history"][-1]["result"] == "Aborted"
+
+
+def test_a_raise_that_was_on_its_way_when_its_leader_was_stopped_is_refused_by_the_api_server(stage: Stage):
+    proxy = stage.member.api_faults()
+    story = stage.story(1, 2, operate={"api": proxy.url, "arguments": LEASE})
+    story.adopt()
+    standby(story, arguments=LEASE)
+    old = story.operator
+    stop = stop_when(lambda: old, raises_to(30))
+    late = proxy.add(Fault(delay=LATE), method="PATCH", path="httproutes", times=1, when=stop)
+    before = epoch(story)
+    story.version(2)
+    used(late, story)
+    sent = time.time()
+    wait_led(story, before)
+    aborted = ask(story, "abort", 2).at
+    took(story, "abort under the new leader", 2, 0, aborted)
+    assert time.time() - sent < LATE, "the new leader came too late for this test to tell anything"
+    (raised,) = [seen for seen in proxy.requests(method="PATCH", path="httproutes") if seen.fault is late.fault]
+    while not raised.status:
+        assert time.time() - sent < 2 * LATE
+        time.sleep(0.1)
+    print(f"the old leader's raise, {time.time() - sent:.0f} s late, was answered with {raised.status}")
+    assert raised.status == 409
+    old.process.signal(signal.SIGCONT)
+    time.sleep(3)
+    assert story.weight(2) <= 0
+    assert all(w.weights.get("digits-v2", 0) == 0 for w in story.record.seen if w.at > aborted + 6)
+
+
+@pytest.mark.parametrize(("first", "second"), [(-30.0, 30.0), (30.0, -30.0)])
+def test_leaders_whose_clocks_are_a_minute_apart_shorten_no_hold_and_judge_on(
+    stage: Stage, first: float, second: float
+):
+    steps = [{"weight": 10, "hold": "30s"}, {"weight": 50, "hold": "6s"}]
+    story = stage.story(1, 2, operate={"arguments": LEASE, "env": skewed(first)})
+    story.adopt(steps=steps)
+    standby(story, arguments=LEASE, env=skewed(second))
+    story.version(2)
+    at_weight(story, 10)
+    before = epoch(story)
+    story.operator.kill()
+    killed = time.time()
+    print(f"clocks {first:+g} s and {second:+g} s; the second leads after {wait_led(story, before) - killed:.1f} s")
+    assert story.ended()["history"][-1]["result"] == "Promoted", story.told()
+    assert story.weights(2) == [0, 10, 50, 100]
+    check_holds(story, 2, 6)
+    held = dict(exposures(story, 2))
+    assert held[10] >= 30 - LATENESS

@@ -1,0 +1,76 @@
+"""An Event about a changed route names what somebody else did, never a write of our own that is still due."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.core.test_memory_stays_flat import MemoryCluster, MemoryRouter, made, one_pass
+
+from modelrollout.core.facts import Event, RoutePlan, RouteSeen
+from modelrollout.ports import Conflict
+from modelrollout.reconcile import Reconciler
+from modelrollout.watch import Watch
+
+
+@dataclass
+class BusyRouter(MemoryRouter):
+    """Whether a candidate is there is structure; `conflicts` applies meet a route that changed meanwhile."""
+
+    conflicts: int = 0
+
+    async def apply(self, *given: Any) -> RouteSeen:
+        if self.conflicts:
+            self.conflicts -= 1
+            raise Conflict("the route changed")
+        return await super().apply(*given)
+
+    def structure(self, *given: Any) -> str:
+        return "with a candidate" if given[3].candidate else "alone"
+
+    def _write(self, plan: RoutePlan) -> RouteSeen:
+        self.route = replace(super()._write(plan), structure=self.structure(0, 0, 0, plan))
+        return self.route
+
+
+@dataclass
+class ListeningCluster(MemoryCluster):
+    told: list[str] = field(default_factory=list)
+
+    async def emit(self, _obj: dict[str, Any], event: Event) -> None:
+        self.told.append(event.reason)
+
+
+async def exposed() -> tuple[Reconciler, Watch, ListeningCluster, BusyRouter]:
+    reconciler, watch, plain, clock = made()
+    cluster, router = ListeningCluster(plain.obj), BusyRouter()
+    reconciler.cluster, reconciler.router = cluster, router
+    for _ in range(30):
+        await one_pass(reconciler, watch, cluster, clock)
+        if router.route is not None and router.route.weight_of("2") > 0:
+            return reconciler, watch, cluster, router
+    raise AssertionError("the candidate never got traffic")
+
+
+async def passes(reconciler: Reconciler, watch: Watch, count: int) -> None:
+    for _ in range(count):
+        await reconciler.run(watch)
+        await asyncio.sleep(0)
+
+
+async def test_a_removal_that_met_a_conflict_is_finished_without_blaming_anybody():
+    reconciler, watch, cluster, router = await exposed()
+    cluster.obj["spec"]["model"]["version"] = "1"
+    router.conflicts = 1
+    await passes(reconciler, watch, 3)
+    assert router.conflicts == 0
+    assert router.route.structure == "alone"
+    assert "RouteChanged" not in cluster.told
+
+
+async def test_a_route_that_somebody_rewrote_is_told_of():
+    reconciler, watch, cluster, router = await exposed()
+    router.route = replace(router.route, structure="somebody else's", manager="kustomize-controller")
+    await passes(reconciler, watch, 2)
+    assert "RouteChanged" in cluster.told

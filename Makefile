@@ -41,7 +41,8 @@ unit: $(VENV) ## the tests that need no component, in seconds
 	$(BIN)/pytest -q -n 2 --hypothesis-profile=quick -m 'not lab and not slow' $(UNIT)
 
 test: $(VENV) lab lint ## everything, on real components
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 -m 'not lab'
+	$(BIN)/pytest -q -n 4 -m lab
 
 crds: $(VENV) ## generate crds/ and the chart's copy from the models
 	$(BIN)/python -m modelrollout.api.crd > crds/modelrollout.yaml

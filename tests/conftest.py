@@ -28,6 +28,15 @@ _numbers = itertools.count(1)
 _session = f"{os.getpid() % 10000:x}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks for the lab needs it, and may have to wait until another worker has started it."""
+    for item in items:
+        if "site" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.lab)
+        if item.get_closest_marker("lab") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(400))
+
+
 @pytest.fixture(scope="session")
 def worker(request: pytest.FixtureRequest) -> str:
     """Name of this xdist worker; "main" without xdist."""

@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 RATE = 30.0  # requests/s; several stories share two cores
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "/e2e/" in str(item.path):
-            item.add_marker(pytest.mark.lab)
-            item.add_marker(pytest.mark.timeout(300))
-
-
 class Stage:
     """Sets a story up; everything it starts ends with the test."""
 

@@ -30,7 +30,10 @@ def kind(seen: Seen) -> str:
     for name, method, path in _KINDS:
         if re.fullmatch(method, seen.method) and re.search(path, seen.path):
             return name
-    return "other write" if seen.method in WRITES else "read"
+    if seen.method not in WRITES:
+        return "read"
+    parts = [part for part in seen.path.split("?")[0].split("/") if part]
+    return f"{seen.method} {'/'.join(parts[-2:])}"
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 RATE = 50.0
 INTERVAL = 2.0
 #: Seconds around a route write that belong to the same decision; evaluations are further apart in that part.
-BEFORE, AFTER, APART = 0.3, 1.5, 6.0
+BEFORE, AFTER, APART = 0.6, 1.5, 6.0
 BATCH = 10
 DOCS = ROOT / "docs" / "cost.md"
 

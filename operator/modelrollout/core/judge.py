@@ -18,6 +18,8 @@ from modelrollout.core.look import Look
 from modelrollout.core.rare import rare_requests
 
 BREACHING_LOOKS = 3
+ROUNDING = 1e-9
+"""Log odds that floating point alone can give."""
 Kind = Literal["limit", "stable"]
 
 
@@ -93,7 +95,19 @@ def by_evidence(test: CountTest, look: Look) -> Standing:
         bad = float(combine.log_mean(np.array([bad, float(baked.log_bad[-1])])))
         line, shown, first, good = fixed, baked, bake, float(baked.log_good[-1])
     numbers = _numbers(test, look, line, first, float(shown.expected[-1]))
-    return _with_verdict(numbers, shown, (bad, good), combine.odds_needed(test.share, alpha), line, least)
+    found_now = _with_verdict(numbers, shown, (bad, good), combine.odds_needed(test.share, alpha), line, least)
+    return _since_it_began(found_now, test, first + _began(shown)) if found_now.verdict == "FAIL" else found_now
+
+
+def _began(shown: CountEvidence) -> int:
+    """Tick, counted from the first of `shown`, at which the bad evidence standing now began."""
+    return int(shown.began(np.asarray(len(shown.log_bad) - 1)))
+
+
+def _since_it_began(standing: Standing, test: CountTest, first: int) -> Standing:
+    """A late regression shows the counts that speak against it, not diluted by the good time before."""
+    bad, total = float(test.ticks.canary_bad[first:].sum()), float(test.ticks.canary_total[first:].sum())
+    return replace(standing, bad=bad, total=total, rate=bad / total) if total else standing
 
 
 def _with_verdict(
@@ -107,8 +121,7 @@ def _with_verdict(
     bad, good = logs
     needed = float(np.log(needed_odds))
     rare = bool(shown.rare[-1])
-    last = len(shown.log_bad) - 1
-    began = float(shown.ticks.seconds[int(shown.began(np.asarray(last)))]) if bad > 0 else None
+    began = float(shown.ticks.seconds[_began(shown)]) if bad > 0 else None
     verdict: Verdict = "CONTINUE"
     if bad >= needed:
         verdict = "FAIL"
@@ -126,7 +139,7 @@ def _with_verdict(
         began=began,
         left=left,
         rare=rare,
-        leaning_bad=good < 0 and not rare,
+        leaning_bad=good < -ROUNDING and not rare,
     )
 
 

@@ -79,6 +79,9 @@ class Evaluator:
             if tick is None:
                 memory.retry_at = now + min(max(0.1 * server.scrape_interval, 0.1), 1.0)
                 return None
+            if request.tick_end(tick - 1) < request.evidence_from:  # just edited: no tick of the new evidence yet
+                memory.evaluated = tick
+                return None
             answers = await self._answers(request, server, tick)
             found = await asyncio.to_thread(_judge, request, books, server, tick, answers, now)
             memory.evaluated = tick

@@ -1,0 +1,124 @@
+"""Between the operator and the API server anything may go wrong: nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.e2e.conftest import Stage
+from tests.e2e.leaders import check_holds
+from tests.e2e.story import Story
+from tests.lab.faults import WRITES, Fault, FaultProxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.proxy import Exchange
+
+STEPS = [{"weight": 20, "hold": "4s"}, {"weight": 50, "hold": "4s"}]
+SHORT = {"steps": STEPS, "bake": "4s"}
+CONFLICT = b'{"kind":"Status","status":"Failure","reason":"Conflict","message":"the object was modified","code":409}'
+WRONG = (
+    Fault(status=409, body=CONFLICT),
+    Fault(status=429, headers={"Retry-After": "1"}),
+    Fault(status=500),
+    Fault(drop=True),
+    Fault(drop_answer=True),
+    Fault(delay=8),
+    Fault(status=503),
+)
+
+
+@contextmanager
+def kept_running(story: Story) -> Iterator[None]:
+    """A process that ended (killed, or its Lease lost) is started again, as a Deployment would."""
+    done = threading.Event()
+
+    def keep() -> None:
+        while not done.wait(0.1):
+            if not story.operator.process.running:
+                story.operator.kill()
+                story.operator.start()
+
+    keeper = threading.Thread(target=keep, daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join(30)
+
+
+class Sour:
+    """Every `nth` request of the chosen methods goes wrong, in every way in turn; leases are spared."""
+
+    def __init__(self, proxy: FaultProxy, methods: set[str], nth: int) -> None:
+        self.methods, self.nth = methods, nth
+        self.counter, self.ways = itertools.count(1), itertools.cycle(WRONG)
+        self.rule = proxy.add(Fault(), when=self.strikes)
+
+    def strikes(self, exchange: Exchange) -> bool:
+        spared = exchange.is_watch or re.search("/leases|/api$|/apis$|/version", exchange.path)
+        if exchange.method not in self.methods or spared or next(self.counter) % self.nth:
+            return False
+        self.rule.fault = next(self.ways)
+        return True
+
+
+def test_a_rollout_ends_right_when_every_third_write_and_every_seventh_read_goes_wrong(stage: Stage):
+    proxy = stage.member.api_faults()
+    story = stage.story(1, 2, operate={"api": proxy.url})
+    client = story.adopt(**SHORT)
+    writes, reads = Sour(proxy, WRITES, 3), Sour(proxy, {"GET"}, 7)
+    with kept_running(story):
+        story.version(2)
+        status = story.ended(200)
+    print(f"{writes.rule.used} writes and {reads.rule.used} reads went wrong")
+    assert writes.rule.used >= len(WRONG)
+    assert [entry["result"] for entry in status["history"]] == ["Adopted", "Promoted"], story.told()
+    assert story.weights(2) == [0, 20, 50, 100]
+    check_holds(story, 2, 4)
+    proxy.clear()
+    story.wait("rest", lambda s: s["conditions"][0]["status"] == "True")
+    assert story.weight(2) == 100
+    assert client is not None
+    client.stop()
+    assert client.failed == []
+
+
+def test_cut_and_silent_watches_lose_no_change(stage: Stage):
+    proxy = stage.member.api_faults()
+    story = stage.story(1, 2, operate={"api": proxy.url})
+    client = story.adopt(**SHORT)
+    lists = r"(modelrollouts|httproutes)(\?|$)"
+    proxy.add(Fault(cut_after=1.0), path=lists, when=lambda e: e.is_watch)
+    proxy.cut_watches()
+    story.version(2)
+    assert story.ended()["history"][-1]["result"] == "Promoted", story.told()
+    assert story.weights(2) == [0, 20, 50, 100]
+    check_holds(story, 2, 4)
+    print(f"{len(proxy.requests(path='watch=true'))} watches in one rollout")
+
+    proxy.clear()
+    silent = proxy.add(Fault(silent=True), when=lambda e: e.is_watch)
+    proxy.cut_watches()
+    end = time.monotonic() + 30
+    while not silent.used:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    said = time.time()
+    story.change({"spec": {"model": {"version": "1"}, "rollbackWindow": "24h"}})
+    gone = None
+    while gone is None:
+        assert time.time() - said < 60, story.told()
+        gone = story.record.first("digits-v1", 100, since=said)
+        time.sleep(0.1)
+    print(f"spec changed under a silent watch -> all traffic back: {gone - said:.1f} s (resync at rest: 6 s)")
+    assert story.wait("stable", lambda s: s.get("stable") == "1")["history"][-1]["result"] == "FastRollback"
+    assert client is not None
+    client.stop()
+    assert client.failed == []

@@ -1,0 +1,54 @@
+"""What nobody should write and somebody will: a forged status, 250 KiB of notes, twelve thousand series."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from tests.e2e.conftest import Stage
+from tests.e2e.hands import PATIENT, answer, ask, took
+from tests.lab.faults import Fault
+
+SERIES = 12_000
+HELD = [{"weight": 30, "hold": "5m"}]
+
+
+def test_forged_status_huge_notes_and_too_many_series_move_no_traffic_and_stop_no_abort(stage: Stage):
+    proxy = stage.member.http_faults(stage.member.site.prometheus)
+    story = stage.story(1, 2, operate={"prometheus": proxy.url, "arguments": PATIENT}, rate=15)
+    client = story.adopt(steps=HELD)
+    story.version(2)
+    story.wait("the step", lambda s: s.get("weight", {}).get("observed") == 30)
+    notes = {f"example.com/note-{n}": "x" * 25_000 for n in range(10)}
+    story.change({"metadata": {"annotations": notes}})
+    proxy.add(Fault(status=200, headers={"Content-Type": "application/json"}, body=_many()), path="/api/v1/query")
+    story.wait("the reason", lambda s: f"{SERIES} series, more than 10000" in s.get("message", ""), 40)
+    assert story.status()["reason"] == "MetricsUnavailable"
+    time.sleep(5)
+    assert story.weight(2) == 30
+    rss, _ = story.operator.usage()
+    print(f"{SERIES} series and 250 KiB of notes: RSS {rss / 2**20:.0f} MiB")
+    assert rss < 512 * 2**20
+    asked = ask(story, "abort", 2)
+    took(story, "abort under 250 KiB of notes and too many series", 2, 0, asked.at)
+    assert answer(story, asked) == "applied"
+    for forged in ({"phase": "Baking"}, {"phase": "Stepping"}):  # other types are refused by the definition
+        resource = story.kube.resource("modelrollout.dev/v1alpha1", "ModelRollout")
+        before = story.status()
+        resource.status.patch(
+            body={"status": before | forged | {"candidate": None, "rollout": None}},
+            name=story.name,
+            namespace=story.scenario.namespace,
+            content_type="application/merge-patch+json",
+        )
+        story.wait("a status of the operator's own", lambda s: s.get("stable") == "1" and bool(s.get("conditions")), 20)
+        assert story.weight(1) == 100
+    assert story.weights(2) == [0, 30, 0]
+    client.stop()
+    assert client.failed == []
+
+
+def _many() -> bytes:
+    """An answer of more series than any real query of ours can have."""
+    found = [{"metric": {"n": str(n)}, "values": [[1_700_000_000, "1"]]} for n in range(SERIES)]
+    return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": found}}).encode()

@@ -1,1 +1,1 @@
-"""Tests and the lab of real components they run on; a package, so that no installed distribution's `tests` shadows it."""
+"""Tests and the lab of real components they run on; a package, so that no installed `tests` shadows it."""

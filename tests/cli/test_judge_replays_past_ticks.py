@@ -178,7 +178,8 @@ def test_time_may_start_anew_in_another_rollout_but_not_go_back_within_one():
 
 @pytest.mark.parametrize(
     ("lines", "words"),
-    [([], "no header"), ([HEADER], "no ticks"), (["rollout,time,canary_bad"], "missing column canary_total, stable_bad"),
+    [([], "no header"), ([HEADER], "no ticks"),
+     (["rollout,time,canary_bad"], "missing column canary_total, stable_bad"),
      ([HEADER + ",time", "r,1,1,1,1,1,1"], "column time stands twice")],
 )  # fmt: skip
 def test_a_file_without_the_columns_or_without_rows_is_refused(lines, words):

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from modelrollout.connect import Api
     from tests.lab.lab import Member
-    from tests.site import Site
     from tests.lab.model_service import ModelService
+    from tests.site import Site
 
 pytestmark = pytest.mark.lab
 
@@ -81,7 +81,6 @@ async def test_a_dead_server_behind_a_ready_address_spoils_it(prober: TritonServ
 async def test_slices_are_found_on_a_cluster_that_has_only_the_beta_version(
     site: Site, served: ModelService, tmp_path: Path
 ) -> None:
-    site = site
     kubeconfig = write_kubeconfig(tmp_path / "bare", site.bare_api, site.authority, site.admin_token)
     async with await connect(str(kubeconfig)) as bare:
         old = TritonServer(bare)

@@ -1,4 +1,4 @@
-"""A person watches one good version go live and one bad version come back; the exit code says whether it did."""
+"""A person watches a good version go live and two bad ones come back; the exit code says whether they did."""
 
 from __future__ import annotations
 
@@ -38,17 +38,22 @@ CHANGES: dict[str, Any] = {
     "bake": "10s",
 }
 #: (version, how its rollout must end, what the reason must name)
-EXPECTED = ((2, "Promoted", "every limit kept"), (3, "RolledBack", "dead-neurons"))
+EXPECTED = (
+    (2, "Promoted", "every limit kept"),
+    (3, "RolledBack", "dead-neurons"),
+    (5, "RolledBack", "Evidence 1:"),
+)
 DEADLINE = 150.0
 INTERRUPTED = 130
 
 EPILOG = """\
 what happens:
-  1. etcd, kube-apiserver, Traefik, Prometheus and three Tritons start on 127.0.0.1, and the operator with the rights
+  1. etcd, kube-apiserver, Traefik, Prometheus and four Tritons start on 127.0.0.1, and the operator with the rights
      that the chart gives it. The first run installs and builds what is missing, which takes some minutes.
   2. Version 1 of a digits classifier is adopted, and a client sends it labelled requests, without a pause.
   3. spec.model.version becomes 2, a network trained for longer: it is promoted.
   4. spec.model.version becomes 3: as accurate and as quick, but three quarters of a layer are dead. It is rolled back.
+  5. spec.model.version becomes 5: one answer in five carries NaN. It is rolled back, with the odds against it.
 
 What you see is `kubectl modelrollout status digits -n vision -w`. Where there is no terminal, a line is printed for
 every change. Ctrl-C stops everything that was started; nothing is left behind.
@@ -89,8 +94,8 @@ def _interruptible(console: Console, *, keep: bool) -> int:
 
 
 def _play(lab: Lab, stack: ExitStack, console: Console, *, keep: bool) -> int:
-    say("starting Triton with versions 1, 2 and 3, and the operator")
-    story = Stage(lab.member, NAMESPACE, stack).story(1, 2, 3, rate=RATE)
+    say("starting Triton with versions 1, 2, 3 and 5, and the operator")
+    story = Stage(lab.member, NAMESPACE, stack).story(1, 2, 3, 5, rate=RATE)
     _explain(console, Spec.model_validate_json(json.dumps(story.spec(1, **CHANGES)), by_alias=True))
     client = story.adopt(1, **CHANGES)
     assert client is not None, "a client was asked for"

@@ -86,7 +86,7 @@ class Context:
         found, step = self.evaluation, self.status.step
         if found is None or self.spec is None or self.blindness:
             return None
-        if step is not None and (found.step_started_at != step.started_at or found.tick_end <= step.started_at):
+        if step is not None and not _covers(found, step.started_at):
             return None
         return found if self.now - found.tick_end <= 4 * self.spec.analysis.interval + 60 else None
 

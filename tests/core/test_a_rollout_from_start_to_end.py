@@ -458,3 +458,15 @@ def test_a_status_written_by_hand_that_calls_the_candidate_stable_is_not_believe
     assert world.parsed.stable == "1"
     assert world.weight_of("2") == 0
     assert "StatusLost" in reasons_of(world)
+
+
+def test_a_promotion_asked_of_a_process_that_has_just_begun_waits_until_readiness_is_known():
+    world = World().stepping()
+    world.ready.clear()
+    world.ask("promote", "2", 0)
+    world.tick(1)
+    assert world.phase == "Stepping"
+    assert world.command is not None
+    world.make_ready("2")
+    world.tick(1)
+    assert world.phase == "Baking"

@@ -21,6 +21,8 @@ def obey(ctx: Context) -> Move | None:
         return _record(ctx, unknown, Move(ctx.status), f"refused: {found.message}", verb="unreadable")
     refusal = _misplaced(ctx, found)
     outcome = refusal or _VERBS[found.verb](ctx, found)
+    if outcome is None:
+        return None
     if isinstance(outcome, str):
         return _record(ctx, found, Move(ctx.status), f"refused: {outcome}")
     return _record(ctx, found, outcome, "applied")
@@ -90,21 +92,24 @@ def _retry(ctx: Context, command: Command) -> Move | str:
     return moves.start(ctx, ctx.spec, Trigger.RETRY)
 
 
-def _promote(ctx: Context, command: Command) -> Move | str:
+def _promote(ctx: Context, command: Command) -> Move | str | None:
     status = ctx.status
     if ctx.spec is None:
         return "the spec is invalid: mend it"
     if (status.phase, Trigger.PROMOTE) not in phases.TRANSITIONS:
         return f"nothing to promote in phase {status.phase}"
     if not ctx.ready_for(status.candidate, ctx.spec.analysis.ready_for):
-        return "the candidate has not been ready for long enough"
+        found = ctx.candidate_readiness
+        if found is None or found.ready:  # a process that has just begun knows no better: the command waits
+            return None
+        return f"the candidate is not ready: {found.message}"
     why = f"promoted{_by(command)}"
     if status.phase == "Baking":
         return moves.promote(ctx, Trigger.PROMOTE, why)
     return moves.bake(ctx, ctx.spec, Trigger.PROMOTE, why)
 
 
-_VERBS: dict[str, Callable[[Context, Command], Move | str]] = {
+_VERBS: dict[str, Callable[[Context, Command], Move | str | None]] = {
     "abort": _abort,
     "approve": _approve,
     "pause": _pause,

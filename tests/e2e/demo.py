@@ -192,8 +192,10 @@ def _report(console: Console, ended: list[Status], client: LoadClient) -> int:
 def _grounds(gate: GateStatus) -> str:
     """What a gate had seen when the rollout ended."""
     layer = f" ({gate.layer})" if gate.layer else ""
-    evidence = f"; evidence {gate.evidence}" if gate.evidence else ""
-    return f"    {gate.verdict:<8} {gate.name}{layer}: {gate.observed}, stable {gate.stable}, {gate.samples}{evidence}"
+    evidence, seen = f"; evidence {gate.evidence}" if gate.evidence else "", gate.observed or "nothing yet"
+    return (
+        f"    {gate.verdict:<8} {gate.name}{layer}: {seen}, stable {gate.stable or 'nothing'}, {gate.samples}{evidence}"
+    )
 
 
 def _wait(console: Console, story: Story) -> None:

@@ -192,7 +192,8 @@ def _report(console: Console, ended: list[Status], client: LoadClient) -> int:
 def _grounds(gate: GateStatus) -> str:
     """What a gate had seen when the rollout ended."""
     layer = f" ({gate.layer})" if gate.layer else ""
-    evidence, seen = f"; evidence {gate.evidence}" if gate.evidence else "", gate.observed or "nothing yet"
+    evidence = f"; evidence {gate.evidence}" if gate.evidence else ""
+    seen, stable = gate.observed or "nothing yet", gate.stable or "nothing"
     return (
         f"    {gate.verdict:<8} {gate.name}{layer}: {seen}, stable {gate.stable or 'nothing'}, {gate.samples}{evidence}"
     )

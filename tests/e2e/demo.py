@@ -194,9 +194,7 @@ def _grounds(gate: GateStatus) -> str:
     layer = f" ({gate.layer})" if gate.layer else ""
     evidence = f"; evidence {gate.evidence}" if gate.evidence else ""
     seen, stable = gate.observed or "nothing yet", gate.stable or "nothing"
-    return (
-        f"    {gate.verdict:<8} {gate.name}{layer}: {seen}, stable {gate.stable or 'nothing'}, {gate.samples}{evidence}"
-    )
+    return f"    {gate.verdict:<8} {gate.name}{layer}: {seen}, stable {stable}, {gate.samples}{evidence}"
 
 
 def _wait(console: Console, story: Story) -> None:

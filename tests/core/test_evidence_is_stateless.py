@@ -24,6 +24,8 @@ from modelrollout.core import sources as s
 from modelrollout.core.facts import Blind, Evaluation
 from modelrollout.ports import LedgerFailure
 
+pytestmark = pytest.mark.slow  # replays of whole rollouts
+
 GATES = (
     {"name": "errors", "type": "ErrorRate"},
     {"name": "plain", "type": "ErrorRate", "method": "Threshold", "max": "2%"},

@@ -63,7 +63,7 @@ class Service:
         while True:
             try:
                 await poll()  # type: ignore[misc] # a coroutine function of no arguments
-            except Exception:
+            except Exception:  # any defect: a poller that ended would leave its snapshots unwatched for ever
                 log.exception("a poller failed; it starts again")
                 await asyncio.sleep(LATEST_RETRY)
 
@@ -91,6 +91,6 @@ class Service:
             return min(SOONEST_CONFLICT * 2**failures, LATEST_CONFLICT), min(failures + 1, 10)
         except (Unreachable, TimeoutError) as error:
             log.warning("%s/%s: %s; again in %.1f s", watch.namespace, watch.name, error, retry)
-        except Exception:
+        except Exception:  # any defect: one resource's must not end the process that cares for all
             log.exception("%s/%s: the pass failed; again in %.1f s", watch.namespace, watch.name, retry)
         return retry, min(failures + 1, 10)

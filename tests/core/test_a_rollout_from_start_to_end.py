@@ -379,6 +379,50 @@ def test_a_breach_in_the_bake_goes_back_to_stable():
     assert world.weight_of("1") == 100
 
 
+def in_doubt(world: World) -> World:
+    """The bake has begun, and the candidate is worse than stable was before it."""
+    while world.phase != "Baking":
+        world.tick()
+    world.tick(1)
+    world.verdict, world.frozen = "FAIL", True
+    world.tick()
+    return world
+
+
+def test_a_bake_worse_than_the_hour_before_goes_back_beside_stable_and_is_promoted_when_the_hour_was_to_blame():
+    world = in_doubt(World().stepping())
+    assert (world.phase, world.weight_of("2"), world.parsed.reason) == ("Stepping", 50, "BakeInDoubt")
+    assert world.last.lower is not None
+    assert world.parsed.rollout.bake_started_at is None
+    world.tick(1)
+    assert (world.phase, world.weight_of("2")) == ("Stepping", 50)  # the verdict on the bake says nothing of the step
+    world.verdict, world.frozen = "PASS", False
+    began = world.now
+    while world.phase == "Stepping":
+        assert world.weight_of("2") == 50
+        assert "compared beside stable once more" in world.parsed.message or world.now == began
+        world.tick()
+    assert world.phase == "Baking"
+    assert world.now - began >= 58
+    while world.phase == "Baking":
+        world.tick()
+    assert (world.phase, world.parsed.stable) == ("Serving", "2")
+
+
+@pytest.mark.parametrize(("answer", "phase", "weight"), [("Pause", "Inconclusive", 50), ("Rollback", "RolledBack", 0)])
+def test_a_second_bake_in_doubt_is_for_a_person_or_goes_back(answer, phase, weight):
+    analysis = {"onInconclusive": answer, "minimumRequests": 100}
+    world = in_doubt(World(spec=manifest(analysis=analysis)).stepping())
+    world.verdict, world.frozen = "PASS", False
+    in_doubt(world)
+    assert (world.phase, world.weight_of("2"), world.parsed.reason) == (phase, weight, "BakeInDoubt")
+
+
+def test_a_bake_in_doubt_is_held_where_breaches_are_for_a_person():
+    world = in_doubt(World(spec=manifest(analysis={"onBreach": "Pause", "minimumRequests": 100})).stepping())
+    assert (world.phase, world.weight_of("2"), world.parsed.reason) == ("Baking", 100, "BreachHeld")
+
+
 def test_the_deadline_pauses_for_a_person_and_resume_goes_on():
     world = World(spec=manifest(analysis={"deadline": "5m", "minimumRequests": 1})).stepping()
     world.verdict = "CONTINUE"

@@ -110,9 +110,9 @@ class AnythingHappens(RuleBasedStateMachine):
         self.world.make_unready(self.world.parsed.candidate or "2")
         self.time_passes(2, crash)
 
-    @rule(verdict=st.sampled_from(["PASS", "PASS", "CONTINUE", "FAIL", "NO_DATA"]))
-    def gates_say(self, verdict):
-        self.world.verdict = verdict
+    @rule(verdict=st.sampled_from(["PASS", "PASS", "CONTINUE", "FAIL", "NO_DATA"]), frozen=st.booleans())
+    def gates_say(self, verdict, frozen):
+        self.world.verdict, self.world.frozen = verdict, frozen
 
     @rule(blind=st.booleans())
     def metrics_go_or_come(self, blind):

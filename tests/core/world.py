@@ -51,6 +51,7 @@ class World:
     ready: dict[str, Readiness] = field(default_factory=dict)
     verdict: str = "PASS"
     required: bool = True
+    frozen: bool = False
     leaning: bool = False
     requests: int = 1000
     halt: str | None = None
@@ -98,6 +99,7 @@ class World:
             "the sentence",
             required=self.required,  # type: ignore[arg-type]
             leaning_bad=self.leaning,
+            frozen=self.frozen,
         )
         end = self.now - 0.5
         return Evaluation(

@@ -79,6 +79,7 @@ class RolloutStatus(StatusModel):
     waiting_since: Timestamp
     exposed: bool = Field(False, description="whether the candidate has ever had weight in this rollout")
     losses: int = 0
+    doubts: int = Field(0, description="bakes left because the candidate was worse than stable was before them")
     blind_since: Timestamp | None = None
     clock_stopped_at: Timestamp | None = None
     clock_stopped_for: float = Field(0.0, description="seconds the deadline's clock has stood still")

@@ -13,6 +13,7 @@ from modelrollout.core.phases import Trigger
 from modelrollout.core.progress import make_progress
 
 MAX_LOSSES = 3
+MAX_DOUBTS = 1
 Check = Callable[[Context, Spec], Move | None]
 
 
@@ -128,9 +129,23 @@ def watch_gates(ctx: Context) -> Move | None:
     return None
 
 
+def watch_bake(ctx: Context) -> Move | None:
+    """Worse than stable was before the bake: once back beside stable to be compared, the second time for a person."""
+    doubt, spec, rollout = ctx.doubt, ctx.spec, ctx.status.rollout
+    if doubt is None or spec is None or rollout is None or spec.model.version != ctx.status.candidate:
+        return None
+    if spec.analysis.on_breach != "Rollback":
+        return None
+    if rollout.doubts < MAX_DOUBTS:
+        return moves.compare_again(ctx, spec, Trigger.BAKE_IN_DOUBT, doubt)
+    if spec.analysis.on_inconclusive == "Rollback":
+        return moves.roll_back(ctx, Trigger.BREACH, doubt)
+    return moves.compare_again(ctx, spec, Trigger.BAKE_STILL_IN_DOUBT, doubt)
+
+
 def hold_breach(ctx: Context, spec: Spec) -> Move | None:
     """With onBreach: Pause the evidence holds the weight, for a person to decide."""
-    breach = ctx.breach
+    breach = ctx.breach or ctx.doubt
     if breach is None or spec.analysis.on_breach == "Rollback" or not phases.running(ctx.status.phase):
         return None
     text = f"{breach.message}; held for a person (onBreach: Pause)"
@@ -191,7 +206,7 @@ def obey_abort(ctx: Context) -> Move | None:
     return found if found is not None and found.trigger is Trigger.ABORT else None
 
 
-URGENT: tuple[Callable[[Context], Move | None], ...] = (obey_abort, watch_readiness, watch_gates, obey)
+URGENT: tuple[Callable[[Context], Move | None], ...] = (obey_abort, watch_readiness, watch_gates, watch_bake, obey)
 CHECKS: tuple[Check, ...] = (
     refuse_other_model,
     follow_spec,

@@ -96,10 +96,21 @@ class Context:
         found = self.evaluation
         if found is None:
             return None
-        failed = [gate for gate in found.gates if gate.required and gate.verdict == "FAIL"]
+        failed = self._failed(frozen=False)
         if failed:
-            return Finding(reasons.GATE_FAILED, "; ".join(f"{g.name}: {g.message}" for g in failed[:3]))
+            return Finding(reasons.GATE_FAILED, failed)
         return Finding(found.rollback, found.message) if found.rollback else None
+
+    @property
+    def doubt(self) -> Finding | None:
+        """In the bake: worse than stable was before it, with no stable beside it to tell the version from the hour."""
+        failed = self._failed(frozen=True) if self.status.phase == "Baking" else ""
+        return Finding(reasons.BAKE_IN_DOUBT, failed) if failed else None
+
+    def _failed(self, *, frozen: bool) -> str:
+        gates = self.evaluation.gates if self.evaluation else ()
+        failed = [gate for gate in gates if gate.required and gate.verdict == "FAIL" and gate.frozen == frozen]
+        return "; ".join(f"{gate.name}: {gate.message}" for gate in failed[:3])
 
     @property
     def this_step(self) -> Step | None:

@@ -88,6 +88,8 @@ class GateResult:
     evidence: str | None = None
     eta: str | None = None
     leaning_bad: bool = False
+    frozen: bool = False
+    """A FAIL in the bake that only a limit from before the bake stands behind; see progress of the bake."""
 
 
 @dataclass(frozen=True)

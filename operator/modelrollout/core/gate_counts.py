@@ -50,6 +50,8 @@ def judge_counts(gate: CountGate, look: Look, share: float) -> Judged:
         for kind, line in wanted
     ]
     standings = [judge(test, gate.method, look) for test in tests]
+    if isinstance(gate, NonFiniteGate):  # no hour of the day makes NaN: in the bake, too, it is the version
+        standings = [replace(one, frozen=False, paired=None) for one in standings]
     halt = burning(gate, counts, look) if isinstance(gate, ErrorRateGate) else None
     if halt is not None and halt.reason == reasons.SHARED_INCIDENT:
         standings = [_not_blamed(one) for one in standings]
@@ -64,9 +66,9 @@ def judge_counts(gate: CountGate, look: Look, share: float) -> Judged:
     if not counts.candidate_present.any() and look.missing(counts.candidate_present):
         return Judged(no_data(gate, Finding("SeriesMissing", text)).result, (), missing, text)
     blamed = [
-        (s.odds, t.share)
+        (s.attributable, t.share)
         for s, t in zip(standings, tests, strict=True)
-        if s.odds is not None and (halt is None or halt.reason != reasons.SHARED_INCIDENT or s.kind == "stable")
+        if s.attributable is not None and (halt is None or halt.reason != reasons.SHARED_INCIDENT or s.kind == "stable")
     ]
     return Judged(result, tuple(blamed), missing, text, halt=halt)
 

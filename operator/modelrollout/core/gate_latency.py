@@ -16,7 +16,7 @@ from modelrollout.core.counts import Counts, scraped, use_gateway
 from modelrollout.core.defaults import GOOD_ALTERNATIVES, PASS_ODDS
 from modelrollout.core.facts import Finding
 from modelrollout.core.gate_counts import absence
-from modelrollout.core.judge import CountTest, Kind, Standing, by_threshold
+from modelrollout.core.judge import CountTest, Kind, Standing, by_threshold, told_apart, with_frozen
 from modelrollout.core.latency import LatencyEvidence, LatencyHistory, LatencyTicks, at_most, versus_stable
 from modelrollout.core.look import Look
 from modelrollout.core.result import Judged, Shown, build, no_data
@@ -83,7 +83,7 @@ def judge_latency(gate: LatencyGate, look: Look, share: float) -> Judged:
         per_second=look.per_second(usable),
         least=look.request.spec.analysis.minimum_requests,
     )
-    evidence = tuple((one.odds, share / len(kinds)) for one in standings if one.odds is not None)
+    evidence = tuple((one.attributable, share / len(kinds)) for one in standings if one.attributable is not None)
     return Judged(result, evidence, missing, text, _warnings(gate, kinds, found, look))
 
 
@@ -148,20 +148,21 @@ def _by_evidence(gate: LatencyGate, test: CountTest, found: Histograms, look: Lo
     if test.kind == "limit":
         assert gate.max is not None, "a limit test has a limit"
         evidence = at_most(ticks(start), gate.max, gate.quantile, minimum_requests=least)
-        bad = float(evidence.log_bad[-1])
+        bad, paired = float(evidence.log_bad[-1]), None
     else:
         history = LatencyHistory(look.ends[:start], found.stable[:start])
         evidence = versus_stable(ticks(start), gate.quantile, _margin(gate), history=history, minimum_requests=least)
-        bad = float(evidence.log_bad[-1])
+        bad, paired = float(evidence.log_bad[-1]), None
         bake = look.bake
         if bake is not None and bake < look.sheet.grid.count and found.stable[look.frozen].sum():
             limit = float(found.edges[allowed])
             evidence = at_most(ticks(bake), limit, gate.quantile, minimum_requests=least)
-            bad = float(combine.log_mean(np.array([bad, float(evidence.log_bad[-1])])))
+            bad, paired = with_frozen(bad, float(evidence.log_bad[-1]))
         else:
             known, allowed = int(evidence.edge[-1]), int(evidence.allowed[-1])
     needed = combine.odds_needed(test.share, analysis.false_rollback)
-    return _standing(test, evidence, (bad, float(np.log(needed))), least), known, allowed
+    standing = _standing(test, evidence, (bad, float(np.log(needed))), least)
+    return told_apart(standing, paired), known, allowed
 
 
 def _standing(test: CountTest, evidence: LatencyEvidence, logs: tuple[float, float], least: int) -> Standing:

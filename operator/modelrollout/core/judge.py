@@ -47,6 +47,15 @@ class Standing:
     rare: bool = False
     looks: int = 0
     """Threshold: breaching looks in a row."""
+    paired: float | None = None
+    """The part of `odds` that both versions, serving side by side, gave; None where that is all of it."""
+    frozen: bool = False
+    """A FAIL against what stable was before the bake: true of the candidate or of the hour, nobody can tell."""
+
+    @property
+    def attributable(self) -> float | None:
+        """Log odds that speak of this candidate and nothing else: what may be combined with other gates'."""
+        return self.odds if self.paired is None else self.paired
 
 
 @dataclass(frozen=True)
@@ -89,14 +98,27 @@ def by_evidence(test: CountTest, look: Look) -> Standing:
     bake = look.bake if test.line.relative else None
     fixed = None if bake is None else frozen_line(test, look)
     bad, good, line, shown = float(found.log_bad[-1]), float(found.log_good[-1]), test.line, found
-    first = look.start
+    first, paired = look.start, None
     if bake is not None and fixed is not None and bake < look.sheet.grid.count:
         baked = count_evidence(test.cut(bake), fixed, minimum_requests=least)
-        bad = float(combine.log_mean(np.array([bad, float(baked.log_bad[-1])])))
+        bad, paired = with_frozen(bad, float(baked.log_bad[-1]))
         line, shown, first, good = fixed, baked, bake, float(baked.log_good[-1])
     numbers = _numbers(test, look, line, first, float(shown.expected[-1]))
     found_now = _with_verdict(numbers, shown, (bad, good), combine.odds_needed(test.share, alpha), line, least)
+    found_now = told_apart(found_now, paired)
     return _since_it_began(found_now, test, first + _began(shown)) if found_now.verdict == "FAIL" else found_now
+
+
+def with_frozen(paired: float, frozen: float) -> tuple[float, float]:
+    """(log odds in the bake, those of them that rest on both versions side by side); half of the bet each."""
+    return float(combine.log_mean(np.array([paired, frozen]))), paired - float(np.log(2))
+
+
+def told_apart(standing: Standing, paired: float | None) -> Standing:
+    """A FAIL that would not be one without the limit frozen for the bake is marked as such."""
+    if paired is None or standing.needed is None:
+        return standing
+    return replace(standing, paired=paired, frozen=standing.verdict == "FAIL" and paired < standing.needed)
 
 
 def _began(shown: CountEvidence) -> int:
@@ -188,7 +210,8 @@ def by_threshold(test: CountTest, look: Look) -> Standing:
     t, part = test.ticks, slice(first, None)
     bad, total = np.cumsum(t.canary_bad[part]), np.cumsum(t.canary_total[part])
     line, stable_bad, stable_total = test.line, np.cumsum(t.stable_bad[part]), np.cumsum(t.stable_total[part])
-    if look.bake is not None and line.relative:
+    frozen = look.bake is not None and line.relative
+    if frozen:
         line = frozen_line(test, look) or line
     known = stable_total > 0
     stable = np.where(known, stable_bad / np.where(known, stable_total, 1.0), np.nan)
@@ -219,6 +242,7 @@ def by_threshold(test: CountTest, look: Look) -> Standing:
         left=max(least - n, 0.0) or None,
         leaning_bad=bool(n) and bool(rates[now] > limits[now]),
         looks=in_a_row,
+        frozen=frozen and verdict == "FAIL",
     )
 
 

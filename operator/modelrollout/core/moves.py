@@ -156,6 +156,20 @@ def step_back(ctx: Context, spec: Spec, message: str) -> Move:
     return Move(status, Trigger.BLIND, (Event(reasons.BLIND_TOO_LONG, message, warning=True),))
 
 
+def compare_again(ctx: Context, spec: Spec, trigger: Trigger, doubt: Finding) -> Move:
+    """Out of the bake to the last step, where stable serves beside the candidate and the two can be compared."""
+    last = len(spec.steps) - 1
+    weight = spec.steps[last].weight
+    again = trigger is Trigger.BAKE_STILL_IN_DOUBT
+    what = "again; resume, promote or abort it" if again else "compared with stable side by side"
+    message = f"worse than stable was before the bake; back to {weight} %, {what} ({doubt.message})"
+    status = _go(ctx.status, trigger, doubt.reason, message)
+    status = _expose(status, last, weight, ctx.now, ctx.now + spec.steps[last].hold)
+    assert status.rollout is not None
+    status = update(status, rollout=update_rollout(status, bake_started_at=None, doubts=status.rollout.doubts + 1))
+    return Move(status, trigger, (Event(doubt.reason, message, warning=True),))
+
+
 def change(ctx: Context, trigger: Trigger, finding: Finding, *, warning: bool = False) -> Move:
     """A phase change that moves no traffic."""
     status = _go(ctx.status, trigger, finding.reason, finding.message)
@@ -195,7 +209,9 @@ def hold_text(status: Status, now: float) -> str | None:
     if step is None or step.earliest_advance is None or now >= step.earliest_advance:
         return None
     until = format_timestamp(step.earliest_advance)[11:19]
-    return f"{step.weight} % to version {status.candidate}, held until {until} UTC"
+    doubted = status.rollout is not None and status.rollout.doubts > 0 and status.phase == "Stepping"
+    why = "compared beside stable once more, " if doubted else ""
+    return f"{step.weight} % to version {status.candidate}, {why}held until {until} UTC"
 
 
 def _say_hold(status: Status, reason: str, now: float) -> Status:

@@ -30,6 +30,8 @@ class Trigger(StrEnum):
     RETRY = "command retry, or a new attempt"
     PROMOTE = "command promote"
     REVERTED = "spec names stable again"
+    BAKE_IN_DOUBT = "worse than stable was before"
+    BAKE_STILL_IN_DOUBT = "worse than stable was, again"
     BAKED = "bake over, limits kept"
 
 
@@ -63,6 +65,8 @@ TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
     ("Inconclusive", Trigger.RESUME): "Stepping",
     **{(p, Trigger.PROMOTE): "Baking" for p in ("Stepping", "AwaitingApproval", "Inconclusive")},
     ("Baking", Trigger.PROMOTE): "Serving",
+    ("Baking", Trigger.BAKE_IN_DOUBT): "Stepping",
+    ("Baking", Trigger.BAKE_STILL_IN_DOUBT): "Inconclusive",
     ("Baking", Trigger.BAKED): "Serving",
 }
 

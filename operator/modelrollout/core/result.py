@@ -90,6 +90,7 @@ def build(
         evidence=_odds(one),
         eta=eta,
         leaning_bad=any(each.leaning_bad for each in standings),
+        frozen=verdict == "FAIL" and all(each.frozen for each in standings if each.verdict == "FAIL"),
     )
 
 

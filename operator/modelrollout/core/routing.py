@@ -103,7 +103,7 @@ def _may_raise(ctx: Context, move: Move) -> bool:
     if not exposed(move.status.phase):
         return True  # stable's own backend: creating or finishing the route, no candidate involved
     lowered_at, spec, current = ctx.status.weight.lowered_at, ctx.spec, ctx.current
-    if spec is None or lowered_at is None or current is None or held(ctx) or ctx.breach or current.halt:
+    if spec is None or lowered_at is None or current is None or held(ctx) or ctx.breach or ctx.doubt or current.halt:
         return False
     return current.at > lowered_at and ctx.ready_for(ctx.status.candidate, spec.analysis.ready_for)
 

@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 VENV := .venv/.ready
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
+# Bytecode is kept between runs whatever the environment says: compiling takes as long as the unit tests themselves.
+unexport PYTHONDONTWRITEBYTECODE
 UNIT := tests/core tests/api tests/cli telemetry/tests
 
 .DEFAULT_GOAL := help

@@ -112,6 +112,7 @@ class Reconciler:
     ) -> float | None:
         """The route writes after the record, fenced by what was read before it; none by a leader that is none."""
         if not self.leads():
+            watch.route_due = True
             return SOON
         try:
             if route is not None:

@@ -9,7 +9,13 @@ from series_reading import value_of, values_of
 from activation_health import Monitor
 from activation_health.adapters.sklearn import WatchedMLP
 
-neural_network = pytest.importorskip("sklearn.neural_network", reason="scikit-learn is not installed: extra `lab`")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def neural_network():
+    """Imported when the first test runs: it takes longer than all of them."""
+    return pytest.importorskip("sklearn.neural_network", reason="scikit-learn is not installed: extra `lab`")
 
 
 def data() -> tuple[np.ndarray, np.ndarray]:
@@ -25,7 +31,7 @@ def watched(model, **options) -> tuple[WatchedMLP, Monitor]:
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
-def test_probabilities_and_classes_are_the_models_own(activation: str) -> None:
+def test_probabilities_and_classes_are_the_models_own(neural_network, activation: str) -> None:
     x, y = data()
     model = neural_network.MLPClassifier(
         hidden_layer_sizes=(8, 5), activation=activation, max_iter=20, random_state=0
@@ -39,7 +45,7 @@ def test_probabilities_and_classes_are_the_models_own(activation: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
-def test_binary_multilabel_and_regression_answer_as_the_model_does() -> None:
+def test_binary_multilabel_and_regression_answer_as_the_model_does(neural_network) -> None:
     x, y = data()
     names = np.array(["no", "yes"])[y % 2]
     labels = np.stack([y == 0, y == 2], axis=1).astype(int)
@@ -58,7 +64,7 @@ def test_binary_multilabel_and_regression_answer_as_the_model_does() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
-def test_dead_units_equal_those_of_the_weights() -> None:
+def test_dead_units_equal_those_of_the_weights(neural_network) -> None:
     x, y = data()
     model = neural_network.MLPClassifier(
         hidden_layer_sizes=(16,), solver="adam", learning_rate_init=0.5, max_iter=20, random_state=0
@@ -72,6 +78,6 @@ def test_dead_units_equal_those_of_the_weights() -> None:
     )
 
 
-def test_a_model_that_was_not_fitted_is_refused() -> None:
+def test_a_model_that_was_not_fitted_is_refused(neural_network) -> None:
     with pytest.raises(TypeError, match="lacks coefs_: give a fitted"):
         watched(neural_network.MLPClassifier())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ ALLOWED = {
 }
 
 
+@cache
 def version() -> dict[str, Any]:
     return crd()["spec"]["versions"][0]
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 from modelrollout.api.fields import GATE_TYPES
-from modelrollout.api.reference import render
+from modelrollout.api.reference import render as rendered
 
+render = cache(rendered)
 PAGE = Path(__file__).parents[2] / "docs" / "spec-reference.md"
 
 

@@ -15,6 +15,8 @@ import yaml
 Loc = tuple[str | int, ...]
 
 _MOST_NODES = 50_000
+_DEEPEST = 64
+"""Levels of lists and mappings; a manifest has a dozen, and the time to read deeper ones grows with their square."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,26 @@ class Document:
         return _place(mark)
 
 
+class _Loader(yaml.SafeLoader):
+    """Stops where a document gets deeper than any manifest is."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "nested too deeply", mark)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+
 def documents(text: str) -> Iterator[Document]:
     """The documents of a file, empty ones left out. Raises Unreadable at the first one that is no YAML."""
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         while loader.check_node():
             node = loader.get_node()
             if node is None:
@@ -73,8 +91,6 @@ def documents(text: str) -> Iterator[Document]:
         before = text[: error.position]
         place = Place(before.count("\n") + 1, error.position - before.rfind("\n"))
         raise Unreadable(f"no text: {error.reason}", place) from error
-    except RecursionError as error:
-        raise Unreadable("nested too deeply", Place(1, 1)) from error
 
 
 def _construct(loader: yaml.SafeLoader, node: yaml.Node) -> Any:

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -17,6 +15,9 @@ Labels = npt.NDArray[np.int32]
 @lru_cache(maxsize=1)
 def split() -> tuple[Floats, Floats, Labels, Labels]:
     """(train X, hold-out X, train y, hold-out y): X in [0, 1], shape (rows, 64); 450 rows are held out."""
+    from sklearn.datasets import load_digits  # noqa: PLC0415 - over a second, and few who import this ask for it
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415
+
     digits: Any = load_digits()
     parts = train_test_split(digits.data / 16, digits.target, test_size=0.25, random_state=0)
     return (

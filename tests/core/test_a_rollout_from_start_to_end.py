@@ -423,6 +423,35 @@ def test_a_bake_in_doubt_is_held_where_breaches_are_for_a_person():
     assert (world.phase, world.weight_of("2"), world.parsed.reason) == ("Baking", 100, "BreachHeld")
 
 
+@pytest.mark.parametrize("phase", ["Stepping", "Baking"])
+def test_other_weights_under_the_same_version_start_over_at_the_first_step(phase):
+    world = World(digest="sha256:a").stepping()
+    while world.phase != phase or world.weight_of("2") < 50:
+        world.tick()
+    world.tick()
+    assert world.parsed.rollout.digest == "sha256:a"
+    before = world.parsed.rollout.evidence_from
+    world.digest = "sha256:b"
+    decision = world.tick()
+    assert decision.lower is not None
+    assert (world.phase, world.weight_of("2"), world.parsed.step.index) == ("Stepping", 5, 0)
+    assert (world.parsed.rollout.digest, world.parsed.reason) == ("sha256:b", "WeightsChanged")
+    assert world.parsed.rollout.evidence_from > before
+    assert sum(event.reason == "WeightsChanged" for event in world.events) == 1
+    while world.phase != "Serving":
+        world.tick()
+    assert world.parsed.stable == "2"
+
+
+def test_the_digest_of_a_rollout_that_was_replaced_is_not_the_next_ones():
+    world = World(digest="sha256:a").stepping()
+    world.tick()
+    world.want("3")
+    world.make_ready("3")
+    world.tick(1)
+    assert (world.parsed.candidate, world.parsed.rollout.digest) == ("3", "")
+
+
 def test_the_deadline_pauses_for_a_person_and_resume_goes_on():
     world = World(spec=manifest(analysis={"deadline": "5m", "minimumRequests": 1})).stepping()
     world.verdict = "CONTINUE"

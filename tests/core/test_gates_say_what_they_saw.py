@@ -309,6 +309,40 @@ async def test_during_the_bake_the_limit_is_stables_last_half_hour(method):
     assert found.gates[0].limit == "<= 2.6 %"
 
 
+def with_marks(metric, label, stable, candidate, until=900, **labels):
+    """Both versions' series that say something by their label: [(value of the label, from second, to second)]."""
+    found = Recording(scrapes(until), "triton-marks")
+    for version, values in (("1", stable), ("2", candidate)):
+        for value, first, last in values:
+            mark = {"model": "digits", "version": version, label: value, **labels}
+            found.reading(metric, 1, since=START + first, **mark)
+            key = tuple(sorted({"__name__": metric, "job": "lab", "instance": "triton-marks", **mark}.items()))
+            found.points[key] = [point for point in found.points[key] if point[0] < START + last]
+    return found
+
+
+async def test_units_that_count_as_dead_by_other_rules_are_not_compared():
+    rec = dead_windows(900, "hidden_1", stable=10, candidate=90)
+    marks = with_marks(s.LAYER_INFO, "dead_if", [("zero", -1800, 900)], [("dormant<=0.025", 0, 900)], layer="hidden_1")
+    found = await look(request_of(spec_of(DEAD)), 600, rec, marks)
+    assert found.gates[0].verdict == "NOT_COMPARABLE"
+    assert "layer hidden_1: dead where dormant<=0.025 and zero" in found.gates[0].message
+
+
+async def test_the_digest_of_the_candidates_weights_is_told_and_differing_addresses_hold():
+    rec = gateway(900, stable=(9, 1), candidate=(9, 1))
+    alike = with_marks(s.INFO, "digest", [("sha256:a", -1800, 900)], [("sha256:b", 0, 900)])
+    found = await look(request_of(spec_of(ERRORS)), 600, rec, alike)
+    assert (found.digest, found.halt) == ("sha256:b", None)
+    reloaded = with_marks(s.INFO, "digest", [], [("sha256:b", 0, 300), ("sha256:c", 303, 900)])
+    found = await look(request_of(spec_of(ERRORS)), 600, rec, reloaded)
+    assert (found.digest, found.halt) == ("sha256:c", None)
+    both = with_marks(s.INFO, "digest", [], [("sha256:b", 0, 900), ("sha256:c", 303, 900)])
+    found = await look(request_of(spec_of(ERRORS)), 600, rec, both)
+    assert (found.digest, found.halt) == (None, "WeightsDiffer")
+    assert "addresses of version 2 serve different weights (sha256:b, sha256:c)" in found.message
+
+
 @BOTH
 async def test_what_breaks_a_limit_of_its_own_in_the_bake_cannot_be_the_hours_fault(method):
     rec = Recording(scrapes(900), "traefik").growing(s.GATEWAY_HEARTBEAT, 0)

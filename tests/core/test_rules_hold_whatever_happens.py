@@ -114,6 +114,10 @@ class AnythingHappens(RuleBasedStateMachine):
     def gates_say(self, verdict, frozen):
         self.world.verdict, self.world.frozen = verdict, frozen
 
+    @rule(digest=st.sampled_from([None, "sha256:a", "sha256:b"]))
+    def weights_are_reloaded(self, digest):
+        self.world.digest = digest
+
     @rule(blind=st.booleans())
     def metrics_go_or_come(self, blind):
         self.world.blind = Blind("MetricsUnavailable", "refused", self.world.now) if blind else None

@@ -52,6 +52,7 @@ class World:
     verdict: str = "PASS"
     required: bool = True
     frozen: bool = False
+    digest: str | None = None
     leaning: bool = False
     requests: int = 1000
     halt: str | None = None
@@ -103,7 +104,16 @@ class World:
         )
         end = self.now - 0.5
         return Evaluation(
-            identity(status), self.now, int(self.now), end, self.requests, started, (gate,), self.halt, None, "why"
+            identity(status),
+            self.now,
+            int(self.now),
+            end,
+            self.requests,
+            started,
+            (gate,),
+            self.halt,
+            message="why",
+            digest=self.digest,
         )
 
     def seen(self, problem: str | None) -> Seen:

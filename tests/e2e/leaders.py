@@ -6,14 +6,16 @@ import itertools
 import json
 import os
 import signal
+import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.operator import operator
 from tests.lab.guardian import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.e2e.story import Story
     from tests.lab.operator_process import OperatorProcess
@@ -28,6 +30,26 @@ def standby(story: Story, name: str = "2", **settings: Any) -> OperatorProcess:
     made = operator(story.member, story.scenario.namespace, name=name, **settings).start()
     story.stage.stack.callback(made.stop)
     return made
+
+
+@contextmanager
+def kept_running(story: Story) -> Iterator[None]:
+    """A process that ended (killed, or its Lease lost) is started again, as a Deployment would."""
+    done = threading.Event()
+
+    def keep() -> None:
+        while not done.wait(0.1):
+            if not story.operator.process.running:
+                story.operator.kill()
+                story.operator.start()
+
+    keeper = threading.Thread(target=keep, daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join(30)
 
 
 def skewed(seconds: float) -> dict[str, str]:

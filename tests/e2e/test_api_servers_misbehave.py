@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
-import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.e2e.conftest import Stage
-from tests.e2e.leaders import check_holds
-from tests.e2e.story import Story
+from tests.e2e.leaders import check_holds, kept_running
 from tests.lab.faults import WRITES, Fault, FaultProxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.proxy import Exchange
 
 STEPS = [{"weight": 20, "hold": "4s"}, {"weight": 50, "hold": "4s"}]
@@ -31,26 +26,6 @@ WRONG = (
     Fault(delay=8),
     Fault(status=503),
 )
-
-
-@contextmanager
-def kept_running(story: Story) -> Iterator[None]:
-    """A process that ended (killed, or its Lease lost) is started again, as a Deployment would."""
-    done = threading.Event()
-
-    def keep() -> None:
-        while not done.wait(0.1):
-            if not story.operator.process.running:
-                story.operator.kill()
-                story.operator.start()
-
-    keeper = threading.Thread(target=keep, daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        done.set()
-        keeper.join(30)
 
 
 class Sour:

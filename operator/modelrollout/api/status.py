@@ -75,6 +75,7 @@ class RolloutStatus(StatusModel):
     attempt: int = 1
     evidence_from: Timestamp = Field(description="later than startedAt when the gates were edited")
     gates_digest: str = ""
+    digest: str = Field("", description="digest of the weights that are analysed, where telemetry names one")
     gates: list[str] = Field([], description="names of the default gates found at the start, if spec has none")
     waiting_since: Timestamp
     exposed: bool = Field(False, description="whether the candidate has ever had weight in this rollout")

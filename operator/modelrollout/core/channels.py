@@ -9,7 +9,7 @@ import numpy as np
 
 from modelrollout.core.arrays import Array, Flags
 from modelrollout.core.samples import Book, Grid, began_at_zero, increments, targets_seen
-from modelrollout.core.sources import GAUGES, Arm, Channel, Reader
+from modelrollout.core.sources import GAUGES, MARKS, Arm, Channel, Reader
 
 MISSING_TICKS = 3
 
@@ -26,6 +26,8 @@ class Sheet:
     """Ticks in which a counter read NaN, Inf or less than 0."""
     gauges: Mapping[Channel, frozenset[float]]
     """All values a gauge has had within the grid."""
+    marks: Mapping[Channel, Flags]
+    """Ticks in which a series was scraped that says something by its label: a digest, what counts as dead."""
 
     def has(self, metric: str, arm: Arm) -> bool:
         """Whether the metric was ever seen for this arm within the grid."""
@@ -65,6 +67,7 @@ def make_sheet(books: Iterable[Book], reader: Reader, grid: Grid, scrape: float)
     sampled: dict[tuple[str, Arm], Flags] = {}
     invalid: dict[tuple[str, Arm], Flags] = {}
     gauges: dict[Channel, frozenset[float]] = {}
+    marks: dict[Channel, Flags] = {}
     for book in books:
         zero, seen = began_at_zero(book, scrape), targets_seen(book)
         for labels, one in book.series.items():
@@ -72,6 +75,8 @@ def make_sheet(books: Iterable[Book], reader: Reader, grid: Grid, scrape: float)
             if channel is None or not len(one.times):
                 continue
             grown, when, bad = increments(one, grid, from_zero=labels in zero)
+            if channel.metric in MARKS:
+                marks[channel] = marks[channel] | when if channel in marks else when.copy()
             gap = seen[one.target].gap
             when = _lasting(when, grid, scrape if gap is None else gap / 1000)
             key = (channel.metric, channel.arm)
@@ -81,7 +86,7 @@ def make_sheet(books: Iterable[Book], reader: Reader, grid: Grid, scrape: float)
                 inside = (grid.index(one.times) >= 0) & (grid.index(one.times) < grid.count)
                 gauges[channel] = gauges.get(channel, frozenset()) | frozenset(one.values[inside].tolist())
             growth[channel] = growth[channel] + grown if channel in growth else grown
-    return Sheet(grid, growth, sampled, invalid, gauges)
+    return Sheet(grid, growth, sampled, invalid, gauges, marks)
 
 
 def _lasting(when: Flags, grid: Grid, gap: float) -> Flags:

@@ -129,6 +129,16 @@ def watch_gates(ctx: Context) -> Move | None:
     return None
 
 
+def watch_weights(ctx: Context) -> Move | None:
+    """Other weights under the candidate's version number have proven nothing yet: they start at the first step."""
+    found, rollout = ctx.evaluation, ctx.status.rollout
+    if found is None or rollout is None or ctx.spec is None or found.digest is None:
+        return None
+    if rollout.digest in ("", found.digest):
+        return None
+    return moves.analyse_anew(ctx, ctx.spec, found.digest)
+
+
 def watch_bake(ctx: Context) -> Move | None:
     """Worse than stable was before the bake: once back beside stable to be compared, the second time for a person."""
     doubt, spec, rollout = ctx.doubt, ctx.spec, ctx.status.rollout
@@ -206,7 +216,14 @@ def obey_abort(ctx: Context) -> Move | None:
     return found if found is not None and found.trigger is Trigger.ABORT else None
 
 
-URGENT: tuple[Callable[[Context], Move | None], ...] = (obey_abort, watch_readiness, watch_gates, watch_bake, obey)
+URGENT: tuple[Callable[[Context], Move | None], ...] = (
+    obey_abort,
+    watch_readiness,
+    watch_gates,
+    watch_weights,
+    watch_bake,
+    obey,
+)
 CHECKS: tuple[Check, ...] = (
     refuse_other_model,
     follow_spec,

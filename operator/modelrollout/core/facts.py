@@ -112,6 +112,8 @@ class Evaluation:
     message: str = ""
     warnings: tuple[str, ...] = ()
     """Sentences for people that change no verdict: unattributed errors, blunt buckets, a share far off."""
+    digest: str | None = None
+    """Of the candidate's weights, where its telemetry names exactly one."""
     default_gates: tuple[str, ...] | None = None
     """Names of the gates in force where spec.gates is empty: record them in status.rollout.gates."""
 

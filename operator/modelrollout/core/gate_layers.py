@@ -87,7 +87,7 @@ def _problem(gate: DeadNeuronsGate, look: Look, candidate: set[str], stable: set
     for metric in (s.WINDOWS, s.WINDOW_DEAD, s.WINDOW_NEURONS):
         if look.sheet.spoilt(metric, "candidate", look.start):
             return Finding("SampleNotANumber", f"{metric} of the candidate read NaN, Inf or a negative number")
-    return _sizes(look) if relative else None
+    return (_sizes(look) or _criteria(look)) if relative else None
 
 
 def _sizes(look: Look) -> Finding | None:
@@ -102,6 +102,21 @@ def _sizes(look: Look) -> Finding | None:
             return Finding(
                 "WindowSizesDiffer",
                 f"layer {layer}: windows of {text} rows: dead units compare only at equal size; configure both alike",
+            )
+    return None
+
+
+def _criteria(look: Look) -> Finding | None:
+    found: dict[str, set[str]] = {}
+    for channel in look.sheet.marks:
+        if channel.metric == s.LAYER_INFO:
+            found.setdefault(channel.layer, set()).add(channel.detail)
+    for layer, criteria in sorted(found.items()):
+        if len(criteria) > 1:
+            text = " and ".join(sorted(criteria))
+            return Finding(
+                "CriteriaDiffer",
+                f"layer {layer}: dead where {text}: only units that are dead alike compare; configure both alike",
             )
     return None
 

@@ -15,12 +15,12 @@ from modelrollout.api.gates import (
     LatencyGate,
     NonFiniteGate,
 )
-from modelrollout.core import combine, reasons
+from modelrollout.core import combine, reasons, weights
 from modelrollout.core import sentences as say
 from modelrollout.core import sources as s
 from modelrollout.core.channels import MISSING_TICKS, Sheet
 from modelrollout.core.counts import request_totals, use_gateway
-from modelrollout.core.facts import Evaluation
+from modelrollout.core.facts import Evaluation, Finding
 from modelrollout.core.gate_counts import judge_counts
 from modelrollout.core.gate_latency import judge_latency
 from modelrollout.core.gate_layers import judge_dead_neurons
@@ -81,7 +81,8 @@ def evaluate(gates: Sequence[Gate], look: Look, now: float, names: tuple[str, ..
     judged = judge_all(gates, look)
     results = tuple(one.result for one in judged)
     candidate, stable = request_totals(look)
-    halt, why = _halt(gates, judged)
+    digests = weights.serving(look.sheet)
+    halt, why = _halt(gates, judged, weights.mixed(digests, request.candidate))
     rollback, evidence = _rollback(gates, judged, request.spec.analysis.false_rollback)
     text = why or evidence or say.summary(results)
     tick = look.sheet.grid.last
@@ -98,16 +99,19 @@ def evaluate(gates: Sequence[Gate], look: Look, now: float, names: tuple[str, ..
         rollback=rollback,
         message=text,
         warnings=(*warnings, *_traffic_warnings(look, candidate, stable)),
+        digest=weights.one_of(digests),
         default_gates=names,
     )
 
 
-def _halt(gates: Sequence[Gate], judged: Sequence[Judged]) -> tuple[str | None, str]:
-    """Three missing ticks in a row of anything a deciding gate rests on; else a budget that burns."""
+def _halt(gates: Sequence[Gate], judged: Sequence[Judged], mixed: Finding | None) -> tuple[str | None, str]:
+    """Three missing ticks in a row of anything a deciding gate rests on; else mixed weights, or a budget that burns."""
     deciding = [one for gate, one in zip(gates, judged, strict=True) if gate.decides]
     for one in deciding:
         if one.missing >= MISSING_TICKS:
             return reasons.METRICS_UNAVAILABLE, one.missing_text
+    if mixed:
+        return mixed.reason, mixed.message
     for one in deciding:
         if one.halt is not None:
             return one.halt.reason, one.halt.message

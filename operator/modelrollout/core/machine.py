@@ -8,7 +8,7 @@ from modelrollout.api.spec import Spec
 from modelrollout.api.status import GateStatus, Status, Weight
 from modelrollout.core import conditions, moves, phases, reasons
 from modelrollout.core.checks import decide_move
-from modelrollout.core.context import Context, Move, step_index, target_weight
+from modelrollout.core.context import Context, Move, identity, step_index, target_weight
 from modelrollout.core.facts import Event, RoutePlan, RouteSeen, Seen
 from modelrollout.core.phases import Trigger
 from modelrollout.core.routing import Routing, route_for
@@ -77,6 +77,7 @@ def _account(ctx: Context, move: Move, routing: Routing) -> Status:
     status = _note_route(status, routing)
     if status.rollout is not None:
         status = moves.update(status, rollout=_clocks(ctx, status))
+        status = _note_weights(ctx, status)
     status = _show_gates(ctx, status)
     status = moves.update(status, observed_generation=ctx.seen.generation)
     paused = status.paused or bool(ctx.spec and ctx.spec.paused)
@@ -128,6 +129,16 @@ def _clocks(ctx: Context, status: Status) -> object:
         changes["clock_stopped_at"] = None
         changes["clock_stopped_for"] = rollout.clock_stopped_for + ctx.now - rollout.clock_stopped_at
     return moves.update_rollout(status, **changes) if changes else rollout
+
+
+def _note_weights(ctx: Context, status: Status) -> Status:
+    """The first digest seen is the one that is analysed; another one later is a reason of its own."""
+    found, rollout = ctx.evaluation, status.rollout
+    if found is None or found.digest is None or rollout is None or rollout.digest:
+        return status
+    if found.rollout != identity(status):
+        return status  # what was evaluated is over: this pass has begun something else
+    return moves.update(status, rollout=moves.update_rollout(status, digest=found.digest))
 
 
 def _show_gates(ctx: Context, status: Status) -> Status:

@@ -156,6 +156,21 @@ def step_back(ctx: Context, spec: Spec, message: str) -> Move:
     return Move(status, Trigger.BLIND, (Event(reasons.BLIND_TOO_LONG, message, warning=True),))
 
 
+def analyse_anew(ctx: Context, spec: Spec, digest: str) -> Move:
+    """The candidate was reloaded with other weights: evidence begins anew, with the first step's weight at most."""
+    rollout = update_rollout(ctx.status, digest=digest, evidence_from=ctx.now, bake_started_at=None)
+    message = (
+        f"version {ctx.status.candidate} was reloaded with other weights ({digest}): analysed anew from the first step"
+    )
+    event = Event(reasons.WEIGHTS_CHANGED, message, warning=True)
+    if not phases.exposed(ctx.status.phase):
+        return Move(update(ctx.status, rollout=rollout, reason=event.reason, message=message), None, (event,))
+    status = _go(ctx.status, Trigger.WEIGHTS_CHANGED, event.reason, message)
+    status = update(status, rollout=rollout)
+    status = _expose(status, 0, spec.steps[0].weight, ctx.now, ctx.now + spec.steps[0].hold)
+    return Move(status, Trigger.WEIGHTS_CHANGED, (event,))
+
+
 def compare_again(ctx: Context, spec: Spec, trigger: Trigger, doubt: Finding) -> Move:
     """Out of the bake to the last step, where stable serves beside the candidate and the two can be compared."""
     last = len(spec.steps) - 1

@@ -22,6 +22,7 @@ class Trigger(StrEnum):
     APPROVAL_NEEDED = "step done, a person must approve"
     PROVEN = "last step done, every required gate passes"
     BLIND = "no metrics for longer than maxBlind"
+    WEIGHTS_CHANGED = "other weights under the same version"
     BREACH = "evidence against the candidate"
     DEADLINE = "not proven before the deadline"
     ABORT = "command abort"
@@ -57,6 +58,7 @@ TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
     **{(p, Trigger.CANDIDATE_UNSTABLE): "RolledBack" for p in _EXPOSED},
     **{(p, Trigger.BREACH): "RolledBack" for p in _RUNNING},
     **{(p, Trigger.BLIND): "Stepping" for p in _EXPOSED},
+    **{(p, Trigger.WEIGHTS_CHANGED): "Stepping" for p in _EXPOSED},
     ("Stepping", Trigger.STEP_DONE): "Stepping",
     ("Stepping", Trigger.APPROVAL_NEEDED): "AwaitingApproval",
     ("Stepping", Trigger.PROVEN): "Baking",

@@ -39,13 +39,17 @@ WINDOW_NEURONS = "model_activation_window_neurons_total"
 WINDOW_DEAD = "model_activation_window_dead_neurons_total"
 WINDOW_DEAD_SQUARED = "model_activation_window_dead_neurons_squared_total"
 WINDOW_SIZE = "model_activation_window_size"
+LAYER_INFO = "model_activation_layer_info"
+INFO = "model_activation_info"
 GAUGES = frozenset({WINDOW_SIZE})
+MARKS = frozenset({INFO, LAYER_INFO})
+"""Series that say something by their label alone."""
 
 MODEL_SERIES: Mapping[str, frozenset[str]] = {
     "ErrorRate": COUNTED,
     "Latency": frozenset({DURATION}),
     "Accuracy": frozenset({EVALS, CORRECT}),
-    "DeadNeurons": frozenset({WINDOWS, WINDOW_NEURONS, WINDOW_DEAD, WINDOW_DEAD_SQUARED, WINDOW_SIZE}),
+    "DeadNeurons": frozenset({WINDOWS, WINDOW_NEURONS, WINDOW_DEAD, WINDOW_DEAD_SQUARED, WINDOW_SIZE, LAYER_INFO}),
     "NonFinite": frozenset({SAMPLES, ELEMENTS, NONFINITE}),
     "ZeroRatio": frozenset({ELEMENTS, ZEROS}),
     "NegativeRatio": frozenset({ELEMENTS, NEGATIVES}),
@@ -62,6 +66,8 @@ DETAIL: Mapping[str, str] = {
     EVALS: "source",
     CORRECT: "source",
     MAGNITUDES: "le",
+    LAYER_INFO: "dead_if",
+    INFO: "digest",
 }
 """The one label besides version and layer that is kept apart, by metric; over all others series are summed."""
 
@@ -113,7 +119,7 @@ def gateway_selection(request: EvaluationRequest, server: PrometheusServer, gate
 
 def model_selection(request: EvaluationRequest, server: PrometheusServer, gates: Iterable[Gate]) -> Selection:
     """The model's own series of both versions, whichever the gates may need."""
-    names = set(COUNTED)
+    names = {*COUNTED, INFO}
     for gate in gates:
         if gate.type == "Latency" and gate.source == "Gateway":
             continue

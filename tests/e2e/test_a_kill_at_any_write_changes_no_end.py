@@ -1,0 +1,89 @@
+"""The operator dies at the first write of every kind that a rollout makes: nothing is lost, nothing is done twice."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from modelrollout.commands import COMMAND
+from tests.e2e.conftest import Stage
+from tests.e2e.hands import answer, ask
+from tests.e2e.leaders import check_holds, kept_running
+from tests.e2e.story import Story
+from tests.lab.faults import Fault, FaultProxy
+
+if TYPE_CHECKING:
+    from tests.lab.proxy import Exchange
+
+HOLD = 3
+APPROVED = {"steps": [{"weight": 50, "hold": f"{HOLD}s", "approval": True}], "bake": f"{HOLD}s"}
+
+
+class Reaper:
+    """SIGKILLs the operator at the first write of every kind: when it arrives, or when it is committed."""
+
+    def __init__(self, story: Story, proxy: FaultProxy, *, committed: bool) -> None:
+        self.story, self.seen = story, set[str]()
+        fault = Fault(drop_answer=True) if committed else Fault(drop=True)
+        self.rule = proxy.add(fault, method="PUT|PATCH|POST", when=self.strikes)
+
+    def strikes(self, exchange: Exchange) -> bool:
+        kind = kind_of(exchange)
+        if not kind or kind in self.seen:
+            return False
+        self.seen.add(kind)
+        self.story.operator.process.signal(signal.SIGKILL)
+        return True
+
+
+def kind_of(exchange: Exchange) -> str:
+    """What a write is about: which phase and weight it records, what it makes of the route; "" is spared."""
+    if re.search("/leases|/events|/configmaps", exchange.path):
+        return ""
+    body: Any = json.loads(exchange.body or b"{}")
+    if exchange.path.partition("?")[0].endswith("/status"):
+        status = body["status"]
+        return f"record {status.get('phase')} {(status.get('step') or {}).get('weight', '')}"
+    if "httproutes" in exchange.path:
+        if isinstance(body, list):
+            return "lower " + ",".join(str(op.get("value")) for op in body if "weight" in op["path"])
+        refs = ((body.get("spec") or {}).get("rules") or [{}])[0].get("backendRefs")
+        return "claim" if refs is None else "route " + ",".join(f"{r['name']}:{r['weight']}" for r in refs)
+    return "consume" if isinstance(body, list) else "finalizer"
+
+
+@pytest.mark.timeout(600)  # a dozen leaders and more, each waiting for the Lease of the one before
+@pytest.mark.parametrize("committed", [False, True], ids=["before it arrives", "once it is committed"])
+def test_a_kill_at_any_write_of_a_promotion_and_an_abort_changes_no_end(stage: Stage, committed: bool):
+    proxy = stage.member.api_faults()
+    story = stage.story(1, 2, operate={"api": proxy.url, "arguments": ("--lease-duration=4",)})
+    reaper = Reaper(story, proxy, committed=committed)
+    with kept_running(story):
+        story.apply(1, **APPROVED)
+        story.wait("adoption", lambda s: s.get("stable") == "1", 150)
+        story.wait_served(150)
+        client = story.adopt(**APPROVED)
+        story.version(2)
+        story.wait_phase("AwaitingApproval", deadline=200)
+        approved = ask(story, "approve", 2, 0)
+        status = story.wait("promotion", lambda s: s.get("stable") == "2", 300)
+        assert [entry["result"] for entry in status["history"]] == ["Adopted", "Promoted"], story.told()
+        assert (status["lastCommand"]["nonce"], status["lastCommand"]["result"]) == (approved.nonce, "applied")
+        story.change({"spec": {"rollbackWindow": "0s", "model": {"version": "1"}}})
+        story.wait("the step", lambda s: s.get("phase") == "AwaitingApproval" and story.weight(1) == 50, 200)
+        asked = ask(story, "abort", 1)
+        assert answer(story, asked, 120) == "applied"
+        status = story.wait("the end", lambda s: s.get("candidate") is None, 120)
+        story.wait("rest", lambda _: COMMAND not in ((story.object() or {})["metadata"].get("annotations") or {}), 60)
+    print(f"killed {len(reaper.seen)} times, at: {'; '.join(sorted(reaper.seen))}")
+    assert len(reaper.seen) >= 12
+    assert [entry["result"] for entry in status["history"]] == ["Adopted", "Promoted", "Aborted"], story.told()
+    assert story.weights(2) == [0, 50, 100, 50, 100]
+    check_holds(story, 2, HOLD)
+    assert client is not None
+    client.stop()
+    assert client.failed == []

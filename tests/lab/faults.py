@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.lab.background import Background
 
+REPLAYED = 20
+"""Events told again at most; all of them, again and again, would be a flood rather than a fault."""
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -31,6 +33,7 @@ class Fault:
     `delay`: seconds of latency before forwarding. `status`, `headers`, `body`: answer this instead of forwarding.
     `drop`: close the connection without forwarding. `drop_answer`: forward, let it take effect, then close the
     connection without answering. `rewrite`: the answer's body on its way down (not for watches).
+    `replay`: a watch shows, after every event, all that it has shown before once more, oldest first.
     `silent`: a watch stays open and shows nothing more. `cut_after`: a watch is cut after so many seconds.
     A hang is a long `delay`: the caller's own timeout ends it.
     """
@@ -42,6 +45,7 @@ class Fault:
     drop: bool = False
     drop_answer: bool = False
     rewrite: Callable[[bytes], bytes] | None = None
+    replay: bool = False
     silent: bool = False
     cut_after: float | None = None
 
@@ -187,13 +191,23 @@ class FaultProxy(Proxy):
         if exchange.is_watch and fault.cut_after is not None:
             cut = asyncio.get_running_loop().call_later(fault.cut_after, exchange.drop)
         try:
-            async for chunk in source:
+            async for chunk in _replayed(source) if exchange.is_watch and fault.replay else source:
                 if not (exchange.is_watch and fault.silent):
                     yield chunk
         finally:
             self._open = [each for each in self._open if each is not exchange]
             if cut is not None:
                 cut.cancel()
+
+
+async def _replayed(source: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """Whole lines, each followed by all the lines before it."""
+    rest, shown = b"", [b""]
+    async for chunk in source:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line + b"\n" + b"".join(shown[-REPLAYED:])
+            shown.append(line + b"\n")
 
 
 def _fault(exchange: Exchange) -> Fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import re
 import signal
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from modelrollout.commands import COMMAND, write_command
 from modelrollout.core.facts import Command
+from tests.lab import client as load
+from tests.lab.client import LoadClient
 from tests.lab.faults import WRITES, Fault, FaultProxy, Rule
 from tests.lab.guardian import ROOT
 
@@ -108,3 +111,17 @@ class Killer:
 
 def reasons(story: Story) -> list[str]:
     return [reason for reason, _ in story.events()]
+
+
+def mislabelled(story: Story) -> LoadClient:
+    """A client of the same requests, every label wrong."""
+    client = story.scenario.client(rate=40)
+    client._bodies = [_wrong(body) for body in load.bodies(4)]
+    return client
+
+
+def _wrong(body: bytes) -> bytes:
+    request = json.loads(body)
+    labels = next(each for each in request["inputs"] if each["name"] == "LABEL")
+    labels["data"] = [(label + 1) % 10 for label in labels["data"]]
+    return json.dumps(request).encode()

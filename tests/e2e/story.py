@@ -139,6 +139,10 @@ class Story:
         self.wait("a rollout in progress", lambda s: s.get("candidate") is not None, 30)
         return self.wait("the end of the rollout", lambda s: s.get("candidate") is None, deadline)
 
+    def ended_well(self, deadline: float = 120) -> str:
+        """How the rollout in progress ended."""
+        return str(self.ended(deadline)["history"][-1]["result"])
+
     def weight(self, version: int) -> int:
         """Percent for `version` on the route as it is now; -1 where there is no route."""
         route = self.kube.get("gateway.networking.k8s.io/v1", "HTTPRoute", self.scenario.namespace, self.name)

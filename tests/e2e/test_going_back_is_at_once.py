@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from tests.e2e.conftest import Stage
-from tests.e2e.hands import PATIENT, reasons, took
-from tests.e2e.story import Story
-from tests.lab import client as load
-from tests.lab.client import LoadClient
+from tests.e2e.hands import PATIENT, mislabelled, reasons, took
 
 QUICK = {"readyFor": "1s", "minimumRequests": 5, "warmup": "0s"}
 STEPS = [{"weight": 50, "hold": "2s"}]
@@ -53,7 +49,7 @@ def test_a_bake_whose_limit_breaks_gives_everything_back_to_stable_in_one_write(
     story.wait_phase("Baking")
     story.wait("all traffic", lambda s: s["weight"].get("observed") == 100)
     before = len(story.weights(1))
-    wrong = stage.stack.enter_context(_mislabelled(story))
+    wrong = stage.stack.enter_context(mislabelled(story))
     status = story.wait_phase("RolledBack", deadline=80)
     wrong.stop()
     assert story.weights(1)[before:] == [100]
@@ -77,17 +73,3 @@ def test_raising_attempt_tries_a_rejected_version_again_and_nothing_else_does(st
     story.change({"spec": {"attempt": 2}})
     story.wait("promotion", lambda s: s["history"][-1]["result"] == "Promoted")
     assert reasons(story).count("RolloutStarted") == 2
-
-
-def _mislabelled(story: Story) -> LoadClient:
-    """The same requests, every label wrong."""
-    client = story.scenario.client(rate=40)
-    client._bodies = [_wrong(body) for body in load.bodies(4)]
-    return client
-
-
-def _wrong(body: bytes) -> bytes:
-    request = json.loads(body)
-    labels = next(each for each in request["inputs"] if each["name"] == "LABEL")
-    labels["data"] = [(label + 1) % 10 for label in labels["data"]]
-    return json.dumps(request).encode()

@@ -16,7 +16,7 @@ from tests.e2e.story import Story, gates
 from tests.lab.faults import Fault, FaultProxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.lab.proxy import Exchange
 
@@ -113,29 +113,44 @@ def test_an_abort_takes_the_traffic_away_whatever_else_is_broken(stage: Stage, a
             assert story.status()["history"][-1]["result"] == "Aborted"
 
 
-def test_a_breach_lowers_first_and_stays_low_while_the_record_is_refused_for_a_minute(
-    stage: Stage, api: FaultProxy, prometheus: FaultProxy
-):
-    story = stage.story(1, 5, operate={"api": api.url, "prometheus": prometheus.url})
+def breach(story: Story, prometheus: FaultProxy, seen: Seen) -> tuple[int, str, float]:
+    """(version, how it ends, when the breach was known): the newest answer of Prometheus before the lowering."""
+    story.version(5)
+    end = time.time() + 120
+    while not seen.writes:
+        assert time.time() < end, story.told()
+        time.sleep(0.05)
+    return 5, "RolledBack", max(query.at for query in prometheus.requests() if query.at < seen.writes[0][0])
 
+
+def abort(story: Story, _prometheus: FaultProxy, _seen: Seen) -> tuple[int, str, float]:
+    """The same of a person's abort, which is known when it is given."""
+    story.version(2)
+    story.wait("the step", lambda s: s.get("weight", {}).get("observed") == 30)
+    return 2, "Aborted", ask(story, "abort", 2).at
+
+
+@pytest.mark.parametrize("cause", [breach, abort])
+def test_traffic_taken_away_stays_away_while_its_record_is_refused_for_a_minute(
+    stage: Stage, api: FaultProxy, prometheus: FaultProxy, cause: Callable[..., tuple[int, str, float]]
+):
+    story = stage.story(1, 2, 5, operate={"api": api.url, "prometheus": prometheus.url})
     seen = Seen(api)
     refused = api.add(Fault(status=409, body=CONFLICT), method="PUT", path="/status", when=records_the_end)
     events = api.add(Fault(status=403, body=REFUSED), method="POST", path="/events")
     client = story.adopt(gates=gates("errors", "non-finite"), steps=STEPS)
     assert client is not None
-    story.version(5)
-    end = time.time() + 120
-    while not seen.writes or (gone := story.record.first("digits-v5", 0, since=seen.writes[0][0])) is None:
+    version, result, known = cause(story, prometheus, seen)
+    service, end = story.scenario.service_name(version), time.time() + 10
+    while (gone := story.record.first(service, 0, since=known)) is None:
         assert time.time() < end, story.told()
-        story.status()
         time.sleep(0.05)
     lowering, which = seen.writes[0]
     assert which == "lowering"
-    known = max(query.at for query in prometheus.requests() if query.at < lowering)
-    print(f"breach in Prometheus's answer -> route write: {lowering - known:.3f} s (promised: {PROMISE:g} s)")
+    print(f"{cause.__name__} known -> route write: {lowering - known:.3f} s (promised: {PROMISE:g} s)")
     assert lowering - known < 3 * PROMISE
     while time.time() < gone + MINUTE:
-        assert story.weight(5) == 0
+        assert story.weight(version) == 0
         time.sleep(0.5)
     print(f"the record was refused {refused.used} times in {MINUTE:.0f} s")
     assert refused.used > 2
@@ -143,7 +158,8 @@ def test_a_breach_lowers_first_and_stays_low_while_the_record_is_refused_for_a_m
     api.remove(events)
     api.remove(refused)
     story.wait_phase("RolledBack", deadline=30)
-    assert story.weight(5) <= 0
-    assert [h["result"] for h in story.status()["history"]] == ["Adopted", "RolledBack"]
-    assert "GateFailed" in reasons(story)
-    assert all(w.weights.get("digits-v5", 0) == 0 for w in story.record.seen if w.at >= gone)
+    assert story.weight(version) <= 0
+    assert [h["result"] for h in story.status()["history"]] == ["Adopted", result]
+    if cause is breach:
+        story.wait("its Event", lambda _: "GateFailed" in reasons(story), 20)
+    assert all(w.weights.get(service, 0) == 0 for w in story.record.seen if w.at >= gone)

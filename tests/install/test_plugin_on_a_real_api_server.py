@@ -111,7 +111,7 @@ def test_what_cannot_be_shown_is_a_sentence_with_the_next_thing_to_do(
 def test_watch_without_a_terminal_prints_one_line_per_change(kube: Kube, cluster: Bare):
     plugin = str(Path(sys.executable).with_name("kubectl-modelrollout"))
     watching = subprocess.Popen(
-        [plugin, "status", "digits", "-n", "vision", "-w"],
+        [plugin, "watch", "digits", "-n", "vision"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -17,7 +17,7 @@ _INTERRUPTED = 130
 _EPILOG = """\
 examples:
   kubectl modelrollout status digits -n vision       what is it doing, why, and what do I do now
-  kubectl modelrollout status digits -n vision -w    the same, live
+  kubectl modelrollout watch digits -n vision        the same, live
   kubectl modelrollout approve digits -n vision      let a step that waits for a person go on
   kubectl modelrollout abort digits -n vision        all traffic back to stable, now
   kubectl modelrollout lint rollouts/*.yaml          check manifests before they are applied

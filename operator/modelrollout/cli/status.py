@@ -1,4 +1,4 @@
-"""`status`: what it is doing, why, and what to do now; with -w as it happens, also where there is no terminal."""
+"""`status` and `watch`: what it is doing, why, and what to do now; once or live, also where there is no terminal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PATIENCE = 30.0
 _EPILOG = """\
 examples:
   kubectl modelrollout status digits -n vision
-  kubectl modelrollout status digits -n vision -w      until Ctrl-C; one line per change where there is no terminal
+  kubectl modelrollout watch digits -n vision          until Ctrl-C; one line per change where there is no terminal
 
 The weight is the route's own, read just now; "desired" is what the operator wants. Exit code: 0, or 1 when the
 resource cannot be read.
@@ -32,17 +32,27 @@ resource cannot be read.
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Mount the command."""
+    """Mount both commands."""
+    what = "Show one ModelRollout: phase, weight on the route, gates with their numbers, history, what to do."
+    once = _mount(subparsers, "status", "what a rollout is doing, why, and what to do now", what)
+    once.add_argument("-w", "--watch", action="store_true", help="keep showing, until Ctrl-C")
+    live = _mount(subparsers, "watch", "the same, live, until Ctrl-C", f"{what} Goes on until Ctrl-C.")
+    live.set_defaults(watch=True)
+
+
+def _mount(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, description: str
+) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
-        "status",
-        help="what a rollout is doing, why, and what to do now",
-        description="Show one ModelRollout: phase, weight on the route, gates with their numbers, history, what to do.",
+        name,
+        help=summary,
+        description=description,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     access.add_target(parser)
-    parser.add_argument("-w", "--watch", action="store_true", help="keep showing, until Ctrl-C")
     parser.set_defaults(func=run)
+    return parser
 
 
 def run(args: argparse.Namespace) -> int:

@@ -41,7 +41,7 @@ def test_a_bad_candidate_fails_within_minutes_and_a_good_one_passes():
     assert (bad.rollout, bad.verdict) == ("bad", "FAIL")
     assert bad.time <= 300
     assert bad.evidence >= 25
-    assert "canary" in bad.message
+    assert "candidate" in bad.message
     assert "needs 1:25" in bad.message
     assert good.verdict == "PASS"
     assert good.evidence >= 20

@@ -39,7 +39,7 @@ async def judged(gate, at, *recordings, request=None, **kw):
 async def test_errors_well_above_stable_fail_and_the_sentence_has_the_numbers(method):
     gate = await judged({**ERRORS, "method": method}, 300, gateway(300, stable=(230, 2), candidate=(10, 2)))
     assert gate.verdict == "FAIL"
-    assert gate.message.startswith("canary 16.7 % (120/720) vs stable 0.86 %; allowed <= 1.18 %. ")
+    assert gate.message.startswith("candidate 16.7 % (120/720) vs stable 0.86 %; allowed <= 1.18 %. ")
     assert (gate.observed, gate.stable, gate.limit) == ("16.7 %", "0.86 %", "<= 1.18 %")
     assert gate.samples.startswith("720 vs 13,9")
 
@@ -112,7 +112,7 @@ async def test_accuracy_is_shown_as_accuracy_and_judged_on_the_wrong_answers():
         rec.growing(s.EVALS, 100, since=since, **{**labels, "source": "golden"})
     gate = await judged({"name": "accuracy", "type": "Accuracy", "min": "92%"}, 600, rec)
     assert gate.verdict == "FAIL"
-    assert gate.message.startswith("canary 80.0 % (9,600/12,000) vs stable 97.0 %; allowed >= 92 %. Evidence")
+    assert gate.message.startswith("candidate 80.0 % (9,600/12,000) vs stable 97.0 %; allowed >= 92 %. Evidence")
 
 
 async def test_non_finite_counts_rows_not_elements():
@@ -124,7 +124,7 @@ async def test_non_finite_counts_rows_not_elements():
         rec.growing(s.NONFINITE, 0, since=since, kind="inf", **labels)
     gate = await judged({"name": "nan", "type": "NonFinite"}, 600, rec)
     assert gate.verdict == "FAIL"
-    assert gate.message.startswith("canary 20.0 % with NaN or Inf (240/1,200) vs stable")
+    assert gate.message.startswith("candidate 20.0 % with NaN or Inf (240/1,200) vs stable")
 
 
 async def test_the_models_own_counters_serve_where_no_gateway_does():
@@ -171,7 +171,7 @@ async def test_the_layer_that_died_is_named(method):
     recs = [dead_windows(300, "h1", stable=7, candidate=74), dead_windows(300, "h2", stable=6, candidate=6)]
     gate = await judged({**DEAD, "method": method}, 300, *recs)
     assert (gate.verdict, gate.layer) == ("FAIL", "h1")
-    assert gate.message.startswith("layer h1: canary 74.0 % dead vs stable 7.0 %; allowed <= 24 %. ")
+    assert gate.message.startswith("layer h1: candidate 74.0 % dead vs stable 7.0 %; allowed <= 24 %. ")
 
 
 @BOTH

@@ -148,7 +148,7 @@ async def test_every_request_is_counted_once_from_the_very_first(exporter, prome
     exporter.answered("2", "200", 50)
     found = await watch(judge, request, lambda e: e.requests > 50)
     assert found[-1].requests == 100
-    assert found[-1].gates[0].message.startswith("canary 5.0 % (5/100) vs stable 0 %; allowed <= 5 %")
+    assert found[-1].gates[0].message.startswith("candidate 5.0 % (5/100) vs stable 0 %; allowed <= 5 %")
 
 
 async def test_a_restarted_target_loses_no_request_that_was_scraped(exporter, prometheus, ledger):

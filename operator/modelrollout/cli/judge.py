@@ -122,7 +122,7 @@ def _numbers(outcome: Outcome, gate: CountGate) -> str:
     rate, what = bad / total if total else 0.0, " wrong" if isinstance(gate, AccuracyGate) else ""
     stable = f" vs stable {say.percent(outcome.stable_rate)}" if stable_total > 0 else ""
     numbers = f"{say.percent(rate)}{what} ({say.count(bad)}/{say.count(total)})"
-    return f"canary {numbers}{stable}; allowed <= {say.margin(outcome.limit)}."
+    return f"candidate {numbers}{stable}; allowed <= {say.margin(outcome.limit)}."
 
 
 def _why(series: Series, outcome: Outcome, gate: CountGate) -> str:

@@ -99,4 +99,4 @@ def _shown(gate: CountGate, one: Standing) -> Shown:
         stable = None if one.stable_rate is None else say.percent(one.stable_rate)
         numbers = f"({say.count(one.bad)}/{say.count(one.total)})"
     versus = f" vs stable {stable}" if stable else ""
-    return Shown(observed, stable, limit, f"canary {observed}{_WHAT[gate.type]} {numbers}{versus}; allowed {limit}")
+    return Shown(observed, stable, limit, f"candidate {observed}{_WHAT[gate.type]} {numbers}{versus}; allowed {limit}")

@@ -227,7 +227,7 @@ def _shown(
         limit += f" (stable's {say.seconds(float(found.edges[edges[0]]))} + {_margin(gate)} bucket)"
     slow = f"{say.percent(one.rate)} slower than {say.seconds(allowed)} ({say.count(one.bad)}/{say.count(one.total)})"
     versus = "" if stable is None else f" vs stable {name} {stable}"
-    clause = f"canary {name} {observed}, {slow}{versus}; allowed {limit}"
+    clause = f"candidate {name} {observed}, {slow}{versus}; allowed {limit}"
     return Shown(f"{name} {observed}", None if stable is None else f"{name} {stable}", limit, clause)
 
 

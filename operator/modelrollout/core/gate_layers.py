@@ -210,7 +210,7 @@ def _result(gate: DeadNeuronsGate, look: Look, standings: list[LayerStanding]) -
     eta = _eta(gate, look, one, unseen) if verdict in {"NO_DATA", "CONTINUE"} else None
     versus = f" vs stable {say.percent(one.stable)}" if one.stable is not None else ""
     limit = f"<= {say.margin(one.limit)}" if np.isfinite(one.limit) else None
-    clause = f"layer {one.layer}: canary {say.percent(one.rate)} dead{versus}; allowed {limit or 'unknown yet'}"
+    clause = f"layer {one.layer}: candidate {say.percent(one.rate)} dead{versus}; allowed {limit or 'unknown yet'}"
     others = ", ".join(dict.fromkeys(each.layer for each in failed[1:] if each.layer != one.layer))
     why = {
         "FAIL": one.fails + (f"; also layer {others}" if others else ""),

@@ -197,7 +197,7 @@ def _result(gate: RatioGate | DriftGate, found: list[_Layer]) -> GateResult:
     limit = f"<= {say.margin(one.high)}" if low == 0 else f"{say.margin(low)} to {say.margin(one.high)}"
     versus = f" vs stable {say.percent(one.stable)}" if one.stable is not None else ""
     noun = _NOUN[gate.type]
-    clause = f"layer {one.layer}: canary {say.percent(one.rate)} {noun}{versus}"
+    clause = f"layer {one.layer}: candidate {say.percent(one.rate)} {noun}{versus}"
     clause += f"; allowed {limit}" if limited else "; reported only, no limit is set"
     if verdict == "NO_DATA":
         clause = f"layer {one.layer}: no values of the candidate yet"

@@ -38,7 +38,7 @@ class Shown:
     stable: str | None
     limit: str
     clause: str
-    """canary ... vs stable ...; allowed ..."""
+    """candidate ... vs stable ...; allowed ..."""
 
 
 def no_data(gate: Gate, problem: Finding, *, verdict: Verdict = "NO_DATA", layer: str | None = None) -> Judged:

@@ -31,12 +31,23 @@ _session = f"{os.getpid() % 10000:x}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever asks for the lab needs it, and may have to wait until another worker has started it."""
+    """Whatever asks for the lab needs it, and may have to wait until another worker has started it.
+
+    The longest go first, so that no worker is left with one at the end.
+    """
     for item in items:
         if "site" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.lab)
         if item.get_closest_marker("lab") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(400))
+    items.sort(key=_length, reverse=True)
+
+
+def _length(item: pytest.Item) -> tuple[float, bool, bool]:
+    """Longer ones are greater: what may take longer, then stories, then simulations."""
+    timeout = item.get_closest_marker("timeout")
+    may_take = float(timeout.args[0]) if timeout else 0.0
+    return may_take, "/e2e/" in item.nodeid, item.get_closest_marker("slow") is not None
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,8 @@ API = "modelrollout.dev/v1alpha1"
 KIND = "ModelRollout"
 NAME = "digits"
 OK = HTTPStatus.OK
+POLL = 0.25
+"""Seconds between looks; what happened when is read from the route's record, not from these."""
 
 ALL_GATES: dict[str, dict[str, Any]] = {
     "errors": {"type": "ErrorRate", "max": "5%", "versusStable": {"ratio": 1.25, "plus": "2%"}},
@@ -86,7 +88,7 @@ class Story:
         end = time.monotonic() + deadline
         while self.object() is not None:
             assert time.monotonic() < end, f"still there after {deadline:.0f} s"
-            time.sleep(0.1)
+            time.sleep(POLL)
 
     def object(self) -> dict[str, Any] | None:
         return self.kube.get(API, KIND, self.scenario.namespace, self.name)
@@ -105,7 +107,7 @@ class Story:
             status = self.status()
             if true(status):
                 return status
-            time.sleep(0.1)
+            time.sleep(POLL)
         raise AssertionError(f"{what}: not within {deadline:.0f} s\n{self.told()}")
 
     def wait_phase(self, *phases: str, deadline: float = 60) -> dict[str, Any]:
@@ -127,7 +129,7 @@ class Story:
         while time.monotonic() < end:
             if requests.get(url, headers={"Host": self.scenario.hostname}, timeout=2).status_code == OK:
                 return
-            time.sleep(0.1)
+            time.sleep(POLL)
         raise AssertionError(f"the gateway does not serve {self.scenario.hostname} after {deadline:.0f} s")
 
     def weights(self, version: int) -> list[int]:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.e2e.conftest import Stage
-from tests.e2e.hands import PATIENT, PROMISE, Killer, answer, ask, kubectl, reasons, took
+from tests.e2e.hands import PATIENT, PROMISE, RECOVERY, Killer, answer, ask, kubectl, reasons, took
 from tests.e2e.story import Story
 from tests.lab.faults import Fault, FaultProxy
 
@@ -89,7 +89,7 @@ def test_an_abort_takes_all_traffic_back_within_2_s_in_every_phase(stage: Stage)
         assert story.weight(2) == 0
 
     def again() -> None:
-        assert answer(story, ask(story, "retry", 2)) == "applied"
+        assert answer(story, ask(story, "retry", 2), RECOVERY) == "applied"
 
     story.version(2)
     abort_in("Waiting")
@@ -143,8 +143,8 @@ def test_commands_act_within_2_s_while_prometheus_and_triton_hang_and_the_spec_i
 @pytest.fixture
 def killed(stage: Stage) -> tuple[Story, Killer]:
     proxy = stage.member.api_faults()
-    story = stage.story(1, 2, operate={"api": proxy.url})
-    client = story.adopt(steps=APPROVED_STEPS, analysis=QUICK, bake="120s")
+    story = stage.story(1, 2, operate={"api": proxy.url, "arguments": ("--lease-duration=5",)})
+    client = story.adopt(steps=APPROVED_STEPS, analysis=QUICK, bake="300s")
     stage.stack.callback(client.stop)
     story.version(2)
     return story, Killer(story, proxy)
@@ -160,11 +160,11 @@ def test_a_command_is_applied_once_though_the_operator_is_killed_at_every_write(
         story.wait_phase("AwaitingApproval")
         with killer.at(*write, committed=committed):
             asked = ask(story, "promote", 2, 0)
-        assert answer(story, asked) == "applied"
+        assert answer(story, asked, RECOVERY) == "applied"
         story.wait("all traffic", lambda s: s["phase"] == "Baking" and story.weight(2) == 100)
         with killer.at(*write, committed=committed):
             asked = ask(story, "abort", 2)
-        assert answer(story, asked) == "applied"
+        assert answer(story, asked, RECOVERY) == "applied"
         story.wait("no traffic", lambda s: s["phase"] == "RolledBack" and story.weight(2) <= 0)
         story.wait("its removal", lambda _: not (story.object() or {})["metadata"].get("annotations"), 90)
         entries = [entry["result"] for entry in story.status()["history"][1:]]

@@ -35,15 +35,15 @@ async def prober(api: Api) -> AsyncIterator[TritonServer]:
 
 
 @pytest.fixture(scope="module")
-def served(member: Member) -> Iterator[ModelService]:
+def served(member: Member, worker: str) -> Iterator[ModelService]:
     """Version 1 of digits on two real servers; each test leaves them published as ready."""
-    with member.scenario("readiness") as scenario:
+    with member.scenario(f"readiness-{worker}") as scenario:
         scenario.serve(1, replicas=2)
         yield scenario.services[1]
 
 
 async def probe(prober: TritonServer, service: ModelService, version: str = "1") -> tuple[int, str]:
-    return await prober.probe("readiness", service.name, 8000, "digits", version)
+    return await prober.probe(service.namespace, service.name, 8000, "digits", version)
 
 
 async def test_two_servers_that_answer_are_ready(prober: TritonServer, served: ModelService) -> None:

@@ -88,6 +88,7 @@ class Triton:
             "--model-control-mode=explicit",
             f"--load-model={self.model}",
             "--strict-readiness=false",
+            "--disable-auto-complete-config",  # the configurations are complete, and asking costs a process each
             f"--http-address={self.address}",
             f"--http-port={HTTP}",
             "--http-thread-count=4",

@@ -9,13 +9,15 @@ import kopf
 from modelrollout.api.base import API_VERSION, GROUP, PLURAL
 
 if TYPE_CHECKING:
+    import asyncio
+
     from modelrollout.service import Service
 
 RESOURCE_ANNOTATION = f"{GROUP}/resource"
 
 
-def register(registry: kopf.OperatorRegistry, service: Service) -> None:
-    """Two event handlers and the settings; no handler keeps state or retries."""
+def register(registry: kopf.OperatorRegistry, service: Service, stop: asyncio.Event) -> None:
+    """Two event handlers, the settings and the end; no handler keeps state or retries."""
 
     @kopf.on.startup(registry=registry)
     def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -24,8 +26,15 @@ def register(registry: kopf.OperatorRegistry, service: Service) -> None:
         settings.networking.request_timeout = 15.0
         settings.watching.server_timeout = 120
         settings.watching.client_timeout = 150
+        # A handler only wakes, so there is nothing to wait for at the end; the next leader waits for this exit.
+        settings.queueing.idle_timeout = settings.queueing.exit_timeout = 0.2
         settings.persistence.finalizer = f"{GROUP}/kopf"
         settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
+
+    @kopf.on.cleanup(registry=registry)
+    async def end(**_: Any) -> None:
+        stop.set()  # or kopf would wait 5 s for its own waiter on it, and as long for tasks that never end, as ours
+        await service.stop()
 
     @kopf.on.login(registry=registry)
     def login(**about: Any) -> kopf.ConnectionInfo | None:

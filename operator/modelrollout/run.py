@@ -105,7 +105,7 @@ async def _reconcile(settings: Settings, service: Service, stop: asyncio.Event) 
     if settings.kubeconfig:
         os.environ["KUBECONFIG"] = settings.kubeconfig  # where kopf's own login looks
     registry = kopf.OperatorRegistry()
-    register(registry, service)
+    register(registry, service, stop)
     scope = {"namespaces": settings.namespaces} if settings.namespaces else {"clusterwide": True}
     await kopf.operator(registry=registry, standalone=True, stop_flag=stop, **scope)
 

@@ -32,9 +32,12 @@ class Service:
     watches: dict[Key, Watch] = field(default_factory=dict)
     tasks: dict[Key, asyncio.Task[None]] = field(default_factory=dict)
     last_tick: float = 0.0
+    stopping: bool = False
 
     def wake(self, namespace: str, name: str) -> None:
         """Reconcile this resource now; the first call begins to care for it."""
+        if self.stopping:
+            return
         key = (namespace, name)
         if key not in self.tasks or self.tasks[key].done():
             self.watches[key] = self.new_watch(namespace, name)
@@ -42,7 +45,8 @@ class Service:
         self.watches[key].wake.set()
 
     async def stop(self) -> None:
-        """Cancel everything and wait for it."""
+        """Cancel everything and wait for it; a pass may end anywhere, as it may in a crash. Idempotent."""
+        self.stopping = True
         for task in self.tasks.values():
             task.cancel()
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)

@@ -111,6 +111,15 @@ class Killer:
         return False
 
 
+def set_weight(story: Story, weight: int) -> None:
+    """Somebody sets the candidate's weight on the route."""
+    kind = ("gateway.networking.k8s.io/v1", "HTTPRoute", story.scenario.namespace, story.name)
+    rules = (story.kube.get(*kind) or {})["spec"]["rules"]
+    for ref, share in zip(rules[0]["backendRefs"], (100 - weight, weight), strict=True):
+        ref["weight"] = share
+    story.kube.merge(*kind, {"spec": {"rules": rules}})
+
+
 def reasons(story: Story) -> list[str]:
     return [reason for reason, _ in story.events()]
 

@@ -94,10 +94,12 @@ def records_step(weight: int) -> Callable[[dict[str, Any]], bool]:
     return lambda body: ((body.get("status") or {}).get("step") or {}).get("weight") == weight
 
 
-def raises_to(weight: int) -> Callable[[dict[str, Any]], bool]:
+def raises_to(weight: int) -> Callable[[Any], bool]:
     """Whether a body is a route with a backend of `weight`, last."""
 
-    def found(body: dict[str, Any]) -> bool:
+    def found(body: Any) -> bool:
+        if not isinstance(body, dict):
+            return False
         rules = (body.get("spec") or {}).get("rules") or [{}]
         refs = rules[0].get("backendRefs") or [{}]
         return bool(refs[-1].get("weight") == weight)

@@ -77,6 +77,7 @@ def test_a_kill_at_any_write_of_a_promotion_and_an_abort_changes_no_end(stage: S
         assert answer(story, asked, 120) == "applied"
         status = story.wait("the end", lambda s: s.get("candidate") is None, 120)
         story.wait("rest", lambda _: COMMAND not in ((story.object() or {})["metadata"].get("annotations") or {}), 60)
+    assert (story.status()["lastCommand"]["nonce"], story.status()["lastCommand"]["result"]) == (asked.nonce, "applied")
     print(f"killed {len(reaper.seen)} times, at: {'; '.join(sorted(reaper.seen))}")
     assert len(reaper.seen) >= 12
     assert [entry["result"] for entry in status["history"]] == ["Adopted", "Promoted", "Aborted"], story.told()

@@ -29,6 +29,8 @@ def test_a_third_version_takes_the_second_ones_traffic_at_once_and_starts_from_n
     said = time.time()
     story.version(3)
     took(story, "third version asked for", 2, 0, said)
+    story.wait("its first weight", lambda _: len(story.weights(3)) > 1)
+    assert story.weights(3) == [0, 10]
     story.change({"spec": {"steps": [{"weight": 10, "hold": "2s"}, {"weight": 50, "hold": "2s"}]}})
     status = story.ended()
     assert [entry["result"] for entry in status["history"][1:]] == ["Replaced", "Promoted"], story.told()

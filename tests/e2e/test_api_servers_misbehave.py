@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import time
 from typing import TYPE_CHECKING
 
 from tests.e2e.conftest import Stage
-from tests.e2e.leaders import check_holds, kept_running
+from tests.e2e.leaders import check_holds, kept_running, raises_to
 from tests.lab.faults import WRITES, Fault, FaultProxy
 
 if TYPE_CHECKING:
@@ -72,16 +73,17 @@ class Late:
     """Every `nth` read of an object, and every list, is answered with what the same request was answered before."""
 
     def __init__(self, proxy: FaultProxy, nth: int) -> None:
-        self.counter, self.before = itertools.count(1), dict[str, bytes]()
-        self.nth, self.used = nth, 0
+        self.before, self.used = dict[str, bytes](), 0
         for kind in KINDS:
             proxy.add(Fault(rewrite=self._of(f"{kind} list")), method="GET", path=rf"/{kind}(\?|$)", when=_not_watch)
             proxy.add(Fault(rewrite=self._of(kind, nth)), method="GET", path=f"/{kind}/", when=_not_watch)
 
     def _of(self, what: str, nth: int = 1) -> Callable[[bytes], bytes]:
+        counter = itertools.count(1)
+
         def answer(now: bytes) -> bytes:
             before, self.before[what] = self.before.get(what, now), now
-            if next(self.counter) % nth or before == now:
+            if next(counter) % nth or before == now:
                 return now
             self.used += 1
             return before
@@ -97,7 +99,7 @@ def test_late_lists_and_reads_and_replayed_events_move_nothing_twice_and_nothing
     proxy = stage.member.api_faults()
     story = stage.story(1, 2, operate={"api": proxy.url})
     client = story.adopt(**SHORT)
-    late = Late(proxy, 3)
+    late = Late(proxy, 2)
     replay = proxy.add(Fault(replay=True), when=lambda e: e.is_watch)
     proxy.cut_watches()
     with kept_running(story):
@@ -115,6 +117,24 @@ def test_late_lists_and_reads_and_replayed_events_move_nothing_twice_and_nothing
     assert client is not None
     client.stop()
     assert client.failed == []
+
+
+def test_a_raise_that_comes_late_is_held_from_when_it_came(stage: Stage):
+    proxy = stage.member.api_faults()
+    story = stage.story(1, 2, operate={"api": proxy.url})
+    story.adopt(steps=[{"weight": 20, "hold": "12s"}], bake="2s", analysis={"minimumRequests": 1, "warmup": "0s"})
+    raises = raises_to(20)
+    refused = proxy.add(
+        Fault(status=500), method="PATCH", path="/httproutes", when=lambda e: raises(json.loads(e.body or b"{}"))
+    )
+    story.version(2)
+    story.wait("a refused raise", lambda _: refused.used > 0)
+    time.sleep(8)
+    assert story.weight(2) <= 0
+    proxy.remove(refused)
+    assert story.ended_well() == "Promoted", story.told()
+    assert story.weights(2) == [0, 20, 100]
+    check_holds(story, 2, 12)
 
 
 def test_cut_and_silent_watches_lose_no_change(stage: Stage):

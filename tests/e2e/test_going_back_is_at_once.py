@@ -47,7 +47,7 @@ def test_a_bake_whose_limit_breaks_gives_everything_back_to_stable_in_one_write(
     client = story.adopt(steps=STEPS, analysis=QUICK, bake="90s", gates=[limit])
     story.version(2)
     story.wait_phase("Baking")
-    story.wait("all traffic", lambda s: s["weight"].get("observed") == 100)
+    story.wait("all traffic", lambda _: story.weights(1)[-1:] == [0])
     before = len(story.weights(1))
     wrong = stage.stack.enter_context(mislabelled(story))
     status = story.wait_phase("RolledBack", deadline=80)

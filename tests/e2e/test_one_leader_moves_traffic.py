@@ -29,6 +29,8 @@ LEASE = ("--lease-duration=15",)
 """The default of the chart."""
 TAKEOVER = 20.0
 """Seconds promised with it."""
+LONG_HOLD = 40
+"""Seconds: not over when the standby comes."""
 LATE = 60.0
 """Seconds by which a raise is late: a new leader comes and a person aborts meanwhile."""
 
@@ -47,7 +49,8 @@ def used(rule: Rule, story: Story, deadline: float = 90) -> None:
 
 def test_after_a_kill_in_mid_rollout_the_standby_goes_on_with_no_double_advance_and_no_short_hold(stage: Stage):
     story = stage.story(1, 2, operate={"arguments": LEASE})
-    client = story.adopt()
+    steps = [{"weight": 10, "hold": f"{LONG_HOLD}s"}, {"weight": 30, "hold": "6s"}, {"weight": 50, "hold": "6s"}]
+    client = story.adopt(steps=steps)
     standby(story, arguments=LEASE)
     story.version(2)
     at_weight(story, 10)
@@ -60,6 +63,7 @@ def test_after_a_kill_in_mid_rollout_the_standby_goes_on_with_no_double_advance_
     assert story.ended()["history"][-1]["result"] == "Promoted", story.told()
     assert story.weights(2) == STEPS
     check_holds(story, 2, 6)
+    assert dict(exposures(story, 2))[10] >= LONG_HOLD - LATENESS
     client.stop()
     assert client.failed == []
 

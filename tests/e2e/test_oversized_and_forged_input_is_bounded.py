@@ -6,7 +6,7 @@ import json
 import time
 
 from tests.e2e.conftest import Stage
-from tests.e2e.hands import PATIENT, answer, ask, took
+from tests.e2e.hands import PATIENT, answer, ask, reasons, took
 from tests.lab.faults import Fault
 
 SERIES = 12_000
@@ -32,16 +32,19 @@ def test_forged_status_huge_notes_and_too_many_series_move_no_traffic_and_stop_n
     asked = ask(story, "abort", 2)
     took(story, "abort under 250 KiB of notes and too many series", 2, 0, asked.at)
     assert answer(story, asked) == "applied"
-    for forged in ({"phase": "Baking"}, {"phase": "Stepping"}):  # other types are refused by the definition
+    for number, phase in enumerate(("Baking", "Stepping"), start=1):  # other types are refused by the definition
         resource = story.kube.resource("modelrollout.dev/v1alpha1", "ModelRollout")
         before = story.status()
         resource.status.patch(
-            body={"status": before | forged | {"candidate": None, "rollout": None}},
+            body={"status": before | {"phase": phase, "candidate": None, "rollout": None}},
             name=story.name,
             namespace=story.scenario.namespace,
             content_type="application/merge-patch+json",
         )
-        story.wait("a status of the operator's own", lambda s: s.get("stable") == "1" and bool(s.get("conditions")), 20)
+        story.wait("that it was seen", lambda _, n=number: reasons(story).count("StatusLost") >= n, 20)
+        story.wait("a status of the operator's own", lambda s: s.get("phase") not in ("Baking", "Stepping"), 20)
+        assert "the route says so" in [h["message"] for h in story.status()["history"] if h["result"] == "Adopted"][-1]
+        time.sleep(3)
         assert story.weight(1) == 100
     assert story.weights(2) == [0, 30, 0]
     client.stop()

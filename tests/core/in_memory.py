@@ -1,0 +1,139 @@
+"""A whole reconciler over memory: the real passes, pollers and evaluator, with no API server and no Prometheus."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.core.recorded import backend
+from tests.core.world import START, manifest
+
+from modelrollout.api.config import OperatorConfig, PrometheusServer
+from modelrollout.core import sources as s
+from modelrollout.core.facts import Backend, Event, RoutePlan, RouteSeen
+from modelrollout.core.samples import Series, make_series
+from modelrollout.evaluate import Evaluator
+from modelrollout.reconcile import Reconciler
+from modelrollout.watch import Watch
+
+EVERY = 15.0
+
+
+@dataclass
+class Clock:
+    time: float = START
+
+    def now(self) -> float:
+        return self.time
+
+
+class GrowingLedger:
+    """Gateway counters of both versions, each a line through time: any moment of any year can be asked for."""
+
+    async def range(self, _server: Any, selector: str, start: float, end: float) -> tuple[Series, ...]:
+        scrapes = [EVERY * n + 1 for n in range(int(start // EVERY), int(end // EVERY) + 1)]
+        times = [at for at in scrapes if start < at <= end]
+        if not times or s.GATEWAY_REQUESTS not in selector:
+            return ()
+        kinds = [(code, rate, version) for code, rate in (("200", 20.0), ("503", 0.01)) for version in ("1", "2")]
+        return tuple(
+            make_series(
+                {"__name__": s.GATEWAY_REQUESTS, "instance": "gw", "code": code, "service": backend(version)},
+                [(at, float(int(rate * (at - START + 1e6)))) for at in times],
+            )
+            for code, rate, version in kinds
+        )
+
+    async def steps(self, *_: Any) -> tuple[Series, ...]:
+        return ()
+
+
+@dataclass
+class MemoryCluster:
+    """One resource, stored; what a real API server would refuse is not tested here."""
+
+    obj: dict[str, Any]
+    events: int = 0
+    version: int = 1
+
+    async def get(self, _namespace: str, _name: str) -> dict[str, Any]:
+        return copy.deepcopy(self.obj)
+
+    async def write_status(self, obj: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
+        self.obj["status"] = copy.deepcopy(status)
+        return obj
+
+    async def add_finalizer(self, obj: dict[str, Any]) -> dict[str, Any]:
+        return obj
+
+    async def emit(self, _obj: dict[str, Any], _event: Event) -> None:
+        self.events += 1
+
+    async def dialect_of(self, _namespace: str, _spec: Any) -> str:
+        return "traefik.io/gateway-controller"
+
+
+@dataclass
+class MemoryRouter:
+    route: RouteSeen | None = None
+    writes: int = field(default=0)
+
+    async def observe(self, _namespace: str, _name: str) -> RouteSeen | None:
+        return self.route
+
+    async def claim(self, _namespace: str, _name: str, seen: RouteSeen) -> RouteSeen:
+        return seen
+
+    async def lower(self, _namespace: str, _name: str, _seen: RouteSeen, plan: RoutePlan) -> RouteSeen:
+        return self._write(plan)
+
+    async def apply(self, _ns: str, _name: str, _spec: Any, plan: RoutePlan, _seen: RouteSeen | None) -> RouteSeen:
+        return self._write(plan)
+
+    def structure(self, *_: Any) -> str:
+        return ""
+
+    def _write(self, plan: RoutePlan) -> RouteSeen:
+        backends = [Backend(plan.stable, f"digits-v{plan.stable}", 8000, 100 - plan.weight)]
+        if plan.candidate:
+            backends.append(Backend(plan.candidate, f"digits-v{plan.candidate}", 8000, plan.weight))
+        new = RouteSeen(plan.stable, tuple(backends), "", model="digits", acceptance="ACCEPTED", manager="modelrollout")
+        if self.route is None or replace(self.route, resource_version="") != new:
+            self.writes += 1
+            self.route = replace(new, resource_version=str(self.writes))
+        return self.route
+
+
+class AlwaysReady:
+    async def probe(self, *_: Any) -> tuple[int, str]:
+        return 1, ""
+
+
+def made(leads: Callable[[], bool] = lambda: True) -> tuple[Reconciler, Watch, MemoryCluster, Clock]:
+    clock = Clock()
+    gateway = {"name": "inference", "namespace": "infra", "hostnames": ["a.b"]}
+    spec = manifest("1", traffic={"gateway": gateway}, rollbackWindow="0s")
+    spec["gates"] = [{"name": "errors", "type": "ErrorRate", "max": "5%"}]
+    meta = {"name": "digits", "namespace": "vision", "generation": 1, "finalizers": []}
+    cluster = MemoryCluster({"metadata": meta, "spec": spec})
+    config = OperatorConfig(prometheus=[PrometheusServer(url="http://prometheus.test", scrape_interval=EVERY)])
+    evaluator = Evaluator(GrowingLedger(), config)  # type: ignore[arg-type]
+    watch = Watch("vision", "digits", config, AlwaysReady(), evaluator, clock)
+    reconciler = Reconciler(cluster, MemoryRouter(), clock, config, leads)  # type: ignore[arg-type]
+    return reconciler, watch, cluster, clock
+
+
+async def one_pass(reconciler: Reconciler, watch: Watch, cluster: MemoryCluster, clock: Clock) -> None:
+    """What pollers and worker do in one interval; at rest the other version is asked for."""
+    clock.time += EVERY
+    for target in watch.focus.targets:
+        await watch._probe(target)
+    if watch.focus.request is not None:
+        await watch._evaluate(watch.focus.request)
+    await reconciler.run(watch)
+    status = cluster.obj.get("status", {})
+    if status.get("phase") == "Serving":
+        cluster.obj["spec"]["model"]["version"] = "2" if status["stable"] == "1" else "1"
+        cluster.obj["metadata"]["generation"] += 1

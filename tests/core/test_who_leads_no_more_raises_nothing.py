@@ -1,0 +1,37 @@
+"""A process that lost its Lease between its record and its raise writes no route, and remembers that one is due."""
+
+from __future__ import annotations
+
+from tests.core.in_memory import made, one_pass
+
+
+async def test_a_lease_lost_between_the_record_and_the_raise_leaves_the_route_alone():
+    leading = True
+    reconciler, watch, cluster, clock = made(lambda: leading)
+    while cluster.obj.get("status", {}).get("phase") != "Stepping":
+        before = reconciler.router.writes
+        await one_pass(reconciler, watch, cluster, clock)
+    assert reconciler.router.writes == before + 1
+    while cluster.obj["status"]["step"]["index"] == 0:
+        route, leading = reconciler.router.route, True
+        original = cluster.write_status
+
+        async def deposed(obj, status, write=original):
+            nonlocal leading
+            leading = False
+            return await write(obj, status)
+
+        cluster.write_status = deposed
+        clock.time += 15
+        for target in watch.focus.targets:
+            await watch._probe(target)
+        await watch._evaluate(watch.focus.request)
+        again = await reconciler.run(watch)
+        cluster.write_status = original
+    assert cluster.obj["status"]["step"]["weight"] == 25, "the raise was recorded"
+    assert reconciler.router.route == route, "and the route was left alone"
+    assert watch.route_due
+    assert again == 1.0
+    leading = True
+    await one_pass(reconciler, watch, cluster, clock)
+    assert reconciler.router.route.weight_of("2") in (5, 25)

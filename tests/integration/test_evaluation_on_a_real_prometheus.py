@@ -192,7 +192,7 @@ async def test_prometheus_down_is_blind_and_back_is_current(exporter, prometheus
     found = await watch(judge, request, lambda e: isinstance(e, Blind))
     assert found[-1].reason == "PrometheusUnreachable"
     prometheus.start()
-    found = await watch(judge, request, lambda e: isinstance(e, Evaluation) and e.requests >= 99)
+    found = await watch(judge, request, lambda e: isinstance(e, Evaluation) and e.requests >= 99, seconds=100)
     assert found[-1].halt is None
 
 

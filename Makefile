@@ -43,7 +43,7 @@ unit: $(VENV) ## the tests that need no component, in seconds
 	$(BIN)/pytest -q -n 2 --hypothesis-profile=quick -m 'not lab and not slow' $(UNIT)
 
 test: $(VENV) lab lint ## everything, on real components
-	$(BIN)/pytest -q -n 4 --maxschedchunk=1
+	$(BIN)/pytest -q -n 5 --maxschedchunk=1
 
 crds: $(VENV) ## generate crds/ and the chart's copy from the models
 	$(BIN)/python -m modelrollout.api.crd > crds/modelrollout.yaml

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.core.test_memory_stays_flat import MemoryCluster, MemoryRouter, made, one_pass
+from tests.core.in_memory import MemoryCluster, MemoryRouter, made, one_pass
 
 from modelrollout.core.facts import Event, RoutePlan, RouteSeen
 from modelrollout.ports import Conflict

@@ -87,8 +87,8 @@ class AnythingHappens(RuleBasedStateMachine):
     def check_promotion(self, before, decision):
         """Rules 4, 5: what is promoted is what was analysed, at 100 %, with evidence, or by a person's word."""
         world, after = self.world, self.world.parsed
-        if before.stable in (None, after.stable) or decision.trigger is Trigger.FAST_ROLLBACK:
-            return
+        if before.stable in (None, after.stable) or decision.trigger in (Trigger.FAST_ROLLBACK, Trigger.ADOPTED):
+            return  # ADOPTED: a status that contradicts the route is not believed (see machine.contradiction)
         assert before.phase == "Baking"
         assert after.stable == before.candidate
         assert decision.trigger is Trigger.PROMOTE or world.now - before.rollout.bake_started_at >= 60

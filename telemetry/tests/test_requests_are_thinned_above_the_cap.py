@@ -27,6 +27,7 @@ def test_everything_is_measured_below_the_cap() -> None:
     assert value_of(monitor, "model_activation_samples_total", "h") == 400
 
 
+@pytest.mark.slow
 def test_the_cap_bounds_the_long_run_rate_and_is_nearly_used() -> None:
     monitor, _ = run(offered_per_second=500, seconds=20, rows_per_second=50)
     measured = value_of(monitor, "model_activation_samples_total", "h")
@@ -54,6 +55,7 @@ def test_every_row_of_a_large_request_has_the_same_chance() -> None:
     assert seen.sum() <= 1000 * 50
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_choice_and_another_a_different_one() -> None:
     first, second, other = (
         run(offered_per_second=300, seconds=5, rows_per_second=50, seed=seed)[1] for seed in (7, 7, 8)
@@ -62,6 +64,7 @@ def test_the_same_seed_makes_the_same_choice_and_another_a_different_one() -> No
     assert first != other
 
 
+@pytest.mark.slow
 def test_thinning_does_not_fall_in_step_with_periodic_traffic() -> None:
     """Every tenth request is of one kind; a plain token bucket at a tenth of the rate would see all or none."""
     _, measured = run(offered_per_second=500, seconds=30, rows_per_second=50, seed=3)

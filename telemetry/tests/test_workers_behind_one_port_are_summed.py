@@ -16,6 +16,7 @@ from series_reading import value_of
 from activation_health import Monitor
 from activation_health.workers import SharedTotals
 
+pytestmark = pytest.mark.slow
 SAMPLES = "model_activation_samples_total"
 
 WORKER = """

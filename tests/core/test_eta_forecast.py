@@ -11,6 +11,7 @@ from modelrollout.core.evidence import count_evidence
 from modelrollout.core.lines import ERROR_RATE, absolute
 
 
+@pytest.mark.slow
 def test_the_forecast_of_a_pass_is_within_a_factor_of_two_of_what_it_takes():
     rng = np.random.default_rng(0)
     n_c, n_s = np.full((200, 400), 38), np.full((200, 400), 712)

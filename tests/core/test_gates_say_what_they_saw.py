@@ -355,6 +355,7 @@ async def test_what_breaks_a_limit_of_its_own_in_the_bake_cannot_be_the_hours_fa
     assert (found.gates[0].verdict, found.gates[0].frozen) == ("FAIL", False)
 
 
+@pytest.mark.slow
 async def test_several_gates_leaning_bad_together_ask_for_a_rollback():
     rec = gateway(900, stable=(190, 2), candidate=(38, 1))
     spec = spec_of(ERRORS, {**ERRORS, "name": "more-errors"})

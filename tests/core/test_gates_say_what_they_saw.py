@@ -349,6 +349,23 @@ async def test_the_digest_of_the_candidates_weights_is_told_and_differing_addres
 
 
 @BOTH
+async def test_after_a_bake_in_doubt_the_limit_is_what_stable_was_beside_the_candidate_since_then(method):
+    rec = Recording(scrapes(900), "traefik").growing(s.GATEWAY_HEARTBEAT, 0)
+    alone = ((rec.times > START + 200) & (rec.times <= START + 300)) | (rec.times > START + 500)
+    worse = rec.times > START + 200
+    for code, good, bad in (("200", 98, 70), ("503", 2, 30)):
+        rec.growing(s.GATEWAY_REQUESTS, np.where(alone, 0, np.where(worse, bad, good)), code=code, service=backend("1"))
+        growth = np.where(worse, bad, good)
+        rec.growing(s.GATEWAY_REQUESTS, growth, since=START, code=code, service=backend("2"))
+    steps = ((50, START), (100, START + 200), (50, START + 300), (100, START + 500))
+    spec = spec_of({**ERRORS, "method": method})
+    found = await look(request_of(spec, steps=steps, bake_started_at=START + 500), 700, rec)
+    assert found.gates[0].verdict != "FAIL", found.gates[0].message
+    once = await look(request_of(spec, steps=steps[:2], bake_started_at=START + 200), 290, rec)
+    assert once.gates[0].verdict == "FAIL"
+
+
+@BOTH
 async def test_what_breaks_a_limit_of_its_own_in_the_bake_cannot_be_the_hours_fault(method):
     gate = {**ERRORS, "max": "5%", "method": method}
     found = await look(request_of(spec_of(gate), bake_started_at=START + 300), 600, worse_in_the_bake())

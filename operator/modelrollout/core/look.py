@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from modelrollout.core.channels import Sheet, missing_at_end
 from modelrollout.core.defaults import HISTORY
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.core.facts import Finding
+
+FULL = 100
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,16 @@ class Look:
 
     @property
     def frozen(self) -> slice:
-        """Stable's last 30 minutes before the bake: what relative limits rest on while it has no traffic."""
+        """Stable's last 30 minutes before the bake: what relative limits rest on while it has no traffic.
+
+        After a bake in doubt only what both versions served since then: the hour before it was another one.
+        """
         last = self.sheet.grid.count if self.bake is None else self.bake
         began = self.request.bake_started_at or self.request.started_at
-        return slice(min(self.position(began - HISTORY), last), last)
+        since = [
+            at for (weight, _), (then, at) in pairwise(self.request.steps) if weight == FULL > then and at <= began
+        ]
+        return slice(min(self.position(max([began - HISTORY, *since])), last), last)
 
     @property
     def restarts(self) -> Flags:

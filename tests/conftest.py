@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tests.lab.site import Site
 
 # How hard the properties are tried: `--hypothesis-profile=quick` while writing, everything otherwise.
-settings.register_profile("quick", max_examples=6, deadline=None)
-settings.register_profile("full", max_examples=60, deadline=None)
+settings.register_profile("quick", max_examples=15, deadline=None)
+settings.register_profile("full", max_examples=100, deadline=None)
 settings.load_profile("full")
 
 _numbers = itertools.count(1)

@@ -73,7 +73,7 @@ class RolloutStatus(StatusModel):
 
     started_at: Timestamp = Field(description="origin of the evaluation grid")
     attempt: int = 1
-    evidence_from: Timestamp = Field(description="later than startedAt when the gates were edited")
+    evidence_from: Timestamp = Field(description="later than startedAt when gates were edited or weights reloaded")
     gates_digest: str = ""
     digest: str = Field("", description="digest of the weights that are analysed, where telemetry names one")
     gates: list[str] = Field([], description="names of the default gates found at the start, if spec has none")

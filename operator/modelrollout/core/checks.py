@@ -8,7 +8,7 @@ from modelrollout.api.spec import Spec
 from modelrollout.core import moves, phases, reasons
 from modelrollout.core.commands import obey
 from modelrollout.core.context import Context, Move
-from modelrollout.core.facts import Event, Finding
+from modelrollout.core.facts import Command, Event, Finding
 from modelrollout.core.phases import Trigger
 from modelrollout.core.progress import make_progress
 
@@ -212,7 +212,7 @@ def _unready(ctx: Context, version: str | None) -> str:
 
 def obey_abort(ctx: Context) -> Move | None:
     """A person's abort waits for nothing; one that must be refused waits for what is urgent."""
-    found = obey(ctx) if ctx.command is not None and ctx.command.verb == "abort" else None
+    found = obey(ctx) if isinstance(ctx.asked, Command) and ctx.asked.verb == "abort" else None
     return found if found is not None and found.trigger is Trigger.ABORT else None
 
 

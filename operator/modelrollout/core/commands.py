@@ -13,8 +13,8 @@ from modelrollout.core.phases import Trigger
 
 def obey(ctx: Context) -> Move | None:
     """The effect of the command in the annotation, or its refusal; None where there is none to obey."""
-    found, last = ctx.seen.command, ctx.status.last_command
-    if found is None or (last and last.nonce == found.nonce):
+    found = ctx.asked
+    if found is None:
         return None
     if isinstance(found, MalformedCommand):
         unknown = Command("abort", found.nonce, None, None)

@@ -8,7 +8,7 @@ from modelrollout.api.spec import Spec, Step
 from modelrollout.api.status import Status
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import reasons
-from modelrollout.core.facts import Command, Evaluation, Event, Finding, Readiness, Seen
+from modelrollout.core.facts import Command, Evaluation, Event, Finding, MalformedCommand, Readiness, Seen
 from modelrollout.core.phases import Trigger, exposed
 
 FAILURES_UNTIL_LOST = 2
@@ -38,12 +38,10 @@ class Context:
         return self.status.paused or bool(self.spec and self.spec.paused)
 
     @property
-    def command(self) -> Command | None:
-        """The command to obey now; one that was obeyed before is only cleaned up."""
-        command, last = self.seen.command, self.status.last_command
-        if not isinstance(command, Command) or (last and last.nonce == command.nonce):
-            return None
-        return command
+    def asked(self) -> Command | MalformedCommand | None:
+        """What a person asks for and has no answer yet; what was answered is only cleaned up."""
+        asked, last = self.seen.command, self.status.last_command
+        return None if asked is None or (last and last.nonce == asked.nonce) else asked
 
     @property
     def candidate_readiness(self) -> Readiness | None:

@@ -89,7 +89,7 @@ class GateResult:
     eta: str | None = None
     leaning_bad: bool = False
     frozen: bool = False
-    """A FAIL in the bake that only a limit from before the bake stands behind; see progress of the bake."""
+    """A FAIL in the bake that only a limit from before the bake stands behind: a doubt, see checks.watch_bake."""
 
 
 @dataclass(frozen=True)

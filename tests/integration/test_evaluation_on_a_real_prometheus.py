@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -22,10 +21,7 @@ from modelrollout.ledger import PrometheusLedger
 from tests.core.recorded import backend, request_of, spec_of
 from tests.lab.prometheus import Prometheus
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs the prometheus binary"),
-]
+pytestmark = pytest.mark.lab
 ERRORS = {"name": "errors", "type": "ErrorRate"}
 PLAIN = {**ERRORS, "method": "Threshold", "max": "5%"}
 

@@ -21,9 +21,6 @@ class Batch(Protocol):
     @property
     def rows(self) -> int: ...
 
-    @property
-    def units(self) -> int: ...
-
     def counts(self) -> ElementCounts:
         """Element-wise counts over all rows."""
         ...
@@ -41,16 +38,9 @@ class NumpyBatch:
     """A Batch in host memory; `array` is C-contiguous, native, (rows, units) or (rows, units, positions)."""
 
     def __init__(self, array: npt.NDArray[Any]) -> None:
+        self.rows: int = array.shape[0]
         self._array = array
         self._nonzero = array != 0
-
-    @property
-    def rows(self) -> int:
-        return len(self._array)
-
-    @property
-    def units(self) -> int:
-        return int(self._array.shape[1])
 
     def counts(self) -> ElementCounts:
         return count_elements(self._array, nonzero=int(np.count_nonzero(self._nonzero)))

@@ -6,11 +6,10 @@ magnitudes in powers of two, and tells which of the rare cases (negative zero, N
 
 from __future__ import annotations
 
-import math
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,62 +20,39 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[Any]
 Counts = npt.NDArray[np.int64]
 
-# Chosen so that the lab's and ordinary networks' activations spread over several buckets; all powers of two.
-EDGES: tuple[float, ...] = tuple(2.0**e for e in (-10, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 10))
-LE_LABELS: tuple[str, ...] = (*(str(edge) for edge in EDGES), "+Inf")
-
-_CHUNK = 16384  # values per step: the scratch stays in the CPU's cache, and memory stays bounded
+_CHUNK = 32768  # values per step: the scratch stays in the CPU's cache, and memory stays bounded
+_TABLES = 2
 _local = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a float type keeps its sign and exponent."""
+    """Where a float type keeps its sign and exponent, and how many codes the two have together."""
 
     bits: npt.DTypeLike
     mantissa: int
-    bias: int
-
-    @property
-    def half(self) -> int:
-        """Number of exponent codes; codes from here on carry a minus sign."""
-        return 2 * (self.bias + 1)
+    width: int
 
 
 LAYOUTS: dict[np.dtype[Any], Layout] = {
-    np.dtype(np.float16): Layout(np.uint16, 10, 15),
-    np.dtype(np.float32): Layout(np.uint32, 23, 127),
-    np.dtype(np.float64): Layout(np.uint64, 52, 1023),
+    np.dtype(np.float16): Layout(np.uint16, 10, 64),
+    np.dtype(np.float32): Layout(np.uint32, 23, 512),
+    np.dtype(np.float64): Layout(np.uint64, 52, 4096),
 }
 
 
-@dataclass(slots=True)
-class ElementCounts:
-    """Counts over one array, still by exponent: `tally` turns their sums into the numbers people read.
+class ElementCounts(NamedTuple):
+    """Counts over one array, still by code: a Histogram turns their sums into the numbers people read.
 
-    `slots` is (2 * SLOTS,): per sign, the code of 0 and subnormals, one slot up to each edge, one beyond the last,
-    one for what is not finite. `negative_fix` is what the negative slots say too little or too much.
+    `codes` is (k * width,), k tables to be added up: how often each sign and exponent came; the upper half of a
+    table carries a minus sign. `negative_fix` is what that half says too little or too much of values below 0.
     """
 
-    slots: Counts
+    codes: Counts
+    width: int
     nonzero: int
-    nans: int
-    negative_fix: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """`buckets[i]` counts the values of a magnitude below `EDGES[i]`, the last all."""
-
-    elements: int
-    zeros: int
-    negatives: int
-    nans: int
-    infs: int
-    buckets: tuple[int, ...]
-
-
-SLOTS = len(EDGES) + 3
+    nans: int = 0
+    negative_fix: int = 0
 
 
 def count_elements(values: Floats, *, nonzero: int) -> ElementCounts:
@@ -87,64 +63,54 @@ def count_elements(values: Floats, *, nonzero: int) -> ElementCounts:
     layout = LAYOUTS[values.dtype]
     return counts_from_codes(
         _exponent_codes(values.reshape(-1).view(layout.bits), layout),
-        nonzero=nonzero,
-        count_nans=lambda: int(np.count_nonzero(np.isnan(values))),
-        count_negatives=lambda: int(np.count_nonzero(values < 0)),
+        layout.width,
+        nonzero,
+        lambda: (int(np.count_nonzero(np.isnan(values))), int(np.count_nonzero(values < 0))),
     )
 
 
 def counts_from_codes(
-    codes: Counts, *, nonzero: int, count_nans: Callable[[], int], count_negatives: Callable[[], int]
+    codes: Counts, width: int, nonzero: int, second_look: Callable[[], tuple[int, int]]
 ) -> ElementCounts:
-    """Read a histogram of sign and exponent codes; the callables settle the rare cases.
+    """Settle what codes cannot tell: -0.0 has that of negative subnormals, -Inf that of -NaN.
 
-    -0.0 shares its code with negative subnormals, and -Inf with -NaN: only a second look tells them apart.
+    `second_look` gives the numbers of NaN and of values below 0; it is called only where they are in doubt.
     """
-    slots: Counts = np.add.reduceat(codes, _slot_starts(codes.size))
-    subnormal, not_finite = slots[SLOTS], slots[-1]
-    nans = count_nans() if not_finite or slots[SLOTS - 1] else 0
-    fix = count_negatives() - int(slots[SLOTS + 1 :].sum()) if subnormal or not_finite else 0
-    return ElementCounts(slots, nonzero, nans, fix)
+    if not any(map(codes.item, _doubtful(codes.size, width))):
+        return ElementCounts(codes, width, nonzero)
+    nans, negatives = second_look()
+    signed = codes.reshape(-1, width)[:, width // 2 + 1 :].sum()
+    return ElementCounts(codes, width, nonzero, nans, negatives - int(signed))
 
 
-def tally(slots: Counts, nonzero: int, nans: int, negative_fix: int) -> Tally:
-    """The numbers behind sums of ElementCounts."""
-    positive, negative = slots[:SLOTS], slots[SLOTS:]
-    elements = int(slots.sum())
-    below = (positive + negative).cumsum()[1:-2]
-    not_finite = int(positive[-1] + negative[-1])
-    return Tally(
-        elements,
-        elements - nonzero,
-        int(negative[1:].sum()) + negative_fix,
-        nans,
-        not_finite - nans,
-        (*below.tolist(), elements),
-    )
+@lru_cache
+def _doubtful(size: int, width: int) -> tuple[int, ...]:
+    """The codes of what is not finite, of either sign, and of -0.0, in each table."""
+    half = width // 2
+    return tuple(start + code for start in range(0, size, width) for code in (half - 1, half, width - 1))
 
 
 def _exponent_codes(bits: npt.NDArray[Any], layout: Layout) -> Counts:
-    scratch, width = _scratch(), 2 * layout.half
-    codes: Counts | None = None
+    scratch, lanes = _scratch(), _lanes(layout.width)
+    codes = np.zeros(0, np.int64)
     for start in range(0, bits.size, _CHUNK):
         part = bits[start : start + _CHUNK]
-        index = np.right_shift(part, layout.mantissa, out=scratch[: part.size], casting="unsafe")
-        found = np.bincount(index, minlength=width)
-        codes = found if codes is None else codes + found
-    return np.zeros(width, np.int64) if codes is None else codes
+        index = scratch[: part.size]
+        np.right_shift(part, layout.mantissa, out=index, casting="unsafe")
+        np.bitwise_or(index, lanes[: part.size], out=index)
+        found = np.bincount(index, minlength=_TABLES * layout.width)
+        codes = found + codes if start else found
+    return codes
 
 
-def _scratch() -> npt.NDArray[np.intp]:
-    buffer: npt.NDArray[np.intp] | None = getattr(_local, "buffer", None)
+def _scratch() -> npt.NDArray[np.uint32]:
+    buffer: npt.NDArray[np.uint32] | None = getattr(_local, "buffer", None)
     if buffer is None:
-        buffer = _local.buffer = np.empty(_CHUNK, np.intp)
+        buffer = _local.buffer = np.empty(_CHUNK, np.uint32)
     return buffer
 
 
 @lru_cache(maxsize=len(LAYOUTS))
-def _slot_starts(codes: int) -> npt.NDArray[np.intp]:
-    """The first code of each slot; code c covers magnitudes from 2^(c - bias) up to the next power of two."""
-    half = codes // 2
-    bias = half // 2 - 1
-    starts = np.array([0, 1, *(math.frexp(edge)[1] - 1 + bias for edge in EDGES), half - 1], np.intp)
-    return np.concatenate([starts, starts + half])
+def _lanes(width: int) -> npt.NDArray[np.uint32]:
+    """Values take the tables in turns: counting the same code twice in a row stalls the processor."""
+    return np.resize(np.arange(_TABLES, dtype=np.uint32) * width, _CHUNK).astype(np.uint32)

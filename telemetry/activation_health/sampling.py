@@ -35,13 +35,12 @@ class RateCap:
 
     def grant(self, rows: int) -> slice | None:
         """Which of a request's rows to measure: all, an even part of them where it exceeds the cap, or None."""
-        tokens = self._refill()
-        need = rows if rows <= self._capacity else int(self._capacity)
-        if tokens < need + min(self._wait, self._capacity - need):
+        tokens, capacity = self._refill(), self._capacity
+        need = rows if rows <= capacity else int(capacity)
+        if tokens < need or (tokens < capacity and tokens < need + self._wait):
             return None
-        scarce = tokens < self._capacity
-        self._tokens = tokens = tokens - need
-        self._wait = self._random.random() * need if scarce and tokens < self._capacity / 2 else 0.0
+        left = self._tokens = tokens - need
+        self._wait = self._random.random() * need if tokens < capacity and left < capacity / 2 else 0.0
         if need == rows:
             return slice(0, rows)
         step = -(-rows // need)  # every step-th row from a random one: each row has the same chance

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from activation_health import catalog
 from activation_health.catalog import Sample
-from activation_health.exponents import LE_LABELS
+from activation_health.histogram import LE_LABELS
 from activation_health.requests import DURATION_LABELS
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def layer_groups(model: Names, layer: Layer, window: int, totals: LayerTotals) -
 
 
 def _element_group(labels: Names, totals: LayerTotals) -> Group:
-    tally = totals.tally()
+    tally = totals.tally
     return (
         Sample(catalog.OFFERED, labels, totals.offered),
         Sample(catalog.SAMPLES, labels, totals.samples),

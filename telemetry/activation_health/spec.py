@@ -54,8 +54,8 @@ class Layer:
         return "zero" if self.dormant_tau is None else f"dormant<={self.dormant_tau:g}"
 
 
-def check_form(layer: Layer, activations: npt.NDArray[Any]) -> None:
-    """Raise RefusedError unless this is a non-empty float array of rank 2 or more with a channel axis."""
+def check_form(layer: Layer, activations: npt.NDArray[Any]) -> tuple[int, ...]:
+    """The shape; raises RefusedError unless this is a non-empty float array of rank 2 or more with a channel axis."""
     if not isinstance(activations, np.ndarray) or (
         activations.dtype not in LAYOUTS and activations.dtype.newbyteorder("=") not in LAYOUTS
     ):
@@ -70,6 +70,7 @@ def check_form(layer: Layer, activations: npt.NDArray[Any]) -> None:
         )
     if not activations.size:
         raise RefusedError("empty", f"layer {layer.name!r} got an empty array of shape {activations.shape}")
+    return activations.shape
 
 
 def canonical(layer: Layer, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:

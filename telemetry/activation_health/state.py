@@ -1,7 +1,7 @@
 """What is known of one layer: running totals, read and written under the layer's own lock, in bounded memory.
 
-Per layer: at most 9 bytes per unit for the open window, some thirty integers for the totals; per thread that
-observes: 128 KiB of scratch, shared by all layers.
+Per layer of float32: at most 9 bytes per unit for the open window, 64 KiB of rows that wait and 8 KiB of
+histogram (float64: 128 and 64); per thread that observes: 128 KiB of scratch, shared by all layers.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from activation_health.batches import NumpyBatch
-from activation_health.exponents import SLOTS, Tally, tally
+from activation_health.histogram import NO_VALUES, Histogram, Tally
 from activation_health.spec import Layer, RefusedError, canonical, check_form
+from activation_health.waiting import Waiting
 from activation_health.windows import DormantWindow, Window, WindowTotals, ZeroWindow
 
 if TYPE_CHECKING:
@@ -26,25 +27,15 @@ if TYPE_CHECKING:
     from activation_health.sampling import RateCap
 
 
-def _no_slots() -> npt.NDArray[np.int64]:
-    return np.zeros(2 * SLOTS, np.int64)
-
-
 @dataclass(slots=True)
 class LayerTotals:
     """One layer's counters; `alpha` is the mean and variance of learnable slopes, where there are any."""
 
     offered: int = 0
     samples: int = 0
-    nonzero: int = 0
-    nans: int = 0
-    negative_fix: int = 0
-    slots: npt.NDArray[np.int64] = field(default_factory=_no_slots)
     windows: WindowTotals = field(default_factory=WindowTotals)
+    tally: Tally = NO_VALUES
     alpha: tuple[float, float] | None = None
-
-    def tally(self) -> Tally:
-        return tally(self.slots, self.nonzero, self.nans, self.negative_fix)
 
 
 class LayerState:
@@ -56,27 +47,27 @@ class LayerState:
         self._cap = rate_cap
         self._every = rate_cap.one_in == 1
         self._lock = threading.Lock()
-        self._window: Window | None = None
         self._units = layer.units
+        self._window = self._open_window(layer.units or 0)
+        self._waiting = Waiting()
         self._totals = LayerTotals()
+        self._histogram = Histogram()
 
     def observe(self, activations: npt.NDArray[Any]) -> None:
         """Add one request's activations; raises RefusedError when their form does not fit."""
-        check_form(self.layer, activations)
-
-        def batch(rows: slice) -> NumpyBatch:
-            return NumpyBatch(canonical(self.layer, activations[rows]))
-
-        self.observe_batch(len(activations), activations.shape[self.layer.channel_axis], batch)
+        layer, shape = self.layer, check_form(self.layer, activations)
+        with self._lock:
+            granted = self._offer(shape[0], shape[layer.channel_axis])
+            if granted is not None:
+                self._take(canonical(layer, activations[granted]))
 
     def observe_batch(self, rows: int, units: int, make: Callable[[slice], Batch]) -> None:
         """Add `rows` rows of `units` units; `make` is called only where some of them are to be measured."""
         with self._lock:
-            window = self._window_for(units)
-            self._totals.offered += rows
-            granted = self._cap.grant(rows)
+            granted = self._offer(rows, units)
             if granted is not None:
-                self._measure(make(granted), window)
+                self._measure_waiting()
+                self._measure(make(granted))
 
     def passes_over(self, rows: Sized) -> bool:
         """Whether this request is not one of the `one_in`: told before anything else is looked at."""
@@ -97,29 +88,40 @@ class LayerState:
     def totals(self) -> LayerTotals:
         """A consistent copy."""
         with self._lock:
+            self._measure_waiting()
             totals = self._totals
-            return replace(totals, slots=totals.slots.copy(), windows=replace(totals.windows))
+            return replace(totals, windows=replace(totals.windows), tally=self._histogram.tally())
 
-    def _window_for(self, units: int) -> Window:
-        if self._units is None:
-            self._units = units
+    def _offer(self, rows: int, units: int) -> slice | None:
         if units != self._units:
+            self._settle(units)
+        self._totals.offered += rows
+        return self._cap.grant(rows)
+
+    def _settle(self, units: int) -> None:
+        if self._units is not None:
             raise RefusedError("width", f"layer {self.layer.name!r} has {self._units} units, got {units}")
-        if self._window is None:
-            self._window = self._open_window(units)
-        return self._window
+        self._units, self._window = units, self._open_window(units)
 
     def _open_window(self, units: int) -> Window:
         if self.layer.dormant_tau is None:
             return ZeroWindow(self._window_size, units)
         return DormantWindow(self._window_size, units, self.layer.dormant_tau)
 
-    def _measure(self, batch: Batch, window: Window) -> None:
-        counts = batch.counts()
+    def _take(self, rows: npt.NDArray[Any]) -> None:
+        if self._waiting.take(rows):
+            return
+        self._measure_waiting()
+        if not self._waiting.take_first(rows):
+            self._measure(NumpyBatch(rows))
+
+    def _measure_waiting(self) -> None:
+        rows = self._waiting.release()
+        if rows is not None:
+            self._measure(NumpyBatch(rows))
+
+    def _measure(self, batch: Batch) -> None:
         totals = self._totals
-        window.push(batch, totals.windows)
+        self._histogram.add(batch.counts())
+        self._window.push(batch, totals.windows)
         totals.samples += batch.rows
-        totals.nonzero += counts.nonzero
-        totals.nans += counts.nans
-        totals.negative_fix += counts.negative_fix
-        totals.slots += counts.slots

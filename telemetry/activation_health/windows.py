@@ -43,9 +43,10 @@ class Window(ABC):
 
     def push(self, batch: Batch, totals: WindowTotals) -> None:
         """Add a batch's rows, in order; completed windows go to `totals`."""
-        start = 0
-        while start < batch.rows:
-            stop = min(batch.rows, start + self.size - self.filled)
+        start, rows = 0, batch.rows
+        while start < rows:
+            stop = start + self.size - self.filled
+            stop = min(stop, rows)
             self._add(batch, start, stop)
             self.filled += stop - start
             start = stop

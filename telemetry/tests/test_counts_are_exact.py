@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from activation_health.batches import NumpyBatch
-from activation_health.exponents import EDGES, tally
+from activation_health.histogram import EDGES, Histogram
 
 TYPES = (np.float16, np.float32, np.float64)
 
@@ -30,8 +30,9 @@ def brute_force(values: np.ndarray) -> tuple:
 
 
 def counted(values: np.ndarray) -> tuple:
-    counts = NumpyBatch(np.ascontiguousarray(values)).counts()
-    found = tally(counts.slots, counts.nonzero, counts.nans, counts.negative_fix)
+    histogram = Histogram()
+    histogram.add(NumpyBatch(np.ascontiguousarray(values)).counts())
+    found = histogram.tally()
     return found.elements, found.zeros, found.negatives, found.nans, found.infs, list(found.buckets)
 
 

@@ -79,7 +79,7 @@ def pass_cost() -> tuple[str, str, str, str]:
     network.forward()
     array = network.hidden[1]
     ratio = paired(lambda: network.monitor.observe("hidden_2", array), lambda: np.count_nonzero(array), 40)
-    limit = "bincount over the exponent codes, about 2 ns a value: over half of the pass"
+    limit = "bincount over the exponent codes, over 1 ns a value: half of the pass"
     return "one pass, (8, 4096) float32, in np.count_nonzero", interval(ratio), "6", limit
 
 
@@ -88,9 +88,7 @@ def sampled_cost(width: int, one_in: int, aim: str, times: int) -> tuple[str, st
     network.forward()
     # A block holds whole rounds of the sampling, or its share would swing with their number.
     share = paired(network.observe, network.forward, times) * 100
-    limit = (
-        "some twenty calls of a microsecond or two each" if width <= 512 else "the pass above; the product grows faster"
-    )
+    limit = "Python's own calls; rows of four requests share a pass" if width <= 512 else "the pass above"
     return f"2 x {width}, 1 in {one_in}, % of the forward pass", interval(share), aim, limit
 
 

@@ -29,9 +29,9 @@ class TorchBatch:
         codes = torch.bincount((bits >> mantissa) & (width - 1), minlength=width)
         return counts_from_codes(
             codes.cpu().numpy().astype(np.int64),
-            nonzero=int(torch.count_nonzero(values)),
-            count_nans=lambda: int(values.isnan().sum()),
-            count_negatives=lambda: int((values < 0).sum()),
+            width,
+            int(torch.count_nonzero(values)),
+            lambda: (int(values.isnan().sum()), int((values < 0).sum())),
         )
 
     def fired(self, start: int, stop: int) -> npt.NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +19,12 @@ from modelrollout.reconcile import Reconciler
 from modelrollout.watch import Watch
 
 EVERY = 15.0
+
+
+def copied(thing: dict[str, Any]) -> dict[str, Any]:
+    """A copy as an API server makes one; copy.deepcopy took a tenth of the whole simulation."""
+    copy: dict[str, Any] = json.loads(json.dumps(thing))
+    return copy
 
 
 @dataclass
@@ -59,10 +65,10 @@ class MemoryCluster:
     version: int = 1
 
     async def get(self, _namespace: str, _name: str) -> dict[str, Any]:
-        return copy.deepcopy(self.obj)
+        return copied(self.obj)
 
     async def write_status(self, obj: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
-        self.obj["status"] = copy.deepcopy(status)
+        self.obj["status"] = copied(status)
         return obj
 
     async def add_finalizer(self, obj: dict[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,8 @@ from tests.lab.site import Site
 STEPS = [(20, 3.0), (50, 3.0)]
 GOOD, BAD = (1, 2), 5
 RATE = 20.0
-LONGEST = 180.0
+DEADLINE, LONGEST = 150.0, 240.0
+"""What is not proven by then goes back, as a user may ask for; a rollout without an end is a broken rule."""
 LEASE = ("--lease-duration=5",)
 """A third of the default: what a kill costs is mostly the wait for the Lease, and more kills are more chaos."""
 CALM = 2.0
@@ -122,6 +123,7 @@ class Chaos:
         self.nodes = Nodes(self.story, self.api, self.prometheus)
         stage.stack.callback(self.nodes.stop)
         analysis = {"readyFor": "1s", "minimumRequests": 5, "warmup": "0s", "maxBlind": "60s"}
+        analysis |= {"deadline": f"{DEADLINE:g}s", "onInconclusive": "Rollback"}
         steps = [{"weight": weight, "hold": f"{hold:g}s"} for weight, hold in STEPS]
         client = self.story.adopt(
             analysis=analysis, steps=steps, bake="3s", rollbackWindow="0s", gates=gates("errors", "non-finite")

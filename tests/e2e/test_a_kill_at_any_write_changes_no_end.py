@@ -13,13 +13,14 @@ from modelrollout.commands import COMMAND
 from tests.e2e.conftest import Stage
 from tests.e2e.hands import answer, ask
 from tests.e2e.leaders import check_holds, kept_running
-from tests.e2e.story import Story
+from tests.e2e.story import Story, gates
 from tests.lab.faults import Fault, FaultProxy
 
 if TYPE_CHECKING:
     from tests.lab.proxy import Exchange
 
 HOLD = 3
+LEASE = "--lease-duration=4"
 APPROVED = {"steps": [{"weight": 50, "hold": f"{HOLD}s", "approval": True}], "bake": f"{HOLD}s"}
 
 
@@ -58,7 +59,7 @@ def kind_of(exchange: Exchange) -> str:
 @pytest.mark.timeout(600)  # a dozen leaders and more, each waiting for the Lease of the one before
 def test_a_kill_at_any_write_of_a_promotion_and_an_abort_changes_no_end(stage: Stage):
     proxy = stage.member.api_faults()
-    story = stage.story(1, 2, operate={"api": proxy.url, "arguments": ("--lease-duration=4",)})
+    story = stage.story(1, 2, operate={"api": proxy.url, "arguments": (LEASE,)})
     reaper = Reaper(story, proxy)
     with kept_running(story):
         story.apply(1, **APPROVED)
@@ -84,5 +85,29 @@ def test_a_kill_at_any_write_of_a_promotion_and_an_abort_changes_no_end(stage: S
     assert story.weights(2) == [0, 50, 100, 50, 100]
     check_holds(story, 2, HOLD)
     assert client is not None
+    client.stop()
+    assert client.failed == []
+
+
+@pytest.mark.timeout(500)
+def test_a_kill_at_any_write_of_a_rollback_and_a_deletion_changes_no_end(stage: Stage):
+    proxy = stage.member.api_faults()
+    story = stage.story(1, 2, 5, operate={"api": proxy.url, "arguments": (LEASE,)})
+    client = story.adopt(gates=gates("errors", "non-finite"), steps=[{"weight": 20, "hold": "30s"}])
+    assert client is not None
+    reaper = Reaper(story, proxy)
+    with kept_running(story):
+        story.version(5)
+        status = story.wait("the rollback", lambda s: s["history"][-1]["result"] == "RolledBack", 200)
+        assert [entry["result"] for entry in status["history"]] == ["Adopted", "RolledBack"], story.told()
+        story.version(2)
+        story.wait("the step", lambda _: story.weight(2) == 20, 200)
+        reaper.seen.clear()  # the writes of a deletion look like those of a rollback
+        story.delete()
+        story.wait_gone(120)
+    print(f"killed at the deletion's: {'; '.join(sorted(reaper.seen))}")
+    assert len(reaper.seen) >= 2
+    assert (story.weights(5), story.weights(2)) == ([0, 20, 0], [0, 20, 0])
+    assert story.weight(1) == 100
     client.stop()
     assert client.failed == []

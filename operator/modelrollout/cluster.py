@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.api.base import API_VERSION, GROUP, KIND, PLURAL
-from modelrollout.commands import COMMAND, command_of, command_text
+from modelrollout.commands import COMMAND, command_text
 from modelrollout.connect import Api, path_of
 from modelrollout.ports import Conflict, NotFound, Unreachable
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
     from modelrollout.core.facts import Event
 
-__all__ = ["FINALIZER", "KubernetesCluster", "command_of"]
 
 GROUP_VERSION = f"{GROUP}/{API_VERSION}"
 FINALIZER = f"{GROUP}/traffic"

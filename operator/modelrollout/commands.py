@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
 from modelrollout.api.base import ApiModel
 from modelrollout.api.spec import Version
-from modelrollout.core.facts import Command, MalformedCommand
+from modelrollout.core.facts import Command, MalformedCommand, Verb
 from modelrollout.managed_fields import manager_of
 
 COMMAND = "modelrollout.dev/command"
@@ -19,7 +19,7 @@ LONGEST = 2048
 
 
 class _Text(ApiModel):
-    verb: Literal["approve", "abort", "pause", "resume", "retry", "promote"]
+    verb: Verb
     nonce: Annotated[str, Field(pattern=r"^[-A-Za-z0-9._]+$", max_length=64)]
     version: Version | None = None
     step: Annotated[int, Field(ge=0, le=20, strict=True)] | None = None

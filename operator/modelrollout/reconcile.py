@@ -13,7 +13,7 @@ from modelrollout.api.config import OperatorConfig
 from modelrollout.api.problems import check_against, read_spec, summary
 from modelrollout.api.status import Status, dump
 from modelrollout.api.timestamps import parse_timestamp
-from modelrollout.cluster import command_of
+from modelrollout.commands import command_of
 from modelrollout.core import phases, reasons
 from modelrollout.core.facts import Event, RouteSeen, Seen
 from modelrollout.core.machine import Decision, decide

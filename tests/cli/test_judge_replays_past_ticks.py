@@ -10,8 +10,8 @@ import pytest
 
 from modelrollout.api.gates import AccuracyGate, ErrorRateGate, NonFiniteGate, VersusStable
 from modelrollout.cli import judge
-from modelrollout.cli.access import Failure
 from modelrollout.cli.judge import judge_ticks
+from modelrollout.cli.target import Failure
 from modelrollout.cli.ticks import BadTicks, read_ticks
 
 HEADER = "rollout,time,canary_bad,canary_total,stable_bad,stable_total"

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from tests.e2e.chaos_rules import Record, Rollout, breaches
-from tests.lab.client import Answer
-from tests.lab.route_recorder import Weights
+from tests.lab.noted import Answer, Weights
 
 STEPS = [(20, 3.0), (50, 3.0)]
 PATH = [(0.5, 0), (2.0, 20), (6.0, 50), (10.0, 100)]

@@ -14,7 +14,7 @@ BOUNDED_BY = {"timeout", "timeout_at", "_request_timeout"}
 SAFE = {
     ("evaluate.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
     ("evaluate.py", "gather"): "of the ledger's calls, each of which has its server's timeout",
-    ("status.py", "gather"): "of two calls of Api",
+    ("live.py", "gather"): "of two calls of Api",
     ("run.py", "acquire"): "the standby's whole work is to wait for the Lease",
     ("run.py", "wait"): "a leading operator's whole work lasts until it is told to stop",
     ("service.py", "gather"): "of tasks just cancelled",

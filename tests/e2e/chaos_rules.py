@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.lab.client import Answer
-    from tests.lab.route_recorder import Weights
+    from tests.lab.noted import Answer, Weights
 
 SETTLE = 5.0
 """Seconds in which a gateway on a busy machine acts on a changed route (it needs 2 s on an idle one)."""

@@ -18,7 +18,7 @@ from modelrollout.api.gates import Gate
 from modelrollout.api.quantities import format_duration
 from modelrollout.api.spec import Analysis, Spec
 from modelrollout.api.status import GateStatus, Status
-from modelrollout.cli.status import follow
+from modelrollout.cli.live import follow
 from modelrollout.cli.words import clean, span
 from modelrollout.connect import connect
 from modelrollout.core import lines

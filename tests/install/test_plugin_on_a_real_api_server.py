@@ -13,7 +13,7 @@ import pytest
 
 from modelrollout.api.base import GROUP, KIND, PLURAL
 from modelrollout.api.crd import crd
-from modelrollout.cli import command
+from modelrollout.cli import steer
 from modelrollout.cli.main import main
 from modelrollout.commands import COMMAND, command_of
 from tests.api.manifests import manifest
@@ -153,7 +153,7 @@ def test_a_command_prints_the_operators_answer(result: str, code: int, kube: Kub
 def test_a_command_names_version_step_author_and_why_and_waits_for_its_answer(
     kube: Kube, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(command, "_ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr(steer, "_ANSWER_WITHIN", 0.5)
     assert main(["approve", "digits", "-n", "vision", "--why", "checked"]) == 1
     assert "the operator has not answered" in capsys.readouterr().err
     obj = kube.get(API, KIND, "vision", "digits")
@@ -168,7 +168,7 @@ def test_a_command_names_version_step_author_and_why_and_waits_for_its_answer(
 def test_a_second_command_does_not_overwrite_one_that_still_waits(
     kube: Kube, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(command, "_ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr(steer, "_ANSWER_WITHIN", 0.5)
     main(["pause", "digits", "-n", "vision"])
     assert main(["resume", "digits", "-n", "vision"]) == 1
     assert "another command still waits" in capsys.readouterr().err

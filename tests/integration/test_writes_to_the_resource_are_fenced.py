@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from modelrollout.api.spec import Spec
-from modelrollout.cluster import FINALIZER, KubernetesCluster, command_of
-from modelrollout.commands import COMMAND, command_text, write_command
+from modelrollout.cluster import FINALIZER, KubernetesCluster
+from modelrollout.commands import COMMAND, command_of, command_text, write_command
 from modelrollout.connect import path_of
 from modelrollout.core.facts import Command, Event
 from modelrollout.ports import Conflict

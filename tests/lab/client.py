@@ -6,12 +6,12 @@ import asyncio
 import json
 import time
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
 from tests.lab.models.data import holdout
+from tests.lab.noted import Answer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 
 #: Seconds after which a client ends by itself, should nobody stop it and unless it is told otherwise.
 LIMIT = 900.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """`at`: time.time() of sending; `status` 0 with `failure` ("connection" or "timeout") where none came."""
-
-    at: float
-    seconds: float
-    status: int
-    version: str
-    failure: str = ""
 
 
 def bodies(batch: int, *, labels: bool = True) -> list[bytes]:

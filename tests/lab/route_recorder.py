@@ -7,27 +7,18 @@ import contextlib
 import json
 import ssl
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
 from tests.lab.custom_resources import GROUP
+from tests.lab.noted import Weights
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from tests.lab.background import Background
     from tests.lab.site import Site
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """`at`: time.time() of the event; `weights`: backend name to weight of the first rule; {} when deleted."""
-
-    at: float
-    weights: dict[str, int]
-    generation: int
 
 
 class RouteRecorder:

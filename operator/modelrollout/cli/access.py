@@ -11,6 +11,7 @@ import yaml
 from kubernetes.aio import config
 
 from modelrollout.api.base import API_VERSION, GROUP, PLURAL
+from modelrollout.cli.target import Failure
 from modelrollout.connect import Api, connect, path_of
 from modelrollout.core.facts import RouteSeen
 from modelrollout.ports import Conflict, Unreachable
@@ -18,18 +19,6 @@ from modelrollout.routers.httproute import GROUP_VERSION
 from modelrollout.routers.reading import read
 
 RESOURCE = f"{GROUP}/{API_VERSION}"
-
-
-class Failure(Exception):  # noqa: N818 - the end of a command, told in its sentence
-    """A sentence that says what is wrong and what to do."""
-
-
-def add_target(parser: argparse.ArgumentParser) -> None:
-    """The arguments that name one resource, as kubectl spells them."""
-    parser.add_argument("name", metavar="NAME", help="the ModelRollout")
-    parser.add_argument("-n", "--namespace", help="default: the kubeconfig context's")
-    parser.add_argument("--context", help="the kubeconfig context to use")
-    parser.add_argument("--kubeconfig", help="default: $KUBECONFIG, else ~/.kube/config")
 
 
 async def open_api(args: argparse.Namespace) -> Api:

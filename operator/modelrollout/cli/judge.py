@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from modelrollout.api.gates import AccuracyGate, ErrorRateGate, Gate, NonFiniteGate
 from modelrollout.api.problems import problems_of
 from modelrollout.api.quantities import parse_share
-from modelrollout.cli.access import Failure
+from modelrollout.cli.target import Failure
 from modelrollout.cli.ticks import BadTicks, Series, read_ticks
 from modelrollout.cli.yamldoc import Unreadable, documents
 from modelrollout.core import sentences as say

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
 from modelrollout.cli import command, judge, lint, status
-from modelrollout.cli.access import Failure
+from modelrollout.cli.target import Failure
 
 _COMMANDS = (status, command, lint, judge)
 _INTERRUPTED = 130
@@ -27,6 +28,7 @@ examples:
 """
 
 
+@functools.cache
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(

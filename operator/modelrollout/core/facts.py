@@ -127,11 +127,14 @@ class Blind:
     since: float
 
 
+Verb = Literal["approve", "abort", "pause", "resume", "retry", "promote"]
+
+
 @dataclass(frozen=True)
 class Command:
     """One request of a person, as found in the annotation."""
 
-    verb: Literal["approve", "abort", "pause", "resume", "retry", "promote"]
+    verb: Verb
     nonce: str
     version: str | None
     step: int | None

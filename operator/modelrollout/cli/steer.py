@@ -1,0 +1,81 @@
+"""A person's command: one annotation that names what it is about, and the operator's answer to it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+import time
+import uuid
+from typing import Any
+
+from modelrollout.api.status import LastCommand, Status
+from modelrollout.cli import access
+from modelrollout.cli.render import status_of
+from modelrollout.cli.target import Failure
+from modelrollout.cli.words import clean
+from modelrollout.commands import COMMAND, write_command
+from modelrollout.connect import MERGE_PATCH, Api
+from modelrollout.core.facts import Command, Verb
+from modelrollout.ports import Conflict, Unreachable
+
+_MANAGER = "kubectl-modelrollout"
+_ANSWER_WITHIN = 10.0
+_PERIOD = 0.3
+
+
+def steer(args: argparse.Namespace) -> int:
+    """Send `args.verb` and print the answer; 0 when applied, 1 when refused. Failure where there is none."""
+    return asyncio.run(_send(args))
+
+
+async def _send(args: argparse.Namespace) -> int:
+    namespace = access.namespace_of(args)
+    async with await access.open_api(args) as api:
+        obj = await access.get_resource(api, namespace, args.name)
+        status = status_of(obj)
+        if status is None:
+            raise Failure("the status cannot be read by this version of the plugin; update it")
+        command = build(args.verb, status, by=getpass.getuser(), why=args.why)
+        await _annotate(api, namespace, obj, command)
+        answer = await _answer(api, namespace, args.name, command.nonce)
+    if answer is None:
+        raise Failure(
+            f"{args.verb} is written, but the operator has not answered within {_ANSWER_WITHIN:.0f} s; "
+            "is it running? It acts on the command as soon as it is."
+        )
+    print(clean(f"{args.verb} {args.name}: {answer.result}"))  # noqa: T201 - the command's output
+    return 0 if answer.result.startswith("applied") else 1
+
+
+def build(verb: Verb, status: Status, *, by: str, why: str) -> Command:
+    """The command about what `status` shows now."""
+    version = status.candidate or (status.rejected.version if status.rejected else None)
+    step = status.step.index if status.step and verb in ("approve", "promote") else None
+    return Command(verb, uuid.uuid4().hex[:16], version, step, by=by[:256], why=why[:1024])
+
+
+async def _annotate(api: Api, namespace: str, obj: dict[str, Any], command: Command) -> None:
+    meta = obj["metadata"]
+    waiting = (meta.get("annotations") or {}).get(COMMAND)
+    if waiting:
+        raise Failure(f"another command still waits for the operator: {clean(waiting)}; try again in a moment")
+    note = {"annotations": {COMMAND: write_command(command)}, "resourceVersion": meta["resourceVersion"]}
+    path = access.resource_path(namespace, meta["name"])
+    query = {"fieldManager": _MANAGER}
+    try:
+        await api.request("PATCH", path, query=query, body={"metadata": note}, content_type=MERGE_PATCH)
+    except Conflict as error:
+        raise Failure("the rollout has just moved on: look at its status, then decide again") from error
+    except Unreachable as error:
+        raise Failure(f"{error}; a command needs the right to patch ModelRollouts") from error
+
+
+async def _answer(api: Api, namespace: str, name: str, nonce: str) -> LastCommand | None:
+    end = time.monotonic() + _ANSWER_WITHIN
+    while time.monotonic() < end:
+        status = status_of(await access.get_resource(api, namespace, name))
+        if status and status.last_command and status.last_command.nonce == nonce:
+            return status.last_command
+        await asyncio.sleep(_PERIOD)
+    return None

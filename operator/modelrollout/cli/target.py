@@ -1,0 +1,17 @@
+"""How a command names a resource and how it fails; imports nothing that takes time: `lint` needs no API client."""
+
+from __future__ import annotations
+
+import argparse
+
+
+class Failure(Exception):  # noqa: N818 - the end of a command, told in its sentence
+    """A sentence that says what is wrong and what to do."""
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name one resource, as kubectl spells them."""
+    parser.add_argument("name", metavar="NAME", help="the ModelRollout")
+    parser.add_argument("-n", "--namespace", help="default: the kubeconfig context's")
+    parser.add_argument("--context", help="the kubeconfig context to use")
+    parser.add_argument("--kubeconfig", help="default: $KUBECONFIG, else ~/.kube/config")

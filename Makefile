@@ -43,8 +43,8 @@ unit: $(VENV) ## the tests that need no component, in seconds
 	$(BIN)/pytest -q -n 2 --hypothesis-profile=quick -m 'not lab and not slow' $(UNIT)
 
 test: $(VENV) lab lint ## everything, on real components
-	$(BIN)/pytest -q -n 4 --maxschedchunk=1 || { \
-		echo "[test] what failed beside three other stories is told once more, alone; failing twice is failing"; \
+	$(BIN)/pytest -q -n 5 --maxschedchunk=1 || { \
+		echo "[test] what failed beside four other stories is told once more, alone; failing twice is failing"; \
 		$(BIN)/pytest -q --last-failed --last-failed-no-failures none; }
 
 crds: $(VENV) ## generate crds/ and the chart's copy from the models

@@ -41,7 +41,9 @@ def test_the_audit_finds_a_wait_without_a_timeout(tmp_path: Path):
 def unbounded(path: Path) -> list[tuple[str, int]]:
     """(what is called, line) of every awaited leaf that no `timeout` surrounds and none is passed to."""
     seen: list[tuple[str, int]] = []
-    _visit(ast.parse(path.read_text()), bounded=False, seen=seen)
+    text = path.read_text()
+    if "await" in text:
+        _visit(ast.parse(text), bounded=False, seen=seen)
     return seen
 
 

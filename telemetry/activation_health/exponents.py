@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[Any]
 Counts = npt.NDArray[np.int64]
 
-_CHUNK = 32768  # values per step: the scratch stays in the CPU's cache, and memory stays bounded
+_CHUNK = 32768  # values per step: memory stays bounded, and in the processor's cache
 _TABLES = 2
 _local = threading.local()
 

@@ -87,7 +87,7 @@ class Monitor:
         if len(self._layers) >= MAX_LAYERS:
             raise ValueError(f"layer {spec.name!r} is one too many: watch at most {MAX_LAYERS} layers")
         cap = RateCap(self._rows_per_second, self._one_in, self._seed, self._clock)
-        state = LayerState(spec, self._window, cap)
+        state = LayerState(spec, self._window, cap, self._refuse_error)
         self._layers = {**self._layers, spec.name: state}  # a new dict: collect() may be reading the old
 
     def observe(self, layer: str, activations: npt.NDArray[Any]) -> None:

@@ -1,7 +1,8 @@
 """What is known of one layer: running totals, read and written under the layer's own lock, in bounded memory.
 
 Per layer of float32: at most 9 bytes per unit for the open window, 64 KiB of rows that wait and 8 KiB of
-histogram (float64: 128 and 64); per thread that observes: 128 KiB of scratch, shared by all layers.
+histogram (float64: 128 and 64). Per thread that observes 128 KiB of scratch, shared by all layers, and 256 KiB more
+while a pass runs; per float type 128 KiB.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ class LayerTotals:
 
 
 class LayerState:
-    """Running totals of one layer. Thread-safe."""
+    """Running totals of one layer. Thread-safe. `refused` is told of a pass over rows that waited and went wrong."""
 
-    def __init__(self, layer: Layer, window: int, rate_cap: RateCap) -> None:
+    def __init__(self, layer: Layer, window: int, rate_cap: RateCap, refused: Callable[[str, Exception], None]) -> None:
         self.layer = layer
+        self._refused = refused
         self._window_size = window
         self._cap = rate_cap
         self._every = rate_cap.one_in == 1
@@ -116,12 +118,19 @@ class LayerState:
             self._measure(NumpyBatch(rows))
 
     def _measure_waiting(self) -> None:
+        """Never raises: neither the next request nor a reader has to do with what waited."""
         rows = self._waiting.release()
-        if rows is not None:
+        if rows is None:
+            return
+        try:
             self._measure(NumpyBatch(rows))
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is counted
+            self._refused(self.layer.name, error)
 
     def _measure(self, batch: Batch) -> None:
         totals = self._totals
-        self._histogram.add(batch.counts())
-        self._window.push(batch, totals.windows)
+        with np.errstate(all="ignore"):  # NaN and overflow are what is counted; a host may have made them errors
+            counts = batch.counts()
+            self._window.push(batch, totals.windows)
+        self._histogram.add(counts)
         totals.samples += batch.rows

@@ -41,9 +41,9 @@ class Waiting:
 
     def take_first(self, rows: Rows) -> bool:
         """As `take` where none wait, of any type and shape; False where waiting gains nothing."""
-        if self.take(rows):
-            return True
         if 2 * rows.size > LIMIT:
             return False
+        if self.take(rows):
+            return True
         self._buffer = np.empty((LIMIT // (rows.size // len(rows)), *rows.shape[1:]), rows.dtype)
         return self.take(rows)

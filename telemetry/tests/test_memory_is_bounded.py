@@ -18,7 +18,8 @@ WAITING = 16384 * 4  # float32
 def kept_by(layer: Layer, requests: int, units: int = UNITS) -> int:
     rows = np.ones((2, units), np.float32)
     monitor = Monitor("m", "1", [layer], rows_per_second=1e12)
-    monitor.observe("h", rows[:, :1] if layer.units == 1 else rows[:1, :])  # the thread's scratch exists now
+    monitor.observe("h", rows[:, :1] if layer.units == 1 else rows[:1, :])
+    list(monitor.collect())  # the thread's scratch exists now, and the table's of the float type
     monitor = None
     tracemalloc.start()
     monitor = Monitor("m", "1", [layer], rows_per_second=1e12)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from series_reading import value_of
 
-from activation_health import Monitor
+from activation_health import Layer, Monitor
 from activation_health.waiting import LIMIT
 
 UNITS = 7
@@ -48,7 +50,7 @@ def test_any_mix_of_requests_equals_brute_force(seed, requests) -> None:
     assert (read(monitor, "zero_elements_total"), read(monitor, "elements_total")) == (zeros, elements)
 
 
-@pytest.mark.parametrize("rows", [1, LIMIT - 1, LIMIT, LIMIT + 1, 3 * LIMIT])
+@pytest.mark.parametrize("rows", [1, LIMIT // 2, LIMIT // 2 + 1, LIMIT, LIMIT + 1, 3 * LIMIT])
 def test_no_row_is_lost_around_the_bound(rows: int) -> None:
     monitor = Monitor("m", "1", ["h"], window=10, rows_per_second=1e12)
     for _ in range(3):
@@ -56,3 +58,32 @@ def test_no_row_is_lost_around_the_bound(rows: int) -> None:
     monitor.observe("h", np.full((1, 1), np.nan, np.float32))
     assert read(monitor, "samples_total") == 3 * rows + 1
     assert value_of(monitor, "model_activation_nonfinite_elements_total", "h", "nan") == 1
+
+
+SIGNALLING = np.array([0x7F800001], np.uint32).view(np.float32)[0]
+
+
+@pytest.mark.parametrize("tau", [None, 0.025])
+@pytest.mark.parametrize("value", [SIGNALLING, np.float32(3.4e38), np.float64(1.7e308)])
+def test_a_host_that_turns_warnings_into_errors_loses_nothing(value: np.floating, tau: float | None) -> None:
+    monitor = Monitor("m", "1", [Layer("h", dormant_tau=tau)], window=5, rows_per_second=1e12)
+    rows = np.full((2, 4), value)
+    with warnings.catch_warnings(), np.errstate(all="raise"):
+        warnings.simplefilter("error")
+        for _ in range(5):
+            monitor.observe("h", np.ones((2, 4), np.float32))
+            monitor.observe("h", rows)
+        assert read(monitor, "samples_total") == 20
+    assert value_of(monitor, "model_activation_windows_total", "h") == 4
+
+
+def test_a_pass_that_goes_wrong_costs_nobody_else_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor = Monitor("m", "1", ["h"], window=5, rows_per_second=1e12)
+    monitor.observe("h", np.ones((2, 4), np.float32))
+    with monkeypatch.context() as broken:
+        broken.setattr("activation_health.batches.count_elements", None)
+        assert read(monitor, "samples_total") == 0
+    monitor.observe("h", np.ones((3, 4), np.float32))
+    assert read(monitor, "samples_total") == 3
+    assert read(monitor, "elements_total") == 12
+    assert value_of(monitor, "model_activation_dropped_observations_total", "internal") == 1

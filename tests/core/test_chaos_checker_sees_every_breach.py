@@ -37,6 +37,8 @@ def test_a_rollout_as_it_should_be_breaks_no_rule():
     assert breaches(record(answers=[answer(1.0), answer(3.0, "2")])) == []
     assert breaches(record(ROLLED_BACK, good=False, result="RolledBack")) == []
     assert breaches(record(ROLLED_BACK, result="Aborted", aborted_at=4.0)) == []
+    late = record(ROLLED_BACK, result="RolledBack", reason="DeadlineExceeded")
+    assert breaches(replace(late, unready=[(3.0, 4.0)])) == []
     again = [*ROLLED_BACK, (7.0, 20), (10.5, 50), (14.0, 100)]
     assert breaches(record(again)) == []
 
@@ -50,6 +52,7 @@ def test_a_rollout_as_it_should_be_breaks_no_rule():
         (record(good=False), "a bad version was promoted"),
         (record(PATH[:3]), "promoted, and the route gives it 50 %"),
         (record(ROLLED_BACK, result="RolledBack"), "a good version was rolled back"),
+        (record(ROLLED_BACK, good=False, result="RolledBack", reason="DeadlineExceeded"), "nothing was proven"),
         (record(PATH[:2], good=False, result="RolledBack"), "still gives it 20 %"),
         (record(ROLLED_BACK, result=""), "no end after 14 s"),
         (record(ROLLED_BACK, result="Aborted"), "nobody asked"),

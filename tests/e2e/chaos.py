@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modelrollout.core import reasons
 from tests.e2e.chaos_rules import Record, Rollout, breaches
 from tests.e2e.conftest import Stage
 from tests.e2e.hands import ask
@@ -33,7 +34,7 @@ STEPS = [(20, 3.0), (50, 3.0)]
 GOOD, BAD = (1, 2), 5
 RATE = 20.0
 DEADLINE, LONGEST = 150.0, 240.0
-"""What is not proven by then goes back, as a user may ask for; a rollout without an end is a broken rule."""
+"""What is not proven by then goes back, as a user may ask for: rightly only where our own hand killed its server."""
 LEASE = ("--lease-duration=5",)
 """A third of the default: what a kill costs is mostly the wait for the Lease, and more kills are more chaos."""
 CALM = 2.0
@@ -67,6 +68,13 @@ class Count:
     faults: int = 0
     ends: dict[str, int] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+
+    def add(self, rollout: Rollout) -> None:
+        """One more rollout, by how it ended."""
+        late = " at its deadline" if rollout.reason == reasons.DEADLINE else ""
+        end = f"{rollout.result or 'without an end'}{late}"
+        self.rollouts += 1
+        self.ends[end] = self.ends.get(end, 0) + 1
 
     def __str__(self) -> str:
         ends = ", ".join(f"{count} {name}" for name, count in sorted(self.ends.items()))
@@ -136,10 +144,7 @@ class Chaos:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             record = self.rollout()
-            self.count.rollouts += 1
-            self.count.ends[record.rollout.result or "none"] = (
-                self.count.ends.get(record.rollout.result or "none", 0) + 1
-            )
+            self.count.add(record.rollout)
             found = breaches(record)
             self.count.wrong += found
             told = "; ".join(found) or "all rules kept"
@@ -162,12 +167,12 @@ class Chaos:
         self.story.change({"spec": {"model": {"version": str(candidate)}, "attempt": self.attempt}})
         aborting = self.random.random() < 0.15
         aborted, down = self._abort(candidate) if aborting else (None, self._trouble(candidate, before))
-        result = self._end(candidate, before)
+        result, reason = self._end(before)
         self.api.clear()
         self.prometheus.clear()
         ended = time.time()
         self._settle(candidate)
-        made = Rollout(stable, candidate, good, began, ended, result, STEPS, aborted)
+        made = Rollout(stable, candidate, good, began, ended, result, STEPS, aborted, reason=reason)
         route = [each for each in list(self.story.record.seen) if each.at >= began - 60]
         return Record(made, route, self.client.answers[answers:], self.story.seen[seen:], unready=down)
 
@@ -176,13 +181,15 @@ class Chaos:
         last = (status.get("history") or [None])[-1]
         return status.get("candidate") is None and last != before
 
-    def _end(self, candidate: int, before: dict[str, Any] | None) -> str:
+    def _end(self, before: dict[str, Any] | None) -> tuple[str, str]:
+        """(result, reason), empty where there is no end."""
         end = time.monotonic() + LONGEST
         while not self._over(before):
             if time.monotonic() > end:
-                return ""
+                return "", ""
             time.sleep(0.1)
-        return str(self.story.status()["history"][-1]["result"])
+        last = self.story.status()["history"][-1]
+        return str(last["result"]), str(last["reason"])
 
     def _settle(self, candidate: int) -> None:
         end = time.monotonic() + 15

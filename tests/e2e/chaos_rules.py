@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from modelrollout.core import reasons
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,10 +32,12 @@ class Rollout:
     began: float
     end: float
     result: str
+    """Empty where there was no end."""
     steps: Sequence[tuple[int, float]]
     """(weight, hold in seconds)."""
     aborted_at: float | None = None
-    hand_lowered: bool = False
+    reason: str = ""
+    """Why it ended, as status says."""
 
 
 @dataclass
@@ -65,6 +69,7 @@ def breaches(record: Record) -> list[str]:
         _one_after_the_other,
         _no_short_hold,
         _end,
+        _turned_down,
         _answers,
         _totals,
         _abort,
@@ -107,20 +112,28 @@ def _no_short_hold(record: Record) -> list[str]:
 
 
 def _end(record: Record) -> list[str]:
-    """Rules 3 to 5: a bad version never serves, a good one is never turned down by its gates."""
+    """Rules 3 and 5: a bad version never serves, and the route ends where status says."""
     rollout, weights = record.rollout, record.weights()
     last = weights[-1][1] if weights else 0
     if rollout.result == "Promoted":
         if not rollout.good:
             return [f"a bad version was promoted after {rollout.end - rollout.began:.0f} s"]
         return [] if last == 100 else [f"promoted, and the route gives it {last} %"]
-    if rollout.result == "RolledBack" and rollout.good and not record.unready:
-        return ["a good version was rolled back"]
     if rollout.result == "":
         return [f"no end after {rollout.end - rollout.began:.0f} s"]
     if rollout.result == "Aborted" and rollout.aborted_at is None:
         return ["aborted though nobody asked"]
     return [] if last == 0 else [f"{rollout.result}, and the route still gives it {last} %"]
+
+
+def _turned_down(record: Record) -> list[str]:
+    """Rule 6: gates turn down bad versions, and do find them; only a server killed by our hand excuses either."""
+    rollout = record.rollout
+    if rollout.result != "RolledBack" or record.unready:
+        return []
+    if rollout.reason == reasons.DEADLINE:
+        return ["the deadline came with every server up: nothing was proven either way"]
+    return ["a good version was rolled back"] if rollout.good else []
 
 
 def _answers(record: Record) -> list[str]:

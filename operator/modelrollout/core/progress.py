@@ -67,17 +67,19 @@ def _step(ctx: Context, spec: Spec) -> Move:
     blocked = held(ctx)
     if blocked:
         return moves.hold(ctx, blocked)
-    late = _late(ctx, spec)
-    if late:
-        return _inconclusive(ctx, spec, late)
     missing = _first_missing(ctx, spec, ctx.current, _STEP if ctx.next_step else _LAST)
+    if _is_late(ctx, spec):
+        return _inconclusive(ctx, spec, missing)
     return moves.hold(ctx, missing) if missing else _step_done(ctx, spec)
 
 
-def _inconclusive(ctx: Context, spec: Spec, late: Finding) -> Move:
+def _inconclusive(ctx: Context, spec: Spec, missing: Finding | None) -> Move:
+    late = f"not proven within {spec.analysis.deadline:.0f} s"
+    why = f" ({missing.message})" if missing else ""
     if spec.analysis.on_inconclusive == "Rollback":
-        return moves.roll_back(ctx, Trigger.BREACH, late)
-    return moves.change(ctx, Trigger.DEADLINE, late, warning=True)
+        return moves.roll_back(ctx, Trigger.BREACH, Finding(reasons.DEADLINE, late + why))
+    asked = Finding(reasons.DEADLINE, f"{late}: resume, promote or abort it{why}")
+    return moves.change(ctx, Trigger.DEADLINE, asked, warning=True)
 
 
 def _step_done(ctx: Context, spec: Spec) -> Move:
@@ -163,16 +165,13 @@ def _proven(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
     return None
 
 
-def _late(ctx: Context, spec: Spec) -> Finding | None:
+def _is_late(ctx: Context, spec: Spec) -> bool:
     rollout = ctx.status.rollout
     assert rollout is not None
     counted = ctx.now - rollout.started_at - rollout.clock_stopped_for
     if rollout.clock_stopped_at is not None:
         counted -= ctx.now - rollout.clock_stopped_at
-    if counted <= spec.analysis.deadline:
-        return None
-    text = f"not proven within {spec.analysis.deadline:.0f} s: resume, promote or abort it"
-    return Finding(reasons.DEADLINE, text)
+    return counted > spec.analysis.deadline
 
 
 def _why(ctx: Context) -> str:

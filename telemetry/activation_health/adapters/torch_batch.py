@@ -19,7 +19,7 @@ class TorchBatch:
     def __init__(self, tensor: torch.Tensor, axis: int) -> None:
         wide = tensor if tensor.dtype == torch.float64 else tensor.float()
         self._values = wide.movedim(axis, 1).flatten(2) if wide.dim() > 2 else wide.unsqueeze(2)  # noqa: PLR2004
-        self.rows, self.units = int(self._values.shape[0]), int(self._values.shape[1])
+        self.rows = int(self._values.shape[0])
 
     def counts(self) -> ElementCounts:
         values = self._values

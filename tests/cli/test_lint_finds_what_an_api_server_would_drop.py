@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib.util
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -170,3 +172,16 @@ def test_help_teaches_every_command_with_an_example(capsys: pytest.CaptureFixtur
         with pytest.raises(SystemExit):
             main([command, "--help"])
         assert f"kubectl modelrollout {command} " in capsys.readouterr().out
+
+
+def test_without_libyaml_documents_are_read_as_well(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "yaml._yaml", None)
+    spec = importlib.util.find_spec("modelrollout.cli.yamldoc")
+    assert spec is not None
+    assert spec.loader is not None
+    slow = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "modelrollout.cli.yamldoc", slow)
+    spec.loader.exec_module(slow)
+    assert issubclass(slow._Loader, yaml.SafeLoader)
+    (found,) = slow.documents("spec:\n  steps: [{weight: 5}]\n")
+    assert found.place(("spec", "steps", 0, "weight")) == slow.Place(2, 12)

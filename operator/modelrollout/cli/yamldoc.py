@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 Loc = tuple[str | int, ...]
 
@@ -55,7 +58,22 @@ class Document:
         return _place(mark)
 
 
-class _Loader(yaml.SafeLoader):
+try:
+    from yaml._yaml import CParser
+except ImportError:  # PyYAML built without libyaml: slower, and it takes tabs and colons less kindly than kubectl does
+    _Base: Any = yaml.SafeLoader
+else:
+
+    class _Base(Composer, CParser, SafeConstructor, Resolver):  # type: ignore[no-redef]
+        """libyaml's scanner, of which kubectl's is a port, under a composer that can be told to stop."""
+
+        def __init__(self, text: str) -> None:
+            CParser.__init__(self, text)
+            for part in (Composer, SafeConstructor, Resolver):
+                part.__init__(self)
+
+
+class _Loader(_Base):  # type: ignore[misc]
     """Stops where a document gets deeper than any manifest is."""
 
     _depth = 0
@@ -63,10 +81,11 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self._depth += 1
         if self._depth > _DEEPEST:
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            mark = self.peek_event().start_mark
             raise yaml.composer.ComposerError(None, None, "nested too deeply", mark)
         try:
-            return super().compose_node(parent, index)
+            node: yaml.Node | None = super().compose_node(parent, index)
+            return node
         finally:
             self._depth -= 1
 

@@ -107,7 +107,7 @@ def _story(stage: Stage, *versions: int, **config: Any) -> tuple[Story, FaultPro
     """A story whose operator reaches the API server and Prometheus through counting proxies."""
     api = stage.member.api_faults()
     prometheus = stage.member.http_faults(stage.member.site.prometheus)
-    operate = {"api": api.url, "prometheus": prometheus.url} | config
+    operate = {"api": api.url, "prometheus": prometheus.url, "probeInterval": "500ms"} | config
     return stage.story(*versions, rate=RATE, operate=operate), api, prometheus
 
 

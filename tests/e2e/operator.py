@@ -46,7 +46,7 @@ def configuration(prometheus: str, **changes: Any) -> dict[str, Any]:
     """The lab's configuration: scrapes and probes in seconds; Query gates on a server of their own name."""
     server = {"url": prometheus, "scrapeInterval": "1s", "timeout": "2s"}
     free = server | {"name": "free", "allowQueries": True}
-    return {"prometheus": [server | {"name": "default"}, free], "probeInterval": "500ms", "resync": "2s"} | changes
+    return {"prometheus": [server | {"name": "default"}, free], "probeInterval": "1s", "resync": "2s"} | changes
 
 
 def operator(

@@ -22,7 +22,7 @@ API = "modelrollout.dev/v1alpha1"
 KIND = "ModelRollout"
 NAME = "digits"
 OK = HTTPStatus.OK
-POLL = 0.25
+POLL = 0.5
 """Seconds between looks; what happened when is read from the route's record, not from these."""
 
 ALL_GATES: dict[str, dict[str, Any]] = {

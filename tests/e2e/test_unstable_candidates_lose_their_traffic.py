@@ -10,7 +10,7 @@ from tests.e2e.story import Story, gates
 
 LONG = [{"weight": 10, "hold": "90s"}, {"weight": 50, "hold": "90s"}]
 READY_FOR = 3.0
-CALM = {"arguments": PATIENT}
+CALM = {"arguments": PATIENT, "probeInterval": "500ms"}
 
 
 def raised_at(story: Story, service: str, since: float) -> float:

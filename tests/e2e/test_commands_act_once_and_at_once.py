@@ -73,6 +73,7 @@ def test_a_command_about_another_version_or_step_is_refused_with_an_event(stage:
     assert story.weights(2) == [0, 10, 30]
     story.change({"metadata": {"annotations": {"modelrollout.dev/command": "approve, please"}}})
     story.wait("the malformed one's refusal", lambda s: s["lastCommand"]["verb"] == "unreadable")
+    story.wait("the last Event", lambda _: reasons(story).count("CommandRefused") >= 5, 10)  # told after the record
     assert reasons(story).count("CommandRefused") == 5
     assert story.weights(2) == [0, 10, 30]
 

@@ -107,13 +107,12 @@ def test_the_operators_account_may_do_no_more(
     assert [verb for verb in verbs.split() if may(bare, verb, group, resource, namespace)] == []
 
 
-def test_uninstall_keeps_the_definition_and_every_resource(bare: Bare, release: helm.Config):
+def test_uninstall_keeps_the_definition_and_every_resource_and_the_chart_can_be_installed_again(
+    bare: Bare, release: helm.Config, chart: Path
+):
     release.uninstall("mro", timeout=30)
     assert bare.kube.get("v1", "ServiceAccount", HOME, "mro-modelrollout") is None
     assert bare.kube.get(API, KIND, "vision", "digits") is not None
-
-
-def test_the_chart_can_be_installed_again_over_the_kept_definition(bare: Bare, release: helm.Config, chart: Path):
     release.install(str(chart), "mro", {"releaseOnUninstall": False}, namespace=HOME)
     assert bare.kube.get(API, KIND, "vision", "digits") is not None
     assert may(bare, "patch", GROUP, PLURAL, "other")

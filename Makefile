@@ -5,10 +5,11 @@ VENV := .venv/.ready
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 # Bytecode is kept between runs whatever the environment says: compiling takes as long as the unit tests themselves.
 unexport PYTHONDONTWRITEBYTECODE
-UNIT := tests/core tests/api tests/cli telemetry/tests
+EVIDENCE := $(wildcard tests/core/test_evidence*.py)
+UNIT := --hypothesis-profile=quick -m 'not lab and not slow'
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab lint format unit test crds docs demo bench bench-decisions bench-telemetry chaos clean
+.PHONY: help venv lab lint format unit unit-core unit-rest test crds docs demo bench bench-decisions bench-telemetry chaos clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +41,14 @@ format: $(VENV) ## let ruff lay out the code
 	$(BIN)/ruff format
 
 unit: $(VENV) ## the tests that need no component, in seconds
-	$(BIN)/pytest -q -n 2 --hypothesis-profile=quick -m 'not lab and not slow' $(UNIT)
+	@$(MAKE) --no-print-directory -j2 --output-sync=target unit-core unit-rest
+
+# Side by side, each collecting its own half: two seconds less than two workers that collect everything.
+unit-core:
+	@$(BIN)/pytest -q $(UNIT) $(filter-out $(EVIDENCE),$(wildcard tests/core/test_*.py))
+
+unit-rest:
+	@$(BIN)/pytest -q $(UNIT) $(EVIDENCE) tests/api tests/cli telemetry/tests
 
 test: $(VENV) lab lint ## everything, on real components
 	$(BIN)/pytest -q -n 5 --maxschedchunk=1 || { \

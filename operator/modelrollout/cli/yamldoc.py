@@ -60,7 +60,7 @@ class Document:
 
 try:
     from yaml._yaml import CParser
-except ImportError:  # PyYAML built without libyaml: slower, and it takes tabs and colons less kindly than kubectl does
+except ImportError:  # PyYAML built without libyaml: slower, and stricter about some tabs
     _Base: Any = yaml.SafeLoader
 else:
 

@@ -458,6 +458,9 @@ def test_the_deadline_pauses_for_a_person_and_resume_goes_on():
     for _ in range(40):
         world.tick()
     assert world.phase == "Inconclusive"
+    said = world.parsed.message
+    assert said.startswith("not proven within 300 s: resume, promote or abort it (")
+    assert "errors" in said
     weight = world.weight_of("2")
     assert weight > 0
     world.ask("resume", "2")

@@ -81,9 +81,9 @@ def test_more_bad_candidate_requests_never_lower_the_bad_evidence(line):
     n_c=st.integers(1, 400), n_s=st.integers(1, 4000), bad=st.integers(0, 400), rate=st.floats(1e-5, 0.5),
     extra=st.integers(1, 50),
 )  # fmt: skip
-def test_extra_requests_that_are_all_bad_never_lower_a_factor_beside_a_stable_as_expected(n_c, n_s, bad, rate, extra):
-    # Where stable itself does worse than expected, more of the same from both may speak less against the candidate.
-    y_c, y_s = min(bad, n_c), int(n_s * rate)
+@example(n_c=5, n_s=2, bad=5, rate=0.375, extra=1)
+def test_extra_requests_that_are_all_bad_never_lower_a_factor(n_c, n_s, bad, rate, extra):
+    y_c, y_s = min(bad, n_c), round(n_s * rate)
     stable = (np.array([float(y_s)]), np.array([float(n_s)]))
     one, two = (
         log_factors(
@@ -95,8 +95,10 @@ def test_extra_requests_that_are_all_bad_never_lower_a_factor_beside_a_stable_as
         )
         for y, n in ((y_c, n_c), (y_c + extra, n_c + extra))
     )
-    # compared through what decides: the best-paid bet
-    assert two.max() >= one.max() - 1e-9
+    # Compared through what decides: the best-paid bet. Where stable itself does worse than expected in the tick, more
+    # of the same from both may speak less against the candidate: by less than a hundredth of what a verdict needs.
+    lost = 1e-9 if y_s <= n_s * rate else 0.01 * np.log(1 / defaults.FALSE_ROLLBACK)
+    assert two.max() >= one.max() - lost
 
 
 @given(

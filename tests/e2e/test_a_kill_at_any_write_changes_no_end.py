@@ -115,3 +115,22 @@ def test_a_kill_at_any_write_of_a_rollback_and_a_deletion_changes_no_end(stage: 
     assert story.weight(1) == 100
     client.stop()
     assert client.failed == []
+
+
+@pytest.mark.timeout(400)
+def test_a_kill_at_any_write_of_an_inconclusive_and_of_a_rejected_rollout_changes_no_end(stage: Stage):
+    proxy = stage.member.api_faults()
+    story = stage.story(1, 2, rate=0, operate={"api": proxy.url, "arguments": (LEASE,)})
+    story.adopt(analysis={"deadline": "50s", "readyDeadline": "30s"})
+    reaper = Reaper(story, proxy)
+    with kept_running(story):
+        story.version(2)
+        story.wait_phase("Inconclusive", deadline=150)
+        asked = ask(story, "abort", 2)
+        assert answer(story, asked, 90) == "applied"
+        story.version(9)  # nobody serves it
+        status = story.wait("the rejection", lambda s: s["history"][-1]["result"] == "Rejected", 150)
+    print(f"killed at: {'; '.join(sorted(reaper.seen))}")
+    assert {"record Inconclusive 10", "record RolledBack ", "lower 100,0", "record Rejected "} <= reaper.seen
+    assert [entry["result"] for entry in status["history"]] == ["Adopted", "Aborted", "Rejected"], story.told()
+    assert (story.weights(2), set(story.weights(9)) - {0}, story.weight(1)) == ([0, 10, 0], set(), 100)

@@ -16,7 +16,7 @@ def test_the_same_weights_at_a_hundredth_of_the_traffic_are_not_accused(stage: S
     steps = [{"weight": 1, "hold": "75s"}]
     story.adopt(gates=[*gates("errors"), *activations], steps=steps, analysis={"minimumRequests": 1})
     story.version(2)
-    # A gateway that starts its round anew at every change of any route gives one in a hundred less than that.
+    # Traefik begins its round anew whenever any story's route changes: one in a hundred gets less, or nothing.
     story.wait("windows of the candidate", lambda _: _windows(story.gate("dead-neurons")) >= 2, 250)
     status = story.status()
     assert status["candidate"] == "2", story.told()

@@ -107,7 +107,7 @@ def _story(stage: Stage, *versions: int, **config: Any) -> tuple[Story, FaultPro
     """A story whose operator reaches the API server and Prometheus through counting proxies."""
     api = stage.member.api_faults()
     prometheus = stage.member.http_faults(stage.member.site.prometheus)
-    operate = {"api": api.url, "prometheus": prometheus.url, "probeInterval": "500ms"} | config
+    operate = {"api": api.url, "prometheus": prometheus.url, "probeInterval": "500ms", "fresh": True} | config
     return stage.story(*versions, rate=RATE, operate=operate), api, prometheus
 
 
@@ -216,7 +216,7 @@ def _calls_table(rest: Calls, within: Calls, advances: list[Calls], rollback: Ca
 
 def _memory(stage: Stage, size: Size) -> str:
     """One Service and one Triton behind every idle rollout; each has its own route and hostname."""
-    defaults = {"probeInterval": "2s", "resync": "10s", "arguments": ("--lease-duration=15",)}
+    defaults = {"probeInterval": "2s", "resync": "10s", "arguments": ("--lease-duration=15",), "fresh": True}
     story = stage.story(1, rate=0, operate=defaults)
     story.adopt(1)
     rows = [_idle(story, 1, size.seconds)]

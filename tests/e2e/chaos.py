@@ -25,7 +25,7 @@ from tests.e2e.conftest import Stage
 from tests.e2e.hands import ask
 from tests.e2e.operator import operator
 from tests.e2e.story import Story, gates
-from tests.lab.faults import Fault, FaultProxy
+from tests.lab.faults import Fault
 from tests.lab.lab import Lab, Member
 from tests.lab.operator_process import OperatorProcess
 from tests.lab.site import Site
@@ -85,11 +85,9 @@ class Count:
 class Nodes:
     """Two operators behind one proxy; whichever ends is started again, as a Deployment would."""
 
-    def __init__(self, story: Story, api: FaultProxy, prometheus: FaultProxy) -> None:
-        self.story, self.api, self.prometheus = story, api, prometheus
-        second = operator(
-            story.member, story.scenario.namespace, name="2", api=api.url, prometheus=prometheus.url, arguments=LEASE
-        ).start()
+    def __init__(self, story: Story, proxied: dict[str, Any]) -> None:
+        self.story = story
+        second = operator(story.member, story.scenario.namespace, name="2", **proxied).start()
         self.operators: list[OperatorProcess] = [story.operator, second]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True)
@@ -125,10 +123,10 @@ class Chaos:
         site = stage.member.site
         self.api = stage.member.api_faults()
         self.prometheus = stage.member.http_faults(site.prometheus)
-        proxied = {"api": self.api.url, "prometheus": self.prometheus.url, "arguments": LEASE}
+        proxied = {"api": self.api.url, "prometheus": self.prometheus.url, "arguments": LEASE, "fresh": True}
         self.story = stage.story(*GOOD, operate=proxied, rate=RATE, behaves_as=2)
         self.story.scenario.serve(BAD)
-        self.nodes = Nodes(self.story, self.api, self.prometheus)
+        self.nodes = Nodes(self.story, proxied)
         stage.stack.callback(self.nodes.stop)
         analysis = {"readyFor": "1s", "minimumRequests": 5, "warmup": "0s", "maxBlind": "60s"}
         analysis |= {"deadline": f"{DEADLINE:g}s", "onInconclusive": "Rollback"}

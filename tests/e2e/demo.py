@@ -95,7 +95,7 @@ def _interruptible(console: Console, *, keep: bool) -> int:
 
 def _play(lab: Lab, stack: ExitStack, console: Console, *, keep: bool) -> int:
     say("starting Triton with versions 1, 2, 3 and 5, and the operator")
-    story = Stage(lab.member, NAMESPACE, stack).story(1, 2, 3, 5, rate=RATE)
+    story = Stage(lab.member, NAMESPACE, stack).story(1, 2, 3, 5, rate=RATE, operate={"fresh": True})
     _explain(console, Spec.model_validate_json(json.dumps(story.spec(1, **CHANGES)), by_alias=True))
     client = story.adopt(1, **CHANGES)
     assert client is not None, "a client was asked for"

@@ -52,10 +52,10 @@ def kept_running(story: Story) -> Iterator[None]:
         keeper.join(30)
 
 
-def skewed(seconds: float) -> dict[str, str]:
-    """Environment of a process whose wall clock is off; its monotonic clock is right."""
+def skewed(seconds: float) -> dict[str, Any]:
+    """Settings of an operator whose wall clock is off; its monotonic clock is right."""
     path = os.pathsep.join([str(ROOT / "operator"), str(ROOT / "tests" / "lab" / "skew")])
-    return {"PYTHONPATH": path, "MODELROLLOUT_LAB_SKEW": f"{seconds:g}"}
+    return {"env": {"PYTHONPATH": path, "MODELROLLOUT_LAB_SKEW": f"{seconds:g}"}, "fresh": True}
 
 
 def epoch(story: Story) -> str:

@@ -58,13 +58,20 @@ def operator(
     name: str = "1",
     arguments: tuple[str, ...] = (),
     env: Mapping[str, str] | None = None,
+    fresh: bool = False,
     **config: Any,
 ) -> OperatorProcess:
-    """An operator for one namespace, not started yet; `api` and `prometheus` may be proxies."""
+    """An operator for one namespace, not started yet; `api` and `prometheus` may be proxies.
+
+    `fresh`: every start is a new interpreter's, imports and all, as in a Pod; otherwise a fork of one that has them.
+    """
     account, charted = grant(member, namespace)
     kubeconfig = member.service_account_kubeconfig(namespace, account, server=api)
     file = member.site.folder / f"operator-{namespace}.yaml"
     file.write_text(yaml.safe_dump(configuration(prometheus or member.site.prometheus, **config)))
     given = [*charted, f"--config={file}", "--health-port=0", *arguments]
     pod = {"POD_NAMESPACE": namespace, "POD_NAME": f"operator-{name}"}
-    return OperatorProcess(member.site, kubeconfig, given, name=f"{namespace}-{name}", env=pod | dict(env or {}))
+    assert fresh or "PYTHONPATH" not in (env or {}), "a fork has its imports done; ask for fresh=True"
+    spawn = None if fresh else member.nursery.spawn
+    pod_env = pod | dict(env or {})
+    return OperatorProcess(member.site, kubeconfig, given, name=f"{namespace}-{name}", env=pod_env, spawn=spawn)

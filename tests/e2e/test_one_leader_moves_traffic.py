@@ -128,9 +128,9 @@ def test_leaders_whose_clocks_are_a_minute_apart_shorten_no_hold_and_judge_on(
     stage: Stage, first: float, second: float
 ):
     steps = [{"weight": 10, "hold": "30s"}, {"weight": 50, "hold": "6s"}]
-    story = stage.story(1, 2, operate={"arguments": LEASE, "env": skewed(first)})
+    story = stage.story(1, 2, operate={"arguments": LEASE} | skewed(first))
     story.adopt(steps=steps)
-    standby(story, arguments=LEASE, env=skewed(second))
+    standby(story, arguments=LEASE, **skewed(second))
     story.version(2)
     at_weight(story, 10)
     before = epoch(story)

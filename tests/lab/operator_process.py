@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from tests.lab.processes import Spawn
     from tests.lab.site import Site
 
 
@@ -29,7 +30,10 @@ class OperatorProcess:
         *,
         name: str = "1",
         env: Mapping[str, str] | None = None,
+        spawn: Spawn | None = None,
     ) -> None:
+        """`spawn`: a nursery's, which saves the imports; without it every start is a new interpreter's."""
+        self._spawn = spawn
         self._site, self._kubeconfig, self._name = site, kubeconfig, name
         self._arguments, self._env = list(arguments), dict(env or {})
 
@@ -46,6 +50,7 @@ class OperatorProcess:
             self._site.folder,
             self._site.mark,
             env=env,
+            spawn=self._spawn,
         )
         if ready is not None:
             self.process.wait_ready(ready, deadline)

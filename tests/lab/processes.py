@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
@@ -32,12 +32,36 @@ MARK = "MODELROLLOUT_LAB_ID"
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+class Child(Protocol):
+    """What is asked of a child; subprocess.Popen is one."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float) -> int: ...
+
+
+class Spawn(Protocol):
+    """Starts `command` in a session of its own, with `log` as its output."""
+
+    def __call__(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: int) -> Child: ...
+
+
 class Process:
     """One child: started at once, `pid` and `log` are its own, `stop` is idempotent."""
 
     def __init__(
-        self, name: str, command: Sequence[str], folder: Path, mark: str, *, env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        folder: Path,
+        mark: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: int = subprocess.DEVNULL,
+        spawn: Spawn | None = None,
     ) -> None:
+        """`spawn` starts it in another way than by running `command`."""
         self.name, self.command, self.mark = name, list(command), mark
         self.log = folder / f"{name}.log"
         self._asked = False
@@ -47,15 +71,14 @@ class Process:
             for key, value in os.environ.items()
             if key != "KUBECONFIG" and not key.lower().endswith("_proxy")
         }
+        whole = base | {MARK: mark} | dict(env or {})
         with self.log.open("ab") as out:
-            self._child = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-                start_new_session=True,
-                env=base | {MARK: mark} | dict(env or {}),
+            self._child: Child = (
+                spawn(self.command, cwd=folder, env=whole, log=out.fileno())
+                if spawn
+                else subprocess.Popen(
+                    self.command, stdin=stdin, stdout=out, stderr=out, cwd=folder, start_new_session=True, env=whole
+                )
             )
 
     @property

@@ -1,8 +1,12 @@
-"""An API server of its own: the definition comes and goes here, which a shared lab would not survive."""
+"""An API server of their own: the definition comes and goes here, which a shared lab would not survive.
+
+One worker tells all of them, so one API server is started; every module finds it without definitions.
+"""
 
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +19,20 @@ from tests.lab.control_plane import ControlPlane
 from tests.lab.guardian import Guardian
 from tests.lab.kube import Kube, write_kubeconfig
 
+DEFINITION = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+
 
 @dataclass(frozen=True)
 class Bare:
-    """A control plane without anything in it."""
+    """A control plane without definitions, and so without anything of ours in it."""
 
     kube: Kube
     kubeconfig: Path
     control: ControlPlane
 
 
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bare]:
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bare]:
     provision.provision()
     folder = tmp_path_factory.mktemp("bare")
     mark = f"modelrollout-lab-{secrets.token_hex(5)}"
@@ -42,3 +48,16 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bare]:
     finally:
         control.stop()
         guardian.dismiss()
+
+
+@pytest.fixture(scope="module")
+def bare(plane: Bare) -> Iterator[Bare]:
+    """Definitions made here go at the end of the module, and every resource with them."""
+    yield plane
+    names = [each["metadata"]["name"] for each in plane.kube.list(*DEFINITION)]
+    for name in names:
+        plane.kube.delete(*DEFINITION, None, name)
+    end = time.monotonic() + 30
+    while any(each["metadata"]["name"] in names for each in plane.kube.list(*DEFINITION)):
+        assert time.monotonic() < end, f"not deleted within 30 s: {names}"
+        time.sleep(0.1)

@@ -33,7 +33,7 @@ def chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def release(bare: Bare, chart: Path) -> Iterator[helm.Config]:
     """Installed for the namespace `vision`, with Gateways in `infra`, and a resource made."""
     for name in (HOME, "vision", "infra", "other"):
-        bare.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        bare.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     values = {
         "watch": {"namespaces": ["vision"], "gatewayNamespaces": ["infra"]},
         "releaseOnUninstall": False,  # its Job would wait for a kubelet, and there is none

@@ -16,20 +16,19 @@ from modelrollout.api.status import Status, dump
 from tests.api.bad_input import TABLE, Bad
 from tests.api.manifests import manifest
 from tests.cli.rollouts import stepping
-from tests.install.conftest import Bare
+from tests.install.conftest import DEFINITION, Bare
 from tests.lab.kube import Kube
 
 pytestmark = pytest.mark.lab
 
 API = "modelrollout.dev/v1alpha1"
-DEFINITION = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 
 
 @pytest.fixture(scope="module")
 def kube(bare: Bare) -> Kube:
     bare.kube.create(crd())
     bare.kube.wait_served([f"/apis/{API}/{PLURAL}"])
-    bare.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "vision"}})
+    bare.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "vision"}})
     return bare.kube
 
 

@@ -35,7 +35,7 @@ def cluster(bare: Bare) -> Bare:
         if definition["spec"]["names"]["kind"] == "HTTPRoute":
             bare.kube.create(definition)
     bare.kube.wait_served([f"/apis/{API}/{PLURAL}", f"/apis/{ROUTES}/httproutes"])
-    bare.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "vision"}})
+    bare.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "vision"}})
     return bare
 
 

@@ -40,13 +40,12 @@ class OperatorProcess:
     def start(self, ready: Callable[[], bool] | None = None, deadline: float = 30.0) -> Self:
         """Start, and with `ready` wait until it is true (an HTTP probe, a status field)."""
         env = {
-            "KUBECONFIG": str(self._kubeconfig),
             "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": os.pathsep.join([str(ROOT / "operator")]),
         } | self._env
         self.process = Process(
             f"operator-{self._name}",
-            [sys.executable, "-m", "modelrollout", *self._arguments],
+            [sys.executable, "-m", "modelrollout", f"--kubeconfig={self._kubeconfig}", *self._arguments],
             self._site.folder,
             self._site.mark,
             env=env,

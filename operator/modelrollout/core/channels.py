@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelrollout.core.arrays import Array, Flags
-from modelrollout.core.samples import Book, Grid, began_at_zero, increments, targets_seen
+from modelrollout.core.samples import Book, Grid, began_at_zero, increments
 from modelrollout.core.sources import GAUGES, MARKS, Arm, Channel, Reader
 
 MISSING_TICKS = 3
@@ -69,7 +69,7 @@ def make_sheet(books: Iterable[Book], reader: Reader, grid: Grid, scrape: float)
     gauges: dict[Channel, frozenset[float]] = {}
     marks: dict[Channel, Flags] = {}
     for book in books:
-        zero, seen = began_at_zero(book, scrape), targets_seen(book)
+        zero, seen = began_at_zero(book, scrape), book.targets
         for labels, one in book.series.items():
             channel = reader.channel(dict(labels))
             if channel is None or not len(one.times):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,11 @@ class Book:
     def size(self) -> int:
         """Number of samples."""
         return sum(len(one.times) for one in self.series.values())
+
+    @cached_property
+    def targets(self) -> dict[Target, TargetSeen]:
+        """What is known of every target's scrapes."""
+        return _targets_seen(self.series.values())
 
     def merged(self, fresh: Iterable[Series]) -> Book:
         """The samples of this book and of `fresh`; one that is in both counts once."""
@@ -139,10 +145,9 @@ class TargetSeen:
     gap: float | None
 
 
-def targets_seen(book: Book) -> dict[Target, TargetSeen]:
-    """What is known of every target's scrapes."""
+def _targets_seen(series: Iterable[Series]) -> dict[Target, TargetSeen]:
     groups: dict[Target, list[Series]] = {}
-    for one in book.series.values():
+    for one in series:
         if len(one.times):
             groups.setdefault(one.target, []).append(one)
     seen = {}
@@ -182,7 +187,7 @@ def began_at_zero(book: Book, scrape: float) -> set[Labels]:
 
     `scrape` is the scrape interval in seconds, for targets whose own gap is not known.
     """
-    seen = targets_seen(book)
+    seen = book.targets
     members: dict[Target, list[Millis]] = {}
     for one in book.series.values():
         members.setdefault(one.target, []).append(one.times)

@@ -110,6 +110,14 @@ class Story:
             time.sleep(POLL)
         raise AssertionError(f"{what}: not within {deadline:.0f} s\n{self.told()}")
 
+    def wait_weight(self, version: int, percent: int, deadline: float = 60) -> dict[str, Any]:
+        """Until status and the route's record both show it: the status is written a moment before the route."""
+        return self.wait(
+            f"{percent} % for version {version}",
+            lambda s: s.get("weight", {}).get("observed") == percent and self.weights(version)[-1:] == [percent],
+            deadline,
+        )
+
     def wait_phase(self, *phases: str, deadline: float = 60) -> dict[str, Any]:
         return self.wait(" or ".join(phases), lambda status: status.get("phase") in phases, deadline)
 

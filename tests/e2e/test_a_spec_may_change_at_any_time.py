@@ -19,7 +19,7 @@ def at_30(stage: Stage, *versions: int) -> Story:
     story = stage.story(1, 2, *versions, operate={"arguments": PATIENT})
     story.client = story.adopt(steps=STEPS, analysis=QUICK, bake="2s")
     story.version(2)
-    story.wait("30 %", lambda s: s.get("weight", {}).get("observed") == 30)
+    story.wait_weight(2, 30)
     return story
 
 

@@ -121,7 +121,7 @@ def test_commands_act_within_2_s_while_prometheus_and_triton_hang_and_the_spec_i
     story = stage.story(1, 2, operate=waits)
     story.adopt(bake="60s")
     story.version(2)
-    story.wait("the second step", lambda s: s.get("weight", {}).get("observed") == 30)
+    story.wait_weight(2, 30)
     proxy.add(Fault(delay=60))
     for service in story.scenario.services.values():
         service.servers[0].process.signal(signal.SIGSTOP)

@@ -37,7 +37,7 @@ def test_the_version_before_is_stepped_like_any_other_once_the_rollback_window_i
     time.sleep(3)
     before = len(story.weights(1))
     story.version(1)
-    story.wait("the first step", lambda s: s.get("weight", {}).get("observed") == 50)
+    story.wait_weight(1, 50)
     assert story.weights(1)[before:] == [50]
 
 

@@ -29,7 +29,7 @@ def halfway(stage: Stage, **operate: Any) -> Story:
     story = stage.story(1, 2, operate={"giveUpAfter": f"{GIVE_UP:g}s", "arguments": PATIENT} | operate)
     story.client = story.adopt(steps=HALFWAY)
     story.version(2)
-    story.wait("the step", lambda s: s.get("weight", {}).get("observed") == 30 and story.weight(2) == 30)
+    story.wait_weight(2, 30)
     return story
 
 

@@ -102,7 +102,7 @@ def test_an_abort_takes_the_traffic_away_whatever_else_is_broken(stage: Stage, a
     }
     for attempt, (what, trouble) in enumerate(troubles.items(), start=2):
         story.change({"spec": {"attempt": attempt, "model": {"version": "2"}}})
-        story.wait("the step", lambda s: s.get("weight", {}).get("observed") == 30)
+        story.wait_weight(2, 30)
         story.wait("rest", lambda s: s.get("reason") in ("TooFewRequests", "StepHolding"))
         began = time.time()
         with trouble:
@@ -126,7 +126,7 @@ def breach(story: Story, prometheus: FaultProxy, seen: Seen) -> tuple[int, str, 
 def abort(story: Story, _prometheus: FaultProxy, _seen: Seen) -> tuple[int, str, float]:
     """The same of a person's abort, which is known when it is given."""
     story.version(2)
-    story.wait("the step", lambda s: s.get("weight", {}).get("observed") == 30)
+    story.wait_weight(2, 30)
     return 2, "Aborted", ask(story, "abort", 2).at
 
 

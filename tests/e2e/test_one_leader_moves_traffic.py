@@ -36,7 +36,7 @@ LATE = 60.0
 
 
 def at_weight(story: Story, weight: int) -> None:
-    story.wait(f"{weight} %", lambda s: s.get("weight", {}).get("observed") == weight)
+    story.wait_weight(2, weight)
 
 
 def used(rule: Rule, story: Story, deadline: float = 90) -> None:

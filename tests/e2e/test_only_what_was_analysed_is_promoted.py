@@ -30,7 +30,7 @@ def test_other_weights_under_the_same_version_number_start_over_at_the_first_ste
     steps = [{"weight": 20, "hold": "3s"}, {"weight": 50, "hold": "8s"}]
     client = story.adopt(steps=steps, analysis=QUICK, bake="2s")
     story.version(2)
-    story.wait("the second step", lambda s: s.get("weight", {}).get("observed") == 50)
+    story.wait_weight(2, 50)
     analysed = story.wait("a digest", lambda s: s["rollout"].get("digest"))["rollout"]["digest"]
     reload_with(story, 2, behaves_as=1)
     status = story.wait("its discovery", lambda s: (s.get("rollout") or {}).get("digest") not in ("", analysed, None))

@@ -18,7 +18,7 @@ def test_forged_status_huge_notes_and_too_many_series_move_no_traffic_and_stop_n
     story = stage.story(1, 2, operate={"prometheus": proxy.url, "arguments": PATIENT}, rate=15)
     client = story.adopt(steps=HELD)
     story.version(2)
-    story.wait("the step", lambda s: s.get("weight", {}).get("observed") == 30)
+    story.wait_weight(2, 30)
     notes = {f"example.com/note-{n}": "x" * 25_000 for n in range(10)}
     story.change({"metadata": {"annotations": notes}})
     proxy.add(Fault(status=200, headers={"Content-Type": "application/json"}, body=_many()), path="/api/v1/query")

@@ -14,7 +14,7 @@ STABLE, CANDIDATE = "modelrollout.dev/stable", "modelrollout.dev/candidate"
 
 
 def at_a_quarter(story: Story) -> None:
-    story.wait("25 %", lambda s: s.get("weight", {}).get("observed") == 25 and story.weight(3) == 25)
+    story.wait_weight(3, 25)
 
 
 def wipe_status(story: Story) -> None:

@@ -63,7 +63,7 @@ def test_a_candidate_with_half_of_its_addresses_ready_gets_nothing(stage: Stage)
     time.sleep(5)
     assert story.weights(2) in ([], [0])
     candidate.set_ready(True)
-    story.wait("the first step", lambda s: s.get("weight", {}).get("observed") == 10)
+    story.wait_weight(2, 10)
     assert client.failed == []
     lost = time.time()
     candidate.set_ready(False, 1)

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tests.lab.cache import cache_folder, locked
+
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
+#: What the images, their split and the training depend on.
+SKLEARN = version("scikit-learn")
 
 
 @lru_cache(maxsize=1)
 def split() -> tuple[Floats, Floats, Labels, Labels]:
-    """(train X, hold-out X, train y, hold-out y): X in [0, 1], shape (rows, 64); 450 rows are held out."""
-    from sklearn.datasets import load_digits  # noqa: PLC0415 - over a second, and few who import this ask for it
+    """(train X, hold-out X, train y, hold-out y): X in [0, 1], shape (rows, 64); 450 rows are held out.
+
+    Cached, because to import scikit-learn takes two seconds that every test worker would pay.
+    """
+    path = cache_folder() / "models" / f"split-sklearn-{SKLEARN}.npz"
+    if not path.exists():
+        with locked("split"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f".{path.stem}-{os.getpid()}.npz")
+            np.savez(partial, *_split())
+            partial.replace(path)
+    with np.load(path) as stored:
+        return stored["arr_0"], stored["arr_1"], stored["arr_2"], stored["arr_3"]
+
+
+def _split() -> tuple[Floats, Floats, Labels, Labels]:
+    from sklearn.datasets import load_digits  # noqa: PLC0415
     from sklearn.model_selection import train_test_split  # noqa: PLC0415
 
     digits: Any = load_digits()

@@ -10,13 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import sklearn
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
 
 from tests.lab.cache import cache_folder, locked
 from tests.lab.models import conv_training
-from tests.lab.models.data import split
+from tests.lab.models.data import SKLEARN, split
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +38,7 @@ class Training:
     hidden: tuple[int, ...] = (128, 64)
 
     def key(self) -> str:
-        facts = {**asdict(self), "recipe": RECIPE, "sklearn": sklearn.__version__}
+        facts = {**asdict(self), "recipe": RECIPE, "sklearn": SKLEARN}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
 
 
@@ -69,6 +66,9 @@ def weights(training: Training) -> Path:
 
 
 def _train(training: Training) -> dict[str, np.ndarray]:
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - two seconds, and most find the weights cached
+    from sklearn.neural_network import MLPClassifier  # noqa: PLC0415
+
     x, _, y, _ = split()
     if training.network == "conv":
         options = {"learning_rate": training.learning_rate, "epochs": training.epochs, "seed": training.seed}

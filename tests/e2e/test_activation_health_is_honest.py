@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.story import gates
 
 
 def test_the_same_weights_at_a_hundredth_of_the_traffic_are_not_accused(stage: Stage):
     """Raw counts would read several times as many dead units for the candidate, which has seen so few rows."""
-    story = stage.story(1, window=25, rows_per_second=400.0)
+    story = stage.story(1, rate=BRISK, window=25, rows_per_second=400.0)
     story.scenario.serve(2, behaves_as=1, window=25, rows_per_second=400.0)
     activations = gates("dead-neurons", dead_same={"type": "DeadNeurons", "profile": "SameWeights"})
     steps = [{"weight": 1, "hold": "75s"}]
@@ -24,7 +24,7 @@ def test_the_same_weights_at_a_hundredth_of_the_traffic_are_not_accused(stage: S
 
 
 def test_a_fifth_of_a_layer_killed_is_found_and_the_layer_is_named(stage: Stage):
-    story = stage.story(1)
+    story = stage.story(1, rate=BRISK)
     story.scenario.serve(2, behaves_as=1, kill=(1, 0.2))
     dead = {"type": "DeadNeurons", "profile": "SameWeights"}
     story.adopt(gates=[*gates("errors", "accuracy"), {"name": "dead-neurons"} | dead])
@@ -35,7 +35,7 @@ def test_a_fifth_of_a_layer_killed_is_found_and_the_layer_is_named(stage: Stage)
 
 
 def test_a_convolutional_network_is_judged_by_its_channels(stage: Stage):
-    story = stage.story(1, 2, 3, network="conv")
+    story = stage.story(1, 2, 3, rate=BRISK, network="conv")
     ratios = {"type": "ZeroRatio"}, {"type": "NegativeRatio"}, {"type": "Drift"}
     shown = gates(zeros=ratios[0], negatives=ratios[1], drift=ratios[2])
     story.adopt(gates=[*gates("errors", "accuracy", "dead-neurons"), *shown])

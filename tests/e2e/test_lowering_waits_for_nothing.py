@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.hands import PROMISE, ask, reasons, took
 from tests.e2e.story import Story, gates
 from tests.lab.faults import Fault, FaultProxy
@@ -134,7 +134,7 @@ def abort(story: Story, _prometheus: FaultProxy, _seen: Seen) -> tuple[int, str,
 def test_traffic_taken_away_stays_away_while_its_record_is_refused_for_a_minute(
     stage: Stage, api: FaultProxy, prometheus: FaultProxy, cause: Callable[..., tuple[int, str, float]]
 ):
-    story = stage.story(1, 2, 5, operate={"api": api.url, "prometheus": prometheus.url})
+    story = stage.story(1, 2, 5, rate=BRISK, operate={"api": api.url, "prometheus": prometheus.url})
     seen = Seen(api)
     refused = api.add(Fault(status=409, body=CONFLICT), method="PUT", path="/status", when=records_the_end)
     events = api.add(Fault(status=403, body=REFUSED), method="POST", path="/events")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.hands import mislabelled, reasons
 from tests.lab.models.build import build_repository
 
@@ -26,7 +26,7 @@ def reload_with(story: Story, version: int, behaves_as: int) -> None:
 
 
 def test_other_weights_under_the_same_version_number_start_over_at_the_first_step(stage: Stage):
-    story = stage.story(1, 2)
+    story = stage.story(1, 2, rate=BRISK)
     steps = [{"weight": 20, "hold": "3s"}, {"weight": 50, "hold": "8s"}]
     client = story.adopt(steps=steps, analysis=QUICK, bake="2s")
     story.version(2)
@@ -45,7 +45,7 @@ def test_other_weights_under_the_same_version_number_start_over_at_the_first_ste
 
 
 def test_an_hour_that_is_worse_for_both_versions_is_not_blamed_on_the_one_in_its_bake(stage: Stage):
-    story = stage.story(1, 2)
+    story = stage.story(1, 2, rate=BRISK)
     relative = {"name": "accuracy", "type": "Accuracy", "versusStable": {"ratio": 1.5, "plus": "6%"}}
     steps = [{"weight": 50, "hold": "4s"}]
     client = story.adopt(steps=steps, analysis=QUICK, bake="25s", gates=[relative])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.hands import PATIENT, reasons, took
 from tests.e2e.story import Story, gates
 
@@ -72,7 +72,7 @@ def test_a_candidate_with_half_of_its_addresses_ready_gets_nothing(stage: Stage)
 
 
 def test_slow_first_requests_are_forgiven_while_warming_up_and_not_afterwards(stage: Stage):
-    story = stage.story(1, 4, operate=CALM)
+    story = stage.story(1, 4, rate=BRISK, operate=CALM)
     story.adopt(steps=LONG, gates=gates("latency"), analysis={"warmup": "25s"})
     story.version(4)
     began = raised_at(story, "digits-v4", 0)
@@ -84,7 +84,7 @@ def test_slow_first_requests_are_forgiven_while_warming_up_and_not_afterwards(st
 
 
 def test_nan_is_not_forgiven_while_warming_up(stage: Stage):
-    story = stage.story(1, 5, operate=CALM)
+    story = stage.story(1, 5, rate=BRISK, operate=CALM)
     story.adopt(steps=LONG, gates=gates("latency", "non-finite"), analysis={"warmup": "80s"})
     story.version(5)
     began = raised_at(story, "digits-v5", 0)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.story import gates
 
 STEPS = [0, 10, 30, 50, 100]
 
 
 def test_a_better_version_is_promoted_with_no_failed_request_and_no_other_weight_than_the_steps(stage: Stage):
-    story = stage.story(1, 2)
+    story = stage.story(1, 2, rate=BRISK)
     client = story.adopt(gates=gates("errors", "accuracy", "dead-neurons", "non-finite"))
     story.version(2)
     status = story.ended()
@@ -25,7 +25,7 @@ def test_a_better_version_is_promoted_with_no_failed_request_and_no_other_weight
 
 
 def test_v3_is_rolled_back_by_its_dead_neurons_while_accuracy_passes(stage: Stage):
-    story = stage.story(1, 3)
+    story = stage.story(1, 3, rate=BRISK)
     story.adopt(gates=gates("errors", "accuracy", "dead-neurons", "non-finite"))
     story.version(3)
     status = story.ended()
@@ -46,7 +46,7 @@ def test_v3_is_rolled_back_by_its_dead_neurons_while_accuracy_passes(stage: Stag
 
 
 def test_v6_is_rolled_back_by_accuracy_where_that_is_the_only_required_gate(stage: Stage):
-    story = stage.story(1, 6)
+    story = stage.story(1, 6, rate=BRISK)
     others = [gate | {"required": False} for gate in gates("errors", "dead-neurons", "non-finite")]
     story.adopt(gates=[*gates("accuracy"), *others])
     story.version(6)
@@ -56,7 +56,7 @@ def test_v6_is_rolled_back_by_accuracy_where_that_is_the_only_required_gate(stag
 
 
 def test_v4_is_rolled_back_by_latency(stage: Stage):
-    story = stage.story(1, 4)
+    story = stage.story(1, 4, rate=BRISK)
     story.adopt(gates=gates("errors", "latency", "accuracy"))
     story.version(4)
     status = story.ended()
@@ -65,7 +65,7 @@ def test_v4_is_rolled_back_by_latency(stage: Stage):
 
 
 def test_v5_is_rolled_back_by_its_nan(stage: Stage):
-    story = stage.story(1, 5)
+    story = stage.story(1, 5, rate=BRISK)
     story.adopt(gates=gates("errors", "non-finite"))
     story.version(5)
     status = story.ended()
@@ -74,7 +74,7 @@ def test_v5_is_rolled_back_by_its_nan(stage: Stage):
 
 
 def test_the_plain_threshold_method_promotes_and_rolls_back_as_well(stage: Stage):
-    story = stage.story(1, 2, 3)
+    story = stage.story(1, 2, 3, rate=BRISK)
     story.adopt(gates=gates("errors", "accuracy", "dead-neurons", method="Threshold"))
     story.version(2)
     assert story.ended()["history"][-1]["result"] == "Promoted", story.told()

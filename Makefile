@@ -52,7 +52,7 @@ unit-rest:
 	@$(BIN)/pytest -q $(UNIT) $(EVIDENCE) tests/api tests/cli telemetry/tests
 
 test: $(VENV) lab lint ## everything, on real components
-	$(BIN)/pytest -q -n 6
+	$(BIN)/pytest -q -n 6 --max-worker-restart=0
 
 crds: $(VENV) ## generate crds/ and the chart's copy from the models
 	$(BIN)/python -m modelrollout.api.crd > crds/modelrollout.yaml

@@ -45,10 +45,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests go to workers one by one, but for those of tests/install: one worker tells them, on one bare API server."""
-    from tests.together import Together  # noqa: PLC0415
+    """With -n: tests go to workers one by one, in their order, but those on the bare API server all to one."""
+    from tests.workers import OneBareServer  # noqa: PLC0415
 
-    return Together(config, log)
+    return OneBareServer(config, log) if config.option.dist == "load" else None
 
 
 def _length(item: pytest.Item) -> tuple[float, bool, bool]:

@@ -17,7 +17,7 @@ from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.core.facts import Blind, Evaluation, Finding
 from modelrollout.core.gate_query import query_text, read_answer
 from modelrollout.core.look import Answer, Look
-from modelrollout.core.samples import Book, Grid, Scrapes, Series, Target, TargetSeen, make_grid
+from modelrollout.core.samples import Book, Grid, Scrapes, Target, TargetSeen, make_grid
 from modelrollout.core.sources import Reader, Selection, gateway_selection, model_selection
 from modelrollout.ports import Ledger, LedgerFailure
 
@@ -29,8 +29,6 @@ MAX_TICKS = 6000
 """Evidence reaches back so far (a day at 15 s); what is older is dropped in pieces of PIECE ticks."""
 PIECE = 1000
 QUERY_TICKS = 240
-FEW = 2_000
-"""Samples that are merged in less than a millisecond, such as those of the newest scrapes."""
 CHUNK = 900.0
 """Seconds of samples per query when a rollout's past is fetched."""
 
@@ -141,7 +139,7 @@ class Evaluator:
             answer = await self._ledger.range(server, one.text, start, end)
             if isinstance(answer, LedgerFailure):
                 return answer
-            book = await _merged(book, answer)
+            book = await asyncio.to_thread(book.merged, answer)
             memory.books[one.origin], memory.until[one.origin] = book, end
             start = end
         memory.books[one.origin] = book.since(oldest)
@@ -169,13 +167,6 @@ class Evaluator:
         if isinstance(answer, LedgerFailure):
             return Answer(nothing, Finding(answer.reason, answer.message))
         return read_answer(answer, grid)
-
-
-async def _merged(book: Book, fresh: Sequence[Series]) -> Book:
-    """Beside the event loop only where it takes longer than getting there."""
-    if sum(len(one.times) for one in fresh) <= FEW:
-        return book.merged(fresh)
-    return await asyncio.to_thread(book.merged, fresh)
 
 
 def _blind(memory: _Memory, now: float, failure: LedgerFailure) -> Blind:

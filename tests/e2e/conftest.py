@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from tests.lab.lab import Member
 
 RATE = 20.0
-"""Requests/s: every one costs the client, the gateway and Triton 5 ms of CPU together, and stories share two cores."""
+"""Requests/s; they are most of what a story costs, and stories share two cores."""
 BRISK = 30.0
-"""Where the story is about what requests prove."""
+"""Where verdicts or failed requests are the point."""
 
 
 class Stage:

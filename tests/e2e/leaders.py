@@ -26,8 +26,8 @@ LATENESS = 0.6
 
 
 def standby(story: Story, name: str = "2", **settings: Any) -> OperatorProcess:
-    """Another operator for the same namespace, started; ends with the story."""
-    made = operator(story.member, story.scenario.namespace, name=name, **settings).start()
+    """Another operator for the same namespace, started; ends with the story. A fresh one: no two share a hash seed."""
+    made = operator(story.member, story.scenario.namespace, name=name, **settings | {"fresh": True}).start()
     story.stage.stack.callback(made.stop)
     return made
 

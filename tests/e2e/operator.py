@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from helm_python.chart import Chart
 
+from tests.lab import forked
 from tests.lab.guardian import ROOT
 from tests.lab.operator_process import OperatorProcess
 
@@ -65,13 +66,13 @@ def operator(
 
     `fresh`: every start is a new interpreter's, imports and all, as in a Pod; otherwise a fork of one that has them.
     """
+    known = sorted(name for name in env or {} if name.startswith("PYTHON"))
+    assert fresh or not known, f"{known} would not reach a fork, whose interpreter has begun; ask for fresh=True"
     account, charted = grant(member, namespace)
     kubeconfig = member.service_account_kubeconfig(namespace, account, server=api)
     file = member.site.folder / f"operator-{namespace}.yaml"
     file.write_text(yaml.safe_dump(configuration(prometheus or member.site.prometheus, **config)))
     given = [*charted, f"--config={file}", "--health-port=0", *arguments]
-    pod = {"POD_NAMESPACE": namespace, "POD_NAME": f"operator-{name}"}
-    assert fresh or "PYTHONPATH" not in (env or {}), "a fork has its imports done; ask for fresh=True"
-    spawn = None if fresh else member.nursery.spawn
-    pod_env = pod | dict(env or {})
-    return OperatorProcess(member.site, kubeconfig, given, name=f"{namespace}-{name}", env=pod_env, spawn=spawn)
+    environment = {"POD_NAMESPACE": namespace, "POD_NAME": f"operator-{name}"} | dict(env or {})
+    spawn = None if fresh else forked.spawn
+    return OperatorProcess(member.site, kubeconfig, given, name=f"{namespace}-{name}", env=environment, spawn=spawn)

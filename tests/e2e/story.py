@@ -111,7 +111,7 @@ class Story:
         raise AssertionError(f"{what}: not within {deadline:.0f} s\n{self.told()}")
 
     def wait_weight(self, version: int, percent: int, deadline: float = 60) -> dict[str, Any]:
-        """Until status and the route's record both show it: the status is written a moment before the route."""
+        """Until the route was seen with it and status says so: a raise is recorded first, and then written."""
         return self.wait(
             f"{percent} % for version {version}",
             lambda s: s.get("weight", {}).get("observed") == percent and self.weights(version)[-1:] == [percent],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelrollout.commands import COMMAND
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.hands import answer, ask
 from tests.e2e.leaders import check_holds, kept_running
 from tests.e2e.story import Story, gates
@@ -94,7 +94,7 @@ def test_a_kill_at_any_write_of_a_promotion_and_an_abort_changes_no_end(stage: S
 @pytest.mark.timeout(500)
 def test_a_kill_at_any_write_of_a_rollback_and_a_deletion_changes_no_end(stage: Stage):
     proxy = stage.member.api_faults()
-    story = stage.story(1, 2, 5, operate={"api": proxy.url, "arguments": (LEASE,)})
+    story = stage.story(1, 2, 5, rate=BRISK, operate={"api": proxy.url, "arguments": (LEASE,)})
     client = story.adopt(gates=gates("errors", "non-finite"), steps=[{"weight": 20, "hold": "30s"}])
     assert client is not None
     reaper = Reaper(story, proxy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.hands import PATIENT, mislabelled, reasons, took
 
 QUICK = {"readyFor": "1s", "minimumRequests": 5, "warmup": "0s"}
@@ -42,7 +42,7 @@ def test_the_version_before_is_stepped_like_any_other_once_the_rollback_window_i
 
 
 def test_a_bake_whose_limit_breaks_gives_everything_back_to_stable_in_one_write(stage: Stage):
-    story = stage.story(1, 2, operate=CALM)
+    story = stage.story(1, 2, rate=BRISK, operate=CALM)
     limit = {"name": "accuracy", "type": "Accuracy", "min": "70%"}
     client = story.adopt(steps=STEPS, analysis=QUICK, bake="90s", gates=[limit])
     story.version(2)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import operator as charted
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.hands import PATIENT, reasons
 from tests.e2e.operator import grant
 from tests.e2e.story import Story
@@ -26,7 +26,7 @@ ROUTES = ("gateway.networking.k8s.io/v1", "HTTPRoute")
 
 def halfway(stage: Stage, **operate: Any) -> Story:
     """Version 2 at 30 % beside version 1."""
-    story = stage.story(1, 2, operate={"giveUpAfter": f"{GIVE_UP:g}s", "arguments": PATIENT} | operate)
+    story = stage.story(1, 2, rate=BRISK, operate={"giveUpAfter": f"{GIVE_UP:g}s", "arguments": PATIENT} | operate)
     story.client = story.adopt(steps=HALFWAY)
     story.version(2)
     story.wait_weight(2, 30)

@@ -35,10 +35,6 @@ LATE = 60.0
 """Seconds by which a raise is late: a new leader comes and a person aborts meanwhile."""
 
 
-def at_weight(story: Story, weight: int) -> None:
-    story.wait_weight(2, weight)
-
-
 def used(rule: Rule, story: Story, deadline: float = 90) -> None:
     end = time.monotonic() + deadline
     while not rule.used:
@@ -53,7 +49,7 @@ def test_after_a_kill_in_mid_rollout_the_standby_goes_on_with_no_double_advance_
     client = story.adopt(steps=steps)
     standby(story, arguments=LEASE)
     story.version(2)
-    at_weight(story, 10)
+    story.wait_weight(2, 10)
     before = epoch(story)
     story.operator.kill()
     killed = time.time()
@@ -132,7 +128,7 @@ def test_leaders_whose_clocks_are_a_minute_apart_shorten_no_hold_and_judge_on(
     story.adopt(steps=steps)
     standby(story, arguments=LEASE, **skewed(second))
     story.version(2)
-    at_weight(story, 10)
+    story.wait_weight(2, 10)
     before = epoch(story)
     story.operator.kill()
     killed = time.time()

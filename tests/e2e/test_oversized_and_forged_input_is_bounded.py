@@ -15,7 +15,7 @@ HELD = [{"weight": 30, "hold": "5m"}]
 
 def test_forged_status_huge_notes_and_too_many_series_move_no_traffic_and_stop_no_abort(stage: Stage):
     proxy = stage.member.http_faults(stage.member.site.prometheus)
-    story = stage.story(1, 2, operate={"prometheus": proxy.url, "arguments": PATIENT}, rate=15)
+    story = stage.story(1, 2, operate={"prometheus": proxy.url, "arguments": PATIENT, "fresh": True}, rate=15)
     client = story.adopt(steps=HELD)
     story.version(2)
     story.wait_weight(2, 30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.story import gates
 from tests.lab.faults import Fault, FaultProxy
 from tests.lab.prometheus import Prometheus
@@ -61,7 +61,7 @@ def test_a_candidate_that_never_gets_ready_is_rejected_with_weight_zero_througho
 
 
 def test_putting_the_old_version_back_takes_all_traffic_away_from_the_candidate(stage: Stage):
-    story = stage.story(1, 2)
+    story = stage.story(1, 2, rate=BRISK)
     client = story.adopt()
     story.version(2)
     story.wait_weight(2, 30)
@@ -77,7 +77,7 @@ def test_putting_the_old_version_back_takes_all_traffic_away_from_the_candidate(
 
 
 def test_deleting_the_resource_in_mid_rollout_leaves_the_route_with_everything_on_stable(stage: Stage):
-    story = stage.story(1, 2)
+    story = stage.story(1, 2, rate=BRISK)
     client = story.adopt()
     story.version(2)
     story.wait_weight(2, 30)

@@ -1,6 +1,6 @@
 """An API server of their own: the definition comes and goes here, which a shared lab would not survive.
 
-One worker tells all of them, so one API server is started; every module finds it without definitions.
+One worker tells all of them (tests/workers.py), so one is started; every module finds it without definitions.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ DEFINITION = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 
 @dataclass(frozen=True)
 class Bare:
-    """A control plane without definitions, and so without anything of ours in it."""
+    """A control plane without definitions and resources of ours; namespaces of earlier modules stay."""
 
     kube: Kube
     kubeconfig: Path
     control: ControlPlane
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bare]:
     provision.provision()
     folder = tmp_path_factory.mktemp("bare")

@@ -43,6 +43,7 @@ def release(bare: Bare, chart: Path) -> Iterator[helm.Config]:
         bare.kube.wait_served([f"/apis/{API}/{PLURAL}"])
         bare.kube.create(manifest())
         yield config
+        config.uninstall("mro", timeout=30)
 
 
 ALLOWED = [

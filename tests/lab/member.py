@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ from tests.lab.background import Background
 from tests.lab.certificates import Certificates
 from tests.lab.faults import FaultProxy
 from tests.lab.kube import Kube, write_kubeconfig
-from tests.lab.nursery import Nursery
 from tests.lab.prometheus import Prometheus
 from tests.lab.scenario import Scenario
 from tests.lab.site import Site
@@ -74,13 +72,6 @@ class Member:
         )
         made.start()
         self._others.append(made.stop)
-        return made
-
-    @cached_property
-    def nursery(self) -> Nursery:
-        """Where this member's operators are born; its own, because they run this checkout's code."""
-        made = Nursery(f"nursery-{secrets.token_hex(3)}", "modelrollout", self.site.folder, self.site.mark)
-        self._others.append(made.close)
         return made
 
     def leave(self) -> None:

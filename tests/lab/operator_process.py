@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from tests.lab.processes import Spawn
     from tests.lab.site import Site
+    from tests.lab.spawning import Spawn
 
 
 class OperatorProcess:
@@ -32,7 +32,7 @@ class OperatorProcess:
         env: Mapping[str, str] | None = None,
         spawn: Spawn | None = None,
     ) -> None:
-        """`spawn`: a nursery's, which saves the imports; without it every start is a new interpreter's."""
+        """`spawn`: forked.spawn saves the imports; without it every start is a new interpreter's, as in a Pod."""
         self._spawn = spawn
         self._site, self._kubeconfig, self._name = site, kubeconfig, name
         self._arguments, self._env = list(arguments), dict(env or {})
@@ -40,12 +40,15 @@ class OperatorProcess:
     def start(self, ready: Callable[[], bool] | None = None, deadline: float = 30.0) -> Self:
         """Start, and with `ready` wait until it is true (an HTTP probe, a status field)."""
         env = {
+            "KUBECONFIG": str(self._kubeconfig),
             "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": os.pathsep.join([str(ROOT / "operator")]),
         } | self._env
+        # The Kubernetes client reads $KUBECONFIG when it is imported, and a fork has that behind it.
+        named = [f"--kubeconfig={self._kubeconfig}"] if self._spawn else []
         self.process = Process(
             f"operator-{self._name}",
-            [sys.executable, "-m", "modelrollout", f"--kubeconfig={self._kubeconfig}", *self._arguments],
+            [sys.executable, "-m", "modelrollout", *named, *self._arguments],
             self._site.folder,
             self._site.mark,
             env=env,

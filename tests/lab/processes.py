@@ -18,33 +18,21 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import psutil
 
 from tests.lab.progress import tail
+from tests.lab.spawning import execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from tests.lab.spawning import Child, Spawn
+
 MARK = "MODELROLLOUT_LAB_ID"
 #: A proxy configured for the internet must not be asked for loopback addresses.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-class Child(Protocol):
-    """What is asked of a child; subprocess.Popen is one."""
-
-    @property
-    def pid(self) -> int: ...
-    def poll(self) -> int | None: ...
-    def wait(self, timeout: float) -> int: ...
-
-
-class Spawn(Protocol):
-    """Starts `command` in a session of its own, with `log` as its output."""
-
-    def __call__(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: int) -> Child: ...
 
 
 class Process:
@@ -58,10 +46,9 @@ class Process:
         mark: str,
         *,
         env: Mapping[str, str] | None = None,
-        stdin: int = subprocess.DEVNULL,
         spawn: Spawn | None = None,
     ) -> None:
-        """`spawn` starts it in another way than by running `command`."""
+        """`spawn` starts it, by default as subprocess.Popen does."""
         self.name, self.command, self.mark = name, list(command), mark
         self.log = folder / f"{name}.log"
         self._asked = False
@@ -72,14 +59,7 @@ class Process:
             if key != "KUBECONFIG" and not key.lower().endswith("_proxy")
         }
         whole = base | {MARK: mark} | dict(env or {})
-        with self.log.open("ab") as out:
-            self._child: Child = (
-                spawn(self.command, cwd=folder, env=whole, log=out.fileno())
-                if spawn
-                else subprocess.Popen(
-                    self.command, stdin=stdin, stdout=out, stderr=out, cwd=folder, start_new_session=True, env=whole
-                )
-            )
+        self._child: Child = (spawn or execute)(self.command, cwd=folder, env=whole, log=self.log)
 
     @property
     def pid(self) -> int:
@@ -109,16 +89,17 @@ class Process:
             time.sleep(0.05)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the child and its group (SIGSTOP and SIGCONT to pause and go on)."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, number)
+        """Send a signal to the child and its group (SIGSTOP and SIGCONT to pause and go on), if it still runs."""
+        if self.running:
+            self._signal_group(number)
 
     def ask_to_stop(self) -> None:
         """SIGTERM without waiting, so that many can be stopped at once; follow with `stop`."""
         if self.running and not self._asked:
             self._asked = True
             self.signal(signal.SIGCONT)
-            os.kill(self.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
 
     def stop(self, deadline: float = 5.0) -> None:
         """SIGTERM the child, wait `deadline` s, then SIGKILL what is left of its group."""
@@ -128,10 +109,14 @@ class Process:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL the whole group; the group id cannot have been reused while we have not reaped or a member lives."""
+        """SIGKILL the whole group, if the child or a process of ours in its group lives."""
         if self.running or _group_has_mark(self.pid, self.mark):
-            self.signal(signal.SIGKILL)
+            self._signal_group(signal.SIGKILL)
         self._child.wait(5)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
 
 
 def _group_has_mark(group: int, mark: str) -> bool:

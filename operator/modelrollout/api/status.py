@@ -37,12 +37,12 @@ class Previous(StatusModel):
 
 
 class Weight(StatusModel):
-    """Percent of requests for the candidate: what the operator intends, and what the route said last."""
+    """Percent of requests for the candidate: what the operator intends, and what the route says."""
 
     desired: int = 0
     """What the operator wants."""
     observed: int | None = None
-    """What the route said when last read."""
+    """What the route said when last read, or is being told: a raise is recorded first, and then written."""
     lowered_at: Timestamp | None = Field(None, description="when the route was first seen below desired")
 
 

@@ -95,10 +95,13 @@ def _union(old: Series, fresh: Series) -> Series:
             np.concatenate([old.times, fresh.times]),
             np.concatenate([old.values, fresh.values]),
         )
-    times = np.concatenate([fresh.times, old.times])
-    values = np.concatenate([fresh.values, old.values])
+    cut = int(np.searchsorted(old.times, fresh.times[0]))  # what is older than all of `fresh` stays as it is
+    times = np.concatenate([fresh.times, old.times[cut:]])
+    values = np.concatenate([fresh.values, old.values[cut:]])
     unique, first = np.unique(times, return_index=True)
-    return Series(old.labels, unique, values[first])
+    return Series(
+        old.labels, np.concatenate([old.times[:cut], unique]), np.concatenate([old.values[:cut], values[first]])
+    )
 
 
 @dataclass(frozen=True)

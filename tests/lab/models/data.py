@@ -16,6 +16,8 @@ Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
 #: What the images, their split and the training depend on.
 SKLEARN = version("scikit-learn")
+#: Raised when `_split` changes, and with it training.RECIPE.
+RECIPE = 1
 
 
 @lru_cache(maxsize=1)
@@ -24,13 +26,14 @@ def split() -> tuple[Floats, Floats, Labels, Labels]:
 
     Cached, because to import scikit-learn takes two seconds that every test worker would pay.
     """
-    path = cache_folder() / "models" / f"split-sklearn-{SKLEARN}.npz"
+    path = cache_folder() / "models" / f"split-r{RECIPE}-sklearn-{SKLEARN}.npz"
     if not path.exists():
         with locked("split"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".{path.stem}-{os.getpid()}.npz")
-            np.savez(partial, *_split())
-            partial.replace(path)
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                partial = path.with_name(f".{path.stem}-{os.getpid()}.npz")
+                np.savez(partial, *_split())
+                partial.replace(path)
     with np.load(path) as stored:
         return stored["arr_0"], stored["arr_1"], stored["arr_2"], stored["arr_3"]
 

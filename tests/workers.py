@@ -1,0 +1,24 @@
+"""Which worker of a parallel run tells which test: one by one in their order, but for those that share a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    import pytest
+
+#: The files whose tests use the fixture `bare`; an API server for each of several workers would cost too much.
+BARE = "_on_a_real_api_server.py::"
+
+
+class OneBareServer(LoadScopeScheduling):
+    """A scope, which is what one worker gets as a whole, is one test, or all tests on the bare API server."""
+
+    def __init__(self, config: pytest.Config, log: Any = None) -> None:
+        config.option.loadscopereorder = False  # the order is the conftest's: the longest first
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return BARE if BARE in nodeid else nodeid

@@ -7,17 +7,24 @@ import json
 from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.story import gates
 
+TESTER = "x-model-candidate"
+
 
 def test_the_same_weights_at_a_hundredth_of_the_traffic_are_not_accused(stage: Stage):
     """Raw counts would read several times as many dead units for the candidate, which has seen so few rows."""
     story = stage.story(1, rate=BRISK, window=25, rows_per_second=400.0)
     story.scenario.serve(2, behaves_as=1, window=25, rows_per_second=400.0)
     activations = gates("dead-neurons", dead_same={"type": "DeadNeurons", "profile": "SameWeights"})
-    steps = [{"weight": 1, "hold": "75s"}]
-    story.adopt(gates=[*gates("errors"), *activations], steps=steps, analysis={"minimumRequests": 1})
+    steps = [{"weight": 1, "hold": "150s"}]
+    traffic = {"gateway": story.scenario.gateway_ref, "testerHeader": TESTER}
+    story.adopt(gates=[*gates("errors"), *activations], steps=steps, analysis={"minimumRequests": 1}, traffic=traffic)
     story.version(2)
-    # Traefik begins its round anew whenever any story's route changes: one in a hundred gets less, or nothing.
-    story.wait("windows of the candidate", lambda _: _windows(story.gate("dead-neurons")) >= 2, 250)
+    story.wait_weight(2, 1)
+    # Traefik begins its round anew whenever any story's route changes, so that one in a hundred gets less, or nothing:
+    # a tester sends the candidate its hundredth.
+    with story.scenario.client(rate=BRISK / 100, headers={TESTER: "always"}) as tester:
+        story.wait("windows of the candidate", lambda _: _windows(story.gate("dead-neurons")) >= 2, 120)
+    assert set(tester.versions()) == {"2"}
     status = story.status()
     assert status["candidate"] == "2", story.told()
     assert all(gate["verdict"] != "FAIL" for gate in status["gates"]), story.told()

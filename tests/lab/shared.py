@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 #: Seconds; generous, because the very first start may have to build the API server.
 DEADLINE = 1800.0
-#: Held, because nobody here waits for them: they outlive this worker.
-_started: list[subprocess.Popen[bytes]] = []
 
 
 def shared_site(folder: Path, owner: int) -> Site:
@@ -46,10 +44,9 @@ def _start(folder: Path, pointer: Path, owner: int) -> None:
             stderr=out,
             start_new_session=True,
         )
-    _started.append(child)
     end = time.monotonic() + DEADLINE
     while not pointer.exists():
         if child.poll() is not None or time.monotonic() > end:
             raise RuntimeError(f"the shared lab did not start; {log} ends with:\n{tail(log)}")
         time.sleep(0.1)
-    child.returncode = 0  # it outlives this worker, so Popen need not complain that nobody waited for it
+    child.returncode = 0  # it outlives this worker: nobody waits for it, and Popen need not complain

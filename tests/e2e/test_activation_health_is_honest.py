@@ -24,7 +24,7 @@ def test_the_same_weights_at_a_hundredth_of_the_traffic_are_not_accused(stage: S
     # a tester sends the candidate its hundredth.
     with story.scenario.client(rate=BRISK / 100, headers={TESTER: "always"}) as tester:
         story.wait("windows of the candidate", lambda _: _windows(story.gate("dead-neurons")) >= 2, 120)
-    assert set(tester.versions()) == {"2"}
+    assert tester.versions()["2"] >= len(tester.answers) - 1  # the first may come before the gateway knows the rule
     status = story.status()
     assert status["candidate"] == "2", story.told()
     assert all(gate["verdict"] != "FAIL" for gate in status["gates"]), story.told()

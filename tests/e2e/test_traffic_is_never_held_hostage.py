@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.story import gates
@@ -129,14 +130,24 @@ def test_a_gateway_in_the_same_namespace_works_like_one_in_another(stage: Stage)
     assert client.failed == []
 
 
+QUERY = {"name": "own", "type": "Query", "query": "vector(1)", "max": "2"}
+INVALID: dict[str, dict[str, Any]] = {
+    "spec.steps[1].weight is 5": {"steps": [{"weight": 50, "hold": "5s"}, {"weight": 5, "hold": "5s"}]},
+    'spec.analysis.prometheus is "evil": this operator knows default': {"analysis": {"prometheus": "evil"}},
+    "allowQueries": {"analysis": {"prometheus": "default"}, "gates": [*gates("errors"), QUERY]},
+}
+"""What the schema lets through, by what the operator says of it."""
+
+
 def test_an_invalid_spec_moves_no_traffic_and_says_what_to_mend(stage: Stage):
     story = stage.story(1, 2)
     client = story.adopt()
-    story.change({"spec": {"steps": [{"weight": 50, "hold": "5s"}, {"weight": 5, "hold": "5s"}]}})
-    status = story.wait("the reason", lambda s: s.get("reason") == "InvalidSpec")
-    assert "spec.steps[1].weight" in status["message"]
-    found = {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
-    assert found == {"Ready": ("False", "InvalidSpec"), "Stalled": ("True", "InvalidSpec")}
+    for words, invalid in INVALID.items():
+        story.apply(1, **invalid)
+        status = story.wait(words, lambda s, words=words: words in s.get("message", ""), 15)
+        assert status["reason"] == "InvalidSpec"
+        found = {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
+        assert found == {"Ready": ("False", "InvalidSpec"), "Stalled": ("True", "InvalidSpec")}
     story.version(2)
     time.sleep(4)
     assert story.weight(1) == 100

@@ -25,7 +25,7 @@ OLD, ZERO = RoutePlan("1", "2", 50), RoutePlan("1", "2", 0)
 
 @pytest.fixture
 def router(faulty: Api) -> GatewayApiRouter:
-    return GatewayApiRouter(faulty, epoch="1.0-test", lower_timeout=0.5)
+    return GatewayApiRouter(faulty, epoch="1.0-test")
 
 
 @pytest.fixture

@@ -109,9 +109,12 @@ class Process:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL the whole group, if the child or a process of ours in its group lives."""
+        """SIGKILL the whole group, if the child or a process of ours in its group lives; wait until none does."""
         if self.running or _group_has_mark(self.pid, self.mark):
             self._signal_group(signal.SIGKILL)
+            end = time.monotonic() + 5
+            while _group_has_mark(self.pid, self.mark) and time.monotonic() < end:
+                time.sleep(0.02)
         self._child.wait(5)
 
     def _signal_group(self, number: signal.Signals) -> None:
@@ -129,11 +132,18 @@ def _group_has_mark(group: int, mark: str) -> bool:
 
 
 def marked(mark: str) -> list[psutil.Process]:
-    """Every living process of this user that carries the lab's mark, ourselves excepted."""
+    """Every living process of this user that carries the lab's mark, ourselves excepted.
+
+    One that has been killed may show its environment until it is a zombie, which is not living.
+    """
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+            if (
+                process.pid != os.getpid()
+                and process.environ().get(MARK) == mark
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 found.append(process)
     return found
 
@@ -142,7 +152,7 @@ def sweep(mark: str, folder: Path, *, keep: bool = False) -> int:
     """End all processes that carry `mark`, remove their shared memory and (unless `keep`) `folder`; returns a count."""
     count = 0
     for _ in range(5):
-        left = [process for process in marked(mark) if process.status() != psutil.STATUS_ZOMBIE]
+        left = marked(mark)
         if not left:
             break
         count += len(left)

@@ -36,10 +36,9 @@ class GatewayApiRouter:
     resourceVersion, but an apply makes a deleted route anew even so: a raise decided before would come back.
     """
 
-    def __init__(self, api: Api, *, epoch: str = "", lower_timeout: float = LOWER_TIMEOUT) -> None:
+    def __init__(self, api: Api, *, epoch: str = "") -> None:
         self._api = api
         self._epoch = epoch
-        self._lower_timeout = lower_timeout
 
     async def observe(self, namespace: str, name: str) -> HTTPRouteSeen | None:
         """The route as it is now, or None where there is none. Raises Unreachable."""
@@ -82,7 +81,7 @@ class GatewayApiRouter:
         for attempt in range(1, LOWER_TRIES + 1):
             try:
                 if route is None:
-                    route = await self._api.request("GET", path, timeout=self._lower_timeout)
+                    route = await self._api.request("GET", path, timeout=LOWER_TIMEOUT)
                 return await self._lower_once(path, route, seen, plan)
             except NotFound:
                 raise Unreachable("RouteMissing", f"the route {namespace}/{name} is gone; nothing to lower") from None
@@ -129,9 +128,9 @@ class GatewayApiRouter:
         patch = self._lowering(route, seen, plan)
         if not patch and isinstance(seen, HTTPRouteSeen) and route is seen.raw:
             # "Nothing to lower" must not rest on an old reading.
-            route = await self._api.request("GET", path, timeout=self._lower_timeout)
+            route = await self._api.request("GET", path, timeout=LOWER_TIMEOUT)
             patch = self._lowering(route, seen, plan)
-        return read(await self._api.patch(path, patch, timeout=self._lower_timeout) if patch else route)
+        return read(await self._api.patch(path, patch, timeout=LOWER_TIMEOUT) if patch else route)
 
     def _lowering(self, route: dict[str, Any], seen: RouteSeen, plan: RoutePlan) -> list[dict[str, Any]]:
         epoch = "" if is_newer(read(route).epoch, self._epoch) else self._epoch

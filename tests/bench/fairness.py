@@ -75,7 +75,7 @@ def rollouts(
     ticks = int(traffic.minutes * 60 / TICK)
     seconds = (np.arange(ticks) + 1) * TICK
     busy = min(traffic.candidate * traffic.ratio, traffic.cap)
-    canary = _replicates(random, candidate, units, min(traffic.candidate, traffic.cap), traffic.window, (number, ticks))
+    tested = _replicates(random, candidate, units, min(traffic.candidate, traffic.cap), traffic.window, (number, ticks))
     serving = _replicates(random, stable, units, busy, traffic.window, (number, ticks))
     past = _replicates(random, stable, units, busy, traffic.window, (number, int(1800 / TICK)))
     history = ReplicateHistory(seconds[: past.count.shape[1]] - 1800 - TICK, past)
@@ -86,7 +86,7 @@ def rollouts(
         spread_floor=0.5 / units,
         min_excess=lines.DEAD_RETRAIN_UNITS / units if retrain else 0.0,
     )
-    return window_evidence(seconds, canary, serving, line, settings, history=history)
+    return window_evidence(seconds, tested, serving, line, settings, history=history)
 
 
 def naive_accusations(

@@ -45,14 +45,14 @@ def _counts(trace: Trace, line: Line) -> tuple[np.ndarray, np.ndarray]:
 
 
 def dead_neurons(
-    rng: np.random.Generator, runs: int, canary: float = 40.0, stable: float = 40.0, line: Line = lines.DEAD_RETRAIN
+    rng: np.random.Generator, runs: int, candidate: float = 40.0, stable: float = 40.0, line: Line = lines.DEAD_RETRAIN
 ) -> WindowEvidence:
     """Evidence on `LAYERS` layers with so many dead units on average and a spread of 4.4, shape (runs, layers, T)."""
     shape, ticks = (runs, LAYERS), 240
     now = np.arange(1, ticks + 1) * INTERVAL
     arms = [
         _windows(rng, shape, ticks, REQUESTS * share / ROWS, mean)
-        for share, mean in ((WEIGHT, canary), (1 - WEIGHT, stable))
+        for share, mean in ((WEIGHT, candidate), (1 - WEIGHT, stable))
     ]
     past = _windows(rng, shape, HISTORY, REQUESTS / ROWS, stable)
     settings = WindowSettings(

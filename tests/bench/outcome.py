@@ -36,7 +36,7 @@ class Outcome:
 
     @property
     def harm(self) -> float:
-        """Median number of failed canary requests up to the rollback, or the end where there was none."""
+        """Median number of failed candidate requests up to the rollback, or the end where there was none."""
         return math.nan if self.harmed is None else float(np.median(self.harmed))
 
     @property
@@ -50,7 +50,7 @@ def outcome(stop: np.ndarray, trace: Trace | None = None, onset: int = 0) -> Out
     hit = stop >= 0
     harmed = None
     if trace is not None:
-        bad = np.cumsum(trace.canary_bad[:, onset:], axis=-1)
+        bad = np.cumsum(trace.candidate_bad[:, onset:], axis=-1)
         last = np.clip(np.where(hit, stop - onset, bad.shape[1] - 1), 0, bad.shape[1] - 1)
         harmed = bad[np.arange(len(bad)), last]
     return Outcome(int(hit.sum()), len(stop), (stop[hit] + 1 - onset) / PER_MINUTE, harmed)

@@ -34,12 +34,12 @@ _HEALTHY, _BAD, _PAST, _BROKEN = 600.0, 240.0, 300.0, 120.0
 
 @dataclass(frozen=True)
 class Phase:
-    """What was going on from `begin` for `length` seconds, and against which canary version."""
+    """What was going on from `begin` for `length` seconds, and against which candidate version."""
 
     name: str
     wanted: bool
     kind: str
-    canary: int
+    candidate: int
     begin: float
     length: float
 
@@ -65,27 +65,27 @@ def main() -> None:
 def _run(scenario: Scenario) -> Iterator[Phase]:
     time.sleep(_PAST)
     split = f"{WEIGHT} % of {RATE * 60:,.0f} requests a minute"
-    for name, wanted, canary, length in (
+    for name, wanted, candidate, length in (
         (f"NaN in 1 % of both arms; {split}", False, EQUAL, _HEALTHY),
         (f"NaN in 5 % against 1 %; {split}", True, SPOILT, _BAD),
     ):
-        yield _phase(scenario, name, wanted=wanted, kind="nan", canary=canary, length=length)
+        yield _phase(scenario, name, wanted=wanted, kind="nan", candidate=candidate, length=length)
     scenario.split({STABLE: 100 - WEIGHT, EQUAL: WEIGHT})
     time.sleep(MARGIN)
     begin = time.time()
     scenario.services[EQUAL].kill(0)  # its address stays published, as after a node loss
     print("one of three servers killed", flush=True)
     time.sleep(_BROKEN)
-    yield Phase(f"one of the canary's three servers dies; {split}", True, "errors", EQUAL, begin, _BROKEN)
+    yield Phase(f"one of the candidate's three servers dies; {split}", True, "errors", EQUAL, begin, _BROKEN)
 
 
-def _phase(scenario: Scenario, name: str, *, wanted: bool, kind: str, canary: int, length: float) -> Phase:
-    scenario.split({STABLE: 100 - WEIGHT, canary: WEIGHT})
+def _phase(scenario: Scenario, name: str, *, wanted: bool, kind: str, candidate: int, length: float) -> Phase:
+    scenario.split({STABLE: 100 - WEIGHT, candidate: WEIGHT})
     time.sleep(MARGIN)
     print(name, flush=True)
     begin = time.time()
     time.sleep(length)
-    return Phase(name, wanted, kind, canary, begin, length)
+    return Phase(name, wanted, kind, candidate, begin, length)
 
 
 def _read(url: str, phase: Phase, began: float) -> dict[str, object]:
@@ -96,7 +96,7 @@ def _read(url: str, phase: Phase, began: float) -> dict[str, object]:
     return {
         "name": phase.name,
         "wanted": phase.wanted,
-        "canary": read(url, phase.canary, phase.begin, 0, ticks),
+        "candidate": read(url, phase.candidate, phase.begin, 0, ticks),
         "stable": read(url, STABLE, phase.begin, 0, ticks),
         "past": read(url, STABLE, phase.begin, -before, before),
     }

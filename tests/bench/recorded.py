@@ -34,11 +34,12 @@ def recordings(path: Path = DATA) -> list[Recording]:
 
 
 def _judge(phase: dict) -> Recording:
-    """`canary` and `stable` hold [bad, total] per tick; `past` those of stable before the canary."""
+    """`candidate` and `stable` hold [bad, total] per tick; `past` those of stable before the rollout."""
     arms = {
-        name: np.array(phase[name], dtype=float).reshape(-1, 2).T[:, None, :] for name in ("canary", "stable", "past")
+        name: np.array(phase[name], dtype=float).reshape(-1, 2).T[:, None, :]
+        for name in ("candidate", "stable", "past")
     }
-    trace = Trace(*arms["canary"], *arms["stable"], *arms["past"])
+    trace = Trace(*arms["candidate"], *arms["stable"], *arms["past"])
     found = {
         "ours": rules.ours(trace),
         "Flagger": rules.flagger(trace),
@@ -46,5 +47,5 @@ def _judge(phase: dict) -> Recording:
         "Kayenta": rules.kayenta(trace),
     }
     decided = {rule: None if stop[0] < 0 else float((stop[0] + 1) * INTERVAL / 60) for rule, stop in found.items()}
-    total = int(arms["canary"][1].sum() + arms["stable"][1].sum())
-    return Recording(phase["name"], bool(phase["wanted"]), total, arms["canary"].shape[-1] * INTERVAL / 60, decided)
+    total = int(arms["candidate"][1].sum() + arms["stable"][1].sum())
+    return Recording(phase["name"], bool(phase["wanted"]), total, arms["candidate"].shape[-1] * INTERVAL / 60, decided)

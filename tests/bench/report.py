@@ -19,7 +19,7 @@ are re-implemented from how the tools describe and code them, not run from their
 was a choice: Flagger is given its rollback in the interval of the last failed check, although it takes one more.
 Intervals are 95 % Wilson. Scrape lag (one or two scrape intervals) comes on top for everyone.
 
-Unless said otherwise: 3,000 requests a minute, 5 % of them to the canary (150 a minute), one hour, ticks of 15 s,
+Unless said otherwise: 3,000 requests a minute, 5 % of them to the candidate (150 a minute), one hour, ticks of 15 s,
 stable answers 1 % of requests with an error and has 30 minutes of history, four count gates share the promise of 5 %
 (each needs odds of 1:100 by itself).
 
@@ -27,7 +27,7 @@ stable answers 1 % of requests with an error and has 30 minutes of history, four
 {targets}
 
 ## Errors: rolled back in the hour, and after how long
-Each cell: rolled back, median / P90 minutes until then, median failed canary requests until then (or in the hour).
+Each cell: rolled back, median / P90 minutes until then, median failed candidate requests until then (or in the hour).
 {errors}
 
 Up to 1.35 % is within the margin. 1.5 % is just beyond it, and takes longer than the hour to prove at this traffic:
@@ -43,13 +43,13 @@ Lognormal latencies, buckets growing by 1.09. Each cell: rolled back, median / P
 {latency}
 
 ## What passes
-A PASS is evidence, not the absence of a complaint: odds of 20 that the canary is better than the good line (1.7 %).
+A PASS is evidence, not the absence of a complaint: odds of 20 that the candidate is better than the good line (1.7 %).
 {passing}
 
-A canary on its limit passes about every second time, one on the good line almost never. {allpass}
+A candidate on its limit passes about every second time, one on the good line almost never. {allpass}
 
 ## When things go wrong
-Bold is wrong: a rollback of a good canary, or a bad one that stays. Each cell: rolled back, median / P90 minutes
+Bold is wrong: a rollback of a good candidate, or a bad one that stays. Each cell: rolled back, median / P90 minutes
 after the onset.
 {stress}
 
@@ -59,7 +59,7 @@ The counts of the restart cases went through the operator's own differencing of 
 {dead}
 
 Twenty networks trained on the digits with twenty seeds ({low:.1f} to {high:.1f} % accurate on rows they have not
-seen), every ordered pair as stable and canary for an hour: the default margin (2x + 10 pp, at least 3 units) accuses
+seen), every ordered pair as stable and candidate for an hour: the default margin (2x + 10 pp, at least 3 units) accuses
 {accused} of {pairs} pairs; 1.25x + 0.5 pp would accuse {tight}. The network with dead layers, as accurate as the
 others, is found in {broken} of {brokenruns} runs, after {windows:g} windows of 200 requests: it hits the ceiling,
 twice the limit in two windows running.
@@ -76,17 +76,17 @@ overdispersion; window and gauge gates are asymptotic; the ceiling and threshold
 
 _SLOWER = """\
 - **Clear regressions at little traffic.** 5 % errors take us a median of {ours:.2g} minutes; a condition that acts on
-  the first minute above 2 % takes {argo:.2g}, and rolls back {argo_false:.0f} % of healthy canaries within the hour.
+  the first minute above 2 % takes {argo:.2g}, and rolls back {argo_false:.0f} % of healthy candidates within the hour.
   Odds of 1:100 cost about one more minute of evidence at 150 requests a minute; at 3,000 they cost none.
 - **Small regressions.** 2 % errors take us {small:.2g} minutes ({small_share:.0f} % found in the hour), the same
   threshold with five failed checks {flagger:.2g}. It fires on noise as readily as on the regression:
-  {flagger_false:.0f} % of healthy canaries go the same way, after a median of {flagger_when:.2g} minutes.
-- **One tick is never enough**, since a single broken scrape would do it: a canary that answers nothing but errors is
+  {flagger_false:.0f} % of healthy candidates go the same way, after a median of {flagger_when:.2g} minutes.
+- **One tick is never enough**, since a single broken scrape would do it: a candidate that answers nothing but errors is
   rolled back at the second tick, 30 s after its first request.
 - **A cold start** costs two ticks: without history nothing is known of stable, so the first two only tell that.
 - **Late regressions** take about a minute longer than those that are there from the start: evidence restarts every
   five minutes with a part of the stake, so that good behaviour need not be outweighed first, and the part is smaller.
-- **Very little traffic.** At 15 canary requests a minute even 5 % errors take a quarter of an hour. No rule can know
+- **Very little traffic.** At 15 candidate requests a minute even 5 % errors take a quarter of an hour. No rule can know
   sooner without guessing; the status says how many more requests it takes."""
 
 
@@ -110,14 +110,14 @@ def page(study: Study) -> str:
         busy=_grid("rule", study.busy, lambda rate: f"{100 * rate:g} %", _full),
         latency=_grid("rule", study.latency, lambda times: f"+{100 * (times - 1):.0f} %", _short),
         passing=_table(
-            ["canary's errors", *(f"{100 * rate:g} %" for rate in study.passing)],
+            ["candidate's errors", *(f"{100 * rate:g} %" for rate in study.passing)],
             [["PASS in the hour", *(_short(one) for one in study.passing.values())]],
         ),
         allpass=_all_pass(study),
         stress=_stress(study),
         phi=_phi(study),
         dead=_table(
-            ["dead neurons", "found", "median canary windows"],
+            ["dead neurons", "found", "median candidate windows"],
             [[name, f"{one.percent:.0f} %", f"{one.median:.2g}"] for name, one in study.dead.items()],
         ),
         low=found.lowest, high=found.highest, accused=found.accused, pairs=found.pairs, tight=found.accused_tight,
@@ -216,7 +216,7 @@ def _table(head: list[str], rows: Iterable[list[str]]) -> str:
 
 
 def draw(study: Study, path: Path) -> None:
-    """Median detection time and failed canary requests against the size of the regression."""
+    """Median detection time and failed candidate requests against the size of the regression."""
     import matplotlib as mpl  # noqa: PLC0415 - the page alone does not need it
 
     mpl.use("Agg")
@@ -228,14 +228,14 @@ def draw(study: Study, path: Path) -> None:
         rates = [100 * rate for rate in results]
         style = {"linewidth": 2.4, "color": "black"} if name.startswith("ours") else {"linewidth": 1.2}
         times = [one.median if one.percent >= 50 else math.nan for one in results.values()]
-        label = f"{name}: {study.errors[name][0.01].percent:.0f} % of healthy canaries rolled back"
+        label = f"{name}: {study.errors[name][0.01].percent:.0f} % of healthy candidates rolled back"
         left.plot(rates, times, marker="o", markersize=3, label=label, **style)
         right.plot(rates, [one.harm for one in results.values()], marker="o", markersize=3, **style)
     for axes, title in (
         (left, "median minutes until the rollback"),
-        (right, "median failed canary requests until then"),
+        (right, "median failed candidate requests until then"),
     ):
-        axes.set(xscale="log", yscale="log", xlabel="canary's errors in % (stable: 1 %)", title=title)
+        axes.set(xscale="log", yscale="log", xlabel="candidate's errors in % (stable: 1 %)", title=title)
         axes.set_xticks([1.5, 2, 3, 5, 10, 20, 30], labels=["1.5", "2", "3", "5", "10", "20", "30"])
         axes.axvspan(1, 1.35, color="0.9")
         axes.yaxis.set_major_formatter("{x:g}")

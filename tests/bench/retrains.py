@@ -1,4 +1,4 @@
-"""Equally good retrains of a real network: twenty seeds on the digits, every ordered pair as stable and canary."""
+"""Equally good retrains of a real network: twenty seeds on the digits, every ordered pair as stable and candidate."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Retrains:
     broken_found: int
     broken_runs: int
     broken_windows: float
-    """Median canary windows until the network with dead layers is rolled back."""
+    """Median candidate windows until the network with dead layers is rolled back."""
 
 
 def measure(rng: np.random.Generator, seeds: int = SEEDS) -> Retrains:
@@ -94,14 +94,14 @@ def network(rng: np.random.Generator, training: Training) -> Network:
 def _failing(
     rng: np.random.Generator, pairs: list[tuple[Network, Network]], line: Line
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(where any layer fails, canary windows so far) for pairs of (stable, canary), both (pairs, T)."""
+    """(where any layer fails, candidate windows so far) for pairs of (stable, candidate), both (pairs, T)."""
     depth = len(pairs[0][0].dead)
     found = [_judge(rng, pairs, layer, line) for layer in range(depth)]
     return np.logical_or.reduce([e.failing for e in found]), found[0].samples
 
 
 def _judge(rng: np.random.Generator, pairs: list[tuple[Network, Network]], layer: int, line: Line) -> WindowEvidence:
-    stable, canary = (np.stack([pair[arm].dead[layer] for pair in pairs]) for arm in (0, 1))
+    stable, candidate = (np.stack([pair[arm].dead[layer] for pair in pairs]) for arm in (0, 1))
     width = pairs[0][0].widths[layer]
     settings = WindowSettings(
         alpha=combine.gauge_alpha(1.0, len(pairs[0][0].dead), FALSE_ROLLBACK),
@@ -110,7 +110,7 @@ def _judge(rng: np.random.Generator, pairs: list[tuple[Network, Network]], layer
     )
     arms = [
         _stream(rng, pool, ticks, REQUESTS * share / ROWS, width)
-        for pool, ticks, share in ((canary, HOUR, WEIGHT), (stable, HOUR, 1 - WEIGHT), (stable, HISTORY, 1.0))
+        for pool, ticks, share in ((candidate, HOUR, WEIGHT), (stable, HOUR, 1 - WEIGHT), (stable, HISTORY, 1.0))
     ]
     now, before = np.arange(1, HOUR + 1) * INTERVAL, np.arange(1 - HISTORY, 1) * INTERVAL
     return window_evidence(now, arms[0], arms[1], line, settings, history=ReplicateHistory(before, arms[2]))

@@ -41,8 +41,8 @@ def ours(trace: Trace, *, gates: int = COUNT_GATES, line: Line = ERROR_RATE, dis
 
 def latency_evidence(trace: LatencyTrace, chunk: int = 100) -> Iterator[LatencyEvidence]:
     """Our evidence on latency, the rollouts in pieces since histograms are large."""
-    for at in range(0, len(trace.canary), chunk):
-        part = LatencyTrace(*(a[at : at + chunk] for a in (trace.canary, trace.stable, trace.past)))
+    for at in range(0, len(trace.candidate), chunk):
+        part = LatencyTrace(*(a[at : at + chunk] for a in (trace.candidate, trace.stable, trace.past)))
         yield versus_stable(part.ticks, history=part.history)
 
 
@@ -71,26 +71,27 @@ def argo(trace: Trace, *, limit: float = 0.02, failure_limit: int = 0) -> np.nda
 
 
 def kayenta(trace: Trace) -> np.ndarray:
-    """Mann-Whitney each minute on all minutes so far, canary against all of stable."""
-    canary, stable = _minute_rates(trace)
-    return _mann_whitney(np.nan_to_num(canary), np.nan_to_num(stable))
+    """Mann-Whitney each minute on all minutes so far, candidate against all of stable."""
+    candidate, stable = _minute_rates(trace)
+    return _mann_whitney(np.nan_to_num(candidate), np.nan_to_num(stable))
 
 
 def flagger_latency(trace: LatencyTrace, *, times: float = 1.25, checks: int = 5) -> np.ndarray:
     """P99 of each minute above `times` stable's usual P99, a number set beforehand."""
     limit = times * float(np.median(_quantile(trace.past.sum(axis=1), 0.99)))
-    return _nth_failure(_minute_p99(trace.canary), limit, checks, missing_fails=True)
+    return _nth_failure(_minute_p99(trace.candidate), limit, checks, missing_fails=True)
 
 
 def kayenta_latency(trace: LatencyTrace) -> np.ndarray:
     """Mann-Whitney on the P99 of each minute."""
-    return _mann_whitney(_minute_p99(trace.canary), _minute_p99(trace.stable))
+    return _mann_whitney(_minute_p99(trace.candidate), _minute_p99(trace.stable))
 
 
 def pooled_z(trace: Trace, critical: float = 1.96) -> np.ndarray:
     """A z-test on pooled counts at every tick: the peeking and the pooling that our engine exists to avoid."""
     y_c, n_c, y_s, n_s = (
-        np.cumsum(a, axis=-1) for a in (trace.canary_bad, trace.canary_total, trace.stable_bad, trace.stable_total)
+        np.cumsum(a, axis=-1)
+        for a in (trace.candidate_bad, trace.candidate_total, trace.stable_bad, trace.stable_total)
     )
     share = (y_c + y_s + 0.5) / (n_c + n_s + 1)
     z = (y_c / np.maximum(n_c, 1) - y_s / np.maximum(n_s, 1)) / np.sqrt(
@@ -100,10 +101,10 @@ def pooled_z(trace: Trace, critical: float = 1.96) -> np.ndarray:
 
 
 def _minute_rates(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
-    """(canary, stable) share of errors per minute, NaN where a minute has no data."""
-    known = np.ones(trace.canary_bad.shape, dtype=bool) if trace.present is None else trace.present
+    """(candidate, stable) share of errors per minute, NaN where a minute has no data."""
+    known = np.ones(trace.candidate_bad.shape, dtype=bool) if trace.present is None else trace.present
     rates = []
-    for bad, total in ((trace.canary_bad, trace.canary_total), (trace.stable_bad, trace.stable_total)):
+    for bad, total in ((trace.candidate_bad, trace.candidate_total), (trace.stable_bad, trace.stable_total)):
         all_of = minutes(np.where(known, total, 0))
         rates.append(np.where(all_of > 0, minutes(np.where(known, bad, 0)) / np.maximum(all_of, 1), np.nan))
     return rates[0], rates[1]
@@ -130,14 +131,14 @@ def _at_tick(minute: np.ndarray) -> np.ndarray:
 
 
 def _mann_whitney(
-    canary: np.ndarray, stable: np.ndarray, confidence: float = 0.98, tolerance: float = 0.25
+    candidate: np.ndarray, stable: np.ndarray, confidence: float = 0.98, tolerance: float = 0.25
 ) -> np.ndarray:
     """Kayenta's classifier: High where the lower confidence bound of the shift exceeds 0.25 of its estimate.
 
     Estimate and bounds are order statistics of all differences (Hodges-Lehmann), the rank by the normal
     approximation.
     """
-    runs, length = canary.shape
+    runs, length = candidate.shape
     found = np.full(runs, -1)
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     for m in range(FIRST_LOOK, length + 1):
@@ -146,7 +147,7 @@ def _mann_whitney(
             break
         for at in range(0, len(open_runs), 200):
             rows = open_runs[at : at + 200]
-            differences = (canary[rows, :m, None] - stable[rows, None, :m]).reshape(len(rows), -1)
+            differences = (candidate[rows, :m, None] - stable[rows, None, :m]).reshape(len(rows), -1)
             rank = max(int(np.floor(m * m / 2 - z * np.sqrt(m * m * (2 * m + 1) / 12))) - 1, 0)
             middle = (m * m - 1) // 2
             parts = np.partition(differences, [rank, middle], axis=1)

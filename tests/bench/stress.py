@@ -79,29 +79,33 @@ def _traces(rng: np.random.Generator, runs: int) -> Iterator[tuple[str, bool, in
 
 
 def _with_holes(rng: np.random.Generator, trace: Trace, *, blind: bool = True) -> Trace:
-    present = rng.random(trace.canary_bad.shape) > 0.2
+    present = rng.random(trace.candidate_bad.shape) > 0.2
     if blind:
         present[:, 100 : 100 + 10 * PER_MINUTE] = False
     return replace(trace, present=present)
 
 
 def _spoilt(trace: Trace) -> Trace:
-    bad = trace.canary_bad.copy()
-    bad[:, 60] = trace.canary_total[:, 60]
-    return replace(trace, canary_bad=bad)
+    bad = trace.candidate_bad.copy()
+    bad[:, 60] = trace.candidate_total[:, 60]
+    return replace(trace, candidate_bad=bad)
 
 
 def _with_resets(rng: np.random.Generator, trace: Trace) -> Trace:
     """Counters that begin at 0 again now and then, read back by the operator's own differencing."""
     arms = []
-    for bad, total in ((trace.canary_bad, trace.canary_total), (trace.stable_bad, trace.stable_total)):
+    for bad, total in ((trace.candidate_bad, trace.candidate_total), (trace.stable_bad, trace.stable_total)):
         at = np.zeros(bad.shape, dtype=bool)
         for row in at:
             row[rng.choice(np.arange(5, HOUR), 5, replace=False)] = True
         kept = np.where(at, rng.random(bad.shape), 1.0)  # what was counted between the restart and the scrape
         arms += [_reread(rng.binomial(counts, kept), at) for counts in (bad, total - bad)]
     return replace(
-        trace, canary_bad=arms[0], canary_total=arms[0] + arms[1], stable_bad=arms[2], stable_total=arms[2] + arms[3]
+        trace,
+        candidate_bad=arms[0],
+        candidate_total=arms[0] + arms[1],
+        stable_bad=arms[2],
+        stable_total=arms[2] + arms[3],
     )
 
 

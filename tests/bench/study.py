@@ -115,7 +115,7 @@ def _all_gates(rng: np.random.Generator, runs: int, study: Study) -> None:
 
 
 def _windows_until(found: gates.WindowEvidence) -> Outcome:
-    """Canary windows until the first layer fails, in place of minutes."""
+    """Candidate windows until the first layer fails, in place of minutes."""
     failing = found.failing.any(axis=1)
     hit = failing.any(axis=-1)
     until = np.take_along_axis(found.samples[:, 0], failing.argmax(axis=-1)[:, None], axis=-1)[:, 0]

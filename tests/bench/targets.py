@@ -37,8 +37,8 @@ def targets(study: Study) -> Iterator[Target]:
     yield _within("1 to 5 % errors, from minute 30 on", case["5 % errors from minute 30 on"], 3.5)
     yield _within("latency +100 %", latency[2.0], 1)
     yield _within("latency +30 %", latency[1.3], 4)
-    yield _within("an equal canary passes (errors)", study.passing[0.01], 20)
-    yield at_most("a canary on the good line (1.7 %) passes", study.passing[0.017], 5)
+    yield _within("an equal candidate passes (errors)", study.passing[0.01], 20)
+    yield at_most("a candidate on the good line (1.7 %) passes", study.passing[0.017], 5)
     yield at_most("rollback by bursts in both arms, phi = 2", case["bursts in both arms, phi = 2"], 2)
     found = study.retrains
     low, high = wilson(found.accused, found.pairs)

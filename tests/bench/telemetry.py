@@ -113,12 +113,12 @@ def verdicts(console: Console) -> None:
     for layer in (0, 1):
         flags = fairness.fired(BETTER, layer)
         units = flags.shape[1]
-        stable, canary = fairness.dead_pool(flags, 200, 2), fairness.dead_pool(flags, 200, 1)
+        stable, candidate = fairness.dead_pool(flags, 200, 2), fairness.dead_pool(flags, 200, 1)
         over_all = fairness.dead_pool(flags, 20_000, 3, size=20).mean()
-        naive = fairness.naive_accusations(canary, over_all, units)
+        naive = fairness.naive_accusations(candidate, over_all, units)
         table.add_row(f"layer {layer + 1}: healthy, accused at unequal n (what this avoids)", f"{naive:.1%}", "-")
         for profile in ("SameWeights", "Retrain"):
-            healthy = fairness.rollouts(canary, stable, units, traffic, profile, number=1000)
+            healthy = fairness.rollouts(candidate, stable, units, traffic, profile, number=1000)
             accused = healthy.failing.any(axis=1).mean()
             table.add_row(f"layer {layer + 1}: healthy, 1:100 traffic, accused, {profile}", f"{accused:.1%}", "1 %")
         damaged = fairness.dead_pool(fairness.fired(BETTER, layer, kill=0.05), 200, 4)

@@ -1,4 +1,4 @@
-"""Healthy canaries and equally good retrains are not accused of dead units; a damaged layer is, within windows."""
+"""Healthy candidates and equally good retrains are not accused of dead units; a damaged layer is, within windows."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("profile", ["SameWeights", "Retrain"])
 @pytest.mark.parametrize("layer", [0, 1])
-def test_a_healthy_canary_with_a_hundredth_of_the_traffic_is_not_accused(profile: str, layer: int) -> None:
+def test_a_healthy_candidate_with_a_hundredth_of_the_traffic_is_not_accused(profile: str, layer: int) -> None:
     flags = fired(BETTER, layer)
-    canary, stable = dead_pool(flags, 200, seed=1), dead_pool(flags, 200, seed=2)
-    evidence = rollouts(canary, stable, flags.shape[1], Traffic(minutes=120), profile, number=1000)
+    candidate, stable = dead_pool(flags, 200, seed=1), dead_pool(flags, 200, seed=2)
+    evidence = rollouts(candidate, stable, flags.shape[1], Traffic(minutes=120), profile, number=1000)
     assert evidence.failing.any(axis=1).mean() <= 0.01
     assert evidence.samples[:, -1].min() >= 10
 
 
 def test_a_comparison_at_unequal_n_would_have_accused_it() -> None:
-    """The windows are what makes the difference: without them the same canary is accused nearly always."""
+    """The windows are what makes the difference: without them the same candidate is accused nearly always."""
     flags = fired(BETTER)
     over_all = dead_pool(flags, 20_000, seed=3, size=20).mean()
     assert naive_accusations(dead_pool(flags, 200, seed=1), over_all, flags.shape[1]) > 0.9

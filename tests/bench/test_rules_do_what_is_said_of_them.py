@@ -55,7 +55,7 @@ def test_minutes_are_sums_of_four_ticks():
 
 def test_bursts_have_the_variance_they_claim():
     trace = draw(np.random.default_rng(2), 400, 0.01, burst=2.0)
-    for bad, total in ((trace.canary_bad, trace.canary_total), (trace.stable_bad, trace.stable_total)):
+    for bad, total in ((trace.candidate_bad, trace.candidate_total), (trace.stable_bad, trace.stable_total)):
         phi = ((bad - total * 0.01) ** 2 / (total * 0.01 * 0.99)).mean()
         assert phi == pytest.approx(2, abs=0.1)
 
@@ -72,8 +72,8 @@ def test_restarts_of_servers_lose_little_and_invent_nothing():
     rng = np.random.default_rng(4)
     plain = draw(rng, 5, 0.02)
     read = stress._with_resets(rng, plain)
-    assert (read.canary_bad <= plain.canary_bad).all()
-    assert (read.canary_bad <= read.canary_total).all()
+    assert (read.candidate_bad <= plain.candidate_bad).all()
+    assert (read.candidate_bad <= read.candidate_total).all()
     lost = 1 - read.stable_total.sum() / plain.stable_total.sum()
     assert 0 < lost < 5 / HOUR
 

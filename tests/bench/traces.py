@@ -1,4 +1,4 @@
-"""Seeded traffic of a stable version and a canary, tick by tick: what every rule is judged on."""
+"""Seeded traffic of a stable version and a candidate, tick by tick: what every rule is judged on."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ SIGMA = 0.5
 class Trace:
     """Counts of B rollouts, shape (B, T); `past` are stable's ticks before, shape (B, H)."""
 
-    canary_bad: np.ndarray
-    canary_total: np.ndarray
+    candidate_bad: np.ndarray
+    candidate_total: np.ndarray
     stable_bad: np.ndarray
     stable_total: np.ndarray
     past_bad: np.ndarray
@@ -39,17 +39,17 @@ class Trace:
     @property
     def seconds(self) -> np.ndarray:
         """End of every tick."""
-        return np.arange(1, self.canary_bad.shape[-1] + 1) * INTERVAL
+        return np.arange(1, self.candidate_bad.shape[-1] + 1) * INTERVAL
 
     @property
     def ticks(self) -> CountTicks:
         """As the engine takes them."""
-        counts = (self.canary_bad, self.canary_total, self.stable_bad, self.stable_total)
+        counts = (self.candidate_bad, self.candidate_total, self.stable_bad, self.stable_total)
         return CountTicks(self.seconds, *counts, self.present, self.restart)
 
     @property
     def history(self) -> StableHistory | None:
-        """Stable before the canary; None where the start is cold."""
+        """Stable before the rollout; None where the start is cold."""
         length = self.past_bad.shape[-1]
         return StableHistory(np.arange(1 - length, 1) * INTERVAL, self.past_bad, self.past_total) if length else None
 
@@ -68,7 +68,7 @@ def minutes(values: np.ndarray) -> np.ndarray:
 def draw(
     rng: np.random.Generator,
     runs: int,
-    canary: object,
+    candidate: object,
     stable: object = BASE,
     *,
     weight: object = WEIGHT,
@@ -83,7 +83,7 @@ def draw(
     before = rng.poisson(requests, (runs, HISTORY))
     raised = np.broadcast_to(np.diff(share, prepend=share[0]) != 0, (runs, ticks))
     return Trace(
-        _bad(rng, n_c, canary, burst), n_c, _bad(rng, n_s, stable, burst), n_s,
+        _bad(rng, n_c, candidate, burst), n_c, _bad(rng, n_s, stable, burst), n_s,
         _bad(rng, before, past, burst), before, restart=raised,
     )  # fmt: skip
 
@@ -100,25 +100,25 @@ def _bad(rng: np.random.Generator, total: np.ndarray, rate: object, burst: float
 
 @dataclass(frozen=True)
 class LatencyTrace:
-    """Latency histograms of B rollouts: canary and stable (B, T, buckets), stable's past (B, H, buckets)."""
+    """Latency histograms of B rollouts: candidate and stable (B, T, buckets), stable's past (B, H, buckets)."""
 
-    canary: np.ndarray
+    candidate: np.ndarray
     stable: np.ndarray
     past: np.ndarray
 
     @property
     def ticks(self) -> LatencyTicks:
         """As the engine takes them."""
-        return LatencyTicks(np.arange(1, self.canary.shape[1] + 1) * INTERVAL, EDGES, self.canary, self.stable)
+        return LatencyTicks(np.arange(1, self.candidate.shape[1] + 1) * INTERVAL, EDGES, self.candidate, self.stable)
 
     @property
     def history(self) -> LatencyHistory:
-        """Stable before the canary."""
+        """Stable before the rollout."""
         return LatencyHistory(np.arange(1 - self.past.shape[1], 1) * INTERVAL, self.past)
 
 
 def draw_latency(rng: np.random.Generator, runs: int, slower: object, ticks: int = HOUR) -> LatencyTrace:
-    """Lognormal latencies, median 100 ms; the canary's are `slower` times as long (a number, or one per tick)."""
+    """Lognormal latencies, median 100 ms; the candidate's are `slower` times as long (a number, or one per tick)."""
     scale = np.broadcast_to(np.asarray(slower, dtype=float), ticks)
     return LatencyTrace(
         _histogram(rng, rng.poisson(REQUESTS * WEIGHT, (runs, ticks)), scale),

@@ -14,13 +14,13 @@ from modelrollout.cli.judge import judge_ticks
 from modelrollout.cli.target import Failure
 from modelrollout.cli.ticks import BadTicks, read_ticks
 
-HEADER = "rollout,time,canary_bad,canary_total,stable_bad,stable_total"
+HEADER = "rollout,time,candidate_bad,candidate_total,stable_bad,stable_total"
 GATE = ErrorRateGate(name="errors", type="ErrorRate")
 
 
-def rollout(name, canary, seed=0, ticks=240, stable=0.01, per_tick=(38, 712)):
+def rollout(name, candidate, seed=0, ticks=240, stable=0.01, per_tick=(38, 712)):
     rng = np.random.default_rng(seed)
-    rates = np.broadcast_to(canary, ticks)
+    rates = np.broadcast_to(candidate, ticks)
     rows = []
     for t in range(ticks):
         n_c, n_s = rng.poisson(per_tick[0]), rng.poisson(per_tick[1])
@@ -138,7 +138,7 @@ def test_alternating_rollouts_of_any_length_are_judged_as_if_alone():
 
 def test_columns_may_stand_in_any_order_with_others_between_them():
     lines = [
-        "note,stable_total,stable_bad,time,rollout,canary_total,canary_bad",
+        "note,stable_total,stable_bad,time,rollout,candidate_total,candidate_bad",
         "x,10,1,15,r,5,2",
         "",
         "y,11,0,30,r,6,0",
@@ -149,14 +149,14 @@ def test_columns_may_stand_in_any_order_with_others_between_them():
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("r,30,-1,5,1,10", ["line 3", "canary_bad is -1"]),
-        ("r,30,6,5,1,10", ["line 3", "canary_bad is 6", "canary_total 5"]),
+        ("r,30,-1,5,1,10", ["line 3", "candidate_bad is -1"]),
+        ("r,30,6,5,1,10", ["line 3", "candidate_bad is 6", "candidate_total 5"]),
         ("r,30,1,5,11,10", ["line 3", "stable_bad is 11", "stable_total 10"]),
         ("r,5,1,5,1,10", ["line 3", "goes back from 15 to 5"]),
         ("r,15,1,5,1,10", ["line 3", "stands still at 15"]),
-        ("r,30,nan,5,1,10", ["line 3", "canary_bad is nan"]),
-        ("r,30,1,inf,1,10", ["line 3", "canary_total is inf"]),
-        ("r,30,,5,1,10", ["line 3", "canary_bad is 'empty'"]),
+        ("r,30,nan,5,1,10", ["line 3", "candidate_bad is nan"]),
+        ("r,30,1,inf,1,10", ["line 3", "candidate_total is inf"]),
+        ("r,30,,5,1,10", ["line 3", "candidate_bad is 'empty'"]),
         ("r,soon,1,5,1,10", ["line 3", "time is 'soon'"]),
         ("r,30,1,5,1", ["line 3", "5 fields", "6"]),
         (",30,1,5,1,10", ["line 3", "rollout is empty"]),
@@ -179,7 +179,7 @@ def test_time_may_start_anew_in_another_rollout_but_not_go_back_within_one():
 @pytest.mark.parametrize(
     ("lines", "words"),
     [([], "no header"), ([HEADER], "no ticks"),
-     (["rollout,time,canary_bad"], "missing column canary_total, stable_bad"),
+     (["rollout,time,candidate_bad"], "missing column candidate_total, stable_bad"),
      ([HEADER + ",time", "r,1,1,1,1,1,1"], "column time stands twice")],
 )  # fmt: skip
 def test_a_file_without_the_columns_or_without_rows_is_refused(lines, words):

@@ -8,10 +8,10 @@ from modelrollout.core.arrays import CountTicks
 from modelrollout.core.burn import burn_rate
 
 
-def burned(canary_rate, stable_rate, log_bad=0.0, step=0.0, ticks=160):
+def burned(candidate_rate, stable_rate, log_bad=0.0, step=0.0, ticks=160):
     time = np.arange(1, ticks + 1) * 15.0
     ones = np.ones(ticks)
-    made = CountTicks(time, canary_rate * 40 * ones, 40 * ones, stable_rate * 700 * ones, 700 * ones)
+    made = CountTicks(time, candidate_rate * 40 * ones, 40 * ones, stable_rate * 700 * ones, 700 * ones)
     return burn_rate(made, 0.01, np.full(ticks, step), np.full(ticks, log_bad), needed=np.log(100))
 
 

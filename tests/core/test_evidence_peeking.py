@@ -21,11 +21,11 @@ def at_most(hits: int, runs: int, rate: float) -> bool:
     return hits <= runs * rate + 3 * math.sqrt(runs * rate * (1 - rate))
 
 
-def simulate(seed, line, canary_share=0.05, drift=True, side="bad"):
+def simulate(seed, line, candidate_share=0.05, drift=True, side="bad"):
     rng = np.random.default_rng(seed)
     time = np.arange(TICKS)
     p_s = 0.01 * (1 + (0.8 * np.sin(time / 25) if drift else 0 * time))
-    share = np.where(time < TICKS // 2, canary_share, 0.5)  # a raise of the weight halfway
+    share = np.where(time < TICKS // 2, candidate_share, 0.5)  # a raise of the weight halfway
     n_c, n_s = rng.poisson(750 * share, (RUNS, TICKS)), rng.poisson(750 * (1 - share), (RUNS, TICKS))
     p_c = line.at(p_s) if side == "bad" else line.good.at(p_s)
     raised = np.diff(share, prepend=share[0]) != 0
@@ -64,7 +64,7 @@ def test_pooling_the_counts_would_break_the_promise():
     """The same traces, judged by a z-test on pooled counts at every tick: what the engine exists to avoid."""
     ticks = simulate(1, EXCEEDANCE).ticks
     y_c, n_c, y_s, n_s = (
-        a.cumsum(axis=-1) for a in (ticks.canary_bad, ticks.canary_total, ticks.stable_bad, ticks.stable_total)
+        a.cumsum(axis=-1) for a in (ticks.candidate_bad, ticks.candidate_total, ticks.stable_bad, ticks.stable_total)
     )
     pooled = (y_c + y_s) / (n_c + n_s)
     z = (y_c / n_c - y_s / n_s) / np.sqrt(pooled * (1 - pooled) * (1 / n_c + 1 / n_s))

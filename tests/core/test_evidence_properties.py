@@ -19,14 +19,14 @@ LINES = [ERROR_RATE, ACCURACY, NON_FINITE, EXCEEDANCE, absolute(0.01), absolute(
 BASE = defaults.DEFAULTS
 
 
-def rollout(seed=0, ticks=80, batch=(), canary=0.03, stable=0.01):
+def rollout(seed=0, ticks=80, batch=(), candidate=0.03, stable=0.01):
     rng = np.random.default_rng(seed)
     shape = (*batch, ticks)
     n_c, n_s = rng.poisson(30, shape), rng.poisson(300, shape)
     present = rng.random(shape) > 0.1
     restart = rng.random(shape) > 0.97
     seconds = np.arange(1, ticks + 1) * 15.0
-    return CountTicks(seconds, rng.binomial(n_c, canary), n_c, rng.binomial(n_s, stable), n_s, present, restart)
+    return CountTicks(seconds, rng.binomial(n_c, candidate), n_c, rng.binomial(n_s, stable), n_s, present, restart)
 
 
 def history(seed=1, ticks=120, stable=0.01):
@@ -37,7 +37,7 @@ def history(seed=1, ticks=120, stable=0.01):
 
 def prefix(ticks: CountTicks, length: int) -> CountTicks:
     return CountTicks(
-        *(a[..., :length] for a in (ticks.seconds, ticks.canary_bad, ticks.canary_total)),
+        *(a[..., :length] for a in (ticks.seconds, ticks.candidate_bad, ticks.candidate_total)),
         *(a[..., :length] for a in (ticks.stable_bad, ticks.stable_total, ticks.present, ticks.restart)),
     )
 
@@ -58,7 +58,7 @@ def test_a_rollout_has_the_same_evidence_alone_as_in_a_batch():
     whole = count_evidence(ticks, ERROR_RATE)
     for b in range(5):
         alone = CountTicks(
-            ticks.seconds, ticks.canary_bad[b], ticks.canary_total[b], ticks.stable_bad[b], ticks.stable_total[b],
+            ticks.seconds, ticks.candidate_bad[b], ticks.candidate_total[b], ticks.stable_bad[b], ticks.stable_total[b],
             ticks.present[b], ticks.restart[b],
         )  # fmt: skip
         np.testing.assert_allclose(count_evidence(alone, ERROR_RATE).log_bad, whole.log_bad[b], rtol=1e-12)
@@ -70,9 +70,9 @@ def test_more_bad_candidate_requests_never_lower_the_bad_evidence(line):
     before = count_evidence(ticks, line, history=history())
     for tick in range(0, 80, 7):
         for extra in (1, 5, 40):
-            bad = ticks.canary_bad.copy()
-            bad[tick] = min(bad[tick] + extra, ticks.canary_total[tick])
-            after = count_evidence(replace(ticks, canary_bad=bad), line, history=history())
+            bad = ticks.candidate_bad.copy()
+            bad[tick] = min(bad[tick] + extra, ticks.candidate_total[tick])
+            after = count_evidence(replace(ticks, candidate_bad=bad), line, history=history())
             assert (after.log_bad >= before.log_bad - 1e-9).all()
             assert (after.log_good <= before.log_good + 1e-9).all()
 
@@ -144,10 +144,10 @@ def test_missing_ticks_say_nothing_either_way():
     seen = count_evidence(replace(ticks, present=holes), ERROR_RATE, settings=replace(BASE, restart_every=1e9))
     assert (np.diff(seen.log_bad[19:25]) == 0).all()
     assert (np.diff(seen.log_good[19:25]) == 0).all()
-    as_nan = ticks.canary_bad.astype(float)
+    as_nan = ticks.candidate_bad.astype(float)
     as_nan[20:25] = np.nan
     # NaN in one arm is as good as absent in that arm
-    nan = count_evidence(replace(ticks, canary_bad=as_nan), ERROR_RATE, settings=replace(BASE, restart_every=1e9))
+    nan = count_evidence(replace(ticks, candidate_bad=as_nan), ERROR_RATE, settings=replace(BASE, restart_every=1e9))
     assert (np.diff(nan.log_bad[19:25]) == 0).all()
 
 
@@ -194,11 +194,11 @@ def test_dispersion_learns_from_earlier_ticks_of_stable_only():
     ticks = rollout(seed=6, ticks=30)
     changed = ticks.stable_bad.copy()
     changed[-1] = ticks.stable_total[-1]
-    wild = ticks.canary_bad.copy()
-    wild[5] = ticks.canary_total[5]
+    wild = ticks.candidate_bad.copy()
+    wild[5] = ticks.candidate_total[5]
     base = count_evidence(ticks, ERROR_RATE)
     np.testing.assert_array_equal(count_evidence(replace(ticks, stable_bad=changed), ERROR_RATE).phi, base.phi)
-    np.testing.assert_array_equal(count_evidence(replace(ticks, canary_bad=wild), ERROR_RATE).phi, base.phi)
+    np.testing.assert_array_equal(count_evidence(replace(ticks, candidate_bad=wild), ERROR_RATE).phi, base.phi)
 
 
 def test_bursts_in_stable_temper_the_evidence():

@@ -23,10 +23,10 @@ def histogram(rng, requests, scale):
 
 def rollout(scale, ticks=120, seed=0, cold=False, **more):
     rng = np.random.default_rng(seed)
-    canary = histogram(rng, rng.poisson(38, ticks), scale)
+    candidate = histogram(rng, rng.poisson(38, ticks), scale)
     stable = histogram(rng, rng.poisson(712, ticks), 1.0)
     past = LatencyHistory(np.arange(-119, 1) * 15.0, histogram(rng, rng.poisson(750, 120), 1.0))
-    made = LatencyTicks(np.arange(1, ticks + 1) * 15.0, EDGES, canary, stable, **more)
+    made = LatencyTicks(np.arange(1, ticks + 1) * 15.0, EDGES, candidate, stable, **more)
     return made, None if cold else past
 
 
@@ -76,7 +76,7 @@ def test_evidence_on_a_prefix_is_the_evidence_on_the_whole():
     for seeded in (past, None):
         whole = versus_stable(ticks, history=seeded)
         part = versus_stable(
-            LatencyTicks(ticks.seconds[:23], EDGES, ticks.canary[:23], ticks.stable[:23]), history=seeded
+            LatencyTicks(ticks.seconds[:23], EDGES, ticks.candidate[:23], ticks.stable[:23]), history=seeded
         )
         np.testing.assert_allclose(part.log_bad, whole.log_bad[:23], rtol=1e-12, atol=1e-12)
         np.testing.assert_array_equal(part.edge, whole.edge[:23])
@@ -96,7 +96,7 @@ def test_an_absolute_limit_rounds_up_to_an_edge_and_works_without_stable():
     assert edge_at_or_above(EDGES, EDGES[7]) == 7
     assert edge_at_or_above(EDGES, 1e9) == len(EDGES) - 1
     ticks, _ = rollout(1.0)
-    alone = LatencyTicks(ticks.seconds, EDGES, ticks.canary, np.zeros_like(ticks.stable))
+    alone = LatencyTicks(ticks.seconds, EDGES, ticks.candidate, np.zeros_like(ticks.stable))
     assert at_most(alone, 0.110).log_bad.max() >= np.log(100)
     assert at_most(alone, 0.200).passing.any()
 

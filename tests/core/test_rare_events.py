@@ -11,9 +11,9 @@ from modelrollout.core.lines import ACCURACY, ERROR_RATE, NON_FINITE, absolute
 from modelrollout.core.rare import rare_bound, rare_requests
 
 
-def ticks(canary_bad: dict[int, int], per_tick=38, length=120):
+def ticks(candidate_bad: dict[int, int], per_tick=38, length=120):
     bad = np.zeros(length)
-    for at, count in canary_bad.items():
+    for at, count in candidate_bad.items():
         bad[at] = count
     ones = np.ones(length)
     return CountTicks(np.arange(1, length + 1) * 15.0, bad, ones * per_tick, ones * 0, ones * 700)

@@ -23,12 +23,12 @@ def drawn(rng, per_tick, ticks, mean, spread=4.4):
     return windows(ended, np.array([d.sum() for d in dead]), np.array([(d**2).sum() for d in dead]), NEURONS)
 
 
-def judged(canary_dead, line=DEAD_SAME_WEIGHTS, config=SAME, seed=0, ticks=240, past=True, stable_dead=102):
+def judged(candidate_dead, line=DEAD_SAME_WEIGHTS, config=SAME, seed=0, ticks=240, past=True, stable_dead=102):
     rng = np.random.default_rng(seed)
     seconds = np.arange(1, ticks + 1) * 15.0
-    canary, stable = drawn(rng, 0.19, ticks, canary_dead), drawn(rng, 3.5, ticks, stable_dead)
+    candidate, stable = drawn(rng, 0.19, ticks, candidate_dead), drawn(rng, 3.5, ticks, stable_dead)
     before = ReplicateHistory(np.arange(-119, 1) * 15.0, drawn(rng, 3.5, 120, stable_dead))
-    return window_evidence(seconds, canary, stable, line, config, history=before if past else None)
+    return window_evidence(seconds, candidate, stable, line, config, history=before if past else None)
 
 
 def windows_until(evidence):
@@ -53,13 +53,13 @@ def test_a_layer_gone_dead_hits_the_ceiling_on_the_second_window():
 
 def test_one_window_over_the_ceiling_is_not_enough():
     rng = np.random.default_rng(1)
-    canary = drawn(rng, 0.19, 240, 41)
-    total, square = canary.total.copy(), canary.square.copy()
-    at = np.flatnonzero(canary.count)[5]
+    candidate = drawn(rng, 0.19, 240, 41)
+    total, square = candidate.total.copy(), candidate.square.copy()
+    at = np.flatnonzero(candidate.count)[5]
     total[at], square[at] = 1.0, 1.0
     before = ReplicateHistory(np.arange(-119, 1) * 15.0, drawn(rng, 3.5, 120, 41))
     evidence = window_evidence(
-        np.arange(1, 241) * 15.0, Replicates(canary.count, total, square), drawn(rng, 3.5, 240, 41),
+        np.arange(1, 241) * 15.0, Replicates(candidate.count, total, square), drawn(rng, 3.5, 240, 41),
         DEAD_RETRAIN, RETRAIN, history=before,
     )  # fmt: skip
     assert not evidence.failing.any()
@@ -107,9 +107,9 @@ def test_the_radius_is_the_normal_mixture_formula():
 def test_evidence_on_a_prefix_is_the_evidence_on_the_whole():
     rng = np.random.default_rng(2)
     seconds = np.arange(1, 101) * 15.0
-    canary, stable = drawn(rng, 0.4, 100, 120), drawn(rng, 2.0, 100, 102)
-    whole = window_evidence(seconds, canary, stable, DEAD_SAME_WEIGHTS, SAME)
-    cut = [Replicates(r.count[:57], r.total[:57], r.square[:57]) for r in (canary, stable)]
+    candidate, stable = drawn(rng, 0.4, 100, 120), drawn(rng, 2.0, 100, 102)
+    whole = window_evidence(seconds, candidate, stable, DEAD_SAME_WEIGHTS, SAME)
+    cut = [Replicates(r.count[:57], r.total[:57], r.square[:57]) for r in (candidate, stable)]
     part = window_evidence(seconds[:57], *cut, DEAD_SAME_WEIGHTS, SAME)
     for name in ("excess", "radius", "failing", "passing", "limit"):
         np.testing.assert_allclose(getattr(part, name), getattr(whole, name)[:57])
@@ -162,9 +162,9 @@ def test_wandering_layers_of_an_equal_candidate_are_hardly_ever_accused():
         return 0.4 + out
 
     shape, elements = (10, 24, 960), np.full((10, 24, 960), 1e5)
-    canary, stable = (batched(wander(shape) * 1e5, elements) for _ in range(2))
+    candidate, stable = (batched(wander(shape) * 1e5, elements) for _ in range(2))
     evidence = window_evidence(
-        np.arange(1, 961) * 15.0, canary, stable, Line(1.0, 0.005), WindowSettings(alpha=0.01 / 24)
+        np.arange(1, 961) * 15.0, candidate, stable, Line(1.0, 0.005), WindowSettings(alpha=0.01 / 24)
     )
     accused = evidence.failing.any(axis=(-1, -2)).mean()
     held = evidence.hold.any(axis=(-1, -2)).mean()

@@ -10,7 +10,7 @@ import numpy as np
 
 from modelrollout.core.arrays import Array, Index
 
-COLUMNS = ("rollout", "time", "canary_bad", "canary_total", "stable_bad", "stable_total")
+COLUMNS = ("rollout", "time", "candidate_bad", "candidate_total", "stable_bad", "stable_total")
 _NUMBERS = COLUMNS[1:]
 
 
@@ -117,7 +117,7 @@ def _check_counts(values: Array, at: Index) -> None:
             f"line {at[row]}: {_NUMBERS[column + 1]} is {values[row, column + 1]:g}: counts per tick are never "
             "negative (after a counter reset take the new value)"
         )
-    for arm, bad, total in (("canary", 1, 2), ("stable", 3, 4)):
+    for arm, bad, total in (("candidate", 1, 2), ("stable", 3, 4)):
         above = np.flatnonzero(values[:, bad] > values[:, total])
         if len(above):
             row = above[0]

@@ -25,8 +25,8 @@ class CountTicks:
     """
 
     seconds: Array
-    canary_bad: Array
-    canary_total: Array
+    candidate_bad: Array
+    candidate_total: Array
     stable_bad: Array
     stable_total: Array
     present: Flags | None = None
@@ -34,15 +34,15 @@ class CountTicks:
 
     def clean(self) -> CountTicks:
         """The same ticks in one shape; absent, NaN, negative and bad > total become usable counts."""
-        counts = [self.canary_bad, self.canary_total, self.stable_bad, self.stable_total]
+        counts = [self.candidate_bad, self.candidate_total, self.stable_bad, self.stable_total]
         given = [np.asarray(a, dtype=float) for a in (*counts, self.seconds)]
         shape = np.broadcast_shapes(*(a.shape for a in given))
-        canary_bad, canary_total, stable_bad, stable_total, seconds = (np.broadcast_to(a, shape) for a in given)
+        candidate_bad, candidate_total, stable_bad, stable_total, seconds = (np.broadcast_to(a, shape) for a in given)
         present = np.ones(shape, dtype=bool) if self.present is None else np.broadcast_to(self.present, shape)
         restart = np.zeros(shape, dtype=bool) if self.restart is None else np.broadcast_to(self.restart, shape)
-        canary = usable(canary_bad, canary_total, present)
+        candidate = usable(candidate_bad, candidate_total, present)
         stable = usable(stable_bad, stable_total, present)
-        return CountTicks(seconds, *canary, *stable, present, restart)
+        return CountTicks(seconds, *candidate, *stable, present, restart)
 
 
 @dataclass(frozen=True)

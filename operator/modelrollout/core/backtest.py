@@ -34,7 +34,7 @@ class Outcome:
     limit: float
     stable_rate: float
     counts: tuple[float, float, float, float]
-    """(canary_bad, canary_total, stable_bad, stable_total); of a FAIL since it began."""
+    """(candidate_bad, candidate_total, stable_bad, stable_total); of a FAIL since it began."""
     began: float
     """When the bad evidence began."""
     left: float
@@ -115,8 +115,8 @@ class _Batch:
 def _sums(test: CountEvidence, row: int, span: slice) -> tuple[float, float, float, float]:
     t = test.ticks
     return (
-        float(t.canary_bad[row, span].sum()),
-        float(t.canary_total[row, span].sum()),
+        float(t.candidate_bad[row, span].sum()),
+        float(t.candidate_total[row, span].sum()),
         float(t.stable_bad[row, span].sum()),
         float(t.stable_total[row, span].sum()),
     )
@@ -130,12 +130,12 @@ def _left(
     if total <= 0:
         return np.inf
     rate, stable = np.asarray((bad + 0.5) / (total + 1)), np.asarray(test.expected[row, at])
-    per_canary = np.asarray(stable_total / total)
+    per_candidate = np.asarray(stable_total / total)
     if rate > test.limit[row, at]:
-        grows, bets = eta.growth(rate, stable, per_canary, line), len(BAD_ALTERNATIVES)
+        grows, bets = eta.growth(rate, stable, per_candidate, line), len(BAD_ALTERNATIVES)
         gap = np.asarray(needed - test.log_bad[row, at])
     else:
-        grows, bets = eta.growth(rate, stable, per_canary, line.good), len(GOOD_ALTERNATIVES)
+        grows, bets = eta.growth(rate, stable, per_candidate, line.good), len(GOOD_ALTERNATIVES)
         gap = np.asarray(np.log(PASS_ODDS) - test.log_good[row, at])
     whole = float(eta.requests_needed(gap, bets, grows))
     return min(whole, max(rare_requests(line, MINIMUM_REQUESTS) - total, 1.0)) if bad == 0 else whole

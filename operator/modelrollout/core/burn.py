@@ -47,7 +47,7 @@ def burn_rate(
     budget = max(limit, 1e-12)
     begin = np.maximum(np.broadcast_to(step, clean.seconds.shape), clean.seconds - BURN_LONG)
     short = np.maximum(begin, clean.seconds - BURN_SHORT)
-    arms = ((clean.canary_bad, clean.canary_total), (clean.stable_bad, clean.stable_total))
+    arms = ((clean.candidate_bad, clean.candidate_total), (clean.stable_bad, clean.stable_total))
     rates, burning = [], []
     for bad, total in arms:
         (long_bad, long_all), (short_bad, short_all) = (

@@ -89,7 +89,7 @@ def request_totals(look: Look) -> tuple[Array, Array]:
     if use_gateway(look, None):
         return look.sheet.total(s.GATEWAY_REQUESTS, "candidate"), look.sheet.total(s.GATEWAY_REQUESTS, "stable")
     counts = error_counts(ErrorRateGate(name="requests", type="ErrorRate", source="Model"), look)
-    return np.asarray(counts.ticks.canary_total), np.asarray(counts.ticks.stable_total)
+    return np.asarray(counts.ticks.candidate_total), np.asarray(counts.ticks.stable_total)
 
 
 def scraped(look: Look, source: str, arm: s.Arm, metrics: tuple[str, ...]) -> Flags:

@@ -82,7 +82,7 @@ def _root(n_c: Array, n_s: Array, tc: Array, ts: Array, line: Line) -> Array:
 
 
 def log_factors(
-    canary: tuple[Array, Array],
+    candidate: tuple[Array, Array],
     stable: tuple[Array, Array],
     rate: Array,
     line: Line,
@@ -90,9 +90,9 @@ def log_factors(
 ) -> Array:
     """Log e of every tick for every alternative, shape (R, ..., T); 0 where nothing can be said.
 
-    `canary` and `stable` are (bad, total); `rate` is stable's rate expected before the tick.
+    `candidate` and `stable` are (bad, total); `rate` is stable's rate expected before the tick.
     """
-    (y_c, n_c), (y_s, n_s) = canary, stable
+    (y_c, n_c), (y_s, n_s) = candidate, stable
     multiple = np.reshape(alternatives, (-1, *(1,) * rate.ndim))
     ts = np.clip(rate, 1e-12, 1 - 1e-12)
     limit = line.at(ts)

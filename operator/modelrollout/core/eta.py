@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 _STANDSTILL = 1e-12
 
 
-def growth(canary_rate: Array, stable_rate: Array, per_canary: Array, line: Line) -> Array:
-    """Log evidence per candidate request: min over the line of KL(p_c||.) + per_canary * KL(p_s||.).
+def growth(candidate_rate: Array, stable_rate: Array, per_candidate: Array, line: Line) -> Array:
+    """Log evidence per candidate request: min over the line of KL(p_c||.) + per_candidate * KL(p_s||.).
 
-    `per_canary` = stable requests per candidate request. 0 on the line itself. Shapes broadcast.
+    `per_candidate` = stable requests per candidate request. 0 on the line itself. Shapes broadcast.
     """
     tc, ts, ratio = np.broadcast_arrays(
-        np.clip(np.asarray(canary_rate, dtype=float), 1e-9, 1 - 1e-9),
+        np.clip(np.asarray(candidate_rate, dtype=float), 1e-9, 1 - 1e-9),
         np.clip(np.asarray(stable_rate, dtype=float), 1e-9, 1 - 1e-9),
-        np.asarray(per_canary, dtype=float),
+        np.asarray(per_candidate, dtype=float),
     )
     tc0, ts0 = project(np.ones(tc.shape), ratio, tc, ts, line)
     stable = ratio * _kl(ts, ts0) if line.relative else 0.0

@@ -83,8 +83,8 @@ def two_sided(
     weights = eprocess.restart_weights(bad.seconds, _flags(bad), settings.restart_every)
     steps = []
     for ticks, null, bets in zip(sides, lines, (settings.bad, settings.good), strict=True):
-        canary, stable = (ticks.canary_bad, ticks.canary_total), (ticks.stable_bad, ticks.stable_total)
-        log_e = eprocess.log_factors(canary, stable, base.rate, null, bets)
+        candidate, stable = (ticks.candidate_bad, ticks.candidate_total), (ticks.stable_bad, ticks.stable_total)
+        log_e = eprocess.log_factors(candidate, stable, base.rate, null, bets)
         waiting = null.relative & ~base.seeded
         steps.append(np.where(waiting, 0.0, eprocess.temper(log_e, base.phi, settings.cap)))
     return CountEvidence(

@@ -60,7 +60,7 @@ def judge_counts(gate: CountGate, look: Look, share: float) -> Judged:
         standings,
         [_shown(gate, one) for one in standings],
         noun=counts.noun,
-        per_second=look.per_second(counts.ticks.canary_total),
+        per_second=look.per_second(counts.ticks.candidate_total),
         least=look.request.spec.analysis.minimum_requests,
     )
     if not counts.candidate_present.any() and look.missing(counts.candidate_present):

@@ -169,7 +169,7 @@ def _standing(test: CountTest, evidence: LatencyEvidence, logs: tuple[float, flo
     bad, needed = logs
     own = evidence.parts[-1]
     counted = own.ticks
-    slow, total = float(counted.canary_bad.sum()), float(counted.canary_total.sum())
+    slow, total = float(counted.candidate_bad.sum()), float(counted.candidate_total.sum())
     stable_slow, stable_total = float(counted.stable_bad.sum()), float(counted.stable_total.sum())
     good, rare = float(evidence.log_good[-1]), bool(own.rare[-1])
     last = len(evidence.log_bad) - 1

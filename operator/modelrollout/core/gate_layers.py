@@ -132,16 +132,16 @@ def _replicates(look: Look, arm: s.Arm, layer: str) -> tuple[Replicates, float]:
 
 
 def _layer(gate: DeadNeuronsGate, look: Look, layer: str, line: Line, alpha: float) -> LayerStanding:
-    canary, width = _replicates(look, "candidate", layer)
+    candidate, width = _replicates(look, "candidate", layer)
     stable, stable_width = _replicates(look, "stable", layer)
     units = width if np.isfinite(width) else stable_width
     excess = lines.DEAD_RETRAIN_UNITS / units if gate.profile == "Retrain" and np.isfinite(units) else 0.0
     if gate.method == "Threshold":
-        return _plain(look, layer, canary, stable, line, excess)
+        return _plain(look, layer, candidate, stable, line, excess)
     floor = 0.5 / units if np.isfinite(units) else 1e-6
     settings = WindowSettings(alpha=alpha, min_excess=excess, spread_floor=floor)
     start = look.start
-    cut = Replicates(canary.count[start:], canary.total[start:], canary.square[start:])
+    cut = Replicates(candidate.count[start:], candidate.total[start:], candidate.square[start:])
     if not line.relative:
         return _standing(layer, at_most(cut, line.plus, settings), None)
     before = Replicates(stable.count[:start], stable.total[:start], stable.square[:start])
@@ -172,16 +172,18 @@ def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerSta
     )
 
 
-def _plain(look: Look, layer: str, canary: Replicates, stable: Replicates, line: Line, excess: float) -> LayerStanding:
+def _plain(
+    look: Look, layer: str, candidate: Replicates, stable: Replicates, line: Line, excess: float
+) -> LayerStanding:
     """Threshold: the mean over this step's windows, three looks with new windows beyond the limit in a row."""
-    n, total = np.cumsum(canary.count[look.step :]), np.cumsum(canary.total[look.step :])
+    n, total = np.cumsum(candidate.count[look.step :]), np.cumsum(candidate.total[look.step :])
     seen, known = np.cumsum(stable.count), np.cumsum(stable.total)
     reference = np.where(seen > 0, known / np.where(seen > 0, seen, 1.0), np.nan)[look.step :]
     limits = np.full(len(n), line.plus)
     if line.relative:
         limits = np.maximum(line.at(reference), reference + excess)
     rates = np.where(n > 0, total / np.where(n > 0, n, 1.0), np.nan)
-    looks = (canary.count[look.step :] > 0) & np.isfinite(limits)
+    looks = (candidate.count[look.step :] > 0) & np.isfinite(limits)
     breaches: Flags = (rates > limits)[looks]
     in_a_row = in_a_row_at_end(breaches)
     windows_now, rate = (float(n[-1]), float(rates[-1])) if len(n) else (0.0, float("nan"))

@@ -71,14 +71,14 @@ def _ratio_layer(gate: RatioGate, look: Look, layer: str, alpha: float) -> _Laye
     if gate.method == "Threshold":
         ratios = np.where(total > 0, bad / np.where(total > 0, total, 1.0), np.nan)[first:]
         return _by_looks(layer, ratios, stable, (low, high))
-    canary = batched(bad[start:], total[start:])
+    candidate = batched(bad[start:], total[start:])
     settings = WindowSettings(alpha=alpha)
     if gate.within:
-        pair = sequence.within(canary, low, high, settings)
+        pair = sequence.within(candidate, low, high, settings)
     else:
         reference, before = batched(known[start:], all_known[start:]), batched(known[:start], all_known[:start])
         history = ReplicateHistory(look.ends[:start], before) if start else None
-        pair = sequence.two_sided(look.ends[start:], canary, reference, Line(1.0, margin), settings, history=history)
+        pair = sequence.two_sided(look.ends[start:], candidate, reference, Line(1.0, margin), settings, history=history)
     return _from_pair(layer, pair, stable, (low, high))
 
 
@@ -126,7 +126,7 @@ def _drift_layer(gate: DriftGate, look: Look, layer: str, alpha: float) -> _Laye
     edges = sorted(
         look.sheet.details(s.MAGNITUDES, "stable") & look.sheet.details(s.MAGNITUDES, "candidate"), key=float
     )
-    canary, stable = (
+    candidate, stable = (
         np.maximum(
             np.diff(
                 np.stack([look.sheet.total(s.MAGNITUDES, arm, layer=layer, details=[le]) for le in edges], axis=1),
@@ -138,7 +138,7 @@ def _drift_layer(gate: DriftGate, look: Look, layer: str, alpha: float) -> _Laye
         for arm in ("candidate", "stable")
     )
     first = look.step if gate.method == "Threshold" else look.start
-    values = batch_divergence(canary[first:], stable.sum(axis=0))
+    values = batch_divergence(candidate[first:], stable.sum(axis=0))
     seen = values[~np.isnan(values)]
     rate = float(seen.mean()) if len(seen) else float("nan")
     high = gate.max if gate.max is not None else float("nan")

@@ -70,7 +70,7 @@ class CountTest:
     def cut(self, first: int, last: int | None = None) -> CountTicks:
         """Ticks first..last-1."""
         t, part = self.ticks, slice(first, last)
-        counts = (t.canary_bad[part], t.canary_total[part], t.stable_bad[part], t.stable_total[part])
+        counts = (t.candidate_bad[part], t.candidate_total[part], t.stable_bad[part], t.stable_total[part])
         return CountTicks(t.seconds[part], *counts, restart=None if t.restart is None else t.restart[part])
 
 
@@ -128,7 +128,7 @@ def _began(shown: CountEvidence) -> int:
 
 def _since_it_began(standing: Standing, test: CountTest, first: int) -> Standing:
     """A late regression shows the counts that speak against it, not diluted by the good time before."""
-    bad, total = float(test.ticks.canary_bad[first:].sum()), float(test.ticks.canary_total[first:].sum())
+    bad, total = float(test.ticks.candidate_bad[first:].sum()), float(test.ticks.candidate_total[first:].sum())
     return replace(standing, bad=bad, total=total, rate=bad / total) if total else standing
 
 
@@ -168,7 +168,7 @@ def _with_verdict(
 def _numbers(test: CountTest, look: Look, line: Line, first: int, expected: float) -> Standing:
     """What is shown: sums since evidence began, stable's rate as the evidence expects it."""
     t, part = test.ticks, slice(first, None)
-    bad, total = float(t.canary_bad[part].sum()), float(t.canary_total[part].sum())
+    bad, total = float(t.candidate_bad[part].sum()), float(t.candidate_total[part].sum())
     stable_total = float(t.stable_total[look.start :].sum())
     seen = float(t.stable_total.sum()) > 0
     return Standing(
@@ -208,7 +208,7 @@ def by_threshold(test: CountTest, look: Look) -> Standing:
     """Plain comparison on the samples since the step began; three breaching looks in a row fail."""
     first, least = look.step, look.request.spec.analysis.minimum_requests
     t, part = test.ticks, slice(first, None)
-    bad, total = np.cumsum(t.canary_bad[part]), np.cumsum(t.canary_total[part])
+    bad, total = np.cumsum(t.candidate_bad[part]), np.cumsum(t.candidate_total[part])
     line, stable_bad, stable_total = test.line, np.cumsum(t.stable_bad[part]), np.cumsum(t.stable_total[part])
     frozen = look.bake is not None and line.relative
     if frozen:
@@ -219,7 +219,7 @@ def by_threshold(test: CountTest, look: Look) -> Standing:
     judged = (total >= least) & (total > 0) & np.isfinite(limits)
     rates = bad / np.where(total > 0, total, 1.0)
     breach = judged & (rates > limits)
-    looks = judged & (np.asarray(t.canary_total[part]) > 0)
+    looks = judged & (np.asarray(t.candidate_total[part]) > 0)
     in_a_row = in_a_row_at_end(breach[looks])
     now = len(bad) - 1
     n = float(total[now]) if now >= 0 else 0.0

@@ -30,7 +30,7 @@ class LatencyTicks:
 
     seconds: Array
     edges: Array
-    canary: Array
+    candidate: Array
     stable: Array
     present: Flags | None = None
     restart: Flags | None = None
@@ -96,7 +96,7 @@ def versus_stable(
     settings: Settings = DEFAULTS,
 ) -> LatencyEvidence:
     """The relative test: stable's quantile moved up by `buckets` whole buckets is allowed."""
-    canary, stable = _known(ticks)
+    candidate, stable = _known(ticks)
     everything, before = _with_history(ticks, stable, history)
     past = _past(everything, settings.half_life)
     top = len(ticks.edges) - 1
@@ -108,7 +108,7 @@ def versus_stable(
         base = expect(slower, total, over(past, edge), past_total, before=before, settings=settings)
         edge = edge[..., before:]
         chosen = [edge, *(np.minimum(edge + k * buckets, top) for k in (1, 2))]
-        sides = tuple(_counts(ticks, canary, stable, side, edge) for side in chosen[1:])
+        sides = tuple(_counts(ticks, candidate, stable, side, edge) for side in chosen[1:])
         lines = (EXCEEDANCE, EXCEEDANCE.good)
         parts.append(two_sided((sides[0], sides[1]), lines, base, minimum_requests, settings))
     return _mean(tuple(parts), chosen)
@@ -126,10 +126,10 @@ def at_most(
 
     The limit rounds up to a bucket edge; above the last edge nothing can be seen, and the last edge is used.
     """
-    canary, stable = _known(ticks)
+    candidate, stable = _known(ticks)
     edge = np.full(stable.shape[:-1], edge_at_or_above(ticks.edges, limit))
     line = absolute(1 - quantile)
-    counts = _counts(ticks, canary, stable, edge, edge)
+    counts = _counts(ticks, candidate, stable, edge, edge)
     base = baseline(counts, None, settings)
     part = two_sided((counts, counts), (line, line.good), base, minimum_requests, settings)
     return _mean((part,), [edge, edge, edge])
@@ -154,22 +154,24 @@ def _past(everything: LatencyHistory, half_life: float) -> Array:
 
 
 def _known(ticks: LatencyTicks) -> tuple[Array, Array]:
-    canary, stable = np.asarray(ticks.canary, dtype=float), np.asarray(ticks.stable, dtype=float)
+    candidate, stable = np.asarray(ticks.candidate, dtype=float), np.asarray(ticks.stable, dtype=float)
     present = np.ones(stable.shape[:-1], dtype=bool) if ticks.present is None else ticks.present
-    seen = present & np.isfinite(stable).all(axis=-1) & np.isfinite(canary).all(axis=-1)
+    seen = present & np.isfinite(stable).all(axis=-1) & np.isfinite(candidate).all(axis=-1)
     usable = seen if ticks.ignore is None else seen & ~ticks.ignore
-    return _masked(canary, usable), _masked(stable, seen)
+    return _masked(candidate, usable), _masked(stable, seen)
 
 
 def _masked(histogram: Array, usable: Flags) -> Array:
     return np.where(usable[..., None], np.maximum(histogram, 0.0), 0.0)
 
 
-def _counts(ticks: LatencyTicks, canary: Array, stable: Array, canary_edge: Index, stable_edge: Index) -> CountTicks:
+def _counts(
+    ticks: LatencyTicks, candidate: Array, stable: Array, candidate_edge: Index, stable_edge: Index
+) -> CountTicks:
     return CountTicks(
         ticks.seconds,
-        over(canary, canary_edge),
-        canary.sum(axis=-1),
+        over(candidate, candidate_edge),
+        candidate.sum(axis=-1),
         over(stable, stable_edge),
         stable.sum(axis=-1),
         ticks.present,

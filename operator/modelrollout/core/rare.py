@@ -29,7 +29,7 @@ def rare_bound(requests: Array) -> Array:
 
 def rare_pass(ticks: CountTicks, line: Line, minimum_requests: float) -> Flags:
     """Where the candidate has had enough requests and no bad one yet, (..., T), of cleaned ticks."""
-    none = np.cumsum(ticks.canary_bad, axis=-1) == 0
-    enough = np.cumsum(ticks.canary_total, axis=-1) >= rare_requests(line, minimum_requests)
+    none = np.cumsum(ticks.candidate_bad, axis=-1) == 0
+    enough = np.cumsum(ticks.candidate_total, axis=-1) >= rare_requests(line, minimum_requests)
     flags: Flags = none & enough
     return flags

@@ -1,4 +1,4 @@
-"""From a move to route writes: lowering needs nothing, raising needs leave, and only weights change in mid-canary."""
+"""From a move to route writes: lowering needs nothing, raising needs leave, and only weights change in mid-rollout."""
 
 from __future__ import annotations
 

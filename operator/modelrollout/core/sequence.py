@@ -90,7 +90,7 @@ def radius(samples: Array, sd: Array, alpha: float, tuning: float = d.SEQUENCE_T
 
 def window_evidence(
     seconds: Array,
-    canary: Replicates,
+    candidate: Replicates,
     stable: Replicates,
     line: Line,
     settings: WindowSettings,
@@ -100,31 +100,31 @@ def window_evidence(
     """Candidate's mean <= max(line at stable's rate, that rate + min_excess), of stable's earlier ticks."""
     known = stable_so_far(seconds, stable, history, settings.half_life)
     limit = np.maximum(line.at(known.rate), known.rate + settings.min_excess)
-    canary = canary.clean
-    count = np.where(known.weight > LEAST, canary.count, 0.0)
+    candidate = candidate.clean
+    count = np.where(known.weight > LEAST, candidate.count, 0.0)
     n = np.cumsum(count, axis=-1)
     # the limit itself rests on finitely many windows of stable, the same ones at every look
     shared = 1 + line.ratio**2 * n / np.where(known.weight > LEAST, known.weight, 1.0)
     sd = np.maximum(known.spread, settings.spread_floor) * np.sqrt(shared)
     ready = (n >= d.BURN_IN) & (known.samples >= settings.stable_needed)
-    evidence = _against(canary, count, limit, sd=sd, ready=ready, settings=settings)
+    evidence = _against(candidate, count, limit, sd=sd, ready=ready, settings=settings)
     return replace(evidence, stable=known.rate, stable_samples=known.samples)
 
 
-def at_most(canary: Replicates, limit: float, settings: WindowSettings) -> WindowEvidence:
+def at_most(candidate: Replicates, limit: float, settings: WindowSettings) -> WindowEvidence:
     """Candidate's mean <= a fixed limit, without stable; its own spread, from 10 replicates on."""
-    canary = canary.clean
-    count = canary.count
-    n, s, q = (np.cumsum(a, axis=-1) for a in (count, canary.total, canary.square))
+    candidate = candidate.clean
+    count = candidate.count
+    n, s, q = (np.cumsum(a, axis=-1) for a in (count, candidate.total, candidate.square))
     sd = np.maximum(spread(n, s, q), settings.spread_floor)
     ready: Flags = n >= d.PASS_WINDOWS
     fixed = np.full(count.shape, float(limit))
-    return _against(canary, count, fixed, sd=sd, ready=ready, settings=settings)
+    return _against(candidate, count, fixed, sd=sd, ready=ready, settings=settings)
 
 
 def two_sided(
     seconds: Array,
-    canary: Replicates,
+    candidate: Replicates,
     stable: Replicates,
     line: Line,
     settings: WindowSettings,
@@ -134,24 +134,24 @@ def two_sided(
     """(upper, lower): drift from stable beyond the line, each with half of alpha; PASS where both pass."""
     half = replace(settings, alpha=settings.alpha / 2, ceiling=_NO_CEILING)
     mirrored = None if history is None else replace(history, stable=history.stable.mirrored)
-    upper = window_evidence(seconds, canary, stable, line, half, history=history)
-    lower = window_evidence(seconds, canary.mirrored, stable.mirrored, line, half, history=mirrored)
+    upper = window_evidence(seconds, candidate, stable, line, half, history=history)
+    lower = window_evidence(seconds, candidate.mirrored, stable.mirrored, line, half, history=mirrored)
     return upper, lower
 
 
 def within(
-    canary: Replicates, low: float, high: float, settings: WindowSettings
+    candidate: Replicates, low: float, high: float, settings: WindowSettings
 ) -> tuple[WindowEvidence, WindowEvidence]:
     """(upper, lower) of an absolute band [low, high], each with half of alpha; PASS where both pass."""
     half = replace(settings, alpha=settings.alpha / 2, ceiling=_NO_CEILING)
-    return at_most(canary, high, half), at_most(canary.mirrored, 1 - low, half)
+    return at_most(candidate, high, half), at_most(candidate.mirrored, 1 - low, half)
 
 
 def _against(
-    canary: Replicates, count: Array, limit: Array, *, sd: Array, ready: Flags, settings: WindowSettings
+    candidate: Replicates, count: Array, limit: Array, *, sd: Array, ready: Flags, settings: WindowSettings
 ) -> WindowEvidence:
     seen = count > 0
-    total = np.where(seen, canary.total, 0.0)
+    total = np.where(seen, candidate.total, 0.0)
     allowed = np.where(seen, limit, 0.0)
     n = np.cumsum(count, axis=-1)
     excess = divide(np.cumsum(total - count * allowed, axis=-1), n)

@@ -20,7 +20,7 @@ example, from the repository's root:
 
 The first start installs and builds what is missing (the API server: about six minutes); later ones take seconds.
 MODELROLLOUT_LAB_CACHE names the cache folder, KUBEBUILDER_ASSETS a folder with your own etcd and kube-apiserver,
-MODELROLLOUT_LAB_KEEP=1 keeps the logs in .lab/ after the end.
+MODELROLLOUT_LAB_KEEP=1 keeps the logs in .lab/ after the end (those of the last three labs).
 """
 
 

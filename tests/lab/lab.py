@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from tests.lab import custom_resources, gateway, provision
 from tests.lab.certificates import Certificates
 from tests.lab.control_plane import ControlPlane
-from tests.lab.guardian import ROOT, Guardian, sweep_the_dead
+from tests.lab.guardian import ROOT, Guardian, forget_the_old, sweep_the_dead
 from tests.lab.kube import write_kubeconfig
 from tests.lab.member import Member
 from tests.lab.processes import Process, answers_tls, free_port, sweep
@@ -43,6 +43,7 @@ class Lab:
         provision.provision()
         (ROOT / ".lab").mkdir(exist_ok=True)
         sweep_the_dead(ROOT / ".lab")
+        forget_the_old(ROOT / ".lab")
         self.folder.mkdir(mode=0o700)
         self._guardian = Guardian(self.mark, self.folder)
         try:

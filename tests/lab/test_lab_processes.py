@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.lab.guardian import sweep_the_dead
+from tests.lab.guardian import KEPT, forget_the_old, sweep_the_dead
 from tests.lab.processes import MARK, Process, marked, sweep
 
 if TYPE_CHECKING:
@@ -104,3 +104,15 @@ def test_a_reused_pid_is_not_taken_for_the_owner(tmp_path: Path, mark: str) -> N
     folder.mkdir()
     (folder / "owner.json").write_text(json.dumps({"pid": os.getpid(), "started": time.time() - 1e6, "mark": mark}))
     assert sweep_the_dead(tmp_path) == 1
+
+
+def test_the_logs_of_the_last_labs_stay_and_older_ones_go(tmp_path: Path) -> None:
+    folders = [tmp_path / f"lab-{number}" for number in range(KEPT + 3)]
+    for age, folder in enumerate(reversed(folders)):
+        folder.mkdir()
+        (folder / "operator.log").write_text("what happened")
+        os.utime(folder, (time.time() - age, time.time() - age))
+    (folders[0] / "owner.json").write_text("{}")  # somebody's still
+    os.utime(folders[0], (0, 0))
+    forget_the_old(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"lab-0", "lab-3", "lab-4", "lab-5"}

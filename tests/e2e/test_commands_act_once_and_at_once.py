@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.conftest import Stage
 from tests.e2e.hands import PATIENT, PROMISE, RECOVERY, Asked, Killer, answer, ask, kubectl, reasons, set_weight, took
+from tests.e2e.leaders import kept_running
 from tests.e2e.story import Story
 from tests.lab.faults import Fault, FaultProxy
 
@@ -145,13 +147,14 @@ def test_commands_act_within_2_s_while_prometheus_and_triton_hang_and_the_spec_i
 
 
 @pytest.fixture
-def killed(stage: Stage) -> tuple[Story, Killer]:
+def killed(stage: Stage) -> Iterator[tuple[Story, Killer]]:
     proxy = stage.member.api_faults()
     story = stage.story(1, 2, operate={"api": proxy.url, "arguments": ("--lease-duration=5",)})
     client = story.adopt(steps=APPROVED_STEPS, analysis=QUICK, bake="300s")
     stage.stack.callback(client.stop)
     story.version(2)
-    return story, Killer(story, proxy)
+    with kept_running(story):
+        yield story, Killer(story, proxy)
 
 
 @pytest.mark.parametrize("committed", [False, True], ids=["before the write", "after the write"])

@@ -172,3 +172,37 @@ def test_a_second_command_does_not_overwrite_one_that_still_waits(
     main(["pause", "digits", "-n", "vision"])
     assert main(["resume", "digits", "-n", "vision"]) == 1
     assert "another command still waits" in capsys.readouterr().err
+
+
+def written_after_the_read(kube: Kube, monkeypatch: pytest.MonkeyPatch, status: dict[str, Any], times: int) -> None:
+    """The operator writes `status` between what the plugin reads and what it writes, `times` times."""
+    read, left = steer.access.get_resource, iter(range(times))
+
+    async def then_written(*given: Any) -> dict[str, Any]:
+        found = await read(*given)
+        if (number := next(left, None)) is not None:
+            set_status(kube, status | {"message": f"look {number}"})
+        return found
+
+    monkeypatch.setattr(steer.access, "get_resource", then_written)
+    monkeypatch.setattr(steer, "_ANSWER_WITHIN", 0.5)
+
+
+def test_a_status_written_meanwhile_is_no_reason_to_ask_again(
+    kube: Kube, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    written_after_the_read(kube, monkeypatch, {}, times=3)
+    main(["approve", "digits", "-n", "vision"])
+    assert "approve is written" in capsys.readouterr().err
+    found = command_of(kube.get(API, KIND, "vision", "digits") or {})
+    assert found is not None
+    assert (found.verb, found.version, found.step) == ("approve", "2", 1)
+
+
+def test_an_approval_is_not_carried_over_to_the_next_step(
+    kube: Kube, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    written_after_the_read(kube, monkeypatch, {"step": {"index": 2}}, times=1)
+    assert main(["approve", "digits", "-n", "vision"]) == 1
+    assert "the rollout has just moved on" in capsys.readouterr().err
+    assert command_of(kube.get(API, KIND, "vision", "digits") or {}) is None

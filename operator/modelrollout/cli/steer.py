@@ -22,6 +22,7 @@ from modelrollout.ports import Conflict, Unreachable
 _MANAGER = "kubectl-modelrollout"
 _ANSWER_WITHIN = 10.0
 _PERIOD = 0.3
+_TRIES = 5
 
 
 def steer(args: argparse.Namespace) -> int:
@@ -32,12 +33,7 @@ def steer(args: argparse.Namespace) -> int:
 async def _send(args: argparse.Namespace) -> int:
     namespace = access.namespace_of(args)
     async with await access.open_api(args) as api:
-        obj = await access.get_resource(api, namespace, args.name)
-        status = status_of(obj)
-        if status is None:
-            raise Failure("the status cannot be read by this version of the plugin; update it")
-        command = build(args.verb, status, by=getpass.getuser(), why=args.why)
-        await _annotate(api, namespace, obj, command)
+        command = await _write(api, namespace, args)
         answer = await _answer(api, namespace, args.name, command.nonce)
     if answer is None:
         raise Failure(
@@ -55,7 +51,29 @@ def build(verb: Verb, status: Status, *, by: str, why: str) -> Command:
     return Command(verb, uuid.uuid4().hex[:16], version, step, by=by[:256], why=why[:1024])
 
 
-async def _annotate(api: Api, namespace: str, obj: dict[str, Any], command: Command) -> None:
+async def _write(api: Api, namespace: str, args: argparse.Namespace) -> Command:
+    """Write the command about what status shows now, and return it.
+
+    The operator writes status at every interval. That alone is no reason to ask the person again; another version or
+    step is.
+    """
+    first: Command | None = None
+    for _ in range(_TRIES):
+        obj = await access.get_resource(api, namespace, args.name)
+        status = status_of(obj)
+        if status is None:
+            raise Failure("the status cannot be read by this version of the plugin; update it")
+        command = build(args.verb, status, by=getpass.getuser(), why=args.why)
+        if first and (command.version, command.step) != (first.version, first.step):
+            break
+        first = command
+        if await _annotate(api, namespace, obj, command):
+            return command
+    raise Failure("the rollout has just moved on: look at its status, then decide again")
+
+
+async def _annotate(api: Api, namespace: str, obj: dict[str, Any], command: Command) -> bool:
+    """Whether it stands there now; False where the object has changed since it was read."""
     meta = obj["metadata"]
     waiting = (meta.get("annotations") or {}).get(COMMAND)
     if waiting:
@@ -65,10 +83,11 @@ async def _annotate(api: Api, namespace: str, obj: dict[str, Any], command: Comm
     query = {"fieldManager": _MANAGER}
     try:
         await api.request("PATCH", path, query=query, body={"metadata": note}, content_type=MERGE_PATCH)
-    except Conflict as error:
-        raise Failure("the rollout has just moved on: look at its status, then decide again") from error
+    except Conflict:
+        return False
     except Unreachable as error:
         raise Failure(f"{error}; a command needs the right to patch ModelRollouts") from error
+    return True
 
 
 async def _answer(api: Api, namespace: str, name: str, nonce: str) -> LastCommand | None:

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.core.world import World, manifest
 
+from modelrollout.api.problems import parse_spec
+from modelrollout.core.asking import asked
 from modelrollout.core.context import target_weight
 from modelrollout.core.facts import Blind
-from modelrollout.core.phases import Trigger, exposed, running
+from modelrollout.core.phases import Trigger, exposed, running, waits_for_person
 
 CRASHES = st.sampled_from([None, None, None, "lower", "status", "route", "consume"])
 STEPS = st.lists(st.integers(1, 99), min_size=1, max_size=4, unique=True).map(sorted)
@@ -195,6 +197,13 @@ class AnythingHappens(RuleBasedStateMachine):
         before = (world.status, world.route)
         world.run()
         assert (world.status, world.route) == before
+        self.check_what_people_read(world.parsed)
+
+    def check_what_people_read(self, status):
+        """An invalid spec is told as long as it is one and no longer; what a person is asked stays in sight."""
+        assert (status.reason == "InvalidSpec") == (parse_spec(self.world.spec)[0] is None)
+        if waits_for_person(status.phase):
+            assert asked(status).message in status.message
 
 
 AnythingHappens.TestCase.settings = settings(

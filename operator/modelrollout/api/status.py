@@ -68,6 +68,13 @@ class StepRecord(StatusModel):
     started_at: Timestamp
 
 
+class Question(StatusModel):
+    """What a person is asked to decide, as told when it came up."""
+
+    reason: str
+    message: str = ""
+
+
 class RolloutStatus(StatusModel):
     """The facts of the rollout in progress that time and evidence are counted from."""
 
@@ -85,6 +92,7 @@ class RolloutStatus(StatusModel):
     clock_stopped_at: Timestamp | None = None
     clock_stopped_for: float = Field(0.0, description="seconds the deadline's clock has stood still")
     bake_started_at: Timestamp | None = None
+    question: Question | None = Field(None, description="what a person is asked while Inconclusive")
 
 
 class GateStatus(StatusModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from modelrollout.api.status import LastCommand
-from modelrollout.core import moves, phases, reasons
+from modelrollout.core import asking, moves, phases, reasons
 from modelrollout.core.context import Context, Move
 from modelrollout.core.facts import Command, Event, Finding, MalformedCommand
 from modelrollout.core.phases import Trigger
@@ -64,7 +64,7 @@ def _pause(ctx: Context, command: Command) -> Move | str:
     if ctx.status.paused:
         return "it is paused already"
     finding = Finding(reasons.PAUSED, f"paused{_by(command)}")
-    status = moves.update(ctx.status, paused=True, reason=finding.reason, message=finding.message)
+    status = asking.say(moves.update(ctx.status, paused=True), finding)
     return Move(status, None, (Event(finding.reason, finding.message),))
 
 
@@ -76,7 +76,7 @@ def _resume(ctx: Context, command: Command) -> Move | str:
             return "spec.paused is true: set it to false where the manifest is kept"
         return "nothing is paused"
     finding = Finding(reasons.RESUMED, f"resumed{_by(command)}")
-    status = moves.update(status, paused=False, reason=finding.reason, message=finding.message)
+    status = asking.say(moves.update(status, paused=False), finding)
     if status.phase == "Inconclusive":  # the deadline counts anew, or it would strike again at once
         rollout = moves.update_rollout(status, clock_stopped_for=ctx.now - _started(ctx), clock_stopped_at=None)
         renewed = Context(ctx.spec, moves.update(status, rollout=rollout), ctx.seen, ctx.now)

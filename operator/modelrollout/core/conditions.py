@@ -10,7 +10,7 @@ from typing import Literal
 
 from modelrollout.api.status import Condition, Status
 from modelrollout.core import reasons
-from modelrollout.core.phases import refused, running
+from modelrollout.core.phases import refused, running, waits_for_person
 
 Type = Literal["Ready", "Reconciling", "Stalled", "Paused"]
 Truth = Literal["True", "False", "Unknown"]
@@ -20,7 +20,7 @@ STALLING = frozenset({reasons.INVALID_SPEC, reasons.MODEL_CHANGED, reasons.ROUTE
 
 def truths(status: Status, paused: bool) -> dict[Type, Truth]:
     """Which conditions hold, by type; absent ones are removed."""
-    waits = paused or status.phase in ("AwaitingApproval", "Inconclusive")
+    waits = paused or waits_for_person(status.phase)
     found: dict[Type, Truth] = {}
     if status.reason in STALLING or refused(status.phase):
         found = {"Ready": "False", "Stalled": "True"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import GateStatus, Status, Weight
-from modelrollout.core import conditions, moves, phases, reasons
+from modelrollout.core import asking, conditions, moves, phases, reasons
 from modelrollout.core.checks import decide_move
 from modelrollout.core.context import Context, Move, identity, step_index, target_weight
 from modelrollout.core.facts import Event, RoutePlan, RouteSeen, Seen
@@ -14,7 +14,6 @@ from modelrollout.core.phases import Trigger
 from modelrollout.core.routing import Routing, route_for
 
 FULL = 100
-WAITS_FOR_PERSON = ("AwaitingApproval", "Inconclusive")
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def _note_route(status: Status, routing: Routing) -> Status:
     note = routing.note
     if note is None or status.reason in (reasons.INVALID_SPEC, reasons.PAUSED, reasons.METRICS_UNAVAILABLE):
         return status
-    return moves.update(status, reason=note.reason, message=note.message)
+    return asking.say(status, note)
 
 
 def _clocks(ctx: Context, status: Status) -> object:
@@ -122,7 +121,7 @@ def _clocks(ctx: Context, status: Status) -> object:
         changes["blind_since"] = min(ctx.seen.blind.since if ctx.seen.blind else ctx.now, ctx.now)
     elif not blind and rollout.blind_since is not None and ctx.evaluation is not None:
         changes["blind_since"] = None
-    stopped = ctx.paused or blind or status.phase in WAITS_FOR_PERSON
+    stopped = ctx.paused or blind or phases.waits_for_person(status.phase)
     if stopped and rollout.clock_stopped_at is None:
         changes["clock_stopped_at"] = ctx.now
     elif not stopped and rollout.clock_stopped_at is not None:

@@ -15,7 +15,7 @@ from modelrollout.api.status import (
     StepStatus,
 )
 from modelrollout.api.timestamps import format_timestamp
-from modelrollout.core import phases, reasons
+from modelrollout.core import asking, phases, reasons
 from modelrollout.core.context import Context, Move, step_index
 from modelrollout.core.facts import Event, Finding
 from modelrollout.core.phases import Trigger
@@ -32,7 +32,7 @@ def update(status: Status, **changes: object) -> Status:
 
 def hold(ctx: Context, finding: Finding) -> Move:
     """Nothing moves; people read why."""
-    return Move(update(ctx.status, reason=finding.reason, message=finding.message))
+    return Move(asking.say(ctx.status, finding))
 
 
 def adopt(ctx: Context, stable: str, message: str) -> Move:
@@ -158,15 +158,16 @@ def step_back(ctx: Context, spec: Spec, message: str) -> Move:
 
 def analyse_anew(ctx: Context, spec: Spec, digest: str) -> Move:
     """The candidate was reloaded with other weights: evidence begins anew, with the first step's weight at most."""
-    rollout = update_rollout(ctx.status, digest=digest, evidence_from=ctx.now, bake_started_at=None)
+    facts = {"digest": digest, "evidence_from": ctx.now, "bake_started_at": None}
     message = (
         f"version {ctx.status.candidate} was reloaded with other weights ({digest}): analysed anew from the first step"
     )
     event = Event(reasons.WEIGHTS_CHANGED, message, warning=True)
     if not phases.exposed(ctx.status.phase):
+        rollout = update_rollout(ctx.status, **facts)
         return Move(update(ctx.status, rollout=rollout, reason=event.reason, message=message), None, (event,))
     status = _go(ctx.status, Trigger.WEIGHTS_CHANGED, event.reason, message)
-    status = update(status, rollout=rollout)
+    status = update(status, rollout=update_rollout(status, **facts))
     status = _expose(status, 0, spec.steps[0].weight, ctx.now, ctx.now + spec.steps[0].hold)
     return Move(status, Trigger.WEIGHTS_CHANGED, (event,))
 
@@ -236,7 +237,7 @@ def _say_hold(status: Status, reason: str, now: float) -> Status:
 
 
 def _go(status: Status, trigger: Trigger, reason: str, message: str) -> Status:
-    return update(status, phase=phases.move(status.phase, trigger), reason=reason, message=message)
+    return asking.remember(update(status, phase=phases.move(status.phase, trigger), reason=reason, message=message))
 
 
 def _expose(status: Status, index: int, weight: int, now: float, earliest: float) -> Status:

@@ -43,6 +43,7 @@ class IllegalTransition(Exception):  # noqa: N818 - names what happened
 _EXPOSED: Final[tuple[Phase, ...]] = ("Stepping", "AwaitingApproval", "Inconclusive", "Baking")
 _RUNNING: Final[tuple[Phase, ...]] = ("Waiting", *_EXPOSED)
 _REFUSED: Final[tuple[Phase, ...]] = ("RolledBack", "Rejected")
+_WAITS_FOR_PERSON: Final[tuple[Phase, ...]] = ("AwaitingApproval", "Inconclusive")
 
 TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
     ("Adopting", Trigger.ADOPTED): "Serving",
@@ -94,6 +95,11 @@ def running(phase: Phase) -> bool:
 def refused(phase: Phase) -> bool:
     """Whether the version in spec was turned down."""
     return phase in _REFUSED
+
+
+def waits_for_person(phase: Phase) -> bool:
+    """Whether nothing goes on before somebody has decided."""
+    return phase in _WAITS_FOR_PERSON
 
 
 _GROUPS: Final[dict[str, tuple[str, tuple[Phase, ...]]]] = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from modelrollout.api.spec import Spec
 from modelrollout.api.timestamps import format_timestamp
-from modelrollout.core import moves, reasons
+from modelrollout.core import asking, moves, reasons
 from modelrollout.core.context import Context, Move, target_weight
 from modelrollout.core.facts import Evaluation, Finding
 from modelrollout.core.phases import Trigger
@@ -23,7 +23,8 @@ def make_progress(ctx: Context, spec: Spec) -> Move:
         return _step(ctx, spec)
     if phase == "Baking":
         return _bake(ctx, spec)
-    return Move(ctx.status)  # for a person: AwaitingApproval and Inconclusive keep their sentence
+    question = asking.asked(ctx.status)
+    return moves.hold(ctx, held(ctx) or question) if question else Move(ctx.status)
 
 
 def held(ctx: Context) -> Finding | None:
@@ -87,8 +88,7 @@ def _step_done(ctx: Context, spec: Spec) -> Move:
     assert step is not None
     assert ctx.status.step is not None
     if step.approval and not ctx.status.step.approved:
-        text = f"step {ctx.status.step.index + 1} at {step.weight} % is done; approve it to go on"
-        return moves.change(ctx, Trigger.APPROVAL_NEEDED, Finding(reasons.APPROVAL_NEEDED, text))
+        return moves.change(ctx, Trigger.APPROVAL_NEEDED, asking.approval(ctx.status.step.index, step.weight))
     if following:
         return moves.enter_step(ctx, spec, Trigger.STEP_DONE, following[0])
     return moves.bake(ctx, spec, Trigger.PROVEN, "every required gate passed")

@@ -1,0 +1,110 @@
+"""While a rollout waits for a person, whatever else is told says what is asked too, and leaves when it is over."""
+
+from __future__ import annotations
+
+import pytest
+from tests.core.world import World, manifest
+
+from modelrollout.api.status import Status, dump
+from modelrollout.core.asking import LONGEST, remember, say
+from modelrollout.core.facts import Blind, Finding
+
+STEPS = [{"weight": 5, "hold": "30s", "approval": True}, {"weight": 50, "hold": "30s"}]
+APPROVE = "step 1 at 5 % is done; approve it to go on"
+
+
+@pytest.fixture
+def awaiting() -> World:
+    world = World(spec=manifest(steps=STEPS)).stepping()
+    for _ in range(5):
+        world.tick()
+    assert (world.phase, world.parsed.reason, world.parsed.message) == ("AwaitingApproval", "ApprovalNeeded", APPROVE)
+    return world
+
+
+@pytest.fixture
+def inconclusive() -> World:
+    world = World(spec=manifest(analysis={"deadline": "10m", "minimumRequests": 100})).stepping()
+    world.verdict = "CONTINUE"
+    for _ in range(60):
+        world.tick()
+    assert (world.phase, world.parsed.reason) == ("Inconclusive", "DeadlineExceeded")
+    return world
+
+
+def truths(status: Status) -> dict[str, str]:
+    return {condition.type: condition.status for condition in status.conditions}
+
+
+def test_a_mended_spec_is_not_called_invalid_any_more(awaiting: World):
+    mended = awaiting.spec
+    awaiting.spec = mended | {"steps": []}
+    awaiting.tick()
+    assert awaiting.parsed.reason == "InvalidSpec"
+    assert truths(awaiting.parsed)["Stalled"] == "True"
+    assert awaiting.parsed.message.endswith(f"still asked: {APPROVE}")
+    awaiting.spec = mended
+    awaiting.tick()
+    assert (awaiting.parsed.reason, awaiting.parsed.message) == ("ApprovalNeeded", APPROVE)
+    assert "Stalled" not in truths(awaiting.parsed)
+
+
+def test_after_pause_and_resume_the_question_is_back(awaiting: World):
+    for verb, reason in (("pause", "Paused"), ("resume", "Resumed")):
+        awaiting.ask(verb)
+        awaiting.tick()
+        assert awaiting.parsed.reason == reason
+        assert awaiting.parsed.message == f"{verb}d by ann: because; still asked: {APPROVE}"
+    awaiting.tick()
+    assert (awaiting.parsed.reason, awaiting.parsed.message) == ("ApprovalNeeded", APPROVE)
+
+
+def test_metrics_that_are_gone_are_told_to_whoever_is_to_approve(awaiting: World):
+    awaiting.blind = Blind("MetricsUnavailable", "connection refused", awaiting.now)
+    awaiting.tick()
+    assert awaiting.parsed.reason == "MetricsUnavailable"
+    assert awaiting.parsed.message.endswith(f"still asked: {APPROVE}")
+    awaiting.blind = None
+    awaiting.tick()
+    assert awaiting.parsed.reason == "ApprovalNeeded"
+
+
+def test_a_weight_lowered_by_hand_hides_nothing(inconclusive: World):
+    question = inconclusive.parsed.message
+    weight = inconclusive.weight
+    inconclusive.evaluating = False
+    inconclusive.set_weight(1)
+    inconclusive.tick()
+    assert inconclusive.parsed.reason == "WeightLowered"
+    assert inconclusive.parsed.message.endswith(f"still asked: {question}")
+    inconclusive.evaluating = True
+    inconclusive.tick()
+    inconclusive.tick()
+    assert inconclusive.weight == weight
+    assert (inconclusive.parsed.reason, inconclusive.parsed.message) == ("DeadlineExceeded", question)
+
+
+def test_the_question_ends_with_the_phase(inconclusive: World):
+    assert inconclusive.parsed.rollout.question is not None
+    inconclusive.ask("resume")
+    inconclusive.tick()
+    inconclusive.tick()
+    assert inconclusive.phase == "Stepping"
+    assert inconclusive.parsed.rollout.question is None
+    assert "still asked" not in inconclusive.parsed.message
+
+
+def test_a_status_from_before_questions_were_kept_keeps_its_sentence(inconclusive: World):
+    question = inconclusive.parsed.message
+    del inconclusive.status["rollout"]["question"]
+    inconclusive.tick()
+    assert (inconclusive.parsed.reason, inconclusive.parsed.message) == ("DeadlineExceeded", question)
+
+
+def test_what_is_told_and_asked_fits_into_the_status(inconclusive: World):
+    status = inconclusive.parsed
+    long = remember(status.model_copy(update={"message": "why " * 2000}))
+    told = say(long, Finding("Paused", "because " * 2000))
+    assert len(told.message) == LONGEST
+    assert len(long.rollout.question.message) <= LONGEST / 2
+    assert Status.model_validate(dump(told.model_copy(update={"conditions": []}))) is not None

@@ -41,16 +41,26 @@ class AnythingHappens(RuleBasedStateMachine):
             self.check_lost(before)
         self.by_hand = crash is not None
 
-    @rule(version=st.sampled_from(["2", "3"]), ticks=st.integers(3, 12))
-    def all_goes_well_for_a_while(self, version, ticks):
-        """Random edits alone would hardly ever reach the later phases."""
+    @rule(version=st.sampled_from(["2", "3"]), ticks=st.integers(3, 12), approval=st.booleans(), proven=st.booleans())
+    def all_goes_well_for_a_while(self, version, ticks, approval, proven):
+        """Random edits alone would hardly ever reach the later phases, or those that wait for a person."""
         world = self.world
-        world.verdict, world.blind, world.command = "PASS", None, None
+        world.verdict, world.blind, world.command = "PASS" if proven else "CONTINUE", None, None
         world.spec = world.spec | manifest(version)
+        world.spec["steps"] = [step | {"approval": approval} for step in world.spec["steps"]]
+        world.spec["analysis"] = world.spec["analysis"] | {"deadline": "24h" if proven else "5m"}
         for each in ("1", version):
             world.make_ready(each)
         for _ in range(ticks):
             self.time_passes(31, None)
+        self.check_what_people_read()
+
+    def check_what_people_read(self):
+        """Some passes after the last change: an invalid spec is told as long as it is one, and no longer."""
+        status = self.world.parsed
+        assert (status.reason == "InvalidSpec") == (parse_spec(self.world.spec)[0] is None)
+        if waits_for_person(status.phase):
+            assert asked(status).message in status.message
 
     def check_writes(self, before):
         """Rule 1: lowering comes first and never raises; whatever comes after the record never lowers."""
@@ -136,6 +146,16 @@ class AnythingHappens(RuleBasedStateMachine):
     def spec_is_broken(self):
         self.world.spec = self.world.spec | {"steps": []}
 
+    @rule()
+    def spec_is_broken_for_a_while(self):
+        before = self.world.spec
+        self.spec_is_broken()
+        self.time_passes(2, None)
+        self.world.spec = before
+        for _ in range(3):
+            self.time_passes(2, None)
+        self.check_what_people_read()
+
     @precondition(lambda self: self.world.route is not None)
     @rule(weight=st.integers(0, 100))
     def weight_is_edited_by_hand(self, weight):
@@ -197,13 +217,7 @@ class AnythingHappens(RuleBasedStateMachine):
         before = (world.status, world.route)
         world.run()
         assert (world.status, world.route) == before
-        self.check_what_people_read(world.parsed)
-
-    def check_what_people_read(self, status):
-        """An invalid spec is told as long as it is one and no longer; what a person is asked stays in sight."""
-        assert (status.reason == "InvalidSpec") == (parse_spec(self.world.spec)[0] is None)
-        if waits_for_person(status.phase):
-            assert asked(status).message in status.message
+        self.check_what_people_read()
 
 
 AnythingHappens.TestCase.settings = settings(

@@ -50,6 +50,8 @@ def test_every_verb_can_be_typed_and_status_reads_the_weight_from_the_route(stag
         assert found["lastCommand"] | {"verb": verb, "why": "because of ticket 7"} == found["lastCommand"]
         if phase not in ("Stepping", "Waiting"):  # which may be over by now
             assert found["phase"] == phase
+        if verb == "resume":
+            story.wait("the question again", lambda s: s["reason"] == "ApprovalNeeded")
     story.wait("all traffic", lambda _: story.weight(2) == 100)
     assert reasons(story).count("CommandApplied") == 6
     story.operator.stop()

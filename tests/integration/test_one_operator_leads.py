@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
-SHORT: dict[str, Any] = {"duration": 2.0, "renew": 0.5}
-PLENTY = 20.0
+DURATION = 4.0
+SHORT: dict[str, Any] = {"duration": DURATION, "renew": 0.5}
+PATIENT: dict[str, Any] = {"duration": 12.0, "renew": 0.5}
+"""For tests about something else: a machine that is slow for some seconds must not depose a leader."""
+PLENTY = 30.0
 
 
 def lease(api: Api, namespace: str, identity: str, **settings: Any) -> Lease:
@@ -37,6 +40,13 @@ async def used(rule: Rule) -> None:
         await asyncio.sleep(0.05)
 
 
+async def renewed(api: Api, namespace: str) -> None:
+    """Until the Lease has been renewed from now on."""
+    before = (await api.request("GET", path(namespace)))["spec"]["renewTime"]
+    while (await api.request("GET", path(namespace)))["spec"]["renewTime"] == before:
+        await asyncio.sleep(0.05)
+
+
 async def within(awaitable: Any) -> Any:
     async with asyncio.timeout(PLENTY):
         return await awaitable
@@ -48,8 +58,8 @@ async def test_the_first_leads_and_the_second_waits_while_it_renews(api: Api, na
     await within(first.acquire())
     keeping = asyncio.create_task(first.keep(lost.append))
     waiting = asyncio.create_task(second.acquire())
-    for _ in range(10):
-        await asyncio.sleep(0.5)  # two and a half durations
+    for _ in range(20):
+        await asyncio.sleep(DURATION / 8)
         assert first.held()
         assert not second.held()
     assert not waiting.done()
@@ -90,7 +100,7 @@ async def test_clocks_that_disagree_neither_steal_nor_block(api: Api, namespace:
     await within(first.acquire())
     keeping = asyncio.create_task(first.keep(lost.append))
     waiting = asyncio.create_task(second.acquire())
-    await asyncio.sleep(4.0)
+    await asyncio.sleep(2 * DURATION)
     assert not waiting.done()
     assert first.held()
     keeping.cancel()
@@ -104,7 +114,7 @@ async def test_a_leader_that_was_stopped_knows_by_its_own_clock_that_it_no_longe
     first = lease(api, namespace, "a", monotonic=lambda: time.monotonic() + stopped_for)
     await within(first.acquire())
     assert first.held()
-    stopped_for = 2.0
+    stopped_for = DURATION
     assert not first.held()
 
 
@@ -149,9 +159,9 @@ async def test_a_leader_cut_off_from_the_api_server_steps_down_before_the_other_
 
 
 async def test_a_leader_goes_on_over_short_troubles_and_lost_answers(
-    faulty: Api, proxy: FaultProxy, namespace: str
+    faulty: Api, api: Api, proxy: FaultProxy, namespace: str
 ) -> None:
-    first = lease(faulty, namespace, "a")
+    first = lease(faulty, namespace, "a", **PATIENT)
     epoch = await within(first.acquire())
     lost: list[str] = []
     keeping = asyncio.create_task(first.keep(lost.append))
@@ -159,13 +169,13 @@ async def test_a_leader_goes_on_over_short_troubles_and_lost_answers(
     for fault in faults:
         rule = proxy.add(fault, method="PATCH", times=1)
         await within(used(rule))
-    await asyncio.sleep(1.5)
+        await within(renewed(api, namespace))
     assert (lost, first.held(), first.epoch) == ([], True, epoch)
     keeping.cancel()
 
 
 async def test_two_that_start_together_do_not_both_lead(api: Api, namespace: str) -> None:
-    contenders = [lease(api, namespace, f"c{number}") for number in range(4)]
+    contenders = [lease(api, namespace, f"c{number}", **PATIENT) for number in range(4)]
     waiting = [asyncio.create_task(each.acquire()) for each in contenders]
     await asyncio.sleep(1.0)
     assert sum(each.held() for each in contenders) == 1

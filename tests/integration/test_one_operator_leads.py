@@ -43,7 +43,7 @@ async def used(rule: Rule) -> None:
 async def renewed(api: Api, namespace: str) -> None:
     """Until the Lease has been renewed from now on."""
     before = (await api.request("GET", path(namespace)))["spec"]["renewTime"]
-    while (await api.request("GET", path(namespace)))["spec"]["renewTime"] == before:  # noqa: ASYNC110 - another process renews
+    while (await api.request("GET", path(namespace)))["spec"]["renewTime"] == before:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 

@@ -99,6 +99,42 @@ def test_a_status_from_before_questions_were_kept_keeps_its_sentence(inconclusiv
     del inconclusive.status["rollout"]["question"]
     inconclusive.tick()
     assert (inconclusive.parsed.reason, inconclusive.parsed.message) == ("DeadlineExceeded", question)
+    mended = inconclusive.spec
+    inconclusive.spec = mended | {"steps": []}
+    inconclusive.tick()
+    assert inconclusive.parsed.reason == "InvalidSpec"
+    inconclusive.spec = mended
+    inconclusive.tick()
+    assert (inconclusive.parsed.reason, inconclusive.parsed.message) == (
+        "DeadlineExceeded",
+        "not proven: resume, promote or abort it",
+    )
+
+
+@pytest.mark.parametrize("edit", [{"gates": [{"name": "errors", "type": "ErrorRate", "max": "2%"}]}, {"steps": None}])
+def test_edits_are_told_beside_the_question(awaiting: World, edit: dict):
+    lower = [{"weight": 3, "hold": "30s", "approval": True}, *STEPS[1:]]
+    awaiting.spec |= edit if "gates" in edit else {"steps": lower}
+    awaiting.tick()
+    weight = 5 if "gates" in edit else 3
+    assert awaiting.parsed.reason == ("GatesChanged" if "gates" in edit else "StepsChanged")
+    assert awaiting.parsed.message.endswith(f"still asked: step 1 at {weight} % is done; approve it to go on")
+
+
+def test_an_approval_that_the_manifest_no_longer_asks_for_is_not_waited_for(awaiting: World):
+    awaiting.spec |= {"steps": [{"weight": 5, "hold": "30s"}, STEPS[1]]}
+    awaiting.tick()
+    assert (awaiting.phase, awaiting.parsed.reason) == ("Stepping", "Approved")
+    assert "the manifest asks for no approval of step 1 any more" in awaiting.parsed.message
+    awaiting.tick()
+    assert awaiting.weight_of("2") == 50
+
+
+def test_an_approval_under_an_invalid_spec_says_what_is_in_its_way(awaiting: World):
+    awaiting.spec |= {"steps": []}
+    awaiting.ask("approve", "2", 0)
+    awaiting.tick()
+    assert awaiting.parsed.last_command.result == "refused: the spec is invalid: mend it"
 
 
 def test_what_is_told_and_asked_fits_into_the_status(inconclusive: World):
@@ -106,5 +142,7 @@ def test_what_is_told_and_asked_fits_into_the_status(inconclusive: World):
     long = remember(status.model_copy(update={"message": "why " * 2000}))
     told = say(long, Finding("Paused", "because " * 2000))
     assert len(told.message) == LONGEST
+    assert told.message.startswith("because")
+    assert told.message.endswith(f"; still asked: {long.rollout.question.message}")
     assert len(long.rollout.question.message) <= LONGEST / 2
     assert Status.model_validate(dump(told.model_copy(update={"conditions": []}))) is not None

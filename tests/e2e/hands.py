@@ -107,8 +107,9 @@ class Killer:
 
     def _kill(self, exchange: Exchange) -> bool:
         if exchange.method in WRITES and not re.search("/leases", exchange.path):
+            alive = self.story.operator.process.running
             self.story.operator.process.signal(signal.SIGKILL)
-            return True
+            return alive
         return False
 
 

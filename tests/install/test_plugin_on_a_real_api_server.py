@@ -199,10 +199,27 @@ def test_a_status_written_meanwhile_is_no_reason_to_ask_again(
     assert (found.verb, found.version, found.step) == ("approve", "2", 1)
 
 
-def test_an_approval_is_not_carried_over_to_the_next_step(
-    kube: Kube, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("verb", "change", "times", "says"),
+    [
+        ("approve", {"step": {"index": 2}}, 1, "the rollout has just moved on"),
+        ("resume", {"phase": "Inconclusive"}, 1, "the rollout has just moved on"),
+        ("abort", {"candidate": "3"}, 1, "the rollout has just moved on"),
+        ("abort", {"step": {"index": 2}}, 1, "abort is written"),
+        ("abort", {}, 9, "is written to all the time"),
+    ],
+)
+def test_a_command_is_not_carried_over_to_something_else(
+    verb: str,
+    change: dict[str, Any],
+    times: int,
+    says: str,
+    kube: Kube,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
-    written_after_the_read(kube, monkeypatch, {"step": {"index": 2}}, times=1)
-    assert main(["approve", "digits", "-n", "vision"]) == 1
-    assert "the rollout has just moved on" in capsys.readouterr().err
-    assert command_of(kube.get(API, KIND, "vision", "digits") or {}) is None
+    written_after_the_read(kube, monkeypatch, change, times)
+    assert main([verb, "digits", "-n", "vision"]) == 1
+    assert says in capsys.readouterr().err
+    found = command_of(kube.get(API, KIND, "vision", "digits") or {})
+    assert (found is not None) == ("abort is written" in says)

@@ -177,6 +177,7 @@ async def test_a_leader_goes_on_over_short_troubles_and_lost_answers(
 async def test_two_that_start_together_do_not_both_lead(api: Api, namespace: str) -> None:
     contenders = [lease(api, namespace, f"c{number}", **PATIENT) for number in range(4)]
     waiting = [asyncio.create_task(each.acquire()) for each in contenders]
+    await within(asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED))
     await asyncio.sleep(1.0)
     assert sum(each.held() for each in contenders) == 1
     for task in waiting:

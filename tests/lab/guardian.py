@@ -6,6 +6,7 @@ closes with the owner, also by SIGKILL. The guardian does not carry the mark, so
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -66,8 +67,12 @@ def sweep_the_dead(root: Path) -> int:
 
 def forget_the_old(root: Path) -> None:
     """Remove what ended labs left, but for the newest KEPT; a folder with an owner's file is not ours to judge."""
-    ended = [path for path in root.iterdir() if path.is_dir() and not (path / "owner.json").exists()]
-    for path in sorted(ended, key=lambda path: path.stat().st_mtime)[:-KEPT]:
+    ended = {}
+    for path in root.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another lab may be removing its own
+            if path.is_dir() and not (path / "owner.json").exists():
+                ended[path] = path.stat().st_mtime
+    for path in sorted(ended, key=ended.__getitem__)[:-KEPT]:
         shutil.rmtree(path, ignore_errors=True)
 
 

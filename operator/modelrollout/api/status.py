@@ -72,7 +72,9 @@ class Question(StatusModel):
     """What a person is asked to decide, as told when it came up."""
 
     reason: str
+    """Reason constant."""
     message: str = ""
+    """The sentence with what can be done."""
 
 
 class RolloutStatus(StatusModel):

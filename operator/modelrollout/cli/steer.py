@@ -22,7 +22,7 @@ from modelrollout.ports import Conflict, Unreachable
 _MANAGER = "kubectl-modelrollout"
 _ANSWER_WITHIN = 10.0
 _PERIOD = 0.3
-_TRIES = 5
+_TRIES, _PAUSE = 5, 0.1
 
 
 def steer(args: argparse.Namespace) -> int:
@@ -54,22 +54,31 @@ def build(verb: Verb, status: Status, *, by: str, why: str) -> Command:
 async def _write(api: Api, namespace: str, args: argparse.Namespace) -> Command:
     """Write the command about what status shows now, and return it.
 
-    The operator writes status at every interval. That alone is no reason to ask the person again; another version or
-    step is.
+    The operator writes status at every interval. That alone is no reason to ask the person again; that the command
+    would be about something else by now is.
     """
-    first: Command | None = None
+    first: tuple[object, ...] | None = None
     for _ in range(_TRIES):
         obj = await access.get_resource(api, namespace, args.name)
         status = status_of(obj)
         if status is None:
             raise Failure("the status cannot be read by this version of the plugin; update it")
+        if first not in (None, about(args.verb, status)):
+            raise Failure("the rollout has just moved on: look at its status, then decide again")
+        first = about(args.verb, status)
         command = build(args.verb, status, by=getpass.getuser(), why=args.why)
-        if first and (command.version, command.step) != (first.version, first.step):
-            break
-        first = command
         if await _annotate(api, namespace, obj, command):
             return command
-    raise Failure("the rollout has just moved on: look at its status, then decide again")
+        await asyncio.sleep(_PAUSE)
+    raise Failure(f"{args.name} is written to all the time, {_TRIES} tries were in vain; try again in a moment")
+
+
+def about(verb: Verb, status: Status) -> tuple[object, ...]:
+    """What must not have changed meanwhile: for what holds or takes back traffic the version alone, else all."""
+    version = status.candidate or (status.rejected.version if status.rejected else None)
+    if verb in ("abort", "pause"):
+        return (version,)
+    return version, status.phase, status.step.index if status.step else None
 
 
 async def _annotate(api: Api, namespace: str, obj: dict[str, Any], command: Command) -> bool:

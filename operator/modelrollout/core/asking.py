@@ -7,24 +7,31 @@ from modelrollout.core import reasons
 from modelrollout.core.facts import Finding
 
 LONGEST = 4096
-"""Characters of a message in status, as the CRD has it; a question gets half of them."""
+"""Characters of a message in status, as the CRD has it; a question gets at most half of them."""
+_OWN = (reasons.DEADLINE, reasons.BAKE_IN_DOUBT)
+"""Reasons whose sentence is itself what a person is asked while Inconclusive."""
 
 
 def say(status: Status, finding: Finding) -> Status:
     """`status` with this reason and sentence; what a person is asked follows, if it is something else."""
     question = asked(status)
-    message = finding.message
-    if question is not None and question.message != message:
-        message = f"{message}; still asked: {question.message}"
-    return status.model_copy(update={"reason": finding.reason, "message": message[:LONGEST]})
+    other = question is not None and question.message != finding.message
+    end = f"; still asked: {question.message}" if question and other else ""
+    message = finding.message[: LONGEST - len(end)] + end
+    return status.model_copy(update={"reason": finding.reason, "message": message})
 
 
 def asked(status: Status) -> Finding | None:
     """What a person is asked now; None in phases that wait for nobody."""
     if status.phase == "AwaitingApproval" and status.step is not None:
         return approval(status.step.index, status.step.weight)
-    question = status.rollout.question if status.rollout else None
-    return Finding(question.reason, question.message) if question else None
+    if status.phase != "Inconclusive":
+        return None
+    if status.rollout and status.rollout.question:
+        return Finding(status.rollout.question.reason, status.rollout.question.message)
+    if status.reason in _OWN:  # written before questions were kept
+        return Finding(status.reason, status.message[: LONGEST // 2])
+    return Finding(reasons.DEADLINE, "not proven: resume, promote or abort it")
 
 
 def approval(index: int, weight: int) -> Finding:
@@ -33,7 +40,10 @@ def approval(index: int, weight: int) -> Finding:
 
 
 def remember(status: Status) -> Status:
-    """Right after a change of phase: why it is Inconclusive cannot be told from the rest of the status later."""
+    """Right after a change of phase: why it is Inconclusive cannot be told from the rest of the status later.
+
+    In any other phase what was asked before is over.
+    """
     if status.rollout is None:
         return status
     inconclusive = status.phase == "Inconclusive"

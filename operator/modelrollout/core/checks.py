@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from modelrollout.api.spec import Spec
-from modelrollout.core import moves, phases, reasons
+from modelrollout.api.status import Status
+from modelrollout.core import asking, moves, phases, reasons
 from modelrollout.core.commands import obey
 from modelrollout.core.context import Context, Move
 from modelrollout.core.facts import Command, Event, Finding
@@ -172,15 +173,18 @@ def follow_edits(ctx: Context, spec: Spec) -> Move | None:
         message = "the gates were edited: evidence counts from now on"
         rollout = moves.update_rollout(status, gates_digest=digest, evidence_from=ctx.now, gates=[])
         step = status.step and moves.update_step(status.step, started_at=ctx.now)
-        changed = moves.update(status, rollout=rollout, step=step, reason=reasons.GATES_CHANGED, message=message)
+        changed = moves.update(status, rollout=rollout, step=step)
         changed = moves.update(changed, step=moves.refit_step(changed, spec))  # the hold counts anew, too
-        return Move(changed, None, (Event(reasons.GATES_CHANGED, message),))
+        return _edited(changed, reasons.GATES_CHANGED, message)
     step = moves.refit_step(status, spec)
     if step != status.step:
         message = f"the steps were edited: now step {step.index + 1 if step else 0} of {len(spec.steps)}"
-        changed = moves.update(status, step=step, reason=reasons.STEPS_CHANGED, message=message)
-        return Move(changed, None, (Event(reasons.STEPS_CHANGED, message),))
+        return _edited(moves.update(status, step=step), reasons.STEPS_CHANGED, message)
     return None
+
+
+def _edited(status: Status, reason: str, message: str) -> Move:
+    return Move(asking.say(status, Finding(reason, message)), None, (Event(reason, message),))
 
 
 def step_back_when_blind(ctx: Context, spec: Spec) -> Move | None:

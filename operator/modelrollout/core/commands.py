@@ -49,6 +49,8 @@ def _abort(ctx: Context, command: Command) -> Move | str:
 
 def _approve(ctx: Context, command: Command) -> Move | str:
     status, step = ctx.status, ctx.this_step
+    if ctx.spec is None:
+        return "the spec is invalid: mend it"
     if status.phase not in ("Stepping", "AwaitingApproval") or status.step is None or step is None:
         return f"nothing to approve in phase {status.phase}"
     if not step.approval:

@@ -237,7 +237,8 @@ def _say_hold(status: Status, reason: str, now: float) -> Status:
 
 
 def _go(status: Status, trigger: Trigger, reason: str, message: str) -> Status:
-    return asking.remember(update(status, phase=phases.move(status.phase, trigger), reason=reason, message=message))
+    after = update(status, phase=phases.move(status.phase, trigger), reason=reason, message=message[: asking.LONGEST])
+    return asking.remember(after)
 
 
 def _expose(status: Status, index: int, weight: int, now: float, earliest: float) -> Status:

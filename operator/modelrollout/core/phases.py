@@ -27,6 +27,7 @@ class Trigger(StrEnum):
     DEADLINE = "not proven before the deadline"
     ABORT = "command abort"
     APPROVE = "command approve"
+    APPROVAL_DROPPED = "spec asks for no approval any more"
     RESUME = "command resume"
     RETRY = "command retry, or a new attempt"
     PROMOTE = "command promote"
@@ -65,6 +66,7 @@ TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
     ("Stepping", Trigger.PROVEN): "Baking",
     ("Stepping", Trigger.DEADLINE): "Inconclusive",
     ("AwaitingApproval", Trigger.APPROVE): "Stepping",
+    ("AwaitingApproval", Trigger.APPROVAL_DROPPED): "Stepping",
     ("Inconclusive", Trigger.RESUME): "Stepping",
     **{(p, Trigger.PROMOTE): "Baking" for p in ("Stepping", "AwaitingApproval", "Inconclusive")},
     ("Baking", Trigger.PROMOTE): "Serving",

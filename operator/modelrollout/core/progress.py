@@ -23,8 +23,18 @@ def make_progress(ctx: Context, spec: Spec) -> Move:
         return _step(ctx, spec)
     if phase == "Baking":
         return _bake(ctx, spec)
+    return _await(ctx)
+
+
+def _await(ctx: Context) -> Move:
+    """What a person is asked, after whatever would keep the raise back anyway."""
     question = asking.asked(ctx.status)
-    return moves.hold(ctx, held(ctx) or question) if question else Move(ctx.status)
+    assert question is not None
+    if ctx.status.phase == "AwaitingApproval" and ctx.this_step and not ctx.this_step.approval:
+        number = ctx.status.step.index + 1 if ctx.status.step else 0
+        text = f"the manifest asks for no approval of step {number} any more"
+        return moves.change(ctx, Trigger.APPROVAL_DROPPED, Finding(reasons.APPROVED, text))
+    return moves.hold(ctx, held(ctx) or question)
 
 
 def held(ctx: Context) -> Finding | None:
@@ -88,7 +98,9 @@ def _step_done(ctx: Context, spec: Spec) -> Move:
     assert step is not None
     assert ctx.status.step is not None
     if step.approval and not ctx.status.step.approved:
-        return moves.change(ctx, Trigger.APPROVAL_NEEDED, asking.approval(ctx.status.step.index, step.weight))
+        return moves.change(
+            ctx, Trigger.APPROVAL_NEEDED, asking.approval(ctx.status.step.index, ctx.status.step.weight)
+        )
     if following:
         return moves.enter_step(ctx, spec, Trigger.STEP_DONE, following[0])
     return moves.bake(ctx, spec, Trigger.PROVEN, "every required gate passed")

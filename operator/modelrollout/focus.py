@@ -37,7 +37,8 @@ def _targets(spec: Spec | None, status: Status, route: RouteSeen | None) -> tupl
     if spec.model.version not in (status.stable, turned_down):
         wanted.add(spec.model.version)
     moved = [b for b in (route.backends if route else ()) if b.version == status.stable]
-    if status.stable and moved and moved[0].service != spec.serving.service_of(status.stable):
+    here = (spec.serving.service_of(status.stable), spec.serving.port) if status.stable else None
+    if status.stable and moved and (moved[0].service, moved[0].port) != here:
         wanted.add(status.stable)
     return tuple(
         Target(version, spec.serving.service_of(version), spec.serving.port, spec.model.name)

@@ -92,7 +92,9 @@ class World:
     def evaluation(self, status: Status) -> Evaluation | None:
         if not self.evaluating or status.rollout is None:
             return None
-        started = status.step.started_at if status.step else status.rollout.started_at
+        began = status.rollout.bake_started_at  # as EvaluationRequest.step_started_at has it
+        if began is None:
+            began = status.steps[-1].started_at if status.steps else status.rollout.started_at
         gate = GateResult(
             "errors",
             "ErrorRate",
@@ -109,7 +111,7 @@ class World:
             int(self.now),
             end,
             self.requests,
-            started,
+            began,
             (gate,),
             self.halt,
             message="why",

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from modelrollout.api.spec import Spec
-from modelrollout.api.status import Status
-from modelrollout.core import asking, moves, phases, reasons
+from modelrollout.core import moves, phases, reasons
 from modelrollout.core.commands import obey
 from modelrollout.core.context import Context, Move
+from modelrollout.core.edits import follow_edits
 from modelrollout.core.facts import Command, Event, Finding
 from modelrollout.core.phases import Trigger
-from modelrollout.core.progress import make_progress
+from modelrollout.core.progress import make_progress, route_rejected
 
 MAX_LOSSES = 3
-MAX_DOUBTS = 1
 Check = Callable[[Context, Spec], Move | None]
 
 
@@ -101,6 +100,9 @@ def _after_refusal(ctx: Context, spec: Spec) -> Move:
         return moves.start(ctx, spec, Trigger.VERSION_CHANGED)
     if spec.attempt != rejected.attempt:
         return moves.start(ctx, spec, Trigger.RETRY)
+    blocked = route_rejected(ctx)
+    if blocked:
+        return moves.hold(ctx, blocked)
     if ctx.status.reason == rejected.reason:
         return Move(ctx.status)  # the sentence that told of it still stands
     text = f"version {rejected.version} stays rejected ({rejected.reason}: {rejected.message})"
@@ -147,7 +149,7 @@ def watch_bake(ctx: Context) -> Move | None:
         return None
     if spec.analysis.on_breach != "Rollback":
         return None
-    if rollout.doubts < MAX_DOUBTS:
+    if rollout.doubts < moves.MAX_DOUBTS:
         return moves.compare_again(ctx, spec, Trigger.BAKE_IN_DOUBT, doubt)
     if spec.analysis.on_inconclusive == "Rollback":
         return moves.roll_back(ctx, Trigger.BREACH, doubt)
@@ -161,30 +163,6 @@ def hold_breach(ctx: Context, spec: Spec) -> Move | None:
         return None
     text = f"{breach.message}; held for a person (onBreach: Pause)"
     return moves.hold(ctx, Finding(reasons.BREACH_HELD, text))
-
-
-def follow_edits(ctx: Context, spec: Spec) -> Move | None:
-    """Edited gates restart the evidence; edited steps never raise the weight."""
-    status = ctx.status
-    if status.rollout is None:
-        return None
-    digest = spec.gates_digest()
-    if digest != status.rollout.gates_digest:
-        message = "the gates were edited: evidence counts from now on"
-        rollout = moves.update_rollout(status, gates_digest=digest, evidence_from=ctx.now, gates=[])
-        step = status.step and moves.update_step(status.step, started_at=ctx.now)
-        changed = moves.update(status, rollout=rollout, step=step)
-        changed = moves.update(changed, step=moves.refit_step(changed, spec))  # the hold counts anew, too
-        return _edited(changed, reasons.GATES_CHANGED, message)
-    step = moves.refit_step(status, spec)
-    if step != status.step:
-        message = f"the steps were edited: now step {step.index + 1 if step else 0} of {len(spec.steps)}"
-        return _edited(moves.update(status, step=step), reasons.STEPS_CHANGED, message)
-    return None
-
-
-def _edited(status: Status, reason: str, message: str) -> Move:
-    return Move(asking.say(status, Finding(reason, message)), None, (Event(reason, message),))
 
 
 def step_back_when_blind(ctx: Context, spec: Spec) -> Move | None:
@@ -203,6 +181,9 @@ def serve(ctx: Context, spec: Spec) -> Move | None:
     """Nothing to do: stable serves."""
     if ctx.status.phase != "Serving":
         return None
+    blocked = route_rejected(ctx)
+    if blocked:
+        return moves.hold(ctx, blocked)
     kept = {reasons.PROMOTED, reasons.SPEC_REVERTED, reasons.FAST_ROLLBACK, reasons.ADOPTED}
     if ctx.status.reason in kept:
         return Move(ctx.status)
@@ -231,8 +212,8 @@ URGENT: tuple[Callable[[Context], Move | None], ...] = (
 CHECKS: tuple[Check, ...] = (
     refuse_other_model,
     follow_spec,
-    hold_breach,
     follow_edits,
+    hold_breach,
     step_back_when_blind,
     serve,
     make_progress,

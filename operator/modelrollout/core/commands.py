@@ -63,6 +63,8 @@ def _approve(ctx: Context, command: Command) -> Move | str:
 
 
 def _pause(ctx: Context, command: Command) -> Move | str:
+    if not phases.running(ctx.status.phase):
+        return f"nothing to pause in phase {ctx.status.phase}; spec.paused holds the next rollout"
     if ctx.status.paused:
         return "it is paused already"
     finding = Finding(reasons.PAUSED, f"paused{_by(command)}")
@@ -80,7 +82,9 @@ def _resume(ctx: Context, command: Command) -> Move | str:
     finding = Finding(reasons.RESUMED, f"resumed{_by(command)}")
     status = asking.say(moves.update(status, paused=False), finding)
     if status.phase == "Inconclusive":  # the deadline counts anew, or it would strike again at once
-        rollout = moves.update_rollout(status, clock_stopped_for=ctx.now - _started(ctx), clock_stopped_at=None)
+        assert status.rollout is not None
+        doubts = min(status.rollout.doubts, moves.MAX_DOUBTS)
+        rollout = moves.update_rollout(status, doubts=doubts, **moves.time_anew(ctx))
         renewed = Context(ctx.spec, moves.update(status, rollout=rollout), ctx.seen, ctx.now)
         return moves.change(renewed, Trigger.RESUME, finding)
     return Move(status, Trigger.RESUME if lowered else None, (Event(finding.reason, finding.message),))
@@ -119,11 +123,6 @@ _VERBS: dict[str, Callable[[Context, Command], Move | str | None]] = {
     "retry": _retry,
     "promote": _promote,
 }
-
-
-def _started(ctx: Context) -> float:
-    assert ctx.status.rollout is not None
-    return ctx.status.rollout.started_at
 
 
 def _by(command: Command) -> str:

@@ -20,7 +20,7 @@ STALLING = frozenset({reasons.INVALID_SPEC, reasons.MODEL_CHANGED, reasons.ROUTE
 
 def truths(status: Status, paused: bool) -> dict[Type, Truth]:
     """Which conditions hold, by type; absent ones are removed."""
-    waits = paused or waits_for_person(status.phase)
+    waits = paused or waits_for_person(status.phase) or status.reason == reasons.BREACH_HELD
     found: dict[Type, Truth] = {}
     if status.reason in STALLING or refused(status.phase):
         found = {"Ready": "False", "Stalled": "True"}

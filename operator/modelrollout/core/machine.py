@@ -14,6 +14,8 @@ from modelrollout.core.phases import Trigger
 from modelrollout.core.routing import Routing, route_for
 
 FULL = 100
+_MORE_URGENT = (reasons.PAUSED, reasons.METRICS_UNAVAILABLE, reasons.BREACH_HELD)
+"""Told before a weight that is lower than it should be, for they keep it there."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,13 @@ def _hold_anew(ctx: Context, status: Status) -> Status:
 def _note_route(status: Status, routing: Routing) -> Status:
     """A weight below the desired one is what on-call people must read first; it replaces a mere hold."""
     note = routing.note
-    if note is None or status.reason in (reasons.INVALID_SPEC, reasons.PAUSED, reasons.METRICS_UNAVAILABLE):
+    if note is None or status.reason in conditions.STALLING or status.reason in _MORE_URGENT:
         return status
     return asking.say(status, note)
 
 
 def _clocks(ctx: Context, status: Status) -> object:
-    """The deadline's clock stands still while paused, waiting for a person, or blind."""
+    """The deadline's clock stands still while paused, blind, stalled, or waiting for a person."""
     rollout, blind = status.rollout, ctx.blindness is not None
     assert rollout is not None
     changes: dict[str, object] = {}
@@ -121,7 +123,8 @@ def _clocks(ctx: Context, status: Status) -> object:
         changes["blind_since"] = min(ctx.seen.blind.since if ctx.seen.blind else ctx.now, ctx.now)
     elif not blind and rollout.blind_since is not None and ctx.evaluation is not None:
         changes["blind_since"] = None
-    stopped = ctx.paused or blind or phases.waits_for_person(status.phase)
+    stalled = status.reason in conditions.STALLING or status.reason == reasons.BREACH_HELD
+    stopped = ctx.paused or blind or stalled or phases.waits_for_person(status.phase)
     if stopped and rollout.clock_stopped_at is None:
         changes["clock_stopped_at"] = ctx.now
     elif not stopped and rollout.clock_stopped_at is not None:

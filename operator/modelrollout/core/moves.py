@@ -21,6 +21,8 @@ from modelrollout.core.facts import Event, Finding
 from modelrollout.core.phases import Trigger
 
 HISTORY = 10
+MAX_DOUBTS = 1
+"""Bakes in doubt that are compared beside stable again without asking; one more is for a person."""
 RECORDS = 64
 Result = Literal["Promoted", "RolledBack", "Rejected", "Aborted", "Replaced", "FastRollback", "Adopted"]
 
@@ -104,7 +106,7 @@ def roll_back(ctx: Context, trigger: Trigger, finding: Finding) -> Move:
     rollout = ctx.status.rollout
     rejected = Rejected(
         version=version or "",
-        attempt=rollout.attempt if rollout else 1,
+        attempt=ctx.spec.attempt if ctx.spec else rollout.attempt if rollout else 1,
         reason=finding.reason,
         message=finding.message,
         at=ctx.now,
@@ -158,7 +160,8 @@ def step_back(ctx: Context, spec: Spec, message: str) -> Move:
 
 def analyse_anew(ctx: Context, spec: Spec, digest: str) -> Move:
     """The candidate was reloaded with other weights: evidence begins anew, with the first step's weight at most."""
-    facts = {"digest": digest, "evidence_from": ctx.now, "bake_started_at": None}
+    facts: dict[str, object] = {"digest": digest, "evidence_from": ctx.now, "bake_started_at": None, "doubts": 0}
+    facts |= time_anew(ctx)
     message = (
         f"version {ctx.status.candidate} was reloaded with other weights ({digest}): analysed anew from the first step"
     )
@@ -184,6 +187,12 @@ def compare_again(ctx: Context, spec: Spec, trigger: Trigger, doubt: Finding) ->
     assert status.rollout is not None
     status = update(status, rollout=update_rollout(status, bake_started_at=None, doubts=status.rollout.doubts + 1))
     return Move(status, trigger, (Event(doubt.reason, message, warning=True),))
+
+
+def time_anew(ctx: Context) -> dict[str, object]:
+    """Facts of a rollout whose deadline counts from now."""
+    assert ctx.status.rollout is not None
+    return {"clock_stopped_for": ctx.now - ctx.status.rollout.started_at, "clock_stopped_at": None}
 
 
 def change(ctx: Context, trigger: Trigger, finding: Finding, *, warning: bool = False) -> Move:

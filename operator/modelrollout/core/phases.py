@@ -71,7 +71,7 @@ TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
     **{(p, Trigger.PROMOTE): "Baking" for p in ("Stepping", "AwaitingApproval", "Inconclusive")},
     ("Baking", Trigger.PROMOTE): "Serving",
     ("Baking", Trigger.BAKE_IN_DOUBT): "Stepping",
-    ("Baking", Trigger.BAKE_STILL_IN_DOUBT): "Inconclusive",
+    **{(p, Trigger.BAKE_STILL_IN_DOUBT): "Inconclusive" for p in ("Stepping", "Baking")},
     ("Baking", Trigger.BAKED): "Serving",
 }
 

@@ -41,12 +41,19 @@ def held(ctx: Context) -> Finding | None:
     """What keeps every raise back, whatever the phase."""
     if ctx.paused:
         where = "spec.paused" if ctx.spec and ctx.spec.paused else "by command"
-        return Finding(reasons.PAUSED, f"paused ({where}): the weight stays; gates still roll back")
+        gates = "gates still roll back" if ctx.spec and ctx.spec.analysis.on_breach == "Rollback" else "nothing moves"
+        return Finding(reasons.PAUSED, f"paused ({where}): the weight stays; {gates}")
     if ctx.blindness:
         return Finding(ctx.blindness.reason, f"{ctx.blindness.message}; the weight is held until they are back")
-    if ctx.seen.route is not None and ctx.seen.route.acceptance == "REJECTED":
-        return Finding(reasons.ROUTE_REJECTED, f"the gateway refuses the route: {ctx.seen.route.acceptance_reason}")
-    return None
+    return route_rejected(ctx)
+
+
+def route_rejected(ctx: Context) -> Finding | None:
+    """A route that its gateway refuses carries nothing, whatever its weights say."""
+    route = ctx.seen.route
+    if route is None or route.acceptance != "REJECTED":
+        return None
+    return Finding(reasons.ROUTE_REJECTED, route.acceptance_reason or "the gateway refuses the route")
 
 
 def _wait(ctx: Context, spec: Spec) -> Move:
@@ -54,7 +61,7 @@ def _wait(ctx: Context, spec: Spec) -> Move:
     assert rollout is not None
     version, need = status.candidate, spec.analysis.ready_for
     if not ctx.ready_for(version, need):
-        if ctx.now - rollout.waiting_since > spec.analysis.ready_deadline and not ctx.ready_for(version, 0):
+        if ctx.now - rollout.waiting_since > spec.analysis.ready_deadline and ctx.lost:
             text = f"version {version} was not ready within {spec.analysis.ready_deadline:.0f} s: {_why(ctx)}"
             return moves.roll_back(ctx, Trigger.READY_DEADLINE, Finding(reasons.READY_DEADLINE, text))
         text = f"version {version} must be ready for {need:.0f} s without a break before it gets traffic: {_why(ctx)}"
@@ -86,7 +93,8 @@ def _step(ctx: Context, spec: Spec) -> Move:
 
 def _inconclusive(ctx: Context, spec: Spec, missing: Finding | None) -> Move:
     late = f"not proven within {spec.analysis.deadline:.0f} s"
-    why = f" ({missing.message})" if missing else ""
+    passing = (reasons.STEP_HOLDING, reasons.WAITING_FOR_EVALUATION)  # what is over by the time it is read
+    why = f" ({missing.message})" if missing and missing.reason not in passing else ""
     if spec.analysis.on_inconclusive == "Rollback":
         return moves.roll_back(ctx, Trigger.BREACH, Finding(reasons.DEADLINE, late + why))
     asked = Finding(reasons.DEADLINE, f"{late}: resume, promote or abort it{why}")
@@ -103,12 +111,16 @@ def _step_done(ctx: Context, spec: Spec) -> Move:
         )
     if following:
         return moves.enter_step(ctx, spec, Trigger.STEP_DONE, following[0])
+    if ctx.status.rollout and ctx.status.rollout.doubts > moves.MAX_DOUBTS:  # asked, and lost from sight since
+        text = "worse than stable was before the bake, twice: resume, promote or abort it"
+        doubt = Finding(reasons.BAKE_IN_DOUBT, text)
+        return moves.change(ctx, Trigger.BAKE_STILL_IN_DOUBT, doubt, warning=True)
     return moves.bake(ctx, spec, Trigger.PROVEN, "every required gate passed")
 
 
 def _bake(ctx: Context, spec: Spec) -> Move:
     blocked = held(ctx)
-    missing = blocked or _first_missing(ctx, spec, ctx.current, (_hold_over,))
+    missing = blocked or _first_missing(ctx, spec, ctx.current, (_halted, _hold_over))
     if missing:
         baking = Finding(reasons.BAKING, missing.message) if missing.reason == reasons.STEP_HOLDING else missing
         return moves.hold(ctx, baking)

@@ -133,7 +133,7 @@ def _serving_moved(ctx: Context, plan: RoutePlan, route: RouteSeen) -> bool:
 
 def _lowered_note(ctx: Context, plan: RoutePlan, left: int, route: RouteSeen) -> Finding:
     if route.manager.startswith("modelrollout"):
-        text = f"the raise to {plan.weight} % did not get through; it comes with the next evaluation"
+        text = f"version {ctx.status.candidate} has {left} % instead of {plan.weight} %; raised by the next evaluation"
         return Finding(reasons.RAISE_PENDING, text)
     who = route.manager or "somebody"
     text = (

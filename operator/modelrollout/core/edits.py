@@ -1,0 +1,42 @@
+"""Edits of gates and steps in mid-rollout: what was proven counts for what it was proven about, no weight goes up."""
+
+from __future__ import annotations
+
+from modelrollout.api.spec import Spec
+from modelrollout.api.status import Status
+from modelrollout.core import asking, moves, phases, reasons
+from modelrollout.core.context import Context, Move
+from modelrollout.core.facts import Event, Finding
+
+
+def follow_edits(ctx: Context, spec: Spec) -> Move | None:
+    """Edited gates restart the evidence; edited steps never raise the weight."""
+    status = ctx.status
+    if status.rollout is None:
+        return None
+    if spec.gates_digest() != status.rollout.gates_digest:
+        message = "the gates were edited: evidence and the hold count from now on"
+        return _edited(_judged_anew(ctx, spec), reasons.GATES_CHANGED, message)
+    step = moves.refit_step(status, spec)
+    if step != status.step:
+        message = f"the steps were edited: now step {step.index + 1 if step else 0} of {len(spec.steps)}"
+        return _edited(moves.update(status, step=step), reasons.STEPS_CHANGED, message)
+    return None
+
+
+def _judged_anew(ctx: Context, spec: Spec) -> Status:
+    """The exposure in progress begins again; the bake stays where stable's past ends, its hold alone counts anew."""
+    rollout = moves.update_rollout(ctx.status, gates_digest=spec.gates_digest(), evidence_from=ctx.now, gates=[])
+    status, step = moves.update(ctx.status, rollout=rollout), ctx.status.step
+    if step is None:
+        return status
+    if status.phase == "Baking":
+        return moves.update(status, step=moves.update_step(step, earliest_advance=ctx.now + spec.bake))
+    if phases.exposed(status.phase):  # the evaluation counts from the last record, and must agree with the step
+        status = moves.update(status, steps=moves.record(status, step.weight, ctx.now))
+    status = moves.update(status, step=moves.update_step(step, started_at=ctx.now))
+    return moves.update(status, step=moves.refit_step(status, spec))
+
+
+def _edited(status: Status, reason: str, message: str) -> Move:
+    return Move(asking.say(status, Finding(reason, message)), None, (Event(reason, message),))

@@ -86,6 +86,7 @@ class Reconciler:
                 route = await self.router.lower(watch.namespace, watch.name, route, decision.lower)
             except Unreachable as error:
                 log.warning("%s/%s: lowering did not get through: %s", watch.namespace, watch.name, error)
+                watch.route_refused(str(error))
                 again = SOON
         decision = await self._keep_snapshot(watch, obj, decision)
         obj = await self.cluster.write_status(obj, dump(decision.status))
@@ -118,6 +119,7 @@ class Reconciler:
             if route is not None:
                 route = await self.router.claim(watch.namespace, watch.name, route)
             if spec is None or decision.route is None:
+                watch.route_written()
                 return None
             self._note_change(watch, obj, spec, decision, route)
             after = await self.router.apply(watch.namespace, watch.name, spec, decision.route, route)
@@ -127,8 +129,10 @@ class Reconciler:
         except Unreachable as error:
             log.warning("%s/%s: the route was not written: %s", watch.namespace, watch.name, error)
             watch.route_due = True
+            watch.route_refused(str(error))
             return SOON
         watch.route_due = False
+        watch.route_written()
         moved = route is None or route.resource_version != after.resource_version
         return 0.0 if moved else None  # look at what stands now, and record it
 
@@ -188,6 +192,8 @@ class Reconciler:
             command=command_of(obj),
             problem=problem,
             status_lost=lost,
+            refusals=watch.refusals,
+            refusal=watch.refusal,
         )
 
     async def _dialect(self, watch: Watch, spec: Spec | None, status: Status) -> str | None:

@@ -51,6 +51,10 @@ class Watch:
     blind: Blind | None = None
     route_due: bool = False
     """Whether the last pass could not write the route as it decided; only Events depend on it."""
+    refusals: int = 0
+    """How many passes in a row the API server would not have the route as decided."""
+    refusal: str = ""
+    """What it said the last time."""
     _probe_now: asyncio.Event = field(default_factory=asyncio.Event)
     _judge_now: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -65,6 +69,12 @@ class Watch:
             self.evaluation = self.blind = None
         self._probe_now.set()
         self._judge_now.set()
+
+    def route_refused(self, why: str) -> None:
+        self.refusals, self.refusal = self.refusals + 1, why
+
+    def route_written(self) -> None:
+        self.refusals, self.refusal = 0, ""
 
     def ready(self) -> dict[str, Readiness]:
         """What is known of each probed version."""

@@ -138,6 +138,10 @@ def test_every_phase_and_every_verdict_has_its_sign():
     assert set(VERDICTS) == set(get_args(Verdict))
 
 
+def verbs_in(text: str) -> list[str]:
+    return [word.split()[2] for word in text.split("`") if word.startswith("kubectl")]
+
+
 def made(phase: str, **more: Any) -> Status:
     return Status.model_construct(phase=phase, stable="1", **more)
 
@@ -155,14 +159,53 @@ def made(phase: str, **more: Any) -> Status:
 )
 def test_the_advice_names_the_commands_that_apply(phase: str, verbs: list[str]):
     text = advice(made(phase), "vision", "digits")
-    found = [word.split()[2] for word in text.split("`") if word.startswith("kubectl")]
-    assert found == verbs
+    assert verbs_in(text) == verbs
     assert "-n vision" in text
 
 
 def test_a_pause_is_ended_where_it_was_begun():
     assert "spec.paused" in advice(made("Stepping"), "vision", "digits", paused_in_spec=True)
-    assert "resume" in advice(made("Stepping", paused=True), "vision", "digits")
+    assert verbs_in(advice(made("Stepping", paused=True), "vision", "digits")) == ["resume", "abort"]
+
+
+@pytest.mark.parametrize(("phase", "verb"), [("AwaitingApproval", "approve"), ("Inconclusive", "promote")])
+def test_a_pause_does_not_hide_what_is_asked(phase: str, verb: str):
+    for told in (
+        advice(made(phase), "vision", "digits", paused_in_spec=True),
+        advice(made(phase, paused=True), "vision", "digits"),
+    ):
+        assert "Paused by" in told
+        assert verb in verbs_in(told)
+
+
+@pytest.mark.parametrize(
+    ("reason", "phase", "verbs", "says"),
+    [
+        ("InvalidSpec", "Stepping", ["lint", "abort"], "Mend the manifest"),
+        ("InvalidSpec", "Serving", ["lint"], "Mend the manifest"),
+        ("BreachHeld", "Stepping", ["abort", "promote"], "onBreach is Pause"),
+        ("BreachHeld", "AwaitingApproval", ["abort", "promote"], "onBreach is Pause"),
+        ("BreachHeld", "Waiting", ["abort"], "onBreach is Pause"),
+        ("RouteRejected", "Serving", [], "what the gateway says"),
+        ("RouteRejected", "RolledBack", [], "what the gateway says"),
+        ("RouteNotWritten", "Stepping", [], "rights on HTTPRoutes"),
+        ("ModelNameChanged", "Stepping", [], "Put spec.model.name back"),
+        ("RouteUnclear", "Adopting", [], "Annotate the route"),
+        ("MetricsUnavailable", "Stepping", ["abort"], "Prometheus"),
+        ("WeightLowered", "Stepping", ["resume", "abort"], "Raise it again"),
+        ("ServingChangePending", "Serving", [], "Service and port"),
+    ],
+)
+def test_what_stands_in_the_way_is_what_the_advice_is_about(reason: str, phase: str, verbs: list[str], says: str):
+    text = advice(made(phase, reason=reason), "vision", "digits")
+    assert says in text
+    assert verbs_in(text) == verbs
+
+
+@pytest.mark.parametrize("phase", ["Serving", "RolledBack", "Rejected"])
+def test_outside_a_rollout_nobody_is_told_to_end_a_pause(phase: str):
+    told = advice(made(phase, paused=True), "vision", "digits", paused_in_spec=True)
+    assert "aused" not in told
 
 
 @pytest.mark.parametrize(

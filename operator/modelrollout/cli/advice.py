@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from modelrollout.api.status import Status
-from modelrollout.core import reasons
+from modelrollout.core import phases, reasons
+
+Command = Callable[[str], str]
 
 
 def advice(status: Status, namespace: str, name: str, *, paused_in_spec: bool = False) -> str:
@@ -12,28 +16,67 @@ def advice(status: Status, namespace: str, name: str, *, paused_in_spec: bool = 
     def command(verb: str) -> str:
         return f"`kubectl modelrollout {verb} {name} -n {namespace}`"
 
-    if status.reason == reasons.INVALID_SPEC:
-        return (
-            "Mend the manifest as the message says; `kubectl modelrollout lint FILE` checks it. Traffic is untouched."
-        )
+    urgent = _by_reason(status, command)
+    if urgent:
+        return urgent
+    if phases.refused(status.phase):
+        return _refused(status, command)
+    found = _by_phase(status, command)
+    if not phases.running(status.phase):
+        return found
+    after = f" {found}" if phases.waits_for_person(status.phase) else ""
     if paused_in_spec:
-        return "Paused by spec.paused: set it to false in the manifest to go on."
+        return f"Paused by spec.paused: set it to false in the manifest to go on.{after}"
     if status.paused:
-        return f"Paused by command: go on with {command('resume')}, or give up with {command('abort')}."
-    if status.phase in ("RolledBack", "Rejected"):
-        version = status.rejected.version if status.rejected else "a new version"
-        back = f"put version {status.stable} back in Git" if status.stable else "put the old version back in Git"
-        return (
-            f"Version {version} is not tried again by itself: {back}, bump spec.model.version to a mended one, "
-            f"or try the same one again with {command('retry')}."
-        )
-    texts = {
-        "AwaitingApproval": f"Approve with {command('approve')}, or give up with {command('abort')}.",
+        end = found if after else f"Give up with {command('abort')}."
+        return f"Paused by command: go on with {command('resume')}. {end}"
+    return found
+
+
+def _by_reason(status: Status, command: Command) -> str | None:
+    """What stands in the way, whatever the phase."""
+    up = f"give up with {command('abort')}" if phases.running(status.phase) else ""
+    take = f", or accept it with {command('promote')}" if phases.exposed(status.phase) else ""
+    either = f", or {up}" if up else ""
+    found = {
+        reasons.INVALID_SPEC: "Mend the manifest as the message says; `kubectl modelrollout lint FILE` checks it. "
+        f"Until then nothing is judged and the weight stays{either}.",
+        reasons.MODEL_CHANGED: "Put spec.model.name back, or create another ModelRollout for the other model.",
+        reasons.ROUTE_UNCLEAR: "Annotate the route as the message says: nothing moves before it names its stable.",
+        reasons.ROUTE_REJECTED: "Mend what the gateway says (its listeners, whom it allows, the hostname): nothing "
+        f"goes on before it accepts the route{either}.",
+        reasons.ROUTE_NOT_WRITTEN: "Mend what the message says, most likely the operator's rights on HTTPRoutes or an "
+        "admission webhook. It is tried again every second.",
+        reasons.SERVING_CHANGED: "Make stable ready at the Service and port that spec names now: traffic follows.",
+        reasons.METRICS_UNAVAILABLE: "Look at Prometheus and what it scrapes: the weight is held, after "
+        f"analysis.maxBlind it goes back to the first step{either}.",
+        reasons.WEIGHT_LOWERED: f"Raise it again now with {command('resume')}, or wait: the next evaluation that does "
+        f"not fail does{either}.",
+        reasons.BREACH_HELD: f"A gate failed, and onBreach is Pause: {up}{take}.",
+    }
+    return found.get(status.reason)
+
+
+def _refused(status: Status, command: Command) -> str:
+    version = status.rejected.version if status.rejected else "a new version"
+    back = f"put version {status.stable} back in Git" if status.stable else "put the old version back in Git"
+    return (
+        f"Version {version} is not tried again by itself: {back}, bump spec.model.version to a mended one, "
+        f"or try the same one again with {command('retry')}."
+    )
+
+
+def _by_phase(status: Status, command: Command) -> str:
+    up = f"give up with {command('abort')}"
+    nothing = {
+        "Waiting": "traffic follows once the candidate is ready",
+        "Stepping": "it goes on by itself",
+        "Baking": "the candidate becomes stable when the bake ends",
+    }
+    texts = {phase: f"Nothing: {text}. Give {up[5:]}." for phase, text in nothing.items()} | {
+        "AwaitingApproval": f"Approve with {command('approve')}, or {up}.",
         "Inconclusive": f"The evidence did not suffice: collect more with {command('resume')}, decide yourself with "
-        f"{command('promote')}, or give up with {command('abort')}.",
-        "Waiting": f"Nothing: traffic follows once the candidate is ready. Give up with {command('abort')}.",
-        "Stepping": f"Nothing: it goes on by itself. Give up with {command('abort')}.",
-        "Baking": f"Nothing: the candidate becomes stable when the bake ends. Give up with {command('abort')}.",
+        f"{command('promote')}, or {up}.",
         "Adopting": "Nothing: the first version serves as soon as it is ready.",
     }
     return texts.get(status.phase, "Nothing: bump spec.model.version to start a rollout.")

@@ -15,7 +15,15 @@ from modelrollout.core.phases import refused, running, waits_for_person
 Type = Literal["Ready", "Reconciling", "Stalled", "Paused"]
 Truth = Literal["True", "False", "Unknown"]
 _ORDER: tuple[Type, ...] = ("Ready", "Reconciling", "Stalled", "Paused")
-STALLING = frozenset({reasons.INVALID_SPEC, reasons.MODEL_CHANGED, reasons.ROUTE_UNCLEAR, reasons.ROUTE_REJECTED})
+STALLING = frozenset(
+    {
+        reasons.INVALID_SPEC,
+        reasons.MODEL_CHANGED,
+        reasons.ROUTE_UNCLEAR,
+        reasons.ROUTE_REJECTED,
+        reasons.ROUTE_NOT_WRITTEN,
+    }
+)
 
 
 def truths(status: Status, paused: bool) -> dict[Type, Truth]:

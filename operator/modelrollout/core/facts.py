@@ -166,6 +166,10 @@ class Seen:
     """The sentence of an invalid spec; then spec is None."""
     status_lost: str | None = None
     """Why the status could not be read, if so."""
+    refusals: int = 0
+    """How many passes in a row could not write the route as decided."""
+    refusal: str = ""
+    """What the last of them was told."""
 
 
 @dataclass(frozen=True)

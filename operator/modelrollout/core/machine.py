@@ -11,6 +11,7 @@ from modelrollout.core.checks import decide_move
 from modelrollout.core.context import Context, Move, identity, step_index, target_weight
 from modelrollout.core.facts import Event, RoutePlan, RouteSeen, Seen
 from modelrollout.core.phases import Trigger
+from modelrollout.core.refusal import say_refusal
 from modelrollout.core.routing import Routing, route_for
 
 FULL = 100
@@ -75,7 +76,7 @@ def _account(ctx: Context, move: Move, routing: Routing) -> Status:
     status = moves.update(move.status, weight=_weight(ctx, move.status, routing))
     if routing.raising:
         status = _hold_anew(ctx, status)
-    status = _note_route(status, routing)
+    status = say_refusal(ctx, _note_route(status, routing))
     if status.rollout is not None:
         status = moves.update(status, rollout=_clocks(ctx, status))
         status = _note_weights(ctx, status)

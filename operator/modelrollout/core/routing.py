@@ -114,7 +114,8 @@ def _recreate(ctx: Context, move: Move, plan: RoutePlan) -> Routing:
         return Routing(expected=0)
     created = replace(plan, weight=0)
     text = f"there is no route: created with 100 % on stable version {plan.stable}"
-    events = () if move.trigger is Trigger.ADOPTED else (Event(reasons.ROUTE_MISSING, text, warning=True),)
+    known = move.trigger is Trigger.ADOPTED or ctx.seen.refusals > 0
+    events = () if known else (Event(reasons.ROUTE_MISSING, text, warning=True),)
     return Routing(apply=created, expected=0, events=events)
 
 
@@ -146,6 +147,8 @@ def _lowered_note(ctx: Context, plan: RoutePlan, left: int, route: RouteSeen) ->
 def _told(ctx: Context, move: Move, plan: RoutePlan, route: RouteSeen, lower: RoutePlan | None) -> tuple[Event, ...]:
     """An Event for a weight that somebody else raised; our own moves have theirs."""
     if lower is None or move.trigger is not None or target_weight(ctx.status) != target_weight(move.status):
+        return ()
+    if ctx.seen.refusals:  # it may well be ours, not taken back yet
         return ()
     who = route.manager or "somebody"
     found = 100 - route.weight_of(plan.stable)

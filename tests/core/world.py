@@ -67,6 +67,8 @@ class World:
     """(kind, route before, route after) of the last pass, in order."""
     last: Decision | None = None
     manager: str = "modelrollout"
+    refusals: int = 0
+    refusal: str = ""
 
     def make_ready(self, version: str, since: float | None = None) -> None:
         """`version` answers, and has done for long unless `since` says otherwise."""
@@ -127,10 +129,15 @@ class World:
             blind=self.blind,
             command=self.command,
             problem=problem,
+            refusals=self.refusals,
+            refusal=self.refusal,
         )
 
     def run(self, crash: str | None = None) -> Decision:
-        """One pass. `crash`: the process dies before this write ("lower", "status", "route", "consume")."""
+        """One pass. `crash`: the process dies before this write ("lower", "status", "route", "consume").
+
+        "lowered": it goes on, but its route writes are refused.
+        """
         spec, problems = parse_spec(self.spec)
         problem = problems[0].sentence if problems else None
         decision = decide(spec, self.parsed, self.seen(problem), self.now)
@@ -138,14 +145,14 @@ class World:
         self.writes.clear()
         if crash == "lower":
             return decision
-        if decision.lower is not None:
+        if decision.lower is not None and crash != "lowered":
             self._write("lower", decision.lower)
         if crash == "status":
             return decision
         self.status = dump(decision.status)
         self.writes.append(("status", self.route, self.route))
         self.events.extend(decision.events)
-        if crash == "route":
+        if crash in ("route", "lowered"):
             return decision
         if decision.route is not None and spec is not None:
             self._write("route", decision.route, testers=decision.route.testers)

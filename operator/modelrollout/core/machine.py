@@ -11,7 +11,7 @@ from modelrollout.core.checks import decide_move
 from modelrollout.core.context import Context, Move, identity, step_index, target_weight
 from modelrollout.core.facts import Event, RoutePlan, RouteSeen, Seen
 from modelrollout.core.phases import Trigger
-from modelrollout.core.refusal import say_refusal
+from modelrollout.core.refusal import refusal_events, say_refusal
 from modelrollout.core.routing import Routing, route_for
 
 FULL = 100
@@ -50,7 +50,7 @@ def decide(spec: Spec | None, status: Status, seen: Seen, now: float) -> Decisio
         status=after,
         lower=routing.lower,
         route=routing.apply,
-        events=(*move.events, *routing.events),
+        events=(*move.events, *routing.events, *refusal_events(ctx, after)),
         consume_command=consume,
         trigger=move.trigger,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from modelrollout.api.status import Status, Weight
 from modelrollout.core import asking, reasons
 from modelrollout.core.context import Context, target_weight
-from modelrollout.core.facts import Finding
+from modelrollout.core.facts import Event, Finding
 
 PATIENCE = 3
 """Refusals in a row until it is told; fewer are a hiccup that the next pass mends."""
@@ -15,11 +15,28 @@ def say_refusal(ctx: Context, status: Status) -> Status:
     """`status` as it is where the route could not be written lately, with the weight that others than stable have."""
     if ctx.seen.refusals < PATIENCE:
         return status
-    route, desired = ctx.seen.route, target_weight(status)
-    others = 100 - route.weight_of(status.stable) if route and route.backends else 0
-    stands = f"the route still gives {others} % to others than stable" if route else "there is no route"
+    desired, others = target_weight(status), _others(ctx, status)
+    lowered = (ctx.status.weight.lowered_at or ctx.now) if (others or 0) < desired else None
+    weight = Weight(desired=desired, observed=others, lowered_at=lowered)
+    return asking.say(status, _finding(ctx, status)).model_copy(update={"weight": weight})
+
+
+def refusal_events(ctx: Context, status: Status) -> tuple[Event, ...]:
+    """One Event for all refusals in a row."""
+    if ctx.seen.refusals != PATIENCE:
+        return ()
+    finding = _finding(ctx, status)
+    return (Event(finding.reason, finding.message, warning=True),)
+
+
+def _finding(ctx: Context, status: Status) -> Finding:
+    others = _others(ctx, status)
+    stands = "there is no route" if others is None else f"the route still gives {others} % to others than stable"
     text = f"the route could not be written, {stands}; tried again every second: {ctx.seen.refusal}"
-    lowered = (ctx.status.weight.lowered_at or ctx.now) if others < desired else None
-    weight = Weight(desired=desired, observed=others if route else None, lowered_at=lowered)
-    told = asking.say(status, Finding(reasons.ROUTE_NOT_WRITTEN, text))
-    return told.model_copy(update={"weight": weight})
+    return Finding(reasons.ROUTE_NOT_WRITTEN, text)
+
+
+def _others(ctx: Context, status: Status) -> int | None:
+    """Percent that the route gives to versions other than stable; None where there is no route."""
+    route = ctx.seen.route
+    return None if route is None else 100 - route.weight_of(status.stable)

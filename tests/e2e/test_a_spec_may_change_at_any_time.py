@@ -65,6 +65,10 @@ def test_edited_gates_count_evidence_anew_and_say_so(stage: Stage):
     assert reasons(story).count("GatesChanged") == 1
     assert "StepsChanged" not in reasons(story)
     assert story.weight(2) == 30
+    quick = [*STEPS[:1], {"weight": 30, "hold": "2s"}, STEPS[2]]
+    story.change({"spec": {"gates": gates("errors"), "steps": quick}})
+    assert story.ended()["history"][-1]["result"] == "Promoted", story.told()
+    assert story.weights(2) == [0, 10, 30, 50, 100]
 
 
 def test_a_spec_made_invalid_holds_the_weight_goes_on_when_mended_and_can_be_aborted(stage: Stage):

@@ -127,6 +127,12 @@ def test_text_from_the_cluster_is_never_markup_nor_escapes(evil: str):
     assert clean(evil) in row(text, "Why")
 
 
+def test_a_step_that_was_lost_is_not_shown_as_running():
+    lost = stepping()
+    lost["status"] |= {"phase": "Waiting", "weight": {"desired": 0, "observed": 0}}
+    assert "2/3 at 25 % again, once the candidate is ready" in row(shown(lost, 0), "Step")
+
+
 def test_one_line_says_phase_versions_weights_and_gates():
     text = line(stepping(), 20)
     assert text.startswith("Stepping (StepHolding) 1 -> 2 weight 25 % desired, 20 % on the route; ")

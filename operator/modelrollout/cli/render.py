@@ -95,6 +95,8 @@ def _step(spec: Spec | None, status: Status, now: float) -> str:
         text = "before the first step"
     else:
         total = f"/{len(spec.steps)}" if spec else ""
+        if status.phase == "Waiting":  # after a loss: the weight is 0 now
+            return f"{step.number}{total} at {step.weight} % again, once the candidate is ready"
         left = step.earliest_advance - now if step.earliest_advance else 0.0
         text = f"{step.number}{total} at {step.weight} %" + (f", {span(left)} left" if left > 0 else ", hold over")
     if status.next_evaluation:

@@ -84,6 +84,7 @@ class Reconciler:
         if decision.lower is not None and route is not None:
             try:
                 route = await self.router.lower(watch.namespace, watch.name, route, decision.lower)
+                watch.route_written()
             except Unreachable as error:
                 log.warning("%s/%s: lowering did not get through: %s", watch.namespace, watch.name, error)
                 watch.route_refused(str(error))
@@ -119,7 +120,6 @@ class Reconciler:
             if route is not None:
                 route = await self.router.claim(watch.namespace, watch.name, route)
             if spec is None or decision.route is None:
-                watch.route_written()
                 return None
             self._note_change(watch, obj, spec, decision, route)
             after = await self.router.apply(watch.namespace, watch.name, spec, decision.route, route)
@@ -132,8 +132,10 @@ class Reconciler:
             watch.route_refused(str(error))
             return SOON
         watch.route_due = False
-        watch.route_written()
         moved = route is None or route.resource_version != after.resource_version
+        weight = decision.status.weight
+        if moved or weight.observed == weight.desired:  # a plan that leaves what stands has written nothing
+            watch.route_written()
         return 0.0 if moved else None  # look at what stands now, and record it
 
     def _note_change(

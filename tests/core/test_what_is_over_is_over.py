@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.core.in_memory import made, one_pass
@@ -10,6 +11,7 @@ from tests.core.test_a_rollout_from_start_to_end import in_doubt, reasons_of
 from tests.core.world import World, manifest
 
 from modelrollout.core.facts import Blind
+from modelrollout.ports import Unreachable
 
 GATES = [{"name": "errors", "type": "ErrorRate", "max": "6%"}]
 
@@ -41,19 +43,35 @@ async def test_gates_edited_in_mid_rollout_are_judged_and_the_rollout_goes_on(ph
     assert clock.time - edited >= 60  # the hold counts anew, in the bake as well
 
 
-def test_edited_gates_give_the_bake_its_whole_length_again():
+@pytest.mark.parametrize("verdict", ["NO_DATA", "CONTINUE", "NOT_COMPARABLE"])
+def test_what_passed_the_old_gates_is_not_promoted_by_the_new_ones(verdict: str):
     world = World().stepping()
     while world.phase != "Baking":
         world.tick()
-    for _ in range(3):
-        world.tick()
-    world.spec |= {"gates": GATES}
     world.tick()
-    edited = world.now
-    while world.phase == "Baking":
-        world.tick(5)
+    world.spec |= {"gates": GATES}
+    world.verdict = verdict
+    decision = world.tick()
+    assert decision.lower is not None
+    assert (world.phase, world.weight_of("2"), world.parsed.reason) == ("Stepping", 50, "GatesChanged")
+    for _ in range(20):
+        world.tick()
+    assert (world.phase, world.weight_of("2"), world.parsed.rollout.doubts) == ("Stepping", 50, 0)
+    world.verdict = "PASS"
+    while world.phase != "Serving":
+        world.tick()
     assert world.parsed.stable == "2"
-    assert world.now - edited >= 60
+
+
+def test_gates_and_steps_edited_together_record_the_weight_that_is_served():
+    world = World().stepping()
+    while world.weight_of("2") != 50:
+        world.tick()
+    world.spec |= {"gates": GATES, "steps": [{"weight": 5, "hold": "60s"}, {"weight": 10, "hold": "60s"}]}
+    world.tick()
+    status = world.parsed
+    assert (status.step.weight, status.steps[-1].weight, world.weight_of("2")) == (10, 10, 10)
+    assert status.steps[-1].started_at == status.step.started_at
 
 
 def test_a_candidate_that_was_ready_all_the_while_is_not_rejected_for_a_restart_or_one_failed_probe():
@@ -109,6 +127,55 @@ def test_no_bake_ends_while_something_else_halts_it():
     world.halt = None
     world.tick()
     assert world.parsed.stable == "2"
+
+
+def test_a_candidate_that_comes_and_goes_is_rejected_in_the_end():
+    world = World().adopted()
+    world.want("2")
+    for number in range(300):
+        if number % 2:
+            world.make_unready("2", failures=1)
+        else:
+            world.make_ready("2", since=world.now)
+        world.tick()
+        if world.phase == "Rejected":
+            break
+    assert world.parsed.rejected.reason == "ReadyDeadlineExceeded"
+
+
+def test_the_answer_to_another_question_is_none_to_a_doubt():
+    world = World(spec=manifest(analysis={"deadline": "30m", "minimumRequests": 100})).stepping()
+    in_doubt(world)
+    world.verdict, world.frozen = "PASS", False
+    in_doubt(world)
+    world.verdict, world.frozen = "CONTINUE", False
+    assert (world.phase, world.parsed.reason) == ("Inconclusive", "BakeInDoubt")
+    world.make_unready("2")
+    world.tick()
+    world.make_ready("2")
+    while world.phase != "Inconclusive":
+        world.tick()
+    assert world.parsed.reason == "DeadlineExceeded"
+    world.ask("resume", "2")
+    world.verdict = "PASS"
+    world.tick()
+    while world.phase != "Inconclusive":
+        world.tick()
+    assert (world.parsed.reason, world.parsed.stable) == ("BakeInDoubt", "1")
+
+
+def test_an_abort_under_an_invalid_spec_ends_the_attempt_that_was_raised_before():
+    world = World().stepping()
+    world.spec |= {"attempt": 2}
+    world.tick()
+    mended = world.spec
+    world.spec = mended | {"steps": []}
+    world.ask("abort", "2")
+    world.tick()
+    world.spec = mended
+    for _ in range(5):
+        world.tick()
+    assert (world.phase, world.parsed.rejected.attempt) == ("RolledBack", 2)
 
 
 @pytest.mark.parametrize("end", ["abort", "breach"])
@@ -269,3 +336,34 @@ async def test_a_port_edited_alone_moves_the_traffic_there():
     cluster.obj["spec"]["serving"]["port"] = 9000
     await reconciler.run(watch)
     assert [(target.version, target.port) for target in watch.focus.targets] == [("1", 9000)]
+
+
+async def test_a_raise_that_the_api_server_refuses_is_told_and_comes_when_it_may(monkeypatch: pytest.MonkeyPatch):
+    reconciler, watch, cluster, clock = made()
+    for _ in range(100):
+        await one_pass(reconciler, watch, cluster, clock)
+        if cluster.obj["status"]["phase"] == "Stepping":
+            break
+    written = reconciler.router.apply
+
+    async def no_raise(namespace: str, name: str, spec: Any, plan: Any, seen: Any) -> Any:
+        if plan.weight > 100 - seen.weight_of(plan.stable):
+            raise Unreachable("ApiForbidden", "httproutes is forbidden")
+        return await written(namespace, name, spec, plan, seen)
+
+    monkeypatch.setattr(reconciler.router, "apply", no_raise)
+    told = set()
+    for number in range(40):
+        await one_pass(reconciler, watch, cluster, clock)
+        await reconciler.run(watch)
+        if number > 20:
+            told.add((cluster.obj["status"]["reason"], cluster.obj["status"]["weight"]["observed"]))
+    assert told == {("RouteNotWritten", 5)}
+    assert [record["weight"] for record in cluster.obj["status"]["steps"]] == [5, 25]
+    monkeypatch.setattr(reconciler.router, "apply", written)
+    for _ in range(40):
+        await one_pass(reconciler, watch, cluster, clock)
+        if cluster.obj["status"]["stable"] == "2":
+            break
+    assert cluster.obj["status"]["stable"] == "2"
+    assert watch.refusals == 0

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.e2e.conftest import Stage
+from tests.e2e.hands import PATIENT, reasons
 from tests.e2e.leaders import LATENESS, check_holds, exposures, kept_running, raises_to
 from tests.lab.faults import WRITES, Fault, FaultProxy
 
@@ -167,6 +168,28 @@ def test_cut_and_silent_watches_lose_no_change(stage: Stage):
         time.sleep(0.1)
     print(f"spec changed under a silent watch -> all traffic back: {gone - said:.1f} s (resync at rest: 6 s)")
     assert story.wait("stable", lambda s: s.get("stable") == "1")["history"][-1]["result"] == "FastRollback"
+    assert client is not None
+    client.stop()
+    assert client.failed == []
+
+
+def test_a_route_that_may_not_be_written_is_told_with_what_stands_and_written_once_it_may(stage: Stage):
+    proxy = stage.member.api_faults()
+    story = stage.story(1, 2, operate={"api": proxy.url, "arguments": PATIENT})
+    client = story.adopt(**SHORT)
+    story.version(2)
+    story.wait_weight(2, 20)
+    forbidden = b'{"kind":"Status","status":"Failure","reason":"Forbidden","message":"httproutes: no","code":403}'
+    rule = proxy.add(Fault(status=403, body=forbidden), method="PATCH|PUT|POST", path="/httproutes")
+    status = story.wait("the refusal", lambda s: s["reason"] == "RouteNotWritten", 60)
+    assert (status["weight"]["desired"], status["weight"]["observed"]) == (50, 20)
+    assert "httproutes: no" in status["message"]
+    assert ("Stalled", "True") in [(each["type"], each["status"]) for each in status["conditions"]]
+    proxy.remove(rule)
+    assert story.ended_well() == "Promoted", story.told()
+    story.wait("rest", lambda s: s["conditions"][0]["status"] == "True" and story.weight(2) == 100)
+    assert story.weights(2) == [0, 20, 50, 100]
+    assert reasons(story).count("RouteNotWritten") == 1
     assert client is not None
     client.stop()
     assert client.failed == []

@@ -220,6 +220,8 @@ class Status(StatusModel):
         running = ("Waiting", "Stepping", "AwaitingApproval", "Inconclusive", "Baking")
         if self.phase != "Adopting" and self.stable is None:
             raise ValueError(f"phase {self.phase} without stable")
+        if self.phase == "Adopting" and self.stable is not None:
+            raise ValueError(f"phase Adopting with stable {self.stable}")
         if self.phase in running and (self.candidate is None or self.rollout is None):
             raise ValueError(f"phase {self.phase} without candidate and rollout")
         if self.phase in running[1:] and self.step is None:

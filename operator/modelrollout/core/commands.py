@@ -83,7 +83,9 @@ def _resume(ctx: Context, command: Command) -> Move | str:
     status = asking.say(moves.update(status, paused=False), finding)
     if status.phase == "Inconclusive":  # the deadline counts anew, or it would strike again at once
         assert status.rollout is not None
-        doubts = min(status.rollout.doubts, moves.MAX_DOUBTS)
+        question, doubts = asking.asked(ctx.status), status.rollout.doubts
+        if question is not None and question.reason == reasons.BAKE_IN_DOUBT:
+            doubts = min(doubts, moves.MAX_DOUBTS)  # answered
         rollout = moves.update_rollout(status, doubts=doubts, **moves.time_anew(ctx))
         renewed = Context(ctx.spec, moves.update(status, rollout=rollout), ctx.seen, ctx.now)
         return moves.change(renewed, Trigger.RESUME, finding)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.core import asking, moves, phases, reasons
 from modelrollout.core.context import Context, Move
 from modelrollout.core.facts import Event, Finding
+from modelrollout.core.phases import Trigger
 
 
 def follow_edits(ctx: Context, spec: Spec) -> Move | None:
@@ -15,8 +18,7 @@ def follow_edits(ctx: Context, spec: Spec) -> Move | None:
     if status.rollout is None:
         return None
     if spec.gates_digest() != status.rollout.gates_digest:
-        message = "the gates were edited: evidence and the hold count from now on"
-        return _edited(_judged_anew(ctx, spec), reasons.GATES_CHANGED, message)
+        return _judge_anew(ctx, spec)
     step = moves.refit_step(status, spec)
     if step != status.step:
         message = f"the steps were edited: now step {step.index + 1 if step else 0} of {len(spec.steps)}"
@@ -24,18 +26,22 @@ def follow_edits(ctx: Context, spec: Spec) -> Move | None:
     return None
 
 
-def _judged_anew(ctx: Context, spec: Spec) -> Status:
-    """The exposure in progress begins again; the bake stays where stable's past ends, its hold alone counts anew."""
+def _judge_anew(ctx: Context, spec: Spec) -> Move:
+    """What passed the old gates has not passed these: the exposure begins again, out of the bake beside stable."""
     rollout = moves.update_rollout(ctx.status, gates_digest=spec.gates_digest(), evidence_from=ctx.now, gates=[])
-    status, step = moves.update(ctx.status, rollout=rollout), ctx.status.step
-    if step is None:
-        return status
+    status = moves.update(ctx.status, rollout=rollout)
+    message = "the gates were edited: evidence and the hold count from now on"
     if status.phase == "Baking":
-        return moves.update(status, step=moves.update_step(step, earliest_advance=ctx.now + spec.bake))
-    if phases.exposed(status.phase):  # the evaluation counts from the last record, and must agree with the step
-        status = moves.update(status, steps=moves.record(status, step.weight, ctx.now))
-    status = moves.update(status, step=moves.update_step(step, started_at=ctx.now))
-    return moves.update(status, step=moves.refit_step(status, spec))
+        back = f"{message}, at {spec.steps[-1].weight} % beside stable"
+        found = Finding(reasons.GATES_CHANGED, back)
+        return moves.leave_bake(replace(ctx, status=status), spec, Trigger.GATES_EDITED, found)
+    step = moves.refit_step(status, spec)
+    if step is not None:
+        if phases.exposed(status.phase):  # the evaluation counts from the last record, and must agree with the step
+            status = moves.update(status, steps=moves.record(status, step.weight, ctx.now))
+        status = moves.update(status, step=moves.update_step(step, started_at=ctx.now))
+        status = moves.update(status, step=moves.refit_step(status, spec))
+    return _edited(status, reasons.GATES_CHANGED, message)
 
 
 def _edited(status: Status, reason: str, message: str) -> Move:

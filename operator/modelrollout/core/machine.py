@@ -79,6 +79,8 @@ def _account(ctx: Context, move: Move, routing: Routing) -> Status:
     status = say_refusal(ctx, _note_route(status, routing))
     if status.rollout is not None:
         status = moves.update(status, rollout=_clocks(ctx, status))
+        if ctx.spec is not None and ctx.spec.model.version == status.candidate:
+            status = moves.update(status, rollout=moves.update_rollout(status, attempt=ctx.spec.attempt))
         status = _note_weights(ctx, status)
     status = _show_gates(ctx, status)
     status = moves.update(status, observed_generation=ctx.seen.generation)
@@ -99,6 +101,8 @@ def _hold_anew(ctx: Context, status: Status) -> Status:
     step, spec = status.step, ctx.spec
     if spec is None or step is None or status.rollout is None or step.started_at >= ctx.now:
         return status
+    if ctx.seen.refusals and status.steps and status.steps[-1].weight == step.weight:
+        status = moves.update(status, steps=status.steps[:-1])  # recorded for a raise that was refused
     baking = status.phase == "Baking"
     hold = spec.bake if baking else spec.steps[step_index(spec, step.weight)].hold
     rollout = moves.update_rollout(status, bake_started_at=ctx.now) if baking else status.rollout

@@ -177,16 +177,22 @@ def analyse_anew(ctx: Context, spec: Spec, digest: str) -> Move:
 
 def compare_again(ctx: Context, spec: Spec, trigger: Trigger, doubt: Finding) -> Move:
     """Out of the bake to the last step, where stable serves beside the candidate and the two can be compared."""
-    last = len(spec.steps) - 1
-    weight = spec.steps[last].weight
     again = trigger is Trigger.BAKE_STILL_IN_DOUBT
     what = "again; resume, promote or abort it" if again else "compared with stable side by side"
-    message = f"worse than stable was before the bake; back to {weight} %, {what} ({doubt.message})"
-    status = _go(ctx.status, trigger, doubt.reason, message)
-    status = _expose(status, last, weight, ctx.now, ctx.now + spec.steps[last].hold)
-    assert status.rollout is not None
-    status = update(status, rollout=update_rollout(status, bake_started_at=None, doubts=status.rollout.doubts + 1))
-    return Move(status, trigger, (Event(doubt.reason, message, warning=True),))
+    message = f"worse than stable was before the bake; back to {spec.steps[-1].weight} %, {what} ({doubt.message})"
+    move = leave_bake(ctx, spec, trigger, Finding(doubt.reason, message))
+    assert move.status.rollout is not None
+    doubts = update_rollout(move.status, doubts=move.status.rollout.doubts + 1)
+    return Move(update(move.status, rollout=doubts), trigger, move.events)
+
+
+def leave_bake(ctx: Context, spec: Spec, trigger: Trigger, finding: Finding) -> Move:
+    """To the last step's weight, beside stable, with its whole hold."""
+    last = len(spec.steps) - 1
+    status = _go(ctx.status, trigger, finding.reason, finding.message)
+    status = _expose(status, last, spec.steps[last].weight, ctx.now, ctx.now + spec.steps[last].hold)
+    status = update(status, rollout=update_rollout(status, bake_started_at=None))
+    return Move(status, trigger, (Event(finding.reason, finding.message, warning=True),))
 
 
 def time_anew(ctx: Context) -> dict[str, object]:

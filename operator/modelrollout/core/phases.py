@@ -32,6 +32,7 @@ class Trigger(StrEnum):
     RETRY = "command retry, or a new attempt"
     PROMOTE = "command promote"
     REVERTED = "spec names stable again"
+    GATES_EDITED = "gates edited in the bake"
     BAKE_IN_DOUBT = "worse than stable was before"
     BAKE_STILL_IN_DOUBT = "worse than stable was, again"
     BAKED = "bake over, limits kept"
@@ -70,6 +71,7 @@ TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
     ("Inconclusive", Trigger.RESUME): "Stepping",
     **{(p, Trigger.PROMOTE): "Baking" for p in ("Stepping", "AwaitingApproval", "Inconclusive")},
     ("Baking", Trigger.PROMOTE): "Serving",
+    ("Baking", Trigger.GATES_EDITED): "Stepping",
     ("Baking", Trigger.BAKE_IN_DOUBT): "Stepping",
     **{(p, Trigger.BAKE_STILL_IN_DOUBT): "Inconclusive" for p in ("Stepping", "Baking")},
     ("Baking", Trigger.BAKED): "Serving",

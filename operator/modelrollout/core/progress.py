@@ -61,7 +61,7 @@ def _wait(ctx: Context, spec: Spec) -> Move:
     assert rollout is not None
     version, need = status.candidate, spec.analysis.ready_for
     if not ctx.ready_for(version, need):
-        if ctx.now - rollout.waiting_since > spec.analysis.ready_deadline and ctx.lost:
+        if _is_late_to_be_ready(ctx, spec):
             text = f"version {version} was not ready within {spec.analysis.ready_deadline:.0f} s: {_why(ctx)}"
             return moves.roll_back(ctx, Trigger.READY_DEADLINE, Finding(reasons.READY_DEADLINE, text))
         text = f"version {version} must be ready for {need:.0f} s without a break before it gets traffic: {_why(ctx)}"
@@ -79,6 +79,15 @@ def _wait(ctx: Context, spec: Spec) -> Move:
         return move
     found = moves.update_rollout(move.status, gates=list(evaluation.default_gates or ()))
     return Move(moves.update(move.status, rollout=found), move.trigger, move.events)
+
+
+def _is_late_to_be_ready(ctx: Context, spec: Spec) -> bool:
+    """Lost past the deadline, or still coming and going at twice the deadline; a first failed probe says too little."""
+    assert ctx.status.rollout is not None
+    found, waited = ctx.candidate_readiness, ctx.now - ctx.status.rollout.waiting_since
+    if waited <= spec.analysis.ready_deadline or found is None:
+        return False
+    return ctx.lost or (not found.ready and waited > 2 * spec.analysis.ready_deadline)
 
 
 def _step(ctx: Context, spec: Spec) -> Move:

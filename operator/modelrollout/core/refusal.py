@@ -13,7 +13,7 @@ PATIENCE = 3
 
 def say_refusal(ctx: Context, status: Status) -> Status:
     """`status` as it is where the route could not be written lately, with the weight that others than stable have."""
-    if ctx.seen.refusals < PATIENCE:
+    if ctx.seen.refusals < PATIENCE or status.stable is None:
         return status
     desired, others = target_weight(status), _others(ctx, status)
     lowered = (ctx.status.weight.lowered_at or ctx.now) if (others or 0) < desired else None
@@ -23,7 +23,7 @@ def say_refusal(ctx: Context, status: Status) -> Status:
 
 def refusal_events(ctx: Context, status: Status) -> tuple[Event, ...]:
     """One Event for all refusals in a row."""
-    if ctx.seen.refusals != PATIENCE:
+    if ctx.seen.refusals != PATIENCE or status.stable is None:
         return ()
     finding = _finding(ctx, status)
     return (Event(finding.reason, finding.message, warning=True),)

@@ -55,7 +55,8 @@ def route_for(ctx: Context, move: Move) -> Routing:
     else:
         note = None
     events = _told(ctx, move, plan, route, lower)
-    if note and ctx.status.weight.lowered_at is None and not ctx.seen.refusals:
+    ours = note is not None and note.reason == reasons.RAISE_PENDING and ctx.seen.refusals > 0
+    if note and ctx.status.weight.lowered_at is None and not ours:
         events = (*events, Event(note.reason, note.message, warning=True))
     if note is None and _serving_moved(ctx, plan, route):
         text = "spec.serving names another Service for stable; it must be ready there before traffic moves"

@@ -23,7 +23,8 @@ def say_refusal(ctx: Context, status: Status) -> Status:
 
 def refusal_events(ctx: Context, status: Status) -> tuple[Event, ...]:
     """One Event for all refusals in a row."""
-    if ctx.seen.refusals != PATIENCE or status.stable is None:
+    known = ctx.status.reason == reasons.ROUTE_NOT_WRITTEN
+    if ctx.seen.refusals < PATIENCE or status.stable is None or known:
         return ()
     finding = _finding(ctx, status)
     return (Event(finding.reason, finding.message, warning=True),)

@@ -178,6 +178,16 @@ def test_an_abort_under_an_invalid_spec_ends_the_attempt_that_was_raised_before(
     assert (world.phase, world.parsed.rejected.attempt) == ("RolledBack", 2)
 
 
+def test_an_abort_as_another_version_is_asked_for_ends_the_attempt_of_its_own():
+    world = World().stepping()
+    world.tick()
+    world.want("3")
+    world.spec |= {"attempt": 5}
+    world.ask("abort", "2")
+    world.tick()
+    assert (world.parsed.rejected.version, world.parsed.rejected.attempt) == ("2", 1)
+
+
 @pytest.mark.parametrize("end", ["abort", "breach"])
 def test_an_attempt_raised_in_mid_rollout_is_the_one_that_ended(end: str):
     world = World().stepping()

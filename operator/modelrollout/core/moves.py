@@ -103,16 +103,22 @@ def roll_back(ctx: Context, trigger: Trigger, finding: Finding) -> Move:
     verb = "rejected" if rejecting else "rolled back"
     message = f"version {version} {verb}, {stable} serves: {finding.message}"
     status = _go(ctx.status, trigger, finding.reason, message)
-    rollout = ctx.status.rollout
     rejected = Rejected(
         version=version or "",
-        attempt=ctx.spec.attempt if ctx.spec else rollout.attempt if rollout else 1,
+        attempt=_attempt(ctx),
         reason=finding.reason,
         message=finding.message,
         at=ctx.now,
     )
     status = update(status, rejected=rejected, history=_history(ctx, result, finding.reason, finding.message))
     return Move(_end(status), trigger, (Event(finding.reason, message, warning=True),))
+
+
+def _attempt(ctx: Context) -> int:
+    """The attempt that ends: spec's while it names the candidate, which may have been raised in mid-rollout."""
+    if ctx.spec is not None and ctx.spec.model.version == ctx.status.candidate:
+        return ctx.spec.attempt
+    return ctx.status.rollout.attempt if ctx.status.rollout else 1
 
 
 def revert(ctx: Context) -> Move:

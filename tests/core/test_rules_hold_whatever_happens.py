@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -104,7 +105,8 @@ class AnythingHappens(RuleBasedStateMachine):
         person = decision.trigger in (Trigger.PROMOTE, Trigger.RESUME)
         assert world.ready[candidate].ready
         assert world.weight_of(candidate) <= target_weight(after)
-        assert world.verdict != "FAIL" or decision.trigger is Trigger.PROMOTE
+        of_the_bake = world.frozen and before.phase != "Baking"  # a frozen limit says nothing of the step
+        assert world.verdict != "FAIL" or of_the_bake or decision.trigger is Trigger.PROMOTE
         assert world.blind is None or person
         assert person or not (after.paused and before.paused)
         assert person or after.weight.lowered_at is None
@@ -242,4 +244,4 @@ class AnythingHappens(RuleBasedStateMachine):
 AnythingHappens.TestCase.settings = settings(
     stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
-TestAnythingHappens = AnythingHappens.TestCase
+TestAnythingHappens = pytest.mark.timeout(400)(AnythingHappens.TestCase)  # a failure is made small before it is told

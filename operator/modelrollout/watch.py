@@ -52,7 +52,7 @@ class Watch:
     route_due: bool = False
     """Whether the last pass could not write the route as it decided; only Events depend on it."""
     refusals: int = 0
-    """How many passes in a row the API server would not have the route as decided."""
+    """How many passes could not write the route since it last was as decided."""
     refusal: str = ""
     """What it said the last time."""
     _probe_now: asyncio.Event = field(default_factory=asyncio.Event)

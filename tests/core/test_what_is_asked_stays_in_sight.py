@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.core.world import World, manifest
 
+from modelrollout.api.base import LONGEST_STRING
 from modelrollout.api.status import Status, dump
-from modelrollout.core.asking import LONGEST, remember, say
+from modelrollout.core.asking import LONGEST_QUESTION, remember, say
 from modelrollout.core.facts import Blind, Finding
 
 STEPS = [{"weight": 5, "hold": "30s", "approval": True}, {"weight": 50, "hold": "30s"}]
@@ -141,8 +142,8 @@ def test_what_is_told_and_asked_fits_into_the_status(inconclusive: World):
     status = inconclusive.parsed
     long = remember(status.model_copy(update={"message": "why " * 2000}))
     told = say(long, Finding("Paused", "because " * 2000))
-    assert len(told.message) == LONGEST
+    assert len(told.message) == LONGEST_STRING
     assert told.message.startswith("because")
     assert told.message.endswith(f"; still asked: {long.rollout.question.message}")
-    assert len(long.rollout.question.message) <= LONGEST / 2
+    assert len(long.rollout.question.message) <= LONGEST_QUESTION
     assert Status.model_validate(dump(told.model_copy(update={"conditions": []}))) is not None

@@ -10,6 +10,8 @@ GROUP = "modelrollout.dev"
 API_VERSION = "v1alpha1"
 PLURAL = "modelrollouts"
 KIND = "ModelRollout"
+LONGEST_STRING = 4096
+"""Characters of any string, in the models as in the CRD."""
 
 
 class ApiModel(BaseModel):
@@ -20,7 +22,7 @@ class ApiModel(BaseModel):
         populate_by_name=True,
         extra="forbid",
         frozen=True,
-        str_max_length=4096,
+        str_max_length=LONGEST_STRING,
         allow_inf_nan=False,
         use_attribute_docstrings=True,
     )

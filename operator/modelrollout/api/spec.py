@@ -98,9 +98,9 @@ class Analysis(ApiModel):
     ready_for: Duration = 30.0
     """The candidate gets traffic after this much continuous readiness."""
     ready_deadline: Duration = 900.0
-    """A candidate that is not ready after this long is Rejected."""
+    """A candidate that is not ready after this long is Rejected; one that comes and goes, after twice as long."""
     deadline: Duration = 7200.0
-    """A rollout not proven after this long is inconclusive; waiting for people or metrics does not count."""
+    """A rollout not proven after this long is inconclusive; waiting for people, metrics or a mend does not count."""
     max_blind: Duration = 900.0
     """Without metrics for longer than this, the weight goes back to the first step's."""
     on_breach: Literal["Rollback", "Pause"] = "Rollback"

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelrollout.api.base import LONGEST_STRING
+
 Schema = dict[str, Any]
 
 _KEPT = ("minimum", "maximum", "minLength", "maxLength", "pattern", "minItems", "maxItems", "format")
-_LONGEST_STRING = 4096
 _MOST_ITEMS = 64
 
 
@@ -51,7 +52,7 @@ def _plain(root: Schema, node: Schema, *, strict: bool) -> Schema:
     if choices and strict:
         schema["enum"] = list(choices)
     elif node["type"] == "string":
-        schema.setdefault("maxLength", _LONGEST_STRING)
+        schema.setdefault("maxLength", LONGEST_STRING)
     if node["type"] == "array":
         schema.setdefault("maxItems", _MOST_ITEMS)
         schema["items"] = _convert(root, node["items"], strict=strict)

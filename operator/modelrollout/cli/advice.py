@@ -35,9 +35,9 @@ def advice(status: Status, namespace: str, name: str, *, paused_in_spec: bool = 
 
 def _by_reason(status: Status, command: Command) -> str | None:
     """What stands in the way, whatever the phase."""
-    up = f"give up with {command('abort')}" if phases.running(status.phase) else ""
+    abort = command("abort")
     take = f", or accept it with {command('promote')}" if phases.exposed(status.phase) else ""
-    either = f", or {up}" if up else ""
+    either = f", or give up with {abort}" if phases.running(status.phase) else ""
     found = {
         reasons.INVALID_SPEC: "Mend the manifest as the message says; `kubectl modelrollout lint FILE` checks it. "
         f"Until then nothing is judged and the weight stays{either}.",
@@ -52,7 +52,7 @@ def _by_reason(status: Status, command: Command) -> str | None:
         f"analysis.maxBlind it goes back to the first step{either}.",
         reasons.WEIGHT_LOWERED: f"Raise it again now with {command('resume')}, or wait: the next evaluation that does "
         f"not fail does{either}.",
-        reasons.BREACH_HELD: f"A gate failed, and onBreach is Pause: {up}{take}.",
+        reasons.BREACH_HELD: f"A gate failed, and onBreach is Pause: give up with {abort}{take}.",
     }
     return found.get(status.reason)
 
@@ -67,16 +67,16 @@ def _refused(status: Status, command: Command) -> str:
 
 
 def _by_phase(status: Status, command: Command) -> str:
-    up = f"give up with {command('abort')}"
+    abort = command("abort")
     nothing = {
         "Waiting": "traffic follows once the candidate is ready",
         "Stepping": "it goes on by itself",
         "Baking": "the candidate becomes stable when the bake ends",
     }
-    texts = {phase: f"Nothing: {text}. Give {up[5:]}." for phase, text in nothing.items()} | {
-        "AwaitingApproval": f"Approve with {command('approve')}, or {up}.",
+    texts = {phase: f"Nothing: {text}. Give up with {abort}." for phase, text in nothing.items()} | {
+        "AwaitingApproval": f"Approve with {command('approve')}, or give up with {abort}.",
         "Inconclusive": f"The evidence did not suffice: collect more with {command('resume')}, decide yourself with "
-        f"{command('promote')}, or {up}.",
+        f"{command('promote')}, or give up with {abort}.",
         "Adopting": "Nothing: the first version serves as soon as it is ready.",
     }
     return texts.get(status.phase, "Nothing: bump spec.model.version to start a rollout.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from modelrollout.api.base import LONGEST_STRING
 from modelrollout.api.status import Question, Status
 from modelrollout.core import reasons
 from modelrollout.core.facts import Finding
 
-LONGEST = 4096
-"""Characters of a message in status, as the CRD has it; a question gets at most half of them."""
+LONGEST_QUESTION = LONGEST_STRING // 2
+"""Characters; the other half is for what is told before it."""
 _OWN = (reasons.DEADLINE, reasons.BAKE_IN_DOUBT)
 """Reasons whose sentence is itself what a person is asked while Inconclusive."""
 
@@ -17,7 +18,7 @@ def say(status: Status, finding: Finding) -> Status:
     question = asked(status)
     other = question is not None and question.message != finding.message
     end = f"; still asked: {question.message}" if question and other else ""
-    message = finding.message[: LONGEST - len(end)] + end
+    message = finding.message[: LONGEST_STRING - len(end)] + end
     return status.model_copy(update={"reason": finding.reason, "message": message})
 
 
@@ -30,7 +31,7 @@ def asked(status: Status) -> Finding | None:
     if status.rollout and status.rollout.question:
         return Finding(status.rollout.question.reason, status.rollout.question.message)
     if status.reason in _OWN:  # written before questions were kept
-        return Finding(status.reason, status.message[: LONGEST // 2])
+        return Finding(status.reason, status.message[:LONGEST_QUESTION])
     return Finding(reasons.DEADLINE, "not proven: resume, promote or abort it")
 
 
@@ -47,5 +48,5 @@ def remember(status: Status) -> Status:
     if status.rollout is None:
         return status
     inconclusive = status.phase == "Inconclusive"
-    question = Question(reason=status.reason, message=status.message[: LONGEST // 2]) if inconclusive else None
+    question = Question(reason=status.reason, message=status.message[:LONGEST_QUESTION]) if inconclusive else None
     return status.model_copy(update={"rollout": status.rollout.model_copy(update={"question": question})})

@@ -167,7 +167,7 @@ class Seen:
     status_lost: str | None = None
     """Why the status could not be read, if so."""
     refusals: int = 0
-    """How many passes in a row could not write the route as decided."""
+    """How many passes could not write the route since it last was as decided."""
     refusal: str = ""
     """What the last of them was told."""
 

@@ -40,7 +40,7 @@ def decide(spec: Spec | None, status: Status, seen: Seen, now: float) -> Decisio
     if doubt:
         status = Status(history=status.history, last_command=status.last_command)
         seen = replace(seen, status_lost=doubt)
-    ctx = Context(spec, status, seen, now)
+    ctx = Context(spec, _with_attempt(spec, status), seen, now)
     move = decide_move(ctx)
     routing = route_for(ctx, move)
     after = _account(ctx, move, routing)
@@ -71,6 +71,13 @@ def contradiction(status: Status, route: RouteSeen | None) -> str | None:
     return f"status calls version {status.stable} stable, the route says {route.stable}: the route is believed"
 
 
+def _with_attempt(spec: Spec | None, status: Status) -> Status:
+    """An attempt raised in mid-rollout is the one in progress: it ends with it, and is not tried again by itself."""
+    if spec is None or status.rollout is None or spec.model.version != status.candidate:
+        return status
+    return moves.update(status, rollout=moves.update_rollout(status, attempt=spec.attempt))
+
+
 def _account(ctx: Context, move: Move, routing: Routing) -> Status:
     """Bookkeeping that every pass does alike: weights, clocks, gates, conditions."""
     status = moves.update(move.status, weight=_weight(ctx, move.status, routing))
@@ -79,8 +86,6 @@ def _account(ctx: Context, move: Move, routing: Routing) -> Status:
     status = say_refusal(ctx, _note_route(status, routing))
     if status.rollout is not None:
         status = moves.update(status, rollout=_clocks(ctx, status))
-        if ctx.spec is not None and ctx.spec.model.version == status.candidate:
-            status = moves.update(status, rollout=moves.update_rollout(status, attempt=ctx.spec.attempt))
         status = _note_weights(ctx, status)
     status = _show_gates(ctx, status)
     status = moves.update(status, observed_generation=ctx.seen.generation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from modelrollout.api.base import LONGEST_STRING
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import (
     HistoryEntry,
@@ -105,20 +106,13 @@ def roll_back(ctx: Context, trigger: Trigger, finding: Finding) -> Move:
     status = _go(ctx.status, trigger, finding.reason, message)
     rejected = Rejected(
         version=version or "",
-        attempt=_attempt(ctx),
+        attempt=ctx.status.rollout.attempt if ctx.status.rollout else 1,
         reason=finding.reason,
         message=finding.message,
         at=ctx.now,
     )
     status = update(status, rejected=rejected, history=_history(ctx, result, finding.reason, finding.message))
     return Move(_end(status), trigger, (Event(finding.reason, message, warning=True),))
-
-
-def _attempt(ctx: Context) -> int:
-    """The attempt that ends: spec's while it names the candidate, which may have been raised in mid-rollout."""
-    if ctx.spec is not None and ctx.spec.model.version == ctx.status.candidate:
-        return ctx.spec.attempt
-    return ctx.status.rollout.attempt if ctx.status.rollout else 1
 
 
 def revert(ctx: Context) -> Move:
@@ -258,7 +252,7 @@ def _say_hold(status: Status, reason: str, now: float) -> Status:
 
 
 def _go(status: Status, trigger: Trigger, reason: str, message: str) -> Status:
-    after = update(status, phase=phases.move(status.phase, trigger), reason=reason, message=message[: asking.LONGEST])
+    after = update(status, phase=phases.move(status.phase, trigger), reason=reason, message=message[:LONGEST_STRING])
     return asking.remember(after)
 
 

@@ -8,7 +8,7 @@ from modelrollout.core.context import Context, target_weight
 from modelrollout.core.facts import Event, Finding
 
 PATIENCE = 3
-"""Refusals in a row until it is told; fewer are a hiccup that the next pass mends."""
+"""Refusals until it is told; fewer are a hiccup that the next pass mends."""
 
 
 def say_refusal(ctx: Context, status: Status) -> Status:
@@ -22,7 +22,7 @@ def say_refusal(ctx: Context, status: Status) -> Status:
 
 
 def refusal_events(ctx: Context, status: Status) -> tuple[Event, ...]:
-    """One Event for all refusals in a row."""
+    """One Event, however many refusals follow."""
     known = ctx.status.reason == reasons.ROUTE_NOT_WRITTEN
     if ctx.seen.refusals < PATIENCE or status.stable is None or known:
         return ()

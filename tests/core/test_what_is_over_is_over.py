@@ -295,7 +295,7 @@ def test_a_route_that_cannot_be_made_is_not_called_serving():
     refused(world, 5)
     status = world.parsed
     assert (status.phase, status.reason) == ("Serving", "RouteNotWritten")
-    assert status.message.endswith("there is no route; tried again every second: httproutes is forbidden")
+    assert status.message.endswith("there is no route; tried again by itself: httproutes is forbidden")
     assert {c.type: c.status for c in status.conditions} == {"Ready": "False", "Stalled": "True"}
     assert "RouteMissing" not in reasons_of(world)
     world.refusals = 0

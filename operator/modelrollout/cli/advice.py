@@ -46,7 +46,7 @@ def _by_reason(status: Status, command: Command) -> str | None:
         reasons.ROUTE_REJECTED: "Mend what the gateway says (its listeners, whom it allows, the hostname): nothing "
         f"goes on before it accepts the route{either}.",
         reasons.ROUTE_NOT_WRITTEN: "Mend what the message says, most likely the operator's rights on HTTPRoutes or an "
-        "admission webhook. It is tried again every second.",
+        "admission webhook. It is tried again by itself.",
         reasons.SERVING_CHANGED: "Make stable ready at the Service and port that spec names now: traffic follows.",
         reasons.METRICS_UNAVAILABLE: "Look at Prometheus and what it scrapes: the weight is held, after "
         f"analysis.maxBlind it goes back to the first step{either}.",

@@ -33,7 +33,7 @@ def refusal_events(ctx: Context, status: Status) -> tuple[Event, ...]:
 def _finding(ctx: Context, status: Status) -> Finding:
     others = _others(ctx, status)
     stands = "there is no route" if others is None else f"the route still gives {others} % to others than stable"
-    text = f"the route could not be written, {stands}; tried again every second: {ctx.seen.refusal}"
+    text = f"the route could not be written, {stands}; tried again by itself: {ctx.seen.refusal}"
     return Finding(reasons.ROUTE_NOT_WRITTEN, text)
 
 

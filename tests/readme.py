@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelrollout.core.phases import diagram
+from modelrollout.core.rollout.phases import diagram
 from tests.lab.guardian import ROOT
 
 README = ROOT / "README.md"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from modelrollout.core import phases
-from modelrollout.core.context import identity
 from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.core.rollout import phases
+from modelrollout.core.rollout.context import identity
 from modelrollout.watch import Focus, Target, Watch
 
 if TYPE_CHECKING:

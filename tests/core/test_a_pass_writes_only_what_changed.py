@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.core.world import World
 
-from modelrollout.core.phases import Trigger
+from modelrollout.core.rollout.phases import Trigger
 
 
 def next_pass_changes_status(world: World) -> bool:

@@ -4,8 +4,8 @@ import re
 
 from tests.readme import README, with_diagram
 
-from modelrollout.core import phases
-from modelrollout.core.phases import TRANSITIONS, Trigger, diagram
+from modelrollout.core.rollout import phases
+from modelrollout.core.rollout.phases import TRANSITIONS, Trigger, diagram
 
 ARROW = re.compile(r"^ +(\w+) --> (\w+): (.+)$")
 

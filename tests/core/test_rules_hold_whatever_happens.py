@@ -9,10 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.core.world import World, manifest
 
 from modelrollout.api.problems import parse_spec
-from modelrollout.core.asking import asked
-from modelrollout.core.context import target_weight
 from modelrollout.core.facts import Blind
-from modelrollout.core.phases import Trigger, exposed, running, waits_for_person
+from modelrollout.core.rollout.context import target_weight
+from modelrollout.core.rollout.phases import Trigger, exposed, running, waits_for_person
+from modelrollout.core.rollout.status_message import asked
 
 CRASHES = st.sampled_from([None, None, None, "lower", "status", "route", "consume"])
 STEPS = st.lists(st.integers(1, 99), min_size=1, max_size=4, unique=True).map(sorted)

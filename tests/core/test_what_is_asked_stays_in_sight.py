@@ -7,8 +7,8 @@ from tests.core.world import World, manifest
 
 from modelrollout.api.base import LONGEST_STRING
 from modelrollout.api.status import Status, dump
-from modelrollout.core.asking import LONGEST_QUESTION, remember, say
 from modelrollout.core.facts import Blind, Finding
+from modelrollout.core.rollout.status_message import LONGEST_QUESTION, remember, say
 
 STEPS = [{"weight": 5, "hold": "30s", "approval": True}, {"weight": 50, "hold": "30s"}]
 APPROVE = "step 1 at 5 % is done; approve it to go on"

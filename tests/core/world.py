@@ -7,7 +7,6 @@ from typing import Any
 
 from modelrollout.api.problems import parse_spec
 from modelrollout.api.status import Status, dump
-from modelrollout.core.context import identity
 from modelrollout.core.facts import (
     Backend,
     Blind,
@@ -21,7 +20,8 @@ from modelrollout.core.facts import (
     RouteSeen,
     Seen,
 )
-from modelrollout.core.machine import Decision, decide
+from modelrollout.core.rollout.context import identity
+from modelrollout.core.rollout.decide import Decision, decide
 
 START = 1_700_000_000.0
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from modelrollout.api.status import Status
-from modelrollout.core import phases, reasons
+from modelrollout.core import reasons
+from modelrollout.core.rollout import phases
 
 Command = Callable[[str], str]
 

@@ -9,7 +9,7 @@ from modelrollout.api.status import Status
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import reasons
 from modelrollout.core.facts import Command, Evaluation, Event, Finding, MalformedCommand, Readiness, Seen
-from modelrollout.core.phases import Trigger, exposed
+from modelrollout.core.rollout.phases import Trigger, exposed
 
 FAILURES_UNTIL_LOST = 2
 SAME_INSTANT = 0.002

@@ -16,10 +16,11 @@ from modelrollout.api.status import (
     StepStatus,
 )
 from modelrollout.api.timestamps import format_timestamp
-from modelrollout.core import asking, phases, reasons
-from modelrollout.core.context import Context, Move, step_index
+from modelrollout.core import reasons
 from modelrollout.core.facts import Event, Finding
-from modelrollout.core.phases import Trigger
+from modelrollout.core.rollout import phases, status_message
+from modelrollout.core.rollout.context import Context, Move, step_index
+from modelrollout.core.rollout.phases import Trigger
 
 HISTORY = 10
 MAX_DOUBTS = 1
@@ -35,7 +36,7 @@ def update(status: Status, **changes: object) -> Status:
 
 def hold(ctx: Context, finding: Finding) -> Move:
     """Nothing moves; people read why."""
-    return Move(asking.say(ctx.status, finding))
+    return Move(status_message.say(ctx.status, finding))
 
 
 def adopt(ctx: Context, stable: str, message: str) -> Move:
@@ -253,7 +254,7 @@ def _say_hold(status: Status, reason: str, now: float) -> Status:
 
 def _go(status: Status, trigger: Trigger, reason: str, message: str) -> Status:
     after = update(status, phase=phases.move(status.phase, trigger), reason=reason, message=message[:LONGEST_STRING])
-    return asking.remember(after)
+    return status_message.remember(after)
 
 
 def _expose(status: Status, index: int, weight: int, now: float, earliest: float) -> Status:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from modelrollout.api.spec import Spec
 from modelrollout.api.timestamps import format_timestamp
-from modelrollout.core import asking, moves, reasons
-from modelrollout.core.context import Context, Move, target_weight
+from modelrollout.core import reasons
 from modelrollout.core.facts import Evaluation, Finding
-from modelrollout.core.phases import Trigger
+from modelrollout.core.rollout import status_message, transitions
+from modelrollout.core.rollout.context import Context, Move, target_weight
+from modelrollout.core.rollout.phases import Trigger
 
 Missing = Callable[[Context, Spec, Evaluation], Finding | None]
 
@@ -28,13 +29,13 @@ def make_progress(ctx: Context, spec: Spec) -> Move:
 
 def _await(ctx: Context) -> Move:
     """What a person is asked, after whatever would keep the raise back anyway."""
-    question = asking.asked(ctx.status)
+    question = status_message.asked(ctx.status)
     assert question is not None
     if ctx.status.phase == "AwaitingApproval" and ctx.this_step and not ctx.this_step.approval:
         number = ctx.status.step.index + 1 if ctx.status.step else 0
         text = f"the manifest asks for no approval of step {number} any more"
-        return moves.change(ctx, Trigger.APPROVAL_DROPPED, Finding(reasons.APPROVED, text))
-    return moves.hold(ctx, held(ctx) or question)
+        return transitions.change(ctx, Trigger.APPROVAL_DROPPED, Finding(reasons.APPROVED, text))
+    return transitions.hold(ctx, held(ctx) or question)
 
 
 def held(ctx: Context) -> Finding | None:
@@ -63,22 +64,22 @@ def _wait(ctx: Context, spec: Spec) -> Move:
     if not ctx.ready_for(version, need):
         if _is_late_to_be_ready(ctx, spec):
             text = f"version {version} was not ready within {spec.analysis.ready_deadline:.0f} s: {_why(ctx)}"
-            return moves.roll_back(ctx, Trigger.READY_DEADLINE, Finding(reasons.READY_DEADLINE, text))
+            return transitions.roll_back(ctx, Trigger.READY_DEADLINE, Finding(reasons.READY_DEADLINE, text))
         text = f"version {version} must be ready for {need:.0f} s without a break before it gets traffic: {_why(ctx)}"
-        return moves.hold(ctx, Finding(reasons.CANDIDATE_NOT_READY, text))
+        return transitions.hold(ctx, Finding(reasons.CANDIDATE_NOT_READY, text))
     blocked = held(ctx)
     if blocked:
-        return moves.hold(ctx, blocked)
+        return transitions.hold(ctx, blocked)
     evaluation = ctx.evaluation
     if evaluation is None:
         text = f"version {version} is ready; waiting for a first look at the metrics"
-        return moves.hold(ctx, Finding(reasons.WAITING_FOR_EVALUATION, text))
+        return transitions.hold(ctx, Finding(reasons.WAITING_FOR_EVALUATION, text))
     index = status.step.index if status.step else 0
-    move = moves.enter_step(ctx, spec, Trigger.CANDIDATE_READY, min(index, len(spec.steps) - 1))
+    move = transitions.enter_step(ctx, spec, Trigger.CANDIDATE_READY, min(index, len(spec.steps) - 1))
     if spec.gates or rollout.gates:
         return move
-    found = moves.update_rollout(move.status, gates=list(evaluation.default_gates or ()))
-    return Move(moves.update(move.status, rollout=found), move.trigger, move.events)
+    found = transitions.update_rollout(move.status, gates=list(evaluation.default_gates or ()))
+    return Move(transitions.update(move.status, rollout=found), move.trigger, move.events)
 
 
 def _is_late_to_be_ready(ctx: Context, spec: Spec) -> bool:
@@ -93,11 +94,11 @@ def _is_late_to_be_ready(ctx: Context, spec: Spec) -> bool:
 def _step(ctx: Context, spec: Spec) -> Move:
     blocked = held(ctx)
     if blocked:
-        return moves.hold(ctx, blocked)
+        return transitions.hold(ctx, blocked)
     missing = _first_missing(ctx, spec, ctx.current, _STEP if ctx.next_step else _LAST)
     if _is_late(ctx, spec):
         return _inconclusive(ctx, spec, missing)
-    return moves.hold(ctx, missing) if missing else _step_done(ctx, spec)
+    return transitions.hold(ctx, missing) if missing else _step_done(ctx, spec)
 
 
 def _inconclusive(ctx: Context, spec: Spec, missing: Finding | None) -> Move:
@@ -105,9 +106,9 @@ def _inconclusive(ctx: Context, spec: Spec, missing: Finding | None) -> Move:
     passing = (reasons.STEP_HOLDING, reasons.WAITING_FOR_EVALUATION)  # what is over by the time it is read
     why = f" ({missing.message})" if missing and missing.reason not in passing else ""
     if spec.analysis.on_inconclusive == "Rollback":
-        return moves.roll_back(ctx, Trigger.BREACH, Finding(reasons.DEADLINE, late + why))
+        return transitions.roll_back(ctx, Trigger.BREACH, Finding(reasons.DEADLINE, late + why))
     asked = Finding(reasons.DEADLINE, f"{late}: resume, promote or abort it{why}")
-    return moves.change(ctx, Trigger.DEADLINE, asked, warning=True)
+    return transitions.change(ctx, Trigger.DEADLINE, asked, warning=True)
 
 
 def _step_done(ctx: Context, spec: Spec) -> Move:
@@ -115,16 +116,16 @@ def _step_done(ctx: Context, spec: Spec) -> Move:
     assert step is not None
     assert ctx.status.step is not None
     if step.approval and not ctx.status.step.approved:
-        return moves.change(
-            ctx, Trigger.APPROVAL_NEEDED, asking.approval(ctx.status.step.index, ctx.status.step.weight)
+        return transitions.change(
+            ctx, Trigger.APPROVAL_NEEDED, status_message.approval(ctx.status.step.index, ctx.status.step.weight)
         )
     if following:
-        return moves.enter_step(ctx, spec, Trigger.STEP_DONE, following[0])
-    if ctx.status.rollout and ctx.status.rollout.doubts > moves.MAX_DOUBTS:  # asked, and lost from sight since
+        return transitions.enter_step(ctx, spec, Trigger.STEP_DONE, following[0])
+    if ctx.status.rollout and ctx.status.rollout.doubts > transitions.MAX_DOUBTS:  # asked, and lost from sight since
         text = "worse than stable was before the bake, twice: resume, promote or abort it"
         doubt = Finding(reasons.BAKE_IN_DOUBT, text)
-        return moves.change(ctx, Trigger.BAKE_STILL_IN_DOUBT, doubt, warning=True)
-    return moves.bake(ctx, spec, Trigger.PROVEN, "every required gate passed")
+        return transitions.change(ctx, Trigger.BAKE_STILL_IN_DOUBT, doubt, warning=True)
+    return transitions.bake(ctx, spec, Trigger.PROVEN, "every required gate passed")
 
 
 def _bake(ctx: Context, spec: Spec) -> Move:
@@ -132,8 +133,8 @@ def _bake(ctx: Context, spec: Spec) -> Move:
     missing = blocked or _first_missing(ctx, spec, ctx.current, (_halted, _hold_over))
     if missing:
         baking = Finding(reasons.BAKING, missing.message) if missing.reason == reasons.STEP_HOLDING else missing
-        return moves.hold(ctx, baking)
-    return moves.promote(ctx, Trigger.BAKED, "bake over, every limit kept")
+        return transitions.hold(ctx, baking)
+    return transitions.promote(ctx, Trigger.BAKED, "bake over, every limit kept")
 
 
 def _first_missing(ctx: Context, spec: Spec, current: Evaluation | None, checks: tuple[Missing, ...]) -> Finding | None:
@@ -167,7 +168,7 @@ def _hold_over(ctx: Context, _spec: Spec, _current: Evaluation) -> Finding | Non
 
 
 def _hold_text(ctx: Context) -> Finding | None:
-    text = moves.hold_text(ctx.status, ctx.now)
+    text = transitions.hold_text(ctx.status, ctx.now)
     return Finding(reasons.STEP_HOLDING, text) if text else None
 
 

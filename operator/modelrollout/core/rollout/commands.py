@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from modelrollout.api.status import LastCommand
-from modelrollout.core import asking, moves, phases, reasons
-from modelrollout.core.context import Context, Move
+from modelrollout.core import reasons
 from modelrollout.core.facts import Command, Event, Finding, MalformedCommand
-from modelrollout.core.phases import Trigger
+from modelrollout.core.rollout import phases, status_message, transitions
+from modelrollout.core.rollout.context import Context, Move
+from modelrollout.core.rollout.phases import Trigger
 
 
 def obey(ctx: Context) -> Move | None:
@@ -44,7 +45,7 @@ def _misplaced(ctx: Context, command: Command) -> str | None:
 def _abort(ctx: Context, command: Command) -> Move | str:
     if not phases.running(ctx.status.phase):
         return f"nothing to abort in phase {ctx.status.phase}"
-    return moves.roll_back(ctx, Trigger.ABORT, Finding(reasons.ABORTED, f"aborted{_by(command)}"))
+    return transitions.roll_back(ctx, Trigger.ABORT, Finding(reasons.ABORTED, f"aborted{_by(command)}"))
 
 
 def _approve(ctx: Context, command: Command) -> Move | str:
@@ -55,11 +56,11 @@ def _approve(ctx: Context, command: Command) -> Move | str:
         return f"nothing to approve in phase {status.phase}"
     if not step.approval:
         return f"step {status.step.index} needs no approval"
-    approved = moves.update(status, step=moves.update_step(status.step, approved=True))
+    approved = transitions.update(status, step=transitions.update_step(status.step, approved=True))
     if status.phase == "Stepping":  # approved ahead of time: it counts when the hold is over
         return Move(approved)
     finding = Finding(reasons.APPROVED, f"step {status.step.index + 1} approved{_by(command)}")
-    return moves.change(Context(ctx.spec, approved, ctx.seen, ctx.now), Trigger.APPROVE, finding)
+    return transitions.change(Context(ctx.spec, approved, ctx.seen, ctx.now), Trigger.APPROVE, finding)
 
 
 def _pause(ctx: Context, command: Command) -> Move | str:
@@ -68,7 +69,7 @@ def _pause(ctx: Context, command: Command) -> Move | str:
     if ctx.status.paused:
         return "it is paused already"
     finding = Finding(reasons.PAUSED, f"paused{_by(command)}")
-    status = asking.say(moves.update(ctx.status, paused=True), finding)
+    status = status_message.say(transitions.update(ctx.status, paused=True), finding)
     return Move(status, None, (Event(finding.reason, finding.message),))
 
 
@@ -80,15 +81,15 @@ def _resume(ctx: Context, command: Command) -> Move | str:
             return "spec.paused is true: set it to false where the manifest is kept"
         return "nothing is paused"
     finding = Finding(reasons.RESUMED, f"resumed{_by(command)}")
-    status = asking.say(moves.update(status, paused=False), finding)
+    status = status_message.say(transitions.update(status, paused=False), finding)
     if status.phase == "Inconclusive":  # the deadline counts anew, or it would strike again at once
         assert status.rollout is not None
-        question, doubts = asking.asked(ctx.status), status.rollout.doubts
+        question, doubts = status_message.asked(ctx.status), status.rollout.doubts
         if question is not None and question.reason == reasons.BAKE_IN_DOUBT:
-            doubts = min(doubts, moves.MAX_DOUBTS)  # answered
-        rollout = moves.update_rollout(status, doubts=doubts, **moves.time_anew(ctx))
-        renewed = Context(ctx.spec, moves.update(status, rollout=rollout), ctx.seen, ctx.now)
-        return moves.change(renewed, Trigger.RESUME, finding)
+            doubts = min(doubts, transitions.MAX_DOUBTS)  # answered
+        rollout = transitions.update_rollout(status, doubts=doubts, **transitions.time_anew(ctx))
+        renewed = Context(ctx.spec, transitions.update(status, rollout=rollout), ctx.seen, ctx.now)
+        return transitions.change(renewed, Trigger.RESUME, finding)
     return Move(status, Trigger.RESUME if lowered else None, (Event(finding.reason, finding.message),))
 
 
@@ -97,7 +98,7 @@ def _retry(ctx: Context, command: Command) -> Move | str:
         return f"nothing to try again in phase {ctx.status.phase}" if ctx.spec else "the spec is invalid: mend it"
     if ctx.spec.model.version != command.version:
         return f"spec names version {ctx.spec.model.version}: commit version {command.version} to try it again"
-    return moves.start(ctx, ctx.spec, Trigger.RETRY)
+    return transitions.start(ctx, ctx.spec, Trigger.RETRY)
 
 
 def _promote(ctx: Context, command: Command) -> Move | str | None:
@@ -113,8 +114,8 @@ def _promote(ctx: Context, command: Command) -> Move | str | None:
         return f"the candidate is not ready: {found.message}"
     why = f"promoted{_by(command)}"
     if status.phase == "Baking":
-        return moves.promote(ctx, Trigger.PROMOTE, why)
-    return moves.bake(ctx, ctx.spec, Trigger.PROMOTE, why)
+        return transitions.promote(ctx, Trigger.PROMOTE, why)
+    return transitions.bake(ctx, ctx.spec, Trigger.PROMOTE, why)
 
 
 _VERBS: dict[str, Callable[[Context, Command], Move | str | None]] = {
@@ -148,5 +149,5 @@ def _record(ctx: Context, command: Command, done: Move, result: str, verb: str =
     reason = reasons.COMMAND_REFUSED if refused else reasons.COMMAND_APPLIED
     sender = f" (sent as {command.manager})" if command.manager else ""
     event = Event(reason, f"{name}{_by(command)}{sender}: {result}", warning=refused)
-    status = moves.update(done.status, last_command=last)
+    status = transitions.update(done.status, last_command=last)
     return Move(status, done.trigger, (*done.events, event), command_done=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from modelrollout.api.spec import Spec
-from modelrollout.core import moves, phases, reasons
-from modelrollout.core.commands import obey
-from modelrollout.core.context import Context, Move
-from modelrollout.core.edits import follow_edits
+from modelrollout.core import reasons
 from modelrollout.core.facts import Command, Event, Finding
-from modelrollout.core.phases import Trigger
-from modelrollout.core.progress import make_progress, route_rejected
+from modelrollout.core.rollout import phases, transitions
+from modelrollout.core.rollout.advance import make_progress, route_rejected
+from modelrollout.core.rollout.commands import obey
+from modelrollout.core.rollout.context import Context, Move
+from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.spec_edits import follow_edits
 
 MAX_LOSSES = 3
 Check = Callable[[Context, Spec], Move | None]
@@ -27,7 +28,7 @@ def decide_move(ctx: Context) -> Move:
         return found
     if ctx.spec is None:
         problem = ctx.seen.problem or "the spec is invalid"
-        return moves.hold(ctx, Finding(reasons.INVALID_SPEC, f"{problem}; nothing moves until it is mended"))
+        return transitions.hold(ctx, Finding(reasons.INVALID_SPEC, f"{problem}; nothing moves until it is mended"))
     checked = (check(ctx, ctx.spec) for check in CHECKS)
     return next(move for move in checked if move is not None)
 
@@ -42,17 +43,17 @@ def adopt(ctx: Context) -> Move:
         if not stable or all(b.version != stable for b in route.backends):
             why = route.doubt or "the route does not say which of its backends is stable"
             text = f"{why}: annotate the route with modelrollout.dev/stable"
-            return moves.hold(ctx, Finding(reasons.ROUTE_UNCLEAR, text))
+            return transitions.hold(ctx, Finding(reasons.ROUTE_UNCLEAR, text))
         lost = (Event(reasons.STATUS_LOST, ctx.seen.status_lost, warning=True),) if ctx.seen.status_lost else ()
-        adopted = moves.adopt(ctx, stable, f"version {stable} serves: the route says so")
+        adopted = transitions.adopt(ctx, stable, f"version {stable} serves: the route says so")
         return Move(adopted.status, adopted.trigger, (*lost, *adopted.events))
     if spec is None:
-        return moves.hold(ctx, Finding(reasons.INVALID_SPEC, ctx.seen.problem or "the spec is invalid"))
+        return transitions.hold(ctx, Finding(reasons.INVALID_SPEC, ctx.seen.problem or "the spec is invalid"))
     version = spec.model.version
     if ctx.ready_for(version, 0):
-        return moves.adopt(ctx, version, f"version {version} is the first: no route there, and it is ready")
+        return transitions.adopt(ctx, version, f"version {version} is the first: no route there, and it is ready")
     text = f"version {version} is not ready: {_unready(ctx, version)}; it will be adopted when it is"
-    return moves.hold(ctx, Finding(reasons.STABLE_NOT_READY, text))
+    return transitions.hold(ctx, Finding(reasons.STABLE_NOT_READY, text))
 
 
 def refuse_other_model(ctx: Context, spec: Spec) -> Move | None:
@@ -64,7 +65,7 @@ def refuse_other_model(ctx: Context, spec: Spec) -> Move | None:
         f"spec.model.name: {spec.model.name!r} cannot replace {route.model!r} in place; "
         "put the name back, or create another ModelRollout"
     )
-    return moves.hold(ctx, Finding(reasons.MODEL_CHANGED, text))
+    return transitions.hold(ctx, Finding(reasons.MODEL_CHANGED, text))
 
 
 def follow_spec(ctx: Context, spec: Spec) -> Move | None:
@@ -72,15 +73,15 @@ def follow_spec(ctx: Context, spec: Spec) -> Move | None:
     status, version = ctx.status, spec.model.version
     busy = phases.running(status.phase) or phases.refused(status.phase)
     if version == status.stable:
-        return moves.revert(ctx) if busy else None
+        return transitions.revert(ctx) if busy else None
     if _may_return(ctx, spec):
-        return moves.fast_rollback(ctx, version)
+        return transitions.fast_rollback(ctx, version)
     if phases.refused(status.phase):
         return _after_refusal(ctx, spec)
     if status.phase == "Serving":
-        return moves.start(ctx, spec, Trigger.VERSION_CHANGED)
+        return transitions.start(ctx, spec, Trigger.VERSION_CHANGED)
     if version != status.candidate:
-        return moves.start(ctx, spec, Trigger.VERSION_CHANGED, ("Replaced", reasons.VERSION_REPLACED))
+        return transitions.start(ctx, spec, Trigger.VERSION_CHANGED, ("Replaced", reasons.VERSION_REPLACED))
     return None
 
 
@@ -97,16 +98,16 @@ def _may_return(ctx: Context, spec: Spec) -> bool:
 def _after_refusal(ctx: Context, spec: Spec) -> Move:
     rejected = ctx.status.rejected
     if rejected is None or spec.model.version != rejected.version:
-        return moves.start(ctx, spec, Trigger.VERSION_CHANGED)
+        return transitions.start(ctx, spec, Trigger.VERSION_CHANGED)
     if spec.attempt != rejected.attempt:
-        return moves.start(ctx, spec, Trigger.RETRY)
+        return transitions.start(ctx, spec, Trigger.RETRY)
     blocked = route_rejected(ctx)
     if blocked:
-        return moves.hold(ctx, blocked)
+        return transitions.hold(ctx, blocked)
     if ctx.status.reason == rejected.reason:
         return Move(ctx.status)  # the sentence that told of it still stands
     text = f"version {rejected.version} stays rejected ({rejected.reason}: {rejected.message})"
-    return moves.hold(ctx, Finding(rejected.reason, f"{text}; raise spec.attempt or change the version to go on"))
+    return transitions.hold(ctx, Finding(rejected.reason, f"{text}; raise spec.attempt or change the version to go on"))
 
 
 def watch_readiness(ctx: Context) -> Move | None:
@@ -118,8 +119,8 @@ def watch_readiness(ctx: Context) -> Move | None:
     assert status.rollout is not None
     if status.rollout.losses + 1 >= MAX_LOSSES:
         finding = Finding(reasons.CANDIDATE_UNSTABLE, f"{message}, for the {MAX_LOSSES}rd time")
-        return moves.roll_back(ctx, Trigger.CANDIDATE_UNSTABLE, finding)
-    return moves.lose(ctx, message)
+        return transitions.roll_back(ctx, Trigger.CANDIDATE_UNSTABLE, finding)
+    return transitions.lose(ctx, message)
 
 
 def watch_gates(ctx: Context) -> Move | None:
@@ -128,7 +129,7 @@ def watch_gates(ctx: Context) -> Move | None:
     if breach is None or spec is None or not phases.running(ctx.status.phase):
         return None
     if spec.analysis.on_breach == "Rollback" and spec.model.version == ctx.status.candidate:
-        return moves.roll_back(ctx, Trigger.BREACH, breach)
+        return transitions.roll_back(ctx, Trigger.BREACH, breach)
     return None
 
 
@@ -139,7 +140,7 @@ def watch_weights(ctx: Context) -> Move | None:
         return None
     if rollout.digest in ("", found.digest):
         return None
-    return moves.analyse_anew(ctx, ctx.spec, found.digest)
+    return transitions.analyse_anew(ctx, ctx.spec, found.digest)
 
 
 def watch_bake(ctx: Context) -> Move | None:
@@ -149,11 +150,11 @@ def watch_bake(ctx: Context) -> Move | None:
         return None
     if spec.analysis.on_breach != "Rollback":
         return None
-    if rollout.doubts < moves.MAX_DOUBTS:
-        return moves.compare_again(ctx, spec, Trigger.BAKE_IN_DOUBT, doubt)
+    if rollout.doubts < transitions.MAX_DOUBTS:
+        return transitions.compare_again(ctx, spec, Trigger.BAKE_IN_DOUBT, doubt)
     if spec.analysis.on_inconclusive == "Rollback":
-        return moves.roll_back(ctx, Trigger.BREACH, doubt)
-    return moves.compare_again(ctx, spec, Trigger.BAKE_STILL_IN_DOUBT, doubt)
+        return transitions.roll_back(ctx, Trigger.BREACH, doubt)
+    return transitions.compare_again(ctx, spec, Trigger.BAKE_STILL_IN_DOUBT, doubt)
 
 
 def hold_breach(ctx: Context, spec: Spec) -> Move | None:
@@ -162,7 +163,7 @@ def hold_breach(ctx: Context, spec: Spec) -> Move | None:
     if breach is None or spec.analysis.on_breach == "Rollback" or not phases.running(ctx.status.phase):
         return None
     text = f"{breach.message}; held for a person (onBreach: Pause)"
-    return moves.hold(ctx, Finding(reasons.BREACH_HELD, text))
+    return transitions.hold(ctx, Finding(reasons.BREACH_HELD, text))
 
 
 def step_back_when_blind(ctx: Context, spec: Spec) -> Move | None:
@@ -174,7 +175,7 @@ def step_back_when_blind(ctx: Context, spec: Spec) -> Move | None:
     if since is None or ctx.now - since <= spec.analysis.max_blind or status.step.weight <= spec.steps[0].weight:
         return None
     message = f"no metrics for {ctx.now - since:.0f} s ({blind.message}); back to {spec.steps[0].weight} %"
-    return moves.step_back(ctx, spec, message)
+    return transitions.step_back(ctx, spec, message)
 
 
 def serve(ctx: Context, spec: Spec) -> Move | None:
@@ -183,11 +184,11 @@ def serve(ctx: Context, spec: Spec) -> Move | None:
         return None
     blocked = route_rejected(ctx)
     if blocked:
-        return moves.hold(ctx, blocked)
+        return transitions.hold(ctx, blocked)
     kept = {reasons.PROMOTED, reasons.SPEC_REVERTED, reasons.FAST_ROLLBACK, reasons.ADOPTED}
     if ctx.status.reason in kept:
         return Move(ctx.status)
-    return moves.hold(ctx, Finding(reasons.PROMOTED, f"version {spec.model.version} serves"))
+    return transitions.hold(ctx, Finding(reasons.PROMOTED, f"version {spec.model.version} serves"))
 
 
 def _unready(ctx: Context, version: str | None) -> str:

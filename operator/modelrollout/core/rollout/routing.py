@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from modelrollout.api.status import Status
 from modelrollout.core import reasons
-from modelrollout.core.context import Context, Move, target_weight
 from modelrollout.core.facts import Event, Finding, RoutePlan, RouteSeen
-from modelrollout.core.phases import Trigger, exposed
-from modelrollout.core.progress import held
+from modelrollout.core.rollout.advance import held
+from modelrollout.core.rollout.context import Context, Move, target_weight
+from modelrollout.core.rollout.phases import Trigger, exposed
 
 RAISES = frozenset(
     {

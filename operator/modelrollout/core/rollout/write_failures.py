@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from modelrollout.api.status import Status, Weight
-from modelrollout.core import asking, reasons
-from modelrollout.core.context import Context, target_weight
+from modelrollout.core import reasons
 from modelrollout.core.facts import Event, Finding
+from modelrollout.core.rollout import status_message
+from modelrollout.core.rollout.context import Context, target_weight
 
 PATIENCE = 3
 """Refusals until it is told; fewer are a hiccup that the next pass mends."""
@@ -18,7 +19,7 @@ def say_refusal(ctx: Context, status: Status) -> Status:
     desired, others = target_weight(status), _others(ctx, status)
     lowered = (ctx.status.weight.lowered_at or ctx.now) if (others or 0) < desired else None
     weight = Weight(desired=desired, observed=others, lowered_at=lowered)
-    return asking.say(status, _finding(ctx, status)).model_copy(update={"weight": weight})
+    return status_message.say(status, _finding(ctx, status)).model_copy(update={"weight": weight})
 
 
 def refusal_events(ctx: Context, status: Status) -> tuple[Event, ...]:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
-from modelrollout.core import asking, moves, phases, reasons
-from modelrollout.core.context import Context, Move
+from modelrollout.core import reasons
 from modelrollout.core.facts import Event, Finding
-from modelrollout.core.phases import Trigger
+from modelrollout.core.rollout import phases, status_message, transitions
+from modelrollout.core.rollout.context import Context, Move
+from modelrollout.core.rollout.phases import Trigger
 
 
 def follow_edits(ctx: Context, spec: Spec) -> Move | None:
@@ -19,30 +20,30 @@ def follow_edits(ctx: Context, spec: Spec) -> Move | None:
         return None
     if spec.gates_digest() != status.rollout.gates_digest:
         return _judge_anew(ctx, spec)
-    step = moves.refit_step(status, spec)
+    step = transitions.refit_step(status, spec)
     if step != status.step:
         message = f"the steps were edited: now step {step.index + 1 if step else 0} of {len(spec.steps)}"
-        return _edited(moves.update(status, step=step), reasons.STEPS_CHANGED, message)
+        return _edited(transitions.update(status, step=step), reasons.STEPS_CHANGED, message)
     return None
 
 
 def _judge_anew(ctx: Context, spec: Spec) -> Move:
     """What passed the old gates has not passed these: the exposure begins again, out of the bake beside stable."""
-    rollout = moves.update_rollout(ctx.status, gates_digest=spec.gates_digest(), evidence_from=ctx.now, gates=[])
-    status = moves.update(ctx.status, rollout=rollout)
+    rollout = transitions.update_rollout(ctx.status, gates_digest=spec.gates_digest(), evidence_from=ctx.now, gates=[])
+    status = transitions.update(ctx.status, rollout=rollout)
     message = "the gates were edited: evidence and the hold count from now on"
     if status.phase == "Baking":
         back = f"{message}, at {spec.steps[-1].weight} % beside stable"
         found = Finding(reasons.GATES_CHANGED, back)
-        return moves.leave_bake(replace(ctx, status=status), spec, Trigger.GATES_EDITED, found)
-    step = moves.refit_step(status, spec)
+        return transitions.leave_bake(replace(ctx, status=status), spec, Trigger.GATES_EDITED, found)
+    step = transitions.refit_step(status, spec)
     if step is not None:
         if phases.exposed(status.phase):  # the evaluation counts from the last record, and must agree with the step
-            status = moves.update(status, steps=moves.record(status, step.weight, ctx.now))
-        status = moves.update(status, step=moves.update_step(step, started_at=ctx.now))
-        status = moves.update(status, step=moves.refit_step(status, spec))
+            status = transitions.update(status, steps=transitions.record(status, step.weight, ctx.now))
+        status = transitions.update(status, step=transitions.update_step(step, started_at=ctx.now))
+        status = transitions.update(status, step=transitions.refit_step(status, spec))
     return _edited(status, reasons.GATES_CHANGED, message)
 
 
 def _edited(status: Status, reason: str, message: str) -> Move:
-    return Move(asking.say(status, Finding(reason, message)), None, (Event(reason, message),))
+    return Move(status_message.say(status, Finding(reason, message)), None, (Event(reason, message),))

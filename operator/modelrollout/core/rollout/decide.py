@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import GateStatus, Status, Weight
-from modelrollout.core import asking, conditions, moves, phases, reasons
-from modelrollout.core.checks import decide_move
-from modelrollout.core.context import Context, Move, identity, step_index, target_weight
+from modelrollout.core import reasons
 from modelrollout.core.facts import Event, RoutePlan, RouteSeen, Seen
-from modelrollout.core.phases import Trigger
-from modelrollout.core.refusal import refusal_events, say_refusal
-from modelrollout.core.routing import Routing, route_for
+from modelrollout.core.rollout import conditions, phases, status_message, transitions
+from modelrollout.core.rollout.checks import decide_move
+from modelrollout.core.rollout.context import Context, Move, identity, step_index, target_weight
+from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.routing import Routing, route_for
+from modelrollout.core.rollout.write_failures import refusal_events, say_refusal
 
 FULL = 100
 _MORE_URGENT = (reasons.PAUSED, reasons.METRICS_UNAVAILABLE, reasons.BREACH_HELD)
@@ -75,22 +76,22 @@ def _with_attempt(spec: Spec | None, status: Status) -> Status:
     """An attempt raised in mid-rollout is the one in progress: it ends with it, and is not tried again by itself."""
     if spec is None or status.rollout is None or spec.model.version != status.candidate:
         return status
-    return moves.update(status, rollout=moves.update_rollout(status, attempt=spec.attempt))
+    return transitions.update(status, rollout=transitions.update_rollout(status, attempt=spec.attempt))
 
 
 def _account(ctx: Context, move: Move, routing: Routing) -> Status:
     """Bookkeeping that every pass does alike: weights, clocks, gates, conditions."""
-    status = moves.update(move.status, weight=_weight(ctx, move.status, routing))
+    status = transitions.update(move.status, weight=_weight(ctx, move.status, routing))
     if routing.raising:
         status = _hold_anew(ctx, status)
     status = say_refusal(ctx, _note_route(status, routing))
     if status.rollout is not None:
-        status = moves.update(status, rollout=_clocks(ctx, status))
+        status = transitions.update(status, rollout=_clocks(ctx, status))
         status = _note_weights(ctx, status)
     status = _show_gates(ctx, status)
-    status = moves.update(status, observed_generation=ctx.seen.generation)
+    status = transitions.update(status, observed_generation=ctx.seen.generation)
     paused = status.paused or bool(ctx.spec and ctx.spec.paused)
-    return moves.update(status, conditions=conditions.merge(status, paused, ctx.now))
+    return transitions.update(status, conditions=conditions.merge(status, paused, ctx.now))
 
 
 def _weight(ctx: Context, status: Status, routing: Routing) -> Weight:
@@ -107,13 +108,13 @@ def _hold_anew(ctx: Context, status: Status) -> Status:
     if spec is None or step is None or status.rollout is None or step.started_at >= ctx.now:
         return status
     if ctx.seen.refusals and status.steps and status.steps[-1].weight == step.weight:
-        status = moves.update(status, steps=status.steps[:-1])  # recorded for a raise that was refused
+        status = transitions.update(status, steps=status.steps[:-1])  # recorded for a raise that was refused
     baking = status.phase == "Baking"
     hold = spec.bake if baking else spec.steps[step_index(spec, step.weight)].hold
-    rollout = moves.update_rollout(status, bake_started_at=ctx.now) if baking else status.rollout
-    steps = moves.record(status, step.weight, ctx.now)
-    step = moves.update_step(step, started_at=ctx.now, earliest_advance=ctx.now + hold)
-    return moves.update(status, step=step, steps=steps, rollout=rollout)
+    rollout = transitions.update_rollout(status, bake_started_at=ctx.now) if baking else status.rollout
+    steps = transitions.record(status, step.weight, ctx.now)
+    step = transitions.update_step(step, started_at=ctx.now, earliest_advance=ctx.now + hold)
+    return transitions.update(status, step=step, steps=steps, rollout=rollout)
 
 
 def _note_route(status: Status, routing: Routing) -> Status:
@@ -121,7 +122,7 @@ def _note_route(status: Status, routing: Routing) -> Status:
     note = routing.note
     if note is None or status.reason in conditions.STALLING or status.reason in _MORE_URGENT:
         return status
-    return asking.say(status, note)
+    return status_message.say(status, note)
 
 
 def _clocks(ctx: Context, status: Status) -> object:
@@ -140,7 +141,7 @@ def _clocks(ctx: Context, status: Status) -> object:
     elif not stopped and rollout.clock_stopped_at is not None:
         changes["clock_stopped_at"] = None
         changes["clock_stopped_for"] = rollout.clock_stopped_for + ctx.now - rollout.clock_stopped_at
-    return moves.update_rollout(status, **changes) if changes else rollout
+    return transitions.update_rollout(status, **changes) if changes else rollout
 
 
 def _note_weights(ctx: Context, status: Status) -> Status:
@@ -150,7 +151,7 @@ def _note_weights(ctx: Context, status: Status) -> Status:
         return status
     if found.rollout != identity(status):
         return status  # what was evaluated is over: this pass has begun something else
-    return moves.update(status, rollout=moves.update_rollout(status, digest=found.digest))
+    return transitions.update(status, rollout=transitions.update_rollout(status, digest=found.digest))
 
 
 def _show_gates(ctx: Context, status: Status) -> Status:
@@ -178,4 +179,4 @@ def _show_gates(ctx: Context, status: Status) -> Status:
     following = None
     if ctx.spec is not None and phases.running(status.phase):
         following = found.tick_end + ctx.spec.analysis.interval
-    return moves.update(status, gates=shown, next_evaluation=following)
+    return transitions.update(status, gates=shown, next_evaluation=following)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from modelrollout.api.status import Condition, Status
 from modelrollout.core import reasons
-from modelrollout.core.phases import refused, running, waits_for_person
+from modelrollout.core.rollout.phases import refused, running, waits_for_person
 
 Type = Literal["Ready", "Reconciling", "Stalled", "Paused"]
 Truth = Literal["True", "False", "Unknown"]

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.gates import Gate, QueryGate
-from modelrollout.core import gates as core_gates
-from modelrollout.core.channels import make_sheet
-from modelrollout.core.defaults import HISTORY
+from modelrollout.core.analysis.gates import evaluate as core_gates
+from modelrollout.core.analysis.gates.gate_input import Answer, Look
+from modelrollout.core.analysis.gates.query import query_text, read_answer
+from modelrollout.core.analysis.metrics.model_series import Reader, Selection, gateway_selection, model_selection
+from modelrollout.core.analysis.metrics.samples import Book, Grid, Scrapes, Target, TargetSeen, make_grid
+from modelrollout.core.analysis.metrics.tick_table import make_sheet
+from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.core.facts import Blind, Evaluation, Finding
-from modelrollout.core.gate_query import query_text, read_answer
-from modelrollout.core.look import Answer, Look
-from modelrollout.core.samples import Book, Grid, Scrapes, Target, TargetSeen, make_grid
-from modelrollout.core.sources import Reader, Selection, gateway_selection, model_selection
 from modelrollout.ports import Ledger, LedgerFailure
 
 MAX_SAMPLES = 4_000_000

@@ -19,7 +19,7 @@ from urllib3.util.retry import Retry
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.clock import epoch_of
-from modelrollout.core.samples import Series, make_series
+from modelrollout.core.analysis.metrics.samples import Series, make_series
 from modelrollout.ports import Clock, LedgerFailure
 
 THREADS = 8

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.spec import Spec
+from modelrollout.core.analysis.metrics.samples import Series
 from modelrollout.core.facts import Event, RoutePlan, RouteSeen
-from modelrollout.core.samples import Series
 
 
 class Conflict(Exception):  # noqa: N818 - a normal outcome of optimistic concurrency, not a fault

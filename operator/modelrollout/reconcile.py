@@ -15,12 +15,12 @@ from modelrollout.api.status import Status, dump
 from modelrollout.api.timestamps import parse_timestamp
 from modelrollout.commands import command_of
 from modelrollout.core import reasons
+from modelrollout.core.analysis.metrics.postmortem import slot_for
 from modelrollout.core.facts import Event, RouteSeen, Seen
 from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.transitions import with_snapshot
-from modelrollout.core.snapshot import slot_for
 from modelrollout.focus import focus_on, next_wake
 from modelrollout.ports import Clock, Cluster, Conflict, Router, Unreachable
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.api.timestamps import format_timestamp
-from modelrollout.core.channels import make_sheet
-from modelrollout.core.promql import fill_matchers
-from modelrollout.core.samples import Book, make_grid
-from modelrollout.core.snapshot import SERIES, summarize
-from modelrollout.core.sources import Reader, series_of
+from modelrollout.core.analysis.metrics.model_series import Reader, series_of
+from modelrollout.core.analysis.metrics.postmortem import SERIES, summarize
+from modelrollout.core.analysis.metrics.promql import fill_matchers
+from modelrollout.core.analysis.metrics.samples import Book, make_grid
+from modelrollout.core.analysis.metrics.tick_table import make_sheet
 from modelrollout.ports import Cluster, Conflict, Ledger, LedgerFailure, Unreachable
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelrollout.core import lines
-from modelrollout.core.combine import gauge_alpha
-from modelrollout.core.replicates import ReplicateHistory, Replicates, windows
-from modelrollout.core.sequence import WindowEvidence, WindowSettings, window_evidence
+from modelrollout.core.analysis.stats import limits
+from modelrollout.core.analysis.stats.alpha_budget import gauge_alpha
+from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
+from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, window_evidence
 from tests.lab.models.data import split
 from tests.lab.models.training import BETTER, Training, weights
 
@@ -80,11 +80,11 @@ def rollouts(
     past = _replicates(random, stable, units, busy, traffic.window, (number, int(1800 / TICK)))
     history = ReplicateHistory(seconds[: past.count.shape[1]] - 1800 - TICK, past)
     retrain = profile == "Retrain"
-    line = lines.DEAD_RETRAIN if retrain else lines.DEAD_SAME_WEIGHTS
+    line = limits.DEAD_RETRAIN if retrain else limits.DEAD_SAME_WEIGHTS
     settings = WindowSettings(
         alpha=gauge_alpha(share, layers),
         spread_floor=0.5 / units,
-        min_excess=lines.DEAD_RETRAIN_UNITS / units if retrain else 0.0,
+        min_excess=limits.DEAD_RETRAIN_UNITS / units if retrain else 0.0,
     )
     return window_evidence(seconds, tested, serving, line, settings, history=history)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from modelrollout.core import combine, lines
-from modelrollout.core.arrays import first_at_least
-from modelrollout.core.evidence import count_evidence
-from modelrollout.core.lines import Line
-from modelrollout.core.replicates import ReplicateHistory, Replicates, windows
-from modelrollout.core.sequence import WindowEvidence, WindowSettings, window_evidence
+from modelrollout.core.analysis.stats import alpha_budget, limits
+from modelrollout.core.analysis.stats.arrays import first_at_least
+from modelrollout.core.analysis.stats.count_evidence import count_evidence
+from modelrollout.core.analysis.stats.limits import Line
+from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
+from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, window_evidence
 from tests.bench.rules import COUNT_GATES, FALSE_ROLLBACK, latency_evidence
 from tests.bench.traces import HISTORY, INTERVAL, REQUESTS, WEIGHT, Trace, draw, draw_latency
 
@@ -25,16 +25,16 @@ NOT_FINITE = 2e-4
 def rollbacks(rng: np.random.Generator, runs: int) -> tuple[np.ndarray, np.ndarray]:
     """(tick of a rollback, tick at which every gate passes) of healthy rollouts, -1 for never."""
     counts = [
-        _counts(draw(rng, runs, 0.01), lines.ERROR_RATE),
-        _counts(draw(rng, runs, WRONG, WRONG, past=WRONG, requests=REQUESTS * LABELLED), lines.ACCURACY),
-        _counts(draw(rng, runs, NOT_FINITE, NOT_FINITE, past=NOT_FINITE), lines.NON_FINITE),
+        _counts(draw(rng, runs, 0.01), limits.ERROR_RATE),
+        _counts(draw(rng, runs, WRONG, WRONG, past=WRONG, requests=REQUESTS * LABELLED), limits.ACCURACY),
+        _counts(draw(rng, runs, NOT_FINITE, NOT_FINITE, past=NOT_FINITE), limits.NON_FINITE),
     ]
     found = list(latency_evidence(draw_latency(rng, runs, 1.0)))
     counts.append(tuple(np.concatenate(a) for a in zip(*((p.log_bad, p.passing) for p in found), strict=True)))
-    shares = combine.split_shares([None] * COUNT_GATES)
-    together = combine.log_combined(np.stack([bad for bad, _ in counts]), shares)
+    shares = alpha_budget.split_shares([None] * COUNT_GATES)
+    together = alpha_budget.log_combined(np.stack([bad for bad, _ in counts]), shares)
     dead = dead_neurons(rng, runs)
-    failing = (together >= combine.log_threshold(FALSE_ROLLBACK)) | dead.failing.any(axis=1)
+    failing = (together >= alpha_budget.log_threshold(FALSE_ROLLBACK)) | dead.failing.any(axis=1)
     passing = np.logical_and.reduce([good for _, good in counts]) & dead.passing.all(axis=1)
     return first_at_least(failing.astype(float), 1), first_at_least((passing & ~failing).astype(float), 1)
 
@@ -45,7 +45,7 @@ def _counts(trace: Trace, line: Line) -> tuple[np.ndarray, np.ndarray]:
 
 
 def dead_neurons(
-    rng: np.random.Generator, runs: int, candidate: float = 40.0, stable: float = 40.0, line: Line = lines.DEAD_RETRAIN
+    rng: np.random.Generator, runs: int, candidate: float = 40.0, stable: float = 40.0, line: Line = limits.DEAD_RETRAIN
 ) -> WindowEvidence:
     """Evidence on `LAYERS` layers with so many dead units on average and a spread of 4.4, shape (runs, layers, T)."""
     shape, ticks = (runs, LAYERS), 240
@@ -56,8 +56,8 @@ def dead_neurons(
     ]
     past = _windows(rng, shape, HISTORY, REQUESTS / ROWS, stable)
     settings = WindowSettings(
-        alpha=combine.gauge_alpha(1.0, LAYERS, FALSE_ROLLBACK),
-        min_excess=lines.DEAD_RETRAIN_UNITS / NEURONS if line == lines.DEAD_RETRAIN else 0.0,
+        alpha=alpha_budget.gauge_alpha(1.0, LAYERS, FALSE_ROLLBACK),
+        min_excess=limits.DEAD_RETRAIN_UNITS / NEURONS if line == limits.DEAD_RETRAIN else 0.0,
         spread_floor=0.5 / NEURONS,
     )
     history = ReplicateHistory(np.arange(1 - HISTORY, 1) * INTERVAL, past)

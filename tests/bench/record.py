@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import requests
 
-from modelrollout.core.samples import Series, increments, make_grid, make_series
+from modelrollout.core.analysis.metrics.samples import Series, increments, make_grid, make_series
 from tests.bench.recorded import DATA
 from tests.bench.traces import INTERVAL
 from tests.lab.lab import Lab

@@ -7,10 +7,10 @@ from itertools import permutations
 
 import numpy as np
 
-from modelrollout.core import combine, lines
-from modelrollout.core.lines import Line
-from modelrollout.core.replicates import ReplicateHistory, Replicates, windows
-from modelrollout.core.sequence import WindowEvidence, WindowSettings, window_evidence
+from modelrollout.core.analysis.stats import alpha_budget, limits
+from modelrollout.core.analysis.stats.limits import Line
+from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
+from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, window_evidence
 from tests.bench.rules import FALSE_ROLLBACK
 from tests.bench.traces import HISTORY, HOUR, INTERVAL, REQUESTS, WEIGHT
 from tests.lab.models.data import split
@@ -57,15 +57,15 @@ def measure(rng: np.random.Generator, seeds: int = SEEDS) -> Retrains:
     ]
     pairs = list(permutations(range(seeds), 2))
     each = [(good[a], good[b]) for a, b in pairs]
-    failing = {line: _failing(rng, each, line)[0].any(axis=-1) for line in (lines.DEAD_RETRAIN, TIGHT)}
+    failing = {line: _failing(rng, each, line)[0].any(axis=-1) for line in (limits.DEAD_RETRAIN, TIGHT)}
     broken = network(rng, DEAD_UNITS)
-    found, samples = _failing(rng, [(stable, broken) for stable in good], lines.DEAD_RETRAIN)
+    found, samples = _failing(rng, [(stable, broken) for stable in good], limits.DEAD_RETRAIN)
     first = found.argmax(axis=-1)
     until = np.take_along_axis(samples, first[:, None], axis=-1)[found.any(axis=-1), 0]
     accuracies = [100 * one.accuracy for one in good]
     return Retrains(
         pairs=len(pairs),
-        accused=int(failing[lines.DEAD_RETRAIN].sum()),
+        accused=int(failing[limits.DEAD_RETRAIN].sum()),
         accused_tight=int(failing[TIGHT].sum()),
         lowest=min(accuracies),
         highest=max(accuracies),
@@ -104,8 +104,8 @@ def _judge(rng: np.random.Generator, pairs: list[tuple[Network, Network]], layer
     stable, candidate = (np.stack([pair[arm].dead[layer] for pair in pairs]) for arm in (0, 1))
     width = pairs[0][0].widths[layer]
     settings = WindowSettings(
-        alpha=combine.gauge_alpha(1.0, len(pairs[0][0].dead), FALSE_ROLLBACK),
-        min_excess=lines.DEAD_RETRAIN_UNITS / width if line == lines.DEAD_RETRAIN else 0.0,
+        alpha=alpha_budget.gauge_alpha(1.0, len(pairs[0][0].dead), FALSE_ROLLBACK),
+        min_excess=limits.DEAD_RETRAIN_UNITS / width if line == limits.DEAD_RETRAIN else 0.0,
         spread_floor=0.5 / width,
     )
     arms = [

@@ -12,12 +12,12 @@ from statistics import NormalDist
 
 import numpy as np
 
-from modelrollout.core import combine
-from modelrollout.core.arrays import first_at_least
-from modelrollout.core.defaults import DEFAULTS, PASS_ODDS
-from modelrollout.core.evidence import CountEvidence, count_evidence
-from modelrollout.core.latency import LatencyEvidence, versus_stable
-from modelrollout.core.lines import ERROR_RATE, Line
+from modelrollout.core.analysis.stats import alpha_budget
+from modelrollout.core.analysis.stats.arrays import first_at_least
+from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
+from modelrollout.core.analysis.stats.latency_evidence import LatencyEvidence, versus_stable
+from modelrollout.core.analysis.stats.limits import ERROR_RATE, Line
+from modelrollout.core.analysis.stats.parameters import DEFAULTS, PASS_ODDS
 from tests.bench.traces import EDGES, PER_MINUTE, LatencyTrace, Trace, minutes
 
 FALSE_ROLLBACK = 0.05
@@ -36,7 +36,7 @@ def evidence(trace: Trace, line: Line = ERROR_RATE, *, dispersion: bool = True) 
 def ours(trace: Trace, *, gates: int = COUNT_GATES, line: Line = ERROR_RATE, dispersion: bool = True) -> np.ndarray:
     """Roll back when the evidence reaches the odds that one of `gates` gates needs by itself."""
     found = evidence(trace, line, dispersion=dispersion)
-    return first_at_least(found.log_bad, np.log(combine.odds_needed(1 / gates, FALSE_ROLLBACK)))
+    return first_at_least(found.log_bad, np.log(alpha_budget.odds_needed(1 / gates, FALSE_ROLLBACK)))
 
 
 def latency_evidence(trace: LatencyTrace, chunk: int = 100) -> Iterator[LatencyEvidence]:
@@ -48,7 +48,7 @@ def latency_evidence(trace: LatencyTrace, chunk: int = 100) -> Iterator[LatencyE
 
 def ours_latency(trace: LatencyTrace, gates: int = COUNT_GATES) -> np.ndarray:
     """Roll back when the mean of the P90 and P99 evidence reaches the odds."""
-    needed = np.log(combine.odds_needed(1 / gates, FALSE_ROLLBACK))
+    needed = np.log(alpha_budget.odds_needed(1 / gates, FALSE_ROLLBACK))
     return np.concatenate([first_at_least(part.log_bad, needed) for part in latency_evidence(trace)])
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modelrollout.core.lines import Line
-from modelrollout.core.samples import increments, make_grid, make_series
+from modelrollout.core.analysis.metrics.samples import increments, make_grid, make_series
+from modelrollout.core.analysis.stats.limits import Line
 from tests.bench import rules
 from tests.bench.outcome import Outcome, outcome
 from tests.bench.traces import HOUR, INTERVAL, PER_MINUTE, REQUESTS, Trace, draw

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modelrollout.core.arrays import CountTicks, StableHistory
-from modelrollout.core.latency import LatencyHistory, LatencyTicks
+from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
+from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory, LatencyTicks
 
 INTERVAL = 15.0
 PER_MINUTE = 4

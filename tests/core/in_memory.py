@@ -11,9 +11,9 @@ from tests.core.recorded import backend
 from tests.core.world import START, manifest
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer
-from modelrollout.core import sources as s
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.samples import Series, make_series
 from modelrollout.core.facts import Backend, Event, RoutePlan, RouteSeen
-from modelrollout.core.samples import Series, make_series
 from modelrollout.evaluate import Evaluator
 from modelrollout.reconcile import Reconciler
 from modelrollout.watch import Watch

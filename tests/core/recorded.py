@@ -9,9 +9,9 @@ import numpy as np
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.spec import Spec
-from modelrollout.core import sources as s
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.samples import Series, make_series
 from modelrollout.core.evaluation import EvaluationRequest
-from modelrollout.core.samples import Series, make_series
 from modelrollout.evaluate import Evaluator
 from modelrollout.ports import LedgerFailure
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from modelrollout.core.arrays import CountTicks
-from modelrollout.core.burn import burn_rate
+from modelrollout.core.analysis.stats.arrays import CountTicks
+from modelrollout.core.analysis.stats.burn_rate import burn_rate
 
 
 def burned(candidate_rate, stable_rate, log_bad=0.0, step=0.0, ticks=160):

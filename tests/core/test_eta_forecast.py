@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modelrollout.core.arrays import CountTicks, StableHistory
-from modelrollout.core.eta import growth, requests_needed
-from modelrollout.core.evidence import count_evidence
-from modelrollout.core.lines import ERROR_RATE, absolute
+from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
+from modelrollout.core.analysis.stats.count_evidence import count_evidence
+from modelrollout.core.analysis.stats.forecast import growth, requests_needed
+from modelrollout.core.analysis.stats.limits import ERROR_RATE, absolute
 
 
 @pytest.mark.slow

@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from modelrollout.core import defaults
-from modelrollout.core.eprocess import log_factors, project, temper
-from modelrollout.core.lines import ACCURACY, ERROR_RATE, EXCEEDANCE, NON_FINITE, Line, absolute
+from modelrollout.core.analysis.stats import parameters
+from modelrollout.core.analysis.stats.eprocess import log_factors, project, temper
+from modelrollout.core.analysis.stats.limits import ACCURACY, ERROR_RATE, EXCEEDANCE, NON_FINITE, Line, absolute
 
 LINES = [ERROR_RATE, ACCURACY, NON_FINITE, EXCEEDANCE, Line(2.0, 0.1), absolute(0.01), absolute(0.3)]
 TABLES = [(1, 1), (3, 40), (12, 12), (40, 3), (1, 60), (25, 30)]
 RATES = [1e-6, 0.001, 0.01, 0.08, 0.3, 0.6]
-EVERYTHING = (*defaults.BAD_ALTERNATIVES, *defaults.GOOD_ALTERNATIVES)
+EVERYTHING = (*parameters.BAD_ALTERNATIVES, *parameters.GOOD_ALTERNATIVES)
 
 
 def binomial(n: int, p: float) -> np.ndarray:
@@ -36,7 +36,7 @@ def expectation(log_e: np.ndarray, n_c: int, n_s: int, p_c: float, p_s: float) -
 @pytest.mark.parametrize(("n_c", "n_s"), TABLES)
 def test_expected_bad_evidence_is_at_most_one_wherever_the_candidate_is_within_the_line(line, n_c, n_s):
     for guess in (0.002, 0.01, 0.2, 0.9):
-        log_e = factors(n_c, n_s, guess, line, defaults.BAD_ALTERNATIVES)
+        log_e = factors(n_c, n_s, guess, line, parameters.BAD_ALTERNATIVES)
         for p_s in RATES:
             allowed = min(float(line.at(np.array(p_s))), 1.0)
             for p_c in (allowed, 0.7 * allowed, 0.0):
@@ -47,7 +47,7 @@ def test_expected_bad_evidence_is_at_most_one_wherever_the_candidate_is_within_t
 @pytest.mark.parametrize(("n_c", "n_s"), TABLES)
 def test_expected_good_evidence_is_at_most_one_wherever_the_candidate_is_beyond_the_good_line(line, n_c, n_s):
     for guess in (0.002, 0.01, 0.2, 0.9):
-        log_e = factors(n_c, n_s, guess, line, defaults.GOOD_ALTERNATIVES)
+        log_e = factors(n_c, n_s, guess, line, parameters.GOOD_ALTERNATIVES)
         for p_s in RATES:
             unacceptable = float(line.at(np.array(p_s)))
             if unacceptable < 1:
@@ -58,24 +58,24 @@ def test_expected_good_evidence_is_at_most_one_wherever_the_candidate_is_beyond_
 @pytest.mark.parametrize("line", [ERROR_RATE, EXCEEDANCE, absolute(0.05)], ids=str)
 def test_the_bound_is_tight_at_the_projected_null(line):
     n_c, n_s, guess = 6, 30, 0.02
-    for number, bet in enumerate(defaults.BAD_ALTERNATIVES):
-        log_e = factors(n_c, n_s, guess, line, defaults.BAD_ALTERNATIVES)[number : number + 1]
-        tc = min(defaults.TOP_RATE, bet * float(line.at(np.array(guess))))
+    for number, bet in enumerate(parameters.BAD_ALTERNATIVES):
+        log_e = factors(n_c, n_s, guess, line, parameters.BAD_ALTERNATIVES)[number : number + 1]
+        tc = min(parameters.TOP_RATE, bet * float(line.at(np.array(guess))))
         tc0, ts0 = project(*(np.array(float(a)) for a in (n_c, n_s, tc, guess)), line)
         assert expectation(log_e, n_c, n_s, float(tc0), float(ts0))[0] == pytest.approx(1, abs=1e-9)
 
 
 def test_tempering_and_the_cap_only_lower_the_expectation():
     n_c, n_s, p_s = 20, 30, 0.1
-    log_e = factors(n_c, n_s, p_s, ERROR_RATE, defaults.BAD_ALTERNATIVES)
+    log_e = factors(n_c, n_s, p_s, ERROR_RATE, parameters.BAD_ALTERNATIVES)
     for phi in (1.0, 1.5, 4.0):
-        tempered = temper(log_e, np.array(phi), defaults.LOG_CAP)
+        tempered = temper(log_e, np.array(phi), parameters.LOG_CAP)
         assert expectation(tempered, n_c, n_s, float(ERROR_RATE.at(np.array(p_s))), p_s).max() <= 1 + 1e-9
-        assert tempered.max() <= defaults.LOG_CAP
+        assert tempered.max() <= parameters.LOG_CAP
 
 
 def test_an_alternative_pushed_below_the_line_by_the_top_rate_is_skipped():
-    log_e = factors(4, 4, 0.85, Line(1.25, 0.001), defaults.BAD_ALTERNATIVES)
+    log_e = factors(4, 4, 0.85, Line(1.25, 0.001), parameters.BAD_ALTERNATIVES)
     assert (log_e == 0).all()
 
 

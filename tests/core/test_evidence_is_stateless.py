@@ -20,7 +20,7 @@ from tests.core.recorded import (
 )
 
 from modelrollout import evaluate as module
-from modelrollout.core import sources as s
+from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.facts import Blind, Evaluation
 from modelrollout.ports import LedgerFailure
 

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from modelrollout.core import combine
-from modelrollout.core.arrays import CountTicks, StableHistory
-from modelrollout.core.evidence import count_evidence
-from modelrollout.core.lines import ERROR_RATE, EXCEEDANCE, Line, absolute
+from modelrollout.core.analysis.stats import alpha_budget
+from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
+from modelrollout.core.analysis.stats.count_evidence import count_evidence
+from modelrollout.core.analysis.stats.limits import ERROR_RATE, EXCEEDANCE, Line, absolute
 
 pytestmark = pytest.mark.slow
 RUNS, TICKS = 3000, 240
@@ -55,8 +55,8 @@ def test_the_promise_holds_over_several_dependent_tests():
     one, two = simulate(3, ERROR_RATE), simulate(4, EXCEEDANCE)
     # the third repeats the first: dependence as strong as it gets
     stacked = np.stack([one.log_bad, two.log_bad, one.log_bad])
-    together = combine.log_combined(stacked, combine.split_shares([None, None, None]))
-    hits = int((together.max(axis=-1) >= combine.log_threshold(0.05)).sum())
+    together = alpha_budget.log_combined(stacked, alpha_budget.split_shares([None, None, None]))
+    hits = int((together.max(axis=-1) >= alpha_budget.log_threshold(0.05)).sum())
     assert at_most(hits, RUNS, 0.04), hits
 
 

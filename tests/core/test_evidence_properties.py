@@ -9,14 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from modelrollout.core import defaults
-from modelrollout.core.arrays import CountTicks, StableHistory
-from modelrollout.core.eprocess import log_factors
-from modelrollout.core.evidence import count_evidence
-from modelrollout.core.lines import ACCURACY, ERROR_RATE, EXCEEDANCE, NON_FINITE, Line, absolute
+from modelrollout.core.analysis.stats import parameters
+from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
+from modelrollout.core.analysis.stats.count_evidence import count_evidence
+from modelrollout.core.analysis.stats.eprocess import log_factors
+from modelrollout.core.analysis.stats.limits import ACCURACY, ERROR_RATE, EXCEEDANCE, NON_FINITE, Line, absolute
 
 LINES = [ERROR_RATE, ACCURACY, NON_FINITE, EXCEEDANCE, absolute(0.01), absolute(0.0)]
-BASE = defaults.DEFAULTS
+BASE = parameters.DEFAULTS
 
 
 def rollout(seed=0, ticks=80, batch=(), candidate=0.03, stable=0.01):
@@ -91,13 +91,13 @@ def test_extra_requests_that_are_all_bad_never_lower_a_factor(n_c, n_s, bad, rat
             stable,
             np.array([rate]),
             ERROR_RATE,
-            defaults.BAD_ALTERNATIVES,
+            parameters.BAD_ALTERNATIVES,
         )
         for y, n in ((y_c, n_c), (y_c + extra, n_c + extra))
     )
     # Compared through what decides: the best-paid bet. Where stable itself does worse than expected in the tick, more
     # of the same from both may speak less against the candidate: by less than a hundredth of what a verdict needs.
-    lost = 1e-9 if y_s <= n_s * rate else 0.01 * np.log(1 / defaults.FALSE_ROLLBACK)
+    lost = 1e-9 if y_s <= n_s * rate else 0.01 * np.log(1 / parameters.FALSE_ROLLBACK)
     assert two.max() >= one.max() - lost
 
 
@@ -110,7 +110,7 @@ def test_a_tick_split_in_equal_parts_says_the_same_in_sum(parts, n_c, n_s, rate,
     y_c, y_s = rng.integers(0, n_c, parts, endpoint=True), rng.integers(0, n_s, parts, endpoint=True)
     split_rate = np.full(parts, rate)
     for line in (ERROR_RATE, EXCEEDANCE, absolute(0.02)):
-        for bets, null in ((defaults.BAD_ALTERNATIVES, line), (defaults.GOOD_ALTERNATIVES, line.good)):
+        for bets, null in ((parameters.BAD_ALTERNATIVES, line), (parameters.GOOD_ALTERNATIVES, line.good)):
             split = log_factors(
                 (y_c.astype(float), np.full(parts, float(n_c))), (y_s.astype(float), np.full(parts, float(n_s))),
                 split_rate, null, bets,

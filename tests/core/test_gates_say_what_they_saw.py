@@ -20,8 +20,8 @@ from tests.core.recorded import (
 )
 
 from modelrollout.core import reasons
-from modelrollout.core import sources as s
-from modelrollout.core.samples import make_series
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.samples import make_series
 
 ERRORS = {"name": "errors", "type": "ErrorRate"}
 LATENCY = {"name": "latency", "type": "Latency"}

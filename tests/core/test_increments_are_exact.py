@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelrollout.core.samples import (
+from modelrollout.core.analysis.metrics.samples import (
     Book,
     Scrapes,
     TargetSeen,

@@ -5,8 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modelrollout.core.buckets import bucket_growth, choose_edge, edge_at_or_above, quantile_counts, quantile_interval
-from modelrollout.core.latency import LatencyHistory, LatencyTicks, at_most, quantile_pair, versus_stable
+from modelrollout.core.analysis.stats.histogram import (
+    bucket_growth,
+    choose_edge,
+    edge_at_or_above,
+    quantile_counts,
+    quantile_interval,
+)
+from modelrollout.core.analysis.stats.latency_evidence import (
+    LatencyHistory,
+    LatencyTicks,
+    at_most,
+    quantile_pair,
+    versus_stable,
+)
 
 EDGES = 0.010 * 1.09 ** np.arange(45)
 SIGMA = 0.4

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.spec import Spec
-from modelrollout.core import sources as s
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.promql import any_of, fill_matchers, fill_template, literal, quoted
 from modelrollout.core.evaluation import EvaluationRequest
-from modelrollout.core.promql import any_of, fill_matchers, fill_template, literal, quoted
 
 HASH = "0123456789abcdef0123"
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelrollout.core.threshold import threshold_evidence
+from modelrollout.core.analysis.stats.threshold_evidence import threshold_evidence
 
 
 def test_three_bad_looks_of_five_fail_and_two_do_not():

@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelrollout.core.lines import DEAD_RETRAIN, DEAD_SAME_WEIGHTS, Line
-from modelrollout.core.replicates import ReplicateHistory, Replicates, batched, of_last, running, windows
-from modelrollout.core.sequence import WindowSettings, at_most, radius, two_sided, window_evidence, within
+from modelrollout.core.analysis.stats.limits import DEAD_RETRAIN, DEAD_SAME_WEIGHTS, Line
+from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, batched, of_last, running, windows
+from modelrollout.core.analysis.stats.window_evidence import (
+    WindowSettings,
+    at_most,
+    radius,
+    two_sided,
+    window_evidence,
+    within,
+)
 
 NEURONS = 512
 RETRAIN = WindowSettings(alpha=0.005, min_excess=3 / NEURONS, spread_floor=0.5 / NEURONS)

@@ -21,7 +21,7 @@ from modelrollout.api.status import GateStatus, Status
 from modelrollout.cli.live import follow
 from modelrollout.cli.words import clean, span
 from modelrollout.connect import connect
-from modelrollout.core import lines
+from modelrollout.core.analysis.stats import limits
 from tests.e2e.conftest import Stage
 from tests.e2e.story import NAME, Story, gates
 from tests.lab.lab import Lab
@@ -151,18 +151,18 @@ def _limit(gate: Gate) -> str:
     if gate.type == "Latency":
         return f"p{100 * gate.quantile:g} within {found.buckets} buckets of stable's"
     absolute = f", at most {100 * gate.max:g} %" if getattr(gate, "max", None) else ""
-    return _line(lines.Line(found.ratio, found.plus)) + absolute
+    return _line(limits.Line(found.ratio, found.plus)) + absolute
 
 
 def _usual(gate: Gate) -> str:
     """What a gate of this type allows when the manifest sets no limit."""
     if gate.type == "Latency":
         return "p99 within 1 bucket of stable's"
-    known = {"ErrorRate": lines.ERROR_RATE, "Accuracy": lines.ACCURACY, "NonFinite": lines.NON_FINITE}
-    return _line(known.get(gate.type, lines.DEAD_RETRAIN))
+    known = {"ErrorRate": limits.ERROR_RATE, "Accuracy": limits.ACCURACY, "NonFinite": limits.NON_FINITE}
+    return _line(known.get(gate.type, limits.DEAD_RETRAIN))
 
 
-def _line(line: lines.Line) -> str:
+def _line(line: limits.Line) -> str:
     return f"{line.ratio:g} x stable's + {100 * line.plus:g} %"
 
 

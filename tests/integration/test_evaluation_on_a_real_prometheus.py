@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer
-from modelrollout.core import sources as s
+from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.facts import Blind, Evaluation
 from modelrollout.evaluate import Evaluator
 from modelrollout.ledger import PrometheusLedger

@@ -20,13 +20,13 @@ from modelrollout.api.quantities import parse_share
 from modelrollout.cli.target import Failure
 from modelrollout.cli.ticks import BadTicks, Series, read_ticks
 from modelrollout.cli.yamldoc import Unreadable, documents
-from modelrollout.core import sentences as say
-from modelrollout.core.arrays import CountTicks
-from modelrollout.core.backtest import Outcome, backtest
-from modelrollout.core.combine import split_shares
-from modelrollout.core.defaults import FALSE_ROLLBACK
-from modelrollout.core.gate_counts import CountGate, tests_of
-from modelrollout.core.rare import rare_bound
+from modelrollout.core.analysis.backtest import Outcome, backtest
+from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.count_gates import CountGate, tests_of
+from modelrollout.core.analysis.stats.alpha_budget import split_shares
+from modelrollout.core.analysis.stats.arrays import CountTicks
+from modelrollout.core.analysis.stats.parameters import FALSE_ROLLBACK
+from modelrollout.core.analysis.stats.rule_of_three import rare_bound
 
 _BATCH = 40_000
 """Ticks judged at once: enough to be quick, few enough to stay small."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelrollout.core.arrays import Array, Index
+from modelrollout.core.analysis.stats.arrays import Array, Index
 
 COLUMNS = ("rollout", "time", "candidate_bad", "candidate_total", "stable_bad", "stable_total")
 _NUMBERS = COLUMNS[1:]

@@ -1,0 +1,44 @@
+"""An error budget spent too fast holds the weight; where stable spends it too, nobody blames the candidate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modelrollout.api.gates import ErrorRateGate
+from modelrollout.core import reasons
+from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.gate_input import Look
+from modelrollout.core.analysis.gates.limit_check import CountTest, by_evidence
+from modelrollout.core.analysis.gates.request_counts import Counts
+from modelrollout.core.analysis.stats import alpha_budget, limits
+from modelrollout.core.analysis.stats.burn_rate import burn_rate
+from modelrollout.core.facts import Finding
+
+
+def burning(gate: ErrorRateGate, counts: Counts, look: Look) -> Finding | None:
+    """BurnRate or SharedIncident at the newest tick; None without an absolute limit or before the first step.
+
+    Shared: both versions spend more than twice the budget, and the evidence that the candidate is worse than
+    stable (by the gate's own margin, or the default one) is small.
+    """
+    if gate.max is None or not look.request.steps or not len(look.ends):
+        return None
+    margin = gate.versus_stable
+    line = limits.ERROR_RATE if margin is None else limits.Line(margin.ratio, margin.plus)
+    versus = by_evidence(CountTest("stable", counts.ticks, line, 1.0), look).odds or 0.0
+    shape = look.ends.shape
+    found = burn_rate(
+        counts.ticks,
+        gate.max,
+        np.full(shape, look.request.step_started_at),
+        np.full(shape, versus),
+        needed=alpha_budget.log_threshold(look.request.spec.analysis.false_rollback),
+    )
+    budget = f"the error budget of {say.margin(gate.max)}"
+    rates = f"{float(found.long[-1]):.1f}x over this step, {float(found.short[-1]):.1f}x over 5 min"
+    if bool(found.shared[-1]):
+        text = f"both versions spend {budget} ({rates}; stable {float(found.stable_long[-1]):.1f}x)"
+        return Finding(reasons.SHARED_INCIDENT, f"{gate.name}: {text}: a shared incident, the candidate is not blamed")
+    if bool(found.burning[-1]):
+        return Finding(reasons.BURN_RATE, f"{gate.name}: the candidate spends {budget} too fast ({rates})")
+    return None

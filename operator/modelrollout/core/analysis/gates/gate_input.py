@@ -1,0 +1,107 @@
+"""One look: the sheet of increments and where on it the evidence, the step and the bake begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from modelrollout.core.analysis.metrics.tick_table import Sheet, missing_at_end
+from modelrollout.core.analysis.stats.arrays import Array, Flags
+from modelrollout.core.analysis.stats.parameters import HISTORY
+from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.core.facts import Finding
+
+FULL = 100
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a Query gate's expression said at tick ends: shape of the grid, NaN where it was no single number."""
+
+    values: Array
+    problem: Finding | None = None
+    """Why the newest value is none."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Everything a gate may see. Positions are indices into the sheet's arrays."""
+
+    request: EvaluationRequest
+    sheet: Sheet
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+
+    @property
+    def ends(self) -> Array:
+        """Tick ends in epoch seconds."""
+        return self.sheet.grid.ends
+
+    def position(self, seconds: float) -> int:
+        """First tick that begins at or after `seconds`, kept on the grid (count when none does)."""
+        return min(max(self.sheet.grid.position(seconds), 0), self.sheet.grid.count)
+
+    @property
+    def start(self) -> int:
+        """Where evidence begins; what lies before is stable's history."""
+        return self.position(max(self.request.evidence_from, self.request.started_at))
+
+    @property
+    def step(self) -> int:
+        """Where the current step (or the bake) begins."""
+        return max(self.start, self.position(self.request.step_started_at))
+
+    @property
+    def bake(self) -> int | None:
+        """Where the bake begins; None before it."""
+        began = self.request.bake_started_at
+        return None if began is None else max(self.start, self.position(began))
+
+    @property
+    def frozen(self) -> slice:
+        """Stable's last 30 minutes before the bake: what relative limits rest on while it has no traffic.
+
+        After a bake in doubt only what both versions served since then: the hour before it was another one.
+        """
+        last = self.sheet.grid.count if self.bake is None else self.bake
+        began = self.request.bake_started_at or self.request.started_at
+        since = [
+            at for (weight, _), (then, at) in pairwise(self.request.steps) if weight == FULL > then and at <= began
+        ]
+        return slice(min(self.position(max([began - HISTORY, *since])), last), last)
+
+    @property
+    def restarts(self) -> Flags:
+        """The first tick under each new weight."""
+        flags = np.zeros(self.sheet.grid.count, dtype=bool)
+        for _, began in self.request.steps:
+            at = self.position(began)
+            if at < len(flags):
+                flags[at] = True
+        return flags
+
+    @property
+    def warming(self) -> Flags:
+        """Ticks that end within the warm-up after readiness or a raise: latency says nothing there."""
+        warmup = self.request.spec.analysis.warmup
+        begins = [began for _, began in self.request.steps]
+        begins += [at for at in (self.request.ready_at, self.request.bake_started_at) if at is not None]
+        flags = np.zeros(self.sheet.grid.count, dtype=bool)
+        interval = self.sheet.grid.interval / 1000
+        for began in begins:
+            flags |= (self.ends > began) & (self.ends - interval < began + warmup - 1e-6)
+        return flags
+
+    def missing(self, present: Flags) -> int:
+        """Ticks in a row without a scrape up to now, as far as the candidate has been asked for any."""
+        since = self.position(self.request.steps[0][1]) if self.request.steps else self.sheet.grid.count
+        return min(missing_at_end(present), max(self.sheet.grid.count - since, 0))
+
+    def per_second(self, totals: Array) -> float:
+        """The present rate of `totals`: over the current step, at most its last five minutes."""
+        interval = self.sheet.grid.interval / 1000
+        first = max(min(self.step, len(totals) - 1), len(totals) - max(1, round(300 / interval)))
+        counted = totals[max(first, 0) :]
+        return float(counted.sum()) / (len(counted) * interval) if len(counted) else 0.0

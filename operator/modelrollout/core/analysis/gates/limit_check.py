@@ -1,0 +1,252 @@
+"""One test is one limit on one share: judged by evidence (Sequential) or by plain comparison (Threshold)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from modelrollout.api.gates import Method
+from modelrollout.api.status import Verdict
+from modelrollout.core.analysis.gates.gate_input import Look
+from modelrollout.core.analysis.stats import alpha_budget, forecast
+from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, StableHistory
+from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
+from modelrollout.core.analysis.stats.limits import Line, absolute
+from modelrollout.core.analysis.stats.parameters import BAD_ALTERNATIVES, GOOD_ALTERNATIVES, PASS_ODDS
+from modelrollout.core.analysis.stats.rule_of_three import rare_requests
+
+BREACHING_LOOKS = 3
+ROUNDING = 1e-9
+"""Log odds that floating point alone can give."""
+Kind = Literal["limit", "stable"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one test stands. Rates are fractions, counts requests, `odds` and `good` natural logs of odds."""
+
+    kind: Kind
+    verdict: Verdict
+    rate: float
+    bad: float
+    total: float
+    stable_rate: float | None
+    stable_total: float
+    limit: float
+    odds: float | None = None
+    needed: float | None = None
+    """Log odds this test needs by itself."""
+    good: float | None = None
+    began: float | None = None
+    """Epoch seconds at which the bad evidence began."""
+    left: float | None = None
+    """Candidate requests still needed."""
+    leaning_bad: bool = False
+    rare: bool = False
+    looks: int = 0
+    """Threshold: breaching looks in a row."""
+    paired: float | None = None
+    """The part of `odds` that both versions, serving side by side, gave; None where that is all of it."""
+    frozen: bool = False
+    """A FAIL against what stable was before the bake: true of the candidate or of the hour, nobody can tell."""
+
+    @property
+    def attributable(self) -> float | None:
+        """Log odds that speak of this candidate and nothing else: what may be combined with other gates'."""
+        return self.odds if self.paired is None else self.paired
+
+
+@dataclass(frozen=True)
+class CountTest:
+    """`ticks` on the whole grid, history included. `share`: its part of the promise."""
+
+    kind: Kind
+    ticks: CountTicks
+    line: Line
+    share: float
+
+    def cut(self, first: int, last: int | None = None) -> CountTicks:
+        """Ticks first..last-1."""
+        t, part = self.ticks, slice(first, last)
+        counts = (t.candidate_bad[part], t.candidate_total[part], t.stable_bad[part], t.stable_total[part])
+        return CountTicks(t.seconds[part], *counts, restart=None if t.restart is None else t.restart[part])
+
+
+def frozen_line(test: CountTest, look: Look) -> Line | None:
+    """During the bake a relative limit is a fixed one: the margin over stable's last 30 minutes before it."""
+    part = look.frozen
+    total = float(test.ticks.stable_total[part].sum())
+    if total <= 0:
+        return None
+    return absolute(float(test.line.at(test.ticks.stable_bad[part].sum() / total)))
+
+
+def judge(test: CountTest, method: Method, look: Look) -> Standing:
+    """The standing of one test at the newest tick."""
+    return by_threshold(test, look) if method == "Threshold" else by_evidence(test, look)
+
+
+def by_evidence(test: CountTest, look: Look) -> Standing:
+    """Sequential: evidence over the whole rollout; in the bake the frozen limit takes its own half of the bet."""
+    alpha = look.request.spec.analysis.false_rollback
+    least = look.request.spec.analysis.minimum_requests
+    past = slice(0, look.start)
+    history = StableHistory(test.ticks.seconds[past], test.ticks.stable_bad[past], test.ticks.stable_total[past])
+    found = count_evidence(test.cut(look.start), test.line, history=history, minimum_requests=least)
+    bake = look.bake if test.line.relative else None
+    fixed = None if bake is None else frozen_line(test, look)
+    bad, good, line, shown = float(found.log_bad[-1]), float(found.log_good[-1]), test.line, found
+    first, paired = look.start, None
+    if bake is not None and fixed is not None and bake < look.sheet.grid.count:
+        baked = count_evidence(test.cut(bake), fixed, minimum_requests=least)
+        bad, paired = with_frozen(bad, float(baked.log_bad[-1]))
+        line, shown, first, good = fixed, baked, bake, float(baked.log_good[-1])
+    numbers = _numbers(test, look, line, first, float(shown.expected[-1]))
+    found_now = _with_verdict(numbers, shown, (bad, good), alpha_budget.odds_needed(test.share, alpha), line, least)
+    found_now = told_apart(found_now, paired)
+    return _since_it_began(found_now, test, first + _began(shown)) if found_now.verdict == "FAIL" else found_now
+
+
+def with_frozen(paired: float, frozen: float) -> tuple[float, float]:
+    """(log odds in the bake, those of them that rest on both versions side by side); half of the bet each."""
+    return float(alpha_budget.log_mean(np.array([paired, frozen]))), paired - float(np.log(2))
+
+
+def told_apart(standing: Standing, paired: float | None) -> Standing:
+    """A FAIL that would not be one without the limit frozen for the bake is marked as such."""
+    if paired is None or standing.needed is None:
+        return standing
+    return replace(standing, paired=paired, frozen=standing.verdict == "FAIL" and paired < standing.needed)
+
+
+def _began(shown: CountEvidence) -> int:
+    """Tick, counted from the first of `shown`, at which the bad evidence standing now began."""
+    return int(shown.began(np.asarray(len(shown.log_bad) - 1)))
+
+
+def _since_it_began(standing: Standing, test: CountTest, first: int) -> Standing:
+    """A late regression shows the counts that speak against it, not diluted by the good time before."""
+    bad, total = float(test.ticks.candidate_bad[first:].sum()), float(test.ticks.candidate_total[first:].sum())
+    return replace(standing, bad=bad, total=total, rate=bad / total) if total else standing
+
+
+def _with_verdict(
+    numbers: Standing,
+    shown: CountEvidence,
+    logs: tuple[float, float],
+    needed_odds: float,
+    line: Line,
+    least: int,
+) -> Standing:
+    bad, good = logs
+    needed = float(np.log(needed_odds))
+    rare = bool(shown.rare[-1])
+    began = float(shown.ticks.seconds[_began(shown)]) if bad > 0 else None
+    verdict: Verdict = "CONTINUE"
+    if bad >= needed:
+        verdict = "FAIL"
+    elif numbers.total <= 0 or (numbers.kind == "stable" and line.relative and numbers.stable_total <= 0):
+        verdict = "NO_DATA"
+    elif good >= np.log(PASS_ODDS) or rare:
+        verdict = "PASS"
+    left = _left(numbers, line, (needed - bad, float(np.log(PASS_ODDS)) - good), least)
+    return replace(
+        numbers,
+        verdict=verdict,
+        odds=bad,
+        needed=needed,
+        good=good,
+        began=began,
+        left=left,
+        rare=rare,
+        leaning_bad=good < -ROUNDING and not rare,
+    )
+
+
+def _numbers(test: CountTest, look: Look, line: Line, first: int, expected: float) -> Standing:
+    """What is shown: sums since evidence began, stable's rate as the evidence expects it."""
+    t, part = test.ticks, slice(first, None)
+    bad, total = float(t.candidate_bad[part].sum()), float(t.candidate_total[part].sum())
+    stable_total = float(t.stable_total[look.start :].sum())
+    seen = float(t.stable_total.sum()) > 0
+    return Standing(
+        kind=test.kind,
+        verdict="CONTINUE",
+        rate=bad / total if total else float("nan"),
+        bad=bad,
+        total=total,
+        stable_rate=(expected if line.relative else _rate(t.stable_bad, t.stable_total)) if seen else None,
+        stable_total=stable_total,
+        limit=float(line.at(np.asarray(expected))),
+    )
+
+
+def _rate(bad: Array, total: Array) -> float:
+    return float(bad.sum() / total.sum())
+
+
+def _left(now: Standing, line: Line, gaps: tuple[float, float], least: int) -> float | None:
+    """Candidate requests until the nearer of FAIL and PASS, at the present rates; a forecast."""
+    if now.total <= 0:
+        return float(least)
+    stable = 0.0 if now.stable_rate is None else now.stable_rate
+    ratio = np.asarray(now.stable_total / now.total)
+    rate = np.asarray(max(now.rate, 0.5 / (now.total + 1)))
+    if now.rate > now.limit:
+        growth, gap, bets = forecast.growth(rate, np.asarray(stable), ratio, line), gaps[0], len(BAD_ALTERNATIVES)
+    else:
+        growth, gap, bets = forecast.growth(rate, np.asarray(stable), ratio, line.good), gaps[1], len(GOOD_ALTERNATIVES)
+    whole = float(forecast.requests_needed(np.asarray(max(gap, 0.0)), bets, growth))
+    if now.bad == 0:
+        whole = min(whole, max(rare_requests(line, least) - now.total, 0.0))
+    return max(whole, least - now.total, 1.0)
+
+
+def by_threshold(test: CountTest, look: Look) -> Standing:
+    """Plain comparison on the samples since the step began; three breaching looks in a row fail."""
+    first, least = look.step, look.request.spec.analysis.minimum_requests
+    t, part = test.ticks, slice(first, None)
+    bad, total = np.cumsum(t.candidate_bad[part]), np.cumsum(t.candidate_total[part])
+    line, stable_bad, stable_total = test.line, np.cumsum(t.stable_bad[part]), np.cumsum(t.stable_total[part])
+    frozen = look.bake is not None and line.relative
+    if frozen:
+        line = frozen_line(test, look) or line
+    known = stable_total > 0
+    stable = np.where(known, stable_bad / np.where(known, stable_total, 1.0), np.nan)
+    limits = line.at(stable) if line.relative else np.full(len(bad), line.plus)
+    judged = (total >= least) & (total > 0) & np.isfinite(limits)
+    rates = bad / np.where(total > 0, total, 1.0)
+    breach = judged & (rates > limits)
+    looks = judged & (np.asarray(t.candidate_total[part]) > 0)
+    in_a_row = in_a_row_at_end(breach[looks])
+    now = len(bad) - 1
+    n = float(total[now]) if now >= 0 else 0.0
+    verdict: Verdict = "CONTINUE"
+    if n <= 0 or (line.relative and not known[now]):
+        verdict = "NO_DATA"
+    elif in_a_row >= BREACHING_LOOKS:
+        verdict = "FAIL"
+    elif judged[now] and not breach[now]:
+        verdict = "PASS"
+    return Standing(
+        kind=test.kind,
+        verdict=verdict,
+        rate=float(rates[now]) if n else float("nan"),
+        bad=float(bad[now]) if n else 0.0,
+        total=n,
+        stable_rate=float(stable[now]) if now >= 0 and known[now] else None,
+        stable_total=float(stable_total[now]) if now >= 0 else 0.0,
+        limit=float(limits[now]) if now >= 0 else float("nan"),
+        left=max(least - n, 0.0) or None,
+        leaning_bad=bool(n) and bool(rates[now] > limits[now]),
+        looks=in_a_row,
+        frozen=frozen and verdict == "FAIL",
+    )
+
+
+def in_a_row_at_end(flags: Flags) -> int:
+    """How many of the newest flags are set without a break."""
+    clear = np.flatnonzero(~np.asarray(flags, dtype=bool))
+    return len(flags) if not len(clear) else len(flags) - 1 - int(clear[-1])

@@ -1,0 +1,101 @@
+"""Query: a person's own expression, read at tick ends; anything but one finite number is no data, never a PASS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from modelrollout.api.gates import QueryGate
+from modelrollout.api.status import Verdict
+from modelrollout.core.analysis.gates.gate_input import Answer, Look
+from modelrollout.core.analysis.gates.limit_check import BREACHING_LOOKS, in_a_row_at_end
+from modelrollout.core.analysis.gates.result import Judged, no_data
+from modelrollout.core.analysis.metrics.promql import fill_template
+from modelrollout.core.analysis.metrics.samples import Grid, Series
+from modelrollout.core.analysis.stats.parameters import LOOKS
+from modelrollout.core.analysis.stats.threshold_evidence import threshold_evidence
+from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.core.facts import Finding, GateResult
+
+
+def query_text(gate: QueryGate, request: EvaluationRequest) -> str:
+    """The gate's expression for this candidate; ValueError names an unknown placeholder."""
+    values = {
+        "version": request.candidate,
+        "stable": request.stable,
+        "model": request.spec.model.name,
+        "namespace": request.namespace,
+        "service": request.spec.serving.service_of(request.candidate),
+    }
+    return fill_template(gate.query, values)
+
+
+def read_answer(series: Sequence[Series], grid: Grid) -> Answer:
+    """The value at every tick end; NaN, and a reason for the newest, where there is not exactly one number."""
+    ends = np.round(grid.ends * 1000).astype(np.int64)
+    values, how_many = np.full(grid.count, np.nan), np.zeros(grid.count)
+    for one in series:
+        at = np.searchsorted(ends, one.times)
+        inside = at < grid.count
+        exact = inside & (ends[np.minimum(at, grid.count - 1)] == one.times)
+        values[at[exact]] = one.values[exact]
+        how_many[at[exact]] += 1
+    newest, number = float(values[-1]), int(how_many[-1])
+    problem = None
+    if number > 1:
+        problem = Finding("SeveralSeries", f"the query returned {number} series; aggregate it to one, e.g. with sum()")
+    elif number == 0:
+        problem = Finding("EmptyAnswer", "the query returned nothing")
+    elif not np.isfinite(newest):
+        problem = Finding("NotANumber", f"the query returned {newest}")
+    usable = (how_many == 1) & np.isfinite(values)
+    return Answer(np.where(usable, values, np.nan), problem)
+
+
+def judge_query(gate: QueryGate, look: Look) -> Judged:
+    """Three looks beyond the limit in a row, or 3 of the last 5, fail; PASS after five looks within it."""
+    answer = look.answers.get(gate.name)
+    if answer is None:
+        return no_data(gate, Finding("NotAskedYet", "the query has not been asked yet"))
+    low, high = gate.within or (gate.min, gate.max)
+    since = answer.values[look.step :]
+    seen = since[~np.isnan(since)]
+    limit = _limit(low, high)
+    if answer.problem is not None:
+        return no_data(gate, answer.problem)
+    if not len(seen):
+        return no_data(gate, Finding("TooFewLooks", f"no look since the step began; {limit}"))
+    found = threshold_evidence(since, low, high)
+    beyond = (seen > (np.inf if high is None else high)) | (seen < (-np.inf if low is None else low))
+    in_a_row = in_a_row_at_end(beyond)
+    fails = bool(found.failing[-1]) or in_a_row >= BREACHING_LOOKS
+    verdict: Verdict = "FAIL" if fails else "PASS" if bool(found.passing[-1]) else "CONTINUE"
+    left = max(LOOKS[1] - len(seen), 0)
+    why = {
+        "FAIL": f"beyond the limit in {int(found.bad[~np.isnan(since)][-LOOKS[1] :].sum())} of the last "
+        f"{min(len(seen), LOOKS[1])} looks",
+        "PASS": "within the limit",
+        "CONTINUE": f"needs {left} more looks" if left else "not settled within the limit yet",
+    }[verdict]
+    observed = f"{seen[-1]:.6g}"
+    return Judged(
+        GateResult(
+            name=gate.name,
+            type=gate.type,
+            verdict=verdict,
+            message=f"value {observed}; allowed {limit}. {why[:1].upper()}{why[1:]}",
+            required=gate.decides,
+            observed=observed,
+            limit=limit,
+            samples=f"{len(seen)} looks",
+            eta=f"needs {left} more looks" if verdict == "CONTINUE" and left else None,
+            leaning_bad=bool(beyond[-1]),
+        )
+    )
+
+
+def _limit(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    return f">= {low:g}" if low is not None else f"<= {high:g}"

@@ -1,0 +1,135 @@
+"""A gate's tests become one result: FAIL if either fails, PASS if all pass, and the words that go with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelrollout.api.gates import Gate
+from modelrollout.api.status import Verdict
+from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.limit_check import BREACHING_LOOKS, Standing
+from modelrollout.core.analysis.stats.rule_of_three import rare_bound
+from modelrollout.core.facts import Finding, GateResult
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A result with what the other gates need to know of it."""
+
+    result: GateResult
+    evidence: tuple[tuple[float, float], ...] = ()
+    """(log odds, share) of every count test under the promise."""
+    missing: int = 0
+    """Ticks in a row in which a scrape of the gate's series was missing."""
+    missing_text: str = ""
+    warnings: tuple[str, ...] = ()
+    halt: Finding | None = None
+    """Why the weight must be held though this gate has not failed."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How one test reads: with units, in the gate's own terms."""
+
+    observed: str
+    stable: str | None
+    limit: str
+    clause: str
+    """candidate ... vs stable ...; allowed ..."""
+
+
+def no_data(gate: Gate, problem: Finding, *, verdict: Verdict = "NO_DATA", layer: str | None = None) -> Judged:
+    """A gate that cannot be judged now, and why."""
+    text = f"{problem.reason}: {problem.message}"
+    return Judged(GateResult(gate.name, gate.type, verdict, text, required=gate.decides, layer=layer))
+
+
+def worst(standings: Sequence[Standing]) -> int:
+    """Index of the test that people should read: the failing one, else the one furthest from passing."""
+
+    def rank(index: int) -> tuple[int, float]:
+        one = standings[index]
+        order = {"FAIL": 0, "NO_DATA": 1, "NOT_COMPARABLE": 1, "CONTINUE": 2, "PASS": 3}[one.verdict]
+        return order, -((one.odds or 0.0) if one.verdict == "FAIL" else (one.left or 0.0))
+
+    return min(range(len(standings)), key=rank)
+
+
+def verdict_of(standings: Sequence[Standing]) -> Verdict:
+    """FAIL if any fails, PASS if all pass, NO_DATA if any has none, else CONTINUE."""
+    verdicts = {one.verdict for one in standings}
+    if "FAIL" in verdicts:
+        return "FAIL"
+    if "NO_DATA" in verdicts:
+        return "NO_DATA"
+    return "PASS" if verdicts == {"PASS"} else "CONTINUE"
+
+
+def build(
+    gate: Gate, standings: Sequence[Standing], shown: Sequence[Shown], *, noun: str, per_second: float, least: int
+) -> GateResult:
+    """The result of a gate of counts from its tests; `per_second` of the candidate's requests."""
+    at = worst(standings)
+    one, words, verdict = standings[at], shown[at], verdict_of(standings)
+    eta = None
+    if verdict in {"CONTINUE", "NO_DATA"} and one.left is not None:
+        eta = say.eta(one.left, per_second, noun)
+    return GateResult(
+        name=gate.name,
+        type=gate.type,
+        verdict=verdict,
+        message=_sentence(one, words, verdict, eta, noun, least),
+        required=gate.decides,
+        observed=words.observed if one.total else None,
+        stable=words.stable,
+        limit="; ".join(dict.fromkeys(each.limit for each in shown)),
+        samples=f"{say.count(one.total)} vs {say.count(one.stable_total)} {noun}",
+        evidence=_odds(one),
+        eta=eta,
+        leaning_bad=any(each.leaning_bad for each in standings),
+        frozen=verdict == "FAIL" and all(each.frozen for each in standings if each.verdict == "FAIL"),
+    )
+
+
+def _odds(one: Standing) -> str | None:
+    if one.odds is None or one.needed is None or one.good is None:
+        return None
+    if one.verdict == "PASS" and not one.rare:
+        return f"good {say.odds(one.good)} (needs 1:20)"
+    return f"{say.odds(one.odds)} (needs {say.odds(one.needed)})"
+
+
+def _sentence(one: Standing, words: Shown, verdict: Verdict, eta: str | None, noun: str, least: int) -> str:
+    if not one.total:
+        return f"no {noun} of the candidate yet: {say.count(least)} are missing; {words.limit}"
+    if verdict == "NO_DATA":
+        return f"{words.clause}. Stable has no {noun} to compare with"
+    return f"{words.clause}. {_why(one, verdict, eta, noun)}"
+
+
+def _why_plain(one: Standing, verdict: Verdict, eta: str | None) -> str:
+    if verdict == "FAIL":
+        return f"Beyond the limit in {one.looks} looks in a row"
+    if verdict == "PASS":
+        return "Within the limit"
+    if one.looks:
+        return f"Beyond the limit in {one.looks} of {BREACHING_LOOKS} looks in a row"
+    return (eta or "Not decided yet").capitalize()
+
+
+def _why(one: Standing, verdict: Verdict, eta: str | None, noun: str) -> str:
+    if one.odds is None:
+        return _why_plain(one, verdict, eta)
+    if verdict == "FAIL":
+        began = f", began about {say.clock(one.began)} UTC" if one.began is not None else ""
+        return f"Evidence {_odds(one)}{began}"
+    if verdict == "PASS":
+        if one.rare:
+            bound = float(rare_bound(np.asarray(one.total)))
+            return f"None in {say.count(one.total)} {noun}: at most {say.margin(bound)} with 95 % confidence"
+        return f"Evidence for it: {_odds(one)}"
+    leaning = f"Evidence {_odds(one)}" if (one.odds or 0) > np.log(2) else "Not proven yet"
+    return f"{leaning}; {eta}" if eta else leaning

@@ -1,0 +1,36 @@
+"""A version number can be reloaded with other weights: what is promoted is what was analysed, digest and all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modelrollout.core import reasons
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.tick_table import Sheet
+from modelrollout.core.facts import Finding
+
+
+def serving(sheet: Sheet) -> frozenset[str]:
+    """Digests of the candidate's weights in the newest tick that has any; several while its addresses differ."""
+    found = {channel.detail: ticks for channel, ticks in sheet.marks.items() if _is_candidates(channel)}
+    newest = max((int(np.flatnonzero(ticks)[-1]) for ticks in found.values() if ticks.any()), default=-1)
+    return frozenset(digest for digest, ticks in found.items() if newest >= 0 and ticks[newest])
+
+
+def one_of(digests: frozenset[str]) -> str | None:
+    """The digest, where there is exactly one."""
+    return next(iter(digests)) if len(digests) == 1 else None
+
+
+def mixed(digests: frozenset[str], version: str) -> Finding | None:
+    """Why the weight must be held: some addresses serve weights that others do not."""
+    if len(digests) <= 1:
+        return None
+    text = (
+        f"addresses of version {version} serve different weights ({', '.join(sorted(digests))}); held until they agree"
+    )
+    return Finding(reasons.WEIGHTS_DIFFER, text)
+
+
+def _is_candidates(channel: s.Channel) -> bool:
+    return channel.metric == s.INFO and channel.arm == "candidate" and channel.detail != ""

@@ -1,0 +1,72 @@
+"""What is kept for the post-mortem: per-layer aggregates of both versions over one span, never a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from modelrollout.api.status import HistoryEntry
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.tick_table import Sheet
+
+MAX_LAYERS = 48
+SLOTS = 10
+SERIES = frozenset(
+    {
+        s.SAMPLES,
+        s.ELEMENTS,
+        s.ZEROS,
+        s.NEGATIVES,
+        s.NONFINITE,
+        s.MAGNITUDES,
+        s.WINDOWS,
+        s.WINDOW_NEURONS,
+        s.WINDOW_DEAD,
+        s.WINDOW_SIZE,
+    }
+)
+_COUNTS = {
+    "rows": s.SAMPLES,
+    "elements": s.ELEMENTS,
+    "zeros": s.ZEROS,
+    "negatives": s.NEGATIVES,
+    "windows": s.WINDOWS,
+    "windowNeurons": s.WINDOW_NEURONS,
+    "windowDeadNeurons": s.WINDOW_DEAD,
+}
+ARMS: tuple[s.Arm, ...] = ("stable", "candidate")
+
+
+def slot_for(name: str, history: Sequence[HistoryEntry]) -> str:
+    """A ConfigMap name that the newest SLOTS - 1 entries do not use: at most SLOTS of them ever exist."""
+    kept = {entry.snapshot for entry in history[-(SLOTS - 1) :]}
+    names = (f"{name[:200]}-snapshot-{index}" for index in range(SLOTS))
+    return next(each for each in names if each not in kept)
+
+
+def summarize(sheet: Sheet) -> dict[str, Any]:
+    """{"stable": {layer: {...}}, "candidate": ...} of counts over the whole grid; shares are left to the reader.
+
+    `histogram` maps the upper edge of |activation| to the number of elements up to it (cumulative).
+    """
+    return {arm: {layer: _layer(sheet, arm, layer) for layer in _layers(sheet, arm)} for arm in ARMS}
+
+
+def _layers(sheet: Sheet, arm: s.Arm) -> list[str]:
+    return sorted(sheet.layers(s.ELEMENTS, arm) | sheet.layers(s.WINDOWS, arm))[:MAX_LAYERS]
+
+
+def _layer(sheet: Sheet, arm: s.Arm, layer: str) -> dict[str, Any]:
+    found: dict[str, Any] = {key: _total(sheet, metric, arm, layer) for key, metric in _COUNTS.items()}
+    for kind in ("nan", "inf"):
+        found[kind] = _total(sheet, s.NONFINITE, arm, layer, kind)
+    edges = sorted(sheet.details(s.MAGNITUDES, arm), key=float)
+    found["histogram"] = {edge: _total(sheet, s.MAGNITUDES, arm, layer, edge) for edge in edges}
+    sizes = {v for c, values in sheet.gauges.items() if (c.arm, c.layer) == (arm, layer) for v in values}
+    found["windowSize"] = int(max(sizes)) if sizes else None
+    return found
+
+
+def _total(sheet: Sheet, metric: str, arm: s.Arm, layer: str, detail: str | None = None) -> int:
+    details = None if detail is None else [detail]
+    return round(float(sheet.total(metric, arm, layer=layer, details=details).sum()))

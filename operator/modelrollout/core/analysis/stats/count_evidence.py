@@ -1,0 +1,106 @@
+"""Increments in, evidence out: a function of (line, ticks, history), the same on a prefix as on the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from modelrollout.core.analysis.stats import eprocess
+from modelrollout.core.analysis.stats.baseline import Baseline, baseline
+from modelrollout.core.analysis.stats.parameters import DEFAULTS, NOTHING, PASS_ODDS, Settings
+from modelrollout.core.analysis.stats.rule_of_three import rare_pass
+
+if TYPE_CHECKING:
+    from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, Index, StableHistory
+    from modelrollout.core.analysis.stats.limits import Line
+
+
+@dataclass(frozen=True)
+class CountEvidence:
+    """What one test (a line over two arms) knows after each tick. Arrays (..., T) unless said otherwise.
+
+    `log_bad` and `log_good` are log odds (E as 1:E); `log_bad_steps` (R, ..., T) the factors per alternative.
+    `expected` is stable's rate as known before the tick, `limit` and `good_limit` the lines at it, `phi` the
+    overdispersion; `rare` where 0 bad in enough requests is a PASS; `ticks` the cleaned ticks.
+    """
+
+    log_bad: Array
+    log_good: Array
+    log_bad_steps: Array
+    weights: Array
+    expected: Array
+    limit: Array
+    good_limit: Array
+    phi: Array
+    rare: Flags
+    ticks: CountTicks
+
+    @property
+    def passing(self) -> Flags:
+        """PASS on this tick's evidence; a FAIL outranks it, and it never latches."""
+        flags: Flags = (self.log_good >= np.log(PASS_ODDS)) | self.rare
+        return flags
+
+    @property
+    def leaning_good(self) -> Flags:
+        """Good-side evidence of at least 1, which an intermediate step needs."""
+        flags: Flags = (self.log_good >= -NOTHING) | self.rare
+        return flags
+
+    def began(self, tick: Index) -> Index:
+        """Tick (same shape as `tick`, the batch's) at which the bad evidence standing at `tick` began."""
+        return eprocess.began_at(self.log_bad_steps, self.weights, np.asarray(tick))
+
+
+def count_evidence(
+    ticks: CountTicks,
+    line: Line,
+    *,
+    history: StableHistory | None = None,
+    minimum_requests: float = 200,
+    settings: Settings = DEFAULTS,
+) -> CountEvidence:
+    """Both sides of one count test: FAIL against `line`, PASS against `line.good`."""
+    clean = ticks.clean()
+    base = baseline(clean, history, settings)
+    return two_sided((clean, clean), (line, line.good), base, minimum_requests, settings)
+
+
+def two_sided(
+    sides: tuple[CountTicks, CountTicks],
+    lines: tuple[Line, Line],
+    base: Baseline,
+    minimum_requests: float,
+    settings: Settings,
+) -> CountEvidence:
+    """As count_evidence, where the two sides count different things (latency: other bucket edges).
+
+    `sides` are cleaned ticks and `lines` their nulls, bad side first.
+    """
+    bad, good = sides
+    weights = eprocess.restart_weights(bad.seconds, _flags(bad), settings.restart_every)
+    steps = []
+    for ticks, null, bets in zip(sides, lines, (settings.bad, settings.good), strict=True):
+        candidate, stable = (ticks.candidate_bad, ticks.candidate_total), (ticks.stable_bad, ticks.stable_total)
+        log_e = eprocess.log_factors(candidate, stable, base.rate, null, bets)
+        waiting = null.relative & ~base.seeded
+        steps.append(np.where(waiting, 0.0, eprocess.temper(log_e, base.phi, settings.cap)))
+    return CountEvidence(
+        log_bad=eprocess.log_mixture(steps[0], weights),
+        log_good=eprocess.log_mixture(steps[1], weights),
+        log_bad_steps=steps[0],
+        weights=weights,
+        expected=base.rate,
+        limit=lines[0].at(base.rate),
+        good_limit=lines[1].at(base.rate),
+        phi=base.phi,
+        rare=rare_pass(good, lines[0], minimum_requests),
+        ticks=bad,
+    )
+
+
+def _flags(ticks: CountTicks) -> Flags:
+    assert ticks.restart is not None, "clean() fills restart"
+    return ticks.restart

@@ -1,0 +1,140 @@
+"""A replicate is one window, or one batch of ticks: what a sequence may count as a sample of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from modelrollout.core.analysis.stats.baseline import decayed_sums
+from modelrollout.core.analysis.stats.parameters import BATCH_TICKS
+
+if TYPE_CHECKING:
+    from modelrollout.core.analysis.stats.arrays import Array, Flags
+
+_MOST = 1e12
+LEAST = 1e-6
+"""Less than this of a replicate is none: what decays is gone at some point."""
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """Per tick: how many replicates ended, the sums of their rates and of the squared rates, shape (..., T).
+
+    Leading dimensions are rollouts and layers. Rates are fractions (dead / neurons, zero / elements).
+    """
+
+    count: Array
+    total: Array
+    square: Array
+
+    @property
+    def clean(self) -> Replicates:
+        """The same, with NaN and impossible sums made usable: 0 <= square <= total <= count."""
+        count = np.clip(np.nan_to_num(self.count), 0.0, _MOST)
+        count = np.where(count < LEAST, 0.0, count)
+        total = np.clip(np.nan_to_num(self.total), 0.0, count)
+        return Replicates(count, total, np.clip(np.nan_to_num(self.square), 0.0, total))
+
+    @property
+    def mirrored(self) -> Replicates:
+        """The same replicates of 1 - rate: a lower limit becomes an upper one."""
+        return Replicates(self.count, self.count - self.total, self.count - 2 * self.total + self.square)
+
+
+@dataclass(frozen=True)
+class ReplicateHistory:
+    """Stable's replicates before the candidate: shapes (..., H), seconds (H,) or (..., H)."""
+
+    seconds: Array
+    stable: Replicates
+
+
+@dataclass(frozen=True)
+class StableSoFar:
+    """Stable before each tick, (..., T): decayed mean rate and its weight in replicates, spread, number."""
+
+    rate: Array
+    weight: Array
+    spread: Array
+    samples: Array
+
+
+def windows(count: Array, dead: Array, dead_squared: Array, neurons: float | Array) -> Replicates:
+    """Increments of the windows counters, (..., T), as replicates; `neurons` per layer, broadcastable."""
+    return Replicates(count, dead / neurons, dead_squared / np.square(neurons))
+
+
+def batched(bad: Array, total: Array, size: int = BATCH_TICKS) -> Replicates:
+    """Ratios of counter increments (..., T): one replicate per full batch of `size` ticks, at its last tick.
+
+    A batch without elements is no replicate; NaN increments count as none.
+    """
+    full = bad.shape[-1] // size * size
+    shape = (*bad.shape[:-1], full // size, size)
+    num, den = (np.nan_to_num(np.asarray(a, dtype=float))[..., :full].reshape(shape).sum(axis=-1) for a in (bad, total))
+    rate = np.nan_to_num(divide(num, den))
+    out = [np.zeros(bad.shape) for _ in range(3)]
+    for array, value in zip(out, (den > 0, rate, rate * rate), strict=True):
+        array[..., size - 1 : full : size] = value
+    return Replicates(*out)
+
+
+def stable_so_far(
+    seconds: Array, stable: Replicates, history: ReplicateHistory | None, half_life: float
+) -> StableSoFar:
+    """What was known of stable before each tick, the history in front."""
+    shape = np.broadcast_shapes(stable.count.shape, seconds.shape)
+    pieces = [(seconds, stable, shape)]
+    before = 0
+    if history is not None:
+        before = history.seconds.shape[-1]
+        pieces.insert(0, (history.seconds, history.stable, (*shape[:-1], before)))
+    times, count, total, square = (
+        np.concatenate([np.broadcast_to(pick(at, r), to) for at, r, to in pieces], axis=-1)
+        for pick in (
+            lambda at, _: at,
+            lambda _, r: r.clean.count,
+            lambda _, r: r.clean.total,
+            lambda _, r: r.clean.square,
+        )
+    )
+    weight, rates = (decayed_sums(times, a, half_life) for a in (count, total))
+    n, s, q = (np.cumsum(a, axis=-1) - a for a in (count, total, square))
+    known = (divide(rates, weight), weight, spread(n, s, q), n)
+    return StableSoFar(*(a[..., before:] for a in known))
+
+
+def spread(n: Array, total: Array, square: Array) -> Array:
+    """Standard deviation of n replicates from their sums, 0 for fewer than two."""
+    variance = (divide(square, n) - divide(total, n) ** 2) * n / np.maximum(n - 1, 1)
+    sd: Array = np.sqrt(np.maximum(np.nan_to_num(variance), 0.0))
+    return sd
+
+
+def divide(a: Array, b: Array) -> Array:
+    """Return a / b, NaN where b is 0."""
+    return np.where(b > 0, a / np.where(b > 0, b, 1.0), np.nan)
+
+
+def running(flag: Flags, count: Array) -> Array:
+    """Replicates in the unbroken run of `flag` standing at each tick; empty ticks do not break it."""
+    out = np.zeros(flag.shape)
+    state = np.zeros(flag.shape[:-1])
+    for t in range(flag.shape[-1]):
+        here = count[..., t]
+        state = np.where(here > 0, np.where(flag[..., t], state + here, 0.0), state)
+        out[..., t] = state
+    return out
+
+
+def of_last(flag: Flags, seen: Flags, wanted: int, of: int) -> Flags:
+    """Where `wanted` of the last `of` ticks with something to see are flagged, (..., T)."""
+    out = np.zeros(flag.shape, dtype=bool)
+    last = np.zeros((*flag.shape[:-1], of), dtype=bool)
+    for t in range(flag.shape[-1]):
+        shifted = np.concatenate([last[..., 1:], flag[..., t : t + 1]], axis=-1)
+        last = np.where(seen[..., t : t + 1], shifted, last)
+        out[..., t] = last.sum(axis=-1) >= wanted
+    return out

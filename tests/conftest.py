@@ -17,7 +17,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from modelrollout.connect import Api
+    from modelrollout.adapters.kubernetes.client import Api
     from tests.lab.lab import Member
     from tests.lab.site import Site
 
@@ -100,7 +100,7 @@ def namespace(member: Member, worker: str) -> str:
 
 @pytest_asyncio.fixture
 async def api(site: Site) -> AsyncIterator[Api]:
-    from modelrollout.connect import connect  # noqa: PLC0415
+    from modelrollout.adapters.kubernetes.client import connect  # noqa: PLC0415
 
     async with await connect(str(site.kubeconfig)) as opened:
         yield opened

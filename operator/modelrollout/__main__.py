@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from modelrollout.api.config import OperatorConfig, load_config
 from modelrollout.api.problems import problems_of, summary
 from modelrollout.ports import Unreachable
-from modelrollout.release import release_all
-from modelrollout.run import Settings, run
+from modelrollout.runtime.release import release_all
+from modelrollout.runtime.run import Settings, run
 
 EPILOG = """\
 examples:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from modelrollout.connect import Api
+    from modelrollout.adapters.kubernetes.client import Api
 
 MANAGER = "kubectl-edit"
 

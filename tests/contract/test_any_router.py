@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from modelrollout.adapters.routers import ROUTERS, router_for
 from modelrollout.api.spec import Spec
 from modelrollout.core.facts import RoutePlan, RouteSeen
 from modelrollout.ports import Conflict, Unreachable
-from modelrollout.routers import ROUTERS, router_for
 from tests.contract.hands import HANDS, MANAGER, Hand
 
 if TYPE_CHECKING:
-    from modelrollout.connect import Api
+    from modelrollout.adapters.kubernetes.client import Api
     from modelrollout.ports import Router
     from tests.lab.lab import Member
 

@@ -14,9 +14,9 @@ from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.samples import Series, make_series
 from modelrollout.core.facts import Backend, Event, RoutePlan, RouteSeen
-from modelrollout.evaluate import Evaluator
-from modelrollout.reconcile import Reconciler
-from modelrollout.watch import Watch
+from modelrollout.runtime.evaluator import Evaluator
+from modelrollout.runtime.reconcile import Reconciler
+from modelrollout.runtime.watch import Watch
 
 EVERY = 15.0
 

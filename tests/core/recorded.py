@@ -12,8 +12,8 @@ from modelrollout.api.spec import Spec
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.samples import Series, make_series
 from modelrollout.core.evaluation import EvaluationRequest
-from modelrollout.evaluate import Evaluator
 from modelrollout.ports import LedgerFailure
+from modelrollout.runtime.evaluator import Evaluator
 
 START = 100_000.0
 SCRAPE = 5.0

@@ -12,15 +12,15 @@ LEAVES = {"wait", "call_api", "read", "run_in_executor", "to_thread", "gather", 
 """Awaited calls that may wait for somebody else; what the operator calls of its own ends in one of these."""
 BOUNDED_BY = {"timeout", "timeout_at", "_request_timeout"}
 SAFE = {
-    ("evaluate.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
-    ("evaluate.py", "gather"): "of the ledger's calls, each of which has its server's timeout",
+    ("evaluator.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
+    ("evaluator.py", "gather"): "of the ledger's calls, each of which has its server's timeout",
     ("live.py", "gather"): "of two calls of Api",
     ("run.py", "acquire"): "the standby's whole work is to wait for the Lease",
     ("run.py", "wait"): "a leading operator's whole work lasts until it is told to stop",
     ("service.py", "gather"): "of tasks just cancelled",
-    ("triton.py", "gather"): "under the timeout of the caller, probe(), which names its seconds",
-    ("triton.py", "read"): "under the session's total timeout",
-    ("snapshots.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
+    ("readiness.py", "gather"): "under the timeout of the caller, probe(), which names its seconds",
+    ("readiness.py", "read"): "under the session's total timeout",
+    ("postmortems.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
 }
 
 

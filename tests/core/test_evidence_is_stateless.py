@@ -19,10 +19,10 @@ from tests.core.recorded import (
     spec_of,
 )
 
-from modelrollout import evaluate as module
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.facts import Blind, Evaluation
 from modelrollout.ports import LedgerFailure
+from modelrollout.runtime import evaluator as module
 
 pytestmark = pytest.mark.slow  # replays of whole rollouts
 

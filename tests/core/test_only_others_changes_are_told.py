@@ -10,8 +10,8 @@ from tests.core.in_memory import MemoryCluster, MemoryRouter, made, one_pass
 
 from modelrollout.core.facts import Event, RoutePlan, RouteSeen
 from modelrollout.ports import Conflict
-from modelrollout.reconcile import Reconciler
-from modelrollout.watch import Watch
+from modelrollout.runtime.reconcile import Reconciler
+from modelrollout.runtime.watch import Watch
 
 
 @dataclass

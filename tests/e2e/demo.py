@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from modelrollout.adapters.kubernetes.client import connect
 from modelrollout.api.gates import Gate
 from modelrollout.api.quantities import format_duration
 from modelrollout.api.spec import Analysis, Spec
 from modelrollout.api.status import GateStatus, Status
 from modelrollout.cli.live import follow
 from modelrollout.cli.words import clean, span
-from modelrollout.connect import connect
 from modelrollout.core.analysis.stats import limits
 from tests.e2e.conftest import Stage
 from tests.e2e.story import NAME, Story, gates

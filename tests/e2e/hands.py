@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from modelrollout.commands import COMMAND, write_command
+from modelrollout.adapters.kubernetes.command_annotation import COMMAND, write_command
 from modelrollout.core.facts import Command
 from tests.lab import client as load
 from tests.lab.client import LoadClient

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelrollout.commands import COMMAND
+from modelrollout.adapters.kubernetes.command_annotation import COMMAND
 from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.hands import answer, ask
 from tests.e2e.leaders import check_holds, kept_running

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from modelrollout.adapters.kubernetes.command_annotation import COMMAND, command_of
 from modelrollout.api.base import GROUP, KIND, PLURAL
 from modelrollout.api.crd import crd
 from modelrollout.cli import steer
 from modelrollout.cli.main import main
-from modelrollout.commands import COMMAND, command_of
 from tests.api.manifests import manifest
 from tests.cli.rollouts import stepping
 from tests.install.conftest import Bare

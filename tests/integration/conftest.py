@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from modelrollout.connect import Api, connect
+from modelrollout.adapters.kubernetes.client import Api, connect
 from tests.lab.faults import FaultProxy
 
 if TYPE_CHECKING:

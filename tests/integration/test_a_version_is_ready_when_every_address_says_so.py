@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from modelrollout.connect import connect
-from modelrollout.triton import TritonServer
+from modelrollout.adapters.kubernetes.client import connect
+from modelrollout.adapters.triton.readiness import TritonServer
 from tests.lab.faults import Fault, FaultProxy
 from tests.lab.kube import write_kubeconfig
 from tests.lab.processes import free_port
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from modelrollout.connect import Api
+    from modelrollout.adapters.kubernetes.client import Api
     from tests.lab.lab import Member
     from tests.lab.model_service import ModelService
     from tests.site import Site
@@ -155,7 +155,7 @@ async def test_an_api_server_that_is_away_is_not_readiness(faulty: Api, proxy: F
 async def test_hundreds_of_addresses_that_hang_are_given_up_together(
     api: Api, member: Member, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelrollout.triton.OVERALL", 0.5)
+    monkeypatch.setattr("modelrollout.adapters.triton.readiness.OVERALL", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         addresses = [{"addresses": [f"127.0.{n // 250}.{n % 250 + 1}"]} for n in range(400)]
         publish(member, namespace, addresses, port=silent.getsockname()[1])

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelrollout.connect import connect, path_of
+from modelrollout.adapters.kubernetes.client import connect, path_of
 from modelrollout.ports import Conflict, NotFound, Unreachable
 from tests.lab.faults import Fault
 from tests.lab.processes import free_port
 
 if TYPE_CHECKING:
-    from modelrollout.connect import Api
+    from modelrollout.adapters.kubernetes.client import Api
     from tests.lab.faults import FaultProxy
     from tests.lab.lab import Member
     from tests.site import Site

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.facts import Evaluation
-from modelrollout.evaluate import Evaluator
-from modelrollout.ledger import PrometheusLedger
+from modelrollout.runtime.evaluator import Evaluator
 from tests.core.recorded import request_of, spec_of
 from tests.lab.client import bodies
 from tests.lab.models.build import CONFIG, build_repository

@@ -16,9 +16,9 @@ import pytest
 import pytest_asyncio
 import trustme
 
-from modelrollout import ledger as module
+from modelrollout.adapters.prometheus import ledger as module
+from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import PrometheusServer
-from modelrollout.ledger import PrometheusLedger
 from modelrollout.ports import LedgerFailure
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from modelrollout.adapters.kubernetes.client import path_of
+from modelrollout.adapters.routers.gateway_api import LOWER_TRIES, GatewayApiRouter
 from modelrollout.api.spec import Spec
-from modelrollout.connect import path_of
 from modelrollout.core.facts import RoutePlan
 from modelrollout.ports import Unreachable
-from modelrollout.routers.gateway_api import LOWER_TRIES, GatewayApiRouter
 from tests.lab.faults import Fault
 
 if TYPE_CHECKING:
-    from modelrollout.connect import Api
-    from modelrollout.routers.reading import HTTPRouteSeen
+    from modelrollout.adapters.kubernetes.client import Api
+    from modelrollout.adapters.routers.reading import HTTPRouteSeen
     from tests.lab.faults import FaultProxy
 
 pytestmark = pytest.mark.lab

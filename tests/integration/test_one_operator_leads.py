@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelrollout.connect import path_of
-from modelrollout.lease import Lease
-from modelrollout.routers.lowering import is_newer
+from modelrollout.adapters.kubernetes.client import path_of
+from modelrollout.adapters.routers.lowering import is_newer
+from modelrollout.runtime.lease import Lease
 from tests.lab.faults import Fault
 
 if TYPE_CHECKING:
-    from modelrollout.connect import Api
+    from modelrollout.adapters.kubernetes.client import Api
     from tests.lab.faults import FaultProxy, Rule
 
 pytestmark = pytest.mark.lab

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelrollout.clock import ServerClock
+from modelrollout.adapters.kubernetes.server_clock import ServerClock
 
 START = 1_800_000_000.25
 

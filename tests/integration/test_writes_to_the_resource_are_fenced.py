@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
+from modelrollout.adapters.kubernetes.client import path_of
+from modelrollout.adapters.kubernetes.command_annotation import COMMAND, command_of, command_text, write_command
+from modelrollout.adapters.kubernetes.store import FINALIZER, KubernetesCluster
 from modelrollout.api.spec import Spec
-from modelrollout.cluster import FINALIZER, KubernetesCluster
-from modelrollout.commands import COMMAND, command_of, command_text, write_command
-from modelrollout.connect import path_of
 from modelrollout.core.facts import Command, Event
 from modelrollout.ports import Conflict
 from tests.lab.faults import Fault
 
 if TYPE_CHECKING:
-    from modelrollout.connect import Api
+    from modelrollout.adapters.kubernetes.client import Api
     from tests.lab.faults import FaultProxy
 
 pytestmark = pytest.mark.lab
@@ -233,7 +233,7 @@ async def test_a_dialect_that_was_known_outlives_an_api_server_that_is_away(
     assert await cluster.dialect_of(namespace, spec) == ""
     proxy.remove(rule)
     known = await cluster.dialect_of(namespace, spec)
-    monkeypatch.setattr("modelrollout.cluster.REMEMBER", 0.0)
+    monkeypatch.setattr("modelrollout.adapters.kubernetes.store.REMEMBER", 0.0)
     proxy.add(Fault(status=503))
     assert await cluster.dialect_of(namespace, spec) == known != ""
 
@@ -241,7 +241,7 @@ async def test_a_dialect_that_was_known_outlives_an_api_server_that_is_away(
 async def test_all_resources_are_listed_over_several_pages(
     cluster: KubernetesCluster, api: Api, namespace: str, rollout: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelrollout.cluster.PAGE", "2")
+    monkeypatch.setattr("modelrollout.adapters.kubernetes.store.PAGE", "2")
     for number in range(5):
         body = json.loads(json.dumps(rollout))
         body["metadata"]["name"] = f"digits-{number}"

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelrollout.adapters.routers.httproute import CANDIDATE, EPOCH, STABLE, annotations_for, route_spec, structure
+from modelrollout.adapters.routers.lowering import NotTheSameRoute, is_newer, lowering
+from modelrollout.adapters.routers.reading import read
 from modelrollout.api.spec import Spec
 from modelrollout.core.facts import RoutePlan
-from modelrollout.routers.httproute import CANDIDATE, EPOCH, STABLE, annotations_for, route_spec, structure
-from modelrollout.routers.lowering import NotTheSameRoute, is_newer, lowering
-from modelrollout.routers.reading import read
 
 SPEC = Spec.model_validate(
     {

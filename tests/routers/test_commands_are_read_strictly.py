@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modelrollout.commands import COMMAND, LONGEST, command_of, write_command
+from modelrollout.adapters.kubernetes.command_annotation import COMMAND, LONGEST, command_of, write_command
 from modelrollout.core.facts import Command, MalformedCommand
 
 

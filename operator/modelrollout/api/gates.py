@@ -1,4 +1,4 @@
-"""What a gate may say; how it is judged is decided in core/gates.py."""
+"""What a gate may say; how it is judged is decided in core/analysis/gates."""
 
 from __future__ import annotations
 

@@ -10,13 +10,13 @@ from typing import Any
 import yaml
 from kubernetes.aio import config
 
+from modelrollout.adapters.kubernetes.client import Api, connect, path_of
+from modelrollout.adapters.routers.httproute import GROUP_VERSION
+from modelrollout.adapters.routers.reading import read
 from modelrollout.api.base import API_VERSION, GROUP, PLURAL
 from modelrollout.cli.target import Failure
-from modelrollout.connect import Api, connect, path_of
 from modelrollout.core.facts import RouteSeen
 from modelrollout.ports import Conflict, Unreachable
-from modelrollout.routers.httproute import GROUP_VERSION
-from modelrollout.routers.reading import read
 
 RESOURCE = f"{GROUP}/{API_VERSION}"
 

@@ -12,11 +12,11 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
+from modelrollout.adapters.kubernetes.client import Api
 from modelrollout.api.status import Status
 from modelrollout.cli import access
 from modelrollout.cli.render import line, render, status_of
 from modelrollout.cli.target import Failure
-from modelrollout.connect import Api
 
 _PERIOD = 1.0
 _PATIENCE = 30.0

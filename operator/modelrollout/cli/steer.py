@@ -9,13 +9,13 @@ import time
 import uuid
 from typing import Any
 
+from modelrollout.adapters.kubernetes.client import MERGE_PATCH, Api
+from modelrollout.adapters.kubernetes.command_annotation import COMMAND, write_command
 from modelrollout.api.status import LastCommand, Status
 from modelrollout.cli import access
 from modelrollout.cli.render import status_of
 from modelrollout.cli.target import Failure
 from modelrollout.cli.words import clean
-from modelrollout.commands import COMMAND, write_command
-from modelrollout.connect import MERGE_PATCH, Api
 from modelrollout.core.facts import Command, Verb
 from modelrollout.ports import Conflict, Unreachable
 

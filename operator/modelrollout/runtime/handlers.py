@@ -11,7 +11,7 @@ from modelrollout.api.base import API_VERSION, GROUP, PLURAL
 if TYPE_CHECKING:
     import asyncio
 
-    from modelrollout.service import Service
+    from modelrollout.runtime.service import Service
 
 RESOURCE_ANNOTATION = f"{GROUP}/resource"
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from modelrollout.connect import Api, path_of
+from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.ports import Conflict, Unreachable
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from modelrollout.cluster import KubernetesCluster
-from modelrollout.connect import Api, connect
-from modelrollout.lease import Lease
+from modelrollout.adapters.kubernetes.client import Api, connect
+from modelrollout.adapters.kubernetes.store import KubernetesCluster
+from modelrollout.adapters.routers import router_for
 from modelrollout.ports import Conflict, Unreachable
-from modelrollout.routers import router_for
-from modelrollout.run import ROUTER, Settings
+from modelrollout.runtime.lease import Lease
+from modelrollout.runtime.run import ROUTER, Settings
 
 if TYPE_CHECKING:
     from modelrollout.ports import Router

@@ -8,8 +8,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.api.timestamps import parse_timestamp
-from modelrollout.connect import Api, path_of
 from modelrollout.ports import Conflict, NotFound, Unreachable
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.context import identity
-from modelrollout.watch import Focus, Target, Watch
+from modelrollout.runtime.watch import Focus, Target, Watch
 
 if TYPE_CHECKING:
     from modelrollout.api.config import Dialect, OperatorConfig

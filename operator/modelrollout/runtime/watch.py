@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from modelrollout.api.config import OperatorConfig
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.core.facts import Blind, Evaluation, Readiness
-from modelrollout.evaluate import Evaluator
 from modelrollout.ports import Clock, ModelServer
+from modelrollout.runtime.evaluator import Evaluator
 
 log = logging.getLogger(__name__)
 SHORTEST_NAP = 0.2

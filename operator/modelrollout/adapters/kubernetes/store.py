@@ -7,9 +7,9 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from modelrollout.adapters.kubernetes.client import Api, path_of
+from modelrollout.adapters.kubernetes.command_annotation import COMMAND, command_text
 from modelrollout.api.base import API_VERSION, GROUP, KIND, PLURAL
-from modelrollout.commands import COMMAND, command_text
-from modelrollout.connect import Api, path_of
 from modelrollout.ports import Conflict, NotFound, Unreachable
 
 if TYPE_CHECKING:

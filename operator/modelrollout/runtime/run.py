@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING
 
 import kopf
 
-from modelrollout.cluster import KubernetesCluster
-from modelrollout.connect import connect
-from modelrollout.evaluate import Evaluator
-from modelrollout.handlers import register
-from modelrollout.health import serve_health
-from modelrollout.lease import Lease
-from modelrollout.ledger import PrometheusLedger
+from modelrollout.adapters.kubernetes.client import connect
+from modelrollout.adapters.kubernetes.store import KubernetesCluster
+from modelrollout.adapters.prometheus.ledger import PrometheusLedger
+from modelrollout.adapters.routers import router_for
+from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.ports import Unreachable
-from modelrollout.reconcile import Reconciler
-from modelrollout.routers import router_for
-from modelrollout.service import Service
-from modelrollout.snapshots import Snapshots
-from modelrollout.triton import TritonServer
-from modelrollout.watch import Watch
+from modelrollout.runtime.evaluator import Evaluator
+from modelrollout.runtime.handlers import register
+from modelrollout.runtime.health import serve_health
+from modelrollout.runtime.lease import Lease
+from modelrollout.runtime.postmortems import Snapshots
+from modelrollout.runtime.reconcile import Reconciler
+from modelrollout.runtime.service import Service
+from modelrollout.runtime.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from modelrollout.adapters.kubernetes.client import Api
     from modelrollout.api.config import OperatorConfig
-    from modelrollout.connect import Api
 
 log = logging.getLogger(__name__)
 ROUTER = "gateway-api"

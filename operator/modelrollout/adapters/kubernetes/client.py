@@ -13,7 +13,7 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
-from modelrollout.clock import ServerClock
+from modelrollout.adapters.kubernetes.server_clock import ServerClock
 from modelrollout.ports import Conflict, NotFound, Unreachable
 
 if TYPE_CHECKING:

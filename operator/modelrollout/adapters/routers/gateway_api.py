@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from modelrollout.connect import Api, path_of
-from modelrollout.core.facts import RoutePlan, RouteSeen
-from modelrollout.ports import Conflict, NotFound, Unreachable
-from modelrollout.routers.httproute import EPOCH, GROUP_VERSION, annotations_for, route_spec, structure
-from modelrollout.routers.lowering import (
+from modelrollout.adapters.kubernetes.client import Api, path_of
+from modelrollout.adapters.routers.httproute import EPOCH, GROUP_VERSION, annotations_for, route_spec, structure
+from modelrollout.adapters.routers.lowering import (
     NotTheSameRoute,
     is_newer,
     lowering,
     stable_at_release,
     with_every_backend_named,
 )
-from modelrollout.routers.reading import HTTPRouteSeen, read
+from modelrollout.adapters.routers.reading import HTTPRouteSeen, read
+from modelrollout.core.facts import RoutePlan, RouteSeen
+from modelrollout.ports import Conflict, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from modelrollout.api.spec import Spec

@@ -17,8 +17,8 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
+from modelrollout.adapters.kubernetes.server_clock import epoch_of
 from modelrollout.api.config import PrometheusServer
-from modelrollout.clock import epoch_of
 from modelrollout.core.analysis.metrics.samples import Series, make_series
 from modelrollout.ports import Clock, LedgerFailure
 

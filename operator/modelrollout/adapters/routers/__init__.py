@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelrollout.routers.gateway_api import GatewayApiRouter
+from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from modelrollout.connect import Api
+    from modelrollout.adapters.kubernetes.client import Api
     from modelrollout.ports import Router
 
 ROUTERS: dict[str, Callable[..., Router]] = {"gateway-api": GatewayApiRouter}

@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from modelrollout.routers.httproute import EPOCH, SPLIT, STABLE, split_index
-from modelrollout.routers.reading import HTTPRouteSeen, is_testers, read, services_of
+from modelrollout.adapters.routers.httproute import EPOCH, SPLIT, STABLE, split_index
+from modelrollout.adapters.routers.reading import HTTPRouteSeen, is_testers, read, services_of
 
 if TYPE_CHECKING:
     from modelrollout.core.facts import RoutePlan, RouteSeen

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from modelrollout.adapters.kubernetes.command_annotation import command_of
 from modelrollout.api.config import OperatorConfig
 from modelrollout.api.problems import check_against, read_spec, summary
 from modelrollout.api.status import Status, dump
 from modelrollout.api.timestamps import parse_timestamp
-from modelrollout.commands import command_of
 from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics.postmortem import slot_for
 from modelrollout.core.facts import Event, RouteSeen, Seen
@@ -21,15 +21,15 @@ from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.transitions import with_snapshot
-from modelrollout.focus import focus_on, next_wake
 from modelrollout.ports import Clock, Cluster, Conflict, Router, Unreachable
+from modelrollout.runtime.polling_plan import focus_on, next_wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelrollout.api.spec import Spec
-    from modelrollout.snapshots import Snapshots
-    from modelrollout.watch import Watch
+    from modelrollout.runtime.postmortems import Snapshots
+    from modelrollout.runtime.watch import Watch
 
 log = logging.getLogger(__name__)
 SOON = 1.0

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from modelrollout.adapters.kubernetes.managed_fields import manager_of
 from modelrollout.api.base import ApiModel
 from modelrollout.api.spec import Version
 from modelrollout.core.facts import Command, MalformedCommand, Verb
-from modelrollout.managed_fields import manager_of
 
 COMMAND = "modelrollout.dev/command"
 LONGEST = 2048

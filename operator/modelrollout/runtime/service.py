@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from modelrollout.ports import Conflict, Unreachable
-from modelrollout.watch import Watch
+from modelrollout.runtime.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from modelrollout.reconcile import Reconciler
+    from modelrollout.runtime.reconcile import Reconciler
 
 log = logging.getLogger(__name__)
 Key = tuple[str, str]

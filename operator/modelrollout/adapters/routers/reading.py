@@ -7,10 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelrollout.api.spec import VERSION
-from modelrollout.core.facts import Acceptance, Backend, RouteSeen
-from modelrollout.managed_fields import manager_of
-from modelrollout.routers.httproute import (
+from modelrollout.adapters.kubernetes.managed_fields import manager_of
+from modelrollout.adapters.routers.httproute import (
     CANDIDATE,
     EPOCH,
     MODEL,
@@ -20,6 +18,8 @@ from modelrollout.routers.httproute import (
     split_index,
     structure,
 )
+from modelrollout.api.spec import VERSION
+from modelrollout.core.facts import Acceptance, Backend, RouteSeen
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from modelrollout.service import Service
+    from modelrollout.runtime.service import Service
 
 STALE = 180.0
 

@@ -1,0 +1,1 @@
+"""Prometheus: samples, or a typed failure."""

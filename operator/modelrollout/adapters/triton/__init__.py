@@ -1,0 +1,1 @@
+"""Model servers: whether a version is ready."""

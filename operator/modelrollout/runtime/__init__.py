@@ -1,0 +1,1 @@
+"""The process: it wakes, observes, evaluates, decides and writes; everything is put together here."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.spec import Spec
 from modelrollout.core.analysis.metrics.samples import Series
-from modelrollout.core.facts import Event, RoutePlan, RouteSeen
+from modelrollout.core.observation import Event, RoutePlan, RouteSeen
 
 
 class Conflict(Exception):  # noqa: N818 - a normal outcome of optimistic concurrency, not a fault

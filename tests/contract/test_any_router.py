@@ -10,7 +10,7 @@ import pytest
 
 from modelrollout.adapters.routers import ROUTERS, router_for
 from modelrollout.api.spec import Spec
-from modelrollout.core.facts import RoutePlan, RouteSeen
+from modelrollout.core.observation import RoutePlan, RouteSeen
 from modelrollout.ports import Conflict, Unreachable
 from tests.contract.hands import HANDS, MANAGER, Hand
 

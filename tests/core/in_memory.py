@@ -13,7 +13,7 @@ from tests.core.world import START, manifest
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.samples import Series, make_series
-from modelrollout.core.facts import Backend, Event, RoutePlan, RouteSeen
+from modelrollout.core.observation import Backend, Event, RoutePlan, RouteSeen
 from modelrollout.runtime.evaluator import Evaluator
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core.world import World, manifest
 
-from modelrollout.core.facts import Blind
+from modelrollout.core.evaluation import Blind
 
 
 def reasons_of(world: World) -> list[str]:

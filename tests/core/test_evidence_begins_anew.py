@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.core.recorded import START, StoredLedger, evaluator, gateway, request_of, spec_of
 
-from modelrollout.core.facts import Evaluation
+from modelrollout.core.evaluation import Evaluation
 
 ERRORS = {"name": "errors", "type": "ErrorRate", "max": "5%"}
 EDITED = START + 100.0

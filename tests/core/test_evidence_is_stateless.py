@@ -20,7 +20,7 @@ from tests.core.recorded import (
 )
 
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.facts import Blind, Evaluation
+from modelrollout.core.evaluation import Blind, Evaluation
 from modelrollout.ports import LedgerFailure
 from modelrollout.runtime import evaluator as module
 

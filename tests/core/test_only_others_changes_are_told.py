@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.core.in_memory import MemoryCluster, MemoryRouter, made, one_pass
 
-from modelrollout.core.facts import Event, RoutePlan, RouteSeen
+from modelrollout.core.observation import Event, RoutePlan, RouteSeen
 from modelrollout.ports import Conflict
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch

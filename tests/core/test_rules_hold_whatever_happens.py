@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.core.world import World, manifest
 
 from modelrollout.api.problems import parse_spec
-from modelrollout.core.facts import Blind
+from modelrollout.core.evaluation import Blind
 from modelrollout.core.rollout.context import target_weight
 from modelrollout.core.rollout.phases import Trigger, exposed, running, waits_for_person
 from modelrollout.core.rollout.status_message import asked

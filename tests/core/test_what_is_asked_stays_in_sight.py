@@ -7,7 +7,8 @@ from tests.core.world import World, manifest
 
 from modelrollout.api.base import LONGEST_STRING
 from modelrollout.api.status import Status, dump
-from modelrollout.core.facts import Blind, Finding
+from modelrollout.core.evaluation import Blind
+from modelrollout.core.finding import Finding
 from modelrollout.core.rollout.status_message import LONGEST_QUESTION, remember, say
 
 STEPS = [{"weight": 5, "hold": "30s", "approval": True}, {"weight": 50, "hold": "30s"}]

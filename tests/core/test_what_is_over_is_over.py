@@ -10,7 +10,7 @@ from tests.core.in_memory import made, one_pass
 from tests.core.test_a_rollout_from_start_to_end import in_doubt, reasons_of
 from tests.core.world import World, manifest
 
-from modelrollout.core.facts import Blind
+from modelrollout.core.evaluation import Blind
 from modelrollout.ports import Unreachable
 
 GATES = [{"name": "errors", "type": "ErrorRate", "max": "6%"}]

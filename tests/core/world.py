@@ -7,13 +7,11 @@ from typing import Any
 
 from modelrollout.api.problems import parse_spec
 from modelrollout.api.status import Status, dump
-from modelrollout.core.facts import (
+from modelrollout.core.evaluation import Blind, Evaluation, GateResult
+from modelrollout.core.observation import (
     Backend,
-    Blind,
     Command,
-    Evaluation,
     Event,
-    GateResult,
     MalformedCommand,
     Readiness,
     RoutePlan,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND, write_command
-from modelrollout.core.facts import Command
+from modelrollout.core.observation import Command
 from tests.lab import client as load
 from tests.lab.client import LoadClient
 from tests.lab.faults import WRITES, Fault, FaultProxy, Rule

@@ -13,7 +13,7 @@ import requests
 
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
-from modelrollout.core.facts import Evaluation
+from modelrollout.core.evaluation import Evaluation
 from modelrollout.runtime.evaluator import Evaluator
 from tests.core.recorded import request_of, spec_of
 from tests.lab.client import bodies

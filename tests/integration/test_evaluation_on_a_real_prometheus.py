@@ -16,7 +16,7 @@ import pytest_asyncio
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.facts import Blind, Evaluation
+from modelrollout.core.evaluation import Blind, Evaluation
 from modelrollout.runtime.evaluator import Evaluator
 from tests.core.recorded import backend, request_of, spec_of
 from tests.lab.prometheus import Prometheus

@@ -9,7 +9,7 @@ import pytest
 from modelrollout.adapters.kubernetes.client import path_of
 from modelrollout.adapters.routers.gateway_api import LOWER_TRIES, GatewayApiRouter
 from modelrollout.api.spec import Spec
-from modelrollout.core.facts import RoutePlan
+from modelrollout.core.observation import RoutePlan
 from modelrollout.ports import Unreachable
 from tests.lab.faults import Fault
 

@@ -13,7 +13,7 @@ from modelrollout.adapters.kubernetes.client import path_of
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND, command_of, command_text, write_command
 from modelrollout.adapters.kubernetes.store import FINALIZER, KubernetesCluster
 from modelrollout.api.spec import Spec
-from modelrollout.core.facts import Command, Event
+from modelrollout.core.observation import Command, Event
 from modelrollout.ports import Conflict
 from tests.lab.faults import Fault
 

@@ -13,7 +13,7 @@ from modelrollout.adapters.routers.httproute import CANDIDATE, EPOCH, STABLE, an
 from modelrollout.adapters.routers.lowering import NotTheSameRoute, is_newer, lowering
 from modelrollout.adapters.routers.reading import read
 from modelrollout.api.spec import Spec
-from modelrollout.core.facts import RoutePlan
+from modelrollout.core.observation import RoutePlan
 
 SPEC = Spec.model_validate(
     {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND, LONGEST, command_of, write_command
-from modelrollout.core.facts import Command, MalformedCommand
+from modelrollout.core.observation import Command, MalformedCommand
 
 
 def annotated(text: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:

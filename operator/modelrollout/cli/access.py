@@ -15,7 +15,7 @@ from modelrollout.adapters.routers.httproute import GROUP_VERSION
 from modelrollout.adapters.routers.reading import read
 from modelrollout.api.base import API_VERSION, GROUP, PLURAL
 from modelrollout.cli.target import Failure
-from modelrollout.core.facts import RouteSeen
+from modelrollout.core.observation import RouteSeen
 from modelrollout.ports import Conflict, Unreachable
 
 RESOURCE = f"{GROUP}/{API_VERSION}"

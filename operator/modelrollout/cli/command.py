@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from modelrollout.cli.target import add_target
-from modelrollout.core.facts import Verb
+from modelrollout.core.observation import Verb
 
 _HELP: dict[Verb, str] = {
     "approve": "let a step that waits for a person go on",

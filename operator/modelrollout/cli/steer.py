@@ -16,7 +16,7 @@ from modelrollout.cli import access
 from modelrollout.cli.render import status_of
 from modelrollout.cli.target import Failure
 from modelrollout.cli.words import clean
-from modelrollout.core.facts import Command, Verb
+from modelrollout.core.observation import Command, Verb
 from modelrollout.ports import Conflict, Unreachable
 
 _MANAGER = "kubectl-modelrollout"

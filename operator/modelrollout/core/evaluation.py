@@ -1,4 +1,4 @@
-"""What one look at the evidence needs to know: everything but the samples, as plain values."""
+"""What is asked of the analysis, and what it answers: everything but the samples, as plain values."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from modelrollout.api.config import Dialect
 from modelrollout.api.spec import Spec
+from modelrollout.api.status import Verdict
 
 
 @dataclass(frozen=True)
@@ -52,3 +53,59 @@ class EvaluationRequest:
     def last_ended(self, now: float) -> int:
         """The newest tick that has ended at `now`; -1 when none has."""
         return max(-1, math.floor((now - self.started_at) / self.interval + 1e-9) - 1)
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """One gate's standing. Strings carry units; `odds` is bad-side evidence, `good` good-side evidence."""
+
+    name: str
+    type: str
+    verdict: Verdict
+    message: str
+    required: bool = True
+    layer: str | None = None
+    observed: str | None = None
+    stable: str | None = None
+    limit: str | None = None
+    samples: str | None = None
+    evidence: str | None = None
+    eta: str | None = None
+    leaning_bad: bool = False
+    frozen: bool = False
+    """A FAIL in the bake that only a limit from before the bake stands behind: a doubt, see checks.watch_bake."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All gates at one closed tick of one rollout."""
+
+    rollout: str
+    """Identity of what was judged: see machine.identity(); an evaluation of anything else is ignored."""
+    at: float
+    tick: int
+    tick_end: float
+    requests: int
+    """Candidate requests since the current step began."""
+    step_started_at: float
+    gates: tuple[GateResult, ...] = ()
+    halt: str | None = None
+    """Reason constant when the weight must be held though nothing failed."""
+    rollback: str | None = None
+    """Reason constant when the combined evidence asks for a rollback."""
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    """Sentences for people that change no verdict: unattributed errors, blunt buckets, a share far off."""
+    digest: str | None = None
+    """Of the candidate's weights, where its telemetry names exactly one."""
+    default_gates: tuple[str, ...] | None = None
+    """Names of the gates in force where spec.gates is empty: record them in status.rollout.gates."""
+
+
+@dataclass(frozen=True)
+class Blind:
+    """No evaluation could be made: Prometheus is down, slow, or its answer is not an answer."""
+
+    reason: str
+    message: str
+    since: float

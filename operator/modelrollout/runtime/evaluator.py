@@ -17,8 +17,8 @@ from modelrollout.core.analysis.metrics.model_series import Reader, Selection, g
 from modelrollout.core.analysis.metrics.samples import Book, Grid, Scrapes, Target, TargetSeen, make_grid
 from modelrollout.core.analysis.metrics.tick_table import make_sheet
 from modelrollout.core.analysis.stats.parameters import HISTORY
-from modelrollout.core.evaluation import EvaluationRequest
-from modelrollout.core.facts import Blind, Evaluation, Finding
+from modelrollout.core.evaluation import Blind, Evaluation, EvaluationRequest
+from modelrollout.core.finding import Finding
 from modelrollout.ports import Ledger, LedgerFailure
 
 MAX_SAMPLES = 4_000_000

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from modelrollout.api.config import Dialect, OperatorConfig
     from modelrollout.api.spec import Spec
     from modelrollout.api.status import Status
-    from modelrollout.core.facts import RouteSeen, Seen
+    from modelrollout.core.observation import RouteSeen, Seen
 
 AT_REST = 3.0  # times the resync of a rollout in progress
 

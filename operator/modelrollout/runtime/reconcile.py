@@ -16,7 +16,7 @@ from modelrollout.api.status import Status, dump
 from modelrollout.api.timestamps import parse_timestamp
 from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics.postmortem import slot_for
-from modelrollout.core.facts import Event, RouteSeen, Seen
+from modelrollout.core.observation import Event, RouteSeen, Seen
 from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.phases import Trigger

@@ -7,8 +7,8 @@ import logging
 from dataclasses import dataclass, field, replace
 
 from modelrollout.api.config import OperatorConfig
-from modelrollout.core.evaluation import EvaluationRequest
-from modelrollout.core.facts import Blind, Evaluation, Readiness
+from modelrollout.core.evaluation import Blind, Evaluation, EvaluationRequest
+from modelrollout.core.observation import Readiness
 from modelrollout.ports import Clock, ModelServer
 from modelrollout.runtime.evaluator import Evaluator
 

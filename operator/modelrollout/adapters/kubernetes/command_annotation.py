@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from modelrollout.adapters.kubernetes.managed_fields import manager_of
 from modelrollout.api.base import ApiModel
 from modelrollout.api.spec import Version
-from modelrollout.core.facts import Command, MalformedCommand, Verb
+from modelrollout.core.observation import Command, MalformedCommand, Verb
 
 COMMAND = "modelrollout.dev/command"
 LONGEST = 2048

@@ -14,7 +14,7 @@ from modelrollout.ports import Conflict, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
-    from modelrollout.core.facts import Event
+    from modelrollout.core.observation import Event
 
 
 GROUP_VERSION = f"{GROUP}/{API_VERSION}"

@@ -15,7 +15,7 @@ from modelrollout.adapters.routers.lowering import (
     with_every_backend_named,
 )
 from modelrollout.adapters.routers.reading import HTTPRouteSeen, read
-from modelrollout.core.facts import RoutePlan, RouteSeen
+from modelrollout.core.observation import RoutePlan, RouteSeen
 from modelrollout.ports import Conflict, NotFound, Unreachable
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
-    from modelrollout.core.facts import RoutePlan
+    from modelrollout.core.observation import RoutePlan
 
 GROUP_VERSION = "gateway.networking.k8s.io/v1"
 SPLIT, TESTERS = "split", "testers"

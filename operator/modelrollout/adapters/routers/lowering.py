@@ -10,7 +10,7 @@ from modelrollout.adapters.routers.httproute import EPOCH, SPLIT, STABLE, split_
 from modelrollout.adapters.routers.reading import HTTPRouteSeen, is_testers, read, services_of
 
 if TYPE_CHECKING:
-    from modelrollout.core.facts import RoutePlan, RouteSeen
+    from modelrollout.core.observation import RoutePlan, RouteSeen
 
 
 class NotTheSameRoute(Exception):  # noqa: N818 - a finding about the world, not a fault of the program

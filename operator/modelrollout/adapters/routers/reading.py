@@ -19,7 +19,7 @@ from modelrollout.adapters.routers.httproute import (
     structure,
 )
 from modelrollout.api.spec import VERSION
-from modelrollout.core.facts import Acceptance, Backend, RouteSeen
+from modelrollout.core.observation import Acceptance, Backend, RouteSeen
 
 
 @dataclass(frozen=True)

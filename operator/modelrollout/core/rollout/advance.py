@@ -7,7 +7,8 @@ from collections.abc import Callable
 from modelrollout.api.spec import Spec
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import reasons
-from modelrollout.core.facts import Evaluation, Finding
+from modelrollout.core.evaluation import Evaluation
+from modelrollout.core.finding import Finding
 from modelrollout.core.rollout import status_message, transitions
 from modelrollout.core.rollout.context import Context, Move, target_weight
 from modelrollout.core.rollout.phases import Trigger

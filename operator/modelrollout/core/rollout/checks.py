@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from modelrollout.api.spec import Spec
 from modelrollout.core import reasons
-from modelrollout.core.facts import Command, Event, Finding
+from modelrollout.core.finding import Finding
+from modelrollout.core.observation import Command, Event
 from modelrollout.core.rollout import phases, transitions
 from modelrollout.core.rollout.advance import make_progress, route_rejected
 from modelrollout.core.rollout.commands import obey

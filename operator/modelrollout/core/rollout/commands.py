@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from modelrollout.api.status import LastCommand
 from modelrollout.core import reasons
-from modelrollout.core.facts import Command, Event, Finding, MalformedCommand
+from modelrollout.core.finding import Finding
+from modelrollout.core.observation import Command, Event, MalformedCommand
 from modelrollout.core.rollout import phases, status_message, transitions
 from modelrollout.core.rollout.context import Context, Move
 from modelrollout.core.rollout.phases import Trigger

@@ -8,7 +8,9 @@ from modelrollout.api.spec import Spec, Step
 from modelrollout.api.status import Status
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import reasons
-from modelrollout.core.facts import Command, Evaluation, Event, Finding, MalformedCommand, Readiness, Seen
+from modelrollout.core.evaluation import Evaluation
+from modelrollout.core.finding import Finding
+from modelrollout.core.observation import Command, Event, MalformedCommand, Readiness, Seen
 from modelrollout.core.rollout.phases import Trigger, exposed
 
 FAILURES_UNTIL_LOST = 2

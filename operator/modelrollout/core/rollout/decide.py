@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import GateStatus, Status, Weight
 from modelrollout.core import reasons
-from modelrollout.core.facts import Event, RoutePlan, RouteSeen, Seen
+from modelrollout.core.observation import Event, RoutePlan, RouteSeen, Seen
 from modelrollout.core.rollout import conditions, phases, status_message, transitions
 from modelrollout.core.rollout.checks import decide_move
 from modelrollout.core.rollout.context import Context, Move, identity, step_index, target_weight

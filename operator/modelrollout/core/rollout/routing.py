@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from modelrollout.api.status import Status
 from modelrollout.core import reasons
-from modelrollout.core.facts import Event, Finding, RoutePlan, RouteSeen
+from modelrollout.core.finding import Finding
+from modelrollout.core.observation import Event, RoutePlan, RouteSeen
 from modelrollout.core.rollout.advance import held
 from modelrollout.core.rollout.context import Context, Move, target_weight
 from modelrollout.core.rollout.phases import Trigger, exposed

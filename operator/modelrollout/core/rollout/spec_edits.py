@@ -7,7 +7,8 @@ from dataclasses import replace
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.core import reasons
-from modelrollout.core.facts import Event, Finding
+from modelrollout.core.finding import Finding
+from modelrollout.core.observation import Event
 from modelrollout.core.rollout import phases, status_message, transitions
 from modelrollout.core.rollout.context import Context, Move
 from modelrollout.core.rollout.phases import Trigger

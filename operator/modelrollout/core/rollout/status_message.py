@@ -5,7 +5,7 @@ from __future__ import annotations
 from modelrollout.api.base import LONGEST_STRING
 from modelrollout.api.status import Question, Status
 from modelrollout.core import reasons
-from modelrollout.core.facts import Finding
+from modelrollout.core.finding import Finding
 
 LONGEST_QUESTION = LONGEST_STRING // 2
 """Characters; the other half is for what is told before it."""

@@ -17,7 +17,8 @@ from modelrollout.api.status import (
 )
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import reasons
-from modelrollout.core.facts import Event, Finding
+from modelrollout.core.finding import Finding
+from modelrollout.core.observation import Event
 from modelrollout.core.rollout import phases, status_message
 from modelrollout.core.rollout.context import Context, Move, step_index
 from modelrollout.core.rollout.phases import Trigger

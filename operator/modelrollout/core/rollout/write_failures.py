@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from modelrollout.api.status import Status, Weight
 from modelrollout.core import reasons
-from modelrollout.core.facts import Event, Finding
+from modelrollout.core.finding import Finding
+from modelrollout.core.observation import Event
 from modelrollout.core.rollout import status_message
 from modelrollout.core.rollout.context import Context, target_weight
 

@@ -12,7 +12,7 @@ from modelrollout.core.analysis.gates.limit_check import CountTest, by_evidence
 from modelrollout.core.analysis.gates.request_counts import Counts
 from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.burn_rate import burn_rate
-from modelrollout.core.facts import Finding
+from modelrollout.core.finding import Finding
 
 
 def burning(gate: ErrorRateGate, counts: Counts, look: Look) -> Finding | None:

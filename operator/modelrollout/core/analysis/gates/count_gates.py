@@ -14,7 +14,7 @@ from modelrollout.core.analysis.gates.request_counts import Counts, accuracy_cou
 from modelrollout.core.analysis.gates.result import Judged, Shown, build, no_data
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.limits import Line
-from modelrollout.core.facts import Finding
+from modelrollout.core.finding import Finding
 
 CountGate = ErrorRateGate | AccuracyGate | NonFiniteGate
 _DEFAULT = {"ErrorRate": limits.ERROR_RATE, "Accuracy": limits.ACCURACY, "NonFinite": limits.NON_FINITE}

@@ -19,7 +19,8 @@ from modelrollout.core.analysis.stats.limits import Line
 from modelrollout.core.analysis.stats.parameters import BURN_IN, PASS_WINDOWS, STABLE_WINDOWS
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, at_most, window_evidence
-from modelrollout.core.facts import Finding, GateResult
+from modelrollout.core.evaluation import GateResult
+from modelrollout.core.finding import Finding
 
 FEW_WINDOWS = 3
 """Threshold: windows of the candidate in this step before it may pass."""

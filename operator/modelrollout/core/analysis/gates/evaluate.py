@@ -29,7 +29,8 @@ from modelrollout.core.analysis.metrics import model_digest
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.tick_table import MISSING_TICKS, Sheet
 from modelrollout.core.analysis.stats import alpha_budget
-from modelrollout.core.facts import Evaluation, Finding
+from modelrollout.core.evaluation import Evaluation
+from modelrollout.core.finding import Finding
 
 UNDER_COUNTS = frozenset({"ErrorRate", "Latency", "Accuracy", "NonFinite"})
 

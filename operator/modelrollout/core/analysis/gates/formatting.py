@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from modelrollout.core.facts import GateResult
+from modelrollout.core.evaluation import GateResult
 
 _MOST = 1e6
 _MINUTE = 60.0

@@ -12,7 +12,7 @@ from modelrollout.core.analysis.metrics.tick_table import Sheet, missing_at_end
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import EvaluationRequest
-from modelrollout.core.facts import Finding
+from modelrollout.core.finding import Finding
 
 FULL = 100
 

@@ -32,7 +32,7 @@ from modelrollout.core.analysis.stats.latency_evidence import (
     versus_stable,
 )
 from modelrollout.core.analysis.stats.parameters import GOOD_ALTERNATIVES, PASS_ODDS
-from modelrollout.core.facts import Finding
+from modelrollout.core.finding import Finding
 
 BLUNT = 1.25
 """Buckets that grow by more make a relative gate blunt."""

@@ -15,8 +15,8 @@ from modelrollout.core.analysis.metrics.promql import fill_template
 from modelrollout.core.analysis.metrics.samples import Grid, Series
 from modelrollout.core.analysis.stats.parameters import LOOKS
 from modelrollout.core.analysis.stats.threshold_evidence import threshold_evidence
-from modelrollout.core.evaluation import EvaluationRequest
-from modelrollout.core.facts import Finding, GateResult
+from modelrollout.core.evaluation import EvaluationRequest, GateResult
+from modelrollout.core.finding import Finding
 
 
 def query_text(gate: QueryGate, request: EvaluationRequest) -> str:

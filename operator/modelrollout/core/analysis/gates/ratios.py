@@ -19,7 +19,8 @@ from modelrollout.core.analysis.stats.parameters import BATCH_TICKS, BURN_IN, LO
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, batched
 from modelrollout.core.analysis.stats.threshold_evidence import threshold_evidence
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings
-from modelrollout.core.facts import Finding, GateResult
+from modelrollout.core.evaluation import GateResult
+from modelrollout.core.finding import Finding
 
 RatioGate = ZeroRatioGate | NegativeRatioGate
 _METRIC = {"ZeroRatio": s.ZEROS, "NegativeRatio": s.NEGATIVES}

@@ -10,7 +10,7 @@ from modelrollout.api.gates import AccuracyGate, ErrorRateGate, NonFiniteGate
 from modelrollout.core.analysis.gates.gate_input import Look
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags
-from modelrollout.core.facts import Finding
+from modelrollout.core.finding import Finding
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.limit_check import BREACHING_LOOKS, Standing
 from modelrollout.core.analysis.stats.rule_of_three import rare_bound
-from modelrollout.core.facts import Finding, GateResult
+from modelrollout.core.evaluation import GateResult
+from modelrollout.core.finding import Finding
 
 
 @dataclass(frozen=True)

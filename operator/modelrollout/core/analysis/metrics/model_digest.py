@@ -7,7 +7,7 @@ import numpy as np
 from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.tick_table import Sheet
-from modelrollout.core.facts import Finding
+from modelrollout.core.finding import Finding
 
 
 def serving(sheet: Sheet) -> frozenset[str]:

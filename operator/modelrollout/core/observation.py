@@ -1,13 +1,14 @@
-"""What a pass has seen of the world, as plain values; nothing here is inferred from the phase."""
+"""What one pass observed of the world, as plain values; nothing here is inferred from the phase."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from modelrollout.api.status import Verdict
+from modelrollout.core.evaluation import Blind, Evaluation
 
 Acceptance = Literal["PENDING", "ACCEPTED", "REJECTED"]
+Verb = Literal["approve", "abort", "pause", "resume", "retry", "promote"]
 
 
 @dataclass(frozen=True)
@@ -72,65 +73,6 @@ class Readiness:
 
 
 @dataclass(frozen=True)
-class GateResult:
-    """One gate's standing. Strings carry units; `odds` is bad-side evidence, `good` good-side evidence."""
-
-    name: str
-    type: str
-    verdict: Verdict
-    message: str
-    required: bool = True
-    layer: str | None = None
-    observed: str | None = None
-    stable: str | None = None
-    limit: str | None = None
-    samples: str | None = None
-    evidence: str | None = None
-    eta: str | None = None
-    leaning_bad: bool = False
-    frozen: bool = False
-    """A FAIL in the bake that only a limit from before the bake stands behind: a doubt, see checks.watch_bake."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """All gates at one closed tick of one rollout."""
-
-    rollout: str
-    """Identity of what was judged: see machine.identity(); an evaluation of anything else is ignored."""
-    at: float
-    tick: int
-    tick_end: float
-    requests: int
-    """Candidate requests since the current step began."""
-    step_started_at: float
-    gates: tuple[GateResult, ...] = ()
-    halt: str | None = None
-    """Reason constant when the weight must be held though nothing failed."""
-    rollback: str | None = None
-    """Reason constant when the combined evidence asks for a rollback."""
-    message: str = ""
-    warnings: tuple[str, ...] = ()
-    """Sentences for people that change no verdict: unattributed errors, blunt buckets, a share far off."""
-    digest: str | None = None
-    """Of the candidate's weights, where its telemetry names exactly one."""
-    default_gates: tuple[str, ...] | None = None
-    """Names of the gates in force where spec.gates is empty: record them in status.rollout.gates."""
-
-
-@dataclass(frozen=True)
-class Blind:
-    """No evaluation could be made: Prometheus is down, slow, or its answer is not an answer."""
-
-    reason: str
-    message: str
-    since: float
-
-
-Verb = Literal["approve", "abort", "pause", "resume", "retry", "promote"]
-
-
-@dataclass(frozen=True)
 class Command:
     """One request of a person, as found in the annotation."""
 
@@ -179,11 +121,3 @@ class Event:
     reason: str
     message: str
     warning: bool = False
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A named reason with its sentence."""
-
-    reason: str
-    message: str

@@ -1,0 +1,13 @@
+"""What a check or a gate found: a reason constant with its sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A named reason with its sentence."""
+
+    reason: str
+    message: str

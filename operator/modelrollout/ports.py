@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.spec import Spec
 from modelrollout.core.analysis.metrics.samples import Series
-from modelrollout.core.observation import Event, RoutePlan, RouteSeen
+from modelrollout.core.observation import Event, ObservedRoute, RoutePlan
 
 
 class Conflict(Exception):  # noqa: N818 - a normal outcome of optimistic concurrency, not a fault
@@ -34,25 +34,27 @@ class NotFound(Unreachable):
 class Router(Protocol):
     """Six verbs over one route. The route's name is the resource's; namespace and name identify it."""
 
-    async def observe(self, namespace: str, name: str) -> RouteSeen | None:
+    async def observe(self, namespace: str, name: str) -> ObservedRoute | None:
         """The route as it is now, or None where there is none."""
 
-    async def lower(self, namespace: str, name: str, seen: RouteSeen, plan: RoutePlan) -> RouteSeen:
+    async def lower(self, namespace: str, name: str, observed: ObservedRoute, plan: RoutePlan) -> ObservedRoute:
         """Move traffic to stable now. Tests backend identity only, never weights or resourceVersion.
 
         Needs nothing but the observed route, so it works with an invalid spec.
         """
 
-    async def apply(self, namespace: str, name: str, spec: Spec, plan: RoutePlan, seen: RouteSeen | None) -> RouteSeen:
-        """Create or change the route to `plan`; where `seen` is given, only if nothing changed since (Conflict)."""
+    async def apply(
+        self, namespace: str, name: str, spec: Spec, plan: RoutePlan, observed: ObservedRoute | None
+    ) -> ObservedRoute:
+        """Create or change the route to `plan`; where `observed` is given, only if nothing changed since (Conflict)."""
 
-    async def claim(self, namespace: str, name: str, seen: RouteSeen) -> RouteSeen:
+    async def claim(self, namespace: str, name: str, observed: ObservedRoute) -> ObservedRoute:
         """Write this leader's epoch on the route where another's stands, only if nothing changed since (Conflict).
 
         Raises Unreachable("Superseded") where a newer leader's stands already.
         """
 
-    async def release(self, namespace: str, name: str, seen: RouteSeen) -> None:
+    async def release(self, namespace: str, name: str, observed: ObservedRoute) -> None:
         """On deletion of the resource: 100 % on stable, testers gone, the route stays."""
 
     def structure(self, namespace: str, name: str, spec: Spec, plan: RoutePlan) -> str:

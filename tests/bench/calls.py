@@ -12,7 +12,7 @@ from tests.lab.faults import WRITES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tests.lab.faults import FaultProxy, Seen
+    from tests.lab.faults import FaultProxy, Observation
 
 #: First match wins: (kind, method, path).
 _KINDS = (
@@ -25,7 +25,7 @@ _KINDS = (
 )
 
 
-def kind(seen: Seen) -> str:
+def kind(seen: Observation) -> str:
     """What a request to the API server is: a kind of write, "pass" (its first read), or "read"."""
     for name, method, path in _KINDS:
         if re.fullmatch(method, seen.method) and re.search(path, seen.path):
@@ -68,5 +68,5 @@ def count_for(api: FaultProxy, prometheus: FaultProxy, seconds: float) -> Calls:
     return count(api, prometheus, since, time.time())
 
 
-def _between(seen: Sequence[Seen], since: float, until: float) -> Iterable[Seen]:
+def _between(seen: Sequence[Observation], since: float, until: float) -> Iterable[Observation]:
     return (each for each in list(seen) if since <= each.at < until)

@@ -7,7 +7,7 @@ import numpy as np
 from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.arrays import first_at_least
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
-from modelrollout.core.analysis.stats.limits import Line
+from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, window_evidence
 from tests.bench.rules import COUNT_GATES, FALSE_ROLLBACK, latency_evidence
@@ -39,13 +39,17 @@ def rollbacks(rng: np.random.Generator, runs: int) -> tuple[np.ndarray, np.ndarr
     return first_at_least(failing.astype(float), 1), first_at_least((passing & ~failing).astype(float), 1)
 
 
-def _counts(trace: Trace, line: Line) -> tuple[np.ndarray, np.ndarray]:
+def _counts(trace: Trace, line: LimitLine) -> tuple[np.ndarray, np.ndarray]:
     found = count_evidence(trace.ticks, line, history=trace.history)
     return found.log_bad, found.passing
 
 
 def dead_neurons(
-    rng: np.random.Generator, runs: int, candidate: float = 40.0, stable: float = 40.0, line: Line = limits.DEAD_RETRAIN
+    rng: np.random.Generator,
+    runs: int,
+    candidate: float = 40.0,
+    stable: float = 40.0,
+    line: LimitLine = limits.DEAD_RETRAIN,
 ) -> WindowEvidence:
     """Evidence on `LAYERS` layers with so many dead units on average and a spread of 4.4, shape (runs, layers, T)."""
     shape, ticks = (runs, LAYERS), 240

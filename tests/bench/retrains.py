@@ -8,7 +8,7 @@ from itertools import permutations
 import numpy as np
 
 from modelrollout.core.analysis.stats import alpha_budget, limits
-from modelrollout.core.analysis.stats.limits import Line
+from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, window_evidence
 from tests.bench.rules import FALSE_ROLLBACK
@@ -20,7 +20,7 @@ SEEDS = 20
 ROWS = 200
 POOL = 300
 """Windows drawn per network; the streams pick from these."""
-TIGHT = Line(1.25, 0.005)
+TIGHT = LimitLine(1.25, 0.005)
 """The margin of the error gate, to show why activations need a wider one."""
 
 
@@ -92,7 +92,7 @@ def network(rng: np.random.Generator, training: Training) -> Network:
 
 
 def _failing(
-    rng: np.random.Generator, pairs: list[tuple[Network, Network]], line: Line
+    rng: np.random.Generator, pairs: list[tuple[Network, Network]], line: LimitLine
 ) -> tuple[np.ndarray, np.ndarray]:
     """(where any layer fails, candidate windows so far) for pairs of (stable, candidate), both (pairs, T)."""
     depth = len(pairs[0][0].dead)
@@ -100,7 +100,9 @@ def _failing(
     return np.logical_or.reduce([e.failing for e in found]), found[0].samples
 
 
-def _judge(rng: np.random.Generator, pairs: list[tuple[Network, Network]], layer: int, line: Line) -> WindowEvidence:
+def _judge(
+    rng: np.random.Generator, pairs: list[tuple[Network, Network]], layer: int, line: LimitLine
+) -> WindowEvidence:
     stable, candidate = (np.stack([pair[arm].dead[layer] for pair in pairs]) for arm in (0, 1))
     width = pairs[0][0].widths[layer]
     settings = WindowSettings(

@@ -16,7 +16,7 @@ from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.arrays import first_at_least
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
 from modelrollout.core.analysis.stats.latency_evidence import LatencyEvidence, versus_stable
-from modelrollout.core.analysis.stats.limits import ERROR_RATE, Line
+from modelrollout.core.analysis.stats.limits import ERROR_RATE, LimitLine
 from modelrollout.core.analysis.stats.parameters import DEFAULTS, PASS_ODDS
 from tests.bench.traces import EDGES, PER_MINUTE, LatencyTrace, Trace, minutes
 
@@ -28,12 +28,14 @@ FIRST_LOOK = 10
 Rule = Callable[[Trace], np.ndarray]
 
 
-def evidence(trace: Trace, line: Line = ERROR_RATE, *, dispersion: bool = True) -> CountEvidence:
+def evidence(trace: Trace, line: LimitLine = ERROR_RATE, *, dispersion: bool = True) -> CountEvidence:
     """Our evidence on the share of errors."""
     return count_evidence(trace.ticks, line, history=trace.history, settings=replace(DEFAULTS, dispersion=dispersion))
 
 
-def ours(trace: Trace, *, gates: int = COUNT_GATES, line: Line = ERROR_RATE, dispersion: bool = True) -> np.ndarray:
+def ours(
+    trace: Trace, *, gates: int = COUNT_GATES, line: LimitLine = ERROR_RATE, dispersion: bool = True
+) -> np.ndarray:
     """Roll back when the evidence reaches the odds that one of `gates` gates needs by itself."""
     found = evidence(trace, line, dispersion=dispersion)
     return first_at_least(found.log_bad, np.log(alpha_budget.odds_needed(1 / gates, FALSE_ROLLBACK)))

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modelrollout.core.analysis.metrics.samples import increments, make_grid, make_series
-from modelrollout.core.analysis.stats.limits import Line
+from modelrollout.core.analysis.stats.limits import LimitLine
 from tests.bench import rules
 from tests.bench.outcome import Outcome, outcome
 from tests.bench.traces import HOUR, INTERVAL, PER_MINUTE, REQUESTS, Trace, draw
 
-STRICT = Line(1.0, 0.0)
+STRICT = LimitLine(1.0, 0.0)
 
 
 @dataclass(frozen=True)

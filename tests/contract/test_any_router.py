@@ -10,7 +10,7 @@ import pytest
 
 from modelrollout.adapters.routers import ROUTERS, router_for
 from modelrollout.api.spec import Spec
-from modelrollout.core.observation import RoutePlan, RouteSeen
+from modelrollout.core.observation import ObservedRoute, RoutePlan
 from modelrollout.ports import Conflict, Unreachable
 from tests.contract.hands import HANDS, MANAGER, Hand
 
@@ -34,15 +34,15 @@ class Case:
         self.hand: Hand = HANDS[kind](api, namespace, NAME)
         self.spec = spec_for(namespace, **gateway)
 
-    async def seen(self) -> RouteSeen:
+    async def seen(self) -> ObservedRoute:
         found = await self.router.observe(self.namespace, NAME)
         assert found is not None
         return found
 
-    async def apply(self, plan: RoutePlan, seen: RouteSeen | None) -> RouteSeen:
+    async def apply(self, plan: RoutePlan, seen: ObservedRoute | None) -> ObservedRoute:
         return await self.router.apply(self.namespace, NAME, self.spec, plan, seen)
 
-    async def apply_now(self, plan: RoutePlan) -> RouteSeen:
+    async def apply_now(self, plan: RoutePlan) -> ObservedRoute:
         """As a pass does it: look, then apply, and look again where the gateway wrote its status in between."""
         for _ in range(20):
             try:
@@ -51,10 +51,10 @@ class Case:
                 await asyncio.sleep(0.05)
         raise AssertionError("the route never held still for 20 tries")
 
-    async def lower(self, plan: RoutePlan, seen: RouteSeen | None = None) -> RouteSeen:
+    async def lower(self, plan: RoutePlan, seen: ObservedRoute | None = None) -> ObservedRoute:
         return await self.router.lower(self.namespace, NAME, seen or await self.seen(), plan)
 
-    async def settled(self, acceptance: str) -> RouteSeen:
+    async def settled(self, acceptance: str) -> ObservedRoute:
         """Wait for the gateway's judgement, at most 15 s; fails with what it said instead."""
         end = time.monotonic() + 15
         while True:

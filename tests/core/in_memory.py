@@ -13,7 +13,7 @@ from tests.core.world import START, manifest
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.samples import Series, make_series
-from modelrollout.core.observation import Backend, Event, RoutePlan, RouteSeen
+from modelrollout.core.observation import Backend, Event, ObservedRoute, RoutePlan
 from modelrollout.runtime.evaluator import Evaluator
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch
@@ -83,29 +83,33 @@ class MemoryCluster:
 
 @dataclass
 class MemoryRouter:
-    route: RouteSeen | None = None
+    route: ObservedRoute | None = None
     writes: int = field(default=0)
 
-    async def observe(self, _namespace: str, _name: str) -> RouteSeen | None:
+    async def observe(self, _namespace: str, _name: str) -> ObservedRoute | None:
         return self.route
 
-    async def claim(self, _namespace: str, _name: str, seen: RouteSeen) -> RouteSeen:
+    async def claim(self, _namespace: str, _name: str, seen: ObservedRoute) -> ObservedRoute:
         return seen
 
-    async def lower(self, _namespace: str, _name: str, _seen: RouteSeen, plan: RoutePlan) -> RouteSeen:
+    async def lower(self, _namespace: str, _name: str, _seen: ObservedRoute, plan: RoutePlan) -> ObservedRoute:
         return self._write(plan)
 
-    async def apply(self, _ns: str, _name: str, _spec: Any, plan: RoutePlan, _seen: RouteSeen | None) -> RouteSeen:
+    async def apply(
+        self, _ns: str, _name: str, _spec: Any, plan: RoutePlan, _seen: ObservedRoute | None
+    ) -> ObservedRoute:
         return self._write(plan)
 
     def structure(self, *_: Any) -> str:
         return ""
 
-    def _write(self, plan: RoutePlan) -> RouteSeen:
+    def _write(self, plan: RoutePlan) -> ObservedRoute:
         backends = [Backend(plan.stable, f"digits-v{plan.stable}", 8000, 100 - plan.weight)]
         if plan.candidate:
             backends.append(Backend(plan.candidate, f"digits-v{plan.candidate}", 8000, plan.weight))
-        new = RouteSeen(plan.stable, tuple(backends), "", model="digits", acceptance="ACCEPTED", manager="modelrollout")
+        new = ObservedRoute(
+            plan.stable, tuple(backends), "", model="digits", acceptance="ACCEPTED", manager="modelrollout"
+        )
         if self.route is None or replace(self.route, resource_version="") != new:
             self.writes += 1
             self.route = replace(new, resource_version=str(self.writes))
@@ -134,10 +138,10 @@ def made(leads: Callable[[], bool] = lambda: True) -> tuple[Reconciler, Watch, M
 async def one_pass(reconciler: Reconciler, watch: Watch, cluster: MemoryCluster, clock: Clock) -> None:
     """What pollers and worker do in one interval; at rest the other version is asked for."""
     clock.time += EVERY
-    for target in watch.focus.targets:
+    for target in watch.polling.targets:
         await watch._probe(target)
-    if watch.focus.request is not None:
-        await watch._evaluate(watch.focus.request)
+    if watch.polling.request is not None:
+        await watch._evaluate(watch.polling.request)
     await reconciler.run(watch)
     status = cluster.obj.get("status", {})
     if status.get("phase") == "Serving":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core.world import World, manifest
 
-from modelrollout.core.evaluation import Blind
+from modelrollout.core.evaluation import MetricsOutage
 
 
 def reasons_of(world: World) -> list[str]:
@@ -122,12 +122,12 @@ def test_what_is_not_proven_is_never_promoted(verdict):
 
 def test_without_metrics_the_weight_is_held_and_goes_on_by_itself_afterwards():
     world = World().stepping()
-    world.blind = Blind("MetricsUnavailable", "connection refused", world.now)
+    world.outage = MetricsOutage("MetricsUnavailable", "connection refused", world.now)
     for _ in range(20):
         world.tick()
     assert world.weight_of("2") == 5
     assert world.parsed.reason == "MetricsUnavailable"
-    world.blind = None
+    world.outage = None
     for _ in range(60):
         world.tick()
     assert world.parsed.stable == "2"
@@ -137,7 +137,7 @@ def test_blind_for_longer_than_allowed_goes_back_to_the_first_steps_weight():
     world = World(spec=manifest(analysis={"maxBlind": "2m", "minimumRequests": 1})).stepping()
     while world.weight_of("2") < 25:
         world.tick()
-    world.blind = Blind("MetricsUnavailable", "connection refused", world.now)
+    world.outage = MetricsOutage("MetricsUnavailable", "connection refused", world.now)
     for _ in range(10):
         world.tick()
     assert world.weight_of("2") == 5

@@ -9,9 +9,9 @@ import pytest
 
 from modelrollout.core.analysis.stats import parameters
 from modelrollout.core.analysis.stats.eprocess import log_factors, project, temper
-from modelrollout.core.analysis.stats.limits import ACCURACY, ERROR_RATE, EXCEEDANCE, NON_FINITE, Line, absolute
+from modelrollout.core.analysis.stats.limits import ACCURACY, ERROR_RATE, EXCEEDANCE, NON_FINITE, LimitLine, absolute
 
-LINES = [ERROR_RATE, ACCURACY, NON_FINITE, EXCEEDANCE, Line(2.0, 0.1), absolute(0.01), absolute(0.3)]
+LINES = [ERROR_RATE, ACCURACY, NON_FINITE, EXCEEDANCE, LimitLine(2.0, 0.1), absolute(0.01), absolute(0.3)]
 TABLES = [(1, 1), (3, 40), (12, 12), (40, 3), (1, 60), (25, 30)]
 RATES = [1e-6, 0.001, 0.01, 0.08, 0.3, 0.6]
 EVERYTHING = (*parameters.BAD_ALTERNATIVES, *parameters.GOOD_ALTERNATIVES)
@@ -21,7 +21,7 @@ def binomial(n: int, p: float) -> np.ndarray:
     return np.array([math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)])
 
 
-def factors(n_c: int, n_s: int, guess: float, line: Line, bets: tuple[float, ...]) -> np.ndarray:
+def factors(n_c: int, n_s: int, guess: float, line: LimitLine, bets: tuple[float, ...]) -> np.ndarray:
     """Log e for every table (y_c, y_s), shape (R, n_c + 1, n_s + 1)."""
     y_c, y_s = np.meshgrid(np.arange(n_c + 1.0), np.arange(n_s + 1.0), indexing="ij")
     full = np.full(y_c.shape, guess)
@@ -75,7 +75,7 @@ def test_tempering_and_the_cap_only_lower_the_expectation():
 
 
 def test_an_alternative_pushed_below_the_line_by_the_top_rate_is_skipped():
-    log_e = factors(4, 4, 0.85, Line(1.25, 0.001), parameters.BAD_ALTERNATIVES)
+    log_e = factors(4, 4, 0.85, LimitLine(1.25, 0.001), parameters.BAD_ALTERNATIVES)
     assert (log_e == 0).all()
 
 
@@ -87,7 +87,7 @@ def test_the_projection_is_the_nearest_point_of_the_line():
     def kl(p, q):
         return p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
 
-    for line in (ERROR_RATE, ERROR_RATE.good, NON_FINITE, EXCEEDANCE, Line(1.0, 0.005)):
+    for line in (ERROR_RATE, ERROR_RATE.good, NON_FINITE, EXCEEDANCE, LimitLine(1.0, 0.005)):
         for n_c, n_s, tc, ts in ((37.0, 712.0, 0.05, 0.01), (5.0, 3.0, 0.9, 0.2), (4e4, 9.0, 0.002, 0.01)):
             ts0 = project(*(np.array(a) for a in (n_c, n_s, tc, ts)), line)[1].item()
             here = divergence(ts0)

@@ -20,7 +20,7 @@ from tests.core.recorded import (
 )
 
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.evaluation import Blind, Evaluation
+from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.ports import LedgerFailure
 from modelrollout.runtime import evaluator as module
 
@@ -72,7 +72,7 @@ async def run(ledger: StoredLedger, *, forget_at: set[int], moments: list[float]
             judge = evaluator(ledger)
         ledger.now = now
         got = await judge.evaluate(request, now)
-        assert not isinstance(got, Blind)
+        assert not isinstance(got, MetricsOutage)
         if got is not None:
             # a forgetful operator may judge a tick twice: only the time of the look may differ
             judged = replace(got, at=0.0)
@@ -106,7 +106,7 @@ async def test_what_was_seen_while_prometheus_was_down_is_made_up_for():
         ledger.failure = LedgerFailure("PrometheusUnreachable", "down") if 10 <= number < 18 else None
         got = await judge.evaluate(request, now)
         if ledger.failure:
-            assert isinstance(got, Blind)
+            assert isinstance(got, MetricsOutage)
             assert got.since == moments[10]
         elif got is not None:
             assert replace(got, at=0.0) == kept[got.tick]
@@ -166,7 +166,7 @@ async def test_memory_is_bounded_and_what_is_not_asked_for_goes_first(monkeypatc
 async def test_an_unknown_server_is_blind_and_says_its_name():
     ledger = StoredLedger()
     got = await evaluator(ledger).evaluate(request_of(spec_of(prometheus="other")), START + 100)
-    assert isinstance(got, Blind)
+    assert isinstance(got, MetricsOutage)
     assert "'other'" in got.message
 
 

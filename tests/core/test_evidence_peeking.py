@@ -10,7 +10,7 @@ import pytest
 from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
-from modelrollout.core.analysis.stats.limits import ERROR_RATE, EXCEEDANCE, Line, absolute
+from modelrollout.core.analysis.stats.limits import ERROR_RATE, EXCEEDANCE, LimitLine, absolute
 
 pytestmark = pytest.mark.slow
 RUNS, TICKS = 3000, 240
@@ -36,7 +36,7 @@ def simulate(seed, line, candidate_share=0.05, drift=True, side="bad"):
     return count_evidence(ticks, line, history=before)
 
 
-@pytest.mark.parametrize("line", [ERROR_RATE, EXCEEDANCE, Line(2.0, 0.0), absolute(0.012)], ids=str)
+@pytest.mark.parametrize("line", [ERROR_RATE, EXCEEDANCE, LimitLine(2.0, 0.0), absolute(0.012)], ids=str)
 def test_a_candidate_on_the_line_is_ever_called_bad_in_at_most_alpha(line):
     evidence = simulate(1, line)
     for odds in (20, 100):
@@ -44,7 +44,7 @@ def test_a_candidate_on_the_line_is_ever_called_bad_in_at_most_alpha(line):
         assert at_most(hits, RUNS, 1 / odds), (odds, hits)
 
 
-@pytest.mark.parametrize("line", [ERROR_RATE, Line(2.0, 0.0)], ids=str)
+@pytest.mark.parametrize("line", [ERROR_RATE, LimitLine(2.0, 0.0)], ids=str)
 def test_a_candidate_on_the_good_line_ever_looks_good_in_at_most_one_in_twenty(line):
     evidence = simulate(2, line, side="good")
     hits = int((evidence.log_good.max(axis=-1) >= math.log(20)).sum())

@@ -13,7 +13,7 @@ from modelrollout.core.analysis.stats import parameters
 from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
 from modelrollout.core.analysis.stats.eprocess import log_factors
-from modelrollout.core.analysis.stats.limits import ACCURACY, ERROR_RATE, EXCEEDANCE, NON_FINITE, Line, absolute
+from modelrollout.core.analysis.stats.limits import ACCURACY, ERROR_RATE, EXCEEDANCE, NON_FINITE, LimitLine, absolute
 
 LINES = [ERROR_RATE, ACCURACY, NON_FINITE, EXCEEDANCE, absolute(0.01), absolute(0.0)]
 BASE = parameters.DEFAULTS
@@ -166,8 +166,8 @@ counts = st.one_of(
 @given(
     rows=st.lists(st.tuples(counts, counts, counts, counts), min_size=0, max_size=12),
     line=st.one_of(
-        st.sampled_from([*LINES, Line(1.0, 1.0), Line(100.0, 0.0), absolute(1.0)]),
-        st.builds(Line, st.floats(1, 100), st.floats(0, 1)),
+        st.sampled_from([*LINES, LimitLine(1.0, 1.0), LimitLine(100.0, 0.0), absolute(1.0)]),
+        st.builds(LimitLine, st.floats(1, 100), st.floats(0, 1)),
         st.builds(absolute, st.floats(0, 1)),
     ),
     past=st.one_of(st.none(), st.lists(st.tuples(counts, counts), min_size=0, max_size=5)),

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelrollout.core.analysis.metrics.samples import (
-    Book,
+    SampleStore,
     Scrapes,
-    TargetSeen,
+    TargetScrapes,
     began_at_zero,
     increments,
     make_grid,
@@ -84,7 +84,7 @@ def test_a_shuffled_replayed_overlapping_delivery_counts_every_request_once(hist
         pieces.append(points[low : low + rng.randrange(1, len(points) + 1)])
     pieces.extend([point] for point in points)
     rng.shuffle(pieces)
-    book = Book()
+    book = SampleStore()
     for piece in pieces:
         book = book.merged([counter(rng.sample(piece, len(piece)))])
     (series,) = book.series.values()
@@ -118,24 +118,24 @@ def test_a_new_series_counts_from_zero_only_where_its_target_was_up_before():
     born = counter([(1030, 7)], code="500")
     stranger = make_series({"__name__": "c", "job": "j", "instance": "new"}, [(1030, 9), (1045, 9)])
     twin = make_series({"__name__": "d", "job": "j", "instance": "new"}, [(1030, 9)])
-    assert began_at_zero(Book().merged([old, born, stranger, twin]), 15.0) == {born.labels}
+    assert began_at_zero(SampleStore().merged([old, born, stranger, twin]), 15.0) == {born.labels}
 
 
 def test_a_series_that_comes_after_its_target_was_away_is_skipped():
     old = counter([(1000, 1), (1015, 2), (1030, 3), (1500, 4)], code="200")
     born = counter([(1500, 700)], code="500")
-    assert began_at_zero(Book().merged([old, born]), 15.0) == set()
+    assert began_at_zero(SampleStore().merged([old, born]), 15.0) == set()
 
 
 def test_merging_keeps_what_is_older_than_the_new_answer():
-    book = Book().merged([counter([(1000, 1), (1010, 2)])]).merged([counter([(1010, 2), (1020, 5)])])
+    book = SampleStore().merged([counter([(1000, 1), (1010, 2)])]).merged([counter([(1010, 2), (1020, 5)])])
     (series,) = book.series.values()
     assert series.times.tolist() == [1_000_000, 1_010_000, 1_020_000]
     assert series.values.tolist() == [1, 2, 5]
 
 
 def test_forgetting_the_old_keeps_the_new():
-    book = Book().merged([counter([(1000, 1), (1010, 2)]), counter([(1000, 1)], code="1")]).since(1000.0)
+    book = SampleStore().merged([counter([(1000, 1), (1010, 2)]), counter([(1000, 1)], code="1")]).since(1000.0)
     (series,) = book.series.values()
     assert series.times.tolist() == [1_010_000]
     assert book.size == 1
@@ -143,7 +143,7 @@ def test_forgetting_the_old_keeps_the_new():
 
 def scrapes(*targets: tuple[float, float | None], interval=10.0):
     seen = {
-        ("j", str(i)): TargetSeen(0, round(last * 1000), None if gap is None else gap * 1000)
+        ("j", str(i)): TargetScrapes(0, round(last * 1000), None if gap is None else gap * 1000)
         for i, (last, gap) in enumerate(targets)
     }
     return Scrapes(seen, interval, 15.0)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.core.in_memory import MemoryCluster, MemoryRouter, made, one_pass
 
-from modelrollout.core.observation import Event, RoutePlan, RouteSeen
+from modelrollout.core.observation import Event, ObservedRoute, RoutePlan
 from modelrollout.ports import Conflict
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch
@@ -20,7 +20,7 @@ class BusyRouter(MemoryRouter):
 
     conflicts: int = 0
 
-    async def apply(self, *given: Any) -> RouteSeen:
+    async def apply(self, *given: Any) -> ObservedRoute:
         if self.conflicts:
             self.conflicts -= 1
             raise Conflict("the route changed")
@@ -29,7 +29,7 @@ class BusyRouter(MemoryRouter):
     def structure(self, *given: Any) -> str:
         return "with a candidate" if given[3].candidate else "alone"
 
-    def _write(self, plan: RoutePlan) -> RouteSeen:
+    def _write(self, plan: RoutePlan) -> ObservedRoute:
         self.route = replace(super()._write(plan), structure=self.structure(0, 0, 0, plan))
         return self.route
 

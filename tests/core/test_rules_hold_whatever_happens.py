@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.core.world import World, manifest
 
 from modelrollout.api.problems import parse_spec
-from modelrollout.core.evaluation import Blind
+from modelrollout.core.evaluation import MetricsOutage
 from modelrollout.core.rollout.context import target_weight
 from modelrollout.core.rollout.phases import Trigger, exposed, running, waits_for_person
 from modelrollout.core.rollout.status_message import asked
@@ -46,7 +46,7 @@ class AnythingHappens(RuleBasedStateMachine):
     def all_goes_well_for_a_while(self, version, ticks, approval, proven):
         """Random edits alone would hardly ever reach the later phases, or those that wait for a person."""
         world = self.world
-        world.verdict, world.blind, world.command = "PASS" if proven else "CONTINUE", None, None
+        world.verdict, world.outage, world.command = "PASS" if proven else "CONTINUE", None, None
         world.spec = world.spec | manifest(version)
         world.spec["steps"] = [step | {"approval": approval} for step in world.spec["steps"]]
         world.spec["analysis"] = world.spec["analysis"] | {"deadline": "24h" if proven else "5m"}
@@ -62,7 +62,7 @@ class AnythingHappens(RuleBasedStateMachine):
         if world is None:
             return
         version = world.parsed.candidate or "2"
-        world.verdict, world.frozen, world.blind, world.command = "PASS", False, None, None
+        world.verdict, world.frozen, world.outage, world.command = "PASS", False, None, None
         edited = [{"name": "errors", "type": "ErrorRate", "max": "3%"}]  # the last edit of all
         world.spec = world.spec | manifest(version, gates=edited)
         for each in ("1", "2", "3", "4"):
@@ -107,7 +107,7 @@ class AnythingHappens(RuleBasedStateMachine):
         assert world.weight_of(candidate) <= target_weight(after)
         of_the_bake = world.frozen and before.phase != "Baking"  # a frozen limit says nothing of the step
         assert world.verdict != "FAIL" or of_the_bake or decision.trigger is Trigger.PROMOTE
-        assert world.blind is None or person
+        assert world.outage is None or person
         assert person or not (after.paused and before.paused)
         assert person or after.weight.lowered_at is None
 
@@ -125,7 +125,7 @@ class AnythingHappens(RuleBasedStateMachine):
         assert before.phase == "Baking"
         assert after.stable == before.candidate
         assert decision.trigger is Trigger.PROMOTE or world.now - before.rollout.bake_started_at >= 60
-        assert decision.trigger is Trigger.PROMOTE or (world.verdict != "FAIL" and world.blind is None)
+        assert decision.trigger is Trigger.PROMOTE or (world.verdict != "FAIL" and world.outage is None)
 
     @rule(version=st.sampled_from(["1", "2", "3", "4"]))
     def version_is_changed(self, version):
@@ -151,9 +151,9 @@ class AnythingHappens(RuleBasedStateMachine):
     def weights_are_reloaded(self, digest):
         self.world.digest = digest
 
-    @rule(blind=st.booleans())
-    def metrics_go_or_come(self, blind):
-        self.world.blind = Blind("MetricsUnavailable", "refused", self.world.now) if blind else None
+    @rule(outage=st.booleans())
+    def metrics_go_or_come(self, outage):
+        self.world.outage = MetricsOutage("MetricsUnavailable", "refused", self.world.now) if outage else None
 
     @rule(steps=STEPS)
     def steps_are_edited(self, steps):

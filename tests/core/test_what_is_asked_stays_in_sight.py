@@ -7,7 +7,7 @@ from tests.core.world import World, manifest
 
 from modelrollout.api.base import LONGEST_STRING
 from modelrollout.api.status import Status, dump
-from modelrollout.core.evaluation import Blind
+from modelrollout.core.evaluation import MetricsOutage
 from modelrollout.core.finding import Finding
 from modelrollout.core.rollout.status_message import LONGEST_QUESTION, remember, say
 
@@ -62,11 +62,11 @@ def test_after_pause_and_resume_the_question_is_back(awaiting: World):
 
 
 def test_metrics_that_are_gone_are_told_to_whoever_is_to_approve(awaiting: World):
-    awaiting.blind = Blind("MetricsUnavailable", "connection refused", awaiting.now)
+    awaiting.outage = MetricsOutage("MetricsUnavailable", "connection refused", awaiting.now)
     awaiting.tick()
     assert awaiting.parsed.reason == "MetricsUnavailable"
     assert awaiting.parsed.message.endswith(f"still asked: {APPROVE}")
-    awaiting.blind = None
+    awaiting.outage = None
     awaiting.tick()
     assert awaiting.parsed.reason == "ApprovalNeeded"
 

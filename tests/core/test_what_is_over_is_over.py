@@ -10,7 +10,7 @@ from tests.core.in_memory import made, one_pass
 from tests.core.test_a_rollout_from_start_to_end import in_doubt, reasons_of
 from tests.core.world import World, manifest
 
-from modelrollout.core.evaluation import Blind
+from modelrollout.core.evaluation import MetricsOutage
 from modelrollout.ports import Unreachable
 
 GATES = [{"name": "errors", "type": "ErrorRate", "max": "6%"}]
@@ -78,7 +78,7 @@ def test_a_candidate_that_was_ready_all_the_while_is_not_rejected_for_a_restart_
     world = World().adopted()
     world.want("2")
     world.make_ready("2")
-    world.blind = Blind("MetricsUnavailable", "refused", world.now)
+    world.outage = MetricsOutage("MetricsUnavailable", "refused", world.now)
     for _ in range(90):
         world.tick()
     world.ready.clear()
@@ -340,12 +340,12 @@ async def test_a_port_edited_alone_moves_the_traffic_there():
     for _ in range(3):
         clock.time += 15
         await reconciler.run(watch)
-        for target in watch.focus.targets:
+        for target in watch.polling.targets:
             await watch._probe(target)
     assert cluster.obj["status"]["phase"] == "Serving"
     cluster.obj["spec"]["serving"]["port"] = 9000
     await reconciler.run(watch)
-    assert [(target.version, target.port) for target in watch.focus.targets] == [("1", 9000)]
+    assert [(target.version, target.port) for target in watch.polling.targets] == [("1", 9000)]
 
 
 async def test_a_raise_that_the_api_server_refuses_is_told_and_comes_when_it_may(monkeypatch: pytest.MonkeyPatch):

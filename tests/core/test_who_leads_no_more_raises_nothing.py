@@ -23,9 +23,9 @@ async def test_a_lease_lost_between_the_record_and_the_raise_leaves_the_route_al
 
         cluster.write_status = deposed
         clock.time += 15
-        for target in watch.focus.targets:
+        for target in watch.polling.targets:
             await watch._probe(target)
-        await watch._evaluate(watch.focus.request)
+        await watch._evaluate(watch.polling.request)
         again = await reconciler.run(watch)
         cluster.write_status = original
     assert cluster.obj["status"]["step"]["weight"] == 25, "the raise was recorded"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelrollout.core.analysis.stats.limits import DEAD_RETRAIN, DEAD_SAME_WEIGHTS, Line
+from modelrollout.core.analysis.stats.limits import DEAD_RETRAIN, DEAD_SAME_WEIGHTS, LimitLine
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, batched, of_last, running, windows
 from modelrollout.core.analysis.stats.window_evidence import (
     WindowSettings,
@@ -129,7 +129,7 @@ def test_ratios_are_batched_on_the_grid_and_drift_both_ways_is_found():
     stable = batched(rng.binomial(10000, 0.5, 400).astype(float), elements * 10)
     seconds = np.arange(1, 401) * 15.0
     config = WindowSettings(alpha=0.01, stable_needed=20)
-    line = Line(1.0, 0.03)
+    line = LimitLine(1.0, 0.03)
     results = {
         name: two_sided(seconds, batched(bad, elements), stable, line, config)
         for name, bad in (("low", low), ("same", same), ("high", high))
@@ -171,7 +171,7 @@ def test_wandering_layers_of_an_equal_candidate_are_hardly_ever_accused():
     shape, elements = (10, 24, 960), np.full((10, 24, 960), 1e5)
     candidate, stable = (batched(wander(shape) * 1e5, elements) for _ in range(2))
     evidence = window_evidence(
-        np.arange(1, 961) * 15.0, candidate, stable, Line(1.0, 0.005), WindowSettings(alpha=0.01 / 24)
+        np.arange(1, 961) * 15.0, candidate, stable, LimitLine(1.0, 0.005), WindowSettings(alpha=0.01 / 24)
     )
     accused = evidence.failing.any(axis=(-1, -2)).mean()
     held = evidence.hold.any(axis=(-1, -2)).mean()

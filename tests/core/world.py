@@ -7,16 +7,16 @@ from typing import Any
 
 from modelrollout.api.problems import parse_spec
 from modelrollout.api.status import Status, dump
-from modelrollout.core.evaluation import Blind, Evaluation, GateResult
+from modelrollout.core.evaluation import Evaluation, GateResult, MetricsOutage
 from modelrollout.core.observation import (
     Backend,
     Command,
     Event,
     MalformedCommand,
+    Observation,
+    ObservedRoute,
     Readiness,
     RoutePlan,
-    RouteSeen,
-    Seen,
 )
 from modelrollout.core.rollout.context import identity
 from modelrollout.core.rollout.decide import Decision, decide
@@ -44,7 +44,7 @@ class World:
 
     spec: dict[str, Any] = field(default_factory=manifest)
     now: float = START
-    route: RouteSeen | None = None
+    route: ObservedRoute | None = None
     status: dict[str, Any] = field(default_factory=dict)
     ready: dict[str, Readiness] = field(default_factory=dict)
     verdict: str = "PASS"
@@ -54,14 +54,14 @@ class World:
     leaning: bool = False
     requests: int = 1000
     halt: str | None = None
-    blind: Blind | None = None
+    outage: MetricsOutage | None = None
     evaluating: bool = True
     command: Command | MalformedCommand | None = None
     generation: int = 1
     version: int = 1
     events: list[Event] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
-    writes: list[tuple[str, RouteSeen | None, RouteSeen | None]] = field(default_factory=list)
+    writes: list[tuple[str, ObservedRoute | None, ObservedRoute | None]] = field(default_factory=list)
     """(kind, route before, route after) of the last pass, in order."""
     last: Decision | None = None
     manager: str = "modelrollout"
@@ -118,13 +118,13 @@ class World:
             digest=self.digest,
         )
 
-    def seen(self, problem: str | None) -> Seen:
-        return Seen(
+    def seen(self, problem: str | None) -> Observation:
+        return Observation(
             generation=self.generation,
             route=self.route,
             readiness=dict(self.ready),
-            evaluation=None if self.blind else self.evaluation(self.parsed),
-            blind=self.blind,
+            evaluation=None if self.outage else self.evaluation(self.parsed),
+            outage=self.outage,
             command=self.command,
             problem=problem,
             refusals=self.refusals,
@@ -210,7 +210,7 @@ class World:
         backends = [Backend(plan.stable, f"digits-v{plan.stable}", 8000, 100 - plan.weight)]
         if plan.candidate:
             backends.append(Backend(plan.candidate, f"digits-v{plan.candidate}", 8000, plan.weight))
-        new = RouteSeen(
+        new = ObservedRoute(
             plan.stable,
             tuple(backends),
             "",

@@ -151,7 +151,7 @@ def _limit(gate: Gate) -> str:
     if gate.type == "Latency":
         return f"p{100 * gate.quantile:g} within {found.buckets} buckets of stable's"
     absolute = f", at most {100 * gate.max:g} %" if getattr(gate, "max", None) else ""
-    return _line(limits.Line(found.ratio, found.plus)) + absolute
+    return _line(limits.LimitLine(found.ratio, found.plus)) + absolute
 
 
 def _usual(gate: Gate) -> str:
@@ -162,7 +162,7 @@ def _usual(gate: Gate) -> str:
     return _line(known.get(gate.type, limits.DEAD_RETRAIN))
 
 
-def _line(line: limits.Line) -> str:
+def _line(line: limits.LimitLine) -> str:
     return f"{line.ratio:g} x stable's + {100 * line.plus:g} %"
 
 
@@ -193,8 +193,8 @@ def _grounds(gate: GateStatus) -> str:
     """What a gate had seen when the rollout ended."""
     layer = f" ({gate.layer})" if gate.layer else ""
     evidence = f"; evidence {gate.evidence}" if gate.evidence else ""
-    seen, stable = gate.observed or "nothing yet", gate.stable or "nothing"
-    return f"    {gate.verdict:<8} {gate.name}{layer}: {seen}, stable {stable}, {gate.samples}{evidence}"
+    value, stable = gate.observed or "nothing yet", gate.stable or "nothing"
+    return f"    {gate.verdict:<8} {gate.name}{layer}: {value}, stable {stable}, {gate.samples}{evidence}"
 
 
 def _wait(console: Console, story: Story) -> None:

@@ -65,7 +65,7 @@ def no_service(story: Story) -> Iterator[None]:
     yield
 
 
-class Seen:
+class Observation:
     """What reached the API server that lowers, and what records an end: (time.time(), which), in order."""
 
     def __init__(self, api: FaultProxy) -> None:
@@ -91,7 +91,7 @@ def records_the_end(exchange: Exchange) -> bool:
 
 def test_an_abort_takes_the_traffic_away_whatever_else_is_broken(stage: Stage, api: FaultProxy, prometheus: FaultProxy):
     story = stage.story(1, 2, replicas=2, operate={"api": api.url, "prometheus": prometheus.url})
-    seen = Seen(api)
+    seen = Observation(api)
     story.adopt(steps=STEPS)
     troubles = {
         "a stable pod is not ready": unready_stable(story),
@@ -113,7 +113,7 @@ def test_an_abort_takes_the_traffic_away_whatever_else_is_broken(stage: Stage, a
             assert story.status()["history"][-1]["result"] == "Aborted"
 
 
-def breach(story: Story, prometheus: FaultProxy, seen: Seen) -> tuple[int, str, float]:
+def breach(story: Story, prometheus: FaultProxy, seen: Observation) -> tuple[int, str, float]:
     """(version, how it ends, when the breach was known): the newest answer of Prometheus before the lowering."""
     story.version(5)
     end = time.time() + 120
@@ -123,7 +123,7 @@ def breach(story: Story, prometheus: FaultProxy, seen: Seen) -> tuple[int, str, 
     return 5, "RolledBack", max(query.at for query in prometheus.requests() if query.at < seen.writes[0][0])
 
 
-def abort(story: Story, _prometheus: FaultProxy, _seen: Seen) -> tuple[int, str, float]:
+def abort(story: Story, _prometheus: FaultProxy, _seen: Observation) -> tuple[int, str, float]:
     """The same of a person's abort, which is known when it is given."""
     story.version(2)
     story.wait_weight(2, 30)
@@ -135,7 +135,7 @@ def test_traffic_taken_away_stays_away_while_its_record_is_refused_for_a_minute(
     stage: Stage, api: FaultProxy, prometheus: FaultProxy, cause: Callable[..., tuple[int, str, float]]
 ):
     story = stage.story(1, 2, 5, rate=BRISK, operate={"api": api.url, "prometheus": prometheus.url})
-    seen = Seen(api)
+    seen = Observation(api)
     refused = api.add(Fault(status=409, body=CONFLICT), method="PUT", path="/status", when=records_the_end)
     events = api.add(Fault(status=403, body=REFUSED), method="POST", path="/events")
     client = story.adopt(gates=gates("errors", "non-finite"), steps=STEPS)

@@ -16,7 +16,7 @@ import pytest_asyncio
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.evaluation import Blind, Evaluation
+from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.runtime.evaluator import Evaluator
 from tests.core.recorded import backend, request_of, spec_of
 from tests.lab.prometheus import Prometheus
@@ -119,9 +119,11 @@ async def scraped(prometheus: Prometheus, times: int) -> None:
             await asyncio.sleep(0.1)
 
 
-async def watch(judge: Evaluator, request: Any, until: Any, *, seconds: float = 40.0) -> list[Evaluation | Blind]:
+async def watch(
+    judge: Evaluator, request: Any, until: Any, *, seconds: float = 40.0
+) -> list[Evaluation | MetricsOutage]:
     """Look when the evaluator says so until `until(found)`; fails after `seconds`."""
-    found: list[Evaluation | Blind] = []
+    found: list[Evaluation | MetricsOutage] = []
     async with asyncio.timeout(seconds):
         while True:
             await asyncio.sleep(max(judge.next_due(request, time.time()) - time.time(), 0.01))
@@ -186,7 +188,7 @@ async def test_prometheus_down_is_blind_and_back_is_current(exporter, prometheus
     await watch(judge, request, lambda e: isinstance(e, Evaluation))
     prometheus.stop()
     exporter.answered("2", "200", 99)
-    found = await watch(judge, request, lambda e: isinstance(e, Blind))
+    found = await watch(judge, request, lambda e: isinstance(e, MetricsOutage))
     assert found[-1].reason == "PrometheusUnreachable"
     prometheus.start()
     found = await watch(judge, request, lambda e: isinstance(e, Evaluation) and e.requests >= 99)

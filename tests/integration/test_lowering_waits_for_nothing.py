@@ -15,7 +15,7 @@ from tests.lab.faults import Fault
 
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
-    from modelrollout.adapters.routers.reading import HTTPRouteSeen
+    from modelrollout.adapters.routers.reading import ObservedHTTPRoute
     from tests.lab.faults import FaultProxy
 
 pytestmark = pytest.mark.lab
@@ -33,7 +33,7 @@ def path(namespace: str) -> str:
     return path_of("gateway.networking.k8s.io/v1", "httproutes", namespace, "digits")
 
 
-async def at_fifty(router: GatewayApiRouter, namespace: str, rollout: dict[str, Any]) -> HTTPRouteSeen:
+async def at_fifty(router: GatewayApiRouter, namespace: str, rollout: dict[str, Any]) -> ObservedHTTPRoute:
     return await router.apply(namespace, "digits", Spec.model_validate(rollout["spec"]), OLD, None)
 
 

@@ -71,7 +71,7 @@ class Rule:
 
 
 @dataclass(slots=True)
-class Seen:
+class Observation:
     """`at`: time.time() of arrival; `status` 0: no answer (yet); `fault`: the one that applied, if any."""
 
     at: float
@@ -89,7 +89,7 @@ class FaultProxy(Proxy):
         super().__init__(upstream, client_tls=client_tls)
         self._rules: list[Rule] = []
         self._open: list[Exchange] = []
-        self.seen: list[Seen] = []
+        self.seen: list[Observation] = []
         self.url = ""
 
     def start_in(self, background: Background, *, tls: ssl.SSLContext | None = None) -> FaultProxy:
@@ -132,7 +132,7 @@ class FaultProxy(Proxy):
         """Break every open watch now, as a restarting API server would."""
         self._background.run(self._cut())
 
-    def requests(self, *, method: str = ".*", path: str = "", since: float = 0.0) -> list[Seen]:
+    def requests(self, *, method: str = ".*", path: str = "", since: float = 0.0) -> list[Observation]:
         """Recorded requests whose method and path match the regular expressions, watches included."""
         return [
             each
@@ -140,7 +140,7 @@ class FaultProxy(Proxy):
             if each.at >= since and re.fullmatch(method, each.method) and re.search(path, each.path)
         ]
 
-    def writes(self, since: float = 0.0) -> list[Seen]:
+    def writes(self, since: float = 0.0) -> list[Observation]:
         return [each for each in list(self.seen) if each.at >= since and each.method in WRITES]
 
     async def _cut(self) -> None:
@@ -149,7 +149,7 @@ class FaultProxy(Proxy):
 
     async def before(self, exchange: Exchange) -> web.StreamResponse | None:
         # Recorded before anything is answered, so that a caller with its answer finds its request counted.
-        seen = Seen(exchange.at, exchange.method, exchange.path, exchange.is_watch)
+        seen = Observation(exchange.at, exchange.method, exchange.path, exchange.is_watch)
         exchange.note = seen
         self.seen.append(seen)
         rule = next((each for each in self._rules if each.matches(exchange)), None)
@@ -212,5 +212,5 @@ async def _replayed(source: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
 
 def _fault(exchange: Exchange) -> Fault:
     """What the rule that matched says, or nothing at all."""
-    seen: Seen = exchange.note
+    seen: Observation = exchange.note
     return seen.fault or Fault()

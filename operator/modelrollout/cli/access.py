@@ -15,7 +15,7 @@ from modelrollout.adapters.routers.httproute import GROUP_VERSION
 from modelrollout.adapters.routers.reading import read
 from modelrollout.api.base import API_VERSION, GROUP, PLURAL
 from modelrollout.cli.target import Failure
-from modelrollout.core.observation import RouteSeen
+from modelrollout.core.observation import ObservedRoute
 from modelrollout.ports import Conflict, Unreachable
 
 RESOURCE = f"{GROUP}/{API_VERSION}"
@@ -71,7 +71,7 @@ async def get_resource(api: Api, namespace: str, name: str) -> dict[str, Any]:
     return found
 
 
-async def get_route(api: Api, namespace: str, name: str) -> RouteSeen | None:
+async def get_route(api: Api, namespace: str, name: str) -> ObservedRoute | None:
     """The resource's route; None where it is missing or may not be read (then its weight is just not shown)."""
     try:
         found = await api.get(path_of(GROUP_VERSION, "httproutes", namespace, name))

@@ -66,11 +66,11 @@ async def follow(
     """Show it as it happens until `over(status)`: a live picture on a terminal, elsewhere a line for every change."""
     show = _show_live if console.is_terminal else _show_lines
     with show(console) as update:
-        seen = time.monotonic()
+        observed = time.monotonic()
         while True:
-            found = await _look_again(api, namespace, name, seen)
+            found = await _look_again(api, namespace, name, observed)
             if found is not None:
-                seen = time.monotonic()
+                observed = time.monotonic()
                 update(*found)
                 status = status_of(found[0])
                 if status is not None and over(status):

@@ -133,13 +133,13 @@ def _child(node: yaml.Node, part: str | int) -> tuple[Any, yaml.Node] | None:
     return None
 
 
-def _duplicates(node: yaml.Node, loc: Loc, seen: set[int]) -> Iterator[Loc]:
-    if id(node) in seen or isinstance(node, yaml.ScalarNode):
+def _duplicates(node: yaml.Node, loc: Loc, observed: set[int]) -> Iterator[Loc]:
+    if id(node) in observed or isinstance(node, yaml.ScalarNode):
         return  # an alias: reported where its anchor stands
-    seen.add(id(node))
+    observed.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            yield from _duplicates(item, (*loc, index), seen)
+            yield from _duplicates(item, (*loc, index), observed)
         return
     keys: set[str] = set()
     for key, value in node.value:
@@ -147,7 +147,7 @@ def _duplicates(node: yaml.Node, loc: Loc, seen: set[int]) -> Iterator[Loc]:
         if name in keys and name != "<<":
             yield (*loc, name)
         keys.add(name)
-        yield from _duplicates(value, (*loc, name), seen)
+        yield from _duplicates(value, (*loc, name), observed)
 
 
 def _refuse_bombs(root: yaml.Node) -> None:

@@ -103,7 +103,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Blind:
+class MetricsOutage:
     """No evaluation could be made: Prometheus is down, slow, or its answer is not an answer."""
 
     reason: str

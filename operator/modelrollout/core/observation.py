@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from modelrollout.core.evaluation import Blind, Evaluation
+from modelrollout.core.evaluation import Evaluation, MetricsOutage
 
 Acceptance = Literal["PENDING", "ACCEPTED", "REJECTED"]
 Verb = Literal["approve", "abort", "pause", "resume", "retry", "promote"]
@@ -22,7 +22,7 @@ class Backend:
 
 
 @dataclass(frozen=True)
-class RouteSeen:
+class ObservedRoute:
     """The route as read just now. `backends` are those of the split rule, stable's first."""
 
     stable: str | None
@@ -94,15 +94,15 @@ class MalformedCommand:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """Everything a decision may depend on besides spec, status and the time."""
 
     generation: int
-    route: RouteSeen | None
+    route: ObservedRoute | None
     readiness: dict[str, Readiness] = field(default_factory=dict)
     """By version; a version that was not probed yet is absent."""
     evaluation: Evaluation | None = None
-    blind: Blind | None = None
+    outage: MetricsOutage | None = None
     command: Command | MalformedCommand | None = None
     problem: str | None = None
     """The sentence of an invalid spec; then spec is None."""

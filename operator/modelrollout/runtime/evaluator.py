@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.gates import Gate, QueryGate
 from modelrollout.core.analysis.gates import evaluate as core_gates
-from modelrollout.core.analysis.gates.gate_input import Answer, Look
+from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
 from modelrollout.core.analysis.gates.query import query_text, read_answer
 from modelrollout.core.analysis.metrics.model_series import Reader, Selection, gateway_selection, model_selection
-from modelrollout.core.analysis.metrics.samples import Book, Grid, Scrapes, Target, TargetSeen, make_grid
-from modelrollout.core.analysis.metrics.tick_table import make_sheet
+from modelrollout.core.analysis.metrics.samples import Grid, SampleStore, Scrapes, Target, TargetScrapes, make_grid
+from modelrollout.core.analysis.metrics.tick_table import make_tick_table
 from modelrollout.core.analysis.stats.parameters import HISTORY
-from modelrollout.core.evaluation import Blind, Evaluation, EvaluationRequest
+from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsOutage
 from modelrollout.core.finding import Finding
 from modelrollout.ports import Ledger, LedgerFailure
 
@@ -37,7 +37,7 @@ CHUNK = 900.0
 class _Memory:
     """What is remembered of one rollout: a cache of Prometheus, nothing more."""
 
-    books: dict[str, Book] = field(default_factory=dict)
+    stores: dict[str, SampleStore] = field(default_factory=dict)
     until: dict[str, float] = field(default_factory=dict)
     evaluated: int = -1
     used: float = 0.0
@@ -47,7 +47,7 @@ class _Memory:
 
     @property
     def size(self) -> int:
-        return sum(book.size for book in self.books.values())
+        return sum(store.size for store in self.stores.values())
 
 
 class Evaluator:
@@ -58,7 +58,7 @@ class Evaluator:
         self._config = config
         self._memories: OrderedDict[str, _Memory] = OrderedDict()
 
-    async def evaluate(self, request: EvaluationRequest, now: float) -> Evaluation | Blind | None:
+    async def evaluate(self, request: EvaluationRequest, now: float) -> Evaluation | MetricsOutage | None:
         """The gates at the newest closed tick; None when no tick has closed since the last call."""
         memory = self._memory(request.rollout)
         memory.used = now
@@ -74,8 +74,8 @@ class Evaluator:
             if failure is not None:
                 return _blind(memory, now, failure)
             memory.blind_since = None
-            books = [memory.books[one.origin] for one in selections]
-            tick = await asyncio.to_thread(_closed_tick, request, books, server, memory.evaluated, now)
+            stores = [memory.stores[one.origin] for one in selections]
+            tick = await asyncio.to_thread(_closed_tick, request, stores, server, memory.evaluated, now)
             if tick is None:
                 memory.retry_at = now + min(max(0.1 * server.scrape_interval, 0.1), 1.0)
                 return None
@@ -83,7 +83,7 @@ class Evaluator:
                 memory.evaluated = tick
                 return None
             answers = await self._answers(request, server, tick)
-            found = await asyncio.to_thread(_judge, request, books, server, tick, answers, now)
+            found = await asyncio.to_thread(_judge, request, stores, server, tick, answers, now)
             memory.evaluated = tick
             self._bound(request.rollout, now)
             return found
@@ -95,7 +95,7 @@ class Evaluator:
         if memory is None or server is None:
             return max(request.tick_end(0), now)
         end = request.tick_end(max(memory.evaluated + 1, request.last_ended(now)))
-        due = _scrapes(request, memory.books.values(), server).due(end) if memory.books else end
+        due = _scrapes(request, memory.stores.values(), server).due(end) if memory.stores else end
         return max(due, memory.retry_at)
 
     def forget(self, rollout: str) -> None:
@@ -130,19 +130,19 @@ class Evaluator:
     async def _bring_up(
         self, request: EvaluationRequest, server: PrometheusServer, one: Selection, memory: _Memory, now: float
     ) -> LedgerFailure | None:
-        book = memory.books.get(one.origin, Book())
+        store = memory.stores.get(one.origin, SampleStore())
         oldest = _oldest(request, server, now)
-        overlap = max(request.interval, 3 * max(server.scrape_interval, _scrapes(request, [book], server).usual))
+        overlap = max(request.interval, 3 * max(server.scrape_interval, _scrapes(request, [store], server).usual))
         start = max(memory.until.get(one.origin, oldest) - overlap, oldest)
         while start < now:
             end = min(start + CHUNK, now)
             answer = await self._ledger.range(server, one.text, start, end)
             if isinstance(answer, LedgerFailure):
                 return answer
-            book = await asyncio.to_thread(book.merged, answer)
-            memory.books[one.origin], memory.until[one.origin] = book, end
+            store = await asyncio.to_thread(store.merged, answer)
+            memory.stores[one.origin], memory.until[one.origin] = store, end
             start = end
-        memory.books[one.origin] = book.since(oldest)
+        memory.stores[one.origin] = store.since(oldest)
         return None
 
     async def _answers(self, request: EvaluationRequest, server: PrometheusServer, tick: int) -> dict[str, Answer]:
@@ -169,11 +169,11 @@ class Evaluator:
         return read_answer(answer, grid)
 
 
-def _blind(memory: _Memory, now: float, failure: LedgerFailure) -> Blind:
+def _blind(memory: _Memory, now: float, failure: LedgerFailure) -> MetricsOutage:
     since = now if memory.blind_since is None else memory.blind_since
     memory.blind_since = since
     memory.retry_at = now + min(max(1.0, 0.5 * (now - since)), 15.0)
-    return Blind(failure.reason, failure.message, since)
+    return MetricsOutage(failure.reason, failure.message, since)
 
 
 def _first_tick(request: EvaluationRequest, last: int) -> int:
@@ -203,18 +203,18 @@ def _selections(request: EvaluationRequest, server: PrometheusServer) -> list[Se
     return [one for one in (gateway, model_selection(request, server, gates)) if one is not None]
 
 
-def _scrapes(request: EvaluationRequest, books: Iterable[Book], server: PrometheusServer) -> Scrapes:
-    seen: dict[Target, TargetSeen] = {}
-    for book in books:
-        seen.update(book.targets)
-    return Scrapes(seen, request.interval, server.scrape_interval)
+def _scrapes(request: EvaluationRequest, stores: Iterable[SampleStore], server: PrometheusServer) -> Scrapes:
+    observed: dict[Target, TargetScrapes] = {}
+    for store in stores:
+        observed.update(store.targets)
+    return Scrapes(observed, request.interval, server.scrape_interval)
 
 
 def _closed_tick(
-    request: EvaluationRequest, books: Sequence[Book], server: PrometheusServer, evaluated: int, now: float
+    request: EvaluationRequest, stores: Sequence[SampleStore], server: PrometheusServer, evaluated: int, now: float
 ) -> int | None:
     """The newest tick that is complete and was not judged yet."""
-    scrapes = _scrapes(request, books, server)
+    scrapes = _scrapes(request, stores, server)
     for tick in range(request.last_ended(now), evaluated, -1):
         if scrapes.complete(request.tick_end(tick), now):
             return tick
@@ -223,15 +223,15 @@ def _closed_tick(
 
 def _judge(
     request: EvaluationRequest,
-    books: Sequence[Book],
+    stores: Sequence[SampleStore],
     server: PrometheusServer,
     tick: int,
     answers: dict[str, Answer],
     now: float,
 ) -> Evaluation:
-    sheet = make_sheet(books, Reader(request), _grid(request, tick), server.scrape_interval)
-    look = Look(request, sheet, answers)
+    table = make_tick_table(stores, Reader(request), _grid(request, tick), server.scrape_interval)
+    gate_input = GateInput(request, table, answers)
     names = None
     if not request.spec.gates:
-        names = request.default_gates or core_gates.default_gates(sheet, look.position(request.started_at) + 1)
-    return core_gates.evaluate(core_gates.gates_in_force(request.spec.gates, names or ()), look, now, names)
+        names = request.default_gates or core_gates.default_gates(table, gate_input.position(request.started_at) + 1)
+    return core_gates.evaluate(core_gates.gates_in_force(request.spec.gates, names or ()), gate_input, now, names)

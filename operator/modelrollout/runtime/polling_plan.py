@@ -7,26 +7,28 @@ from typing import TYPE_CHECKING, cast
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.context import identity
-from modelrollout.runtime.watch import Focus, Target, Watch
+from modelrollout.runtime.watch import PollingPlan, Target, Watch
 
 if TYPE_CHECKING:
     from modelrollout.api.config import Dialect, OperatorConfig
     from modelrollout.api.spec import Spec
     from modelrollout.api.status import Status
-    from modelrollout.core.observation import RouteSeen, Seen
+    from modelrollout.core.observation import Observation, ObservedRoute
 
 AT_REST = 3.0  # times the resync of a rollout in progress
 
 
-def focus_on(watch: Watch, spec: Spec | None, status: Status, route: RouteSeen | None, dialect: str | None) -> Focus:
+def polling_plan(
+    watch: Watch, spec: Spec | None, status: Status, route: ObservedRoute | None, dialect: str | None
+) -> PollingPlan:
     """The versions to probe and the rollout to evaluate after this pass."""
     targets = _targets(spec, status, route)
     if spec is None or dialect is None:
-        return Focus(targets, None)
-    return Focus(targets, _request(watch, spec, status, cast("Dialect", dialect)))
+        return PollingPlan(targets, None)
+    return PollingPlan(targets, _request(watch, spec, status, cast("Dialect", dialect)))
 
 
-def _targets(spec: Spec | None, status: Status, route: RouteSeen | None) -> tuple[Target, ...]:
+def _targets(spec: Spec | None, status: Status, route: ObservedRoute | None) -> tuple[Target, ...]:
     """The candidate while there is one; else a version that spec names and that does not serve yet."""
     wanted = {status.candidate} if status.candidate else set()
     if spec is None:  # the route describes itself, so a candidate is watched even when the spec is broken
@@ -67,14 +69,14 @@ def _request(watch: Watch, spec: Spec, status: Status, dialect: Dialect) -> Eval
     )
 
 
-def next_wake(config: OperatorConfig, spec: Spec | None, status: Status, seen: Seen, now: float) -> float:
+def next_wake(config: OperatorConfig, spec: Spec | None, status: Status, observed: Observation, now: float) -> float:
     """Seconds until something may be due though nothing changed."""
     running = phases.running(status.phase) or status.phase == "Adopting"
     due = [config.resync if running else config.resync * AT_REST]
     if running and spec is not None:
         if status.step is not None and status.step.earliest_advance is not None:
             due.append(status.step.earliest_advance - now)
-        since = [r.since for r in seen.readiness.values() if r.since is not None]
+        since = [r.since for r in observed.readiness.values() if r.since is not None]
         due += [moment + spec.analysis.ready_for - now for moment in since]
         if status.rollout is not None and status.phase == "Waiting":
             due.append(status.rollout.waiting_since + spec.analysis.ready_deadline - now)

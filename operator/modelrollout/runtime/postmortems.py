@@ -12,8 +12,8 @@ from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core.analysis.metrics.model_series import Reader, series_of
 from modelrollout.core.analysis.metrics.postmortem import SERIES, summarize
 from modelrollout.core.analysis.metrics.promql import fill_matchers
-from modelrollout.core.analysis.metrics.samples import Book, make_grid
-from modelrollout.core.analysis.metrics.tick_table import make_sheet
+from modelrollout.core.analysis.metrics.samples import SampleStore, make_grid
+from modelrollout.core.analysis.metrics.tick_table import make_tick_table
 from modelrollout.ports import Cluster, Conflict, Ledger, LedgerFailure, Unreachable
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ MAX_BYTES = 200_000
 
 
 @dataclass
-class Snapshots:
+class Postmortems:
     """Reads the last 15 minutes of a rollout once more, with the histograms that gates do not need."""
 
     ledger: Ledger
@@ -58,7 +58,9 @@ class Snapshots:
             log.warning("%s/%s: no snapshot: %s", request.namespace, request.name, answer.message)
             return None
         grid = make_grid(start, now - start, 0, 0)
-        layers = summarize(make_sheet([Book().merged(answer)], Reader(request), grid, server.scrape_interval))
+        layers = summarize(
+            make_tick_table([SampleStore().merged(answer)], Reader(request), grid, server.scrape_interval)
+        )
         about = {"model": request.spec.model.name, "stable": request.stable, "candidate": request.candidate}
         span = {"from": format_timestamp(start), "to": format_timestamp(now)}
         text = json.dumps(about | span | {"layers": layers}, separators=(",", ":"))

@@ -16,19 +16,19 @@ from modelrollout.api.status import Status, dump
 from modelrollout.api.timestamps import parse_timestamp
 from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics.postmortem import slot_for
-from modelrollout.core.observation import Event, RouteSeen, Seen
+from modelrollout.core.observation import Event, Observation, ObservedRoute
 from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.transitions import with_snapshot
 from modelrollout.ports import Clock, Cluster, Conflict, Router, Unreachable
-from modelrollout.runtime.polling_plan import focus_on, next_wake
+from modelrollout.runtime.polling_plan import next_wake, polling_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelrollout.api.spec import Spec
-    from modelrollout.runtime.postmortems import Snapshots
+    from modelrollout.runtime.postmortems import Postmortems
     from modelrollout.runtime.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Reconciler:
     config: OperatorConfig
     leads: Callable[[], bool]
     """Asked just before every raise: a process that was stopped for a while may lead no more."""
-    snapshots: Snapshots | None = None
+    postmortems: Postmortems | None = None
 
     def __post_init__(self) -> None:
         self._telling: set[asyncio.Task[None]] = set()
@@ -62,12 +62,12 @@ class Reconciler:
         status, lost = _status_of(obj)
         spec, problem = self._spec_of(obj)
         route = await self.router.observe(watch.namespace, watch.name)
-        seen = self._seen(watch, obj, route, problem=problem, lost=lost)
-        decision = decide(spec, status, seen, self.clock.now())
+        observed = self._observation(watch, obj, route, problem=problem, lost=lost)
+        decision = decide(spec, status, observed, self.clock.now())
         delay = await self._act(watch, obj, spec, decision, route)
         dialect = await self._dialect(watch, spec, decision.status)
-        watch.look_at(focus_on(watch, spec, decision.status, route, dialect))
-        return delay if delay is not None else next_wake(self.config, spec, decision.status, seen, self.clock.now())
+        watch.look_at(polling_plan(watch, spec, decision.status, route, dialect))
+        return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, self.clock.now())
 
     async def _act(
         self,
@@ -75,7 +75,7 @@ class Reconciler:
         obj: dict[str, Any],
         spec: Spec | None,
         decision: Decision,
-        route: RouteSeen | None,
+        route: ObservedRoute | None,
     ) -> float | None:
         """Lower before writing, raise after writing; a number is a pass that must come again soon.
 
@@ -101,17 +101,17 @@ class Reconciler:
 
     async def _keep_snapshot(self, watch: Watch, obj: dict[str, Any], decision: Decision) -> Decision:
         """The distributions behind a promotion or a rollback; its history entry refers to them if they were kept."""
-        request, history = watch.focus.request, decision.status.history
+        request, history = watch.polling.request, decision.status.history
         ended = decision.trigger in ENDS and decision.status.rollout is None
-        if self.snapshots is None or request is None or not ended or not request.steps:
+        if self.postmortems is None or request is None or not ended or not request.steps:
             return decision
         name = slot_for(watch.name, history[:-1])
-        if not await self.snapshots.keep(obj, name, request, self.clock.now()):
+        if not await self.postmortems.keep(obj, name, request, self.clock.now()):
             return decision
         return replace(decision, status=with_snapshot(decision.status, name))
 
     async def _write_route(
-        self, watch: Watch, obj: dict[str, Any], spec: Spec | None, decision: Decision, route: RouteSeen | None
+        self, watch: Watch, obj: dict[str, Any], spec: Spec | None, decision: Decision, route: ObservedRoute | None
     ) -> float | None:
         """The route writes after the record, fenced by what was read before it; none by a leader that is none."""
         if not self.leads():
@@ -140,7 +140,7 @@ class Reconciler:
         return 0.0 if moved else None  # look at what stands now, and record it
 
     def _note_change(
-        self, watch: Watch, obj: dict[str, Any], spec: Spec, decision: Decision, route: RouteSeen | None
+        self, watch: Watch, obj: dict[str, Any], spec: Spec, decision: Decision, route: ObservedRoute | None
     ) -> None:
         """An Event where the route is not what this resource says, for no reason that has an Event already."""
         assert decision.route is not None
@@ -154,7 +154,7 @@ class Reconciler:
 
     async def _finalize(self, watch: Watch, obj: dict[str, Any]) -> float | None:
         """Traffic to stable, the route stays; a world that does not allow it is let go of after giveUpAfter."""
-        watch.look_at(focus_on(watch, None, Status(), None, None))
+        watch.look_at(polling_plan(watch, None, Status(), None, None))
         try:
             route = await self.router.observe(watch.namespace, watch.name)
             if route is not None:
@@ -177,21 +177,21 @@ class Reconciler:
                 return None, summary(problems)
         return spec, problem
 
-    def _seen(
+    def _observation(
         self,
         watch: Watch,
         obj: dict[str, Any],
-        route: RouteSeen | None,
+        route: ObservedRoute | None,
         *,
         problem: str | None,
         lost: str | None,
-    ) -> Seen:
-        return Seen(
+    ) -> Observation:
+        return Observation(
             generation=obj["metadata"].get("generation", 0),
             route=route,
             readiness=watch.ready(),
             evaluation=watch.evaluation,
-            blind=watch.blind,
+            outage=watch.outage,
             command=command_of(obj),
             problem=problem,
             status_lost=lost,

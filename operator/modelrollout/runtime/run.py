@@ -22,7 +22,7 @@ from modelrollout.runtime.evaluator import Evaluator
 from modelrollout.runtime.handlers import register
 from modelrollout.runtime.health import serve_health
 from modelrollout.runtime.lease import Lease
-from modelrollout.runtime.postmortems import Snapshots
+from modelrollout.runtime.postmortems import Postmortems
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.service import Service
 from modelrollout.runtime.watch import Watch
@@ -80,9 +80,9 @@ def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
     ledger = PrometheusLedger(api.clock)
     evaluator = Evaluator(ledger, config)
     triton = TritonServer(api, timeout=config.probe_timeout)
-    snapshots = Snapshots(ledger, cluster, config)
+    postmortems = Postmortems(ledger, cluster, config)
     router = router_for(ROUTER, api, epoch=lease.epoch)
-    reconciler = Reconciler(cluster, router, api.clock, config, lease.held, snapshots)
+    reconciler = Reconciler(cluster, router, api.clock, config, lease.held, postmortems)
 
     def new_watch(namespace: str, name: str) -> Watch:
         return Watch(namespace, name, config, triton, evaluator, api.clock)

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass, field, replace
 
 from modelrollout.api.config import OperatorConfig
-from modelrollout.core.evaluation import Blind, Evaluation, EvaluationRequest
+from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsOutage
 from modelrollout.core.observation import Readiness
 from modelrollout.ports import Clock, ModelServer
 from modelrollout.runtime.evaluator import Evaluator
@@ -27,7 +27,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Focus:
+class PollingPlan:
     """What the last pass wants to know from now on; an empty focus lets the pollers sleep."""
 
     targets: tuple[Target, ...] = ()
@@ -45,10 +45,10 @@ class Watch:
     evaluator: Evaluator
     clock: Clock
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    focus: Focus = Focus()
+    polling: PollingPlan = PollingPlan()
     readiness: dict[Target, Readiness] = field(default_factory=dict)
     evaluation: Evaluation | None = None
-    blind: Blind | None = None
+    outage: MetricsOutage | None = None
     route_due: bool = False
     """Whether the last pass could not write the route as it decided; only Events depend on it."""
     refusals: int = 0
@@ -58,15 +58,15 @@ class Watch:
     _probe_now: asyncio.Event = field(default_factory=asyncio.Event)
     _judge_now: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def look_at(self, focus: Focus) -> None:
+    def look_at(self, polling: PollingPlan) -> None:
         """Point the pollers; what is no longer looked at is forgotten."""
-        if focus == self.focus:
+        if polling == self.polling:
             return
-        before, self.focus = self.focus.request, focus
-        self.readiness = {t: r for t, r in self.readiness.items() if t in focus.targets}
-        if before and (focus.request is None or focus.request.rollout != before.rollout):
+        before, self.polling = self.polling.request, polling
+        self.readiness = {t: r for t, r in self.readiness.items() if t in polling.targets}
+        if before and (polling.request is None or polling.request.rollout != before.rollout):
             self.evaluator.forget(before.rollout)
-            self.evaluation = self.blind = None
+            self.evaluation = self.outage = None
         self._probe_now.set()
         self._judge_now.set()
 
@@ -83,14 +83,14 @@ class Watch:
     async def poll_readiness(self) -> None:
         """Probe every target for ever; wake the worker when a version comes, goes, or is lost."""
         while True:
-            for target in self.focus.targets:
+            for target in self.polling.targets:
                 await self._probe(target)
-            await _nap(self._probe_now, self.config.probe_interval if self.focus.targets else None)
+            await _nap(self._probe_now, self.config.probe_interval if self.polling.targets else None)
 
     async def poll_metrics(self) -> None:
         """Evaluate every closed tick of the rollout in focus; wake the worker with each finding."""
         while True:
-            request = self.focus.request
+            request = self.polling.request
             if request is None:
                 await _nap(self._judge_now, None)
                 continue
@@ -102,21 +102,21 @@ class Watch:
         found = await self.model_server.probe(self.namespace, target.service, target.port, target.model, target.version)
         old = self.readiness.get(target)
         new = after_probe(old, target.version, found, self.clock.now())
-        if target in self.focus.targets:
+        if target in self.polling.targets:
             self.readiness[target] = new
         if old is None or (old.ready, old.failures) != (new.ready, new.failures):
             self.wake.set()
 
     async def _evaluate(self, request: EvaluationRequest) -> None:
         found = await self.evaluator.evaluate(request, self.clock.now())
-        current = self.focus.request
+        current = self.polling.request
         if found is None or current is None or current.rollout != request.rollout:
             return
-        if isinstance(found, Blind):
-            since = self.blind.since if self.blind else found.since
-            self.blind = replace(found, since=since)
+        if isinstance(found, MetricsOutage):
+            since = self.outage.since if self.outage else found.since
+            self.outage = replace(found, since=since)
         else:
-            self.blind, self.evaluation = None, found
+            self.outage, self.evaluation = None, found
         self.wake.set()
 
 

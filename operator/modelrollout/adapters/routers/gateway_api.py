@@ -14,8 +14,8 @@ from modelrollout.adapters.routers.lowering import (
     stable_at_release,
     with_every_backend_named,
 )
-from modelrollout.adapters.routers.reading import HTTPRouteSeen, read
-from modelrollout.core.observation import RoutePlan, RouteSeen
+from modelrollout.adapters.routers.reading import ObservedHTTPRoute, read
+from modelrollout.core.observation import ObservedRoute, RoutePlan
 from modelrollout.ports import Conflict, NotFound, Unreachable
 
 if TYPE_CHECKING:
@@ -40,49 +40,49 @@ class GatewayApiRouter:
         self._api = api
         self._epoch = epoch
 
-    async def observe(self, namespace: str, name: str) -> HTTPRouteSeen | None:
+    async def observe(self, namespace: str, name: str) -> ObservedHTTPRoute | None:
         """The route as it is now, or None where there is none. Raises Unreachable."""
         route = await self._api.get(_path(namespace, name))
         return None if route is None else read(route)
 
     async def apply(
-        self, namespace: str, name: str, spec: Spec, plan: RoutePlan, seen: RouteSeen | None
-    ) -> HTTPRouteSeen:
-        """Create the route (`seen` None) or bring the one seen to `plan`, writing only what differs.
+        self, namespace: str, name: str, spec: Spec, plan: RoutePlan, observed: ObservedRoute | None
+    ) -> ObservedHTTPRoute:
+        """Create the route (`observed` None) or bring the one seen to `plan`, writing only what differs.
 
         Raises Conflict when it is not as seen any more or gone, Unreachable("Superseded") under a newer leader.
         """
         notes: dict[str, str | None] = dict(annotations_for(namespace, name, spec, plan))
         desired = route_spec(namespace, spec, plan)
-        if seen is None:
+        if observed is None:
             return await self._create(namespace, name, notes, desired)
-        self._refuse_if_superseded(seen)
-        if seen.structure == self.structure(namespace, name, spec, plan) and _has_weights(seen, plan):
-            return await self._again(namespace, name, seen)
-        meta = {"resourceVersion": seen.resource_version, "annotations": self._with_epoch(notes)}
+        self._refuse_if_superseded(observed)
+        if observed.structure == self.structure(namespace, name, spec, plan) and _has_weights(observed, plan):
+            return await self._again(namespace, name, observed)
+        meta = {"resourceVersion": observed.resource_version, "annotations": self._with_epoch(notes)}
         return await self._fenced(namespace, name, {"metadata": meta, "spec": desired})
 
-    async def claim(self, namespace: str, name: str, seen: RouteSeen) -> HTTPRouteSeen:
+    async def claim(self, namespace: str, name: str, observed: ObservedRoute) -> ObservedHTTPRoute:
         """Write this leader's epoch where another's stands, outdating what an old leader has read."""
-        self._refuse_if_superseded(seen)
-        if not self._epoch or seen.epoch == self._epoch:
-            return await self._again(namespace, name, seen)
-        meta = {"resourceVersion": seen.resource_version, "annotations": {EPOCH: self._epoch}}
+        self._refuse_if_superseded(observed)
+        if not self._epoch or observed.epoch == self._epoch:
+            return await self._again(namespace, name, observed)
+        meta = {"resourceVersion": observed.resource_version, "annotations": {EPOCH: self._epoch}}
         return await self._fenced(namespace, name, {"metadata": meta})
 
-    async def lower(self, namespace: str, name: str, seen: RouteSeen, plan: RoutePlan) -> HTTPRouteSeen:
+    async def lower(self, namespace: str, name: str, observed: ObservedRoute, plan: RoutePlan) -> ObservedHTTPRoute:
         """Give plan.stable all but min(plan.weight, what the candidate has); drop the testers unless planned.
 
         Tries again at once on anything that may pass. Raises Conflict when the route is another one by now
         (decide anew), Unreachable("RouteMissing") when it is gone, Unreachable otherwise.
         """
         path = _path(namespace, name)
-        route: dict[str, Any] | None = seen.raw if isinstance(seen, HTTPRouteSeen) else None
+        route: dict[str, Any] | None = observed.raw if isinstance(observed, ObservedHTTPRoute) else None
         for attempt in range(1, LOWER_TRIES + 1):
             try:
                 if route is None:
                     route = await self._api.request("GET", path, timeout=LOWER_TIMEOUT)
-                return await self._lower_once(path, route, seen, plan)
+                return await self._lower_once(path, route, observed, plan)
             except NotFound:
                 raise Unreachable("RouteMissing", f"the route {namespace}/{name} is gone; nothing to lower") from None
             except (Conflict, Unreachable) as error:
@@ -92,13 +92,13 @@ class GatewayApiRouter:
                 await asyncio.sleep(min(getattr(error, "retry_after", None) or 0.0, LONGEST_PAUSE))
         raise AssertionError  # the last try returns or raises
 
-    async def release(self, namespace: str, name: str, seen: RouteSeen) -> None:
+    async def release(self, namespace: str, name: str, observed: ObservedRoute) -> None:
         """On deletion of the resource: 100 % on stable, testers gone, the route stays.
 
         Where nothing says which version is stable, the first backend is taken: it has always been stable's.
         Raises like lower.
         """
-        named = with_every_backend_named(seen)
+        named = with_every_backend_named(observed)
         await self.lower(namespace, name, named, RoutePlan(stable=stable_at_release(named)))
 
     def structure(self, namespace: str, name: str, spec: Spec, plan: RoutePlan) -> str:
@@ -106,7 +106,7 @@ class GatewayApiRouter:
         notes = annotations_for(namespace, name, spec, plan)
         return structure(namespace, notes, route_spec(namespace, spec, plan))
 
-    async def _fenced(self, namespace: str, name: str, patch: dict[str, Any]) -> HTTPRouteSeen:
+    async def _fenced(self, namespace: str, name: str, patch: dict[str, Any]) -> ObservedHTTPRoute:
         try:
             return read(await self._api.patch(_path(namespace, name), patch))
         except NotFound as error:
@@ -114,7 +114,7 @@ class GatewayApiRouter:
 
     async def _create(
         self, namespace: str, name: str, notes: dict[str, str | None], desired: dict[str, Any]
-    ) -> HTTPRouteSeen:
+    ) -> ObservedHTTPRoute:
         annotations = {key: value for key, value in self._with_epoch(notes).items() if value is not None}
         route = {
             "apiVersion": GROUP_VERSION,
@@ -124,31 +124,33 @@ class GatewayApiRouter:
         }
         return read(await self._api.post(_path(namespace), route))
 
-    async def _lower_once(self, path: str, route: dict[str, Any], seen: RouteSeen, plan: RoutePlan) -> HTTPRouteSeen:
-        patch = self._lowering(route, seen, plan)
-        if not patch and isinstance(seen, HTTPRouteSeen) and route is seen.raw:
+    async def _lower_once(
+        self, path: str, route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan
+    ) -> ObservedHTTPRoute:
+        patch = self._lowering(route, observed, plan)
+        if not patch and isinstance(observed, ObservedHTTPRoute) and route is observed.raw:
             # "Nothing to lower" must not rest on an old reading.
             route = await self._api.request("GET", path, timeout=LOWER_TIMEOUT)
-            patch = self._lowering(route, seen, plan)
+            patch = self._lowering(route, observed, plan)
         return read(await self._api.patch(path, patch, timeout=LOWER_TIMEOUT) if patch else route)
 
-    def _lowering(self, route: dict[str, Any], seen: RouteSeen, plan: RoutePlan) -> list[dict[str, Any]]:
+    def _lowering(self, route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan) -> list[dict[str, Any]]:
         epoch = "" if is_newer(read(route).epoch, self._epoch) else self._epoch
         try:
-            return lowering(route, seen, plan, epoch)
+            return lowering(route, observed, plan, epoch)
         except NotTheSameRoute as error:
             raise _Moved(str(error)) from None
 
-    async def _again(self, namespace: str, name: str, seen: RouteSeen) -> HTTPRouteSeen:
-        if isinstance(seen, HTTPRouteSeen):
-            return seen
+    async def _again(self, namespace: str, name: str, observed: ObservedRoute) -> ObservedHTTPRoute:
+        if isinstance(observed, ObservedHTTPRoute):
+            return observed
         return read(await self._api.request("GET", _path(namespace, name)))
 
-    def _refuse_if_superseded(self, seen: RouteSeen) -> None:
-        if is_newer(seen.epoch, self._epoch):
+    def _refuse_if_superseded(self, observed: ObservedRoute) -> None:
+        if is_newer(observed.epoch, self._epoch):
             raise Unreachable(
                 "Superseded",
-                f"the route carries the epoch {seen.epoch!r}, newer than this leader's {self._epoch!r}; "
+                f"the route carries the epoch {observed.epoch!r}, newer than this leader's {self._epoch!r}; "
                 f"if there is no such leader, remove the route's annotation {EPOCH}",
             )
 
@@ -166,10 +168,10 @@ def _may_pass(error: Conflict | Unreachable) -> bool:
     return not isinstance(error, _Moved)
 
 
-def _has_weights(seen: RouteSeen, plan: RoutePlan) -> bool:
+def _has_weights(observed: ObservedRoute, plan: RoutePlan) -> bool:
     weight = plan.weight if plan.candidate else 0
     wanted = {plan.stable: 100 - weight} | ({plan.candidate: weight} if plan.candidate else {})
-    return {backend.version: backend.weight for backend in seen.backends} == wanted
+    return {backend.version: backend.weight for backend in observed.backends} == wanted
 
 
 def _path(namespace: str, name: str | None = None) -> str:

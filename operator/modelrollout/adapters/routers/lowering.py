@@ -7,17 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.routers.httproute import EPOCH, SPLIT, STABLE, split_index
-from modelrollout.adapters.routers.reading import HTTPRouteSeen, is_testers, read, services_of
+from modelrollout.adapters.routers.reading import ObservedHTTPRoute, is_testers, read, services_of
 
 if TYPE_CHECKING:
-    from modelrollout.core.observation import RoutePlan, RouteSeen
+    from modelrollout.core.observation import ObservedRoute, RoutePlan
 
 
 class NotTheSameRoute(Exception):  # noqa: N818 - a finding about the world, not a fault of the program
     """The route no longer is what the decision to lower was made on."""
 
 
-def lowering(route: dict[str, Any], seen: RouteSeen, plan: RoutePlan, epoch: str) -> list[dict[str, Any]]:
+def lowering(route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan, epoch: str) -> list[dict[str, Any]]:
     """JSON Patch giving plan.stable all but min(plan.weight, what the candidate has); [] when it has that.
 
     Tests which backend stands where and which version is stable; never weights, never resourceVersion. The
@@ -28,10 +28,10 @@ def lowering(route: dict[str, Any], seen: RouteSeen, plan: RoutePlan, epoch: str
     split = split_index(rules)
     if split is None:
         raise NotTheSameRoute("the route has no rule named split")
-    if now.stable not in (None, seen.stable):
-        raise NotTheSameRoute(f"the route now says that version {now.stable} is stable, not {seen.stable}")
+    if now.stable not in (None, observed.stable):
+        raise NotTheSameRoute(f"the route now says that version {now.stable} is stable, not {observed.stable}")
     refs = rules[split].get("backendRefs") or []
-    known = {backend.service: backend.version for backend in seen.backends if backend.version}
+    known = {backend.service: backend.version for backend in observed.backends if backend.version}
     versions = [known.get(str(ref.get("name"))) for ref in refs]
     weights = _lowered(refs, versions, plan)
     change = _replace_refs(route, split, refs, weights, plan)
@@ -109,19 +109,19 @@ def _tests(route: dict[str, Any], split: int, refs: list[dict[str, Any]]) -> lis
     return tests
 
 
-def with_every_backend_named(seen: RouteSeen) -> RouteSeen:
+def with_every_backend_named(observed: ObservedRoute) -> ObservedRoute:
     """The route with the Service's name for a version wherever the annotations name none."""
-    backends = tuple(b if b.version else replace(b, version=b.service) for b in seen.backends)
-    return replace(seen, backends=backends)
+    backends = tuple(b if b.version else replace(b, version=b.service) for b in observed.backends)
+    return replace(observed, backends=backends)
 
 
-def stable_at_release(seen: RouteSeen) -> str:
+def stable_at_release(observed: ObservedRoute) -> str:
     """The version to leave the traffic with: stable's, the annotated one's, or else the first backend's."""
-    notes = (seen.raw["metadata"].get("annotations") or {}) if isinstance(seen, HTTPRouteSeen) else {}
+    notes = (observed.raw["metadata"].get("annotations") or {}) if isinstance(observed, ObservedHTTPRoute) else {}
     annotated = notes.get(STABLE)
-    if seen.stable or annotated in services_of(notes):
-        return str(seen.stable or annotated)
-    return seen.backends[0].version if seen.backends else ""
+    if observed.stable or annotated in services_of(notes):
+        return str(observed.stable or annotated)
+    return observed.backends[0].version if observed.backends else ""
 
 
 def epoch_patch(route: dict[str, Any], epoch: str) -> list[dict[str, Any]]:

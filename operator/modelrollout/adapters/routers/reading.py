@@ -19,17 +19,17 @@ from modelrollout.adapters.routers.httproute import (
     structure,
 )
 from modelrollout.api.spec import VERSION
-from modelrollout.core.observation import Acceptance, Backend, RouteSeen
+from modelrollout.core.observation import Acceptance, Backend, ObservedRoute
 
 
 @dataclass(frozen=True)
-class HTTPRouteSeen(RouteSeen):
+class ObservedHTTPRoute(ObservedRoute):
     """RouteSeen with the object it was read from, so that lowering needs no second read."""
 
     raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
-def read(route: dict[str, Any]) -> HTTPRouteSeen:
+def read(route: dict[str, Any]) -> ObservedHTTPRoute:
     """What the route says by itself, without any spec."""
     meta, spec = route.get("metadata") or {}, route.get("spec") or {}
     notes = meta.get("annotations") or {}
@@ -38,7 +38,7 @@ def read(route: dict[str, Any]) -> HTTPRouteSeen:
     backends = _backends(rules[split] if split is not None else {}, notes)
     stable, doubt = _stable(notes, backends)
     acceptance, reason = _acceptance(route)
-    return HTTPRouteSeen(
+    return ObservedHTTPRoute(
         stable=stable,
         backends=tuple(sorted(backends, key=lambda backend: backend.version != stable)),
         resource_version=str(meta.get("resourceVersion", "")),

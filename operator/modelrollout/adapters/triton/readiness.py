@@ -31,7 +31,7 @@ class TritonServer:
         self._api = api
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
-        self._seen: dict[tuple[str, str, int], tuple[float, tuple[list[str], list[str]]]] = {}
+        self._observation: dict[tuple[str, str, int], tuple[float, tuple[list[str], list[str]]]] = {}
 
     async def close(self) -> None:
         """Drop the connections."""
@@ -88,15 +88,15 @@ class TritonServer:
         try:
             found = await self._addresses(*key)
         except _NotServedError:
-            self._seen.pop(key, None)
+            self._observation.pop(key, None)
             raise
         except (Unreachable, Conflict):
-            at, found = self._seen.get(key, (-REMEMBER, ([], [])))
+            at, found = self._observation.get(key, (-REMEMBER, ([], [])))
             if time.monotonic() - at >= REMEMBER:
-                self._seen.pop(key, None)
+                self._observation.pop(key, None)
                 raise
         else:
-            self._seen[key] = (time.monotonic(), found)
+            self._observation[key] = (time.monotonic(), found)
         return found
 
     async def _addresses(self, namespace: str, service: str, port: int) -> tuple[list[str], list[str]]:

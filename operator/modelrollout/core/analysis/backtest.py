@@ -11,7 +11,7 @@ from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.stats import alpha_budget, forecast
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, Index, standing_since
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
-from modelrollout.core.analysis.stats.limits import Line
+from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.parameters import BAD_ALTERNATIVES, GOOD_ALTERNATIVES, MINIMUM_REQUESTS, PASS_ODDS
 from modelrollout.core.analysis.stats.rule_of_three import rare_requests
 
@@ -29,7 +29,7 @@ class Outcome:
     """That it is worse than allowed; of a PASS by evidence, that it is good enough."""
     log_needed: float
     """At which the gate fails by itself."""
-    line: Line
+    line: LimitLine
     """The numbers below belong to the test of this line, the one that people should read."""
     limit: float
     stable_rate: float
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def backtest(
-    ticks: CountTicks, lengths: Sequence[int], lines: Sequence[Line], *, share: float, false_rollback: float
+    ticks: CountTicks, lengths: Sequence[int], lines: Sequence[LimitLine], *, share: float, false_rollback: float
 ) -> list[Outcome]:
     """Judge B rollouts by the tests of one gate; ticks (B, T), of rollout b the first lengths[b] count.
 
@@ -64,7 +64,7 @@ def backtest(
 class _Batch:
     """The tests of one gate over many rollouts."""
 
-    def __init__(self, ticks: CountTicks, lines: tuple[Line, ...], needed: float) -> None:
+    def __init__(self, ticks: CountTicks, lines: tuple[LimitLine, ...], needed: float) -> None:
         self.lines = lines
         self.tests = [count_evidence(ticks, line, minimum_requests=MINIMUM_REQUESTS) for line in lines]
         self.odds: Array = alpha_budget.log_mean(np.stack([t.log_bad for t in self.tests]))
@@ -123,7 +123,7 @@ def _sums(test: CountEvidence, row: int, span: slice) -> tuple[float, float, flo
 
 
 def _left(
-    test: CountEvidence, line: Line, row: int, at: int, counts: tuple[float, float, float, float], needed: float
+    test: CountEvidence, line: LimitLine, row: int, at: int, counts: tuple[float, float, float, float], needed: float
 ) -> float:
     """Candidate requests until the nearer verdict at the rates so far; a forecast."""
     bad, total, _, stable_total = counts

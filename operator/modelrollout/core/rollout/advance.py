@@ -10,13 +10,13 @@ from modelrollout.core import reasons
 from modelrollout.core.evaluation import Evaluation
 from modelrollout.core.finding import Finding
 from modelrollout.core.rollout import status_message, transitions
-from modelrollout.core.rollout.context import Context, Move, target_weight
+from modelrollout.core.rollout.context import Context, Transition, target_weight
 from modelrollout.core.rollout.phases import Trigger
 
 Missing = Callable[[Context, Spec, Evaluation], Finding | None]
 
 
-def make_progress(ctx: Context, spec: Spec) -> Move:
+def make_progress(ctx: Context, spec: Spec) -> Transition:
     """The next move of a rollout in progress, or what it waits for."""
     phase = ctx.status.phase
     if phase == "Waiting":
@@ -28,7 +28,7 @@ def make_progress(ctx: Context, spec: Spec) -> Move:
     return _await(ctx)
 
 
-def _await(ctx: Context) -> Move:
+def _await(ctx: Context) -> Transition:
     """What a person is asked, after whatever would keep the raise back anyway."""
     question = status_message.asked(ctx.status)
     assert question is not None
@@ -52,13 +52,13 @@ def held(ctx: Context) -> Finding | None:
 
 def route_rejected(ctx: Context) -> Finding | None:
     """A route that its gateway refuses carries nothing, whatever its weights say."""
-    route = ctx.seen.route
+    route = ctx.observed.route
     if route is None or route.acceptance != "REJECTED":
         return None
     return Finding(reasons.ROUTE_REJECTED, route.acceptance_reason or "the gateway refuses the route")
 
 
-def _wait(ctx: Context, spec: Spec) -> Move:
+def _wait(ctx: Context, spec: Spec) -> Transition:
     status, rollout = ctx.status, ctx.status.rollout
     assert rollout is not None
     version, need = status.candidate, spec.analysis.ready_for
@@ -76,11 +76,11 @@ def _wait(ctx: Context, spec: Spec) -> Move:
         text = f"version {version} is ready; waiting for a first look at the metrics"
         return transitions.hold(ctx, Finding(reasons.WAITING_FOR_EVALUATION, text))
     index = status.step.index if status.step else 0
-    move = transitions.enter_step(ctx, spec, Trigger.CANDIDATE_READY, min(index, len(spec.steps) - 1))
+    transition = transitions.enter_step(ctx, spec, Trigger.CANDIDATE_READY, min(index, len(spec.steps) - 1))
     if spec.gates or rollout.gates:
-        return move
-    found = transitions.update_rollout(move.status, gates=list(evaluation.default_gates or ()))
-    return Move(transitions.update(move.status, rollout=found), move.trigger, move.events)
+        return transition
+    found = transitions.update_rollout(transition.status, gates=list(evaluation.default_gates or ()))
+    return Transition(transitions.update(transition.status, rollout=found), transition.trigger, transition.events)
 
 
 def _is_late_to_be_ready(ctx: Context, spec: Spec) -> bool:
@@ -92,7 +92,7 @@ def _is_late_to_be_ready(ctx: Context, spec: Spec) -> bool:
     return ctx.lost or (not found.ready and waited > 2 * spec.analysis.ready_deadline)
 
 
-def _step(ctx: Context, spec: Spec) -> Move:
+def _step(ctx: Context, spec: Spec) -> Transition:
     blocked = held(ctx)
     if blocked:
         return transitions.hold(ctx, blocked)
@@ -102,7 +102,7 @@ def _step(ctx: Context, spec: Spec) -> Move:
     return transitions.hold(ctx, missing) if missing else _step_done(ctx, spec)
 
 
-def _inconclusive(ctx: Context, spec: Spec, missing: Finding | None) -> Move:
+def _inconclusive(ctx: Context, spec: Spec, missing: Finding | None) -> Transition:
     late = f"not proven within {spec.analysis.deadline:.0f} s"
     passing = (reasons.STEP_HOLDING, reasons.WAITING_FOR_EVALUATION)  # what is over by the time it is read
     why = f" ({missing.message})" if missing and missing.reason not in passing else ""
@@ -112,7 +112,7 @@ def _inconclusive(ctx: Context, spec: Spec, missing: Finding | None) -> Move:
     return transitions.change(ctx, Trigger.DEADLINE, asked, warning=True)
 
 
-def _step_done(ctx: Context, spec: Spec) -> Move:
+def _step_done(ctx: Context, spec: Spec) -> Transition:
     step, following = ctx.this_step, ctx.next_step
     assert step is not None
     assert ctx.status.step is not None
@@ -129,7 +129,7 @@ def _step_done(ctx: Context, spec: Spec) -> Move:
     return transitions.bake(ctx, spec, Trigger.PROVEN, "every required gate passed")
 
 
-def _bake(ctx: Context, spec: Spec) -> Move:
+def _bake(ctx: Context, spec: Spec) -> Transition:
     blocked = held(ctx)
     missing = blocked or _first_missing(ctx, spec, ctx.current, (_halted, _hold_over))
     if missing:
@@ -152,7 +152,7 @@ def _first_missing(ctx: Context, spec: Spec, current: Evaluation | None, checks:
 
 def _weight_missing(ctx: Context) -> Finding | None:
     """A step whose weight is not on the route (lowered by hand, a raise that got lost) is not being served."""
-    route, wanted = ctx.seen.route, target_weight(ctx.status)
+    route, wanted = ctx.observed.route, target_weight(ctx.status)
     has = route.weight_of(ctx.status.candidate) if route else 0
     if has >= wanted:
         return None

@@ -9,24 +9,24 @@ from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Command, Event, MalformedCommand
 from modelrollout.core.rollout import phases, status_message, transitions
-from modelrollout.core.rollout.context import Context, Move
+from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.phases import Trigger
 
 
-def obey(ctx: Context) -> Move | None:
+def obey(ctx: Context) -> Transition | None:
     """The effect of the command in the annotation, or its refusal; None where there is none to obey."""
     found = ctx.asked
     if found is None:
         return None
     if isinstance(found, MalformedCommand):
         unknown = Command("abort", found.nonce, None, None)
-        return _record(ctx, unknown, Move(ctx.status), f"refused: {found.message}", verb="unreadable")
+        return _record(ctx, unknown, Transition(ctx.status), f"refused: {found.message}", verb="unreadable")
     refusal = _misplaced(ctx, found)
     outcome = refusal or _VERBS[found.verb](ctx, found)
     if outcome is None:
         return None
     if isinstance(outcome, str):
-        return _record(ctx, found, Move(ctx.status), f"refused: {outcome}")
+        return _record(ctx, found, Transition(ctx.status), f"refused: {outcome}")
     return _record(ctx, found, outcome, "applied")
 
 
@@ -43,13 +43,13 @@ def _misplaced(ctx: Context, command: Command) -> str | None:
     return None
 
 
-def _abort(ctx: Context, command: Command) -> Move | str:
+def _abort(ctx: Context, command: Command) -> Transition | str:
     if not phases.running(ctx.status.phase):
         return f"nothing to abort in phase {ctx.status.phase}"
     return transitions.roll_back(ctx, Trigger.ABORT, Finding(reasons.ABORTED, f"aborted{_by(command)}"))
 
 
-def _approve(ctx: Context, command: Command) -> Move | str:
+def _approve(ctx: Context, command: Command) -> Transition | str:
     status, step = ctx.status, ctx.this_step
     if ctx.spec is None:
         return "the spec is invalid: mend it"
@@ -59,22 +59,22 @@ def _approve(ctx: Context, command: Command) -> Move | str:
         return f"step {status.step.index} needs no approval"
     approved = transitions.update(status, step=transitions.update_step(status.step, approved=True))
     if status.phase == "Stepping":  # approved ahead of time: it counts when the hold is over
-        return Move(approved)
+        return Transition(approved)
     finding = Finding(reasons.APPROVED, f"step {status.step.index + 1} approved{_by(command)}")
-    return transitions.change(Context(ctx.spec, approved, ctx.seen, ctx.now), Trigger.APPROVE, finding)
+    return transitions.change(Context(ctx.spec, approved, ctx.observed, ctx.now), Trigger.APPROVE, finding)
 
 
-def _pause(ctx: Context, command: Command) -> Move | str:
+def _pause(ctx: Context, command: Command) -> Transition | str:
     if not phases.running(ctx.status.phase):
         return f"nothing to pause in phase {ctx.status.phase}; spec.paused holds the next rollout"
     if ctx.status.paused:
         return "it is paused already"
     finding = Finding(reasons.PAUSED, f"paused{_by(command)}")
     status = status_message.say(transitions.update(ctx.status, paused=True), finding)
-    return Move(status, None, (Event(finding.reason, finding.message),))
+    return Transition(status, None, (Event(finding.reason, finding.message),))
 
 
-def _resume(ctx: Context, command: Command) -> Move | str:
+def _resume(ctx: Context, command: Command) -> Transition | str:
     status = ctx.status
     lowered = status.weight.lowered_at is not None
     if not (status.paused or lowered or status.phase == "Inconclusive"):
@@ -89,12 +89,12 @@ def _resume(ctx: Context, command: Command) -> Move | str:
         if question is not None and question.reason == reasons.BAKE_IN_DOUBT:
             doubts = min(doubts, transitions.MAX_DOUBTS)  # answered
         rollout = transitions.update_rollout(status, doubts=doubts, **transitions.time_anew(ctx))
-        renewed = Context(ctx.spec, transitions.update(status, rollout=rollout), ctx.seen, ctx.now)
+        renewed = Context(ctx.spec, transitions.update(status, rollout=rollout), ctx.observed, ctx.now)
         return transitions.change(renewed, Trigger.RESUME, finding)
-    return Move(status, Trigger.RESUME if lowered else None, (Event(finding.reason, finding.message),))
+    return Transition(status, Trigger.RESUME if lowered else None, (Event(finding.reason, finding.message),))
 
 
-def _retry(ctx: Context, command: Command) -> Move | str:
+def _retry(ctx: Context, command: Command) -> Transition | str:
     if not phases.refused(ctx.status.phase) or ctx.spec is None:
         return f"nothing to try again in phase {ctx.status.phase}" if ctx.spec else "the spec is invalid: mend it"
     if ctx.spec.model.version != command.version:
@@ -102,7 +102,7 @@ def _retry(ctx: Context, command: Command) -> Move | str:
     return transitions.start(ctx, ctx.spec, Trigger.RETRY)
 
 
-def _promote(ctx: Context, command: Command) -> Move | str | None:
+def _promote(ctx: Context, command: Command) -> Transition | str | None:
     status = ctx.status
     if ctx.spec is None:
         return "the spec is invalid: mend it"
@@ -119,7 +119,7 @@ def _promote(ctx: Context, command: Command) -> Move | str | None:
     return transitions.bake(ctx, ctx.spec, Trigger.PROMOTE, why)
 
 
-_VERBS: dict[str, Callable[[Context, Command], Move | str | None]] = {
+_VERBS: dict[str, Callable[[Context, Command], Transition | str | None]] = {
     "abort": _abort,
     "approve": _approve,
     "pause": _pause,
@@ -133,7 +133,7 @@ def _by(command: Command) -> str:
     return (f" by {command.by}" if command.by else "") + (f": {command.why}" if command.why else "")
 
 
-def _record(ctx: Context, command: Command, done: Move, result: str, verb: str = "") -> Move:
+def _record(ctx: Context, command: Command, done: Transition, result: str, verb: str = "") -> Transition:
     name = verb or command.verb
     last = LastCommand(
         verb=name,
@@ -151,4 +151,4 @@ def _record(ctx: Context, command: Command, done: Move, result: str, verb: str =
     sender = f" (sent as {command.manager})" if command.manager else ""
     event = Event(reason, f"{name}{_by(command)}{sender}: {result}", warning=refused)
     status = transitions.update(done.status, last_command=last)
-    return Move(status, done.trigger, (*done.events, event), command_done=True)
+    return Transition(status, done.trigger, (*done.events, event), command_done=True)

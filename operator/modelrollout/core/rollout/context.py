@@ -10,7 +10,7 @@ from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import reasons
 from modelrollout.core.evaluation import Evaluation
 from modelrollout.core.finding import Finding
-from modelrollout.core.observation import Command, Event, MalformedCommand, Readiness, Seen
+from modelrollout.core.observation import Command, Event, MalformedCommand, Observation, Readiness
 from modelrollout.core.rollout.phases import Trigger, exposed
 
 FAILURES_UNTIL_LOST = 2
@@ -18,7 +18,7 @@ SAME_INSTANT = 0.002
 
 
 @dataclass(frozen=True)
-class Move:
+class Transition:
     """What a check has decided: the status after it, why, and what people are told."""
 
     status: Status
@@ -31,7 +31,7 @@ class Move:
 class Context:
     spec: Spec | None
     status: Status
-    seen: Seen
+    observed: Observation
     now: float
     notes: tuple[Event, ...] = field(default=())
 
@@ -42,12 +42,12 @@ class Context:
     @property
     def asked(self) -> Command | MalformedCommand | None:
         """What a person asks for and has no answer yet; what was answered is only cleaned up."""
-        asked, last = self.seen.command, self.status.last_command
+        asked, last = self.observed.command, self.status.last_command
         return None if asked is None or (last and last.nonce == asked.nonce) else asked
 
     @property
     def candidate_readiness(self) -> Readiness | None:
-        return self.seen.readiness.get(self.status.candidate or "")
+        return self.observed.readiness.get(self.status.candidate or "")
 
     @property
     def lost(self) -> bool:
@@ -57,7 +57,7 @@ class Context:
 
     def ready_for(self, version: str | None, seconds: float) -> bool:
         """Whether `version` has been ready without a break for at least `seconds`."""
-        readiness = self.seen.readiness.get(version or "")
+        readiness = self.observed.readiness.get(version or "")
         return bool(
             readiness and readiness.ready and readiness.since is not None and self.now - readiness.since >= seconds
         )
@@ -65,7 +65,7 @@ class Context:
     @property
     def evaluation(self) -> Evaluation | None:
         """The last evaluation, if it is about this rollout under these gates."""
-        found = self.seen.evaluation
+        found = self.observed.evaluation
         if found is None or self.spec is None or found.rollout != identity(self.status):
             return None
         return found
@@ -73,8 +73,8 @@ class Context:
     @property
     def blindness(self) -> Finding | None:
         """Why the metrics say nothing now, or None."""
-        if self.seen.blind:
-            return Finding(reasons.METRICS_UNAVAILABLE, self.seen.blind.message)
+        if self.observed.outage:
+            return Finding(reasons.METRICS_UNAVAILABLE, self.observed.outage.message)
         found = self.evaluation
         if found and found.halt == reasons.METRICS_UNAVAILABLE:
             return Finding(found.halt, found.message)

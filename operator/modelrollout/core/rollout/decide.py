@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import GateStatus, Status, Weight
 from modelrollout.core import reasons
-from modelrollout.core.observation import Event, RoutePlan, RouteSeen, Seen
+from modelrollout.core.observation import Event, Observation, ObservedRoute, RoutePlan
 from modelrollout.core.rollout import conditions, phases, status_message, transitions
 from modelrollout.core.rollout.checks import decide_move
-from modelrollout.core.rollout.context import Context, Move, identity, step_index, target_weight
+from modelrollout.core.rollout.context import Context, Transition, identity, step_index, target_weight
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.routing import Routing, route_for
 from modelrollout.core.rollout.write_failures import refusal_events, say_refusal
@@ -35,29 +35,29 @@ class Decision:
     trigger: Trigger | None
 
 
-def decide(spec: Spec | None, status: Status, seen: Seen, now: float) -> Decision:
+def decide(spec: Spec | None, status: Status, observed: Observation, now: float) -> Decision:
     """One decision. `spec` is None where it is invalid; `now` in epoch seconds. Pure: same input, same output."""
-    doubt = contradiction(status, seen.route)
+    doubt = contradiction(status, observed.route)
     if doubt:
         status = Status(history=status.history, last_command=status.last_command)
-        seen = replace(seen, status_lost=doubt)
-    ctx = Context(spec, _with_attempt(spec, status), seen, now)
-    move = decide_move(ctx)
-    routing = route_for(ctx, move)
-    after = _account(ctx, move, routing)
+        observed = replace(observed, status_lost=doubt)
+    ctx = Context(spec, _with_attempt(spec, status), observed, now)
+    transition = decide_move(ctx)
+    routing = route_for(ctx, transition)
+    after = _account(ctx, transition, routing)
     last = after.last_command
-    consume = seen.command is not None and last is not None and last.nonce == seen.command.nonce
+    consume = observed.command is not None and last is not None and last.nonce == observed.command.nonce
     return Decision(
         status=after,
         lower=routing.lower,
         route=routing.apply,
-        events=(*move.events, *routing.events, *refusal_events(ctx, after)),
+        events=(*transition.events, *routing.events, *refusal_events(ctx, after)),
         consume_command=consume,
-        trigger=move.trigger,
+        trigger=transition.trigger,
     )
 
 
-def contradiction(status: Status, route: RouteSeen | None) -> str | None:
+def contradiction(status: Status, route: ObservedRoute | None) -> str | None:
     """Why this status cannot be the operator's own: it calls stable what the route never gave all traffic to.
 
     Between a promotion or a fast rollback and its route write the two differ rightly, and only there.
@@ -79,9 +79,9 @@ def _with_attempt(spec: Spec | None, status: Status) -> Status:
     return transitions.update(status, rollout=transitions.update_rollout(status, attempt=spec.attempt))
 
 
-def _account(ctx: Context, move: Move, routing: Routing) -> Status:
+def _account(ctx: Context, transition: Transition, routing: Routing) -> Status:
     """Bookkeeping that every pass does alike: weights, clocks, gates, conditions."""
-    status = transitions.update(move.status, weight=_weight(ctx, move.status, routing))
+    status = transitions.update(transition.status, weight=_weight(ctx, transition.status, routing))
     if routing.raising:
         status = _hold_anew(ctx, status)
     status = say_refusal(ctx, _note_route(status, routing))
@@ -89,17 +89,17 @@ def _account(ctx: Context, move: Move, routing: Routing) -> Status:
         status = transitions.update(status, rollout=_clocks(ctx, status))
         status = _note_weights(ctx, status)
     status = _show_gates(ctx, status)
-    status = transitions.update(status, observed_generation=ctx.seen.generation)
+    status = transitions.update(status, observed_generation=ctx.observed.generation)
     paused = status.paused or bool(ctx.spec and ctx.spec.paused)
     return transitions.update(status, conditions=conditions.merge(status, paused, ctx.now))
 
 
 def _weight(ctx: Context, status: Status, routing: Routing) -> Weight:
     desired = target_weight(status)
-    observed = routing.expected
-    if observed is None or observed >= desired or routing.raising:
-        return Weight(desired=desired, observed=observed)
-    return Weight(desired=desired, observed=observed, lowered_at=ctx.status.weight.lowered_at or ctx.now)
+    on_route = routing.expected
+    if on_route is None or on_route >= desired or routing.raising:
+        return Weight(desired=desired, observed=on_route)
+    return Weight(desired=desired, observed=on_route, lowered_at=ctx.status.weight.lowered_at or ctx.now)
 
 
 def _hold_anew(ctx: Context, status: Status) -> Status:
@@ -107,7 +107,7 @@ def _hold_anew(ctx: Context, status: Status) -> Status:
     step, spec = status.step, ctx.spec
     if spec is None or step is None or status.rollout is None or step.started_at >= ctx.now:
         return status
-    if ctx.seen.refusals and status.steps and status.steps[-1].weight == step.weight:
+    if ctx.observed.refusals and status.steps and status.steps[-1].weight == step.weight:
         status = transitions.update(status, steps=status.steps[:-1])  # recorded for a raise that was refused
     baking = status.phase == "Baking"
     hold = spec.bake if baking else spec.steps[step_index(spec, step.weight)].hold
@@ -127,15 +127,15 @@ def _note_route(status: Status, routing: Routing) -> Status:
 
 def _clocks(ctx: Context, status: Status) -> object:
     """The deadline's clock stands still while paused, blind, stalled, or waiting for a person."""
-    rollout, blind = status.rollout, ctx.blindness is not None
+    rollout, outage = status.rollout, ctx.blindness is not None
     assert rollout is not None
     changes: dict[str, object] = {}
-    if blind and rollout.blind_since is None:
-        changes["blind_since"] = min(ctx.seen.blind.since if ctx.seen.blind else ctx.now, ctx.now)
-    elif not blind and rollout.blind_since is not None and ctx.evaluation is not None:
+    if outage and rollout.blind_since is None:
+        changes["blind_since"] = min(ctx.observed.outage.since if ctx.observed.outage else ctx.now, ctx.now)
+    elif not outage and rollout.blind_since is not None and ctx.evaluation is not None:
         changes["blind_since"] = None
     stalled = status.reason in conditions.STALLING or status.reason == reasons.BREACH_HELD
-    stopped = ctx.paused or blind or stalled or phases.waits_for_person(status.phase)
+    stopped = ctx.paused or outage or stalled or phases.waits_for_person(status.phase)
     if stopped and rollout.clock_stopped_at is None:
         changes["clock_stopped_at"] = ctx.now
     elif not stopped and rollout.clock_stopped_at is not None:

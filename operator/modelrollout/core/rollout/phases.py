@@ -78,7 +78,7 @@ TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
 }
 
 
-def move(phase: Phase, trigger: Trigger) -> Phase:
+def next_phase(phase: Phase, trigger: Trigger) -> Phase:
     """The phase after `trigger`; raises IllegalTransition where the table has no such row."""
     try:
         return TRANSITIONS[phase, trigger]

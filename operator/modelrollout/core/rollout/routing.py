@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from modelrollout.api.status import Status
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
-from modelrollout.core.observation import Event, RoutePlan, RouteSeen
+from modelrollout.core.observation import Event, ObservedRoute, RoutePlan
 from modelrollout.core.rollout.advance import held
-from modelrollout.core.rollout.context import Context, Move, target_weight
+from modelrollout.core.rollout.context import Context, Transition, target_weight
 from modelrollout.core.rollout.phases import Trigger, exposed
 
 RAISES = frozenset(
@@ -38,25 +38,25 @@ class Routing:
     events: tuple[Event, ...] = ()
 
 
-def route_for(ctx: Context, move: Move) -> Routing:
-    """Which route writes `move` needs, given the route as it is now."""
-    status, route = move.status, ctx.seen.route
+def route_for(ctx: Context, transition: Transition) -> Routing:
+    """Which route writes `transition` needs, given the route as it is now."""
+    status, route = transition.status, ctx.observed.route
     if status.stable is None:
         return Routing(expected=None)
     plan = plan_of(ctx, status)
     if route is None:
-        return _recreate(ctx, move, plan)
-    lower, left = _lowering(ctx, move, plan, route)
+        return _recreate(ctx, transition, plan)
+    lower, left = _lowering(ctx, transition, plan, route)
     if ctx.spec is None:
-        return Routing(lower=lower, expected=left, events=_told(ctx, move, plan, route, lower))
+        return Routing(lower=lower, expected=left, events=_told(ctx, transition, plan, route, lower))
     raising = plan.weight > left or not _serves(route, plan.stable)
-    if raising and not _may_raise(ctx, move):
+    if raising and not _may_raise(ctx, transition):
         note = _lowered_note(ctx, plan, left, route) if plan.weight > left else None
         plan, raising = replace(plan, weight=left), False
     else:
         note = None
-    events = _told(ctx, move, plan, route, lower)
-    ours = note is not None and note.reason == reasons.RAISE_PENDING and ctx.seen.refusals > 0
+    events = _told(ctx, transition, plan, route, lower)
+    ours = note is not None and note.reason == reasons.RAISE_PENDING and ctx.observed.refusals > 0
     if note and ctx.status.weight.lowered_at is None and not ours:
         events = (*events, Event(note.reason, note.message, warning=True))
     if note is None and _serving_moved(ctx, plan, route):
@@ -75,7 +75,9 @@ def plan_of(ctx: Context, status: Status) -> RoutePlan:
     return RoutePlan(status.stable, status.candidate, target_weight(status), testers=header and exposed(status.phase))
 
 
-def _lowering(ctx: Context, move: Move, plan: RoutePlan, route: RouteSeen) -> tuple[RoutePlan | None, int]:
+def _lowering(
+    ctx: Context, transition: Transition, plan: RoutePlan, route: ObservedRoute
+) -> tuple[RoutePlan | None, int]:
     """The lowering write, if one is needed, and the candidate's percent after it."""
     versions = {b.version for b in route.backends}
     anchor = plan.stable if plan.stable in versions else ctx.status.stable
@@ -83,7 +85,7 @@ def _lowering(ctx: Context, move: Move, plan: RoutePlan, route: RouteSeen) -> tu
         return None, route.weight_of(plan.candidate)
     others = 100 - route.weight_of(anchor)
     allowed = plan.weight if anchor == plan.stable and plan.candidate in versions else 0
-    if move.trigger in (Trigger.BAKED, Trigger.PROMOTE, Trigger.FAST_ROLLBACK) and anchor == plan.stable:
+    if transition.trigger in (Trigger.BAKED, Trigger.PROMOTE, Trigger.FAST_ROLLBACK) and anchor == plan.stable:
         return None, route.weight_of(plan.candidate)
     if _finishing(plan, route, anchor):
         return None, 0
@@ -94,15 +96,15 @@ def _lowering(ctx: Context, move: Move, plan: RoutePlan, route: RouteSeen) -> tu
     return RoutePlan(anchor or plan.stable, candidate, allowed, testers=plan.testers), allowed
 
 
-def _finishing(plan: RoutePlan, route: RouteSeen, anchor: str | None) -> bool:
+def _finishing(plan: RoutePlan, route: ObservedRoute, anchor: str | None) -> bool:
     """A promotion whose route write is still due: stable is new, the annotation names the old one."""
     return anchor == plan.stable and plan.candidate is None and route.stable != plan.stable
 
 
-def _may_raise(ctx: Context, move: Move) -> bool:
-    if move.trigger in RAISES:
+def _may_raise(ctx: Context, transition: Transition) -> bool:
+    if transition.trigger in RAISES:
         return True
-    if not exposed(move.status.phase):
+    if not exposed(transition.status.phase):
         return True  # stable's own backend: creating or finishing the route, no candidate involved
     lowered_at, spec, current = ctx.status.weight.lowered_at, ctx.spec, ctx.current
     if spec is None or lowered_at is None or current is None or held(ctx) or ctx.breach or ctx.doubt or current.halt:
@@ -110,22 +112,22 @@ def _may_raise(ctx: Context, move: Move) -> bool:
     return current.at > lowered_at and ctx.ready_for(ctx.status.candidate, spec.analysis.ready_for)
 
 
-def _recreate(ctx: Context, move: Move, plan: RoutePlan) -> Routing:
+def _recreate(ctx: Context, transition: Transition, plan: RoutePlan) -> Routing:
     """No route: stable gets everything at once, a candidate only by a later evaluation."""
     if ctx.spec is None:
         return Routing(expected=0)
     created = replace(plan, weight=0)
     text = f"there is no route: created with 100 % on stable version {plan.stable}"
-    known = move.trigger is Trigger.ADOPTED or ctx.seen.refusals > 0
+    known = transition.trigger is Trigger.ADOPTED or ctx.observed.refusals > 0
     events = () if known else (Event(reasons.ROUTE_MISSING, text, warning=True),)
     return Routing(apply=created, expected=0, events=events)
 
 
-def _serves(route: RouteSeen, version: str) -> bool:
+def _serves(route: ObservedRoute, version: str) -> bool:
     return any(b.version == version for b in route.backends)
 
 
-def _serving_moved(ctx: Context, plan: RoutePlan, route: RouteSeen) -> bool:
+def _serving_moved(ctx: Context, plan: RoutePlan, route: ObservedRoute) -> bool:
     """Whether stable's Service has another name in spec, and is not ready there."""
     assert ctx.spec is not None
     service = ctx.spec.serving.service_of(plan.stable)
@@ -134,7 +136,7 @@ def _serving_moved(ctx: Context, plan: RoutePlan, route: RouteSeen) -> bool:
     return moved and not ctx.ready_for(plan.stable, 0)
 
 
-def _lowered_note(ctx: Context, plan: RoutePlan, left: int, route: RouteSeen) -> Finding:
+def _lowered_note(ctx: Context, plan: RoutePlan, left: int, route: ObservedRoute) -> Finding:
     if route.manager.startswith("modelrollout"):
         text = f"version {ctx.status.candidate} has {left} % instead of {plan.weight} %; raised by the next evaluation"
         return Finding(reasons.RAISE_PENDING, text)
@@ -146,11 +148,13 @@ def _lowered_note(ctx: Context, plan: RoutePlan, left: int, route: RouteSeen) ->
     return Finding(reasons.WEIGHT_LOWERED, text)
 
 
-def _told(ctx: Context, move: Move, plan: RoutePlan, route: RouteSeen, lower: RoutePlan | None) -> tuple[Event, ...]:
+def _told(
+    ctx: Context, transition: Transition, plan: RoutePlan, route: ObservedRoute, lower: RoutePlan | None
+) -> tuple[Event, ...]:
     """An Event for a weight that somebody else raised; our own moves have theirs."""
-    if lower is None or move.trigger is not None or target_weight(ctx.status) != target_weight(move.status):
+    if lower is None or transition.trigger is not None or target_weight(ctx.status) != target_weight(transition.status):
         return ()
-    if ctx.seen.refusals:  # it may well be ours, not taken back yet
+    if ctx.observed.refusals:  # it may well be ours, not taken back yet
         return ()
     who = route.manager or "somebody"
     found = 100 - route.weight_of(plan.stable)

@@ -10,11 +10,11 @@ from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
 from modelrollout.core.rollout import phases, status_message, transitions
-from modelrollout.core.rollout.context import Context, Move
+from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.phases import Trigger
 
 
-def follow_edits(ctx: Context, spec: Spec) -> Move | None:
+def follow_edits(ctx: Context, spec: Spec) -> Transition | None:
     """Edited gates restart the evidence; edited steps never raise the weight."""
     status = ctx.status
     if status.rollout is None:
@@ -28,7 +28,7 @@ def follow_edits(ctx: Context, spec: Spec) -> Move | None:
     return None
 
 
-def _judge_anew(ctx: Context, spec: Spec) -> Move:
+def _judge_anew(ctx: Context, spec: Spec) -> Transition:
     """What passed the old gates has not passed these: the exposure begins again, out of the bake beside stable."""
     rollout = transitions.update_rollout(ctx.status, gates_digest=spec.gates_digest(), evidence_from=ctx.now, gates=[])
     status = transitions.update(ctx.status, rollout=rollout)
@@ -46,5 +46,5 @@ def _judge_anew(ctx: Context, spec: Spec) -> Move:
     return _edited(status, reasons.GATES_CHANGED, message)
 
 
-def _edited(status: Status, reason: str, message: str) -> Move:
-    return Move(status_message.say(status, Finding(reason, message)), None, (Event(reason, message),))
+def _edited(status: Status, reason: str, message: str) -> Transition:
+    return Transition(status_message.say(status, Finding(reason, message)), None, (Event(reason, message),))

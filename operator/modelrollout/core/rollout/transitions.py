@@ -20,7 +20,7 @@ from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
 from modelrollout.core.rollout import phases, status_message
-from modelrollout.core.rollout.context import Context, Move, step_index
+from modelrollout.core.rollout.context import Context, Transition, step_index
 from modelrollout.core.rollout.phases import Trigger
 
 HISTORY = 10
@@ -35,19 +35,19 @@ def update(status: Status, **changes: object) -> Status:
     return status.model_copy(update=changes)
 
 
-def hold(ctx: Context, finding: Finding) -> Move:
+def hold(ctx: Context, finding: Finding) -> Transition:
     """Nothing moves; people read why."""
-    return Move(status_message.say(ctx.status, finding))
+    return Transition(status_message.say(ctx.status, finding))
 
 
-def adopt(ctx: Context, stable: str, message: str) -> Move:
+def adopt(ctx: Context, stable: str, message: str) -> Transition:
     """`stable` serves from now on; history starts with it."""
     status = _go(ctx.status, Trigger.ADOPTED, reasons.ADOPTED, message)
     status = update(status, stable=stable, history=_history(ctx, "Adopted", reasons.ADOPTED, message, stable, stable))
-    return Move(status, Trigger.ADOPTED, (Event(reasons.ADOPTED, message),))
+    return Transition(status, Trigger.ADOPTED, (Event(reasons.ADOPTED, message),))
 
 
-def start(ctx: Context, spec: Spec, trigger: Trigger, result: tuple[Result, str] | None = None) -> Move:
+def start(ctx: Context, spec: Spec, trigger: Trigger, result: tuple[Result, str] | None = None) -> Transition:
     """A new rollout to the version in spec, at weight 0; `result` closes the one that it replaces."""
     status, version = ctx.status, spec.model.version
     message = f"rollout {status.stable} -> {version} started; waiting for {version} to be ready"
@@ -64,19 +64,19 @@ def start(ctx: Context, spec: Spec, trigger: Trigger, result: tuple[Result, str]
     status = _go(status, trigger, reasons.ROLLOUT_STARTED, message)
     cleared: dict[str, object] = {"step": None, "steps": [], "gates": [], "rejected": None, "paused": False}
     status = update(status, candidate=version, rollout=rollout, history=history, **cleared)
-    return Move(status, trigger, (Event(reasons.ROLLOUT_STARTED, message),))
+    return Transition(status, trigger, (Event(reasons.ROLLOUT_STARTED, message),))
 
 
-def enter_step(ctx: Context, spec: Spec, trigger: Trigger, index: int) -> Move:
+def enter_step(ctx: Context, spec: Spec, trigger: Trigger, index: int) -> Transition:
     """The candidate gets the weight of step `index`; hold and request count start anew."""
     step = spec.steps[index]
     message = f"step {index + 1}/{len(spec.steps)}: {step.weight} % to version {ctx.status.candidate}"
     status = _go(ctx.status, trigger, reasons.STEP_STARTED, message)
     status = _say_hold(_expose(status, index, step.weight, ctx.now, ctx.now + step.hold), reasons.STEP_HOLDING, ctx.now)
-    return Move(status, trigger, (Event(reasons.STEP_STARTED, message),))
+    return Transition(status, trigger, (Event(reasons.STEP_STARTED, message),))
 
 
-def bake(ctx: Context, spec: Spec, trigger: Trigger, why: str) -> Move:
+def bake(ctx: Context, spec: Spec, trigger: Trigger, why: str) -> Transition:
     """All traffic to the candidate; stable stays what it was until the bake is over."""
     message = f"{why}; 100 % to version {ctx.status.candidate}, watched until the bake is over"
     status = _go(ctx.status, trigger, reasons.BAKE_STARTED, message)
@@ -84,10 +84,10 @@ def bake(ctx: Context, spec: Spec, trigger: Trigger, why: str) -> Move:
     assert status.rollout is not None
     status = update(status, rollout=update_rollout(status, bake_started_at=ctx.now))
     status = _say_hold(status, reasons.BAKING, ctx.now)
-    return Move(status, trigger, (Event(reasons.BAKE_STARTED, message),))
+    return Transition(status, trigger, (Event(reasons.BAKE_STARTED, message),))
 
 
-def promote(ctx: Context, trigger: Trigger, why: str) -> Move:
+def promote(ctx: Context, trigger: Trigger, why: str) -> Transition:
     """The candidate is stable now."""
     old, new = ctx.status.stable, ctx.status.candidate
     assert old is not None
@@ -95,10 +95,10 @@ def promote(ctx: Context, trigger: Trigger, why: str) -> Move:
     status = _go(ctx.status, trigger, reasons.PROMOTED, message)
     history = _history(ctx, "Promoted", reasons.PROMOTED, message)
     status = update(status, stable=new, previous=Previous(version=old, replaced_at=ctx.now), history=history)
-    return Move(_end(status), trigger, (Event(reasons.PROMOTED, message),))
+    return Transition(_end(status), trigger, (Event(reasons.PROMOTED, message),))
 
 
-def roll_back(ctx: Context, trigger: Trigger, finding: Finding) -> Move:
+def roll_back(ctx: Context, trigger: Trigger, finding: Finding) -> Transition:
     """All traffic to stable; the version is not tried again until version or attempt change."""
     rejecting = trigger is Trigger.READY_DEADLINE
     result: Result = "Rejected" if rejecting else "Aborted" if trigger is Trigger.ABORT else "RolledBack"
@@ -114,10 +114,10 @@ def roll_back(ctx: Context, trigger: Trigger, finding: Finding) -> Move:
         at=ctx.now,
     )
     status = update(status, rejected=rejected, history=_history(ctx, result, finding.reason, finding.message))
-    return Move(_end(status), trigger, (Event(finding.reason, message, warning=True),))
+    return Transition(_end(status), trigger, (Event(finding.reason, message, warning=True),))
 
 
-def revert(ctx: Context) -> Move:
+def revert(ctx: Context) -> Transition:
     """Spec names stable again: the rollout in progress, if any, is over."""
     status = ctx.status
     message = f"spec names stable version {status.stable} again; it serves"
@@ -126,19 +126,19 @@ def revert(ctx: Context) -> Move:
         history = _history(ctx, "Aborted", reasons.SPEC_REVERTED, message)
     status = _go(status, Trigger.REVERTED, reasons.SPEC_REVERTED, message)
     status = update(status, history=history, rejected=None)
-    return Move(_end(status), Trigger.REVERTED, (Event(reasons.SPEC_REVERTED, message),))
+    return Transition(_end(status), Trigger.REVERTED, (Event(reasons.SPEC_REVERTED, message),))
 
 
-def fast_rollback(ctx: Context, version: str) -> Move:
+def fast_rollback(ctx: Context, version: str) -> Transition:
     """Back to the version that served before, in one write; it has been analysed already."""
     message = f"back to version {version}, which served until recently; no steps"
     history = _history(ctx, "FastRollback", reasons.FAST_ROLLBACK, message, candidate=version)
     status = _go(ctx.status, Trigger.FAST_ROLLBACK, reasons.FAST_ROLLBACK, message)
     status = update(status, stable=version, previous=None, rejected=None, history=history)
-    return Move(_end(status), Trigger.FAST_ROLLBACK, (Event(reasons.FAST_ROLLBACK, message, warning=True),))
+    return Transition(_end(status), Trigger.FAST_ROLLBACK, (Event(reasons.FAST_ROLLBACK, message, warning=True),))
 
 
-def lose(ctx: Context, message: str) -> Move:
+def lose(ctx: Context, message: str) -> Transition:
     """The candidate stopped being ready: weight 0 until it has been ready for long enough again."""
     status, spec = ctx.status, ctx.spec
     status = _go(status, Trigger.CANDIDATE_LOST, reasons.CANDIDATE_LOST, message)
@@ -149,18 +149,18 @@ def lose(ctx: Context, message: str) -> Move:
     losses = ctx.status.rollout.losses + 1 if ctx.status.rollout else 1
     rollout = update_rollout(status, losses=losses, waiting_since=ctx.now, bake_started_at=None)
     status = update(status, step=step, rollout=rollout, steps=record(status, 0, ctx.now))
-    return Move(status, Trigger.CANDIDATE_LOST, (Event(reasons.CANDIDATE_LOST, message, warning=True),))
+    return Transition(status, Trigger.CANDIDATE_LOST, (Event(reasons.CANDIDATE_LOST, message, warning=True),))
 
 
-def step_back(ctx: Context, spec: Spec, message: str) -> Move:
+def step_back(ctx: Context, spec: Spec, message: str) -> Transition:
     """Blind for too long: the first step's weight, still holding."""
     status = _go(ctx.status, Trigger.BLIND, reasons.BLIND_TOO_LONG, message)
     status = _expose(status, 0, spec.steps[0].weight, ctx.now, ctx.now + spec.steps[0].hold)
     status = update(status, rollout=update_rollout(status, bake_started_at=None))
-    return Move(status, Trigger.BLIND, (Event(reasons.BLIND_TOO_LONG, message, warning=True),))
+    return Transition(status, Trigger.BLIND, (Event(reasons.BLIND_TOO_LONG, message, warning=True),))
 
 
-def analyse_anew(ctx: Context, spec: Spec, digest: str) -> Move:
+def analyse_anew(ctx: Context, spec: Spec, digest: str) -> Transition:
     """The candidate was reloaded with other weights: evidence begins anew, with the first step's weight at most."""
     facts: dict[str, object] = {"digest": digest, "evidence_from": ctx.now, "bake_started_at": None, "doubts": 0}
     facts |= time_anew(ctx)
@@ -170,31 +170,31 @@ def analyse_anew(ctx: Context, spec: Spec, digest: str) -> Move:
     event = Event(reasons.WEIGHTS_CHANGED, message, warning=True)
     if not phases.exposed(ctx.status.phase):
         rollout = update_rollout(ctx.status, **facts)
-        return Move(update(ctx.status, rollout=rollout, reason=event.reason, message=message), None, (event,))
+        return Transition(update(ctx.status, rollout=rollout, reason=event.reason, message=message), None, (event,))
     status = _go(ctx.status, Trigger.WEIGHTS_CHANGED, event.reason, message)
     status = update(status, rollout=update_rollout(status, **facts))
     status = _expose(status, 0, spec.steps[0].weight, ctx.now, ctx.now + spec.steps[0].hold)
-    return Move(status, Trigger.WEIGHTS_CHANGED, (event,))
+    return Transition(status, Trigger.WEIGHTS_CHANGED, (event,))
 
 
-def compare_again(ctx: Context, spec: Spec, trigger: Trigger, doubt: Finding) -> Move:
+def compare_again(ctx: Context, spec: Spec, trigger: Trigger, doubt: Finding) -> Transition:
     """Out of the bake to the last step, where stable serves beside the candidate and the two can be compared."""
     again = trigger is Trigger.BAKE_STILL_IN_DOUBT
     what = "again; resume, promote or abort it" if again else "compared with stable side by side"
     message = f"worse than stable was before the bake; back to {spec.steps[-1].weight} %, {what} ({doubt.message})"
-    move = leave_bake(ctx, spec, trigger, Finding(doubt.reason, message))
-    assert move.status.rollout is not None
-    doubts = update_rollout(move.status, doubts=move.status.rollout.doubts + 1)
-    return Move(update(move.status, rollout=doubts), trigger, move.events)
+    transition = leave_bake(ctx, spec, trigger, Finding(doubt.reason, message))
+    assert transition.status.rollout is not None
+    doubts = update_rollout(transition.status, doubts=transition.status.rollout.doubts + 1)
+    return Transition(update(transition.status, rollout=doubts), trigger, transition.events)
 
 
-def leave_bake(ctx: Context, spec: Spec, trigger: Trigger, finding: Finding) -> Move:
+def leave_bake(ctx: Context, spec: Spec, trigger: Trigger, finding: Finding) -> Transition:
     """To the last step's weight, beside stable, with its whole hold."""
     last = len(spec.steps) - 1
     status = _go(ctx.status, trigger, finding.reason, finding.message)
     status = _expose(status, last, spec.steps[last].weight, ctx.now, ctx.now + spec.steps[last].hold)
     status = update(status, rollout=update_rollout(status, bake_started_at=None))
-    return Move(status, trigger, (Event(finding.reason, finding.message, warning=True),))
+    return Transition(status, trigger, (Event(finding.reason, finding.message, warning=True),))
 
 
 def time_anew(ctx: Context) -> dict[str, object]:
@@ -203,10 +203,10 @@ def time_anew(ctx: Context) -> dict[str, object]:
     return {"clock_stopped_for": ctx.now - ctx.status.rollout.started_at, "clock_stopped_at": None}
 
 
-def change(ctx: Context, trigger: Trigger, finding: Finding, *, warning: bool = False) -> Move:
+def change(ctx: Context, trigger: Trigger, finding: Finding, *, warning: bool = False) -> Transition:
     """A phase change that moves no traffic."""
     status = _go(ctx.status, trigger, finding.reason, finding.message)
-    return Move(status, trigger, (Event(finding.reason, finding.message, warning),))
+    return Transition(status, trigger, (Event(finding.reason, finding.message, warning),))
 
 
 def refit_step(status: Status, spec: Spec) -> StepStatus | None:
@@ -254,7 +254,9 @@ def _say_hold(status: Status, reason: str, now: float) -> Status:
 
 
 def _go(status: Status, trigger: Trigger, reason: str, message: str) -> Status:
-    after = update(status, phase=phases.move(status.phase, trigger), reason=reason, message=message[:LONGEST_STRING])
+    after = update(
+        status, phase=phases.next_phase(status.phase, trigger), reason=reason, message=message[:LONGEST_STRING]
+    )
     return status_message.remember(after)
 
 

@@ -15,7 +15,7 @@ PATIENCE = 3
 
 def say_refusal(ctx: Context, status: Status) -> Status:
     """`status` as it is where the route could not be written lately, with the weight that others than stable have."""
-    if ctx.seen.refusals < PATIENCE or status.stable is None:
+    if ctx.observed.refusals < PATIENCE or status.stable is None:
         return status
     desired, others = target_weight(status), _others(ctx, status)
     lowered = (ctx.status.weight.lowered_at or ctx.now) if (others or 0) < desired else None
@@ -26,7 +26,7 @@ def say_refusal(ctx: Context, status: Status) -> Status:
 def refusal_events(ctx: Context, status: Status) -> tuple[Event, ...]:
     """One Event, however many refusals follow."""
     known = ctx.status.reason == reasons.ROUTE_NOT_WRITTEN
-    if ctx.seen.refusals < PATIENCE or status.stable is None or known:
+    if ctx.observed.refusals < PATIENCE or status.stable is None or known:
         return ()
     finding = _finding(ctx, status)
     return (Event(finding.reason, finding.message, warning=True),)
@@ -35,11 +35,11 @@ def refusal_events(ctx: Context, status: Status) -> tuple[Event, ...]:
 def _finding(ctx: Context, status: Status) -> Finding:
     others = _others(ctx, status)
     stands = "there is no route" if others is None else f"the route still gives {others} % to others than stable"
-    text = f"the route could not be written, {stands}; tried again by itself: {ctx.seen.refusal}"
+    text = f"the route could not be written, {stands}; tried again by itself: {ctx.observed.refusal}"
     return Finding(reasons.ROUTE_NOT_WRITTEN, text)
 
 
 def _others(ctx: Context, status: Status) -> int | None:
     """Percent that the route gives to versions other than stable; None where there is no route."""
-    route = ctx.seen.route
+    route = ctx.observed.route
     return None if route is None else 100 - route.weight_of(status.stable)

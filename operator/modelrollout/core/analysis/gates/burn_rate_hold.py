@@ -7,7 +7,7 @@ import numpy as np
 from modelrollout.api.gates import ErrorRateGate
 from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.gates.gate_input import Look
+from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.limit_check import CountTest, by_evidence
 from modelrollout.core.analysis.gates.request_counts import Counts
 from modelrollout.core.analysis.stats import alpha_budget, limits
@@ -15,24 +15,24 @@ from modelrollout.core.analysis.stats.burn_rate import burn_rate
 from modelrollout.core.finding import Finding
 
 
-def burning(gate: ErrorRateGate, counts: Counts, look: Look) -> Finding | None:
+def burning(gate: ErrorRateGate, counts: Counts, gate_input: GateInput) -> Finding | None:
     """BurnRate or SharedIncident at the newest tick; None without an absolute limit or before the first step.
 
     Shared: both versions spend more than twice the budget, and the evidence that the candidate is worse than
     stable (by the gate's own margin, or the default one) is small.
     """
-    if gate.max is None or not look.request.steps or not len(look.ends):
+    if gate.max is None or not gate_input.request.steps or not len(gate_input.ends):
         return None
     margin = gate.versus_stable
-    line = limits.ERROR_RATE if margin is None else limits.Line(margin.ratio, margin.plus)
-    versus = by_evidence(CountTest("stable", counts.ticks, line, 1.0), look).odds or 0.0
-    shape = look.ends.shape
+    line = limits.ERROR_RATE if margin is None else limits.LimitLine(margin.ratio, margin.plus)
+    versus = by_evidence(CountTest("stable", counts.ticks, line, 1.0), gate_input).odds or 0.0
+    shape = gate_input.ends.shape
     found = burn_rate(
         counts.ticks,
         gate.max,
-        np.full(shape, look.request.step_started_at),
+        np.full(shape, gate_input.request.step_started_at),
         np.full(shape, versus),
-        needed=alpha_budget.log_threshold(look.request.spec.analysis.false_rollback),
+        needed=alpha_budget.log_threshold(gate_input.request.spec.analysis.false_rollback),
     )
     budget = f"the error budget of {say.margin(gate.max)}"
     rates = f"{float(found.long[-1]):.1f}x over this step, {float(found.short[-1]):.1f}x over 5 min"

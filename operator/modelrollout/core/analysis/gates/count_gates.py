@@ -8,12 +8,12 @@ from modelrollout.api.gates import AccuracyGate, ErrorRateGate, NonFiniteGate
 from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.burn_rate_hold import burning
-from modelrollout.core.analysis.gates.gate_input import Look
+from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.limit_check import CountTest, Standing, judge
 from modelrollout.core.analysis.gates.request_counts import Counts, accuracy_counts, error_counts, nonfinite_counts
 from modelrollout.core.analysis.gates.result import Judged, Shown, build, no_data
 from modelrollout.core.analysis.stats import limits
-from modelrollout.core.analysis.stats.limits import Line
+from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.finding import Finding
 
 CountGate = ErrorRateGate | AccuracyGate | NonFiniteGate
@@ -21,28 +21,28 @@ _DEFAULT = {"ErrorRate": limits.ERROR_RATE, "Accuracy": limits.ACCURACY, "NonFin
 _WHAT = {"ErrorRate": "", "Accuracy": "", "NonFinite": " with NaN or Inf"}
 
 
-def tests_of(gate: CountGate) -> tuple[tuple[str, Line], ...]:
+def tests_of(gate: CountGate) -> tuple[tuple[str, LimitLine], ...]:
     """(kind, line on the bad share) of every test: the absolute limit, the margin over stable, by default that."""
     limit = (1 - gate.min if gate.min is not None else None) if isinstance(gate, AccuracyGate) else gate.max
-    found: list[tuple[str, Line]] = []
+    found: list[tuple[str, LimitLine]] = []
     if limit is not None:
         found.append(("limit", limits.absolute(limit)))
     if gate.versus_stable is not None:
-        found.append(("stable", Line(gate.versus_stable.ratio, gate.versus_stable.plus)))
+        found.append(("stable", LimitLine(gate.versus_stable.ratio, gate.versus_stable.plus)))
     return tuple(found) or (("stable", _DEFAULT[gate.type]),)
 
 
-def read_counts(gate: CountGate, look: Look) -> Counts:
+def read_counts(gate: CountGate, gate_input: GateInput) -> Counts:
     """The gate's numbers from whatever series it reads."""
     if isinstance(gate, ErrorRateGate):
-        return error_counts(gate, look)
-    return accuracy_counts(gate, look) if isinstance(gate, AccuracyGate) else nonfinite_counts(gate, look)
+        return error_counts(gate, gate_input)
+    return accuracy_counts(gate, gate_input) if isinstance(gate, AccuracyGate) else nonfinite_counts(gate, gate_input)
 
 
-def judge_counts(gate: CountGate, look: Look, share: float) -> Judged:
+def judge_counts(gate: CountGate, gate_input: GateInput, share: float) -> Judged:
     """The gate's standing; `share` of the promise is split evenly over its tests."""
-    counts = read_counts(gate, look)
-    missing, text = absence(gate.type, counts, look)
+    counts = read_counts(gate, gate_input)
+    missing, text = absence(gate.type, counts, gate_input)
     if counts.problem:
         return no_data(gate, counts.problem)
     wanted = tests_of(gate)
@@ -50,10 +50,10 @@ def judge_counts(gate: CountGate, look: Look, share: float) -> Judged:
         CountTest("limit" if kind == "limit" else "stable", counts.ticks, line, share / len(wanted))
         for kind, line in wanted
     ]
-    standings = [judge(test, gate.method, look) for test in tests]
+    standings = [judge(test, gate.method, gate_input) for test in tests]
     if isinstance(gate, NonFiniteGate):  # no hour of the day makes NaN: in the bake, too, it is the version
         standings = [replace(one, frozen=False, paired=None) for one in standings]
-    halt = burning(gate, counts, look) if isinstance(gate, ErrorRateGate) else None
+    halt = burning(gate, counts, gate_input) if isinstance(gate, ErrorRateGate) else None
     if halt is not None and halt.reason == reasons.SHARED_INCIDENT:
         standings = [_not_blamed(one) for one in standings]
     result = build(
@@ -61,10 +61,10 @@ def judge_counts(gate: CountGate, look: Look, share: float) -> Judged:
         standings,
         [_shown(gate, one) for one in standings],
         noun=counts.noun,
-        per_second=look.per_second(counts.ticks.candidate_total),
-        least=look.request.spec.analysis.minimum_requests,
+        per_second=gate_input.per_second(counts.ticks.candidate_total),
+        least=gate_input.request.spec.analysis.minimum_requests,
     )
-    if not counts.candidate_present.any() and look.missing(counts.candidate_present):
+    if not counts.candidate_present.any() and gate_input.missing(counts.candidate_present):
         return Judged(no_data(gate, Finding("SeriesMissing", text)).result, (), missing, text)
     blamed = [
         (s.attributable, t.share)
@@ -81,10 +81,10 @@ def _not_blamed(one: Standing) -> Standing:
     return one
 
 
-def absence(what: str, counts: Counts, look: Look) -> tuple[int, str]:
+def absence(what: str, counts: Counts, gate_input: GateInput) -> tuple[int, str]:
     """(ticks in a row without a scrape of either arm's targets, the sentence); stable matters before the bake."""
-    candidate = look.missing(counts.candidate_present)
-    stable = 0 if look.bake is not None else look.missing(counts.stable_present)
+    candidate = gate_input.missing(counts.candidate_present)
+    stable = 0 if gate_input.bake is not None else gate_input.missing(counts.stable_present)
     arm = "candidate" if candidate >= stable else "stable"
     missing = max(candidate, stable)
     return missing, f"{what}: no sample of the {arm}'s series ({counts.source}) in {say.last_ticks(missing)}"

@@ -9,13 +9,13 @@ import numpy as np
 from modelrollout.api.gates import DeadNeuronsGate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.gates.gate_input import Look
+from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.limit_check import BREACHING_LOOKS, in_a_row_at_end
 from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.arrays import Flags
-from modelrollout.core.analysis.stats.limits import Line
+from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.parameters import BURN_IN, PASS_WINDOWS, STABLE_WINDOWS
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, at_most, window_evidence
@@ -43,13 +43,13 @@ class LayerStanding:
     strength: float = 0.0
 
 
-def judge_dead_neurons(gate: DeadNeuronsGate, look: Look, share: float) -> Judged:
+def judge_dead_neurons(gate: DeadNeuronsGate, gate_input: GateInput, share: float) -> Judged:
     """The gate's standing over all layers, the worst one named; `share` of the part for windows and gauges."""
-    layers = {arm: look.sheet.layers(s.WINDOWS, arm) for arm in ("candidate", "stable")}
-    present = look.sheet.present(s.WINDOWS, "candidate")
-    missing = look.missing(present)
+    layers = {arm: gate_input.table.layers(s.WINDOWS, arm) for arm in ("candidate", "stable")}
+    present = gate_input.table.present(s.WINDOWS, "candidate")
+    missing = gate_input.missing(present)
     text = f"DeadNeurons: no sample of the candidate's {s.WINDOWS} in {say.last_ticks(missing)}"
-    problem = _problem(gate, look, layers["candidate"], layers["stable"])
+    problem = _problem(gate, gate_input, layers["candidate"], layers["stable"])
     if problem:
         kind = "NOT_COMPARABLE" if problem.reason.endswith("Differ") else "NO_DATA"
         judged = no_data(gate, problem, verdict="NOT_COMPARABLE" if kind == "NOT_COMPARABLE" else "NO_DATA")
@@ -58,31 +58,31 @@ def judge_dead_neurons(gate: DeadNeuronsGate, look: Look, share: float) -> Judge
     standings = [
         _layer(
             gate,
-            look,
+            gate_input,
             layer,
             test,
-            alpha_budget.gauge_alpha(share / len(tests), len(layers["candidate"]), _alpha(look)),
+            alpha_budget.gauge_alpha(share / len(tests), len(layers["candidate"]), _alpha(gate_input)),
         )
         for layer in sorted(layers["candidate"])
         for test in tests
     ]
-    return Judged(_result(gate, look, standings), (), missing, text)
+    return Judged(_result(gate, gate_input, standings), (), missing, text)
 
 
-def limits_of(gate: DeadNeuronsGate) -> tuple[Line, ...]:
+def limits_of(gate: DeadNeuronsGate) -> tuple[LimitLine, ...]:
     """Absolute limit and margin over stable; without either the margin of the profile."""
     found = [limits.absolute(gate.max)] if gate.max is not None else []
     if gate.versus_stable is not None:
-        found.append(Line(gate.versus_stable.ratio, gate.versus_stable.plus))
+        found.append(LimitLine(gate.versus_stable.ratio, gate.versus_stable.plus))
     default = limits.DEAD_RETRAIN if gate.profile == "Retrain" else limits.DEAD_SAME_WEIGHTS
     return tuple(found) or (default,)
 
 
-def _alpha(look: Look) -> float:
-    return look.request.spec.analysis.false_rollback
+def _alpha(gate_input: GateInput) -> float:
+    return gate_input.request.spec.analysis.false_rollback
 
 
-def _problem(gate: DeadNeuronsGate, look: Look, candidate: set[str], stable: set[str]) -> Finding | None:
+def _problem(gate: DeadNeuronsGate, gate_input: GateInput, candidate: set[str], stable: set[str]) -> Finding | None:
     if not candidate:
         return Finding("SeriesMissing", f"the candidate exports no {s.WINDOWS}: is its telemetry on?")
     relative = any(line.relative for line in limits_of(gate))
@@ -92,14 +92,14 @@ def _problem(gate: DeadNeuronsGate, look: Look, candidate: set[str], stable: set
         odd = ", ".join(sorted(candidate ^ stable))
         return Finding("LayersDiffer", f"only one of the versions reports layer {odd}: not comparable with stable")
     for metric in (s.WINDOWS, s.WINDOW_DEAD, s.WINDOW_NEURONS):
-        if look.sheet.spoilt(metric, "candidate", look.start):
+        if gate_input.table.spoilt(metric, "candidate", gate_input.start):
             return Finding("SampleNotANumber", f"{metric} of the candidate read NaN, Inf or a negative number")
-    return (_sizes(look) or _criteria(look)) if relative else None
+    return (_sizes(gate_input) or _criteria(gate_input)) if relative else None
 
 
-def _sizes(look: Look) -> Finding | None:
+def _sizes(gate_input: GateInput) -> Finding | None:
     found: dict[tuple[str, str], set[float]] = {}
-    for channel, values in look.sheet.gauges.items():
+    for channel, values in gate_input.table.gauges.items():
         if channel.metric == s.WINDOW_SIZE:
             found.setdefault((channel.layer, channel.arm), set()).update(values)
     for layer in sorted({layer for layer, _ in found}):
@@ -113,9 +113,9 @@ def _sizes(look: Look) -> Finding | None:
     return None
 
 
-def _criteria(look: Look) -> Finding | None:
+def _criteria(gate_input: GateInput) -> Finding | None:
     found: dict[str, set[str]] = {}
-    for channel in look.sheet.marks:
+    for channel in gate_input.table.marks:
         if channel.metric == s.LAYER_INFO:
             found.setdefault(channel.layer, set()).add(channel.detail)
     for layer, criteria in sorted(found.items()):
@@ -128,33 +128,35 @@ def _criteria(look: Look) -> Finding | None:
     return None
 
 
-def _replicates(look: Look, arm: s.Arm, layer: str) -> tuple[Replicates, float]:
+def _replicates(gate_input: GateInput, arm: s.Arm, layer: str) -> tuple[Replicates, float]:
     """The windows of one layer per tick, and its number of units (NaN before the first window)."""
-    count = look.sheet.total(s.WINDOWS, arm, layer=layer)
-    units = look.sheet.total(s.WINDOW_NEURONS, arm, layer=layer)
+    count = gate_input.table.total(s.WINDOWS, arm, layer=layer)
+    units = gate_input.table.total(s.WINDOW_NEURONS, arm, layer=layer)
     width = float(units.sum() / count.sum()) if count.sum() else float("nan")
-    dead = look.sheet.total(s.WINDOW_DEAD, arm, layer=layer)
-    square = look.sheet.total(s.WINDOW_DEAD_SQUARED, arm, layer=layer)
+    dead = gate_input.table.total(s.WINDOW_DEAD, arm, layer=layer)
+    square = gate_input.table.total(s.WINDOW_DEAD_SQUARED, arm, layer=layer)
     return windows(count, dead, square, width if width > 0 else 1.0), width
 
 
-def _layer(gate: DeadNeuronsGate, look: Look, layer: str, line: Line, alpha: float) -> LayerStanding:
-    candidate, width = _replicates(look, "candidate", layer)
-    stable, stable_width = _replicates(look, "stable", layer)
+def _layer(gate: DeadNeuronsGate, gate_input: GateInput, layer: str, line: LimitLine, alpha: float) -> LayerStanding:
+    candidate, width = _replicates(gate_input, "candidate", layer)
+    stable, stable_width = _replicates(gate_input, "stable", layer)
     units = width if np.isfinite(width) else stable_width
     excess = limits.DEAD_RETRAIN_UNITS / units if gate.profile == "Retrain" and np.isfinite(units) else 0.0
     if gate.method == "Threshold":
-        return _plain(look, layer, candidate, stable, line, excess)
+        return _plain(gate_input, layer, candidate, stable, line, excess)
     floor = 0.5 / units if np.isfinite(units) else 1e-6
     settings = WindowSettings(alpha=alpha, min_excess=excess, spread_floor=floor)
-    start = look.start
+    start = gate_input.start
     cut = Replicates(candidate.count[start:], candidate.total[start:], candidate.square[start:])
     if not line.relative:
         return _standing(layer, at_most(cut, line.plus, settings), None)
     before = Replicates(stable.count[:start], stable.total[:start], stable.square[:start])
     after = Replicates(stable.count[start:], stable.total[start:], stable.square[start:])
-    history = ReplicateHistory(look.ends[:start], before) if start else None
-    return _standing(layer, window_evidence(look.ends[start:], cut, after, line, settings, history=history), "stable")
+    history = ReplicateHistory(gate_input.ends[:start], before) if start else None
+    return _standing(
+        layer, window_evidence(gate_input.ends[start:], cut, after, line, settings, history=history), "stable"
+    )
 
 
 def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerStanding:
@@ -180,17 +182,17 @@ def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerSta
 
 
 def _plain(
-    look: Look, layer: str, candidate: Replicates, stable: Replicates, line: Line, excess: float
+    gate_input: GateInput, layer: str, candidate: Replicates, stable: Replicates, line: LimitLine, excess: float
 ) -> LayerStanding:
     """Threshold: the mean over this step's windows, three looks with new windows beyond the limit in a row."""
-    n, total = np.cumsum(candidate.count[look.step :]), np.cumsum(candidate.total[look.step :])
-    seen, known = np.cumsum(stable.count), np.cumsum(stable.total)
-    reference = np.where(seen > 0, known / np.where(seen > 0, seen, 1.0), np.nan)[look.step :]
+    n, total = np.cumsum(candidate.count[gate_input.step :]), np.cumsum(candidate.total[gate_input.step :])
+    observed, known = np.cumsum(stable.count), np.cumsum(stable.total)
+    reference = np.where(observed > 0, known / np.where(observed > 0, observed, 1.0), np.nan)[gate_input.step :]
     limits = np.full(len(n), line.plus)
     if line.relative:
         limits = np.maximum(line.at(reference), reference + excess)
     rates = np.where(n > 0, total / np.where(n > 0, n, 1.0), np.nan)
-    looks = (candidate.count[look.step :] > 0) & np.isfinite(limits)
+    looks = (candidate.count[gate_input.step :] > 0) & np.isfinite(limits)
     breaches: Flags = (rates > limits)[looks]
     in_a_row = in_a_row_at_end(breaches)
     windows_now, rate = (float(n[-1]), float(rates[-1])) if len(n) else (0.0, float("nan"))
@@ -202,7 +204,7 @@ def _plain(
         stable=float(reference[-1]) if line.relative and len(reference) and np.isfinite(reference[-1]) else None,
         limit=limit,
         windows=windows_now,
-        stable_windows=float(seen[-1]) if len(seen) else 0.0,
+        stable_windows=float(observed[-1]) if len(observed) else 0.0,
         fails=f"beyond the limit in {in_a_row} looks in a row" if in_a_row >= BREACHING_LOOKS else "",
         passes=windows_now >= FEW_WINDOWS and np.isfinite(limit) and not beyond,
         leaning=beyond,
@@ -210,13 +212,13 @@ def _plain(
     )
 
 
-def _result(gate: DeadNeuronsGate, look: Look, standings: list[LayerStanding]) -> GateResult:
+def _result(gate: DeadNeuronsGate, gate_input: GateInput, standings: list[LayerStanding]) -> GateResult:
     failed = sorted((one for one in standings if one.fails), key=lambda one: -one.strength)
     open_ones = sorted((one for one in standings if not one.passes), key=lambda one: -one.strength)
     one = (failed or open_ones or sorted(standings, key=lambda each: -each.strength))[0]
     unseen = min(each.windows for each in standings)
     verdict: Verdict = "FAIL" if failed else "NO_DATA" if not unseen else "CONTINUE" if open_ones else "PASS"
-    eta = _eta(gate, look, one, unseen) if verdict in {"NO_DATA", "CONTINUE"} else None
+    eta = _eta(gate, gate_input, one, unseen) if verdict in {"NO_DATA", "CONTINUE"} else None
     versus = f" vs stable {say.percent(one.stable)}" if one.stable is not None else ""
     limit = f"<= {say.margin(one.limit)}" if np.isfinite(one.limit) else None
     clause = f"layer {one.layer}: candidate {say.percent(one.rate)} dead{versus}; allowed {limit or 'unknown yet'}"
@@ -245,14 +247,14 @@ def _result(gate: DeadNeuronsGate, look: Look, standings: list[LayerStanding]) -
     )
 
 
-def _eta(gate: DeadNeuronsGate, look: Look, one: LayerStanding, unseen: float) -> str:
+def _eta(gate: DeadNeuronsGate, gate_input: GateInput, one: LayerStanding, unseen: float) -> str:
     if gate.method == "Threshold":
         needed, arm, have = float(FEW_WINDOWS), "candidate", unseen
     elif one.leaning and one.stable_windows < STABLE_WINDOWS and one.windows >= BURN_IN:
         needed, arm, have = float(STABLE_WINDOWS), "stable", one.stable_windows
     else:
         needed, arm, have = float(PASS_WINDOWS), "candidate", unseen
-    layers = max(len(look.sheet.layers(s.WINDOWS, "candidate")), 1)
-    made = look.sheet.total(s.WINDOWS, "stable" if arm == "stable" else "candidate") / layers
+    layers = max(len(gate_input.table.layers(s.WINDOWS, "candidate")), 1)
+    made = gate_input.table.total(s.WINDOWS, "stable" if arm == "stable" else "candidate") / layers
     noun = "windows" if arm == "candidate" else "windows of stable"
-    return say.eta(max(needed - have, 1.0), look.per_second(made), noun)
+    return say.eta(max(needed - have, 1.0), gate_input.per_second(made), noun)

@@ -19,7 +19,7 @@ from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.count_gates import judge_counts
 from modelrollout.core.analysis.gates.dead_neurons import judge_dead_neurons
-from modelrollout.core.analysis.gates.gate_input import Look
+from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.latency import judge_latency
 from modelrollout.core.analysis.gates.query import judge_query
 from modelrollout.core.analysis.gates.ratios import judge_drift, judge_ratio
@@ -27,7 +27,7 @@ from modelrollout.core.analysis.gates.request_counts import request_totals, use_
 from modelrollout.core.analysis.gates.result import Judged
 from modelrollout.core.analysis.metrics import model_digest
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.metrics.tick_table import MISSING_TICKS, Sheet
+from modelrollout.core.analysis.metrics.tick_table import MISSING_TICKS, TickTable
 from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.evaluation import Evaluation
 from modelrollout.core.finding import Finding
@@ -44,12 +44,12 @@ DEFAULT_GATES: dict[str, Gate] = {
 _NEEDS = {"accuracy": s.EVALS, "dead-neurons": s.WINDOWS, "non-finite": s.NONFINITE}
 
 
-def default_gates(sheet: Sheet, until: int) -> tuple[str, ...]:
+def default_gates(table: TickTable, until: int) -> tuple[str, ...]:
     """Names of the gates for a spec without any: errors and latency, and what stable exports.
 
     `until`: only scrapes at grid positions before it count, so that the answer does not change later.
     """
-    present = {name for name, metric in _NEEDS.items() if sheet.present(metric, "stable")[:until].any()}
+    present = {name for name, metric in _NEEDS.items() if table.present(metric, "stable")[:until].any()}
     return tuple(name for name in DEFAULT_GATES if name in present or name not in _NEEDS)
 
 
@@ -58,10 +58,10 @@ def gates_in_force(gates: Sequence[Gate], defaults: Sequence[str]) -> tuple[Gate
     return tuple(gates) or tuple(DEFAULT_GATES[name] for name in defaults if name in DEFAULT_GATES)
 
 
-def judge_all(gates: Sequence[Gate], look: Look) -> tuple[Judged, ...]:
+def judge_all(gates: Sequence[Gate], gate_input: GateInput) -> tuple[Judged, ...]:
     """Every gate's standing, in the order of the spec."""
     shares = shares_of(gates)
-    return tuple(_JUDGES[gate.type](gate, look, shares[gate.name]) for gate in gates)
+    return tuple(_JUDGES[gate.type](gate, gate_input, shares[gate.name]) for gate in gates)
 
 
 def shares_of(gates: Sequence[Gate]) -> dict[str, float]:
@@ -78,30 +78,30 @@ def shares_of(gates: Sequence[Gate]) -> dict[str, float]:
     return out
 
 
-def evaluate(gates: Sequence[Gate], look: Look, now: float, names: tuple[str, ...] | None) -> Evaluation:
+def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float, names: tuple[str, ...] | None) -> Evaluation:
     """The evaluation of the newest tick. `names`: the default gates in force, None where the spec has its own."""
-    request = look.request
-    judged = judge_all(gates, look)
+    request = gate_input.request
+    judged = judge_all(gates, gate_input)
     results = tuple(one.result for one in judged)
-    candidate, stable = request_totals(look)
-    digests = model_digest.serving(look.sheet)
+    candidate, stable = request_totals(gate_input)
+    digests = model_digest.serving(gate_input.table)
     halt, why = _halt(gates, judged, model_digest.mixed(digests, request.candidate))
     rollback, evidence = _rollback(gates, judged, request.spec.analysis.false_rollback)
     text = why or evidence or say.summary(results)
-    tick = look.sheet.grid.last
+    tick = gate_input.table.grid.last
     warnings = [text for one in judged for text in one.warnings]
     return Evaluation(
         rollout=request.rollout,
         at=now,
         tick=tick,
         tick_end=request.tick_end(tick),
-        requests=round(float(candidate[look.step :].sum())),
+        requests=round(float(candidate[gate_input.step :].sum())),
         step_started_at=request.step_started_at,
         gates=results,
         halt=halt,
         rollback=rollback,
         message=text,
-        warnings=(*warnings, *_traffic_warnings(look, candidate, stable)),
+        warnings=(*warnings, *_traffic_warnings(gate_input, candidate, stable)),
         digest=model_digest.one_of(digests),
         default_gates=names,
     )
@@ -140,13 +140,15 @@ def _rollback(gates: Sequence[Gate], judged: Sequence[Judged], false_rollback: f
     )
 
 
-def _traffic_warnings(look: Look, candidate: np.ndarray[Any, Any], stable: np.ndarray[Any, Any]) -> list[str]:
+def _traffic_warnings(
+    gate_input: GateInput, candidate: np.ndarray[Any, Any], stable: np.ndarray[Any, Any]
+) -> list[str]:
     found = []
-    if use_gateway(look, None):
-        codes = {code for code in look.sheet.details(s.GATEWAY_ROUTER) if code.startswith("5")}
-        routed = look.sheet.total(s.GATEWAY_ROUTER, "both", details=codes)[look.step :].sum()
+    if use_gateway(gate_input, None):
+        codes = {code for code in gate_input.table.details(s.GATEWAY_ROUTER) if code.startswith("5")}
+        routed = gate_input.table.total(s.GATEWAY_ROUTER, "both", details=codes)[gate_input.step :].sum()
         known = sum(
-            float(look.sheet.total(s.GATEWAY_REQUESTS, arm, details=codes)[look.step :].sum())
+            float(gate_input.table.total(s.GATEWAY_REQUESTS, arm, details=codes)[gate_input.step :].sum())
             for arm in ("stable", "candidate")
         )
         if routed - known >= 1:
@@ -154,11 +156,11 @@ def _traffic_warnings(look: Look, candidate: np.ndarray[Any, Any], stable: np.nd
                 f"the gateway answered {say.count(routed - known)} requests with 5xx that reached neither version: "
                 "look at the endpoints of both Services"
             )
-    if look.bake is None and look.request.steps:
-        weight = look.request.steps[-1][0] / 100
-        mine, total = float(candidate[look.step :].sum()), float((candidate + stable)[look.step :].sum())
+    if gate_input.bake is None and gate_input.request.steps:
+        weight = gate_input.request.steps[-1][0] / 100
+        mine, total = float(candidate[gate_input.step :].sum()), float((candidate + stable)[gate_input.step :].sum())
         spread = 5 * np.sqrt(total * weight * (1 - weight)) + 0.02 * total
-        if abs(mine - weight * total) > spread and total >= look.request.spec.analysis.minimum_requests:
+        if abs(mine - weight * total) > spread and total >= gate_input.request.spec.analysis.minimum_requests:
             found.append(
                 f"the candidate got {say.percent(mine / total)} of {say.count(total)} requests, its weight is "
                 f"{say.percent(weight)}: testers, retries, or a gateway that reloads often"
@@ -166,7 +168,7 @@ def _traffic_warnings(look: Look, candidate: np.ndarray[Any, Any], stable: np.nd
     return found
 
 
-_JUDGES: dict[str, Callable[[Any, Look, float], Judged]] = {
+_JUDGES: dict[str, Callable[[Any, GateInput, float], Judged]] = {
     "ErrorRate": judge_counts,
     "Accuracy": judge_counts,
     "NonFinite": judge_counts,
@@ -175,5 +177,5 @@ _JUDGES: dict[str, Callable[[Any, Look, float], Judged]] = {
     "ZeroRatio": judge_ratio,
     "NegativeRatio": judge_ratio,
     "Drift": judge_drift,
-    "Query": lambda gate, look, _: judge_query(gate, look),
+    "Query": lambda gate, gate_input, _: judge_query(gate, gate_input),
 }

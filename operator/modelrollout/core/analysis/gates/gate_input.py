@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from modelrollout.core.analysis.metrics.tick_table import Sheet, missing_at_end
+from modelrollout.core.analysis.metrics.tick_table import TickTable, missing_at_end
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import EvaluationRequest
@@ -27,21 +27,21 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Look:
+class GateInput:
     """Everything a gate may see. Positions are indices into the sheet's arrays."""
 
     request: EvaluationRequest
-    sheet: Sheet
+    table: TickTable
     answers: Mapping[str, Answer] = field(default_factory=dict)
 
     @property
     def ends(self) -> Array:
         """Tick ends in epoch seconds."""
-        return self.sheet.grid.ends
+        return self.table.grid.ends
 
     def position(self, seconds: float) -> int:
         """First tick that begins at or after `seconds`, kept on the grid (count when none does)."""
-        return min(max(self.sheet.grid.position(seconds), 0), self.sheet.grid.count)
+        return min(max(self.table.grid.position(seconds), 0), self.table.grid.count)
 
     @property
     def start(self) -> int:
@@ -65,7 +65,7 @@ class Look:
 
         After a bake in doubt only what both versions served since then: the hour before it was another one.
         """
-        last = self.sheet.grid.count if self.bake is None else self.bake
+        last = self.table.grid.count if self.bake is None else self.bake
         began = self.request.bake_started_at or self.request.started_at
         since = [
             at for (weight, _), (then, at) in pairwise(self.request.steps) if weight == FULL > then and at <= began
@@ -75,7 +75,7 @@ class Look:
     @property
     def restarts(self) -> Flags:
         """The first tick under each new weight."""
-        flags = np.zeros(self.sheet.grid.count, dtype=bool)
+        flags = np.zeros(self.table.grid.count, dtype=bool)
         for _, began in self.request.steps:
             at = self.position(began)
             if at < len(flags):
@@ -88,20 +88,20 @@ class Look:
         warmup = self.request.spec.analysis.warmup
         begins = [began for _, began in self.request.steps]
         begins += [at for at in (self.request.ready_at, self.request.bake_started_at) if at is not None]
-        flags = np.zeros(self.sheet.grid.count, dtype=bool)
-        interval = self.sheet.grid.interval / 1000
+        flags = np.zeros(self.table.grid.count, dtype=bool)
+        interval = self.table.grid.interval / 1000
         for began in begins:
             flags |= (self.ends > began) & (self.ends - interval < began + warmup - 1e-6)
         return flags
 
     def missing(self, present: Flags) -> int:
         """Ticks in a row without a scrape up to now, as far as the candidate has been asked for any."""
-        since = self.position(self.request.steps[0][1]) if self.request.steps else self.sheet.grid.count
-        return min(missing_at_end(present), max(self.sheet.grid.count - since, 0))
+        since = self.position(self.request.steps[0][1]) if self.request.steps else self.table.grid.count
+        return min(missing_at_end(present), max(self.table.grid.count - since, 0))
 
     def per_second(self, totals: Array) -> float:
         """The present rate of `totals`: over the current step, at most its last five minutes."""
-        interval = self.sheet.grid.interval / 1000
+        interval = self.table.grid.interval / 1000
         first = max(min(self.step, len(totals) - 1), len(totals) - max(1, round(300 / interval)))
         counted = totals[max(first, 0) :]
         return float(counted.sum()) / (len(counted) * interval) if len(counted) else 0.0

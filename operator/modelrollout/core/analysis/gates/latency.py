@@ -9,7 +9,7 @@ import numpy as np
 from modelrollout.api.gates import LatencyGate
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.count_gates import absence
-from modelrollout.core.analysis.gates.gate_input import Look
+from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.limit_check import (
     CountTest,
     Kind,
@@ -48,114 +48,122 @@ class Histograms:
     counts: Counts
 
 
-def read_histograms(gate: LatencyGate, look: Look) -> Histograms | Finding:
+def read_histograms(gate: LatencyGate, gate_input: GateInput) -> Histograms | Finding:
     """The histograms of both arms on the edges they share."""
-    gateway = use_gateway(look, gate.source)
+    gateway = use_gateway(gate_input, gate.source)
     metric, source = (s.GATEWAY_DURATION, "gateway") if gateway else (s.DURATION, "model")
-    if any(look.sheet.spoilt(metric, arm, look.start) for arm in ("stable", "candidate")):
+    if any(gate_input.table.spoilt(metric, arm, gate_input.start) for arm in ("stable", "candidate")):
         return Finding("SampleNotANumber", f"{metric} read NaN, Inf or a negative number")
     known: dict[float, str] = {}
-    for le in look.sheet.details(metric):
+    for le in gate_input.table.details(metric):
         known[float(le)] = le
     edges = np.array(sorted(edge for edge in known if np.isfinite(edge)), dtype=float)
-    present = [scraped(look, source, arm, (metric,)) for arm in ("candidate", "stable")]
+    present = [scraped(gate_input, source, arm, (metric,)) for arm in ("candidate", "stable")]
     if not len(edges):
         return Finding("SeriesMissing", f"no {metric} of either version: there is no histogram to judge")
     order = [known[edge] for edge in edges]
-    arms = [_per_bucket(look, metric, arm, [*order, known.get(np.inf, "+Inf")]) for arm in ("candidate", "stable")]
+    arms = [
+        _per_bucket(gate_input, metric, arm, [*order, known.get(np.inf, "+Inf")]) for arm in ("candidate", "stable")
+    ]
     totals = [arm.sum(axis=1) for arm in arms]
     nothing = np.zeros(len(totals[0]))
-    ticks = CountTicks(look.ends, nothing, totals[0], nothing, totals[1], restart=look.restarts)
+    ticks = CountTicks(gate_input.ends, nothing, totals[0], nothing, totals[1], restart=gate_input.restarts)
     return Histograms(edges, arms[0], arms[1], Counts(ticks, source, "requests", present[0], present[1]))
 
 
-def _per_bucket(look: Look, metric: str, arm: s.Arm, order: list[str]) -> Array:
+def _per_bucket(gate_input: GateInput, metric: str, arm: s.Arm, order: list[str]) -> Array:
     """Cumulative `le` counters become counts per bucket; what a torn scrape would make negative counts as 0."""
-    cumulative = np.stack([look.sheet.total(metric, arm, details=[le]) for le in order], axis=1)
+    cumulative = np.stack([gate_input.table.total(metric, arm, details=[le]) for le in order], axis=1)
     return np.maximum(np.diff(cumulative, axis=1, prepend=0.0), 0.0)
 
 
-def judge_latency(gate: LatencyGate, look: Look, share: float) -> Judged:
+def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Judged:
     """The gate's standing; warm-up ticks of the candidate are left out."""
-    found = read_histograms(gate, look)
+    found = read_histograms(gate, gate_input)
     if isinstance(found, Finding):
-        flags = np.zeros(look.sheet.grid.count, dtype=bool)
-        return replace(no_data(gate, found), missing=look.missing(flags), missing_text=f"Latency: {found.message}")
-    missing, text = absence("Latency", found.counts, look)
+        flags = np.zeros(gate_input.table.grid.count, dtype=bool)
+        return replace(
+            no_data(gate, found), missing=gate_input.missing(flags), missing_text=f"Latency: {found.message}"
+        )
+    missing, text = absence("Latency", found.counts, gate_input)
     kinds: list[Kind] = ["limit"] if gate.max is not None else []
     if gate.versus_stable is not None or not kinds:
         kinds.append("stable")
-    judged = [_judge(gate, kind, found, look, share / len(kinds)) for kind in kinds]
+    judged = [_judge(gate, kind, found, gate_input, share / len(kinds)) for kind in kinds]
     standings, shown = [one for one, _ in judged], [words for _, words in judged]
-    usable = np.where(look.warming, 0.0, found.candidate.sum(axis=1))
+    usable = np.where(gate_input.warming, 0.0, found.candidate.sum(axis=1))
     result = build(
         gate,
         standings,
         shown,
         noun="requests",
-        per_second=look.per_second(usable),
-        least=look.request.spec.analysis.minimum_requests,
+        per_second=gate_input.per_second(usable),
+        least=gate_input.request.spec.analysis.minimum_requests,
     )
     evidence = tuple((one.attributable, share / len(kinds)) for one in standings if one.attributable is not None)
-    return Judged(result, evidence, missing, text, _warnings(gate, kinds, found, look))
+    return Judged(result, evidence, missing, text, _warnings(gate, kinds, found, gate_input))
 
 
 def _margin(gate: LatencyGate) -> int:
     return gate.versus_stable.buckets if gate.versus_stable else 1
 
 
-def _edges(gate: LatencyGate, kind: Kind, found: Histograms, look: Look) -> tuple[int, int]:
+def _edges(gate: LatencyGate, kind: Kind, found: Histograms, gate_input: GateInput) -> tuple[int, int]:
     """(stable's edge, the allowed edge) as indices, for plain comparison and for the words."""
     if kind == "limit":
         assert gate.max is not None, "a limit test has a limit"
         edge = b.edge_at_or_above(found.edges, gate.max)
         return edge, edge
-    part = look.frozen if look.bake is not None else slice(0, None)
+    part = gate_input.frozen if gate_input.bake is not None else slice(0, None)
     margin = _margin(gate)
     edge = int(b.choose_edge(found.stable[part].sum(axis=0)[None, :], gate.quantile, margin)[0])
     return edge, min(edge + margin, len(found.edges) - 1)
 
 
-def _judge(gate: LatencyGate, kind: Kind, found: Histograms, look: Look, share: float) -> tuple[Standing, Shown]:
-    known, allowed = _edges(gate, kind, found, look)
-    candidate = np.where(look.warming[:, None], 0.0, found.candidate)
+def _judge(
+    gate: LatencyGate, kind: Kind, found: Histograms, gate_input: GateInput, share: float
+) -> tuple[Standing, Shown]:
+    known, allowed = _edges(gate, kind, found, gate_input)
+    candidate = np.where(gate_input.warming[:, None], 0.0, found.candidate)
     full = np.arange(len(candidate))
     ticks = CountTicks(
-        look.ends,
+        gate_input.ends,
         b.over(candidate, np.full(full.shape, allowed)),
         candidate.sum(axis=1),
         b.over(found.stable, np.full(full.shape, known)),
         found.stable.sum(axis=1),
-        restart=look.restarts,
+        restart=gate_input.restarts,
     )
     test = CountTest(kind, ticks, limits.absolute(1 - gate.quantile), share)
-    plain = by_threshold(test, look)
+    plain = by_threshold(test, gate_input)
     standing = plain
     if gate.method == "Sequential":
-        standing, known, allowed = _by_evidence(gate, test, found, look)
+        standing, known, allowed = _by_evidence(gate, test, found, gate_input)
     if kind == "stable" and standing.verdict != "FAIL" and not found.stable.sum():
         standing = replace(standing, verdict="NO_DATA" if standing.total else standing.verdict)
-    return standing, _shown(gate, kind, found, (known, allowed), standing, candidate[_first(gate, look) :])
+    return standing, _shown(gate, kind, found, (known, allowed), standing, candidate[_first(gate, gate_input) :])
 
 
-def _first(gate: LatencyGate, look: Look) -> int:
-    return look.start if gate.method == "Sequential" else look.step
+def _first(gate: LatencyGate, gate_input: GateInput) -> int:
+    return gate_input.start if gate.method == "Sequential" else gate_input.step
 
 
-def _by_evidence(gate: LatencyGate, test: CountTest, found: Histograms, look: Look) -> tuple[Standing, int, int]:
+def _by_evidence(
+    gate: LatencyGate, test: CountTest, found: Histograms, gate_input: GateInput
+) -> tuple[Standing, int, int]:
     """Sequential: the mean of the evidence at the gate's quantile and at a wider one."""
-    analysis = look.request.spec.analysis
-    start, least = look.start, analysis.minimum_requests
-    known, allowed = _edges(gate, test.kind, found, look)
+    analysis = gate_input.request.spec.analysis
+    start, least = gate_input.start, analysis.minimum_requests
+    known, allowed = _edges(gate, test.kind, found, gate_input)
 
     def ticks(first: int) -> LatencyTicks:
         return LatencyTicks(
-            look.ends[first:],
+            gate_input.ends[first:],
             found.edges,
             found.candidate[first:],
             found.stable[first:],
-            restart=look.restarts[first:],
-            ignore=look.warming[first:],
+            restart=gate_input.restarts[first:],
+            ignore=gate_input.warming[first:],
         )
 
     if test.kind == "limit":
@@ -163,11 +171,11 @@ def _by_evidence(gate: LatencyGate, test: CountTest, found: Histograms, look: Lo
         evidence = at_most(ticks(start), gate.max, gate.quantile, minimum_requests=least)
         bad, paired = float(evidence.log_bad[-1]), None
     else:
-        history = LatencyHistory(look.ends[:start], found.stable[:start])
+        history = LatencyHistory(gate_input.ends[:start], found.stable[:start])
         evidence = versus_stable(ticks(start), gate.quantile, _margin(gate), history=history, minimum_requests=least)
         bad, paired = float(evidence.log_bad[-1]), None
-        bake = look.bake
-        if bake is not None and bake < look.sheet.grid.count and found.stable[look.frozen].sum():
+        bake = gate_input.bake
+        if bake is not None and bake < gate_input.table.grid.count and found.stable[gate_input.frozen].sum():
             limit = float(found.edges[allowed])
             evidence = at_most(ticks(bake), limit, gate.quantile, minimum_requests=least)
             bad, paired = with_frozen(bad, float(evidence.log_bad[-1]))
@@ -253,10 +261,10 @@ def _quantile(edges: Array, histogram: Array, quantile: float) -> str | None:
     return f"<= {say.seconds(float(edges[at]))}" if at < len(edges) else f"> {say.seconds(float(edges[-1]))}"
 
 
-def _warnings(gate: LatencyGate, kinds: list[Kind], found: Histograms, look: Look) -> tuple[str, ...]:
+def _warnings(gate: LatencyGate, kinds: list[Kind], found: Histograms, gate_input: GateInput) -> tuple[str, ...]:
     if "stable" not in kinds or not found.stable.sum():
         return ()
-    known, allowed = _edges(gate, "stable", found, look)
+    known, allowed = _edges(gate, "stable", found, gate_input)
     growth = float(found.edges[allowed] / found.edges[known]) if found.edges[known] > 0 else np.inf
     if growth <= BLUNT ** _margin(gate) + 1e-9:
         return ()

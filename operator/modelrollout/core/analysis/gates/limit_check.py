@@ -9,11 +9,11 @@ import numpy as np
 
 from modelrollout.api.gates import Method
 from modelrollout.api.status import Verdict
-from modelrollout.core.analysis.gates.gate_input import Look
+from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.stats import alpha_budget, forecast
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
-from modelrollout.core.analysis.stats.limits import Line, absolute
+from modelrollout.core.analysis.stats.limits import LimitLine, absolute
 from modelrollout.core.analysis.stats.parameters import BAD_ALTERNATIVES, GOOD_ALTERNATIVES, PASS_ODDS
 from modelrollout.core.analysis.stats.rule_of_three import rare_requests
 
@@ -64,7 +64,7 @@ class CountTest:
 
     kind: Kind
     ticks: CountTicks
-    line: Line
+    line: LimitLine
     share: float
 
     def cut(self, first: int, last: int | None = None) -> CountTicks:
@@ -74,36 +74,36 @@ class CountTest:
         return CountTicks(t.seconds[part], *counts, restart=None if t.restart is None else t.restart[part])
 
 
-def frozen_line(test: CountTest, look: Look) -> Line | None:
+def frozen_line(test: CountTest, gate_input: GateInput) -> LimitLine | None:
     """During the bake a relative limit is a fixed one: the margin over stable's last 30 minutes before it."""
-    part = look.frozen
+    part = gate_input.frozen
     total = float(test.ticks.stable_total[part].sum())
     if total <= 0:
         return None
     return absolute(float(test.line.at(test.ticks.stable_bad[part].sum() / total)))
 
 
-def judge(test: CountTest, method: Method, look: Look) -> Standing:
+def judge(test: CountTest, method: Method, gate_input: GateInput) -> Standing:
     """The standing of one test at the newest tick."""
-    return by_threshold(test, look) if method == "Threshold" else by_evidence(test, look)
+    return by_threshold(test, gate_input) if method == "Threshold" else by_evidence(test, gate_input)
 
 
-def by_evidence(test: CountTest, look: Look) -> Standing:
+def by_evidence(test: CountTest, gate_input: GateInput) -> Standing:
     """Sequential: evidence over the whole rollout; in the bake the frozen limit takes its own half of the bet."""
-    alpha = look.request.spec.analysis.false_rollback
-    least = look.request.spec.analysis.minimum_requests
-    past = slice(0, look.start)
+    alpha = gate_input.request.spec.analysis.false_rollback
+    least = gate_input.request.spec.analysis.minimum_requests
+    past = slice(0, gate_input.start)
     history = StableHistory(test.ticks.seconds[past], test.ticks.stable_bad[past], test.ticks.stable_total[past])
-    found = count_evidence(test.cut(look.start), test.line, history=history, minimum_requests=least)
-    bake = look.bake if test.line.relative else None
-    fixed = None if bake is None else frozen_line(test, look)
+    found = count_evidence(test.cut(gate_input.start), test.line, history=history, minimum_requests=least)
+    bake = gate_input.bake if test.line.relative else None
+    fixed = None if bake is None else frozen_line(test, gate_input)
     bad, good, line, shown = float(found.log_bad[-1]), float(found.log_good[-1]), test.line, found
-    first, paired = look.start, None
-    if bake is not None and fixed is not None and bake < look.sheet.grid.count:
+    first, paired = gate_input.start, None
+    if bake is not None and fixed is not None and bake < gate_input.table.grid.count:
         baked = count_evidence(test.cut(bake), fixed, minimum_requests=least)
         bad, paired = with_frozen(bad, float(baked.log_bad[-1]))
         line, shown, first, good = fixed, baked, bake, float(baked.log_good[-1])
-    numbers = _numbers(test, look, line, first, float(shown.expected[-1]))
+    numbers = _numbers(test, gate_input, line, first, float(shown.expected[-1]))
     found_now = _with_verdict(numbers, shown, (bad, good), alpha_budget.odds_needed(test.share, alpha), line, least)
     found_now = told_apart(found_now, paired)
     return _since_it_began(found_now, test, first + _began(shown)) if found_now.verdict == "FAIL" else found_now
@@ -137,7 +137,7 @@ def _with_verdict(
     shown: CountEvidence,
     logs: tuple[float, float],
     needed_odds: float,
-    line: Line,
+    line: LimitLine,
     least: int,
 ) -> Standing:
     bad, good = logs
@@ -165,19 +165,19 @@ def _with_verdict(
     )
 
 
-def _numbers(test: CountTest, look: Look, line: Line, first: int, expected: float) -> Standing:
+def _numbers(test: CountTest, gate_input: GateInput, line: LimitLine, first: int, expected: float) -> Standing:
     """What is shown: sums since evidence began, stable's rate as the evidence expects it."""
     t, part = test.ticks, slice(first, None)
     bad, total = float(t.candidate_bad[part].sum()), float(t.candidate_total[part].sum())
-    stable_total = float(t.stable_total[look.start :].sum())
-    seen = float(t.stable_total.sum()) > 0
+    stable_total = float(t.stable_total[gate_input.start :].sum())
+    observed = float(t.stable_total.sum()) > 0
     return Standing(
         kind=test.kind,
         verdict="CONTINUE",
         rate=bad / total if total else float("nan"),
         bad=bad,
         total=total,
-        stable_rate=(expected if line.relative else _rate(t.stable_bad, t.stable_total)) if seen else None,
+        stable_rate=(expected if line.relative else _rate(t.stable_bad, t.stable_total)) if observed else None,
         stable_total=stable_total,
         limit=float(line.at(np.asarray(expected))),
     )
@@ -187,7 +187,7 @@ def _rate(bad: Array, total: Array) -> float:
     return float(bad.sum() / total.sum())
 
 
-def _left(now: Standing, line: Line, gaps: tuple[float, float], least: int) -> float | None:
+def _left(now: Standing, line: LimitLine, gaps: tuple[float, float], least: int) -> float | None:
     """Candidate requests until the nearer of FAIL and PASS, at the present rates; a forecast."""
     if now.total <= 0:
         return float(least)
@@ -204,15 +204,15 @@ def _left(now: Standing, line: Line, gaps: tuple[float, float], least: int) -> f
     return max(whole, least - now.total, 1.0)
 
 
-def by_threshold(test: CountTest, look: Look) -> Standing:
+def by_threshold(test: CountTest, gate_input: GateInput) -> Standing:
     """Plain comparison on the samples since the step began; three breaching looks in a row fail."""
-    first, least = look.step, look.request.spec.analysis.minimum_requests
+    first, least = gate_input.step, gate_input.request.spec.analysis.minimum_requests
     t, part = test.ticks, slice(first, None)
     bad, total = np.cumsum(t.candidate_bad[part]), np.cumsum(t.candidate_total[part])
     line, stable_bad, stable_total = test.line, np.cumsum(t.stable_bad[part]), np.cumsum(t.stable_total[part])
-    frozen = look.bake is not None and line.relative
+    frozen = gate_input.bake is not None and line.relative
     if frozen:
-        line = frozen_line(test, look) or line
+        line = frozen_line(test, gate_input) or line
     known = stable_total > 0
     stable = np.where(known, stable_bad / np.where(known, stable_total, 1.0), np.nan)
     limits = line.at(stable) if line.relative else np.full(len(bad), line.plus)

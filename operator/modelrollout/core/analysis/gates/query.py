@@ -8,7 +8,7 @@ import numpy as np
 
 from modelrollout.api.gates import QueryGate
 from modelrollout.api.status import Verdict
-from modelrollout.core.analysis.gates.gate_input import Answer, Look
+from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
 from modelrollout.core.analysis.gates.limit_check import BREACHING_LOOKS, in_a_row_at_end
 from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.metrics.promql import fill_template
@@ -53,32 +53,32 @@ def read_answer(series: Sequence[Series], grid: Grid) -> Answer:
     return Answer(np.where(usable, values, np.nan), problem)
 
 
-def judge_query(gate: QueryGate, look: Look) -> Judged:
+def judge_query(gate: QueryGate, gate_input: GateInput) -> Judged:
     """Three looks beyond the limit in a row, or 3 of the last 5, fail; PASS after five looks within it."""
-    answer = look.answers.get(gate.name)
+    answer = gate_input.answers.get(gate.name)
     if answer is None:
         return no_data(gate, Finding("NotAskedYet", "the query has not been asked yet"))
     low, high = gate.within or (gate.min, gate.max)
-    since = answer.values[look.step :]
-    seen = since[~np.isnan(since)]
+    since = answer.values[gate_input.step :]
+    values = since[~np.isnan(since)]
     limit = _limit(low, high)
     if answer.problem is not None:
         return no_data(gate, answer.problem)
-    if not len(seen):
+    if not len(values):
         return no_data(gate, Finding("TooFewLooks", f"no look since the step began; {limit}"))
     found = threshold_evidence(since, low, high)
-    beyond = (seen > (np.inf if high is None else high)) | (seen < (-np.inf if low is None else low))
+    beyond = (values > (np.inf if high is None else high)) | (values < (-np.inf if low is None else low))
     in_a_row = in_a_row_at_end(beyond)
     fails = bool(found.failing[-1]) or in_a_row >= BREACHING_LOOKS
     verdict: Verdict = "FAIL" if fails else "PASS" if bool(found.passing[-1]) else "CONTINUE"
-    left = max(LOOKS[1] - len(seen), 0)
+    left = max(LOOKS[1] - len(values), 0)
     why = {
         "FAIL": f"beyond the limit in {int(found.bad[~np.isnan(since)][-LOOKS[1] :].sum())} of the last "
-        f"{min(len(seen), LOOKS[1])} looks",
+        f"{min(len(values), LOOKS[1])} looks",
         "PASS": "within the limit",
         "CONTINUE": f"needs {left} more looks" if left else "not settled within the limit yet",
     }[verdict]
-    observed = f"{seen[-1]:.6g}"
+    observed = f"{values[-1]:.6g}"
     return Judged(
         GateResult(
             name=gate.name,
@@ -88,7 +88,7 @@ def judge_query(gate: QueryGate, look: Look) -> Judged:
             required=gate.decides,
             observed=observed,
             limit=limit,
-            samples=f"{len(seen)} looks",
+            samples=f"{len(values)} looks",
             eta=f"needs {left} more looks" if verdict == "CONTINUE" and left else None,
             leaning_bad=bool(beyond[-1]),
         )

@@ -9,12 +9,12 @@ import numpy as np
 from modelrollout.api.gates import DriftGate, NegativeRatioGate, ZeroRatioGate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.gates.gate_input import Look
+from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import alpha_budget, limits, window_evidence
 from modelrollout.core.analysis.stats.arrays import Array
-from modelrollout.core.analysis.stats.limits import Line
+from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.parameters import BATCH_TICKS, BURN_IN, LOOKS, STABLE_WINDOWS
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, batched
 from modelrollout.core.analysis.stats.threshold_evidence import threshold_evidence
@@ -44,28 +44,30 @@ class _Layer:
     """Set where the rule needs STABLE_WINDOWS of them before it may fail."""
 
 
-def judge_ratio(gate: RatioGate, look: Look, share: float) -> Judged:
+def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float) -> Judged:
     """Inside the band the user set, or within the profile's margin of stable on both sides."""
     part = _METRIC[gate.type]
-    layers = sorted(look.sheet.layers(s.ELEMENTS, "candidate"))
-    missing, text = _absent(gate.type, s.ELEMENTS, look)
+    layers = sorted(gate_input.table.layers(s.ELEMENTS, "candidate"))
+    missing, text = _absent(gate.type, s.ELEMENTS, gate_input)
     if not layers:
         problem = Finding("SeriesMissing", f"the candidate exports no {s.ELEMENTS}: is its telemetry on?")
         return Judged(no_data(gate, problem).result, (), missing, text)
-    if any(look.sheet.spoilt(metric, "candidate", look.start) for metric in (part, s.ELEMENTS)):
+    if any(gate_input.table.spoilt(metric, "candidate", gate_input.start) for metric in (part, s.ELEMENTS)):
         return no_data(gate, Finding("SampleNotANumber", f"{part} read NaN, Inf or a negative number"))
-    alpha = alpha_budget.gauge_alpha(share, len(layers), look.request.spec.analysis.false_rollback)
-    found = [_ratio_layer(gate, look, layer, alpha) for layer in layers]
+    alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
+    found = [_ratio_layer(gate, gate_input, layer, alpha) for layer in layers]
     return Judged(_result(gate, found), (), missing, text)
 
 
-def _ratio_layer(gate: RatioGate, look: Look, layer: str, alpha: float) -> _Layer:
+def _ratio_layer(gate: RatioGate, gate_input: GateInput, layer: str, alpha: float) -> _Layer:
     part = _METRIC[gate.type]
     bad, total, known, all_known = (
-        look.sheet.total(metric, arm, layer=layer) for arm in ("candidate", "stable") for metric in (part, s.ELEMENTS)
+        gate_input.table.total(metric, arm, layer=layer)
+        for arm in ("candidate", "stable")
+        for metric in (part, s.ELEMENTS)
     )
-    start = look.start
-    first = look.step if gate.method == "Threshold" else start
+    start = gate_input.start
+    first = gate_input.step if gate.method == "Threshold" else start
     margin = limits.ZERO_RATIO_RETRAIN if gate.profile == "Retrain" else limits.ZERO_RATIO_SAME_WEIGHTS
     stable = float(known.sum() / all_known.sum()) if all_known.sum() else None
     low, high = gate.within or ((stable - margin, stable + margin) if stable is not None else (np.nan, np.nan))
@@ -78,20 +80,20 @@ def _ratio_layer(gate: RatioGate, look: Look, layer: str, alpha: float) -> _Laye
         pair = window_evidence.within(candidate, low, high, settings)
     else:
         reference, before = batched(known[start:], all_known[start:]), batched(known[:start], all_known[:start])
-        history = ReplicateHistory(look.ends[:start], before) if start else None
+        history = ReplicateHistory(gate_input.ends[:start], before) if start else None
         pair = window_evidence.two_sided(
-            look.ends[start:], candidate, reference, Line(1.0, margin), settings, history=history
+            gate_input.ends[start:], candidate, reference, LimitLine(1.0, margin), settings, history=history
         )
     return _from_pair(layer, pair, stable, (low, high))
 
 
 def _by_looks(layer: str, values: Array, stable: float | None, band: tuple[float, float]) -> _Layer:
-    seen = values[~np.isnan(values)]
-    rate = float(seen.mean()) if len(seen) else float("nan")
-    if not len(seen) or not np.isfinite(band[0]):
-        return _Layer(layer, rate, stable, *band, float(len(seen)))
+    observed = values[~np.isnan(values)]
+    rate = float(observed.mean()) if len(observed) else float("nan")
+    if not len(observed) or not np.isfinite(band[0]):
+        return _Layer(layer, rate, stable, *band, float(len(observed)))
     found = threshold_evidence(values, *band)
-    return _Layer(layer, rate, stable, *band, float(len(seen)), bool(found.failing[-1]), bool(found.passing[-1]))
+    return _Layer(layer, rate, stable, *band, float(len(observed)), bool(found.failing[-1]), bool(found.passing[-1]))
 
 
 def _from_pair(
@@ -111,28 +113,33 @@ def _from_pair(
     )
 
 
-def judge_drift(gate: DriftGate, look: Look, share: float) -> Judged:
+def judge_drift(gate: DriftGate, gate_input: GateInput, share: float) -> Judged:
     """Jensen-Shannon divergence of each layer's magnitudes from stable's, per batch of ticks."""
-    layers = sorted(look.sheet.layers(s.MAGNITUDES, "candidate") & look.sheet.layers(s.MAGNITUDES, "stable"))
-    missing, text = _absent(gate.type, s.MAGNITUDES, look)
+    layers = sorted(
+        gate_input.table.layers(s.MAGNITUDES, "candidate") & gate_input.table.layers(s.MAGNITUDES, "stable")
+    )
+    missing, text = _absent(gate.type, s.MAGNITUDES, gate_input)
     if not layers:
         problem = Finding("SeriesMissing", f"{s.MAGNITUDES} is not exported by both versions")
         return Judged(no_data(gate, problem).result, (), missing, text)
-    if any(look.sheet.spoilt(s.MAGNITUDES, arm, look.start) for arm in ("stable", "candidate")):
+    if any(gate_input.table.spoilt(s.MAGNITUDES, arm, gate_input.start) for arm in ("stable", "candidate")):
         return no_data(gate, Finding("SampleNotANumber", f"{s.MAGNITUDES} read NaN, Inf or a negative number"))
-    alpha = alpha_budget.gauge_alpha(share, len(layers), look.request.spec.analysis.false_rollback)
-    found = [_drift_layer(gate, look, layer, alpha) for layer in layers]
+    alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
+    found = [_drift_layer(gate, gate_input, layer, alpha) for layer in layers]
     return Judged(_result(gate, found), (), missing, text)
 
 
-def _drift_layer(gate: DriftGate, look: Look, layer: str, alpha: float) -> _Layer:
+def _drift_layer(gate: DriftGate, gate_input: GateInput, layer: str, alpha: float) -> _Layer:
     edges = sorted(
-        look.sheet.details(s.MAGNITUDES, "stable") & look.sheet.details(s.MAGNITUDES, "candidate"), key=float
+        gate_input.table.details(s.MAGNITUDES, "stable") & gate_input.table.details(s.MAGNITUDES, "candidate"),
+        key=float,
     )
     candidate, stable = (
         np.maximum(
             np.diff(
-                np.stack([look.sheet.total(s.MAGNITUDES, arm, layer=layer, details=[le]) for le in edges], axis=1),
+                np.stack(
+                    [gate_input.table.total(s.MAGNITUDES, arm, layer=layer, details=[le]) for le in edges], axis=1
+                ),
                 axis=1,
                 prepend=0.0,
             ),
@@ -140,13 +147,13 @@ def _drift_layer(gate: DriftGate, look: Look, layer: str, alpha: float) -> _Laye
         )
         for arm in ("candidate", "stable")
     )
-    first = look.step if gate.method == "Threshold" else look.start
+    first = gate_input.step if gate.method == "Threshold" else gate_input.start
     values = batch_divergence(candidate[first:], stable.sum(axis=0))
-    seen = values[~np.isnan(values)]
-    rate = float(seen.mean()) if len(seen) else float("nan")
+    observed = values[~np.isnan(values)]
+    rate = float(observed.mean()) if len(observed) else float("nan")
     high = gate.max if gate.max is not None else float("nan")
-    if gate.max is None or not len(seen):
-        return _Layer(layer, rate, None, 0.0, high, float(len(seen)))
+    if gate.max is None or not len(observed):
+        return _Layer(layer, rate, None, 0.0, high, float(len(observed)))
     if gate.method == "Threshold":
         return _by_looks(layer, values, None, (0.0, gate.max))
     known = (~np.isnan(values)).astype(float)
@@ -186,16 +193,16 @@ def jensen_shannon(p: Array, q: Array) -> float:
     return min(1.0, max(0.0, (relative(p) + relative(q)) / 2))
 
 
-def _absent(what: str, metric: str, look: Look) -> tuple[int, str]:
-    missing = look.missing(look.sheet.present(metric, "candidate"))
+def _absent(what: str, metric: str, gate_input: GateInput) -> tuple[int, str]:
+    missing = gate_input.missing(gate_input.table.present(metric, "candidate"))
     return missing, f"{what}: no sample of the candidate's {metric} in {say.last_ticks(missing)}"
 
 
 def _result(gate: RatioGate | DriftGate, found: list[_Layer]) -> GateResult:
     one = max(found, key=lambda each: (each.fails, not each.passes, each.strength))
     limited = np.isfinite(one.high)
-    seen = all(each.batches for each in found)
-    verdict: Verdict = "FAIL" if one.fails else "NO_DATA" if not seen else "CONTINUE" if not one.passes else "PASS"
+    observed = all(each.batches for each in found)
+    verdict: Verdict = "FAIL" if one.fails else "NO_DATA" if not observed else "CONTINUE" if not one.passes else "PASS"
     low = max(one.low, 0.0)
     limit = f"<= {say.margin(one.high)}" if low == 0 else f"{say.margin(low)} to {say.margin(one.high)}"
     versus = f" vs stable {say.percent(one.stable)}" if one.stable is not None else ""

@@ -6,13 +6,13 @@ import numpy as np
 
 from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.metrics.tick_table import Sheet
+from modelrollout.core.analysis.metrics.tick_table import TickTable
 from modelrollout.core.finding import Finding
 
 
-def serving(sheet: Sheet) -> frozenset[str]:
+def serving(table: TickTable) -> frozenset[str]:
     """Digests of the candidate's weights in the newest tick that has any; several while its addresses differ."""
-    found = {channel.detail: ticks for channel, ticks in sheet.marks.items() if _is_candidates(channel)}
+    found = {channel.detail: ticks for channel, ticks in table.marks.items() if _is_candidates(channel)}
     newest = max((int(np.flatnonzero(ticks)[-1]) for ticks in found.values() if ticks.any()), default=-1)
     return frozenset(digest for digest, ticks in found.items() if newest >= 0 and ticks[newest])
 

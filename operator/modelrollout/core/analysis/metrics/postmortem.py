@@ -7,7 +7,7 @@ from typing import Any
 
 from modelrollout.api.status import HistoryEntry
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.metrics.tick_table import Sheet
+from modelrollout.core.analysis.metrics.tick_table import TickTable
 
 MAX_LAYERS = 48
 SLOTS = 10
@@ -44,29 +44,29 @@ def slot_for(name: str, history: Sequence[HistoryEntry]) -> str:
     return next(each for each in names if each not in kept)
 
 
-def summarize(sheet: Sheet) -> dict[str, Any]:
+def summarize(table: TickTable) -> dict[str, Any]:
     """{"stable": {layer: {...}}, "candidate": ...} of counts over the whole grid; shares are left to the reader.
 
     `histogram` maps the upper edge of |activation| to the number of elements up to it (cumulative).
     """
-    return {arm: {layer: _layer(sheet, arm, layer) for layer in _layers(sheet, arm)} for arm in ARMS}
+    return {arm: {layer: _layer(table, arm, layer) for layer in _layers(table, arm)} for arm in ARMS}
 
 
-def _layers(sheet: Sheet, arm: s.Arm) -> list[str]:
-    return sorted(sheet.layers(s.ELEMENTS, arm) | sheet.layers(s.WINDOWS, arm))[:MAX_LAYERS]
+def _layers(table: TickTable, arm: s.Arm) -> list[str]:
+    return sorted(table.layers(s.ELEMENTS, arm) | table.layers(s.WINDOWS, arm))[:MAX_LAYERS]
 
 
-def _layer(sheet: Sheet, arm: s.Arm, layer: str) -> dict[str, Any]:
-    found: dict[str, Any] = {key: _total(sheet, metric, arm, layer) for key, metric in _COUNTS.items()}
+def _layer(table: TickTable, arm: s.Arm, layer: str) -> dict[str, Any]:
+    found: dict[str, Any] = {key: _total(table, metric, arm, layer) for key, metric in _COUNTS.items()}
     for kind in ("nan", "inf"):
-        found[kind] = _total(sheet, s.NONFINITE, arm, layer, kind)
-    edges = sorted(sheet.details(s.MAGNITUDES, arm), key=float)
-    found["histogram"] = {edge: _total(sheet, s.MAGNITUDES, arm, layer, edge) for edge in edges}
-    sizes = {v for c, values in sheet.gauges.items() if (c.arm, c.layer) == (arm, layer) for v in values}
+        found[kind] = _total(table, s.NONFINITE, arm, layer, kind)
+    edges = sorted(table.details(s.MAGNITUDES, arm), key=float)
+    found["histogram"] = {edge: _total(table, s.MAGNITUDES, arm, layer, edge) for edge in edges}
+    sizes = {v for c, values in table.gauges.items() if (c.arm, c.layer) == (arm, layer) for v in values}
     found["windowSize"] = int(max(sizes)) if sizes else None
     return found
 
 
-def _total(sheet: Sheet, metric: str, arm: s.Arm, layer: str, detail: str | None = None) -> int:
+def _total(table: TickTable, metric: str, arm: s.Arm, layer: str, detail: str | None = None) -> int:
     details = None if detail is None else [detail]
-    return round(float(sheet.total(metric, arm, layer=layer, details=details).sum()))
+    return round(float(table.total(metric, arm, layer=layer, details=details).sum()))

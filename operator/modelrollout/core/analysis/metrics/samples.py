@@ -52,7 +52,7 @@ def make_series(labels: Mapping[str, str], points: Iterable[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Book:
+class SampleStore:
     """Every sample known of one rollout, by series: merging is idempotent and its order does not matter."""
 
     series: Mapping[Labels, Series] = field(default_factory=dict)
@@ -63,19 +63,19 @@ class Book:
         return sum(len(one.times) for one in self.series.values())
 
     @cached_property
-    def targets(self) -> dict[Target, TargetSeen]:
+    def targets(self) -> dict[Target, TargetScrapes]:
         """What is known of every target's scrapes."""
         return _targets_seen(self.series.values())
 
-    def merged(self, fresh: Iterable[Series]) -> Book:
+    def merged(self, fresh: Iterable[Series]) -> SampleStore:
         """The samples of this book and of `fresh`; one that is in both counts once."""
         entries = dict(self.series)
         for one in fresh:
             old = entries.get(one.labels)
             entries[one.labels] = one if old is None else _union(old, one)
-        return Book(entries)
+        return SampleStore(entries)
 
-    def since(self, start: float) -> Book:
+    def since(self, start: float) -> SampleStore:
         """Only the samples after `start` (epoch seconds)."""
         edge = round(start * 1000)
         kept = {}
@@ -83,7 +83,7 @@ class Book:
             cut = int(np.searchsorted(one.times, edge, side="right"))
             if cut < len(one.times):
                 kept[labels] = Series(labels, one.times[cut:], one.values[cut:])
-        return Book(kept)
+        return SampleStore(kept)
 
 
 def _union(old: Series, fresh: Series) -> Series:
@@ -140,7 +140,7 @@ def make_grid(origin: float, interval: float, first: int, last: int) -> Grid:
 
 
 @dataclass(frozen=True)
-class TargetSeen:
+class TargetScrapes:
     """When one target was scraped: first and last sample (ms) and the usual gap (ms; None when unknown)."""
 
     first: int
@@ -148,21 +148,21 @@ class TargetSeen:
     gap: float | None
 
 
-def _targets_seen(series: Iterable[Series]) -> dict[Target, TargetSeen]:
+def _targets_seen(series: Iterable[Series]) -> dict[Target, TargetScrapes]:
     groups: dict[Target, list[Series]] = {}
     for one in series:
         if len(one.times):
             groups.setdefault(one.target, []).append(one)
-    seen = {}
+    observed = {}
     for target, members in groups.items():
         longest = max(members, key=lambda s: len(s.times))
         gaps = np.diff(longest.times[-_RECENT:])
-        seen[target] = TargetSeen(
+        observed[target] = TargetScrapes(
             min(int(s.times[0]) for s in members),
             max(int(s.times[-1]) for s in members),
             float(np.median(gaps)) if len(gaps) else None,
         )
-    return seen
+    return observed
 
 
 def increments(one: Series, grid: Grid, *, from_zero: bool) -> tuple[Array, Flags, Flags]:
@@ -185,20 +185,20 @@ def increments(one: Series, grid: Grid, *, from_zero: bool) -> tuple[Array, Flag
     return growth.astype(float), sampled, invalid
 
 
-def began_at_zero(book: Book, scrape: float) -> set[Labels]:
+def began_at_zero(store: SampleStore, scrape: float) -> set[Labels]:
     """The series whose first sample counts in full: their target had been scraped shortly before.
 
     `scrape` is the scrape interval in seconds, for targets whose own gap is not known.
     """
-    seen = book.targets
+    observed = store.targets
     members: dict[Target, list[Millis]] = {}
-    for one in book.series.values():
+    for one in store.series.values():
         members.setdefault(one.target, []).append(one.times)
     found = set()
-    for labels, one in book.series.items():
-        if not len(one.times) or int(one.times[0]) == seen[one.target].first:
+    for labels, one in store.series.items():
+        if not len(one.times) or int(one.times[0]) == observed[one.target].first:
             continue
-        born, gap = int(one.times[0]), seen[one.target].gap
+        born, gap = int(one.times[0]), observed[one.target].gap
         oldest = born - SCRAPES_APART * (scrape * 1000 if gap is None else gap)
         if any(_any_between(times, oldest, born) for times in members[one.target]):
             found.add(labels)
@@ -214,14 +214,14 @@ def _any_between(times: Millis, low: float, high: int) -> bool:
 class Scrapes:
     """When the targets are scraped, as far as the samples tell. `scrape`: configured interval, seconds."""
 
-    seen: Mapping[Target, TargetSeen]
+    observed: Mapping[Target, TargetScrapes]
     interval: float
     scrape: float
 
     @property
     def usual(self) -> float:
         """The longest usual gap between scrapes in seconds, the configured one where none is known."""
-        gaps = [one.gap for one in self.seen.values() if one.gap]
+        gaps = [one.gap for one in self.observed.values() if one.gap]
         return max(gaps) / 1000 if gaps else self.scrape
 
     def latest(self, end: float) -> float:
@@ -243,17 +243,17 @@ class Scrapes:
             return self.latest(end)
         return min(max([end, *(_expected(one, end, self.usual) for one in lately)]), self.latest(end))
 
-    def _lately(self, end: float) -> list[TargetSeen]:
+    def _lately(self, end: float) -> list[TargetScrapes]:
         oldest = end - 3 * max(self.interval, self.usual)
-        return [one for one in self.seen.values() if one.last / 1000 > oldest]
+        return [one for one in self.observed.values() if one.last / 1000 > oldest]
 
 
-def _beyond(one: TargetSeen, end: float) -> bool:
+def _beyond(one: TargetScrapes, end: float) -> bool:
     last = one.last / 1000
     return last > end or (one.gap is not None and last + SURE_OF_THE_NEXT * one.gap / 1000 > end)
 
 
-def _expected(one: TargetSeen, end: float, usual: float) -> float:
+def _expected(one: TargetScrapes, end: float, usual: float) -> float:
     last, gap = one.last / 1000, one.gap / 1000 if one.gap else usual
     if last > end:
         return end

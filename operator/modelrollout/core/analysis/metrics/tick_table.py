@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelrollout.core.analysis.metrics.model_series import GAUGES, MARKS, Arm, Channel, Reader
-from modelrollout.core.analysis.metrics.samples import Book, Grid, began_at_zero, increments
+from modelrollout.core.analysis.metrics.samples import Grid, SampleStore, began_at_zero, increments
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 
 MISSING_TICKS = 3
 
 
 @dataclass(frozen=True)
-class Sheet:
+class TickTable:
     """What the samples say on the grid; every array has shape (grid.count,)."""
 
     grid: Grid
@@ -61,23 +61,23 @@ class Sheet:
         return flags is not None and bool(flags[max(since, 0) :].any())
 
 
-def make_sheet(books: Iterable[Book], reader: Reader, grid: Grid, scrape: float) -> Sheet:
+def make_tick_table(stores: Iterable[SampleStore], reader: Reader, grid: Grid, scrape: float) -> TickTable:
     """Read every series of the books (one per query) onto the grid. `scrape`: configured interval, seconds."""
     growth: dict[Channel, Array] = {}
     sampled: dict[tuple[str, Arm], Flags] = {}
     invalid: dict[tuple[str, Arm], Flags] = {}
     gauges: dict[Channel, frozenset[float]] = {}
     marks: dict[Channel, Flags] = {}
-    for book in books:
-        zero, seen = began_at_zero(book, scrape), book.targets
-        for labels, one in book.series.items():
+    for store in stores:
+        zero, observed = began_at_zero(store, scrape), store.targets
+        for labels, one in store.series.items():
             channel = reader.channel(dict(labels))
             if channel is None or not len(one.times):
                 continue
             grown, when, bad = increments(one, grid, from_zero=labels in zero)
             if channel.metric in MARKS:
                 marks[channel] = marks[channel] | when if channel in marks else when.copy()
-            gap = seen[one.target].gap
+            gap = observed[one.target].gap
             when = _lasting(when, grid, scrape if gap is None else gap / 1000)
             key = (channel.metric, channel.arm)
             sampled[key] = sampled[key] | when if key in sampled else when
@@ -86,7 +86,7 @@ def make_sheet(books: Iterable[Book], reader: Reader, grid: Grid, scrape: float)
                 inside = (grid.index(one.times) >= 0) & (grid.index(one.times) < grid.count)
                 gauges[channel] = gauges.get(channel, frozenset()) | frozenset(one.values[inside].tolist())
             growth[channel] = growth[channel] + grown if channel in growth else grown
-    return Sheet(grid, growth, sampled, invalid, gauges, marks)
+    return TickTable(grid, growth, sampled, invalid, gauges, marks)
 
 
 def _lasting(when: Flags, grid: Grid, gap: float) -> Flags:

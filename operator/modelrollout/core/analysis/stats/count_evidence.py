@@ -14,7 +14,7 @@ from modelrollout.core.analysis.stats.rule_of_three import rare_pass
 
 if TYPE_CHECKING:
     from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, Index, StableHistory
-    from modelrollout.core.analysis.stats.limits import Line
+    from modelrollout.core.analysis.stats.limits import LimitLine
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class CountEvidence:
 
 def count_evidence(
     ticks: CountTicks,
-    line: Line,
+    line: LimitLine,
     *,
     history: StableHistory | None = None,
     minimum_requests: float = 200,
@@ -70,7 +70,7 @@ def count_evidence(
 
 def two_sided(
     sides: tuple[CountTicks, CountTicks],
-    lines: tuple[Line, Line],
+    lines: tuple[LimitLine, LimitLine],
     base: Baseline,
     minimum_requests: float,
     settings: Settings,

@@ -15,7 +15,7 @@ from modelrollout.core.analysis.stats import parameters as d
 
 if TYPE_CHECKING:
     from modelrollout.core.analysis.stats.arrays import Array, Flags, Index
-    from modelrollout.core.analysis.stats.limits import Line
+    from modelrollout.core.analysis.stats.limits import LimitLine
 
 _STEPS = 200
 """A bound that is never met: halving alone needs about 120."""
@@ -26,7 +26,7 @@ _CHUNK = 32768
 _TINY = 1e-300
 
 
-def project(n_c: Array, n_s: Array, tc: Array, ts: Array, line: Line) -> tuple[Array, Array]:
+def project(n_c: Array, n_s: Array, tc: Array, ts: Array, line: LimitLine) -> tuple[Array, Array]:
     """The point (tc0, ts0) on tc0 = ratio * ts0 + plus that minimises n_c KL(tc||tc0) + n_s KL(ts||ts0).
 
     All arguments broadcast; rates strictly inside (0, 1). Times V(tc0) V(ts0), V(p) = p (1 - p), the derivative is
@@ -47,7 +47,7 @@ def project(n_c: Array, n_s: Array, tc: Array, ts: Array, line: Line) -> tuple[A
     return line.ratio * ts0 + line.plus, ts0
 
 
-def _root(n_c: Array, n_s: Array, tc: Array, ts: Array, line: Line) -> Array:
+def _root(n_c: Array, n_s: Array, tc: Array, ts: Array, line: LimitLine) -> Array:
     """The projected stable rate, arguments (N,): Newton inside a bracket, halved (in log) where Newton lags.
 
     Every element stops by itself, so that its value does not depend on what else is in the batch.
@@ -85,7 +85,7 @@ def log_factors(
     candidate: tuple[Array, Array],
     stable: tuple[Array, Array],
     rate: Array,
-    line: Line,
+    line: LimitLine,
     alternatives: tuple[float, ...],
 ) -> Array:
     """Log e of every tick for every alternative, shape (R, ..., T); 0 where nothing can be said.

@@ -10,12 +10,12 @@ from modelrollout.core.analysis.stats.eprocess import project
 
 if TYPE_CHECKING:
     from modelrollout.core.analysis.stats.arrays import Array
-    from modelrollout.core.analysis.stats.limits import Line
+    from modelrollout.core.analysis.stats.limits import LimitLine
 
 _STANDSTILL = 1e-12
 
 
-def growth(candidate_rate: Array, stable_rate: Array, per_candidate: Array, line: Line) -> Array:
+def growth(candidate_rate: Array, stable_rate: Array, per_candidate: Array, line: LimitLine) -> Array:
     """Log evidence per candidate request: min over the line of KL(p_c||.) + per_candidate * KL(p_s||.).
 
     `per_candidate` = stable requests per candidate request. 0 on the line itself. Shapes broadcast.

@@ -156,9 +156,9 @@ def _past(everything: LatencyHistory, half_life: float) -> Array:
 def _known(ticks: LatencyTicks) -> tuple[Array, Array]:
     candidate, stable = np.asarray(ticks.candidate, dtype=float), np.asarray(ticks.stable, dtype=float)
     present = np.ones(stable.shape[:-1], dtype=bool) if ticks.present is None else ticks.present
-    seen = present & np.isfinite(stable).all(axis=-1) & np.isfinite(candidate).all(axis=-1)
-    usable = seen if ticks.ignore is None else seen & ~ticks.ignore
-    return _masked(candidate, usable), _masked(stable, seen)
+    observed = present & np.isfinite(stable).all(axis=-1) & np.isfinite(candidate).all(axis=-1)
+    usable = observed if ticks.ignore is None else observed & ~ticks.ignore
+    return _masked(candidate, usable), _masked(stable, observed)
 
 
 def _masked(histogram: Array, usable: Flags) -> Array:

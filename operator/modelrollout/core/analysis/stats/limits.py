@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Line:
+class LimitLine:
     """Null of the bad side: candidate's rate <= ratio * stable's rate + plus, rates as fractions."""
 
     ratio: float
@@ -30,26 +30,26 @@ class Line:
         return self.ratio * np.asarray(rate, dtype=float) + self.plus
 
     @property
-    def good(self) -> Line:
+    def good(self) -> LimitLine:
         """The line of the good side: twice the margin. An absolute limit is its own good line."""
         if not self.relative:
             return self
-        return Line(ratio=max(1 + 2 * (self.ratio - 1), self.ratio), plus=2 * self.plus)
+        return LimitLine(ratio=max(1 + 2 * (self.ratio - 1), self.ratio), plus=2 * self.plus)
 
 
-def absolute(limit: float) -> Line:
+def absolute(limit: float) -> LimitLine:
     """The line of an absolute limit (SLO): the same test with the null fixed at `limit`."""
-    return Line(ratio=0.0, plus=max(limit, LOWEST_LIMIT))
+    return LimitLine(ratio=0.0, plus=max(limit, LOWEST_LIMIT))
 
 
-ERROR_RATE = Line(1.25, 0.001)
-ACCURACY = Line(1.1, 0.005)
+ERROR_RATE = LimitLine(1.25, 0.001)
+ACCURACY = LimitLine(1.1, 0.005)
 """On the share of wrong answers."""
-NON_FINITE = Line(2.0, 0.0001)
-EXCEEDANCE = Line(1.0, 0.0)
+NON_FINITE = LimitLine(2.0, 0.0001)
+EXCEEDANCE = LimitLine(1.0, 0.0)
 """Latency: the margin is in the bucket edge, so the rates themselves are compared without one."""
-DEAD_RETRAIN = Line(2.0, 0.10)
-DEAD_SAME_WEIGHTS = Line(1.05, 0.005)
+DEAD_RETRAIN = LimitLine(2.0, 0.10)
+DEAD_SAME_WEIGHTS = LimitLine(1.05, 0.005)
 DEAD_RETRAIN_UNITS = 3
 ZERO_RATIO_RETRAIN = 0.03
 ZERO_RATIO_SAME_WEIGHTS = 0.01

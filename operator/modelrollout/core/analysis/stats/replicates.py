@@ -129,12 +129,12 @@ def running(flag: Flags, count: Array) -> Array:
     return out
 
 
-def of_last(flag: Flags, seen: Flags, wanted: int, of: int) -> Flags:
+def of_last(flag: Flags, observed: Flags, wanted: int, of: int) -> Flags:
     """Where `wanted` of the last `of` ticks with something to see are flagged, (..., T)."""
     out = np.zeros(flag.shape, dtype=bool)
     last = np.zeros((*flag.shape[:-1], of), dtype=bool)
     for t in range(flag.shape[-1]):
         shifted = np.concatenate([last[..., 1:], flag[..., t : t + 1]], axis=-1)
-        last = np.where(seen[..., t : t + 1], shifted, last)
+        last = np.where(observed[..., t : t + 1], shifted, last)
         out[..., t] = last.sum(axis=-1) >= wanted
     return out

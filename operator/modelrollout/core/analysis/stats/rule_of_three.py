@@ -10,10 +10,10 @@ from modelrollout.core.analysis.stats.parameters import RARE_BOUND, RARE_REQUEST
 
 if TYPE_CHECKING:
     from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags
-    from modelrollout.core.analysis.stats.limits import Line
+    from modelrollout.core.analysis.stats.limits import LimitLine
 
 
-def rare_requests(line: Line, minimum_requests: float) -> float:
+def rare_requests(line: LimitLine, minimum_requests: float) -> float:
     """Requests without a bad one that pass: 3/plus, at most 3,000, but never fewer than `minimum_requests`.
 
     `plus` of an absolute line is its limit. A line without `plus` (ratio only) needs the cap.
@@ -27,7 +27,7 @@ def rare_bound(requests: Array) -> Array:
     return np.minimum(1.0, RARE_BOUND / np.maximum(requests, RARE_BOUND))
 
 
-def rare_pass(ticks: CountTicks, line: Line, minimum_requests: float) -> Flags:
+def rare_pass(ticks: CountTicks, line: LimitLine, minimum_requests: float) -> Flags:
     """Where the candidate has had enough requests and no bad one yet, (..., T), of cleaned ticks."""
     none = np.cumsum(ticks.candidate_bad, axis=-1) == 0
     enough = np.cumsum(ticks.candidate_total, axis=-1) >= rare_requests(line, minimum_requests)

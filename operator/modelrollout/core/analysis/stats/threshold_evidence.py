@@ -49,19 +49,19 @@ def threshold_evidence(
     """
     wanted, of = looks
     floor, ceiling = (-np.inf if low is None else low), (np.inf if high is None else high)
-    seen = ~np.isnan(values)
+    observed = ~np.isnan(values)
     finite = np.clip(np.nan_to_num(values), -_LARGEST, _LARGEST)
     beyond = _beyond(values, floor, ceiling, deadband)
     inside = ~_beyond(values, floor, ceiling, -deadband)
     plain = (values > ceiling) | (values < floor) | np.isinf(values)
-    bad = _held(beyond | np.isinf(values), inside & ~np.isinf(values), plain, seen)
-    count = np.cumsum(seen, axis=-1).astype(float)
-    mean = _mean_of_last(finite, seen, of)
+    bad = _held(beyond | np.isinf(values), inside & ~np.isinf(values), plain, observed)
+    count = np.cumsum(observed, axis=-1).astype(float)
+    mean = _mean_of_last(finite, observed, of)
     good = (mean <= ceiling) & (mean >= floor)
     return ThresholdEvidence(
         bad=bad,
-        failing=of_last(bad, seen, wanted, of),
-        passing=(count >= of) & ~of_last(bad, seen, 1, of) & good,
+        failing=of_last(bad, observed, wanted, of),
+        passing=(count >= of) & ~of_last(bad, observed, 1, of) & good,
         looks=count,
         mean=mean,
     )
@@ -74,25 +74,25 @@ def _beyond(values: Array, low: float, high: float, band: float) -> Flags:
     return flags
 
 
-def _held(beyond: Flags, inside: Flags, plain: Flags, seen: Flags) -> Flags:
-    out = np.zeros(seen.shape, dtype=bool)
-    state = np.zeros(seen.shape[:-1], dtype=bool)
-    known = np.zeros(seen.shape[:-1], dtype=bool)
-    for t in range(seen.shape[-1]):
+def _held(beyond: Flags, inside: Flags, plain: Flags, observed: Flags) -> Flags:
+    out = np.zeros(observed.shape, dtype=bool)
+    state = np.zeros(observed.shape[:-1], dtype=bool)
+    known = np.zeros(observed.shape[:-1], dtype=bool)
+    for t in range(observed.shape[-1]):
         between = np.where(known, state, plain[..., t])
         now = np.where(beyond[..., t], True, np.where(inside[..., t], False, between))
-        state = np.where(seen[..., t], now, state)
-        known = known | seen[..., t]
-        out[..., t] = state & seen[..., t]
+        state = np.where(observed[..., t], now, state)
+        known = known | observed[..., t]
+        out[..., t] = state & observed[..., t]
     return out
 
 
-def _mean_of_last(values: Array, seen: Flags, of: int) -> Array:
+def _mean_of_last(values: Array, observed: Flags, of: int) -> Array:
     out = np.full(values.shape, np.nan)
     last = np.full((*values.shape[:-1], of), np.nan)
     for t in range(values.shape[-1]):
         shifted = np.concatenate([last[..., 1:], values[..., t : t + 1]], axis=-1)
-        last = np.where(seen[..., t : t + 1], shifted, last)
+        last = np.where(observed[..., t : t + 1], shifted, last)
         filled = np.isfinite(last)
         number = filled.sum(axis=-1)
         out[..., t] = np.where(

@@ -17,7 +17,7 @@ from modelrollout.core.analysis.stats.replicates import LEAST, divide, of_last, 
 
 if TYPE_CHECKING:
     from modelrollout.core.analysis.stats.arrays import Array, Flags
-    from modelrollout.core.analysis.stats.limits import Line
+    from modelrollout.core.analysis.stats.limits import LimitLine
     from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates
 
 _NO_CEILING = 1e9
@@ -73,8 +73,8 @@ class WindowEvidence:
     @property
     def strength(self) -> Array:
         """Excess in radii, the order in which layers are named; -inf before the first replicate."""
-        seen = np.isfinite(self.excess) & np.isfinite(self.radius)
-        return np.where(seen, self.excess / np.where(seen, self.radius, 1.0), -np.inf)
+        observed = np.isfinite(self.excess) & np.isfinite(self.radius)
+        return np.where(observed, self.excess / np.where(observed, self.radius, 1.0), -np.inf)
 
 
 def radius(samples: Array, sd: Array, alpha: float, tuning: float = d.SEQUENCE_TUNING) -> Array:
@@ -92,7 +92,7 @@ def window_evidence(
     seconds: Array,
     candidate: Replicates,
     stable: Replicates,
-    line: Line,
+    line: LimitLine,
     settings: WindowSettings,
     *,
     history: ReplicateHistory | None = None,
@@ -126,7 +126,7 @@ def two_sided(
     seconds: Array,
     candidate: Replicates,
     stable: Replicates,
-    line: Line,
+    line: LimitLine,
     settings: WindowSettings,
     *,
     history: ReplicateHistory | None = None,
@@ -150,14 +150,14 @@ def within(
 def _against(
     candidate: Replicates, count: Array, limit: Array, *, sd: Array, ready: Flags, settings: WindowSettings
 ) -> WindowEvidence:
-    seen = count > 0
-    total = np.where(seen, candidate.total, 0.0)
-    allowed = np.where(seen, limit, 0.0)
+    observed = count > 0
+    total = np.where(observed, candidate.total, 0.0)
+    allowed = np.where(observed, limit, 0.0)
     n = np.cumsum(count, axis=-1)
     excess = divide(np.cumsum(total - count * allowed, axis=-1), n)
     width = radius(n, sd, settings.alpha)
     latest = np.nan_to_num(divide(total, count))
-    beyond = seen & (latest > settings.ceiling * allowed)
+    beyond = observed & (latest > settings.ceiling * allowed)
     unknown = np.full(n.shape, np.nan)
     return WindowEvidence(
         mean=divide(np.cumsum(total, axis=-1), n),
@@ -169,5 +169,5 @@ def _against(
         stable_samples=np.zeros(n.shape),
         sequence=ready & (np.nan_to_num(excess, nan=-np.inf) - width > 0),
         ceiling=running(beyond, count) >= d.CEILING_WINDOWS,
-        hold=of_last(seen & (latest > allowed), seen, *d.HOLD_OF),
+        hold=of_last(observed & (latest > allowed), observed, *d.HOLD_OF),
     )

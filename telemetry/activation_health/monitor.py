@@ -33,7 +33,7 @@ class Monitor:
     `layers` are names or Layer values; every series of theirs exists from the start, at 0. `window` is n,
     the rows per dead-unit window: give both versions of a rollout the same. Of the requests one in `one_in`
     is measured, and at most `rows_per_second` rows a layer. `clock` gives seconds and never runs backwards.
-    Raises TypeError or ValueError naming the argument, its value and the mend.
+    Raises TypeError or ValueError naming the argument, its value and the fix.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Wrong set-up raises with a name and a mend; wrong data is counted by reason, dropped, and harms nothing else."""
+"""Wrong set-up raises with a name and a fix; wrong data is counted by reason, dropped, and harms nothing else."""
 
 from __future__ import annotations
 

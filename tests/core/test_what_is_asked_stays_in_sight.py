@@ -39,13 +39,13 @@ def truths(status: Status) -> dict[str, str]:
 
 
 def test_a_mended_spec_is_not_called_invalid_any_more(awaiting: World):
-    mended = awaiting.spec
-    awaiting.spec = mended | {"steps": []}
+    fixed = awaiting.spec
+    awaiting.spec = fixed | {"steps": []}
     awaiting.tick()
     assert awaiting.parsed.reason == "InvalidSpec"
     assert truths(awaiting.parsed)["Stalled"] == "True"
     assert awaiting.parsed.message.endswith(f"still asked: {APPROVE}")
-    awaiting.spec = mended
+    awaiting.spec = fixed
     awaiting.tick()
     assert (awaiting.parsed.reason, awaiting.parsed.message) == ("ApprovalNeeded", APPROVE)
     assert "Stalled" not in truths(awaiting.parsed)
@@ -101,11 +101,11 @@ def test_a_status_from_before_questions_were_kept_keeps_its_sentence(inconclusiv
     del inconclusive.status["rollout"]["question"]
     inconclusive.tick()
     assert (inconclusive.parsed.reason, inconclusive.parsed.message) == ("DeadlineExceeded", question)
-    mended = inconclusive.spec
-    inconclusive.spec = mended | {"steps": []}
+    fixed = inconclusive.spec
+    inconclusive.spec = fixed | {"steps": []}
     inconclusive.tick()
     assert inconclusive.parsed.reason == "InvalidSpec"
-    inconclusive.spec = mended
+    inconclusive.spec = fixed
     inconclusive.tick()
     assert (inconclusive.parsed.reason, inconclusive.parsed.message) == (
         "DeadlineExceeded",
@@ -136,7 +136,7 @@ def test_an_approval_under_an_invalid_spec_says_what_is_in_its_way(awaiting: Wor
     awaiting.spec |= {"steps": []}
     awaiting.ask("approve", "2", 0)
     awaiting.tick()
-    assert awaiting.parsed.last_command.result == "refused: the spec is invalid: mend it"
+    assert awaiting.parsed.last_command.result == "refused: the spec is invalid: fix it"
 
 
 def test_what_is_told_and_asked_fits_into_the_status(inconclusive: World):

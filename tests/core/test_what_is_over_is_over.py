@@ -168,11 +168,11 @@ def test_an_abort_under_an_invalid_spec_ends_the_attempt_that_was_raised_before(
     world = World().stepping()
     world.spec |= {"attempt": 2}
     world.tick()
-    mended = world.spec
-    world.spec = mended | {"steps": []}
+    fixed = world.spec
+    world.spec = fixed | {"steps": []}
     world.ask("abort", "2")
     world.tick()
-    world.spec = mended
+    world.spec = fixed
     for _ in range(5):
         world.tick()
     assert (world.phase, world.parsed.rejected.attempt) == ("RolledBack", 2)
@@ -249,16 +249,16 @@ def test_a_pause_outside_a_rollout_is_refused_rather_than_forgotten():
 def test_the_deadline_counts_no_time_in_which_nothing_could_be_proven(trouble: str):
     world = World(spec=manifest(analysis={"deadline": "10m", "minimumRequests": 100})).stepping()
     world.verdict = "CONTINUE"
-    mended = world.spec
+    fixed = world.spec
     if trouble == "spec":
-        world.spec = mended | {"steps": []}
+        world.spec = fixed | {"steps": []}
     else:
         reject(world)
     for _ in range(60):
         world.tick()
-        if trouble == "route":  # which the world's writes mend
+        if trouble == "route":  # which the world's writes fix
             reject(world)
-    world.spec = mended
+    world.spec = fixed
     accept(world)
     world.tick()
     assert world.phase == "Stepping"

@@ -138,7 +138,7 @@ def test_commands_act_within_2_s_while_prometheus_and_triton_hang_and_the_spec_i
             asked = ask(story, verb)
             assert answer(story, asked, 3 * PROMISE) == "applied"
             print(f"{verb} with everything hanging: {time.time() - asked.at:.3f} s (promised: {PROMISE:g} s)")
-        assert "mend it" in answer(story, ask(story, "promote", 2, 1), 3 * PROMISE)
+        assert "fix it" in answer(story, ask(story, "promote", 2, 1), 3 * PROMISE)
         asked = ask(story, "abort", 2)
         took(story, "abort with everything hanging and an invalid spec", 2, 0, asked.at)
         assert answer(story, asked, 3 * PROMISE) == "applied"

@@ -103,7 +103,7 @@ def test_a_resource_made_anew_over_a_route_in_mid_rollout_never_adopts_the_candi
     assert {c["type"]: c["status"] for c in status["conditions"]}["Stalled"] == "True"
 
     story.kube.merge(*ROUTE, stage.namespace, story.name, {"metadata": {"annotations": {STABLE: "1"}}})
-    status = story.wait("mended", lambda s: s.get("stable") is not None)
+    status = story.wait("fixed", lambda s: s.get("stable") is not None)
     assert status["stable"] == "1"
     story.wait("a rollout from the start", lambda s: s.get("candidate") == "3")
 

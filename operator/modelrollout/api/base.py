@@ -28,6 +28,6 @@ class ApiModel(BaseModel):
     )
 
 
-def wrong(path: str, mend: str) -> PydanticCustomError:
+def wrong(path: str, fix: str) -> PydanticCustomError:
     """What a model's own check raises; `path` is below the model, dotted camelCase: ``steps.1.weight``."""
-    return PydanticCustomError("wrong", "{mend}", {"path": path, "mend": mend})
+    return PydanticCustomError("wrong", "{fix}", {"path": path, "fix": fix})

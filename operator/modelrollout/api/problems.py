@@ -1,4 +1,4 @@
-"""What is wrong with a manifest, as sentences: every one names the path, the value and the mend."""
+"""What is wrong with a manifest, as sentences: every one names the path, the value and the fix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from modelrollout.api.fields import known_fields, without_tags
-from modelrollout.api.mends import mend_of
+from modelrollout.api.fixes import fix_of
 from modelrollout.api.spec import Spec
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ class Problem:
 
     path: str
     value: str
-    mend: str
+    fix: str
     loc: Loc = ()
 
     @property
     def sentence(self) -> str:
         """For example: ``spec.steps[1].weight is 5: choose more than the step before (5)``."""
-        return f"{self.path} {self.value}: {self.mend}"
+        return f"{self.path} {self.value}: {self.fix}"
 
 
 def path_of(loc: Loc) -> str:
@@ -68,10 +68,10 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], root: Loc) -> Problem
         known = known_fields(model, detail["loc"][:-1])
         return Problem(path_of(root + loc), "is not a field", _meant(str(loc[-1]), known), root + loc)
     if detail["type"] == "missing":
-        return Problem(path_of(root + loc), "is missing", mend_of(detail), root + loc)
+        return Problem(path_of(root + loc), "is missing", fix_of(detail), root + loc)
     if detail["type"] == "union_tag_not_found":
         loc = (*loc, "type")
-        return Problem(path_of(root + loc), "is missing", mend_of(detail), root + loc)
+        return Problem(path_of(root + loc), "is missing", fix_of(detail), root + loc)
     value = detail["input"]
     if detail["type"] == "union_tag_invalid":
         loc, value = (*loc, "type"), value["type"]
@@ -79,8 +79,8 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], root: Loc) -> Problem
         below = tuple(int(p) if p.isdigit() else p for p in detail["ctx"]["path"].split(".") if p)
         loc, value = loc + below, _value_at(value, below)
     if value is None:
-        return Problem(path_of(root + loc), "is unset", mend_of(detail), root + loc)
-    return Problem(path_of(root + loc), f"is {shown(value)}", mend_of(detail), root + loc)
+        return Problem(path_of(root + loc), "is unset", fix_of(detail), root + loc)
+    return Problem(path_of(root + loc), f"is {shown(value)}", fix_of(detail), root + loc)
 
 
 def _value_at(value: Any, loc: Loc) -> Any:
@@ -118,17 +118,17 @@ def check_against(spec: Spec, config: OperatorConfig) -> list[Problem]:
     if server is None:
         known = ", ".join(sorted(s.name for s in config.prometheus))
         loc: Loc = ("spec", "analysis", "prometheus")
-        mend = f"this operator knows {known}; name one of them, or add the server to its configuration"
-        return [Problem(path_of(loc), f"is {shown(spec.analysis.prometheus)}", mend, loc)]
+        fix = f"this operator knows {known}; name one of them, or add the server to its configuration"
+        return [Problem(path_of(loc), f"is {shown(spec.analysis.prometheus)}", fix, loc)]
     found = []
     for index, gate in enumerate(spec.gates):
         if gate.type == "Query" and not server.allow_queries:
             loc = ("spec", "gates", index, "type")
-            mend = (
+            fix = (
                 f"the Prometheus server {server.name} takes no Query gates; use a built-in gate, "
                 "or have allowQueries set on it in the operator's configuration"
             )
-            found.append(Problem(path_of(loc), 'is "Query"', mend, loc))
+            found.append(Problem(path_of(loc), 'is "Query"', fix, loc))
     return found
 
 

@@ -100,7 +100,7 @@ class Analysis(ApiModel):
     ready_deadline: Duration = 900.0
     """A candidate that is not ready after this long is Rejected; one that comes and goes, after twice as long."""
     deadline: Duration = 7200.0
-    """A rollout not proven after this long is inconclusive; waiting for people, metrics or a mend does not count."""
+    """A rollout not proven after this long is inconclusive; waiting for people, metrics or a fix does not count."""
     max_blind: Duration = 900.0
     """Without metrics for longer than this, the weight goes back to the first step's."""
     on_breach: Literal["Rollback", "Pause"] = "Rollback"
@@ -152,8 +152,8 @@ class Spec(ApiModel):
     def _steps_rise(cls, steps: list[Step]) -> list[Step]:
         for index, (low, high) in enumerate(itertools.pairwise(steps), start=1):
             if high.weight <= low.weight:
-                mend = f"choose more than the step before ({low.weight})"
-                raise wrong(f"{index}.weight", f"{mend}: weights rise strictly, and 100 follows by itself")
+                fix = f"choose more than the step before ({low.weight})"
+                raise wrong(f"{index}.weight", f"{fix}: weights rise strictly, and 100 follows by itself")
         return steps
 
     @field_validator("gates")

@@ -62,7 +62,7 @@ def _refused(status: Status, command: Command) -> str:
     version = status.rejected.version if status.rejected else "a new version"
     back = f"put version {status.stable} back in Git" if status.stable else "put the old version back in Git"
     return (
-        f"Version {version} is not tried again by itself: {back}, bump spec.model.version to a mended one, "
+        f"Version {version} is not tried again by itself: {back}, bump spec.model.version to a fixed one, "
         f"or try the same one again with {command('retry')}."
     )
 

@@ -86,8 +86,8 @@ def _envelope(body: dict[str, Any]) -> Iterator[Problem]:
         return
     name = metadata.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        mend = "use lower-case letters, digits, dashes and dots, with a letter or digit at both ends"
-        yield Problem("metadata.name", _phrase(metadata, "name"), mend, ("metadata", "name"))
+        fix = "use lower-case letters, digits, dashes and dots, with a letter or digit at both ends"
+        yield Problem("metadata.name", _phrase(metadata, "name"), fix, ("metadata", "name"))
 
 
 def _phrase(body: dict[str, Any], field: str) -> str:

@@ -73,7 +73,7 @@ class _BoundedSession(requests.Session):
         ahead, behind = at - self._clock.now(), sent - at - 1
         if max(ahead, behind) > MAX_SKEW:
             off = f"{ahead:.0f} s ahead of" if ahead > 0 else f"{behind:.0f} s behind"
-            text = f"the clock of Prometheus {self._server.name!r} is {off} the API server's; mend it (NTP)"
+            text = f"the clock of Prometheus {self._server.name!r} is {off} the API server's; fix it (NTP)"
             raise _Refused("ClockSkew", text)
 
     def _credentials(self) -> dict[str, str]:

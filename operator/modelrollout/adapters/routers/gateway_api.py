@@ -26,7 +26,7 @@ LOWER_TRIES = 4
 LONGEST_PAUSE = 0.5
 """Seconds; a lowering does not wait longer than this, whatever Retry-After says."""
 _PASSING = ("ApiTimeout", "ApiUnreachable", "ApiThrottled", "ApiError", "ApiInvalid")
-"""Failures that another try may mend; ApiInvalid is what a failed `test` looks like."""
+"""Failures that another try may fix; ApiInvalid is what a failed `test` looks like."""
 
 
 class GatewayApiRouter:

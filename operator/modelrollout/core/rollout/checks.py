@@ -29,7 +29,7 @@ def decide_move(ctx: Context) -> Transition:
         return found
     if ctx.spec is None:
         problem = ctx.observed.problem or "the spec is invalid"
-        return transitions.hold(ctx, Finding(reasons.INVALID_SPEC, f"{problem}; nothing moves until it is mended"))
+        return transitions.hold(ctx, Finding(reasons.INVALID_SPEC, f"{problem}; nothing moves until it is fixed"))
     checked = (check(ctx, ctx.spec) for check in CHECKS)
     return next(transition for transition in checked if transition is not None)
 

@@ -52,7 +52,7 @@ def _abort(ctx: Context, command: Command) -> Transition | str:
 def _approve(ctx: Context, command: Command) -> Transition | str:
     status, step = ctx.status, ctx.this_step
     if ctx.spec is None:
-        return "the spec is invalid: mend it"
+        return "the spec is invalid: fix it"
     if status.phase not in ("Stepping", "AwaitingApproval") or status.step is None or step is None:
         return f"nothing to approve in phase {status.phase}"
     if not step.approval:
@@ -96,7 +96,7 @@ def _resume(ctx: Context, command: Command) -> Transition | str:
 
 def _retry(ctx: Context, command: Command) -> Transition | str:
     if not phases.refused(ctx.status.phase) or ctx.spec is None:
-        return f"nothing to try again in phase {ctx.status.phase}" if ctx.spec else "the spec is invalid: mend it"
+        return f"nothing to try again in phase {ctx.status.phase}" if ctx.spec else "the spec is invalid: fix it"
     if ctx.spec.model.version != command.version:
         return f"spec names version {ctx.spec.model.version}: commit version {command.version} to try it again"
     return transitions.start(ctx, ctx.spec, Trigger.RETRY)
@@ -105,7 +105,7 @@ def _retry(ctx: Context, command: Command) -> Transition | str:
 def _promote(ctx: Context, command: Command) -> Transition | str | None:
     status = ctx.status
     if ctx.spec is None:
-        return "the spec is invalid: mend it"
+        return "the spec is invalid: fix it"
     if (status.phase, Trigger.PROMOTE) not in phases.TRANSITIONS:
         return f"nothing to promote in phase {status.phase}"
     if not ctx.ready_for(status.candidate, ctx.spec.analysis.ready_for):

@@ -10,7 +10,7 @@ from modelrollout.core.rollout import status_message
 from modelrollout.core.rollout.context import Context, target_weight
 
 PATIENCE = 3
-"""Refusals until it is told; fewer are a hiccup that the next pass mends."""
+"""Refusals until it is told; fewer are a hiccup that the next pass fixes."""
 
 
 def say_refusal(ctx: Context, status: Status) -> Status:

@@ -84,7 +84,7 @@ def test_a_query_gate_is_refused_where_the_server_does_not_allow_it():
     assert spec is not None
     (problem,) = check_against(spec, parse_config(config()))
     assert problem.path == "spec.gates[4].type"
-    assert "allowQueries" in problem.mend
+    assert "allowQueries" in problem.fix
     assert check_against(spec, parse_config(config(allowQueries=True))) == []
 
 

@@ -58,7 +58,7 @@ _TYPES = {
 }
 
 
-def mend_of(detail: ErrorDetails) -> str:
+def fix_of(detail: ErrorDetails) -> str:
     """One clause that says what to write instead."""
     context = detail.get("ctx", {})
     kind = detail["type"]
@@ -91,10 +91,10 @@ def _gate_type(detail: ErrorDetails, _: dict[str, Any]) -> str:
     return _one_of(detail["input"]["type"], list(GATE_TYPES))
 
 
-def _bound(detail: ErrorDetails, mend: str) -> str:
+def _bound(detail: ErrorDetails, fix: str) -> str:
     if detail["loc"][-1] == "weight":
         return "choose a whole number from 1 to 99; 100 follows the last step by itself"
-    return mend
+    return fix
 
 
 def _one_of(value: object, choices: list[str]) -> str:

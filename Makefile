@@ -30,7 +30,7 @@ $(VENV): pyproject.toml telemetry/pyproject.toml
 	@touch $@
 
 lab: $(VENV) ## install and build the real components: etcd, kube-apiserver, Prometheus, Traefik, Triton
-	@$(BIN)/python -m tests.lab.provision
+	@$(BIN)/python -m tests.lab.install.provision
 
 lint: $(VENV) ## ruff, mypy --strict and the import contracts
 	@$(MAKE) --no-print-directory -j2 --output-sync=target lint-types lint-rest

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from modelrollout.adapters.kubernetes.client import Api
-    from tests.lab.lab import Member
-    from tests.lab.site import Site
+    from tests.lab.session.lab import Member
+    from tests.lab.session.site import Site
 
 # How hard the properties are tried: `--hypothesis-profile=quick` while writing, everything otherwise.
 settings.register_profile("quick", max_examples=15, deadline=None)
@@ -70,8 +70,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, worker: str) -> Site:
 
     MODELROLLOUT_LAB_SITE names the site file of a lab that runs already (`python -m tests.lab --site FILE`).
     """
-    from tests.lab.shared import shared_site  # noqa: PLC0415
-    from tests.lab.site import Site  # noqa: PLC0415
+    from tests.lab.session.shared import shared_site  # noqa: PLC0415
+    from tests.lab.session.site import Site  # noqa: PLC0415
 
     if os.environ.get("MODELROLLOUT_LAB_SITE"):
         return Site.read(Path(os.environ["MODELROLLOUT_LAB_SITE"]))
@@ -84,7 +84,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, worker: str) -> Site:
 @pytest.fixture(scope="session")
 def member(site: Site) -> Iterator[Member]:
     """This worker's part in the lab."""
-    from tests.lab.lab import Member  # noqa: PLC0415
+    from tests.lab.session.lab import Member  # noqa: PLC0415
 
     joined = Member(site)
     yield joined

@@ -18,12 +18,12 @@ from tests.bench.calls import Calls, count, count_for
 from tests.bench.visibility import Visibility
 from tests.e2e.conftest import Stage
 from tests.e2e.story import API, KIND, NAME, Story, gates
-from tests.lab.guardian import ROOT
-from tests.lab.lab import Lab
+from tests.lab.processes.guardian import ROOT
 from tests.lab.progress import say
+from tests.lab.session.lab import Lab
 
 if TYPE_CHECKING:
-    from tests.lab.faults import FaultProxy
+    from tests.lab.proxies.faults import FaultProxy
 
 RATE = 50.0
 INTERVAL = 2.0

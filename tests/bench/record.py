@@ -17,8 +17,8 @@ import requests
 from modelrollout.core.analysis.metrics.samples import Series, increments, make_grid, make_series
 from tests.bench.recorded import DATA
 from tests.bench.traces import INTERVAL
-from tests.lab.lab import Lab
-from tests.lab.scenario import Scenario
+from tests.lab.session.lab import Lab
+from tests.lab.session.scenario import Scenario
 
 NAMESPACE = "recording"
 RATE = 60.0

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tests.lab.components.triton import HTTP
+from tests.lab.install.triton_install import model_python, triton_installation
 from tests.lab.models.build import build_repository
 from tests.lab.models.data import holdout
 from tests.lab.models.direct import Server, own_site
-from tests.lab.triton import HTTP
-from tests.lab.triton_install import model_python, triton_installation
 
 if TYPE_CHECKING:
     from pathlib import Path

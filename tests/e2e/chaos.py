@@ -25,10 +25,10 @@ from tests.e2e.conftest import Stage
 from tests.e2e.hands import ask
 from tests.e2e.operator import operator
 from tests.e2e.story import Story, gates
-from tests.lab.faults import Fault
-from tests.lab.lab import Lab, Member
-from tests.lab.operator_process import OperatorProcess
-from tests.lab.site import Site
+from tests.lab.processes.operator_process import OperatorProcess
+from tests.lab.proxies.faults import Fault
+from tests.lab.session.lab import Lab, Member
+from tests.lab.session.site import Site
 
 STEPS = [(20, 3.0), (50, 3.0)]
 GOOD, BAD = (1, 2), 5

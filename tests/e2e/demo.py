@@ -24,11 +24,11 @@ from modelrollout.cli.words import clean, span
 from modelrollout.core.analysis.stats import limits
 from tests.e2e.conftest import Stage
 from tests.e2e.story import NAME, Story, gates
-from tests.lab.lab import Lab
 from tests.lab.progress import say
+from tests.lab.session.lab import Lab
 
 if TYPE_CHECKING:
-    from tests.lab.client import LoadClient
+    from tests.lab.traffic.client import LoadClient
 
 NAMESPACE = "vision"
 RATE = 50.0

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND, write_command
 from modelrollout.core.observation import Command
-from tests.lab import client as load
-from tests.lab.client import LoadClient
-from tests.lab.faults import WRITES, Fault, FaultProxy, Rule
-from tests.lab.guardian import ROOT
+from tests.lab.processes.guardian import ROOT
+from tests.lab.proxies.faults import WRITES, Fault, FaultProxy, Rule
+from tests.lab.traffic import client as load
+from tests.lab.traffic.client import LoadClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.story import Story
-    from tests.lab.proxy import Exchange
+    from tests.lab.proxies.proxy import Exchange
 
 PROMISE = 2.0
 """Seconds in which a command or an edited spec takes effect; asserted at three times its length."""

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.operator import operator
-from tests.lab.guardian import ROOT
+from tests.lab.processes.guardian import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.e2e.story import Story
-    from tests.lab.operator_process import OperatorProcess
-    from tests.lab.proxy import Exchange
+    from tests.lab.processes.operator_process import OperatorProcess
+    from tests.lab.proxies.proxy import Exchange
 
 LATENESS = 0.6
 """Seconds by which a watch may tell of a change sooner or later than of another, on a busy machine."""
@@ -54,7 +54,7 @@ def kept_running(story: Story) -> Iterator[None]:
 
 def skewed(seconds: float) -> dict[str, Any]:
     """Settings of an operator whose wall clock is off; its monotonic clock is right."""
-    path = os.pathsep.join([str(ROOT / "operator"), str(ROOT / "tests" / "lab" / "skew")])
+    path = os.pathsep.join([str(ROOT / "operator"), str(ROOT / "tests" / "lab" / "processes" / "skew")])
     return {"env": {"PYTHONPATH": path, "MODELROLLOUT_LAB_SKEW": f"{seconds:g}"}, "fresh": True}
 
 

@@ -18,8 +18,8 @@ import yaml
 
 from tests.e2e.operator import grant
 from tests.e2e.story import Story
-from tests.lab.lab import Lab
-from tests.lab.operator_process import OperatorProcess
+from tests.lab.processes.operator_process import OperatorProcess
+from tests.lab.session.lab import Lab
 
 NAMESPACE = "long-run"
 RATE = 30.0

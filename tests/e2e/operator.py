@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from helm_python.chart import Chart
 
-from tests.lab import forked
-from tests.lab.guardian import ROOT
-from tests.lab.operator_process import OperatorProcess
+from tests.lab.processes import forked
+from tests.lab.processes.guardian import ROOT
+from tests.lab.processes.operator_process import OperatorProcess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.lab.lab import Member
+    from tests.lab.session.lab import Member
 
 CHART = ROOT / "charts" / "modelrollout"
 RIGHTS = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")

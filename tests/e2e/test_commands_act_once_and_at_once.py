@@ -12,7 +12,7 @@ from tests.e2e.conftest import Stage
 from tests.e2e.hands import PATIENT, PROMISE, RECOVERY, Asked, Killer, answer, ask, kubectl, reasons, set_weight, took
 from tests.e2e.leaders import kept_running
 from tests.e2e.story import Story
-from tests.lab.faults import Fault, FaultProxy
+from tests.lab.proxies.faults import Fault, FaultProxy
 
 ROUTE, STATUS, OBJECT = "/httproutes/", "/modelrollouts/digits/status", r"/modelrollouts/digits\?"
 APPROVED_STEPS = [

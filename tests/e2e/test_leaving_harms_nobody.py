@@ -16,8 +16,8 @@ from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.hands import PATIENT, reasons
 from tests.e2e.operator import grant
 from tests.e2e.story import Story
-from tests.lab.faults import Fault
-from tests.lab.guardian import ROOT
+from tests.lab.processes.guardian import ROOT
+from tests.lab.proxies.faults import Fault
 
 GIVE_UP = 6.0
 HALFWAY = [{"weight": 30, "hold": "2m"}]

@@ -7,8 +7,8 @@ from typing import Any
 
 from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.story import gates
-from tests.lab.faults import Fault, FaultProxy
-from tests.lab.prometheus import Prometheus
+from tests.lab.components.prometheus import Prometheus
+from tests.lab.proxies.faults import Fault, FaultProxy
 
 OUTAGE = 60.0
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import provision
-from tests.lab.certificates import Certificates
-from tests.lab.control_plane import ControlPlane
-from tests.lab.guardian import Guardian
-from tests.lab.kube import Kube, write_kubeconfig
+from tests.lab.components.certificates import Certificates
+from tests.lab.components.control_plane import ControlPlane
+from tests.lab.components.kube import Kube, write_kubeconfig
+from tests.lab.install import provision
+from tests.lab.processes.guardian import Guardian
 
 DEFINITION = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 

@@ -17,7 +17,7 @@ from tests.api.bad_input import TABLE, Bad
 from tests.api.manifests import manifest
 from tests.cli.rollouts import stepping
 from tests.install.conftest import DEFINITION, Bare
-from tests.lab.kube import Kube
+from tests.lab.components.kube import Kube
 
 pytestmark = pytest.mark.lab
 

@@ -19,8 +19,8 @@ from modelrollout.cli.main import main
 from tests.api.manifests import manifest
 from tests.cli.rollouts import stepping
 from tests.install.conftest import Bare
-from tests.lab.custom_resources import gateway_api
-from tests.lab.kube import Kube
+from tests.lab.components.custom_resources import gateway_api
+from tests.lab.components.kube import Kube
 
 pytestmark = pytest.mark.lab
 

@@ -9,12 +9,12 @@ import pytest
 import pytest_asyncio
 
 from modelrollout.adapters.kubernetes.client import Api, connect
-from tests.lab.faults import FaultProxy
+from tests.lab.proxies.faults import FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tests.lab.lab import Member
+    from tests.lab.session.lab import Member
     from tests.site import Site
 
 

@@ -11,17 +11,17 @@ import pytest_asyncio
 
 from modelrollout.adapters.kubernetes.client import connect
 from modelrollout.adapters.triton.readiness import TritonServer
-from tests.lab.faults import Fault, FaultProxy
-from tests.lab.kube import write_kubeconfig
-from tests.lab.processes import free_port
+from tests.lab.components.kube import write_kubeconfig
+from tests.lab.processes.process import free_port
+from tests.lab.proxies.faults import Fault, FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from modelrollout.adapters.kubernetes.client import Api
-    from tests.lab.lab import Member
-    from tests.lab.model_service import ModelService
+    from tests.lab.components.model_service import ModelService
+    from tests.lab.session.lab import Member
     from tests.site import Site
 
 pytestmark = pytest.mark.lab

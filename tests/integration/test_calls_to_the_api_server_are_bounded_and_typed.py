@@ -9,13 +9,13 @@ import pytest
 
 from modelrollout.adapters.kubernetes.client import connect, path_of
 from modelrollout.ports import Conflict, NotFound, Unreachable
-from tests.lab.faults import Fault
-from tests.lab.processes import free_port
+from tests.lab.processes.process import free_port
+from tests.lab.proxies.faults import Fault
 
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
-    from tests.lab.faults import FaultProxy
-    from tests.lab.lab import Member
+    from tests.lab.proxies.faults import FaultProxy
+    from tests.lab.session.lab import Member
     from tests.site import Site
 
 pytestmark = pytest.mark.lab

@@ -16,17 +16,17 @@ from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.evaluation import Evaluation
 from modelrollout.runtime.evaluator import Evaluator
 from tests.core.recorded import request_of, spec_of
-from tests.lab.client import bodies
+from tests.lab.components.prometheus import Prometheus
+from tests.lab.components.triton import METRICS, Triton
 from tests.lab.models.build import CONFIG, build_repository
 from tests.lab.models.training import BETTER, DEAD_UNITS, Training
-from tests.lab.prometheus import Prometheus
-from tests.lab.triton import METRICS, Triton
+from tests.lab.traffic.client import bodies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.lab.lab import Member
+    from tests.lab.session.lab import Member
 
 RETRAINS = 20
 STABLE, BROKEN = 1, RETRAINS + 2

@@ -19,7 +19,7 @@ from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.runtime.evaluator import Evaluator
 from tests.core.recorded import backend, request_of, spec_of
-from tests.lab.prometheus import Prometheus
+from tests.lab.components.prometheus import Prometheus
 
 pytestmark = pytest.mark.lab
 ERRORS = {"name": "errors", "type": "ErrorRate"}

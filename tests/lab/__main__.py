@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.lab.lab import Lab
+from tests.lab.session.lab import Lab
 
 EPILOG = """\
 example, from the repository's root:

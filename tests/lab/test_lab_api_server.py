@@ -10,15 +10,15 @@ import pytest
 from kubernetes.dynamic.exceptions import DynamicApiError, ForbiddenError, ServiceUnavailableError
 from urllib3.exceptions import HTTPError
 
-from tests.lab.faults import Fault
-from tests.lab.kube import Kube
-from tests.lab.shim import held_back, translate
+from tests.lab.components.kube import Kube
+from tests.lab.proxies.faults import Fault
+from tests.lab.proxies.shim import held_back, translate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.lab.faults import FaultProxy
-    from tests.lab.member import Member
+    from tests.lab.proxies.faults import FaultProxy
+    from tests.lab.session.member import Member
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 

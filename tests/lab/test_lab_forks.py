@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.lab import forked
-from tests.lab.processes import Process, marked
+from tests.lab.processes import forked
+from tests.lab.processes.process import Process, marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.lab.site import Site
+    from tests.lab.session.site import Site
 
 #: An operator with this waits: nothing listens there.
 NOWHERE = """

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.lab.guardian import KEPT, forget_the_old, sweep_the_dead
-from tests.lab.processes import MARK, Process, marked, sweep
+from tests.lab.processes.guardian import KEPT, forget_the_old, sweep_the_dead
+from tests.lab.processes.process import MARK, Process, marked, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

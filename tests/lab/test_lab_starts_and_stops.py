@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.guardian import ROOT
-from tests.lab.lab import Lab
-from tests.lab.member import Member
-from tests.lab.processes import answers, marked
-from tests.lab.prometheus import query
-from tests.lab.shared import shared_site
-from tests.lab.site import Site
+from tests.lab.components.prometheus import query
+from tests.lab.processes.guardian import ROOT
+from tests.lab.processes.process import answers, marked
+from tests.lab.session.lab import Lab
+from tests.lab.session.member import Member
+from tests.lab.session.shared import shared_site
+from tests.lab.session.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.lab.scenario import Scenario
+    from tests.lab.session.scenario import Scenario
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 

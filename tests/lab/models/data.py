@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tests.lab.cache import cache_folder, locked
+from tests.lab.install.cache import cache_folder, locked
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.lab.triton import METRICS, Triton
+from tests.lab.components.triton import METRICS, Triton
 
 if TYPE_CHECKING:
     from pathlib import Path

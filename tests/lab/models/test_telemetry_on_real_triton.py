@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tests.lab.install.triton_install import model_python, triton_installation
 from tests.lab.models.build import SERVING, build_repository
 from tests.lab.models.conv_training import layers
 from tests.lab.models.data import holdout
 from tests.lab.models.direct import Server, own_site
 from tests.lab.models.training import BETTER, CONV_BETTER, weights
-from tests.lab.triton_install import model_python, triton_installation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tests.lab.cache import cache_folder, locked
+from tests.lab.install.cache import cache_folder, locked
 from tests.lab.models import conv_training
 from tests.lab.models.data import SKLEARN, split
 

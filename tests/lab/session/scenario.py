@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.lab.client import LoadClient
-from tests.lab.custom_resources import GROUP
-from tests.lab.gateway import LISTENER, gateway_object
-from tests.lab.model_service import ModelService
+from tests.lab.components.custom_resources import GROUP
+from tests.lab.components.gateway import LISTENER, gateway_object
+from tests.lab.components.model_service import ModelService
+from tests.lab.components.triton import HTTP
 from tests.lab.models.build import build_repository
-from tests.lab.processes import answers
-from tests.lab.route_recorder import RouteRecorder
-from tests.lab.triton import HTTP
+from tests.lab.processes.process import answers
+from tests.lab.traffic.client import LoadClient
+from tests.lab.traffic.route_recorder import RouteRecorder
 
 if TYPE_CHECKING:
-    from tests.lab.background import Background
-    from tests.lab.kube import Kube
-    from tests.lab.site import Site
+    from tests.lab.components.kube import Kube
+    from tests.lab.session.background import Background
+    from tests.lab.session.site import Site
 
 SHARED_GATEWAY = ("infra", "inference")
 

@@ -7,13 +7,13 @@ import secrets
 import socket
 from typing import TYPE_CHECKING
 
-from tests.lab.processes import Process, answers, clean_shared_memory
-from tests.lab.triton_install import triton_installation
+from tests.lab.install.triton_install import triton_installation
+from tests.lab.processes.process import Process, answers, clean_shared_memory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.lab.site import Site
+    from tests.lab.session.site import Site
 
 HTTP, METRICS = 8000, 8002
 

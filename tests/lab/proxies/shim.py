@@ -1,7 +1,8 @@
 """An API server older than 1.21 serves EndpointSlices as v1beta1 only; the shim shows the same objects as v1.
 
 Nothing else is changed. Replaced texts are padded to equal length, so that list, watch and Content-Length framing
-survive. Run as `python -m tests.lab.shim --help`; it is a process of its own, so that tests cannot slow it down.
+survive. Run as `python -m tests.lab.proxies.shim --help`; it is a process of its own, so that tests cannot slow it
+down.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab.certificates import Certificates
-from tests.lab.proxy import Exchange, Proxy
+from tests.lab.components.certificates import Certificates
+from tests.lab.proxies.proxy import Exchange, Proxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -96,7 +97,7 @@ async def serve(upstream: str, port: int, certificates: Certificates) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.lab.shim", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.lab.proxies.shim", description=__doc__)
     parser.add_argument("--upstream", required=True, help="the API server, such as https://127.0.0.1:6443")
     parser.add_argument("--port", type=int, required=True, help="the port to listen on, on loopback")
     parser.add_argument("--certificates", type=Path, required=True, help="folder with ca.crt, server.crt, server.key")

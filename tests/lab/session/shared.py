@@ -12,9 +12,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tests.lab.guardian import ROOT
+from tests.lab.processes.guardian import ROOT
 from tests.lab.progress import tail
-from tests.lab.site import Site
+from tests.lab.session.site import Site
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,11 +10,11 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab.apiserver_build import kube_binary
-from tests.lab.processes import Process, answers, free_port
+from tests.lab.install.apiserver_build import kube_binary
+from tests.lab.processes.process import Process, answers, free_port
 
 if TYPE_CHECKING:
-    from tests.lab.certificates import Certificates
+    from tests.lab.components.certificates import Certificates
 
 
 class ControlPlane:
@@ -130,6 +130,6 @@ def _etcd() -> str:
     found = shutil.which("etcd")
     if found is None:
         raise FileNotFoundError(
-            "etcd is not installed; run `python -m tests.lab.provision` as root, or set KUBEBUILDER_ASSETS"
+            "etcd is not installed; run `python -m tests.lab.install.provision` as root, or set KUBEBUILDER_ASSETS"
         )
     return found

@@ -9,23 +9,24 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
-from tests.lab import custom_resources, gateway, provision
-from tests.lab.certificates import Certificates
-from tests.lab.control_plane import ControlPlane
-from tests.lab.guardian import ROOT, Guardian, forget_the_old, sweep_the_dead
-from tests.lab.kube import write_kubeconfig
-from tests.lab.member import Member
-from tests.lab.processes import Process, answers_tls, free_port, sweep
-from tests.lab.prometheus import Prometheus
-from tests.lab.scenario import SHARED_GATEWAY
-from tests.lab.site import Site
-from tests.lab.triton_install import model_python, triton_installation
+from tests.lab.components import custom_resources, gateway
+from tests.lab.components.certificates import Certificates
+from tests.lab.components.control_plane import ControlPlane
+from tests.lab.components.kube import write_kubeconfig
+from tests.lab.components.prometheus import Prometheus
+from tests.lab.install import provision
+from tests.lab.install.triton_install import model_python, triton_installation
+from tests.lab.processes.guardian import ROOT, Guardian, forget_the_old, sweep_the_dead
+from tests.lab.processes.process import Process, answers_tls, free_port, sweep
+from tests.lab.session.member import Member
+from tests.lab.session.scenario import SHARED_GATEWAY
+from tests.lab.session.site import Site
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from tests.lab.kube import Kube
-    from tests.lab.scenario import Scenario
+    from tests.lab.components.kube import Kube
+    from tests.lab.session.scenario import Scenario
 
 
 class Lab:
@@ -98,7 +99,7 @@ class Lab:
         command = [
             sys.executable,
             "-m",
-            "tests.lab.shim",
+            "tests.lab.proxies.shim",
             f"--upstream={self.control.url}",
             f"--port={port}",
             f"--certificates={certificates.authority.parent}",

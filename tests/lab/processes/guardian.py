@@ -1,7 +1,7 @@
 """When the process that started a lab is gone, however it went, everything the lab started goes too.
 
-Run as `python -m tests.lab.guardian MARK FOLDER`, with a pipe from the owner as its standard input: the pipe's end
-closes with the owner, also by SIGKILL. The guardian does not carry the mark, so it never ends itself.
+Run as `python -m tests.lab.processes.guardian MARK FOLDER`, with a pipe from the owner as its standard input: the
+pipe's end closes with the owner, also by SIGKILL. The guardian does not carry the mark, so it never ends itself.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.lab.processes import sweep
+from tests.lab.processes.process import sweep
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 KEPT = 3
 """Folders of ended labs whose logs stay, for whoever asks what happened."""
 
@@ -33,7 +33,7 @@ class Guardian:
         self._owner.write_text(json.dumps({"pid": me.pid, "started": me.create_time(), "mark": mark}))
         with (folder / "guardian.log").open("ab") as log:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "tests.lab.guardian", mark, str(folder)],
+                [sys.executable, "-m", "tests.lab.processes.guardian", mark, str(folder)],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=log,

@@ -1,7 +1,8 @@
 """The API server under test is a real one: from $KUBEBUILDER_ASSETS, else built once from Debian's source package.
 
 Two of the tree's vendored files do not survive a Go newer than the one they were written for; both are mended
-before the build (see `mend_reflect2` and `mend_nil_check`). `python -m tests.lab.apiserver_build` builds by hand.
+before the build (see `mend_reflect2` and `mend_nil_check`). `python -m tests.lab.install.apiserver_build` builds by
+hand.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from tests.lab import progress
-from tests.lab.cache import cache_folder, locked
+from tests.lab.install.cache import cache_folder, locked
 
 VERSION = "1.20.2"
 #: Raise it when the recipe changes, so that old results are not taken for new ones.

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Self
 import aiohttp
 
 from tests.lab.models.data import holdout
-from tests.lab.noted import Answer
+from tests.lab.traffic.noted import Answer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from tests.lab.background import Background
+    from tests.lab.session.background import Background
 
 #: Seconds after which a client ends by itself, should nobody stop it and unless it is told otherwise.
 LIMIT = 900.0

@@ -6,13 +6,13 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab.background import Background
-from tests.lab.certificates import Certificates
-from tests.lab.faults import FaultProxy
-from tests.lab.kube import Kube, write_kubeconfig
-from tests.lab.prometheus import Prometheus
-from tests.lab.scenario import Scenario
-from tests.lab.site import Site
+from tests.lab.components.certificates import Certificates
+from tests.lab.components.kube import Kube, write_kubeconfig
+from tests.lab.components.prometheus import Prometheus
+from tests.lab.proxies.faults import FaultProxy
+from tests.lab.session.background import Background
+from tests.lab.session.scenario import Scenario
+from tests.lab.session.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab.guardian import ROOT
-from tests.lab.processes import MARK
+from tests.lab.processes.guardian import ROOT
+from tests.lab.processes.process import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

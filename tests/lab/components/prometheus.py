@@ -11,7 +11,7 @@ from typing import Any
 import requests
 import yaml
 
-from tests.lab.processes import Process, answers, free_port
+from tests.lab.processes.process import Process, answers, free_port
 
 
 class Prometheus:
@@ -96,5 +96,5 @@ def remove_target(folder: Path, name: str) -> None:
 def _prometheus() -> str:
     found = shutil.which("prometheus")
     if found is None:
-        raise FileNotFoundError("prometheus is not installed; run `python -m tests.lab.provision` as root")
+        raise FileNotFoundError("prometheus is not installed; run `python -m tests.lab.install.provision` as root")
     return found

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
-from tests.lab.custom_resources import GROUP
-from tests.lab.noted import Weights
+from tests.lab.components.custom_resources import GROUP
+from tests.lab.traffic.noted import Weights
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from tests.lab.background import Background
-    from tests.lab.site import Site
+    from tests.lab.session.background import Background
+    from tests.lab.session.site import Site
 
 
 class RouteRecorder:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from kubernetes.dynamic.exceptions import ForbiddenError, NotFoundError
 
-from tests.lab.prometheus import remove_target, write_target
-from tests.lab.triton import HTTP, METRICS, Triton
+from tests.lab.components.prometheus import remove_target, write_target
+from tests.lab.components.triton import HTTP, METRICS, Triton
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.lab.kube import Kube
-    from tests.lab.site import Site
+    from tests.lab.components.kube import Kube
+    from tests.lab.session.site import Site
 
 
 class ModelService:

@@ -1,6 +1,6 @@
 """What the lab needs from outside Python is installed here, by name, and no service that a package brings is started.
 
-`python -m tests.lab.provision` installs and builds everything the first start would, with progress.
+`python -m tests.lab.install.provision` installs and builds everything the first start would, with progress.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab import apiserver_build, progress
-from tests.lab.cache import cache_folder, locked
-from tests.lab.triton_install import triton_installation
+from tests.lab import progress
+from tests.lab.install import apiserver_build
+from tests.lab.install.cache import cache_folder, locked
+from tests.lab.install.triton_install import triton_installation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab import progress
-from tests.lab.cache import cache_folder, locked
+from tests.lab.install.cache import cache_folder, locked
 
 VERSION = "0.7.0"
 RECIPE = 1
-REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+REPOSITORY_ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)

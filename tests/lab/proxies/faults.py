@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
-from tests.lab.proxy import Exchange, Proxy
+from tests.lab.proxies.proxy import Exchange, Proxy
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-    from tests.lab.background import Background
+    from tests.lab.session.background import Background
 
 REPLAYED = 20
 """Events told again at most; all of them, again and again, would be a flood rather than a fault."""

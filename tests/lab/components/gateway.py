@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.lab.custom_resources import GROUP
-from tests.lab.processes import Process, answers, free_port
+from tests.lab.components.custom_resources import GROUP
+from tests.lab.processes.process import Process, answers, free_port
 
 CLASS, CONTROLLER, ENTRYPOINT, LISTENER = "traefik", "traefik.io/gateway-controller", "web", "web"
 

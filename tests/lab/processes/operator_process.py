@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Self
 
 import psutil
 
-from tests.lab.guardian import ROOT
-from tests.lab.processes import Process
+from tests.lab.processes.guardian import ROOT
+from tests.lab.processes.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from tests.lab.site import Site
-    from tests.lab.spawning import Spawn
+    from tests.lab.processes.spawning import Spawn
+    from tests.lab.session.site import Site
 
 
 class OperatorProcess:

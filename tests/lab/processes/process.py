@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from tests.lab.processes.spawning import execute
 from tests.lab.progress import tail
-from tests.lab.spawning import execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tests.lab.spawning import Child, Spawn
+    from tests.lab.processes.spawning import Child, Spawn
 
 MARK = "MODELROLLOUT_LAB_ID"
 #: A proxy configured for the internet must not be asked for loopback addresses.

@@ -1,0 +1,1 @@
+"""The real components, one file each: what starts it, where it listens, what it needs."""

@@ -1,0 +1,1 @@
+"""Child processes: started, marked, watched, and ended by their own pid."""

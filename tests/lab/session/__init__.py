@@ -1,0 +1,1 @@
+"""A running lab, and how a test joins it: the lab itself, its members and their scenarios."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from modelrollout.api.timestamps import parse_timestamp
-from tests.bench.calls import Calls, count, count_for
-from tests.bench.visibility import Visibility
+from tests.bench.cost.calls import Calls, count, count_for
+from tests.bench.cost.visibility import Visibility
 from tests.e2e.conftest import Stage
 from tests.e2e.story import API, KIND, NAME, Story, gates
 from tests.lab.processes.guardian import ROOT

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.bench.outcome import Outcome
-from tests.bench.study import OURS, Study
-from tests.bench.targets import targets
+from tests.bench.decisions.outcome import Outcome
+from tests.bench.decisions.study import OURS, Study
+from tests.bench.decisions.targets import targets
 
 _HEAD = """\
 # How good the decisions are
@@ -182,8 +182,8 @@ def _recorded(study: Study) -> str:
     ]
     return (
         "Counters that Traefik and Triton really exported, every version answering real requests (`python -m\n"
-        "tests.bench.record`), judged afterwards. One run each, so an example and not a rate; the NaN answers come "
-        "evenly\nspaced, and the bad phases are shorter than Flagger's five and Kayenta's ten minutes.\n"
+        "tests.bench.decisions.record`), judged afterwards. One run each, so an example and not a rate; the NaN answers "
+        "come evenly\nspaced, and the bad phases are shorter than Flagger's five and Kayenta's ten minutes.\n"
         + _table(["phase", "requests", *study.recorded[0].decided], rows)
     )
 

@@ -11,8 +11,8 @@ from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, window_evidence
-from tests.bench.rules import FALSE_ROLLBACK
-from tests.bench.traces import HISTORY, HOUR, INTERVAL, REQUESTS, WEIGHT
+from tests.bench.decisions.rules import FALSE_ROLLBACK
+from tests.bench.decisions.traces import HISTORY, HOUR, INTERVAL, REQUESTS, WEIGHT
 from tests.lab.models.data import split
 from tests.lab.models.training import BETTER, DEAD_UNITS, Training, weights
 

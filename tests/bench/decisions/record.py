@@ -1,7 +1,7 @@
-"""Record counters that a real gateway and real model servers export, for the study: `python -m tests.bench.record`.
+"""Record counters that a real gateway and real model servers export, for the study.
 
-Takes about 25 minutes: real requests through Traefik to Triton, versions that differ in a known way, counters read
-back from Prometheus as raw samples and differenced as the operator does it.
+`python -m tests.bench.decisions.record` takes about 25 minutes: real requests through Traefik to Triton, versions
+that differ in a known way, counters read back from Prometheus as raw samples and differenced as the operator does it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 import requests
 
 from modelrollout.core.analysis.metrics.samples import Series, increments, make_grid, make_series
-from tests.bench.recorded import DATA
-from tests.bench.traces import INTERVAL
+from tests.bench.decisions.recorded import DATA
+from tests.bench.decisions.traces import INTERVAL
 from tests.lab.session.lab import Lab
 from tests.lab.session.scenario import Scenario
 

@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from activation_health import Monitor
-from tests.bench import fairness
-from tests.bench.triton_latency import RATE, rounds
+from tests.bench.telemetry import fairness
+from tests.bench.telemetry.triton_latency import RATE, rounds
 from tests.lab.models.training import BETTER, DEAD_UNITS
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import numpy as np
 
 from modelrollout.core.analysis.metrics.samples import increments, make_grid, make_series
 from modelrollout.core.analysis.stats.limits import LimitLine
-from tests.bench import rules
-from tests.bench.outcome import Outcome, outcome
-from tests.bench.traces import HOUR, INTERVAL, PER_MINUTE, REQUESTS, Trace, draw
+from tests.bench.decisions import rules
+from tests.bench.decisions.outcome import Outcome, outcome
+from tests.bench.decisions.traces import HOUR, INTERVAL, PER_MINUTE, REQUESTS, Trace, draw
 
 STRICT = LimitLine(1.0, 0.0)
 

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tests.bench.fairness import (
+from tests.bench.telemetry.fairness import (
     Traffic,
     dead_pool,
     fired,

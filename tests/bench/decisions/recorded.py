@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.bench import rules
-from tests.bench.traces import INTERVAL, Trace
+from tests.bench.decisions import rules
+from tests.bench.decisions.traces import INTERVAL, Trace
 
 DATA = Path(__file__).parent / "data" / "recorded.json"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.bench import rules, stress
-from tests.bench.outcome import outcome, wilson
-from tests.bench.recorded import DATA, recordings
-from tests.bench.traces import EDGES, HOUR, Trace, bucket_chances, draw, draw_latency, minutes
+from tests.bench.decisions import rules, stress
+from tests.bench.decisions.outcome import outcome, wilson
+from tests.bench.decisions.recorded import DATA, recordings
+from tests.bench.decisions.traces import EDGES, HOUR, Trace, bucket_chances, draw, draw_latency, minutes
 
 
 def fixed(bad_by_minute, present=None):

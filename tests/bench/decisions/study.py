@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tests.bench import gates, recorded, retrains, rules, stress
-from tests.bench.outcome import Outcome, outcome
-from tests.bench.rules import Rule
-from tests.bench.traces import REQUESTS, draw, draw_latency
+from tests.bench.decisions import gates, recorded, retrains, rules, stress
+from tests.bench.decisions.outcome import Outcome, outcome
+from tests.bench.decisions.rules import Rule
+from tests.bench.decisions.traces import REQUESTS, draw, draw_latency
 
 SEED = 20260101
 EFFECTS = (0.01, 0.015, 0.02, 0.05, 0.20)

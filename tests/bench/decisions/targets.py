@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.bench.outcome import Outcome, wilson
-from tests.bench.study import OURS, Study
+from tests.bench.decisions.outcome import Outcome, wilson
+from tests.bench.decisions.study import OURS, Study
 
 LIMIT = 0.0135
 """1.25 x 1 % + 0.1 pp."""

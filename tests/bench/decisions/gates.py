@@ -10,8 +10,8 @@ from modelrollout.core.analysis.stats.count_evidence import count_evidence
 from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, window_evidence
-from tests.bench.rules import COUNT_GATES, FALSE_ROLLBACK, latency_evidence
-from tests.bench.traces import HISTORY, INTERVAL, REQUESTS, WEIGHT, Trace, draw, draw_latency
+from tests.bench.decisions.rules import COUNT_GATES, FALSE_ROLLBACK, latency_evidence
+from tests.bench.decisions.traces import HISTORY, INTERVAL, REQUESTS, WEIGHT, Trace, draw, draw_latency
 
 NEURONS = 512
 ROWS = 200

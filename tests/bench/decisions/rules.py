@@ -18,7 +18,7 @@ from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count
 from modelrollout.core.analysis.stats.latency_evidence import LatencyEvidence, versus_stable
 from modelrollout.core.analysis.stats.limits import ERROR_RATE, LimitLine
 from modelrollout.core.analysis.stats.parameters import DEFAULTS, PASS_ODDS
-from tests.bench.traces import EDGES, PER_MINUTE, LatencyTrace, Trace, minutes
+from tests.bench.decisions.traces import EDGES, PER_MINUTE, LatencyTrace, Trace, minutes
 
 FALSE_ROLLBACK = 0.05
 COUNT_GATES = 4

@@ -7,10 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import report, study
-from tests.bench.targets import targets
+from tests.bench.decisions import report, study
+from tests.bench.decisions.targets import targets
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def main() -> int:

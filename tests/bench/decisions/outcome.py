@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tests.bench.traces import PER_MINUTE, Trace
+from tests.bench.decisions.traces import PER_MINUTE, Trace
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What the operator costs and how quickly it acts: `python -m tests.bench.cost`."""

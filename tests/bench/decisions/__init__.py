@@ -1,0 +1,1 @@
+"""How often the engine errs and how soon it decides: `python -m tests.bench.decisions`."""

@@ -1,0 +1,1 @@
+"""What watching activations costs a model server: `python -m tests.bench.telemetry`."""

@@ -17,7 +17,7 @@ from modelrollout.api.timestamps import parse_timestamp
 from tests.bench.cost.calls import Calls, count, count_for
 from tests.bench.cost.visibility import Visibility
 from tests.e2e.conftest import Stage
-from tests.e2e.story import API, KIND, NAME, Story, gates
+from tests.e2e.support.story import API, KIND, NAME, Story, gates
 from tests.lab.processes.guardian import ROOT
 from tests.lab.progress import say
 from tests.lab.session.lab import Lab

@@ -182,8 +182,8 @@ def _recorded(study: Study) -> str:
     ]
     return (
         "Counters that Traefik and Triton really exported, every version answering real requests (`python -m\n"
-        "tests.bench.decisions.record`), judged afterwards. One run each, so an example and not a rate; the NaN answers "
-        "come evenly\nspaced, and the bad phases are shorter than Flagger's five and Kayenta's ten minutes.\n"
+        "tests.bench.decisions.record`), judged afterwards. One run each, so an example and not a rate; the NaN "
+        "answers come evenly\nspaced, and the bad phases are shorter than Flagger's five and Kayenta's ten minutes.\n"
         + _table(["phase", "requests", *study.recorded[0].decided], rows)
     )
 

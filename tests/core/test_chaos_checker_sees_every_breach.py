@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.e2e.chaos_rules import Record, Rollout, breaches
+from tests.e2e.chaos.rules import Record, Rollout, breaches
 from tests.lab.traffic.noted import Answer, Weights
 
 STEPS = [(20, 3.0), (50, 3.0)]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.operator import operator
-from tests.e2e.story import Story
+from tests.e2e.support.operator import operator
+from tests.e2e.support.story import Story
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

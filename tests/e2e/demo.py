@@ -23,7 +23,7 @@ from modelrollout.cli.live import follow
 from modelrollout.cli.words import clean, span
 from modelrollout.core.analysis.stats import limits
 from tests.e2e.conftest import Stage
-from tests.e2e.story import NAME, Story, gates
+from tests.e2e.support.story import NAME, Story, gates
 from tests.lab.progress import say
 from tests.lab.session.lab import Lab
 

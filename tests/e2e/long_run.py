@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.operator import grant
-from tests.e2e.story import Story
+from tests.e2e.support.operator import grant
+from tests.e2e.support.story import Story
 from tests.lab.processes.operator_process import OperatorProcess
 from tests.lab.session.lab import Lab
 

@@ -6,7 +6,7 @@ import json
 import time
 
 from tests.e2e.conftest import Stage
-from tests.e2e.hands import PATIENT, answer, ask, reasons, took
+from tests.e2e.support.hands import PATIENT, answer, ask, reasons, took
 from tests.lab.proxies.faults import Fault
 
 SERIES = 12_000

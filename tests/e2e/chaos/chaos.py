@@ -11,7 +11,6 @@ import os
 import random
 import secrets
 import signal
-import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -20,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from modelrollout.core import reasons
-from tests.e2e.chaos_rules import Record, Rollout, breaches
+from tests.e2e.chaos.rules import Record, Rollout, breaches
 from tests.e2e.conftest import Stage
-from tests.e2e.hands import ask
-from tests.e2e.operator import operator
-from tests.e2e.story import Story, gates
+from tests.e2e.support.hands import ask
+from tests.e2e.support.operator import operator
+from tests.e2e.support.story import Story, gates
 from tests.lab.processes.operator_process import OperatorProcess
 from tests.lab.proxies.faults import Fault
 from tests.lab.session.lab import Lab, Member
@@ -293,7 +292,3 @@ def main() -> int:
         count = Chaos(stage, given.seed).run(given.minutes * 60)
     print(f"seed {given.seed}: {count}")
     return int(bool(count.wrong))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from tests.e2e.conftest import Stage
-from tests.e2e.hands import PATIENT, answer, ask, reasons, took
-from tests.e2e.story import Story, gates
+from tests.e2e.support.hands import PATIENT, answer, ask, reasons, took
+from tests.e2e.support.story import Story, gates
 from tests.lab.components.gateway import gateway_object
 
 STEPS = [{"weight": 10, "hold": "2s"}, {"weight": 30, "hold": "60s"}, {"weight": 50, "hold": "2s"}]

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from tests.e2e.conftest import Stage
-from tests.e2e.hands import ask, took
-from tests.e2e.leaders import (
+from tests.e2e.support.hands import ask, took
+from tests.e2e.support.leaders import (
     LATENESS,
     check_holds,
     epoch,
@@ -21,7 +21,7 @@ from tests.e2e.leaders import (
     stop_when,
     wait_led,
 )
-from tests.e2e.story import Story
+from tests.e2e.support.story import Story
 from tests.lab.proxies.faults import Fault, Rule
 
 STEPS = [0, 10, 30, 50, 100]

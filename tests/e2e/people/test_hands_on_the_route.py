@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from tests.e2e.conftest import Stage
-from tests.e2e.hands import ask, took
-from tests.e2e.story import Story
+from tests.e2e.support.hands import ask, took
+from tests.e2e.support.story import Story
 from tests.lab.proxies.faults import Fault
 
 ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute")

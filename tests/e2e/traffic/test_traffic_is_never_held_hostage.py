@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from tests.e2e.conftest import BRISK, Stage
-from tests.e2e.story import gates
+from tests.e2e.support.story import gates
 from tests.lab.components.prometheus import Prometheus
 from tests.lab.proxies.faults import Fault, FaultProxy
 

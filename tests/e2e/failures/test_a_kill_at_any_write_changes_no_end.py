@@ -11,9 +11,9 @@ import pytest
 
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND
 from tests.e2e.conftest import BRISK, Stage
-from tests.e2e.hands import answer, ask
-from tests.e2e.leaders import check_holds, kept_running
-from tests.e2e.story import Story, gates
+from tests.e2e.support.hands import answer, ask
+from tests.e2e.support.leaders import check_holds, kept_running
+from tests.e2e.support.story import Story, gates
 from tests.lab.proxies.faults import Fault, FaultProxy
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.e2e.conftest import Stage
-from tests.e2e.hands import PATIENT, reasons
-from tests.e2e.leaders import LATENESS, check_holds, exposures, kept_running, raises_to
+from tests.e2e.support.hands import PATIENT, reasons
+from tests.e2e.support.leaders import LATENESS, check_holds, exposures, kept_running, raises_to
 from tests.lab.proxies.faults import WRITES, Fault, FaultProxy
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.chaos import Chaos
+from tests.e2e.chaos.chaos import Chaos
 from tests.e2e.conftest import Stage
 
 SEED = 11

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import requests
 
 from tests.e2e.conftest import BRISK, Stage
-from tests.e2e.hands import mislabelled, reasons
+from tests.e2e.support.hands import mislabelled, reasons
 from tests.lab.models.build import build_repository
 
 if TYPE_CHECKING:
-    from tests.e2e.story import Story
+    from tests.e2e.support.story import Story
 
 QUICK = {"readyFor": "1s", "minimumRequests": 10, "warmup": "0s"}
 

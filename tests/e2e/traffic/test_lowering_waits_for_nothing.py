@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.conftest import BRISK, Stage
-from tests.e2e.hands import PROMISE, ask, reasons, took
-from tests.e2e.story import Story, gates
+from tests.e2e.support.hands import PROMISE, ask, reasons, took
+from tests.e2e.support.story import Story, gates
 from tests.lab.proxies.faults import Fault, FaultProxy
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.operator import operator
+from tests.e2e.support.operator import operator
 from tests.lab.processes.guardian import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.e2e.story import Story
+    from tests.e2e.support.story import Story
     from tests.lab.processes.operator_process import OperatorProcess
     from tests.lab.proxies.proxy import Exchange
 

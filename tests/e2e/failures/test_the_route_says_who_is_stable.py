@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from tests.e2e.conftest import Stage
-from tests.e2e.story import API, KIND, Story
+from tests.e2e.support.story import API, KIND, Story
 
 ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute")
 STEPS = [{"weight": 25, "hold": "5m"}]

@@ -9,9 +9,21 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.conftest import Stage
-from tests.e2e.hands import PATIENT, PROMISE, RECOVERY, Asked, Killer, answer, ask, kubectl, reasons, set_weight, took
-from tests.e2e.leaders import kept_running
-from tests.e2e.story import Story
+from tests.e2e.support.hands import (
+    PATIENT,
+    PROMISE,
+    RECOVERY,
+    Asked,
+    Killer,
+    answer,
+    ask,
+    kubectl,
+    reasons,
+    set_weight,
+    took,
+)
+from tests.e2e.support.leaders import kept_running
+from tests.e2e.support.story import Story
 from tests.lab.proxies.faults import Fault, FaultProxy
 
 ROUTE, STATUS, OBJECT = "/httproutes/", "/modelrollouts/digits/status", r"/modelrollouts/digits\?"

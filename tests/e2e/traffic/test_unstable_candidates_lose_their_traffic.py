@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from tests.e2e.conftest import BRISK, Stage
-from tests.e2e.hands import PATIENT, reasons, took
-from tests.e2e.story import Story, gates
+from tests.e2e.support.hands import PATIENT, reasons, took
+from tests.e2e.support.story import Story, gates
 
 LONG = [{"weight": 10, "hold": "90s"}, {"weight": 50, "hold": "90s"}]
 READY_FOR = 3.0

@@ -25,7 +25,7 @@ from tests.lab.traffic.client import LoadClient
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.story import Story
+    from tests.e2e.support.story import Story
     from tests.lab.proxies.proxy import Exchange
 
 PROMISE = 2.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.e2e.conftest import BRISK, Stage
-from tests.e2e.story import gates
+from tests.e2e.support.story import gates
 
 TESTER = "x-model-candidate"
 

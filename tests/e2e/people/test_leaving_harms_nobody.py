@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import operator as charted
 from tests.e2e.conftest import BRISK, Stage
-from tests.e2e.hands import PATIENT, reasons
-from tests.e2e.operator import grant
-from tests.e2e.story import Story
+from tests.e2e.support import operator as charted
+from tests.e2e.support.hands import PATIENT, reasons
+from tests.e2e.support.operator import grant
+from tests.e2e.support.story import Story
 from tests.lab.processes.guardian import ROOT
 from tests.lab.proxies.faults import Fault
 

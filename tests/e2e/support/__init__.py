@@ -1,0 +1,1 @@
+"""What the end-to-end tests are written with: a rollout on real components, people's hands, operators, leaders."""

@@ -1,0 +1,1 @@
+"""Which versions are promoted and which are rolled back, and what the verdict rests on."""

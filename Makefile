@@ -5,7 +5,7 @@ VENV := .venv/.ready
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 # Bytecode is kept between runs whatever the environment says: compiling takes as long as the unit tests themselves.
 unexport PYTHONDONTWRITEBYTECODE
-BESIDE := $(wildcard tests/core/test_evidence*.py tests/core/test_what_*.py)
+BESIDE := tests/unit/analysis telemetry/tests
 UNIT := --hypothesis-profile=quick -m 'not lab and not slow'
 
 .DEFAULT_GOAL := help
@@ -52,10 +52,10 @@ unit: $(VENV) ## the tests that need no component, in seconds
 
 # Side by side, each collecting its own half: two seconds less than two workers that collect everything.
 unit-core:
-	@$(BIN)/pytest -q $(UNIT) $(filter-out $(BESIDE),$(wildcard tests/core/test_*.py))
+	@$(BIN)/pytest -q $(UNIT) --ignore=tests/unit/analysis tests/unit
 
 unit-rest:
-	@$(BIN)/pytest -q $(UNIT) $(BESIDE) tests/api tests/cli telemetry/tests
+	@$(BIN)/pytest -q $(UNIT) $(BESIDE)
 
 test: $(VENV) lab lint ## everything, on real components
 	$(BIN)/pytest -q -n 6 --max-worker-restart=0

@@ -9,9 +9,9 @@ import helm_python as helm
 import pytest
 
 from modelrollout.api.base import GROUP, KIND, PLURAL
-from tests.api.manifests import manifest
 from tests.install.conftest import Bare
 from tests.install.test_chart_renders import CHART
+from tests.unit.api.manifests import manifest
 
 pytestmark = pytest.mark.lab
 

@@ -16,11 +16,11 @@ from modelrollout.api.base import GROUP, KIND, PLURAL
 from modelrollout.api.crd import crd
 from modelrollout.cli import steer
 from modelrollout.cli.main import main
-from tests.api.manifests import manifest
-from tests.cli.rollouts import stepping
 from tests.install.conftest import Bare
 from tests.lab.components.custom_resources import gateway_api
 from tests.lab.components.kube import Kube
+from tests.unit.api.manifests import manifest
+from tests.unit.cli.rollouts import stepping
 
 pytestmark = pytest.mark.lab
 

@@ -15,12 +15,12 @@ from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.evaluation import Evaluation
 from modelrollout.runtime.evaluator import Evaluator
-from tests.core.recorded import request_of, spec_of
 from tests.lab.components.prometheus import Prometheus
 from tests.lab.components.triton import METRICS, Triton
 from tests.lab.models.build import CONFIG, build_repository
 from tests.lab.models.training import BETTER, DEAD_UNITS, Training
 from tests.lab.traffic.client import bodies
+from tests.unit.analysis.recorded import request_of, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.runtime.evaluator import Evaluator
-from tests.core.recorded import backend, request_of, spec_of
 from tests.lab.components.prometheus import Prometheus
+from tests.unit.analysis.recorded import backend, request_of, spec_of
 
 pytestmark = pytest.mark.lab
 ERRORS = {"name": "errors", "type": "ErrorRate"}

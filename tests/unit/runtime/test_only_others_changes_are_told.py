@@ -6,12 +6,11 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.core.in_memory import MemoryCluster, MemoryRouter, made, one_pass
-
 from modelrollout.core.observation import Event, ObservedRoute, RoutePlan
 from modelrollout.ports import Conflict
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch
+from tests.unit.runtime.in_memory import MemoryCluster, MemoryRouter, made, one_pass
 
 
 @dataclass

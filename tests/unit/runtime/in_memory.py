@@ -7,9 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.core.recorded import backend
-from tests.core.world import START, manifest
-
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.samples import Series, make_series
@@ -17,6 +14,8 @@ from modelrollout.core.observation import Backend, Event, ObservedRoute, RoutePl
 from modelrollout.runtime.evaluator import Evaluator
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch
+from tests.unit.analysis.recorded import backend
+from tests.unit.rollout.world import START, manifest
 
 EVERY = 15.0
 

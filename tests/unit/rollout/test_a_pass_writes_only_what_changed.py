@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.core.world import World
-
 from modelrollout.core.rollout.phases import Trigger
+from tests.unit.rollout.world import World
 
 
 def next_pass_changes_status(world: World) -> bool:

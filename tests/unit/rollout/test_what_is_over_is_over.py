@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.core.in_memory import made, one_pass
-from tests.core.test_a_rollout_from_start_to_end import in_doubt, reasons_of
-from tests.core.world import World, manifest
 
 from modelrollout.core.evaluation import MetricsOutage
 from modelrollout.ports import Unreachable
+from tests.unit.rollout.test_a_rollout_from_start_to_end import in_doubt, reasons_of
+from tests.unit.rollout.world import World, manifest
+from tests.unit.runtime.in_memory import made, one_pass
 
 GATES = [{"name": "errors", "type": "ErrorRate", "max": "6%"}]
 

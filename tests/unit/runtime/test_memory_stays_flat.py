@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import psutil
 import pytest
-from tests.core.in_memory import made, one_pass
+
+from tests.unit.runtime.in_memory import made, one_pass
 
 PASSES, WARM = 10_000, 4_000
 MIB = 2.0**20

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from modelrollout.cli.main import main
-from tests.api.bad_input import TABLE, Bad
-from tests.api.manifests import GOOD, manifest
+from tests.unit.api.bad_input import TABLE, Bad
+from tests.unit.api.manifests import GOOD, manifest
 
 CONFIG = 'prometheus: [{name: default, url: "http://prometheus:9090", allowQueries: %s}]\n'
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.world import World, manifest
 
 from modelrollout.api.base import LONGEST_STRING
 from modelrollout.api.status import Status, dump
 from modelrollout.core.evaluation import MetricsOutage
 from modelrollout.core.finding import Finding
 from modelrollout.core.rollout.status_message import LONGEST_QUESTION, remember, say
+from tests.unit.rollout.world import World, manifest
 
 STEPS = [{"weight": 5, "hold": "30s", "approval": True}, {"weight": 50, "hold": "30s"}]
 APPROVE = "step 1 at 5 % is done; approve it to go on"

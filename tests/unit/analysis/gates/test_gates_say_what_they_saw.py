@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.core.recorded import (
+
+from modelrollout.core import reasons
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.samples import make_series
+from tests.unit.analysis.recorded import (
     START,
     Recording,
     StoredLedger,
@@ -18,10 +22,6 @@ from tests.core.recorded import (
     scrapes,
     spec_of,
 )
-
-from modelrollout.core import reasons
-from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.metrics.samples import make_series
 
 ERRORS = {"name": "errors", "type": "ErrorRate"}
 LATENCY = {"name": "latency", "type": "Latency"}

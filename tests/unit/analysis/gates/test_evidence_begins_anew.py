@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.core.recorded import START, StoredLedger, evaluator, gateway, request_of, spec_of
-
 from modelrollout.core.evaluation import Evaluation
+from tests.unit.analysis.recorded import START, StoredLedger, evaluator, gateway, request_of, spec_of
 
 ERRORS = {"name": "errors", "type": "ErrorRate", "max": "5%"}
 EDITED = START + 100.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tests.api.manifests import ABSENT
+from tests.unit.api.manifests import ABSENT
 
 
 class Bad(NamedTuple):

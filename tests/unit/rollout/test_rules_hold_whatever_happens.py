@@ -6,13 +6,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.core.world import World, manifest
 
 from modelrollout.api.problems import parse_spec
 from modelrollout.core.evaluation import MetricsOutage
 from modelrollout.core.rollout.context import target_weight
 from modelrollout.core.rollout.phases import Trigger, exposed, running, waits_for_person
 from modelrollout.core.rollout.status_message import asked
+from tests.unit.rollout.world import World, manifest
 
 CRASHES = st.sampled_from([None, None, None, "lower", "status", "route", "consume"])
 STEPS = st.lists(st.integers(1, 99), min_size=1, max_size=4, unique=True).map(sorted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.core.in_memory import made, one_pass
+from tests.unit.runtime.in_memory import made, one_pass
 
 
 async def test_a_lease_lost_between_the_record_and_the_raise_leaves_the_route_alone():

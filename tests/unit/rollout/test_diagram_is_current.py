@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import re
 
-from tests.readme import README, with_diagram
-
 from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.phases import TRANSITIONS, Trigger, diagram
+from tests.readme import README, with_diagram
 
 ARROW = re.compile(r"^ +(\w+) --> (\w+): (.+)$")
 

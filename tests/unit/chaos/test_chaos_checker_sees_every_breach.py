@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from tests.e2e.chaos.rules import Record, Rollout, breaches
 from tests.lab.traffic.noted import Answer, Weights
 

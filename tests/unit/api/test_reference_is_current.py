@@ -8,7 +8,7 @@ from modelrollout.api.fields import GATE_TYPES
 from modelrollout.api.reference import render as rendered
 
 render = cache(rendered)
-PAGE = Path(__file__).parents[2] / "docs" / "spec-reference.md"
+PAGE = Path(__file__).parents[3] / "docs" / "spec-reference.md"
 
 
 def rows(text: str) -> dict[str, list[str]]:

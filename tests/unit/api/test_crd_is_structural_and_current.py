@@ -14,7 +14,7 @@ from modelrollout.api.gates import Gate
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status, dump
 
-CRD_FILE = Path(__file__).parents[2] / "crds" / "modelrollout.yaml"
+CRD_FILE = Path(__file__).parents[3] / "crds" / "modelrollout.yaml"
 ALLOWED = {
     *("type", "description", "properties", "required", "items", "default", "enum", "format", "pattern"),
     *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelrollout.api.timestamps import format_timestamp
-from tests.api.manifests import manifest
+from tests.unit.api.manifests import manifest
 
 NOW = 1_700_000_000.0
 

@@ -7,7 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.core.recorded import (
+
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.evaluation import Evaluation, MetricsOutage
+from modelrollout.ports import LedgerFailure
+from modelrollout.runtime import evaluator as module
+from tests.unit.analysis.recorded import (
     SCRAPE,
     START,
     Recording,
@@ -18,11 +23,6 @@ from tests.core.recorded import (
     scrapes,
     spec_of,
 )
-
-from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.evaluation import Evaluation, MetricsOutage
-from modelrollout.ports import LedgerFailure
-from modelrollout.runtime import evaluator as module
 
 pytestmark = pytest.mark.slow  # replays of whole rollouts
 

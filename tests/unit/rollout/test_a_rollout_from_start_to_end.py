@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.world import World, manifest
 
 from modelrollout.core.evaluation import MetricsOutage
+from tests.unit.rollout.world import World, manifest
 
 
 def reasons_of(world: World) -> list[str]:

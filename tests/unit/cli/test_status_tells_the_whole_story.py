@@ -11,7 +11,7 @@ from modelrollout.cli.advice import advice
 from modelrollout.cli.picture import VERDICTS
 from modelrollout.cli.render import _PHASES, line, render
 from modelrollout.cli.words import clean, span
-from tests.cli.rollouts import NOW, at, stepping
+from tests.unit.cli.rollouts import NOW, at, stepping
 
 
 def shown(obj: dict[str, Any], live: int | None = 25) -> str:

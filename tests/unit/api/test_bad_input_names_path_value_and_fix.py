@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from modelrollout.api.config import parse_config
 from modelrollout.api.problems import check_against, parse_spec, read_spec, shown, summary
-from tests.api.bad_input import TABLE, Bad
-from tests.api.manifests import manifest
+from tests.unit.api.bad_input import TABLE, Bad
+from tests.unit.api.manifests import manifest
 
 
 def config(**server: object) -> object:

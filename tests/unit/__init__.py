@@ -1,0 +1,1 @@
+"""Tests that need no component, in seconds; the folders mirror operator/modelrollout."""

@@ -1,0 +1,1 @@
+"""The analysis: statistics, series, gates; recorded.py holds samples as Prometheus would."""

@@ -1,0 +1,1 @@
+"""Each gate's verdict and sentence, from samples as Prometheus holds them."""

@@ -1,0 +1,1 @@
+"""From scraped counters to increments, and the queries that fetch them."""

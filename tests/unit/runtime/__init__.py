@@ -1,0 +1,1 @@
+"""Whole passes over memory: the real reconciler with no API server and no Prometheus."""

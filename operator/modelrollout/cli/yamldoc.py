@@ -20,6 +20,7 @@ Loc = tuple[str | int, ...]
 _MOST_NODES = 50_000
 _DEEPEST = 64
 """Levels of lists and mappings; a manifest has a dozen, and the time to read deeper ones grows with their square."""
+_TOO_DEEP = f"nested too deeply: more than {_DEEPEST} levels"
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class _Loader(_Base):  # type: ignore[misc]
         self._depth += 1
         if self._depth > _DEEPEST:
             mark = self.peek_event().start_mark
-            raise yaml.composer.ComposerError(None, None, "nested too deeply", mark)
+            raise Unreadable(_TOO_DEEP, _place(mark))
         try:
             node: yaml.Node | None = super().compose_node(parent, index)
             return node
@@ -104,8 +105,9 @@ def documents(text: str) -> Iterator[Document]:
             if data is not None:
                 yield Document(data, node, duplicates)
     except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
         why = ", ".join(part for part in (error.problem, error.context) if part)
-        raise Unreadable(why, _place(error.problem_mark or error.context_mark)) from error
+        raise Unreadable(_TOO_DEEP if _opened(text, mark) >= _DEEPEST else why, _place(mark)) from error
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = Place(before.count("\n") + 1, error.position - before.rfind("\n"))
@@ -117,6 +119,16 @@ def _construct(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
         return loader.construct_document(node)
     except (ValueError, OverflowError) as error:  # such as the 30th of February
         raise Unreadable(str(error), _place(node.start_mark)) from error
+
+
+def _opened(text: str, mark: Any) -> int:
+    """How many lists and mappings the line of `mark` opens before it.
+
+    libyaml reads a line ahead and has a limit of its own, so on one line its error can come before the composer's; the
+    wording of that error differs from version to version.
+    """
+    line = text[: mark.index].rpartition("\n")[2]
+    return line.count("[") - line.count("]") + line.count("{") - line.count("}")
 
 
 def _place(mark: Any) -> Place:

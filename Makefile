@@ -7,6 +7,9 @@ SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 unexport PYTHONDONTWRITEBYTECODE
 BESIDE := tests/unit/analysis telemetry/tests
 UNIT := --hypothesis-profile=quick -m 'not lab and not slow'
+PIP := python -m pip install -q --disable-pip-version-check
+# How PyTorch is imported without CUDA's libraries; see requirements/torch_on_a_cpu.py.
+export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv lab lint lint-types lint-rest format unit unit-core unit-rest test crds docs demo bench bench-decisions bench-telemetry chaos clean
@@ -16,7 +19,7 @@ help: ## this list
 
 venv: $(VENV) ## a virtual environment in .venv with everything the tests and the lab need
 
-$(VENV): pyproject.toml telemetry/pyproject.toml
+$(VENV): requirements/test.lock pyproject.toml telemetry/pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "[setup] installing python3-venv"; \
 		$(SUDO) apt-get install -y -qq python3-venv >/dev/null || { \
@@ -26,8 +29,18 @@ $(VENV): pyproject.toml telemetry/pyproject.toml
 	@test -x $(BIN)/python || { echo "[setup] making .venv"; $(PYTHON) -m venv .venv; }
 	@echo "[setup] installing Python packages into .venv (a few minutes the first time)"
 	@# Bytecode comes with the first import, of what is imported: compiling everything takes half a minute more.
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-compile -e '.[test,lab]' -e ./telemetry
+	@$(BIN)/$(PIP) --no-compile --require-hashes -r requirements/test.lock
+	@$(BIN)/$(PIP) --no-deps --no-build-isolation -e . -e ./telemetry
 	@touch $@
+
+torch: $(VENV) ## PyTorch for a CPU into .venv, so that the tests of its adapter run too
+	@$(BIN)/$(PIP) --no-compile --no-deps --require-hashes -r requirements/torch.lock
+	@$(BIN)/python requirements/torch_on_a_cpu.py
+
+lock: ## refresh requirements/*.lock to the newest versions that pyproject.toml allows
+	@test -x .venv-lock/bin/python || $(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/$(PIP) --upgrade 'uv>=0.9,<1'
+	@requirements/lock.sh .venv-lock/bin/uv
 
 lab: $(VENV) ## install and build the real components: etcd, kube-apiserver, Prometheus, Traefik, Triton
 	@$(BIN)/python -m tests.lab.install.provision

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# `make lock`: every lock anew, with the newest versions that the two pyproject.toml and the *.in allow.
+# One lock serves every Python from 3.11 on; what several locks name has one version in all but Triton's.
+set -eu
+cd "$(dirname "$0")/.."
+uv=$1
+
+lock() { # NAME SOURCE...
+  name=$1
+  shift
+  "$uv" pip compile --quiet --no-config --upgrade --universal --python-version 3.11 --generate-hashes \
+    --custom-compile-command 'make lock' --output-file "requirements/$name.lock" "$@"
+}
+
+lock operator pyproject.toml
+lock build requirements/build.in
+lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra test --extra lab --extra prometheus \
+  --constraints requirements/operator.lock --constraints requirements/build.lock
+lock triton requirements/triton.in
+
+# CUDA's libraries are gigabytes of which a CPU runs nothing (requirements/torch_on_a_cpu.py); its small runtime stays.
+# What test.lock has already is not said again.
+lock torch telemetry/pyproject.toml --extra torch --constraints requirements/test.lock $(printf -- '--no-emit-package %s ' \
+  cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cccl nvidia-cuda-cupti nvidia-cuda-nvrtc \
+  nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
+  nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton numpy setuptools typing-extensions)

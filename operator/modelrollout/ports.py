@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.spec import Spec
-from modelrollout.core.analysis.metrics.samples import Series
+from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.core.observation import Event, ObservedRoute, RoutePlan
 
 

@@ -13,8 +13,11 @@ from modelrollout.api.gates import Gate, QueryGate
 from modelrollout.core.analysis.gates import evaluate as core_gates
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
 from modelrollout.core.analysis.gates.query import query_text, read_answer
+from modelrollout.core.analysis.metrics.grid import Grid, make_grid
 from modelrollout.core.analysis.metrics.model_series import Reader, Selection, gateway_selection, model_selection
-from modelrollout.core.analysis.metrics.samples import Grid, SampleStore, Scrapes, Target, TargetScrapes, make_grid
+from modelrollout.core.analysis.metrics.samples import SampleStore
+from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes
+from modelrollout.core.analysis.metrics.series import Target
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
 from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsOutage

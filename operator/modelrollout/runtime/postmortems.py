@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.api.timestamps import format_timestamp
+from modelrollout.core.analysis.metrics.grid import make_grid
 from modelrollout.core.analysis.metrics.model_series import Reader, series_of
 from modelrollout.core.analysis.metrics.postmortem import SERIES, summarize
 from modelrollout.core.analysis.metrics.promql import fill_matchers
-from modelrollout.core.analysis.metrics.samples import SampleStore, make_grid
+from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
 from modelrollout.ports import Cluster, Conflict, Ledger, LedgerFailure, Unreachable
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import requests
 
-from modelrollout.core.analysis.metrics.samples import Series, increments, make_grid, make_series
+from modelrollout.core.analysis.metrics.grid import make_grid
+from modelrollout.core.analysis.metrics.increments import increments
+from modelrollout.core.analysis.metrics.series import Series, make_series
 from tests.bench.decisions.recorded import DATA
 from tests.bench.decisions.traces import INTERVAL
 from tests.lab.session.lab import Lab

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modelrollout.core.analysis.metrics.samples import increments, make_grid, make_series
+from modelrollout.core.analysis.metrics.grid import make_grid
+from modelrollout.core.analysis.metrics.increments import increments
+from modelrollout.core.analysis.metrics.series import make_series
 from modelrollout.core.analysis.stats.limits import LimitLine
 from tests.bench.decisions import rules
 from tests.bench.decisions.outcome import Outcome, outcome

@@ -10,7 +10,7 @@ import numpy as np
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.spec import Spec
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.metrics.samples import Series, make_series
+from modelrollout.core.analysis.metrics.series import Series, make_series
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.ports import LedgerFailure
 from modelrollout.runtime.evaluator import Evaluator

@@ -19,7 +19,7 @@ from urllib3.util.retry import Retry
 
 from modelrollout.adapters.kubernetes.server_clock import epoch_of
 from modelrollout.api.config import PrometheusServer
-from modelrollout.core.analysis.metrics.samples import Series, make_series
+from modelrollout.core.analysis.metrics.series import Series, make_series
 from modelrollout.ports import Clock, LedgerFailure
 
 THREADS = 8

@@ -7,7 +7,7 @@ import pytest
 
 from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.metrics.samples import make_series
+from modelrollout.core.analysis.metrics.series import make_series
 from tests.unit.analysis.recorded import (
     START,
     Recording,

@@ -9,15 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelrollout.core.analysis.metrics.samples import (
-    SampleStore,
-    Scrapes,
-    TargetScrapes,
-    began_at_zero,
-    increments,
-    make_grid,
-    make_series,
-)
+from modelrollout.core.analysis.metrics.grid import make_grid
+from modelrollout.core.analysis.metrics.increments import began_at_zero, increments
+from modelrollout.core.analysis.metrics.samples import SampleStore
+from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes
+from modelrollout.core.analysis.metrics.series import make_series
 
 GRID = make_grid(1000.0, 10.0, 0, 5)
 

@@ -11,8 +11,9 @@ from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
 from modelrollout.core.analysis.gates.limit_check import BREACHING_LOOKS, in_a_row_at_end
 from modelrollout.core.analysis.gates.result import Judged, no_data
+from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.promql import fill_template
-from modelrollout.core.analysis.metrics.samples import Grid, Series
+from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.core.analysis.stats.parameters import LOOKS
 from modelrollout.core.analysis.stats.threshold_evidence import threshold_evidence
 from modelrollout.core.evaluation import EvaluationRequest, GateResult

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modelrollout.core.analysis.metrics.grid import Grid
+from modelrollout.core.analysis.metrics.increments import began_at_zero, increments
 from modelrollout.core.analysis.metrics.model_series import GAUGES, MARKS, Arm, Channel, Reader
-from modelrollout.core.analysis.metrics.samples import Grid, SampleStore, began_at_zero, increments
+from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 
 MISSING_TICKS = 3

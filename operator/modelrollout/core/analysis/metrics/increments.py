@@ -1,0 +1,62 @@
+"""Raw counter samples become exact increments: each is counted once, in the tick of its own scrape.
+
+A series is kept as it was scraped; what it grew by is the difference to its previous sample, the new value
+after a reset, and its first value only where its target had been scraped before (then it began at 0).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modelrollout.core.analysis.metrics.grid import Grid
+from modelrollout.core.analysis.metrics.samples import SampleStore
+from modelrollout.core.analysis.metrics.series import Labels, Millis, Series, Target
+from modelrollout.core.analysis.stats.arrays import Array, Flags
+
+SCRAPES_APART = 2.5
+"""A target was up before if one of its samples is at most so many scrape intervals older."""
+
+
+def increments(one: Series, grid: Grid, *, from_zero: bool) -> tuple[Array, Flags, Flags]:
+    """(growth, sampled, invalid) per tick, each of shape (grid.count,).
+
+    `from_zero`: the first sample counts in full. Values that are not finite numbers >= 0 are left out and
+    marked in `invalid`.
+    """
+    sampled, invalid = np.zeros(grid.count, dtype=bool), np.zeros(grid.count, dtype=bool)
+    where = grid.index(one.times)
+    inside = (where >= 0) & (where < grid.count)
+    sampled[where[inside]] = True
+    usable = np.isfinite(one.values) & (one.values >= 0)
+    invalid[where[inside & ~usable]] = True
+    where, values, inside = where[usable], one.values[usable], inside[usable]
+    before = np.concatenate([[0.0 if from_zero else np.nan], values[:-1]]) if len(values) else values
+    grown = np.where(values < before, values, values - before)
+    counted = inside & ~np.isnan(grown)
+    growth = np.bincount(where[counted], weights=grown[counted], minlength=grid.count)
+    return growth.astype(float), sampled, invalid
+
+
+def began_at_zero(store: SampleStore, scrape: float) -> set[Labels]:
+    """The series whose first sample counts in full: their target had been scraped shortly before.
+
+    `scrape` is the scrape interval in seconds, for targets whose own gap is not known.
+    """
+    observed = store.targets
+    members: dict[Target, list[Millis]] = {}
+    for one in store.series.values():
+        members.setdefault(one.target, []).append(one.times)
+    found = set()
+    for labels, one in store.series.items():
+        if not len(one.times) or int(one.times[0]) == observed[one.target].first:
+            continue
+        born, gap = int(one.times[0]), observed[one.target].gap
+        oldest = born - SCRAPES_APART * (scrape * 1000 if gap is None else gap)
+        if any(_any_between(times, oldest, born) for times in members[one.target]):
+            found.add(labels)
+    return found
+
+
+def _any_between(times: Millis, low: float, high: int) -> bool:
+    at = int(np.searchsorted(times, high, side="left")) - 1
+    return at >= 0 and float(times[at]) >= low

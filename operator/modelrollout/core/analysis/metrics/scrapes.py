@@ -1,0 +1,94 @@
+"""When targets are scraped, as their samples tell: a tick is closed once every sample up to its end is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelrollout.core.analysis.metrics.series import Series, Target
+
+SURE_OF_THE_NEXT = 0.8
+"""The next scrape comes no sooner than this part of the usual gap."""
+VISIBLE_AFTER = 0.1
+"""Seconds from a scrape's timestamp until its samples can usually be read."""
+_RECENT = 20
+
+
+@dataclass(frozen=True)
+class TargetScrapes:
+    """When one target was scraped: first and last sample (ms) and the usual gap (ms; None when unknown)."""
+
+    first: int
+    last: int
+    gap: float | None
+
+
+def targets_seen(series: Iterable[Series]) -> dict[Target, TargetScrapes]:
+    groups: dict[Target, list[Series]] = {}
+    for one in series:
+        if len(one.times):
+            groups.setdefault(one.target, []).append(one)
+    observed = {}
+    for target, members in groups.items():
+        longest = max(members, key=lambda s: len(s.times))
+        gaps = np.diff(longest.times[-_RECENT:])
+        observed[target] = TargetScrapes(
+            min(int(s.times[0]) for s in members),
+            max(int(s.times[-1]) for s in members),
+            float(np.median(gaps)) if len(gaps) else None,
+        )
+    return observed
+
+
+@dataclass(frozen=True)
+class Scrapes:
+    """When the targets are scraped, as far as the samples tell. `scrape`: configured interval, seconds."""
+
+    observed: Mapping[Target, TargetScrapes]
+    interval: float
+    scrape: float
+
+    @property
+    def usual(self) -> float:
+        """The longest usual gap between scrapes in seconds, the configured one where none is known."""
+        gaps = [one.gap for one in self.observed.values() if one.gap]
+        return max(gaps) / 1000 if gaps else self.scrape
+
+    def latest(self, end: float) -> float:
+        """From here on a tick that ends at `end` is complete whatever is missing: two scrape intervals."""
+        return end + 2 * self.usual
+
+    def complete(self, end: float, now: float) -> bool:
+        """Whether every sample up to `end` is in, as every target scraped lately has shown.
+
+        A target shows it by a sample after the end, or by one so young that the next cannot lie before it.
+        """
+        lately = self._lately(end)
+        return now >= self.latest(end) or (bool(lately) and all(_beyond(one, end) for one in lately))
+
+    def due(self, end: float) -> float:
+        """When the last sample needed for `complete` should be visible; `end` or later, at most `latest`."""
+        lately = self._lately(end)
+        if not lately:
+            return self.latest(end)
+        return min(max([end, *(_expected(one, end, self.usual) for one in lately)]), self.latest(end))
+
+    def _lately(self, end: float) -> list[TargetScrapes]:
+        oldest = end - 3 * max(self.interval, self.usual)
+        return [one for one in self.observed.values() if one.last / 1000 > oldest]
+
+
+def _beyond(one: TargetScrapes, end: float) -> bool:
+    last = one.last / 1000
+    return last > end or (one.gap is not None and last + SURE_OF_THE_NEXT * one.gap / 1000 > end)
+
+
+def _expected(one: TargetScrapes, end: float, usual: float) -> float:
+    last, gap = one.last / 1000, one.gap / 1000 if one.gap else usual
+    if last > end:
+        return end
+    before = last + int((end - last) / gap) * gap
+    enough = one.gap is not None and before + SURE_OF_THE_NEXT * gap > end
+    return (before if enough else before + gap) + VISIBLE_AFTER

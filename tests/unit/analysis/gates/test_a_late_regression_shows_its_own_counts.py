@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from modelrollout.core.analysis.gates import limit_check
+from modelrollout.core.analysis.gates.checks import limit_check
+from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing
 from modelrollout.core.analysis.stats.arrays import CountTicks
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
 from modelrollout.core.analysis.stats.limits import LimitLine
@@ -15,10 +16,10 @@ def test_a_failed_test_counts_from_when_the_evidence_began():
     bad = np.where(np.arange(ticks) < onset, 0, 15).astype(float)
     totals, stable = np.full(ticks, 40.0), np.full(ticks, 700.0)
     counted = CountTicks(np.arange(ticks) * 15.0, bad, totals, np.full(ticks, 7.0), stable)
-    test = limit_check.CountTest("stable", counted, LimitLine(1.25, 0.001), 1.0)
+    test = CountTest("stable", counted, LimitLine(1.25, 0.001), 1.0)
     found = count_evidence(counted, test.line)
     first = limit_check._began(found)
-    standing = limit_check.Standing(
+    standing = Standing(
         "stable", "FAIL", bad.sum() / totals.sum(), bad.sum(), totals.sum(), 0.01, 1.0, 0.0135
     )
     shown = limit_check._since_it_began(standing, test, first)

@@ -7,8 +7,9 @@ import numpy as np
 from modelrollout.api.gates import ErrorRateGate
 from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.checks.limit_check import by_evidence
+from modelrollout.core.analysis.gates.checks.standing import CountTest
 from modelrollout.core.analysis.gates.gate_input import GateInput
-from modelrollout.core.analysis.gates.limit_check import CountTest, by_evidence
 from modelrollout.core.analysis.gates.request_counts import Counts
 from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.burn_rate import burn_rate

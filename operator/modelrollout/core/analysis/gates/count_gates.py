@@ -8,8 +8,9 @@ from modelrollout.api.gates import AccuracyGate, ErrorRateGate, NonFiniteGate
 from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.burn_rate_hold import burning
+from modelrollout.core.analysis.gates.checks.limit_check import judge
+from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing
 from modelrollout.core.analysis.gates.gate_input import GateInput
-from modelrollout.core.analysis.gates.limit_check import CountTest, Standing, judge
 from modelrollout.core.analysis.gates.request_counts import Counts, accuracy_counts, error_counts, nonfinite_counts
 from modelrollout.core.analysis.gates.result import Judged, Shown, build, no_data
 from modelrollout.core.analysis.stats import limits

@@ -9,21 +9,24 @@ import numpy as np
 from modelrollout.api.gates import DeadNeuronsGate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.checks.threshold_check import in_a_row_at_end
 from modelrollout.core.analysis.gates.gate_input import GateInput
-from modelrollout.core.analysis.gates.limit_check import BREACHING_LOOKS, in_a_row_at_end
 from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.arrays import Flags
 from modelrollout.core.analysis.stats.limits import LimitLine
-from modelrollout.core.analysis.stats.parameters import BURN_IN, PASS_WINDOWS, STABLE_WINDOWS
+from modelrollout.core.analysis.stats.parameters import (
+    BREACHING_LOOKS,
+    BURN_IN,
+    FEW_WINDOWS,
+    PASS_WINDOWS,
+    STABLE_WINDOWS,
+)
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, at_most, window_evidence
 from modelrollout.core.evaluation import GateResult
 from modelrollout.core.finding import Finding
-
-FEW_WINDOWS = 3
-"""Threshold: windows of the candidate in this step before it may pass."""
 
 
 @dataclass(frozen=True)

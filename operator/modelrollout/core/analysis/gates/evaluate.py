@@ -19,16 +19,18 @@ from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.count_gates import judge_counts
 from modelrollout.core.analysis.gates.dead_neurons import judge_dead_neurons
+from modelrollout.core.analysis.gates.drift import judge_drift
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.latency import judge_latency
 from modelrollout.core.analysis.gates.query import judge_query
-from modelrollout.core.analysis.gates.ratios import judge_drift, judge_ratio
+from modelrollout.core.analysis.gates.ratios import judge_ratio
 from modelrollout.core.analysis.gates.request_counts import request_totals, use_gateway
 from modelrollout.core.analysis.gates.result import Judged
 from modelrollout.core.analysis.metrics import model_digest
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.metrics.tick_table import MISSING_TICKS, TickTable
+from modelrollout.core.analysis.metrics.tick_table import TickTable
 from modelrollout.core.analysis.stats import alpha_budget
+from modelrollout.core.analysis.stats.parameters import MISSING_TICKS
 from modelrollout.core.evaluation import Evaluation
 from modelrollout.core.finding import Finding
 

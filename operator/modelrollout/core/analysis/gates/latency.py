@@ -8,16 +8,11 @@ import numpy as np
 
 from modelrollout.api.gates import LatencyGate
 from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.checks.limit_check import told_apart, with_frozen
+from modelrollout.core.analysis.gates.checks.standing import CountTest, Kind, Standing
+from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
 from modelrollout.core.analysis.gates.count_gates import absence
 from modelrollout.core.analysis.gates.gate_input import GateInput
-from modelrollout.core.analysis.gates.limit_check import (
-    CountTest,
-    Kind,
-    Standing,
-    by_threshold,
-    told_apart,
-    with_frozen,
-)
 from modelrollout.core.analysis.gates.request_counts import Counts, scraped, use_gateway
 from modelrollout.core.analysis.gates.result import Judged, Shown, build, no_data
 from modelrollout.core.analysis.metrics import model_series as s
@@ -31,11 +26,8 @@ from modelrollout.core.analysis.stats.latency_evidence import (
     at_most,
     versus_stable,
 )
-from modelrollout.core.analysis.stats.parameters import GOOD_ALTERNATIVES, PASS_ODDS
+from modelrollout.core.analysis.stats.parameters import BLUNT, GOOD_ALTERNATIVES, PASS_ODDS
 from modelrollout.core.finding import Finding
-
-BLUNT = 1.25
-"""Buckets that grow by more make a relative gate blunt."""
 
 
 @dataclass(frozen=True)

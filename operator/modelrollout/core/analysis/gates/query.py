@@ -8,13 +8,13 @@ import numpy as np
 
 from modelrollout.api.gates import QueryGate
 from modelrollout.api.status import Verdict
+from modelrollout.core.analysis.gates.checks.threshold_check import in_a_row_at_end
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
-from modelrollout.core.analysis.gates.limit_check import BREACHING_LOOKS, in_a_row_at_end
 from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.promql import fill_template
 from modelrollout.core.analysis.metrics.series import Series
-from modelrollout.core.analysis.stats.parameters import LOOKS
+from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS, LOOKS
 from modelrollout.core.analysis.stats.threshold_evidence import threshold_evidence
 from modelrollout.core.evaluation import EvaluationRequest, GateResult
 from modelrollout.core.finding import Finding

@@ -10,7 +10,8 @@ import numpy as np
 from modelrollout.api.gates import Gate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.gates.limit_check import BREACHING_LOOKS, Standing
+from modelrollout.core.analysis.gates.checks.standing import Standing
+from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS
 from modelrollout.core.analysis.stats.rule_of_three import rare_bound
 from modelrollout.core.evaluation import GateResult
 from modelrollout.core.finding import Finding

@@ -13,8 +13,6 @@ from modelrollout.core.analysis.metrics.model_series import GAUGES, MARKS, Arm, 
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 
-MISSING_TICKS = 3
-
 
 @dataclass(frozen=True)
 class TickTable:

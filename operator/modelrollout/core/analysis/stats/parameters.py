@@ -59,9 +59,16 @@ BATCH_TICKS = 4
 HOLD_OF = (3, 5)
 """So many of the last so many windows above the line: hold, never roll back."""
 
+BREACHING_LOOKS = 3
+"""Threshold gates of counts and windows: so many looks beyond the limit in a row fail."""
+FEW_WINDOWS = 3
+"""Threshold: windows of the candidate in this step before it may pass."""
 LOOKS = (3, 5)
 DEADBAND = 0.05
 """Threshold gates: m of n looks; within this share of the limit around it a look keeps the last answer."""
+
+BLUNT = 1.25
+"""Buckets that grow by more make a relative latency gate blunt."""
 
 BURN_LIMIT = 2.0
 BURN_LONG = 1800.0

@@ -1,86 +1,22 @@
-"""One test is one limit on one share: judged by evidence (Sequential) or by plain comparison (Threshold)."""
+"""One test judged by evidence (Sequential) over the whole rollout, or by plain comparison (Threshold)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 
 from modelrollout.api.gates import Method
 from modelrollout.api.status import Verdict
+from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing, frozen_line
+from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.stats import alpha_budget, forecast
-from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, StableHistory
+from modelrollout.core.analysis.stats.arrays import Array, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
-from modelrollout.core.analysis.stats.limits import LimitLine, absolute
-from modelrollout.core.analysis.stats.parameters import BAD_ALTERNATIVES, GOOD_ALTERNATIVES, PASS_ODDS
+from modelrollout.core.analysis.stats.limits import LimitLine
+from modelrollout.core.analysis.stats.parameters import BAD_ALTERNATIVES, GOOD_ALTERNATIVES, NOTHING, PASS_ODDS
 from modelrollout.core.analysis.stats.rule_of_three import rare_requests
-
-BREACHING_LOOKS = 3
-ROUNDING = 1e-9
-"""Log odds that floating point alone can give."""
-Kind = Literal["limit", "stable"]
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where one test stands. Rates are fractions, counts requests, `odds` and `good` natural logs of odds."""
-
-    kind: Kind
-    verdict: Verdict
-    rate: float
-    bad: float
-    total: float
-    stable_rate: float | None
-    stable_total: float
-    limit: float
-    odds: float | None = None
-    needed: float | None = None
-    """Log odds this test needs by itself."""
-    good: float | None = None
-    began: float | None = None
-    """Epoch seconds at which the bad evidence began."""
-    left: float | None = None
-    """Candidate requests still needed."""
-    leaning_bad: bool = False
-    rare: bool = False
-    looks: int = 0
-    """Threshold: breaching looks in a row."""
-    paired: float | None = None
-    """The part of `odds` that both versions, serving side by side, gave; None where that is all of it."""
-    frozen: bool = False
-    """A FAIL against what stable was before the bake: true of the candidate or of the hour, nobody can tell."""
-
-    @property
-    def attributable(self) -> float | None:
-        """Log odds that speak of this candidate and nothing else: what may be combined with other gates'."""
-        return self.odds if self.paired is None else self.paired
-
-
-@dataclass(frozen=True)
-class CountTest:
-    """`ticks` on the whole grid, history included. `share`: its part of the promise."""
-
-    kind: Kind
-    ticks: CountTicks
-    line: LimitLine
-    share: float
-
-    def cut(self, first: int, last: int | None = None) -> CountTicks:
-        """Ticks first..last-1."""
-        t, part = self.ticks, slice(first, last)
-        counts = (t.candidate_bad[part], t.candidate_total[part], t.stable_bad[part], t.stable_total[part])
-        return CountTicks(t.seconds[part], *counts, restart=None if t.restart is None else t.restart[part])
-
-
-def frozen_line(test: CountTest, gate_input: GateInput) -> LimitLine | None:
-    """During the bake a relative limit is a fixed one: the margin over stable's last 30 minutes before it."""
-    part = gate_input.frozen
-    total = float(test.ticks.stable_total[part].sum())
-    if total <= 0:
-        return None
-    return absolute(float(test.line.at(test.ticks.stable_bad[part].sum() / total)))
 
 
 def judge(test: CountTest, method: Method, gate_input: GateInput) -> Standing:
@@ -161,7 +97,7 @@ def _with_verdict(
         began=began,
         left=left,
         rare=rare,
-        leaning_bad=good < -ROUNDING and not rare,
+        leaning_bad=good < -NOTHING and not rare,
     )
 
 
@@ -202,51 +138,3 @@ def _left(now: Standing, line: LimitLine, gaps: tuple[float, float], least: int)
     if now.bad == 0:
         whole = min(whole, max(rare_requests(line, least) - now.total, 0.0))
     return max(whole, least - now.total, 1.0)
-
-
-def by_threshold(test: CountTest, gate_input: GateInput) -> Standing:
-    """Plain comparison on the samples since the step began; three breaching looks in a row fail."""
-    first, least = gate_input.step, gate_input.request.spec.analysis.minimum_requests
-    t, part = test.ticks, slice(first, None)
-    bad, total = np.cumsum(t.candidate_bad[part]), np.cumsum(t.candidate_total[part])
-    line, stable_bad, stable_total = test.line, np.cumsum(t.stable_bad[part]), np.cumsum(t.stable_total[part])
-    frozen = gate_input.bake is not None and line.relative
-    if frozen:
-        line = frozen_line(test, gate_input) or line
-    known = stable_total > 0
-    stable = np.where(known, stable_bad / np.where(known, stable_total, 1.0), np.nan)
-    limits = line.at(stable) if line.relative else np.full(len(bad), line.plus)
-    judged = (total >= least) & (total > 0) & np.isfinite(limits)
-    rates = bad / np.where(total > 0, total, 1.0)
-    breach = judged & (rates > limits)
-    looks = judged & (np.asarray(t.candidate_total[part]) > 0)
-    in_a_row = in_a_row_at_end(breach[looks])
-    now = len(bad) - 1
-    n = float(total[now]) if now >= 0 else 0.0
-    verdict: Verdict = "CONTINUE"
-    if n <= 0 or (line.relative and not known[now]):
-        verdict = "NO_DATA"
-    elif in_a_row >= BREACHING_LOOKS:
-        verdict = "FAIL"
-    elif judged[now] and not breach[now]:
-        verdict = "PASS"
-    return Standing(
-        kind=test.kind,
-        verdict=verdict,
-        rate=float(rates[now]) if n else float("nan"),
-        bad=float(bad[now]) if n else 0.0,
-        total=n,
-        stable_rate=float(stable[now]) if now >= 0 and known[now] else None,
-        stable_total=float(stable_total[now]) if now >= 0 else 0.0,
-        limit=float(limits[now]) if now >= 0 else float("nan"),
-        left=max(least - n, 0.0) or None,
-        leaning_bad=bool(n) and bool(rates[now] > limits[now]),
-        looks=in_a_row,
-        frozen=frozen and verdict == "FAIL",
-    )
-
-
-def in_a_row_at_end(flags: Flags) -> int:
-    """How many of the newest flags are set without a break."""
-    clear = np.flatnonzero(~np.asarray(flags, dtype=bool))
-    return len(flags) if not len(clear) else len(flags) - 1 - int(clear[-1])

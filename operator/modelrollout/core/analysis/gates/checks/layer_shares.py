@@ -1,0 +1,87 @@
+"""Shares of a layer's values against a band: one layer outside it is enough to fail, and the worst one is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelrollout.api.gates import DriftGate, NegativeRatioGate, ZeroRatioGate
+from modelrollout.api.status import Verdict
+from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.stats.arrays import Array
+from modelrollout.core.analysis.stats.parameters import BURN_IN, LOOKS, STABLE_WINDOWS
+from modelrollout.core.analysis.stats.threshold_evidence import threshold_evidence
+from modelrollout.core.evaluation import GateResult
+
+
+@dataclass(frozen=True)
+class LayerShare:
+    """One layer: shares (fractions), batches so far, and how the rule stands."""
+
+    layer: str
+    rate: float
+    stable: float | None
+    low: float
+    high: float
+    batches: float
+    fails: bool = False
+    passes: bool = False
+    strength: float = 0.0
+    stable_batches: float | None = None
+    """Set where the rule needs STABLE_WINDOWS of them before it may fail."""
+
+
+def absence(what: str, metric: str, gate_input: GateInput) -> tuple[int, str]:
+    """(ticks in a row without a scrape of the candidate, the sentence)."""
+    missing = gate_input.missing(gate_input.table.present(metric, "candidate"))
+    return missing, f"{what}: no sample of the candidate's {metric} in {say.last_ticks(missing)}"
+
+
+def by_looks(layer: str, values: Array, stable: float | None, band: tuple[float, float]) -> LayerShare:
+    """Threshold: m of n looks outside the band fail."""
+    observed = values[~np.isnan(values)]
+    rate = float(observed.mean()) if len(observed) else float("nan")
+    if not len(observed) or not np.isfinite(band[0]):
+        return LayerShare(layer, rate, stable, *band, float(len(observed)))
+    found = threshold_evidence(values, *band)
+    return LayerShare(
+        layer, rate, stable, *band, float(len(observed)), bool(found.failing[-1]), bool(found.passing[-1])
+    )
+
+
+def layers_result(
+    gate: ZeroRatioGate | NegativeRatioGate | DriftGate, found: list[LayerShare], noun: str
+) -> GateResult:
+    """The gate's result, the worst layer named; `noun` is what the share is of."""
+    one = max(found, key=lambda each: (each.fails, not each.passes, each.strength))
+    limited = np.isfinite(one.high)
+    observed = all(each.batches for each in found)
+    verdict: Verdict = "FAIL" if one.fails else "NO_DATA" if not observed else "CONTINUE" if not one.passes else "PASS"
+    low = max(one.low, 0.0)
+    limit = f"<= {say.margin(one.high)}" if low == 0 else f"{say.margin(low)} to {say.margin(one.high)}"
+    versus = f" vs stable {say.percent(one.stable)}" if one.stable is not None else ""
+    clause = f"layer {one.layer}: candidate {say.percent(one.rate)} {noun}{versus}"
+    clause += f"; allowed {limit}" if limited else "; reported only, no limit is set"
+    if verdict == "NO_DATA":
+        clause = f"layer {one.layer}: no values of the candidate yet"
+    needs = float(LOOKS[1] if gate.method == "Threshold" else BURN_IN)
+    why = {"FAIL": "outside the limit", "PASS": "inside the limit"}.get(verdict, "")
+    if not why and limited:
+        left = max(needs - one.batches, 0.0)
+        why = f"needs about {say.count(left)} more looks" if left else "not proven yet"
+        if not left and one.stable_batches is not None and one.stable_batches < STABLE_WINDOWS:
+            why = f"fails only once stable has {STABLE_WINDOWS} looks, it has {say.count(one.stable_batches)}"
+    return GateResult(
+        name=gate.name,
+        type=gate.type,
+        verdict=verdict,
+        message=f"{clause}. {why[:1].upper()}{why[1:]}" if why else clause,
+        required=gate.decides,
+        layer=one.layer,
+        observed=f"{say.percent(one.rate)} {noun}" if one.batches else None,
+        stable=None if one.stable is None else f"{say.percent(one.stable)} {noun}",
+        limit=limit if limited else None,
+        samples=f"{say.count(one.batches)} looks",
+    )

@@ -1,0 +1,74 @@
+"""A test is one limit on one share; its standing is everything that verdict and sentence are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from modelrollout.api.status import Verdict
+from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.stats.arrays import CountTicks
+from modelrollout.core.analysis.stats.limits import LimitLine, absolute
+
+Kind = Literal["limit", "stable"]
+"""Against what: an absolute limit, or stable with a margin."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one test stands. Rates are fractions, counts requests, `odds` and `good` natural logs of odds."""
+
+    kind: Kind
+    verdict: Verdict
+    rate: float
+    bad: float
+    total: float
+    stable_rate: float | None
+    stable_total: float
+    limit: float
+    odds: float | None = None
+    needed: float | None = None
+    """Log odds this test needs by itself."""
+    good: float | None = None
+    began: float | None = None
+    """Epoch seconds at which the bad evidence began."""
+    left: float | None = None
+    """Candidate requests still needed."""
+    leaning_bad: bool = False
+    rare: bool = False
+    looks: int = 0
+    """Threshold: breaching looks in a row."""
+    paired: float | None = None
+    """The part of `odds` that both versions, serving side by side, gave; None where that is all of it."""
+    frozen: bool = False
+    """A FAIL against what stable was before the bake: true of the candidate or of the hour, nobody can tell."""
+
+    @property
+    def attributable(self) -> float | None:
+        """Log odds that speak of this candidate and nothing else: what may be combined with other gates'."""
+        return self.odds if self.paired is None else self.paired
+
+
+@dataclass(frozen=True)
+class CountTest:
+    """`ticks` on the whole grid, history included. `share`: its part of the promise."""
+
+    kind: Kind
+    ticks: CountTicks
+    line: LimitLine
+    share: float
+
+    def cut(self, first: int, last: int | None = None) -> CountTicks:
+        """Ticks first..last-1."""
+        t, part = self.ticks, slice(first, last)
+        counts = (t.candidate_bad[part], t.candidate_total[part], t.stable_bad[part], t.stable_total[part])
+        return CountTicks(t.seconds[part], *counts, restart=None if t.restart is None else t.restart[part])
+
+
+def frozen_line(test: CountTest, gate_input: GateInput) -> LimitLine | None:
+    """During the bake a relative limit is a fixed one: the margin over stable's last 30 minutes before it."""
+    part = gate_input.frozen
+    total = float(test.ticks.stable_total[part].sum())
+    if total <= 0:
+        return None
+    return absolute(float(test.line.at(test.ticks.stable_bad[part].sum() / total)))

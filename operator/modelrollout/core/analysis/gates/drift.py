@@ -1,0 +1,97 @@
+"""Drift: how far a layer's magnitudes have moved from stable's, batches of ticks being the sample."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modelrollout.api.gates import DriftGate
+from modelrollout.core.analysis.gates.checks.layer_shares import LayerShare, absence, by_looks, layers_result
+from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.result import Judged, no_data
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.stats import alpha_budget, window_evidence
+from modelrollout.core.analysis.stats.arrays import Array
+from modelrollout.core.analysis.stats.parameters import BATCH_TICKS
+from modelrollout.core.analysis.stats.replicates import Replicates
+from modelrollout.core.analysis.stats.window_evidence import WindowSettings
+from modelrollout.core.finding import Finding
+
+
+def judge_drift(gate: DriftGate, gate_input: GateInput, share: float) -> Judged:
+    """Jensen-Shannon divergence of each layer's magnitudes from stable's, per batch of ticks."""
+    layers = sorted(
+        gate_input.table.layers(s.MAGNITUDES, "candidate") & gate_input.table.layers(s.MAGNITUDES, "stable")
+    )
+    missing, text = absence(gate.type, s.MAGNITUDES, gate_input)
+    if not layers:
+        problem = Finding("SeriesMissing", f"{s.MAGNITUDES} is not exported by both versions")
+        return Judged(no_data(gate, problem).result, (), missing, text)
+    if any(gate_input.table.spoilt(s.MAGNITUDES, arm, gate_input.start) for arm in ("stable", "candidate")):
+        return no_data(gate, Finding("SampleNotANumber", f"{s.MAGNITUDES} read NaN, Inf or a negative number"))
+    alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
+    found = [_drift_layer(gate, gate_input, layer, alpha) for layer in layers]
+    return Judged(layers_result(gate, found, "divergence"), (), missing, text)
+
+
+def _drift_layer(gate: DriftGate, gate_input: GateInput, layer: str, alpha: float) -> LayerShare:
+    edges = sorted(
+        gate_input.table.details(s.MAGNITUDES, "stable") & gate_input.table.details(s.MAGNITUDES, "candidate"),
+        key=float,
+    )
+    candidate, stable = (
+        np.maximum(
+            np.diff(
+                np.stack(
+                    [gate_input.table.total(s.MAGNITUDES, arm, layer=layer, details=[le]) for le in edges], axis=1
+                ),
+                axis=1,
+                prepend=0.0,
+            ),
+            0.0,
+        )
+        for arm in ("candidate", "stable")
+    )
+    first = gate_input.step if gate.method == "Threshold" else gate_input.start
+    values = batch_divergence(candidate[first:], stable.sum(axis=0))
+    observed = values[~np.isnan(values)]
+    rate = float(observed.mean()) if len(observed) else float("nan")
+    high = gate.max if gate.max is not None else float("nan")
+    if gate.max is None or not len(observed):
+        return LayerShare(layer, rate, None, 0.0, high, float(len(observed)))
+    if gate.method == "Threshold":
+        return by_looks(layer, values, None, (0.0, gate.max))
+    known = (~np.isnan(values)).astype(float)
+    filled = np.nan_to_num(values)
+    evidence = window_evidence.at_most(Replicates(known, filled, filled**2), gate.max, WindowSettings(alpha=alpha))
+    return LayerShare(
+        layer,
+        rate,
+        None,
+        0.0,
+        high,
+        float(evidence.samples[-1]),
+        bool(evidence.failing[-1]),
+        bool(evidence.passing[-1]),
+        float(evidence.strength[-1]),
+    )
+
+
+def batch_divergence(histogram: Array, reference: Array) -> Array:
+    """Divergence (base 2, 0 to 1) of every full batch of ticks of (T, B) from (B,), at its last tick; else NaN."""
+    out = np.full(len(histogram), np.nan)
+    for last in range(BATCH_TICKS - 1, len(histogram), BATCH_TICKS):
+        batch = histogram[last - BATCH_TICKS + 1 : last + 1].sum(axis=0)
+        if batch.sum() > 0 and reference.sum() > 0:
+            out[last] = jensen_shannon(batch / batch.sum(), reference / reference.sum())
+    return out
+
+
+def jensen_shannon(p: Array, q: Array) -> float:
+    """Jensen-Shannon divergence of two distributions in bits, between 0 (equal) and 1 (disjoint)."""
+    middle = (p + q) / 2
+
+    def relative(a: Array) -> float:
+        some = a > 0
+        return float((a[some] * np.log2(a[some] / middle[some])).sum())
+
+    return min(1.0, max(0.0, (relative(p) + relative(q)) / 2))

@@ -15,11 +15,10 @@ import pytest_asyncio
 
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
-from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.runtime.evaluator import Evaluator
 from tests.lab.components.prometheus import Prometheus
-from tests.unit.analysis.recorded import backend, request_of, spec_of
+from tests.unit.analysis.recorded import GATEWAY_HEARTBEAT, GATEWAY_REQUESTS, backend, request_of, spec_of
 
 pytestmark = pytest.mark.lab
 ERRORS = {"name": "errors", "type": "ErrorRate"}
@@ -30,7 +29,7 @@ class Exporter:
     """A scrape target whose counters the test moves; every series of one scrape is from one moment."""
 
     def __init__(self) -> None:
-        self.values: dict[str, float] = {s.GATEWAY_HEARTBEAT: 1.0}
+        self.values: dict[str, float] = {GATEWAY_HEARTBEAT: 1.0}
         self.lock = threading.Lock()
         outer = self
 
@@ -58,7 +57,7 @@ class Exporter:
 
     def answered(self, version: str, code: str, number: float) -> None:
         """So many more answers of one version."""
-        name = f'{s.GATEWAY_REQUESTS}{{service="{backend(version)}",code="{code}"}}'
+        name = f'{GATEWAY_REQUESTS}{{service="{backend(version)}",code="{code}"}}'
         with self.lock:
             self.values[name] = self.values.get(name, 0.0) + number
 
@@ -94,7 +93,7 @@ async def ledger() -> AsyncIterator[PrometheusLedger]:
 def fresh_counters(exporter: Exporter) -> None:
     """A restarted target: the counters of the test before are gone."""
     with exporter.lock:
-        exporter.values = {s.GATEWAY_HEARTBEAT: 1.0}
+        exporter.values = {GATEWAY_HEARTBEAT: 1.0}
 
 
 def evaluator(ledger: PrometheusLedger, prometheus: Prometheus) -> Evaluator:
@@ -113,7 +112,7 @@ async def scraped(prometheus: Prometheus, times: int) -> None:
     began = time.time()
     async with asyncio.timeout(30):
         while True:
-            found = prometheus.query(f"{s.GATEWAY_HEARTBEAT}[60s]")
+            found = prometheus.query(f"{GATEWAY_HEARTBEAT}[60s]")
             if found and sum(float(at) > began for at, _ in found[0]["values"]) >= times:
                 return
             await asyncio.sleep(0.1)
@@ -154,7 +153,7 @@ async def test_a_restarted_target_loses_no_request_that_was_scraped(exporter, pr
     await scraped(prometheus, 3)
     request = wanted(PLAIN)
     with exporter.lock:
-        exporter.values = {s.GATEWAY_HEARTBEAT: 1.0}
+        exporter.values = {GATEWAY_HEARTBEAT: 1.0}
     exporter.answered("2", "200", 30)
     found = await watch(evaluator(ledger, prometheus), request, lambda e: e.requests > 0)
     assert found[-1].requests == 30
@@ -198,10 +197,10 @@ async def test_prometheus_down_is_blind_and_back_is_current(exporter, prometheus
 async def test_query_gates_read_one_number_at_the_tick_ends(exporter, prometheus, ledger):
     exporter.answered("2", "200", 7)
     query = {"type": "Query", "min": "5"}
-    one = f'sum({s.GATEWAY_REQUESTS}{{service=~".*{{{{service}}}}-.*"}})'
+    one = f'sum({GATEWAY_REQUESTS}{{service=~".*{{{{service}}}}-.*"}})'
     gates = (
         {**query, "name": "one", "query": one},
-        {**query, "name": "several", "query": f"{s.GATEWAY_HEARTBEAT} or vector(9)"},
+        {**query, "name": "several", "query": f"{GATEWAY_HEARTBEAT} or vector(9)"},
         {**query, "name": "nan", "query": "vector(0)/0"},
         {**query, "name": "infinite", "query": "vector(1)/0"},
         {**query, "name": "scalar", "query": "9"},

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Self
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticKnownError
 
 from modelrollout.api.base import ApiModel, wrong
 from modelrollout.api.gates import Name
 from modelrollout.api.quantities import Duration
+from modelrollout.dialects import registry
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Dialect = Literal["Traefik", "None"]
+
+def _known(name: str) -> str:
+    if name not in registry.names():
+        *others, last = (repr(each) for each in registry.names())
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})
+    return name
+
+
+Dialect = Annotated[str, AfterValidator(_known)]
+"""The name of a dialect, or "None"."""
 
 URL = r"^https?://[^/?#]+"
 
@@ -73,7 +84,7 @@ class OperatorConfig(ApiModel):
 
     prometheus: Annotated[list[PrometheusServer], Field(min_length=1, max_length=16)]
     """The Prometheus servers that resources may name."""
-    dialects: dict[str, Dialect] = Field({"traefik.io/gateway-controller": "Traefik"})
+    dialects: dict[str, Dialect] = Field(registry.by_controller())
     """Metric dialect by the GatewayClass's controllerName."""
     probe_interval: Duration = 2.0
     """How often a version's readiness is probed."""

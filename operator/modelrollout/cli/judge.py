@@ -22,7 +22,8 @@ from modelrollout.cli.ticks import BadTicks, Series, read_ticks
 from modelrollout.cli.yamldoc import Unreadable, documents
 from modelrollout.core.analysis.backtest import Outcome, backtest
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.gates.count_gates import CountGate, tests_of
+from modelrollout.core.analysis.gates.checks.count_check import CountGate
+from modelrollout.core.analysis.gates.registry import definition_of
 from modelrollout.core.analysis.stats.alpha_budget import split_shares
 from modelrollout.core.analysis.stats.arrays import CountTicks
 from modelrollout.core.analysis.stats.parameters import FALSE_ROLLBACK
@@ -74,7 +75,7 @@ class Judgement:
 
 def judge_ticks(gate: CountGate, lines: Iterable[str], false_rollback: float = FALSE_ROLLBACK) -> list[Judgement]:
     """One judgement per rollout of the CSV `lines`, in order of appearance. Raises BadTicks."""
-    tests = [line for _, line in tests_of(gate)]
+    tests = [line for _, line in definition_of(gate).tests_of(gate) or ()]
     share = split_shares([gate.share])[0]
     series = read_ticks(lines)
     found: dict[str, Judgement] = {}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from modelrollout.api.config import Dialect
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Verdict
+from modelrollout.dialects.registry import NO_DIALECT
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class EvaluationRequest:
     ready_at: float | None = None
     """Since when the candidate has been ready; warm-up counts from here and from every raise."""
     bake_started_at: float | None = None
-    dialect: Dialect = "None"
+    dialect: str = NO_DIALECT
+    """Name of the gateway's dialect in the registry."""
     default_gates: tuple[str, ...] | None = None
     """status.rollout.gates where spec.gates is empty; None or () until they were found and recorded."""
 

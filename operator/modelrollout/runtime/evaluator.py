@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.gates import Gate, QueryGate
-from modelrollout.core.analysis.gates import evaluate as core_gates
+from modelrollout.core.analysis.gates import registry
+from modelrollout.core.analysis.gates.evaluate import evaluate
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
 from modelrollout.core.analysis.gates.query import query_text, read_answer
 from modelrollout.core.analysis.metrics.grid import Grid, make_grid
-from modelrollout.core.analysis.metrics.model_series import Reader, Selection, gateway_selection, model_selection
+from modelrollout.core.analysis.metrics.model_series import Selection, gateway_selection, model_selection
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes
 from modelrollout.core.analysis.metrics.series import Target
+from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
 from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsOutage
@@ -196,14 +198,14 @@ def _grid(request: EvaluationRequest, tick: int) -> Grid:
 
 
 def _wanted(request: EvaluationRequest) -> tuple[Gate, ...]:
-    names = request.default_gates or tuple(core_gates.DEFAULT_GATES)
-    return core_gates.gates_in_force(request.spec.gates, names)
+    names = request.default_gates or registry.every_default()
+    return registry.gates_in_force(request.spec.gates, names)
 
 
 def _selections(request: EvaluationRequest, server: PrometheusServer) -> list[Selection]:
-    gates = _wanted(request)
-    gateway = gateway_selection(request, server, gates)
-    return [one for one in (gateway, model_selection(request, server, gates)) if one is not None]
+    wanted = registry.series_wanted(_wanted(request))
+    gateway = gateway_selection(request, server, wanted)
+    return [one for one in (gateway, model_selection(request, server, wanted)) if one is not None]
 
 
 def _scrapes(request: EvaluationRequest, stores: Iterable[SampleStore], server: PrometheusServer) -> Scrapes:
@@ -232,9 +234,9 @@ def _judge(
     answers: dict[str, Answer],
     now: float,
 ) -> Evaluation:
-    table = make_tick_table(stores, Reader(request), _grid(request, tick), server.scrape_interval)
+    table = make_tick_table(stores, SeriesReader(request), _grid(request, tick), server.scrape_interval)
     gate_input = GateInput(request, table, answers)
     names = None
     if not request.spec.gates:
-        names = request.default_gates or core_gates.default_gates(table, gate_input.position(request.started_at) + 1)
-    return core_gates.evaluate(core_gates.gates_in_force(request.spec.gates, names or ()), gate_input, now, names)
+        names = request.default_gates or registry.default_gates(table, gate_input.position(request.started_at) + 1)
+    return evaluate(registry.gates_in_force(request.spec.gates, names or ()), gate_input, now, names)

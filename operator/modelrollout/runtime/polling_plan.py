@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.core.rollout import phases
@@ -10,7 +10,7 @@ from modelrollout.core.rollout.context import identity
 from modelrollout.runtime.watch import PollingPlan, Target, Watch
 
 if TYPE_CHECKING:
-    from modelrollout.api.config import Dialect, OperatorConfig
+    from modelrollout.api.config import OperatorConfig
     from modelrollout.api.spec import Spec
     from modelrollout.api.status import Status
     from modelrollout.core.observation import Observation, ObservedRoute
@@ -25,7 +25,7 @@ def polling_plan(
     targets = _targets(spec, status, route)
     if spec is None or dialect is None:
         return PollingPlan(targets, None)
-    return PollingPlan(targets, _request(watch, spec, status, cast("Dialect", dialect)))
+    return PollingPlan(targets, _request(watch, spec, status, dialect))
 
 
 def _targets(spec: Spec | None, status: Status, route: ObservedRoute | None) -> tuple[Target, ...]:
@@ -48,7 +48,7 @@ def _targets(spec: Spec | None, status: Status, route: ObservedRoute | None) -> 
     )
 
 
-def _request(watch: Watch, spec: Spec, status: Status, dialect: Dialect) -> EvaluationRequest | None:
+def _request(watch: Watch, spec: Spec, status: Status, dialect: str) -> EvaluationRequest | None:
     rollout = status.rollout
     if rollout is None or status.candidate is None or status.stable is None or not phases.running(status.phase):
         return None

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core.analysis.metrics.grid import make_grid
-from modelrollout.core.analysis.metrics.model_series import Reader, series_of
+from modelrollout.core.analysis.metrics.model_series import series_of
 from modelrollout.core.analysis.metrics.postmortem import SERIES, summarize
 from modelrollout.core.analysis.metrics.promql import fill_matchers
 from modelrollout.core.analysis.metrics.samples import SampleStore
+from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
 from modelrollout.ports import Cluster, Conflict, Ledger, LedgerFailure, Unreachable
 
@@ -60,7 +61,7 @@ class Postmortems:
             return None
         grid = make_grid(start, now - start, 0, 0)
         layers = summarize(
-            make_tick_table([SampleStore().merged(answer)], Reader(request), grid, server.scrape_interval)
+            make_tick_table([SampleStore().merged(answer)], SeriesReader(request), grid, server.scrape_interval)
         )
         about = {"model": request.spec.model.name, "stable": request.stable, "candidate": request.candidate}
         span = {"from": format_timestamp(start), "to": format_timestamp(now)}

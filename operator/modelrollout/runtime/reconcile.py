@@ -21,6 +21,7 @@ from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.transitions import with_snapshot
+from modelrollout.dialects.registry import NO_DIALECT
 from modelrollout.ports import Clock, Cluster, Conflict, Router, Unreachable
 from modelrollout.runtime.polling_plan import next_wake, polling_plan
 
@@ -203,7 +204,7 @@ class Reconciler:
         if spec is None or not phases.running(status.phase):
             return None
         controller = await self.cluster.dialect_of(watch.namespace, spec)
-        return self.config.dialects.get(controller, "None")
+        return self.config.dialects.get(controller, NO_DIALECT)
 
     def _tell(self, obj: dict[str, Any], decision: Decision) -> None:
         for event in decision.events:

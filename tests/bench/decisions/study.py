@@ -108,7 +108,7 @@ def _all_gates(rng: np.random.Generator, runs: int, study: Study) -> None:
     pieces = [gates.rollbacks(rng, min(200, runs - at)) for at in range(0, runs, 200)]
     study.healthy = outcome(np.concatenate([stop for stop, _ in pieces]))
     study.all_pass = outcome(np.concatenate([good for _, good in pieces]))
-    killed = gates.dead_neurons(rng, max(runs // 4, 50), 126.5, 102.0, gates.lines.DEAD_SAME_WEIGHTS)
+    killed = gates.dead_neurons(rng, max(runs // 4, 50), 126.5, 102.0, gates.limits.DEAD_SAME_WEIGHTS)
     study.dead["5 % of the units killed, same weights"] = _windows_until(killed)
     gone = gates.dead_neurons(rng, max(runs // 4, 50), 379.0, 40.0)
     study.dead["74 % dead instead of 8 %, retrain"] = _windows_until(gone)

@@ -12,9 +12,14 @@ from modelrollout.api.spec import Spec
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.series import Series, make_series
 from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.dialects.traefik import TRAEFIK
 from modelrollout.ports import LedgerFailure
 from modelrollout.runtime.evaluator import Evaluator
 
+METRICS = s.metrics_of(TRAEFIK)
+"""What the recorded gateway calls its series, by role."""
+GATEWAY_REQUESTS, GATEWAY_DURATION = METRICS[s.GATEWAY_REQUESTS], METRICS[s.GATEWAY_DURATION]
+GATEWAY_ROUTER, GATEWAY_HEARTBEAT = METRICS[s.GATEWAY_ROUTER], METRICS[s.GATEWAY_HEARTBEAT]
 START = 100_000.0
 SCRAPE = 5.0
 HASH = "0123456789abcdef0123"
@@ -72,11 +77,11 @@ class StoredLedger:
         self.asked.append((selector, start, end))
         if self.failure:
             return self.failure
-        gateway, found = "traefik" in selector, []
+        gateway, found = GATEWAY_REQUESTS in selector, []
         for recording in self.recordings:
             for labels, points in recording.points.items():
                 name = dict(labels)["__name__"]
-                if (name in s.GATEWAY) != gateway or f"{name}" not in selector:
+                if (name in METRICS.values()) != gateway or f"{name}" not in selector:
                     continue
                 seen = [(at, value) for at, value, visible in points if start < at <= end and visible <= self.now]
                 if seen:
@@ -135,10 +140,10 @@ def gateway(
     until: float, *, stable: tuple[float, float], candidate: tuple[float, float], before: float = 1800.0
 ) -> Recording:
     """(good, bad) answers per scrape of both versions at the gateway; the candidate from the start on."""
-    found = Recording(scrapes(until, before=before), "traefik").growing(s.GATEWAY_HEARTBEAT, 0)
+    found = Recording(scrapes(until, before=before), "traefik").growing(GATEWAY_HEARTBEAT, 0)
     for version, (good, bad), since in (("1", stable, -np.inf), ("2", candidate, START)):
         for code, growth in (("200", good), ("503", bad)):
-            found.growing(s.GATEWAY_REQUESTS, growth, since=since, code=code, service=backend(version))
+            found.growing(GATEWAY_REQUESTS, growth, since=since, code=code, service=backend(version))
     return found
 
 
@@ -146,11 +151,11 @@ def histogram(until: float, *, stable: dict[float, float], candidate: dict[float
     """Requests per scrape by the bucket edge they fall under, of both versions at the gateway."""
     found = Recording(scrapes(until), "traefik")
     for version, spread, since in (("1", stable, -np.inf), ("2", candidate, START)):
-        found.growing(s.GATEWAY_REQUESTS, sum(spread.values()), since=since, code="200", service=backend(version))
+        found.growing(GATEWAY_REQUESTS, sum(spread.values()), since=since, code="200", service=backend(version))
         for edge in (*EDGES, np.inf):
             slow = sum(number for under, number in spread.items() if under <= edge)
             name = "+Inf" if edge == np.inf else f"{edge:g}"
-            found.growing(s.GATEWAY_DURATION, slow, since=since, le=name, code="200", service=backend(version))
+            found.growing(GATEWAY_DURATION, slow, since=since, le=name, code="200", service=backend(version))
     return found
 
 

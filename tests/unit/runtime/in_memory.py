@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer
-from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.series import Series, make_series
 from modelrollout.core.observation import Backend, Event, ObservedRoute, RoutePlan
 from modelrollout.runtime.evaluator import Evaluator
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch
-from tests.unit.analysis.recorded import backend
+from tests.unit.analysis.recorded import GATEWAY_REQUESTS, backend
 from tests.unit.rollout.world import START, manifest
 
 EVERY = 15.0
@@ -40,12 +39,12 @@ class GrowingLedger:
     async def range(self, _server: Any, selector: str, start: float, end: float) -> tuple[Series, ...]:
         scrapes = [EVERY * n + 1 for n in range(int(start // EVERY), int(end // EVERY) + 1)]
         times = [at for at in scrapes if start < at <= end]
-        if not times or s.GATEWAY_REQUESTS not in selector:
+        if not times or GATEWAY_REQUESTS not in selector:
             return ()
         kinds = [(code, rate, version) for code, rate in (("200", 20.0), ("503", 0.01)) for version in ("1", "2")]
         return tuple(
             make_series(
-                {"__name__": s.GATEWAY_REQUESTS, "instance": "gw", "code": code, "service": backend(version)},
+                {"__name__": GATEWAY_REQUESTS, "instance": "gw", "code": code, "service": backend(version)},
                 [(at, float(int(rate * (at - START + 1e6)))) for at in times],
             )
             for code, rate, version in kinds

@@ -13,6 +13,8 @@ from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.ports import LedgerFailure
 from modelrollout.runtime import evaluator as module
 from tests.unit.analysis.recorded import (
+    GATEWAY_HEARTBEAT,
+    GATEWAY_REQUESTS,
     SCRAPE,
     START,
     Recording,
@@ -40,12 +42,12 @@ def recordings(seed: int, *, late_share: float = 0.2) -> list[Recording]:
     times = scrapes(LENGTH, before=600.0)
     late = np.where(rng.random(len(times)) < late_share, rng.uniform(0, 1.9 * SCRAPE, len(times)), 0.05)
     late = np.maximum.accumulate(times + late) - times  # a target's scrapes become visible in their order
-    found = Recording(times, "traefik").growing(s.GATEWAY_HEARTBEAT, 0, late=late)
+    found = Recording(times, "traefik").growing(GATEWAY_HEARTBEAT, 0, late=late)
     for version, rate, bad, since in (("1", 200, 0.01, -np.inf), ("2", 12, 0.03, START)):
         requests = rng.poisson(rate, len(times))
         wrong = rng.binomial(requests, bad)
         for code, growth in (("200", requests - wrong), ("500", wrong)):
-            found.growing(s.GATEWAY_REQUESTS, growth, since=since, late=late, code=code, service=backend(version))
+            found.growing(GATEWAY_REQUESTS, growth, since=since, late=late, code=code, service=backend(version))
     layers = Recording(times, "triton")
     for version, dead, since in (("1", 7, -np.inf), ("2", 9, START)):
         labels = {"model": "digits", "version": version, "layer": "h1", "load": "1"}

@@ -9,6 +9,9 @@ from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.series import make_series
 from tests.unit.analysis.recorded import (
+    GATEWAY_HEARTBEAT,
+    GATEWAY_REQUESTS,
+    GATEWAY_ROUTER,
     START,
     Recording,
     StoredLedger,
@@ -69,8 +72,8 @@ async def test_no_traffic_is_no_data_and_says_how_many_requests_are_missing(meth
 
 
 async def test_a_candidate_the_gateway_has_never_seen_is_no_traffic_not_missing_metrics():
-    only_stable = Recording(scrapes(120), "traefik").growing(s.GATEWAY_HEARTBEAT, 0)
-    only_stable.growing(s.GATEWAY_REQUESTS, 50, code="200", service="x")
+    only_stable = Recording(scrapes(120), "traefik").growing(GATEWAY_HEARTBEAT, 0)
+    only_stable.growing(GATEWAY_REQUESTS, 50, code="200", service="x")
     found = await look(request_of(spec_of({**ERRORS, "source": "Gateway"})), 120, only_stable)
     assert found.gates[0].verdict == "NO_DATA"
     assert found.halt is None
@@ -216,7 +219,7 @@ async def test_missing_scrapes_halt_at_the_third_tick_and_not_before():
 async def test_a_counter_that_reads_nan_never_passes():
     rec = gateway(600, stable=(300, 0), candidate=(60, 0))
     spoilt = np.where(rec.times > START + 100, np.nan, 5.0)
-    rec.reading(s.GATEWAY_REQUESTS, spoilt, since=START, code="500", service="httproute-x")
+    rec.reading(GATEWAY_REQUESTS, spoilt, since=START, code="500", service="httproute-x")
     key = next(k for k in rec.points if ("code", "503") in k and "digits-v2" in str(k))
     rec.points[key] = [(at, float("nan"), seen) for at, _, seen in rec.points[key]]
     gate = await judged(ERRORS, 600, rec)
@@ -297,12 +300,12 @@ async def test_a_query_gate_needs_the_servers_leave():
 
 def worse_in_the_bake() -> Recording:
     """2 % of errors in both versions; all traffic to the candidate after 300 s, and 20 % from then on."""
-    rec = Recording(scrapes(900), "traefik").growing(s.GATEWAY_HEARTBEAT, 0)
+    rec = Recording(scrapes(900), "traefik").growing(GATEWAY_HEARTBEAT, 0)
     baking = rec.times > START + 300
     for code, one, two in (("200", 98, 80), ("503", 2, 20)):
-        rec.growing(s.GATEWAY_REQUESTS, np.where(baking, 0, one), code=code, service=backend("1"))
+        rec.growing(GATEWAY_REQUESTS, np.where(baking, 0, one), code=code, service=backend("1"))
         growth = np.where(baking, two, one / 10)
-        rec.growing(s.GATEWAY_REQUESTS, growth, since=START, code=code, service=backend("2"))
+        rec.growing(GATEWAY_REQUESTS, growth, since=START, code=code, service=backend("2"))
     return rec
 
 
@@ -350,13 +353,13 @@ async def test_the_digest_of_the_candidates_weights_is_told_and_differing_addres
 
 @BOTH
 async def test_after_a_bake_in_doubt_the_limit_is_what_stable_was_beside_the_candidate_since_then(method):
-    rec = Recording(scrapes(900), "traefik").growing(s.GATEWAY_HEARTBEAT, 0)
+    rec = Recording(scrapes(900), "traefik").growing(GATEWAY_HEARTBEAT, 0)
     alone = ((rec.times > START + 200) & (rec.times <= START + 300)) | (rec.times > START + 500)
     worse = rec.times > START + 200
     for code, good, bad in (("200", 98, 70), ("503", 2, 30)):
-        rec.growing(s.GATEWAY_REQUESTS, np.where(alone, 0, np.where(worse, bad, good)), code=code, service=backend("1"))
+        rec.growing(GATEWAY_REQUESTS, np.where(alone, 0, np.where(worse, bad, good)), code=code, service=backend("1"))
         growth = np.where(worse, bad, good)
-        rec.growing(s.GATEWAY_REQUESTS, growth, since=START, code=code, service=backend("2"))
+        rec.growing(GATEWAY_REQUESTS, growth, since=START, code=code, service=backend("2"))
     steps = ((50, START), (100, START + 200), (50, START + 300), (100, START + 500))
     spec = spec_of({**ERRORS, "method": method})
     found = await look(request_of(spec, steps=steps, bake_started_at=START + 500), 700, rec)
@@ -390,12 +393,12 @@ async def test_several_gates_leaning_bad_together_ask_for_a_rollback():
 
 @BOTH
 async def test_an_incident_in_both_versions_holds_and_blames_nobody(method):
-    rec = Recording(scrapes(900), "traefik").growing(s.GATEWAY_HEARTBEAT, 0)
+    rec = Recording(scrapes(900), "traefik").growing(GATEWAY_HEARTBEAT, 0)
     incident = rec.times > START + 300
     for version, size, since in (("1", 100, -np.inf), ("2", 20, START)):
         bad = np.where(incident, 0.06, 0.005) * size
         for code, growth in (("200", size - bad), ("500", bad)):
-            rec.growing(s.GATEWAY_REQUESTS, growth, since=since, code=code, service=backend(version))
+            rec.growing(GATEWAY_REQUESTS, growth, since=since, code=code, service=backend(version))
     spec = spec_of({**ERRORS, "method": method, "max": "1%"})
     found = await look(request_of(spec), 900, rec)
     assert found.halt == "SharedIncident"
@@ -421,7 +424,7 @@ async def test_a_budget_spent_too_fast_holds_before_any_gate_has_failed():
 
 async def test_errors_that_no_backend_answers_for_are_a_warning():
     rec = gateway(300, stable=(100, 0), candidate=(20, 0))
-    rec.growing(s.GATEWAY_ROUTER, 2, since=START, code="503", service="wrr")
+    rec.growing(GATEWAY_ROUTER, 2, since=START, code="503", service="wrr")
     found = await look(request_of(spec_of(ERRORS)), 300, rec)
     assert any("5xx that reached neither version" in text for text in found.warnings)
 

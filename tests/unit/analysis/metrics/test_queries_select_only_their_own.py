@@ -12,7 +12,9 @@ from modelrollout.api.config import PrometheusServer
 from modelrollout.api.spec import Spec
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.promql import any_of, fill_matchers, fill_template, literal, quoted
+from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.evaluation import EvaluationRequest
+from tests.core.recorded import GATEWAY_REQUESTS
 
 HASH = "0123456789abcdef0123"
 
@@ -37,8 +39,8 @@ def service(route="digits", gateway="inference", service="digits-v2", rule=0, in
 
 
 def arm(label: str, **kw) -> str | None:
-    labels = {"__name__": s.GATEWAY_REQUESTS, "service": label, "code": "200"}
-    found = s.Reader(request(**kw)).channel(labels)
+    labels = {"__name__": GATEWAY_REQUESTS, "service": label, "code": "200"}
+    found = SeriesReader(request(dialect="Traefik", **kw)).channel(labels)
     return found and found.arm
 
 
@@ -68,7 +70,7 @@ def test_a_dot_in_the_gateways_name_matches_only_a_dot():
 
 def test_the_gateway_query_asks_for_both_services_the_rule_and_the_heartbeat():
     server = PrometheusServer(url="http://p", gateway_matchers='cluster="{namespace}"')
-    found = s.gateway_selection(request(dialect="Traefik"), server, request().spec.gates)
+    found = s.gateway_selection(request(dialect="Traefik"), server, ())
     assert found is not None
     assert found.text.endswith(',cluster="vision"}')
     pattern = re.search(r'service=~"([^"]*)"', found.text)

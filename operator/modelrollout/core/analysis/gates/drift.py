@@ -6,6 +6,7 @@ import numpy as np
 
 from modelrollout.api.gates import DriftGate
 from modelrollout.core.analysis.gates.checks.layer_shares import LayerShare, absence, by_looks, layers_result
+from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.metrics import model_series as s
@@ -95,3 +96,6 @@ def jensen_shannon(p: Array, q: Array) -> float:
         return float((a[some] * np.log2(a[some] / middle[some])).sum())
 
     return min(1.0, max(0.0, (relative(p) + relative(q)) / 2))
+
+
+DEFINITION = GateDefinition(model=DriftGate, series=always(s.MAGNITUDES), family="windows", judge=judge_drift)

@@ -1,4 +1,4 @@
-"""One look: the sheet of increments and where on it the evidence, the step and the bake begin."""
+"""What a gate is judged by at one tick: the table of increments, and where evidence, step and bake begin on it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from modelrollout.core.analysis.metrics.model_series import exported_as
 from modelrollout.core.analysis.metrics.tick_table import TickTable, missing_at_end
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 from modelrollout.core.analysis.stats.parameters import HISTORY
@@ -28,11 +29,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class GateInput:
-    """Everything a gate may see. Positions are indices into the sheet's arrays."""
+    """Everything a gate may see. Positions are indices into the table's arrays."""
 
     request: EvaluationRequest
     table: TickTable
     answers: Mapping[str, Answer] = field(default_factory=dict)
+
+    def exported(self, metric: str) -> str:
+        """The name under which people find the metric, or a gateway's role, in Prometheus."""
+        return exported_as(metric, self.request)
 
     @property
     def ends(self) -> Array:

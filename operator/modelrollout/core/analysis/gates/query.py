@@ -9,6 +9,7 @@ import numpy as np
 from modelrollout.api.gates import QueryGate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates.checks.threshold_check import in_a_row_at_end
+from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.metrics.grid import Grid
@@ -54,7 +55,7 @@ def read_answer(series: Sequence[Series], grid: Grid) -> Answer:
     return Answer(np.where(usable, values, np.nan), problem)
 
 
-def judge_query(gate: QueryGate, gate_input: GateInput) -> Judged:
+def judge_query(gate: QueryGate, gate_input: GateInput, _share: float) -> Judged:
     """Three looks beyond the limit in a row, or 3 of the last 5, fail; PASS after five looks within it."""
     answer = gate_input.answers.get(gate.name)
     if answer is None:
@@ -100,3 +101,6 @@ def _limit(low: float | None, high: float | None) -> str:
     if low is not None and high is not None:
         return f"{low:g} to {high:g}"
     return f">= {low:g}" if low is not None else f"<= {high:g}"
+
+
+DEFINITION = GateDefinition(model=QueryGate, series=always(), family="windows", judge=judge_query)

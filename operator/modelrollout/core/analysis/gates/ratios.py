@@ -6,6 +6,7 @@ import numpy as np
 
 from modelrollout.api.gates import NegativeRatioGate, ZeroRatioGate
 from modelrollout.core.analysis.gates.checks.layer_shares import LayerShare, absence, by_looks, layers_result
+from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.metrics import model_series as s
@@ -16,13 +17,20 @@ from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, Win
 from modelrollout.core.finding import Finding
 
 RatioGate = ZeroRatioGate | NegativeRatioGate
-_METRIC = {"ZeroRatio": s.ZEROS, "NegativeRatio": s.NEGATIVES}
-_NOUN = {"ZeroRatio": "zero", "NegativeRatio": "negative"}
 
 
-def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float) -> Judged:
+def judge_zero_ratio(gate: ZeroRatioGate, gate_input: GateInput, share: float) -> Judged:
+    """The share of zeros, as judge_ratio has it."""
+    return judge_ratio(gate, gate_input, share, s.ZEROS, "zero")
+
+
+def judge_negative_ratio(gate: NegativeRatioGate, gate_input: GateInput, share: float) -> Judged:
+    """The share of values below zero, as judge_ratio has it."""
+    return judge_ratio(gate, gate_input, share, s.NEGATIVES, "negative")
+
+
+def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float, part: str, noun: str) -> Judged:
     """Inside the band the user set, or within the profile's margin of stable on both sides."""
-    part = _METRIC[gate.type]
     layers = sorted(gate_input.table.layers(s.ELEMENTS, "candidate"))
     missing, text = absence(gate.type, s.ELEMENTS, gate_input)
     if not layers:
@@ -31,12 +39,11 @@ def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float) -> Judged:
     if any(gate_input.table.spoilt(metric, "candidate", gate_input.start) for metric in (part, s.ELEMENTS)):
         return no_data(gate, Finding("SampleNotANumber", f"{part} read NaN, Inf or a negative number"))
     alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
-    found = [_ratio_layer(gate, gate_input, layer, alpha) for layer in layers]
-    return Judged(layers_result(gate, found, _NOUN[gate.type]), (), missing, text)
+    found = [_ratio_layer(gate, gate_input, layer, part, alpha) for layer in layers]
+    return Judged(layers_result(gate, found, noun), (), missing, text)
 
 
-def _ratio_layer(gate: RatioGate, gate_input: GateInput, layer: str, alpha: float) -> LayerShare:
-    part = _METRIC[gate.type]
+def _ratio_layer(gate: RatioGate, gate_input: GateInput, layer: str, part: str, alpha: float) -> LayerShare:
     bad, total, known, all_known = (
         gate_input.table.total(metric, arm, layer=layer)
         for arm in ("candidate", "stable")
@@ -78,3 +85,11 @@ def _from_pair(
         max(float(upper.strength[-1]), float(lower.strength[-1])),
         float(upper.stable_samples[-1]) if np.isfinite(upper.stable[-1]) else None,
     )
+
+
+ZERO_RATIO = GateDefinition(
+    model=ZeroRatioGate, series=always(s.ELEMENTS, s.ZEROS), family="windows", judge=judge_zero_ratio
+)
+NEGATIVE_RATIO = GateDefinition(
+    model=NegativeRatioGate, series=always(s.ELEMENTS, s.NEGATIVES), family="windows", judge=judge_negative_ratio
+)

@@ -6,6 +6,7 @@ import numpy as np
 
 from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.series_reader import Channel
 from modelrollout.core.analysis.metrics.tick_table import TickTable
 from modelrollout.core.finding import Finding
 
@@ -32,5 +33,5 @@ def mixed(digests: frozenset[str], version: str) -> Finding | None:
     return Finding(reasons.WEIGHTS_DIFFER, text)
 
 
-def _is_candidates(channel: s.Channel) -> bool:
+def _is_candidates(channel: Channel) -> bool:
     return channel.metric == s.INFO and channel.arm == "candidate" and channel.detail != ""

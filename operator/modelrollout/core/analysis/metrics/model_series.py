@@ -1,24 +1,28 @@
-"""Which series each gate needs, as data: metric names, the labels that tell the arms apart, what a series means."""
+"""Names of the series, and the two queries that fetch them: the gateway's of one route, the model's of two versions."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from modelrollout.api.config import PrometheusServer
-from modelrollout.api.gates import Gate
-from modelrollout.core.analysis.metrics.promql import any_of, fill_matchers, literal, quoted, selector
+from modelrollout.core.analysis.metrics.promql import any_of, fill_matchers, fill_pattern, literal, quoted, selector
 from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.dialects.dialect import Dialect
+from modelrollout.dialects.registry import dialect_called
 
 Arm = Literal["stable", "candidate", "both"]
+ARMS: tuple[Arm, ...] = ("stable", "candidate")
 
-GATEWAY_REQUESTS = "traefik_service_requests_total"
-GATEWAY_DURATION = "traefik_service_request_duration_seconds_bucket"
-GATEWAY_ROUTER = "traefik_router_requests_total"
-GATEWAY_HEARTBEAT = "traefik_config_reloads_total"
+GATEWAY_REQUESTS = "gateway requests"
+GATEWAY_DURATION = "gateway request durations"
+GATEWAY_ROUTER = "gateway requests of the whole rule"
+GATEWAY_HEARTBEAT = "gateway heartbeat"
 GATEWAY = frozenset({GATEWAY_REQUESTS, GATEWAY_DURATION, GATEWAY_ROUTER, GATEWAY_HEARTBEAT})
+"""Roles, whatever the gateway's dialect calls the metric."""
+ERROR = "error"
+"""Detail of GATEWAY_REQUESTS and GATEWAY_ROUTER: what the dialect says is one."""
 
 REQUESTS = "model_requests_total"
 REQUEST_ERRORS = "model_request_errors_total"
@@ -26,6 +30,7 @@ DURATION = "model_request_duration_seconds_bucket"
 SUCCESS = "nv_inference_request_success"
 FAILURE = "nv_inference_request_failure"
 COUNTED = frozenset({REQUESTS, REQUEST_ERRORS, SUCCESS, FAILURE})
+"""Requests are always counted, whatever the gates: steps need them."""
 EVALS = "model_eval_total"
 CORRECT = "model_eval_correct_total"
 SAMPLES = "model_activation_samples_total"
@@ -45,22 +50,7 @@ GAUGES = frozenset({WINDOW_SIZE})
 MARKS = frozenset({INFO, LAYER_INFO})
 """Series that say something by their label alone."""
 
-MODEL_SERIES: Mapping[str, frozenset[str]] = {
-    "ErrorRate": COUNTED,
-    "Latency": frozenset({DURATION}),
-    "Accuracy": frozenset({EVALS, CORRECT}),
-    "DeadNeurons": frozenset({WINDOWS, WINDOW_NEURONS, WINDOW_DEAD, WINDOW_DEAD_SQUARED, WINDOW_SIZE, LAYER_INFO}),
-    "NonFinite": frozenset({SAMPLES, ELEMENTS, NONFINITE}),
-    "ZeroRatio": frozenset({ELEMENTS, ZEROS}),
-    "NegativeRatio": frozenset({ELEMENTS, NEGATIVES}),
-    "Drift": frozenset({MAGNITUDES}),
-    "Query": frozenset(),
-}
-"""By gate type, the model's own series; requests are always counted, since steps need them."""
 DETAIL: Mapping[str, str] = {
-    GATEWAY_REQUESTS: "code",
-    GATEWAY_ROUTER: "code",
-    GATEWAY_DURATION: "le",
     DURATION: "le",
     NONFINITE: "kind",
     EVALS: "source",
@@ -73,16 +63,6 @@ DETAIL: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Channel:
-    """What a series counts, summed over pods, loads and methods."""
-
-    metric: str
-    arm: Arm
-    layer: str = ""
-    detail: str = ""
-
-
-@dataclass(frozen=True)
 class Selection:
     """One query, and how to read its series."""
 
@@ -90,40 +70,61 @@ class Selection:
     text: str
 
 
-def route_pattern(request: EvaluationRequest, services: str) -> str:
-    """Traefik's name of the split rule's (rule 0) backends, or of the rule itself where `services` is "".
+def metrics_of(dialect: Dialect) -> dict[str, str]:
+    """The metric of every role that the dialect has."""
+    found = {
+        GATEWAY_REQUESTS: dialect.requests,
+        GATEWAY_DURATION: dialect.durations,
+        GATEWAY_ROUTER: dialect.router,
+        GATEWAY_HEARTBEAT: dialect.heartbeat,
+    }
+    return {role: metric for role, metric in found.items() if metric is not None}
 
-    A looser pattern would also match a route called ROUTE-eu, and the testers' rule.
-    """
+
+def exported_as(metric: str, request: EvaluationRequest) -> str:
+    """What people find in Prometheus: a role's metric in the rollout's dialect, any other name as it is."""
+    dialect = dialect_called(request.dialect)
+    return metric if dialect is None else metrics_of(dialect).get(metric, metric)
+
+
+def label_pattern(pattern: str, request: EvaluationRequest, services: Iterable[str] = ()) -> str:
+    """A dialect's pattern for the rollout's route and any of the `services`, every name escaped."""
     gateway = request.spec.traffic.gateway
-    namespace, where = literal(request.namespace), literal(gateway.namespace or request.namespace)
-    route = f"httproute-{namespace}-{literal(request.name)}-gw-{where}-{literal(gateway.name)}"
-    rule = f"{route}-ep-[a-z0-9]+-0-[0-9a-f]{{20}}"
-    backend = f"svc-{namespace}-(?:{services})-[0-9]+" if services else "wrr"
-    return f"{rule}-{backend}@kubernetesgateway"
+    values = {
+        "namespace": literal(request.namespace),
+        "route": literal(request.name),
+        "gatewayNamespace": literal(gateway.namespace or request.namespace),
+        "gateway": literal(gateway.name),
+        "service": any_of(services),
+    }
+    return fill_pattern(pattern, values)
 
 
-def gateway_selection(request: EvaluationRequest, server: PrometheusServer, gates: Iterable[Gate]) -> Selection | None:
-    """The gateway's series of this route, with its heartbeat (which has no service label); None without one."""
-    if request.dialect != "Traefik":
+def gateway_selection(request: EvaluationRequest, server: PrometheusServer, wanted: Iterable[str]) -> Selection | None:
+    """The gateway's series of this route, with its heartbeat (which has no label of a backend); None without one.
+
+    Requests are always counted; durations only where they are among the `wanted`.
+    """
+    dialect = dialect_called(request.dialect)
+    if dialect is None:
         return None
-    serving = request.spec.serving
-    services = any_of([serving.service_of(request.stable), serving.service_of(request.candidate)])
-    pattern = f"{route_pattern(request, services)}|{route_pattern(request, '')}|"
-    names = {GATEWAY_REQUESTS, GATEWAY_ROUTER, GATEWAY_HEARTBEAT}
-    if any(gate.type == "Latency" and gate.source != "Model" for gate in gates):
-        names.add(GATEWAY_DURATION)
+    serving, metrics = request.spec.serving, metrics_of(dialect)
+    services = [serving.service_of(request.stable), serving.service_of(request.candidate)]
+    patterns = [label_pattern(dialect.backend, request, services)]
+    if dialect.rule is not None:
+        patterns.append(label_pattern(dialect.rule, request))
+    if dialect.heartbeat is not None:
+        patterns.append("")
+    roles = {GATEWAY_REQUESTS, GATEWAY_ROUTER, GATEWAY_HEARTBEAT} | (GATEWAY & frozenset(wanted))
+    names = {metric for role, metric in metrics.items() if role in roles}
     mandatory = fill_matchers(server.gateway_matchers, request.namespace)
-    return Selection("gateway", selector(names, [f"service=~{quoted(pattern)}"], mandatory))
+    arms = [f"{dialect.label}=~{quoted('|'.join(patterns))}", *dialect.matchers]
+    return Selection("gateway", selector(names, arms, mandatory))
 
 
-def model_selection(request: EvaluationRequest, server: PrometheusServer, gates: Iterable[Gate]) -> Selection:
-    """The model's own series of both versions, whichever the gates may need."""
-    names = {*COUNTED, INFO}
-    for gate in gates:
-        if gate.type == "Latency" and gate.source == "Gateway":
-            continue
-        names |= MODEL_SERIES[gate.type]
+def model_selection(request: EvaluationRequest, server: PrometheusServer, wanted: Iterable[str]) -> Selection:
+    """The model's own series of both versions: what always counts, and those among the `wanted`."""
+    names = {*COUNTED, INFO, *wanted} - GATEWAY
     return Selection("model", series_of(request, names, fill_matchers(server.matchers, request.namespace)))
 
 
@@ -134,31 +135,3 @@ def series_of(request: EvaluationRequest, names: Iterable[str], mandatory: str) 
         f"version=~{quoted(any_of([request.stable, request.candidate]))}",
     ]
     return selector(frozenset(names), arms, mandatory)
-
-
-class Reader:
-    """Tells what a series counts for one rollout; built once per look, since it compiles the route's name."""
-
-    def __init__(self, request: EvaluationRequest) -> None:
-        serving = request.spec.serving
-        self._versions: dict[str, Arm] = {request.stable: "stable", request.candidate: "candidate"}
-        self._services: list[tuple[re.Pattern[str], Arm]] = [
-            (re.compile(route_pattern(request, literal(serving.service_of(version)))), arm)
-            for version, arm in self._versions.items()
-        ]
-
-    def channel(self, labels: Mapping[str, str]) -> Channel | None:
-        """The channel of a series, or None where it belongs to neither arm."""
-        metric = labels.get("__name__", "")
-        arm = self._arm(metric, labels)
-        if arm is None:
-            return None
-        return Channel(metric, arm, labels.get("layer", ""), labels.get(DETAIL.get(metric, ""), ""))
-
-    def _arm(self, metric: str, labels: Mapping[str, str]) -> Arm | None:
-        if metric in {GATEWAY_ROUTER, GATEWAY_HEARTBEAT}:
-            return "both"
-        if metric in GATEWAY:
-            service = labels.get("service", "")
-            return next((arm for known, arm in self._services if known.fullmatch(service)), None)
-        return self._versions.get(labels.get("version", ""))

@@ -34,7 +34,6 @@ _COUNTS = {
     "windowNeurons": s.WINDOW_NEURONS,
     "windowDeadNeurons": s.WINDOW_DEAD,
 }
-ARMS: tuple[s.Arm, ...] = ("stable", "candidate")
 
 
 def slot_for(name: str, history: Sequence[HistoryEntry]) -> str:
@@ -49,7 +48,7 @@ def summarize(table: TickTable) -> dict[str, Any]:
 
     `histogram` maps the upper edge of |activation| to the number of elements up to it (cumulative).
     """
-    return {arm: {layer: _layer(table, arm, layer) for layer in _layers(table, arm)} for arm in ARMS}
+    return {arm: {layer: _layer(table, arm, layer) for layer in _layers(table, arm)} for arm in s.ARMS}
 
 
 def _layers(table: TickTable, arm: s.Arm) -> list[str]:

@@ -30,6 +30,11 @@ def fill_matchers(matchers: str, namespace: str) -> str:
     return matchers.strip().strip(",").strip().replace("{namespace}", inside)
 
 
+def fill_pattern(pattern: str, values: Mapping[str, str]) -> str:
+    """A dialect's pattern with {name} replaced by the regular expression of that name; {20} stays a repetition."""
+    return re.sub(r"\{([A-Za-z]+)\}", lambda found: values[found.group(1)], pattern)
+
+
 def selector(names: Iterable[str], matchers: Iterable[str], mandatory: str) -> str:
     """`{__name__=~"a|b", ...}`; one query fetches all names. `mandatory` may be empty."""
     parts = [f"__name__=~{quoted(any_of(sorted(names)))}", *matchers]

@@ -9,8 +9,9 @@ import numpy as np
 
 from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.increments import began_at_zero, increments
-from modelrollout.core.analysis.metrics.model_series import GAUGES, MARKS, Arm, Channel, Reader
+from modelrollout.core.analysis.metrics.model_series import GAUGES, MARKS, Arm
 from modelrollout.core.analysis.metrics.samples import SampleStore
+from modelrollout.core.analysis.metrics.series_reader import Channel, SeriesReader
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 
 
@@ -61,8 +62,8 @@ class TickTable:
         return flags is not None and bool(flags[max(since, 0) :].any())
 
 
-def make_tick_table(stores: Iterable[SampleStore], reader: Reader, grid: Grid, scrape: float) -> TickTable:
-    """Read every series of the books (one per query) onto the grid. `scrape`: configured interval, seconds."""
+def make_tick_table(stores: Iterable[SampleStore], reader: SeriesReader, grid: Grid, scrape: float) -> TickTable:
+    """Read every series of the stores (one per query) onto the grid. `scrape`: configured interval, seconds."""
     growth: dict[Channel, Array] = {}
     sampled: dict[tuple[str, Arm], Flags] = {}
     invalid: dict[tuple[str, Arm], Flags] = {}

@@ -12,6 +12,8 @@ from modelrollout.core.analysis.stats.limits import LimitLine, absolute
 
 Kind = Literal["limit", "stable"]
 """Against what: an absolute limit, or stable with a margin."""
+LimitTest = tuple[Kind, LimitLine]
+"""One test of a gate: what its share of bad ones is held against, and the line that is allowed."""
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from modelrollout.api.gates import ErrorRateGate
 from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.checks.counts import Counts
 from modelrollout.core.analysis.gates.checks.limit_check import by_evidence
 from modelrollout.core.analysis.gates.checks.standing import CountTest
 from modelrollout.core.analysis.gates.gate_input import GateInput
-from modelrollout.core.analysis.gates.request_counts import Counts
 from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.burn_rate import burn_rate
 from modelrollout.core.finding import Finding
 
 
-def burning(gate: ErrorRateGate, counts: Counts, gate_input: GateInput) -> Finding | None:
+@dataclass(frozen=True)
+class BurnRateHold:
+    """Why the weight must be held."""
+
+    finding: Finding
+    shared: bool
+    """Both versions spend the budget: no evidence against an absolute limit counts against the candidate."""
+
+
+def burning(gate: ErrorRateGate, counts: Counts, gate_input: GateInput) -> BurnRateHold | None:
     """BurnRate or SharedIncident at the newest tick; None without an absolute limit or before the first step.
 
     Shared: both versions spend more than twice the budget, and the evidence that the candidate is worse than
@@ -39,7 +50,9 @@ def burning(gate: ErrorRateGate, counts: Counts, gate_input: GateInput) -> Findi
     rates = f"{float(found.long[-1]):.1f}x over this step, {float(found.short[-1]):.1f}x over 5 min"
     if bool(found.shared[-1]):
         text = f"both versions spend {budget} ({rates}; stable {float(found.stable_long[-1]):.1f}x)"
-        return Finding(reasons.SHARED_INCIDENT, f"{gate.name}: {text}: a shared incident, the candidate is not blamed")
+        whole = f"{gate.name}: {text}: a shared incident, the candidate is not blamed"
+        return BurnRateHold(Finding(reasons.SHARED_INCIDENT, whole), shared=True)
     if bool(found.burning[-1]):
-        return Finding(reasons.BURN_RATE, f"{gate.name}: the candidate spends {budget} too fast ({rates})")
+        text = f"{gate.name}: the candidate spends {budget} too fast ({rates})"
+        return BurnRateHold(Finding(reasons.BURN_RATE, text), shared=False)
     return None

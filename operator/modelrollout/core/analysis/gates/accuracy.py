@@ -1,0 +1,50 @@
+"""Accuracy: wrong answers among those whose label is known, both versions judged by the same source of labels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modelrollout.api.gates import AccuracyGate
+from modelrollout.core.analysis.gates.checks.count_check import CountReading, count_tests, judge_counts, show_good_share
+from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
+from modelrollout.core.analysis.gates.checks.standing import LimitTest
+from modelrollout.core.analysis.gates.definition import GateDefinition, always
+from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.result import Judged
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.stats import limits
+from modelrollout.core.analysis.stats.arrays import Array
+
+
+def tests_of(gate: AccuracyGate) -> tuple[LimitTest, ...]:
+    """On the share of wrong answers."""
+    limit = 1 - gate.min if gate.min is not None else None
+    return count_tests(limit, gate.versus_stable, limits.ACCURACY)
+
+
+def judge_accuracy(gate: AccuracyGate, gate_input: GateInput, share: float) -> Judged:
+    """The gate's standing, told as the share of right answers."""
+    counts = accuracy_counts(gate, gate_input)
+    return judge_counts(gate, counts, CountReading(tests_of(gate), show_good_share), gate_input, share)
+
+
+def accuracy_counts(gate: AccuracyGate, gate_input: GateInput) -> Counts:
+    """Wrong answers among the judged ones of the gate's source of labels."""
+
+    def wrong(arm: s.Arm) -> tuple[Array, Array]:
+        total = gate_input.table.total(s.EVALS, arm, details=[gate.labels])
+        right = gate_input.table.total(s.CORRECT, arm, details=[gate.labels])
+        return np.maximum(total - right, 0.0), total
+
+    return make_counts(gate_input, wrong, "model", "judged answers", (s.EVALS, s.CORRECT))
+
+
+DEFINITION = GateDefinition(
+    model=AccuracyGate,
+    series=always(s.EVALS, s.CORRECT),
+    family="counts",
+    judge=judge_accuracy,
+    default=AccuracyGate(name="accuracy", type="Accuracy"),
+    needs=s.EVALS,
+    replay=tests_of,
+)

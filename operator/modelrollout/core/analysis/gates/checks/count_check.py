@@ -1,0 +1,97 @@
+"""Bad ones among all, against a limit and against stable: how a count gate's tests become its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from modelrollout.api.gates import AccuracyGate, ErrorRateGate, NonFiniteGate, VersusStable
+from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.checks.counts import Counts, absence
+from modelrollout.core.analysis.gates.checks.limit_check import judge
+from modelrollout.core.analysis.gates.checks.standing import CountTest, LimitTest, Standing
+from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.result import Judged, Shown, build, no_data
+from modelrollout.core.analysis.stats import limits
+from modelrollout.core.analysis.stats.limits import LimitLine
+from modelrollout.core.finding import Finding
+
+CountGate = ErrorRateGate | AccuracyGate | NonFiniteGate
+
+
+@dataclass(frozen=True)
+class CountReading:
+    """What a count gate reads and says, apart from its counts."""
+
+    tests: tuple[LimitTest, ...]
+    show: Callable[[Standing], Shown]
+    adjust: Callable[[Standing], Standing] = lambda one: one
+    """What must be put right about a standing before the verdict is read off it."""
+    blames: Callable[[Standing], bool] = lambda _: True
+    """Whether a test's evidence may be combined with that of other gates."""
+
+
+def count_tests(limit: float | None, margin: VersusStable | None, default: LimitLine) -> tuple[LimitTest, ...]:
+    """The absolute limit on the bad share and the margin over stable; `default` where neither is set."""
+    found: list[LimitTest] = []
+    if limit is not None:
+        found.append(("limit", limits.absolute(limit)))
+    if margin is not None:
+        found.append(("stable", LimitLine(margin.ratio, margin.plus)))
+    return tuple(found) or (("stable", default),)
+
+
+def judge_counts(
+    gate: CountGate,
+    counts: Counts,
+    reading: CountReading,
+    gate_input: GateInput,
+    share: float,
+    halt: Finding | None = None,
+) -> Judged:
+    """The gate's standing; `share` of the promise is split evenly over its tests."""
+    missing, text = absence(gate.type, counts, gate_input)
+    if counts.problem:
+        return no_data(gate, counts.problem)
+    part = share / len(reading.tests)
+    tests = [CountTest(kind, counts.ticks, line, part) for kind, line in reading.tests]
+    standings = [reading.adjust(judge(test, gate.method, gate_input)) for test in tests]
+    if not counts.candidate_present.any() and gate_input.missing(counts.candidate_present):
+        return Judged(no_data(gate, Finding("SeriesMissing", text)).result, (), missing, text)
+    result = build(
+        gate,
+        standings,
+        [reading.show(one) for one in standings],
+        noun=counts.noun,
+        per_second=gate_input.per_second(counts.ticks.candidate_total),
+        least=gate_input.request.spec.analysis.minimum_requests,
+    )
+    return Judged(result, _blamed(standings, reading, part), missing, text, halt=halt)
+
+
+def _blamed(standings: Sequence[Standing], reading: CountReading, part: float) -> tuple[tuple[float, float], ...]:
+    found = ((one.attributable, one) for one in standings)
+    return tuple((odds, part) for odds, one in found if odds is not None and reading.blames(one))
+
+
+def show_bad_share(one: Standing, what: str = "") -> Shown:
+    """The bad share in the words of a gate; `what` says what is bad, where the gate's name does not."""
+    observed, limit = say.percent(one.rate), f"<= {say.margin(one.limit)}"
+    stable = None if one.stable_rate is None else say.percent(one.stable_rate)
+    numbers = f"({say.count(one.bad)}/{say.count(one.total)})"
+    versus = f" vs stable {stable}" if stable else ""
+    return Shown(observed, stable, limit, f"candidate {observed}{what} {numbers}{versus}; allowed {limit}")
+
+
+def show_good_share(one: Standing) -> Shown:
+    """The same standing as the share of good ones."""
+    observed, limit = say.percent(1 - one.rate), f">= {say.margin(1 - one.limit)}"
+    stable = None if one.stable_rate is None else say.percent(1 - one.stable_rate)
+    numbers = f"({say.count(one.total - one.bad)}/{say.count(one.total)})"
+    versus = f" vs stable {stable}" if stable else ""
+    return Shown(observed, stable, limit, f"candidate {observed} {numbers}{versus}; allowed {limit}")
+
+
+def never_frozen(one: Standing) -> Standing:
+    """A FAIL in the bake that speaks of the version whatever the hour of the day."""
+    return replace(one, frozen=False, paired=None)

@@ -1,0 +1,117 @@
+"""Where a count gate's numbers come from: bad and total per tick in both arms, of one and the same source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from modelrollout.api.gates import Source
+from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags
+from modelrollout.core.finding import Finding
+
+Origin = Literal["gateway", "model", "Triton"]
+"""Whose counters were read, as sentences name it."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Bad and total of both arms, shape of the grid; `problem` says why they cannot be used."""
+
+    ticks: CountTicks
+    source: Origin
+    noun: str
+    candidate_present: Flags
+    stable_present: Flags
+    problem: Finding | None = None
+
+
+def use_gateway(gate_input: GateInput, wanted: Source | None) -> bool:
+    """The gateway's series where the gate asks for them, or by default where there are any."""
+    if wanted is not None:
+        return wanted == "Gateway"
+    return any(gate_input.table.has(s.GATEWAY_REQUESTS, arm) for arm in s.ARMS)
+
+
+def request_counts(gate_input: GateInput, wanted: Source | None) -> Counts:
+    """Answers that the gateway calls errors, or failures that the model itself or its server reports."""
+    table = gate_input.table
+    if use_gateway(gate_input, wanted):
+        return make_counts(
+            gate_input,
+            lambda arm: (
+                table.total(s.GATEWAY_REQUESTS, arm, details=[s.ERROR]),
+                table.total(s.GATEWAY_REQUESTS, arm),
+            ),
+            "gateway",
+            "requests",
+            (s.GATEWAY_REQUESTS,),
+        )
+    if any(table.has(s.REQUESTS, arm) for arm in s.ARMS):
+        return make_counts(
+            gate_input,
+            lambda arm: (table.total(s.REQUEST_ERRORS, arm), table.total(s.REQUESTS, arm)),
+            "model",
+            "requests",
+            (s.REQUESTS, s.REQUEST_ERRORS),
+        )
+
+    def answered(arm: s.Arm) -> tuple[Array, Array]:
+        bad = table.total(s.FAILURE, arm)
+        return bad, bad + table.total(s.SUCCESS, arm)
+
+    return make_counts(gate_input, answered, "Triton", "requests", (s.SUCCESS,))
+
+
+def request_totals(gate_input: GateInput) -> tuple[Array, Array]:
+    """(candidate, stable) requests per tick: the gateway's count, else the model's."""
+    if use_gateway(gate_input, None):
+        candidate, stable = (gate_input.table.total(s.GATEWAY_REQUESTS, arm) for arm in ("candidate", "stable"))
+        return candidate, stable
+    ticks = request_counts(gate_input, "Model").ticks
+    return np.asarray(ticks.candidate_total), np.asarray(ticks.stable_total)
+
+
+def make_counts(
+    gate_input: GateInput,
+    read: Callable[[s.Arm], tuple[Array, Array]],
+    source: Origin,
+    noun: str,
+    metrics: tuple[str, ...],
+) -> Counts:
+    """Counts from (bad, total) of each arm; `metrics` are those they are read from, the one always there first."""
+    problem = None
+    for metric in metrics:
+        for arm in s.ARMS:
+            if gate_input.table.spoilt(metric, arm, gate_input.start):
+                name = gate_input.exported(metric)
+                text = f"{name} of the {arm} read NaN, Inf or a negative number: the counter cannot be trusted"
+                problem = Finding("SampleNotANumber", text)
+    present = [scraped(gate_input, source, arm, metrics[0]) for arm in ("candidate", "stable")]
+    ticks = CountTicks(gate_input.ends, *read("candidate"), *read("stable"), restart=gate_input.restarts)
+    return Counts(ticks, source, noun, present[0], present[1], problem)
+
+
+def scraped(gate_input: GateInput, source: Origin, arm: s.Arm, metric: str) -> Flags:
+    """Ticks in which the source's target answered: an arm without requests has no series at a gateway."""
+    if source != "gateway":
+        return gate_input.table.present(metric, arm)
+    flags = np.zeros(gate_input.table.grid.count, dtype=bool)
+    for (seen, _), when in gate_input.table.sampled.items():
+        if seen in s.GATEWAY:
+            flags = flags | when
+    return flags
+
+
+def absence(what: str, counts: Counts, gate_input: GateInput) -> tuple[int, str]:
+    """(ticks in a row without a scrape of either arm's targets, the sentence); stable matters before the bake."""
+    candidate = gate_input.missing(counts.candidate_present)
+    stable = 0 if gate_input.bake is not None else gate_input.missing(counts.stable_present)
+    arm = "candidate" if candidate >= stable else "stable"
+    missing = max(candidate, stable)
+    return missing, f"{what}: no sample of the {arm}'s series ({counts.source}) in {say.last_ticks(missing)}"

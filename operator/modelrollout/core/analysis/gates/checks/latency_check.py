@@ -1,0 +1,106 @@
+"""One latency test by evidence: requests slower than a bucket edge, the mean over two quantiles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from modelrollout.api.gates import LatencyGate
+from modelrollout.core.analysis.gates.checks.latency_histograms import Histograms, edges_of, margin_of
+from modelrollout.core.analysis.gates.checks.limit_check import told_apart, with_frozen
+from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing
+from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.stats import alpha_budget, forecast, limits
+from modelrollout.core.analysis.stats.latency_evidence import (
+    LatencyEvidence,
+    LatencyHistory,
+    LatencyTicks,
+    at_most,
+    versus_stable,
+)
+from modelrollout.core.analysis.stats.parameters import GOOD_ALTERNATIVES, PASS_ODDS
+
+
+def by_evidence(
+    gate: LatencyGate, test: CountTest, found: Histograms, gate_input: GateInput
+) -> tuple[Standing, int, int]:
+    """Sequential: the mean of the evidence at the gate's quantile and at a wider one."""
+    analysis = gate_input.request.spec.analysis
+    start, least = gate_input.start, analysis.minimum_requests
+    known, allowed = edges_of(gate, test.kind, found, gate_input)
+
+    def ticks(first: int) -> LatencyTicks:
+        return LatencyTicks(
+            gate_input.ends[first:],
+            found.edges,
+            found.candidate[first:],
+            found.stable[first:],
+            restart=gate_input.restarts[first:],
+            ignore=gate_input.warming[first:],
+        )
+
+    if test.kind == "limit":
+        assert gate.max is not None, "a limit test has a limit"
+        evidence = at_most(ticks(start), gate.max, gate.quantile, minimum_requests=least)
+        bad, paired = float(evidence.log_bad[-1]), None
+    else:
+        history = LatencyHistory(gate_input.ends[:start], found.stable[:start])
+        evidence = versus_stable(ticks(start), gate.quantile, margin_of(gate), history=history, minimum_requests=least)
+        bad, paired = float(evidence.log_bad[-1]), None
+        bake = gate_input.bake
+        if bake is not None and bake < gate_input.table.grid.count and found.stable[gate_input.frozen].sum():
+            limit = float(found.edges[allowed])
+            evidence = at_most(ticks(bake), limit, gate.quantile, minimum_requests=least)
+            bad, paired = with_frozen(bad, float(evidence.log_bad[-1]))
+        else:
+            known, allowed = int(evidence.edge[-1]), int(evidence.allowed[-1])
+    needed = alpha_budget.odds_needed(test.share, analysis.false_rollback)
+    standing = _standing(test, evidence, (bad, float(np.log(needed))), least)
+    return told_apart(standing, paired), known, allowed
+
+
+def _standing(test: CountTest, evidence: LatencyEvidence, logs: tuple[float, float], least: int) -> Standing:
+    bad, needed = logs
+    own = evidence.parts[-1]
+    counted = own.ticks
+    slow, total = float(counted.candidate_bad.sum()), float(counted.candidate_total.sum())
+    stable_slow, stable_total = float(counted.stable_bad.sum()), float(counted.stable_total.sum())
+    good, rare = float(evidence.log_good[-1]), bool(own.rare[-1])
+    last = len(evidence.log_bad) - 1
+    began = float(counted.seconds[int(evidence.began(np.asarray(last)))]) if bad > 0 else None
+    rate = slow / total if total else float("nan")
+    limit = float(own.limit[-1])
+    standing = Standing(
+        kind=test.kind,
+        verdict="CONTINUE",
+        rate=rate,
+        bad=slow,
+        total=total,
+        stable_rate=stable_slow / stable_total if stable_total else None,
+        stable_total=stable_total,
+        limit=limit,
+        odds=bad,
+        needed=needed,
+        good=good,
+        began=began,
+        leaning_bad=good < 0 and not rare,
+        rare=rare,
+    )
+    if bad >= needed:
+        return replace(standing, verdict="FAIL")
+    if not total:
+        return replace(standing, verdict="NO_DATA", left=float(least))
+    passed = good >= np.log(PASS_ODDS) or rare
+    return replace(standing, verdict="PASS" if passed else "CONTINUE", left=_left(standing, good, least))
+
+
+def _left(now: Standing, good: float, least: int) -> float:
+    """Candidate requests until PASS at the present rates."""
+    rate = np.asarray(max(now.rate, 0.5 / (now.total + 1)))
+    stable = np.asarray(now.stable_rate or now.limit)
+    per = np.asarray(now.stable_total / now.total if now.total else 0.0)
+    line = limits.EXCEEDANCE if now.kind == "stable" else limits.absolute(max(now.limit, 1e-9))
+    growth = forecast.growth(rate, stable, per, line)
+    gap = np.asarray(max(float(np.log(PASS_ODDS)) - good, 0.0))
+    return max(float(forecast.requests_needed(gap, len(GOOD_ALTERNATIVES), growth)), least - now.total, 1.0)

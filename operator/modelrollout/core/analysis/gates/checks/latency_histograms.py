@@ -1,0 +1,85 @@
+"""Histograms of both versions on the edges they share: every limit is a whole bucket, and the bucket is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelrollout.api.gates import LatencyGate
+from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.checks.counts import Counts, Origin, scraped, use_gateway
+from modelrollout.core.analysis.gates.checks.standing import Kind
+from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.stats import histogram as b
+from modelrollout.core.analysis.stats.arrays import Array, CountTicks
+from modelrollout.core.finding import Finding
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """Per-bucket increments, (grid, B+1), of both arms; `edges` (B,) in seconds."""
+
+    edges: Array
+    candidate: Array
+    stable: Array
+    counts: Counts
+
+
+def read_histograms(gate: LatencyGate, gate_input: GateInput) -> Histograms | Finding:
+    """The histograms of both arms on the edges they share."""
+    gateway = use_gateway(gate_input, gate.source)
+    metric = s.GATEWAY_DURATION if gateway else s.DURATION
+    source: Origin = "gateway" if gateway else "model"
+    if any(gate_input.table.spoilt(metric, arm, gate_input.start) for arm in s.ARMS):
+        return Finding("SampleNotANumber", f"{gate_input.exported(metric)} read NaN, Inf or a negative number")
+    known: dict[float, str] = {}
+    for le in gate_input.table.details(metric):
+        known[float(le)] = le
+    edges = np.array(sorted(edge for edge in known if np.isfinite(edge)), dtype=float)
+    present = [scraped(gate_input, source, arm, metric) for arm in ("candidate", "stable")]
+    if not len(edges):
+        return Finding(
+            "SeriesMissing", f"no {gate_input.exported(metric)} of either version: there is no histogram to judge"
+        )
+    order = [known[edge] for edge in edges]
+    arms = [
+        _per_bucket(gate_input, metric, arm, [*order, known.get(np.inf, "+Inf")]) for arm in ("candidate", "stable")
+    ]
+    totals = [arm.sum(axis=1) for arm in arms]
+    nothing = np.zeros(len(totals[0]))
+    ticks = CountTicks(gate_input.ends, nothing, totals[0], nothing, totals[1], restart=gate_input.restarts)
+    return Histograms(edges, arms[0], arms[1], Counts(ticks, source, "requests", present[0], present[1]))
+
+
+def _per_bucket(gate_input: GateInput, metric: str, arm: s.Arm, order: list[str]) -> Array:
+    """Cumulative `le` counters become counts per bucket; what a torn scrape would make negative counts as 0."""
+    cumulative = np.stack([gate_input.table.total(metric, arm, details=[le]) for le in order], axis=1)
+    return np.maximum(np.diff(cumulative, axis=1, prepend=0.0), 0.0)
+
+
+def margin_of(gate: LatencyGate) -> int:
+    """Whole buckets that stable's quantile may move up by."""
+    return gate.versus_stable.buckets if gate.versus_stable else 1
+
+
+def edges_of(gate: LatencyGate, kind: Kind, found: Histograms, gate_input: GateInput) -> tuple[int, int]:
+    """(stable's edge, the allowed edge) as indices, for plain comparison and for the words."""
+    if kind == "limit":
+        assert gate.max is not None, "a limit test has a limit"
+        edge = b.edge_at_or_above(found.edges, gate.max)
+        return edge, edge
+    part = gate_input.frozen if gate_input.bake is not None else slice(0, None)
+    margin = margin_of(gate)
+    edge = int(b.choose_edge(found.stable[part].sum(axis=0)[None, :], gate.quantile, margin)[0])
+    return edge, min(edge + margin, len(found.edges) - 1)
+
+
+def quantile_of(edges: Array, histogram: Array, quantile: float) -> str | None:
+    """The bucket that holds the quantile, by its upper edge; None without requests."""
+    total = float(histogram.sum())
+    if total <= 0:
+        return None
+    at = int(np.searchsorted(np.cumsum(histogram), quantile * total - 1e-9))
+    return f"<= {say.seconds(float(edges[at]))}" if at < len(edges) else f"> {say.seconds(float(edges[-1]))}"

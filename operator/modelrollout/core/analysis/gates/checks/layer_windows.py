@@ -1,0 +1,122 @@
+"""One layer's dead units against one limit: windows of equal size are the sample, never neurons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelrollout.api.gates import DeadNeuronsGate
+from modelrollout.core.analysis.gates.checks.threshold_check import in_a_row_at_end
+from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.stats import limits
+from modelrollout.core.analysis.stats.arrays import Flags
+from modelrollout.core.analysis.stats.limits import LimitLine
+from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS, FEW_WINDOWS
+from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
+from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, at_most, window_evidence
+
+
+@dataclass(frozen=True)
+class LayerStanding:
+    """One layer against one limit. Rates are dead units / units."""
+
+    layer: str
+    rate: float
+    stable: float | None
+    limit: float
+    windows: float
+    stable_windows: float
+    fails: str = ""
+    """The rule that says FAIL, in words; empty otherwise."""
+    passes: bool = False
+    leaning: bool = False
+    strength: float = 0.0
+
+
+def layer_standing(
+    gate: DeadNeuronsGate, gate_input: GateInput, layer: str, line: LimitLine, alpha: float
+) -> LayerStanding:
+    """One layer against one limit, by the gate's method; `alpha` is the error allowed to it."""
+    candidate, width = _replicates(gate_input, "candidate", layer)
+    stable, stable_width = _replicates(gate_input, "stable", layer)
+    units = width if np.isfinite(width) else stable_width
+    excess = limits.DEAD_RETRAIN_UNITS / units if gate.profile == "Retrain" and np.isfinite(units) else 0.0
+    if gate.method == "Threshold":
+        return _plain(gate_input, layer, candidate, stable, line, excess)
+    floor = 0.5 / units if np.isfinite(units) else 1e-6
+    settings = WindowSettings(alpha=alpha, min_excess=excess, spread_floor=floor)
+    start = gate_input.start
+    cut = Replicates(candidate.count[start:], candidate.total[start:], candidate.square[start:])
+    if not line.relative:
+        return _standing(layer, at_most(cut, line.plus, settings), None)
+    before = Replicates(stable.count[:start], stable.total[:start], stable.square[:start])
+    after = Replicates(stable.count[start:], stable.total[start:], stable.square[start:])
+    history = ReplicateHistory(gate_input.ends[:start], before) if start else None
+    return _standing(
+        layer, window_evidence(gate_input.ends[start:], cut, after, line, settings, history=history), "stable"
+    )
+
+
+def _replicates(gate_input: GateInput, arm: s.Arm, layer: str) -> tuple[Replicates, float]:
+    """The windows of one layer per tick, and its number of units (NaN before the first window)."""
+    count = gate_input.table.total(s.WINDOWS, arm, layer=layer)
+    units = gate_input.table.total(s.WINDOW_NEURONS, arm, layer=layer)
+    width = float(units.sum() / count.sum()) if count.sum() else float("nan")
+    dead = gate_input.table.total(s.WINDOW_DEAD, arm, layer=layer)
+    square = gate_input.table.total(s.WINDOW_DEAD_SQUARED, arm, layer=layer)
+    return windows(count, dead, square, width if width > 0 else 1.0), width
+
+
+def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerStanding:
+    n, limit = float(found.samples[-1]), float(found.limit[-1])
+    fails = ""
+    if bool(found.sequence[-1]):
+        fails = "the sequence over windows excludes chance"
+    elif bool(found.ceiling[-1]):
+        fails = "over twice the limit in two windows running (a ceiling without an error bound)"
+    stable = float(found.stable[-1]) if versus else None
+    return LayerStanding(
+        layer=layer,
+        rate=float(found.mean[-1]),
+        stable=stable if stable is not None and np.isfinite(stable) else None,
+        limit=limit,
+        windows=n,
+        stable_windows=float(found.stable_samples[-1]),
+        fails=fails,
+        passes=bool(found.passing[-1]) and bool(np.isfinite(limit)),
+        leaning=bool(found.hold[-1]) or (n > 0 and float(found.excess[-1]) > 0),
+        strength=float(found.strength[-1]),
+    )
+
+
+def _plain(
+    gate_input: GateInput, layer: str, candidate: Replicates, stable: Replicates, line: LimitLine, excess: float
+) -> LayerStanding:
+    """Threshold: the mean over this step's windows, three looks with new windows beyond the limit in a row."""
+    n, total = np.cumsum(candidate.count[gate_input.step :]), np.cumsum(candidate.total[gate_input.step :])
+    observed, known = np.cumsum(stable.count), np.cumsum(stable.total)
+    reference = np.where(observed > 0, known / np.where(observed > 0, observed, 1.0), np.nan)[gate_input.step :]
+    limits = np.full(len(n), line.plus)
+    if line.relative:
+        limits = np.maximum(line.at(reference), reference + excess)
+    rates = np.where(n > 0, total / np.where(n > 0, n, 1.0), np.nan)
+    looks = (candidate.count[gate_input.step :] > 0) & np.isfinite(limits)
+    breaches: Flags = (rates > limits)[looks]
+    in_a_row = in_a_row_at_end(breaches)
+    windows_now, rate = (float(n[-1]), float(rates[-1])) if len(n) else (0.0, float("nan"))
+    limit = float(limits[-1]) if len(limits) else float("nan")
+    beyond = bool(rate > limit)
+    return LayerStanding(
+        layer=layer,
+        rate=rate,
+        stable=float(reference[-1]) if line.relative and len(reference) and np.isfinite(reference[-1]) else None,
+        limit=limit,
+        windows=windows_now,
+        stable_windows=float(observed[-1]) if len(observed) else 0.0,
+        fails=f"beyond the limit in {in_a_row} looks in a row" if in_a_row >= BREACHING_LOOKS else "",
+        passes=windows_now >= FEW_WINDOWS and np.isfinite(limit) and not beyond,
+        leaning=beyond,
+        strength=(rate - limit) if np.isfinite(rate) and np.isfinite(limit) else -np.inf,
+    )

@@ -1,0 +1,48 @@
+"""ErrorRate: the share of requests answered with an error; where both versions burn the budget nobody is blamed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from modelrollout.api.gates import ErrorRateGate
+from modelrollout.core.analysis.gates.checks.burn_rate_hold import burning
+from modelrollout.core.analysis.gates.checks.count_check import CountReading, count_tests, judge_counts, show_bad_share
+from modelrollout.core.analysis.gates.checks.counts import request_counts
+from modelrollout.core.analysis.gates.checks.standing import LimitTest, Standing
+from modelrollout.core.analysis.gates.definition import GateDefinition, always
+from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.result import Judged
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.stats import limits
+
+
+def tests_of(gate: ErrorRateGate) -> tuple[LimitTest, ...]:
+    """On the share of errors."""
+    return count_tests(gate.max, gate.versus_stable, limits.ERROR_RATE)
+
+
+def judge_error_rate(gate: ErrorRateGate, gate_input: GateInput, share: float) -> Judged:
+    """The gate's standing, and the hold of a budget spent too fast."""
+    counts = request_counts(gate_input, gate.source)
+    hold = None if counts.problem else burning(gate, counts, gate_input)
+    reading = CountReading(tests_of(gate), show_bad_share)
+    if hold is not None and hold.shared:
+        reading = replace(reading, adjust=_not_blamed, blames=lambda one: one.kind == "stable")
+    return judge_counts(gate, counts, reading, gate_input, share, halt=None if hold is None else hold.finding)
+
+
+def _not_blamed(one: Standing) -> Standing:
+    """In an incident of both versions the absolute limit says nothing about the candidate."""
+    if one.kind == "limit" and one.verdict == "FAIL":
+        return replace(one, verdict="CONTINUE", leaning_bad=True)
+    return one
+
+
+DEFINITION = GateDefinition(
+    model=ErrorRateGate,
+    series=always(*s.COUNTED),
+    family="counts",
+    judge=judge_error_rate,
+    default=ErrorRateGate(name="errors", type="ErrorRate"),
+    replay=tests_of,
+)

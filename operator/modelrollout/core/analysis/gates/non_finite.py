@@ -1,0 +1,67 @@
+"""NonFinite: rows that met NaN or Inf, counted in the layer that has most of them; no hour of the day makes NaN."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from modelrollout.api.gates import NonFiniteGate
+from modelrollout.core.analysis.gates.checks.count_check import (
+    CountReading,
+    count_tests,
+    judge_counts,
+    never_frozen,
+    show_bad_share,
+)
+from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
+from modelrollout.core.analysis.gates.checks.standing import LimitTest
+from modelrollout.core.analysis.gates.definition import GateDefinition, always
+from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.result import Judged
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.stats import limits
+from modelrollout.core.analysis.stats.arrays import Array
+
+
+def tests_of(gate: NonFiniteGate) -> tuple[LimitTest, ...]:
+    """On the share of rows with NaN or Inf."""
+    return count_tests(gate.max, gate.versus_stable, limits.NON_FINITE)
+
+
+def judge_non_finite(gate: NonFiniteGate, gate_input: GateInput, share: float) -> Judged:
+    """The gate's standing; in the bake, too, NaN is the version's doing."""
+    show = partial(show_bad_share, what=" with NaN or Inf")
+    reading = CountReading(tests_of(gate), show, adjust=never_frozen)
+    return judge_counts(gate, nonfinite_counts(gate_input), reading, gate_input, share)
+
+
+def nonfinite_counts(gate_input: GateInput) -> Counts:
+    """Rows with NaN or Inf in the layer that has most of them; at least so many, since rows are not counted.
+
+    A bad row usually spoils its whole layer, so elements would count one event many times.
+    """
+    metrics = (s.SAMPLES, s.NONFINITE, s.ELEMENTS)
+    return make_counts(gate_input, lambda arm: _rows(gate_input, arm), "model", "rows", metrics)
+
+
+def _rows(gate_input: GateInput, arm: s.Arm) -> tuple[Array, Array]:
+    bad, total = np.zeros(gate_input.table.grid.count), np.zeros(gate_input.table.grid.count)
+    for layer in gate_input.table.layers(s.SAMPLES, arm):
+        rows = gate_input.table.total(s.SAMPLES, arm, layer=layer)
+        elements = gate_input.table.total(s.ELEMENTS, arm, layer=layer).sum()
+        width = elements / rows.sum() if rows.sum() and elements else 1.0
+        spoilt = np.ceil(gate_input.table.total(s.NONFINITE, arm, layer=layer) / width - 1e-9)
+        bad, total = np.maximum(bad, np.minimum(spoilt, rows)), np.maximum(total, rows)
+    return bad, total
+
+
+DEFINITION = GateDefinition(
+    model=NonFiniteGate,
+    series=always(s.SAMPLES, s.ELEMENTS, s.NONFINITE),
+    family="counts",
+    judge=judge_non_finite,
+    default=NonFiniteGate(name="non-finite", type="NonFinite"),
+    needs=s.NONFINITE,
+    replay=tests_of,
+)

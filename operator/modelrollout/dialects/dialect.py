@@ -1,0 +1,103 @@
+"""A dialect is data: names of metrics, their unit, what tells the versions apart, and what counts as an error.
+
+Patterns are regular expressions (RE2's and Python's common part) with placeholders that are filled with escaped
+values: {namespace} and {route} of the HTTPRoute, {gatewayNamespace} and {gateway} it is attached to, {service} of a
+version's backend.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Dialect(Protocol):
+    """What the analysis asks of a gateway's metrics. Built-in dialects, and later configured ones, satisfy it."""
+
+    @property
+    def name(self) -> str:
+        """As the operator's configuration writes it."""
+        ...
+
+    @property
+    def controllers(self) -> tuple[str, ...]:
+        """ControllerNames of the GatewayClasses whose gateways speak it."""
+        ...
+
+    @property
+    def requests(self) -> str:
+        """The counter of answers: a series for each backend and status."""
+        ...
+
+    @property
+    def durations(self) -> str:
+        """The buckets (label `le`) of how long answers took: a series for each backend."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """Seconds in one unit of `le`: 1, or 0.001 for milliseconds."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """The label that tells backends apart."""
+        ...
+
+    @property
+    def backend(self) -> str:
+        """Pattern of `label` for one backend of the rule that splits traffic, and of no other rule or route."""
+        ...
+
+    @property
+    def rule(self) -> str | None:
+        """Pattern of `label` for that rule itself in `router`; None where the gateway does not count by rule."""
+        ...
+
+    @property
+    def router(self) -> str | None:
+        """The counter of answers of whole rules: what it has and `requests` lacks reached no backend."""
+        ...
+
+    @property
+    def heartbeat(self) -> str | None:
+        """A series without `label` that is always there: the gateway is scraped though a backend has no series yet."""
+        ...
+
+    @property
+    def matchers(self) -> tuple[str, ...]:
+        """Label matchers that say whose series count, where several report the same request."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """The label of `requests` and `router` that holds an answer's status."""
+        ...
+
+    def is_error(self, status: str) -> bool:
+        """Whether an answer with this status is an error."""
+        ...
+
+
+@dataclass(frozen=True)
+class GatewayMetrics:
+    """A dialect whose errors can be told by one label. Fields as in Dialect; `errors` is a pattern of `status`."""
+
+    name: str
+    controllers: tuple[str, ...]
+    requests: str
+    durations: str
+    label: str
+    backend: str
+    status: str
+    errors: str
+    seconds: float = 1.0
+    rule: str | None = None
+    router: str | None = None
+    heartbeat: str | None = None
+    matchers: tuple[str, ...] = ()
+
+    def is_error(self, status: str) -> bool:
+        """Whether the whole status matches `errors`."""
+        return re.fullmatch(self.errors, status) is not None

@@ -1,0 +1,24 @@
+"""Traefik 3: a service of its own for every backend of a rule, named after route, Gateway, entry point and rule.
+
+A looser pattern would also match a route called ROUTE-eu, and the testers' rule (1); ours splits in rule 0.
+"""
+
+from __future__ import annotations
+
+from modelrollout.dialects.dialect import Dialect, GatewayMetrics
+
+_RULE = "httproute-{namespace}-{route}-gw-{gatewayNamespace}-{gateway}-ep-[a-z0-9]+-0-[0-9a-f]{20}"
+
+TRAEFIK: Dialect = GatewayMetrics(
+    name="Traefik",
+    controllers=("traefik.io/gateway-controller",),
+    requests="traefik_service_requests_total",
+    durations="traefik_service_request_duration_seconds_bucket",
+    label="service",
+    backend=_RULE + "-svc-{namespace}-(?:{service})-[0-9]+@kubernetesgateway",
+    rule=_RULE + "-wrr@kubernetesgateway",
+    router="traefik_router_requests_total",
+    heartbeat="traefik_config_reloads_total",
+    status="code",
+    errors="5.*",
+)

@@ -14,7 +14,7 @@ from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.promql import any_of, fill_matchers, fill_template, literal, quoted
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.evaluation import EvaluationRequest
-from tests.core.recorded import GATEWAY_REQUESTS
+from tests.unit.analysis.recorded import GATEWAY_REQUESTS
 
 HASH = "0123456789abcdef0123"
 

@@ -1,8 +1,55 @@
 """Per-tick factors are multiplied, never counts pooled: so drift and weight changes cannot fool the evidence.
 
-A factor is the likelihood ratio of an alternative against its KL projection on the null line, given the
-requests of the tick in both arms. Its expectation is at most 1 under the null, so the running product, mixed
-over alternatives and restarts, ever reaches 1/alpha with probability at most alpha (Ville's inequality).
+What an e-process is. A gate asks whether the candidate is worse than its limit allows, and it may be asked after every
+tick. An e-value is a number E >= 0 whose expectation is at most 1 while the candidate is within its limit (the null): a
+bet at fair odds or worse, started with 1. An e-process is such a bet kept up: a sequence E_1, E_2, ... whose
+expectation is at most 1 at any moment at which one may decide to stop (Shafer 2021; Ramdas, Gruenwald, Vovk and Shafer
+2023). Read E as odds: "145:1 against the candidate" is what a stake of 1 has become.
+
+Why one may look at every tick. Ville's inequality (Ville 1939): a nonnegative process that in expectation never grows
+ever reaches 1/alpha with probability at most alpha. Not at one look: ever. So a rollback at E >= 1/alpha errs in at
+most alpha of all rollouts, however often one looked, and waiting for more requests needs no correction. A p-value
+looked at every tick gives no such promise (Robbins 1970; Johari and others 2022).
+
+The factor of one tick. Given the requests n_c and n_s that both versions had in the tick, the bad ones among them are
+taken as binomial: the split of traffic, which we ourselves change, never enters. The null is a line,
+p_c <= ratio * p_s + plus (limits.py). The alternative is fixed before the tick: p_s is what earlier ticks made expect
+(baseline.py), p_c a multiple of the line there. The factor is the likelihood ratio of this alternative against its
+projection on the line, the point of the null nearest to it in Kullback-Leibler divergence, weighted by n_c and n_s
+(`project`). For this "reverse information projection" the expectation of the ratio is at most 1 everywhere in the null
+(Turner, Ly and Gruenwald 2024, for two streams of counts; Gruenwald, de Heide and Koolen 2024, in general); that it is
+for our lines is also summed up exactly in tests/unit/analysis/stats/test_evidence_expectation.py. An absolute limit is
+the same with the null at one rate; stable does not enter.
+
+Why factors are multiplied and counts never pooled. Each factor is fair given everything before its tick, so their
+product is an e-process even where stable's rate drifts from tick to tick. Counts summed over ticks are not: when the
+weight goes from 5 % to 75 % while both versions get worse together, the candidate's requests are the later, worse ones,
+and the pooled rates accuse it (Simpson 1951).
+
+The mixture. Nobody knows how bad a bad candidate is: the stake is divided over several multiples of the line
+(parameters.BAD_ALTERNATIVES), and a mean of e-processes is one (Robbins 1970). It costs the log of their number and
+finds 1.3 times the limit as well as 30 times. The good side is the same test turned round, its null "worse than twice
+the margin": a gate passes on evidence, not on the absence of evidence.
+
+Restarts. A product that has shrunk through a good hour needs another hour to climb back: a late regression would be
+found late. So only half of the stake is bet in the first tick; the rest enters at the restarts (every five minutes and
+at every new weight), the k-th with a share that falls as k^-1.3, which sums to one over any horizon
+(`restart_weights`). A bet placed in advance, at a tick known in advance, is fair; E is the sum of all bets and of what
+is not staked yet (`log_mixture`). It is what change detection by e-values does (Shin, Ramdas and Rinaldo 2022); the
+tick "since when" is where the leading bet was lowest, as in CUSUM (Page 1954; `began_at`).
+
+Tempering. Requests come in bursts, so that counts scatter more than binomial: by phi, estimated from stable's earlier
+ticks (baseline.py). The factor is taken to the power 1/phi. Since phi >= 1 is known before the tick, Jensen's
+inequality keeps its expectation at most 1, whatever phi is; a phi estimated badly costs speed, never the promise under
+the binomial. And no tick may say more than 20:1 (`temper`): one bad scrape cannot roll back by itself.
+
+What breaks it. (1) An alternative, a phi or a limit that has seen the tick it is used on: everything that enters a
+factor must be known before, from earlier ticks alone. (2) Requests that hang together within a tick beyond what stable
+shows, such as bursts of the candidate alone: the tempering does not know them, only the margin covers them. (3) A tick
+counted twice, or left out because of what it says; a tick that is missing is a factor of 1. (4) A change of the limit
+during a rollout: the old evidence speaks of another null, so an edit of the gates begins anew. (5) A choice among
+several gates after looking: the promise is split before (alpha_budget.py). (6) Windows and gauges are no counts: their
+sequences are asymptotic and stand outside this promise (window_evidence.py).
 """
 
 from __future__ import annotations

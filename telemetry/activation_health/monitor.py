@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 from activation_health import catalog
 from activation_health.catalog import Sample
 from activation_health.evals import EvalCounters
+from activation_health.measure.sampling import RateCap
+from activation_health.measure.state import LayerState
 from activation_health.requests import RequestCounters
-from activation_health.sampling import RateCap
 from activation_health.series import eval_groups, layer_groups, request_group
 from activation_health.spec import REASONS, Layer, RefusedError
-from activation_health.state import LayerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     import numpy.typing as npt
 
-    from activation_health.batches import Batch
     from activation_health.catalog import Group
+    from activation_health.measure.batches import Batch
 
 MAX_LAYERS = 64  # about 25 series each; more would strain Prometheus before it helps anyone
 MAX_WINDOW = 1_000_000

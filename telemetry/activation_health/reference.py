@@ -6,7 +6,7 @@ import sys
 
 from activation_health.catalog import CATALOG
 from activation_health.evals import LOST, SOURCES
-from activation_health.histogram import LE_LABELS
+from activation_health.measure.histogram import LE_LABELS
 from activation_health.requests import DURATION_LABELS, GROWTH
 from activation_health.spec import REASONS
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from activation_health import catalog
 from activation_health.catalog import Sample
-from activation_health.histogram import LE_LABELS
+from activation_health.measure.histogram import LE_LABELS
 from activation_health.requests import DURATION_LABELS
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from activation_health.catalog import Family, Group
     from activation_health.evals import EvalCounters
+    from activation_health.measure.state import LayerTotals
     from activation_health.requests import RequestTotals
     from activation_health.spec import Layer
-    from activation_health.state import LayerTotals
 
 Names = tuple[str, ...]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from activation_health.exponents import LAYOUTS
+from activation_health.measure.exponents import LAYOUTS
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from activation_health.batches import NumpyBatch
-from activation_health.histogram import EDGES, Histogram
+from activation_health.measure.batches import NumpyBatch
+from activation_health.measure.histogram import EDGES, Histogram
 
 TYPES = (np.float16, np.float32, np.float64)
 

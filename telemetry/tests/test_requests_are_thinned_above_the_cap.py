@@ -7,7 +7,7 @@ import pytest
 from series_reading import Clock, value_of
 
 from activation_health import Monitor
-from activation_health.sampling import RateCap
+from activation_health.measure.sampling import RateCap
 
 
 def run(*, offered_per_second: int, seconds: int, rows: int = 1, **options) -> tuple[Monitor, list[float]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from series_reading import value_of
 
 from activation_health import Layer, Monitor
-from activation_health.waiting import LIMIT
+from activation_health.measure.waiting import LIMIT
 
 UNITS = 7
 
@@ -81,7 +81,7 @@ def test_a_pass_that_goes_wrong_costs_nobody_else_anything(monkeypatch: pytest.M
     monitor = Monitor("m", "1", ["h"], window=5, rows_per_second=1e12)
     monitor.observe("h", np.ones((2, 4), np.float32))
     with monkeypatch.context() as broken:
-        broken.setattr("activation_health.batches.count_elements", None)
+        broken.setattr("activation_health.measure.batches.count_elements", None)
         assert read(monitor, "samples_total") == 0
     monitor.observe("h", np.ones((3, 4), np.float32))
     assert read(monitor, "samples_total") == 3

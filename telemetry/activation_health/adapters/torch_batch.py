@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from activation_health.exponents import ElementCounts, counts_from_codes
+from activation_health.measure.exponents import ElementCounts, counts_from_codes
 
 if TYPE_CHECKING:
     import numpy.typing as npt

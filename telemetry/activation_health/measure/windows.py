@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from activation_health.batches import Batch
+    from activation_health.measure.batches import Batch
 
 
 @dataclass(slots=True)

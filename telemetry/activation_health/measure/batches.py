@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from activation_health.exponents import ElementCounts, count_elements
+from activation_health.measure.exponents import ElementCounts, count_elements
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from activation_health.exponents import Counts, ElementCounts
+    from activation_health.measure.exponents import Counts, ElementCounts
 
 # Chosen so that the lab's and ordinary networks' activations spread over several buckets; all powers of two.
 EDGES: tuple[float, ...] = tuple(2.0**e for e in (-10, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 10))

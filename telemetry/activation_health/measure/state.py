@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from activation_health.batches import NumpyBatch
-from activation_health.histogram import NO_VALUES, Histogram, Tally
+from activation_health.measure.batches import NumpyBatch
+from activation_health.measure.histogram import NO_VALUES, Histogram, Tally
+from activation_health.measure.waiting import Waiting
+from activation_health.measure.windows import DormantWindow, Window, WindowTotals, ZeroWindow
 from activation_health.spec import Layer, RefusedError, canonical, check_form
-from activation_health.waiting import Waiting
-from activation_health.windows import DormantWindow, Window, WindowTotals, ZeroWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
 
     import numpy.typing as npt
 
-    from activation_health.batches import Batch
-    from activation_health.sampling import RateCap
+    from activation_health.measure.batches import Batch
+    from activation_health.measure.sampling import RateCap
 
 
 @dataclass(slots=True)

@@ -1,1 +1,1 @@
-"""The kubectl plugin: one file per command, each with add_parser(subparsers); what people see is never a traceback."""
+"""The kubectl plugin: one file per command in commands/; what people see is never a traceback."""

@@ -9,10 +9,9 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from modelrollout.cli import command, judge, lint, status
+from modelrollout.cli.commands import COMMANDS
 from modelrollout.cli.target import Failure
 
-_COMMANDS = (status, command, lint, judge)
 _INTERRUPTED = 130
 
 _EPILOG = """\
@@ -39,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"modelrollout {version('modelrollout')}")
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in _COMMANDS:
+    for module in COMMANDS:
         module.add_parser(subparsers)
     return top
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from modelrollout.api.gates import AccuracyGate, ErrorRateGate, NonFiniteGate, VersusStable
-from modelrollout.cli import judge
-from modelrollout.cli.judge import judge_ticks
+from modelrollout.cli.commands import judge
+from modelrollout.cli.commands.judge import judge_ticks
 from modelrollout.cli.target import Failure
 from modelrollout.cli.ticks import BadTicks, read_ticks
 

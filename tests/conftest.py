@@ -14,12 +14,13 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
+from tests import lab
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from modelrollout.adapters.kubernetes.client import Api
-    from tests.lab.session.lab import Member
-    from tests.lab.session.site import Site
+    from tests.lab import Member, Site
 
 # How hard the properties are tried: `--hypothesis-profile=quick` while writing, everything otherwise.
 settings.register_profile("quick", max_examples=15, deadline=None)
@@ -70,23 +71,18 @@ def site(tmp_path_factory: pytest.TempPathFactory, worker: str) -> Site:
 
     MODELROLLOUT_LAB_SITE names the site file of a lab that runs already (`python -m tests.lab --site FILE`).
     """
-    from tests.lab.session.shared import shared_site  # noqa: PLC0415
-    from tests.lab.session.site import Site  # noqa: PLC0415
-
     if os.environ.get("MODELROLLOUT_LAB_SITE"):
-        return Site.read(Path(os.environ["MODELROLLOUT_LAB_SITE"]))
+        return lab.Site.read(Path(os.environ["MODELROLLOUT_LAB_SITE"]))
     base = tmp_path_factory.getbasetemp()
     alone = worker == "main"
     folder, owner = (base, os.getpid()) if alone else (base.parent, os.getppid())
-    return shared_site(folder, owner)
+    return lab.shared_site(folder, owner)
 
 
 @pytest.fixture(scope="session")
 def member(site: Site) -> Iterator[Member]:
     """This worker's part in the lab."""
-    from tests.lab.session.lab import Member  # noqa: PLC0415
-
-    joined = Member(site)
+    joined = lab.Member(site)
     yield joined
     joined.leave()
 

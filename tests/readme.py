@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelrollout.core.rollout.phases import diagram
-from tests.lab.processes.guardian import ROOT
+from tests import ROOT
 
 README = ROOT / "README.md"
 START, END = "<!-- diagram:start -->", "<!-- diagram:end -->"

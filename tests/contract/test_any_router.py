@@ -17,7 +17,7 @@ from tests.contract.hands import HANDS, MANAGER, Hand
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
     from modelrollout.ports import Router
-    from tests.lab.session.lab import Member
+    from tests.lab import Member
 
 pytestmark = [pytest.mark.lab, pytest.mark.parametrize("kind", sorted(ROUTERS))]
 

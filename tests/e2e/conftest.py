@@ -13,7 +13,7 @@ from tests.e2e.support.story import Story
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.lab.session.lab import Member
+    from tests.lab import Member
 
 RATE = 20.0
 """Requests/s; they are most of what a story costs, and stories share two cores."""

@@ -24,11 +24,10 @@ from modelrollout.cli.words import clean, span
 from modelrollout.core.analysis.stats import limits
 from tests.e2e.conftest import Stage
 from tests.e2e.support.story import NAME, Story, gates
-from tests.lab.progress import say
-from tests.lab.session.lab import Lab
+from tests.lab import Lab, say
 
 if TYPE_CHECKING:
-    from tests.lab.traffic.client import LoadClient
+    from tests.lab import LoadClient
 
 NAMESPACE = "vision"
 RATE = 50.0

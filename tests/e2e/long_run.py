@@ -18,8 +18,7 @@ import yaml
 
 from tests.e2e.support.operator import grant
 from tests.e2e.support.story import Story
-from tests.lab.processes.operator_process import OperatorProcess
-from tests.lab.session.lab import Lab
+from tests.lab import Lab, OperatorProcess
 
 NAMESPACE = "long-run"
 RATE = 30.0

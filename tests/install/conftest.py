@@ -13,11 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.components.certificates import Certificates
-from tests.lab.components.control_plane import ControlPlane
-from tests.lab.components.kube import Kube, write_kubeconfig
-from tests.lab.install import provision
-from tests.lab.processes.guardian import Guardian
+from tests.lab import Certificates, ControlPlane, Guardian, Kube, provision, write_kubeconfig
 
 DEFINITION = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 
@@ -33,7 +29,7 @@ class Bare:
 
 @pytest.fixture(scope="package")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bare]:
-    provision.provision()
+    provision()
     folder = tmp_path_factory.mktemp("bare")
     mark = f"modelrollout-lab-{secrets.token_hex(5)}"
     guardian = Guardian(mark, folder)

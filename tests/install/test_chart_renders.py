@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import helm_python as helm
@@ -10,8 +9,8 @@ import yaml
 
 from modelrollout.__main__ import parser
 from modelrollout.api.config import parse_config
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "modelrollout"
 
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -14,7 +14,7 @@ from modelrollout.api.crd import crd
 from modelrollout.api.problems import read_spec
 from modelrollout.api.status import Status, dump
 from tests.install.conftest import DEFINITION, Bare
-from tests.lab.components.kube import Kube
+from tests.lab import Kube
 from tests.unit.api.bad_input import TABLE, Bad
 from tests.unit.api.manifests import manifest
 from tests.unit.cli.rollouts import stepping

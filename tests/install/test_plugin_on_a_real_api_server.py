@@ -17,8 +17,7 @@ from modelrollout.api.crd import crd
 from modelrollout.cli import steer
 from modelrollout.cli.main import main
 from tests.install.conftest import Bare
-from tests.lab.components.custom_resources import gateway_api
-from tests.lab.components.kube import Kube
+from tests.lab import Kube, gateway_api
 from tests.unit.api.manifests import manifest
 from tests.unit.cli.rollouts import stepping
 

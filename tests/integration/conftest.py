@@ -9,13 +9,12 @@ import pytest
 import pytest_asyncio
 
 from modelrollout.adapters.kubernetes.client import Api, connect
-from tests.lab.proxies.faults import FaultProxy
+from tests.lab import FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tests.lab.session.lab import Member
-    from tests.site import Site
+    from tests.lab import Member, Site
 
 
 @pytest.fixture

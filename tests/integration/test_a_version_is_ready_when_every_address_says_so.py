@@ -11,17 +11,14 @@ import pytest_asyncio
 
 from modelrollout.adapters.kubernetes.client import connect
 from modelrollout.adapters.triton.readiness import TritonServer
-from tests.lab.components.kube import write_kubeconfig
-from tests.lab.processes.process import free_port
-from tests.lab.proxies.faults import Fault, FaultProxy
+from tests.lab import Fault, FaultProxy, free_port, write_kubeconfig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from modelrollout.adapters.kubernetes.client import Api
-    from tests.lab.components.model_service import ModelService
-    from tests.lab.session.lab import Member
+    from tests.lab import Member, ModelService
     from tests.site import Site
 
 pytestmark = pytest.mark.lab

@@ -9,13 +9,11 @@ import pytest
 
 from modelrollout.adapters.kubernetes.client import connect, path_of
 from modelrollout.ports import Conflict, NotFound, Unreachable
-from tests.lab.processes.process import free_port
-from tests.lab.proxies.faults import Fault
+from tests.lab import Fault, free_port
 
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
-    from tests.lab.proxies.faults import FaultProxy
-    from tests.lab.session.lab import Member
+    from tests.lab import FaultProxy, Member
     from tests.site import Site
 
 pytestmark = pytest.mark.lab

@@ -15,18 +15,15 @@ from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.evaluation import Evaluation
 from modelrollout.runtime.evaluator import Evaluator
-from tests.lab.components.prometheus import Prometheus
-from tests.lab.components.triton import METRICS, Triton
-from tests.lab.models.build import CONFIG, build_repository
-from tests.lab.models.training import BETTER, DEAD_UNITS, Training
-from tests.lab.traffic.client import bodies
+from tests.lab import METRICS, Prometheus, Triton, bodies
+from tests.lab.models import BETTER, CONFIG, DEAD_UNITS, Training, build_repository
 from tests.unit.analysis.recorded import request_of, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.lab.session.lab import Member
+    from tests.lab import Member
 
 RETRAINS = 20
 STABLE, BROKEN = 1, RETRAINS + 2

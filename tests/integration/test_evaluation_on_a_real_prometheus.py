@@ -17,7 +17,7 @@ from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.runtime.evaluator import Evaluator
-from tests.lab.components.prometheus import Prometheus
+from tests.lab import Prometheus
 from tests.unit.analysis.recorded import GATEWAY_HEARTBEAT, GATEWAY_REQUESTS, backend, request_of, spec_of
 
 pytestmark = pytest.mark.lab

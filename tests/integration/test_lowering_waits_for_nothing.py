@@ -11,12 +11,12 @@ from modelrollout.adapters.routers.gateway_api import LOWER_TRIES, GatewayApiRou
 from modelrollout.api.spec import Spec
 from modelrollout.core.observation import RoutePlan
 from modelrollout.ports import Unreachable
-from tests.lab.proxies.faults import Fault
+from tests.lab import Fault
 
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
     from modelrollout.adapters.routers.reading import ObservedHTTPRoute
-    from tests.lab.proxies.faults import FaultProxy
+    from tests.lab import FaultProxy
 
 pytestmark = pytest.mark.lab
 

@@ -12,11 +12,11 @@ import pytest
 from modelrollout.adapters.kubernetes.client import path_of
 from modelrollout.adapters.routers.lowering import is_newer
 from modelrollout.runtime.lease import Lease
-from tests.lab.proxies.faults import Fault
+from tests.lab import Fault
 
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
-    from tests.lab.proxies.faults import FaultProxy, Rule
+    from tests.lab import FaultProxy, Rule
 
 pytestmark = pytest.mark.lab
 

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import requests
 
-from tests.lab.components.triton import METRICS, Triton
-from tests.lab.models.build import build_repository
-from tests.lab.processes.guardian import ROOT
+from tests import ROOT
+from tests.lab import METRICS, Triton
+from tests.lab.models import build_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.lab.session.lab import Member
+    from tests.lab import Member
 
 GUIDE = ROOT / "docs" / "instrument-your-model.md"
 SERIES = 'model_activation_samples_total{layer="hidden_1"'

@@ -15,11 +15,11 @@ from modelrollout.adapters.kubernetes.store import FINALIZER, KubernetesCluster
 from modelrollout.api.spec import Spec
 from modelrollout.core.observation import Command, Event
 from modelrollout.ports import Conflict
-from tests.lab.proxies.faults import Fault
+from tests.lab import Fault
 
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
-    from tests.lab.proxies.faults import FaultProxy
+    from tests.lab import FaultProxy
 
 pytestmark = pytest.mark.lab
 

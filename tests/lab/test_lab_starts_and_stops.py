@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import ROOT
 from tests.lab.components.prometheus import query
-from tests.lab.processes.guardian import ROOT
 from tests.lab.processes.process import answers, marked
 from tests.lab.session.lab import Lab
 from tests.lab.session.member import Member

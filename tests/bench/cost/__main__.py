@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from modelrollout.api.timestamps import parse_timestamp
+from tests import ROOT
 from tests.bench.cost.calls import Calls, count, count_for
 from tests.bench.cost.visibility import Visibility
 from tests.e2e.conftest import Stage
 from tests.e2e.support.story import API, KIND, NAME, Story, gates
-from tests.lab.processes.guardian import ROOT
-from tests.lab.progress import say
-from tests.lab.session.lab import Lab
+from tests.lab import Lab, say
 
 if TYPE_CHECKING:
-    from tests.lab.proxies.faults import FaultProxy
+    from tests.lab import FaultProxy
 
 RATE = 50.0
 INTERVAL = 2.0

@@ -7,12 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.lab.proxies.faults import WRITES
+from tests.lab import WRITES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tests.lab.proxies.faults import FaultProxy, Observation
+    from tests.lab import FaultProxy, Observation
 
 #: First match wins: (kind, method, path).
 _KINDS = (

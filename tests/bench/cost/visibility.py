@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from typing import Self
 
-from tests.lab.components.prometheus import query
+from tests.lab import query
 
 #: Seconds between two looks.
 EVERY = 0.04

@@ -7,10 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+from tests import ROOT
 from tests.bench.decisions import report, study
 from tests.bench.decisions.targets import targets
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = ROOT / "docs"
 
 
 def main() -> int:

@@ -19,8 +19,7 @@ from modelrollout.core.analysis.metrics.increments import increments
 from modelrollout.core.analysis.metrics.series import Series, make_series
 from tests.bench.decisions.recorded import DATA
 from tests.bench.decisions.traces import INTERVAL
-from tests.lab.session.lab import Lab
-from tests.lab.session.scenario import Scenario
+from tests.lab import Lab, Scenario
 
 NAMESPACE = "recording"
 RATE = 60.0

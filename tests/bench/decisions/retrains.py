@@ -13,8 +13,7 @@ from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replic
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, window_evidence
 from tests.bench.decisions.rules import FALSE_ROLLBACK
 from tests.bench.decisions.traces import HISTORY, HOUR, INTERVAL, REQUESTS, WEIGHT
-from tests.lab.models.data import split
-from tests.lab.models.training import BETTER, DEAD_UNITS, Training, weights
+from tests.lab.models import BETTER, DEAD_UNITS, Training, split, weights
 
 SEEDS = 20
 ROWS = 200

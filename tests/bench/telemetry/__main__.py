@@ -22,7 +22,7 @@ from rich.table import Table
 from activation_health import Monitor
 from tests.bench.telemetry import fairness
 from tests.bench.telemetry.triton_latency import RATE, rounds
-from tests.lab.models.training import BETTER, DEAD_UNITS
+from tests.lab.models import BETTER, DEAD_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,8 +16,7 @@ from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.alpha_budget import gauge_alpha
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, window_evidence
-from tests.lab.models.data import split
-from tests.lab.models.training import BETTER, Training, weights
+from tests.lab.models import BETTER, Training, split, weights
 
 TICK = 15.0
 POOL = 4000

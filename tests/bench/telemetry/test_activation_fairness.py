@@ -16,7 +16,7 @@ from tests.bench.telemetry.fairness import (
     rollouts,
     windows_to_failure,
 )
-from tests.lab.models.training import BETTER, DEAD_UNITS
+from tests.lab.models import BETTER, DEAD_UNITS
 
 pytestmark = pytest.mark.slow
 

@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tests.lab.components.triton import HTTP
-from tests.lab.install.triton_install import model_python, triton_installation
-from tests.lab.models.build import build_repository
-from tests.lab.models.data import holdout
-from tests.lab.models.direct import Server, own_site
+from tests.lab import HTTP, model_python, triton_installation
+from tests.lab.models import Server, build_repository, holdout, own_site
 
 if TYPE_CHECKING:
     from pathlib import Path

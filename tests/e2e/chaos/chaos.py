@@ -24,10 +24,7 @@ from tests.e2e.conftest import Stage
 from tests.e2e.support.hands import ask
 from tests.e2e.support.operator import operator
 from tests.e2e.support.story import Story, gates
-from tests.lab.processes.operator_process import OperatorProcess
-from tests.lab.proxies.faults import Fault
-from tests.lab.session.lab import Lab, Member
-from tests.lab.session.site import Site
+from tests.lab import Fault, Lab, Member, OperatorProcess, Site
 
 STEPS = [(20, 3.0), (50, 3.0)]
 GOOD, BAD = (1, 2), 5

@@ -14,7 +14,7 @@ from modelrollout.core import reasons
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.lab.traffic.noted import Answer, Weights
+    from tests.lab import Answer, Weights
 
 SETTLE = 5.0
 """Seconds in which a gateway on a busy machine acts on a changed route (it needs 2 s on an idle one)."""

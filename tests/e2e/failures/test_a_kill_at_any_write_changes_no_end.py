@@ -14,10 +14,10 @@ from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.support.hands import answer, ask
 from tests.e2e.support.leaders import check_holds, kept_running
 from tests.e2e.support.story import Story, gates
-from tests.lab.proxies.faults import Fault, FaultProxy
+from tests.lab import Fault, FaultProxy
 
 if TYPE_CHECKING:
-    from tests.lab.proxies.proxy import Exchange
+    from tests.lab import Exchange
 
 HOLD = 3
 LEASE = "--lease-duration=4"

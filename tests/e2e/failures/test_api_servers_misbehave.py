@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from tests.e2e.conftest import Stage
 from tests.e2e.support.hands import PATIENT, reasons
 from tests.e2e.support.leaders import LATENESS, check_holds, exposures, kept_running, raises_to
-from tests.lab.proxies.faults import WRITES, Fault, FaultProxy
+from tests.lab import WRITES, Fault, FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.lab.proxies.proxy import Exchange
+    from tests.lab import Exchange
 
 STEPS = [{"weight": 20, "hold": "4s"}, {"weight": 50, "hold": "4s"}]
 SHORT = {"steps": STEPS, "bake": "4s"}

@@ -22,7 +22,7 @@ from tests.e2e.support.leaders import (
     wait_led,
 )
 from tests.e2e.support.story import Story
-from tests.lab.proxies.faults import Fault, Rule
+from tests.lab import Fault, Rule
 
 STEPS = [0, 10, 30, 50, 100]
 LEASE = ("--lease-duration=15",)

@@ -7,7 +7,7 @@ import time
 from tests.e2e.conftest import Stage
 from tests.e2e.support.hands import PATIENT, answer, ask, reasons, took
 from tests.e2e.support.story import Story, gates
-from tests.lab.components.gateway import gateway_object
+from tests.lab import gateway_object
 
 STEPS = [{"weight": 10, "hold": "2s"}, {"weight": 30, "hold": "60s"}, {"weight": 50, "hold": "2s"}]
 QUICK = {"readyFor": "1s", "minimumRequests": 5, "warmup": "0s"}

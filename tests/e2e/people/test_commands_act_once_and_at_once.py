@@ -24,7 +24,7 @@ from tests.e2e.support.hands import (
 )
 from tests.e2e.support.leaders import kept_running
 from tests.e2e.support.story import Story
-from tests.lab.proxies.faults import Fault, FaultProxy
+from tests.lab import Fault, FaultProxy
 
 ROUTE, STATUS, OBJECT = "/httproutes/", "/modelrollouts/digits/status", r"/modelrollouts/digits\?"
 APPROVED_STEPS = [

@@ -8,7 +8,7 @@ from typing import Any
 from tests.e2e.conftest import Stage
 from tests.e2e.support.hands import ask, took
 from tests.e2e.support.story import Story
-from tests.lab.proxies.faults import Fault
+from tests.lab import Fault
 
 ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute")
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests import ROOT
 from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.support import operator as charted
 from tests.e2e.support.hands import PATIENT, reasons
 from tests.e2e.support.operator import grant
 from tests.e2e.support.story import Story
-from tests.lab.processes.guardian import ROOT
-from tests.lab.proxies.faults import Fault
+from tests.lab import Fault
 
 GIVE_UP = 6.0
 HALFWAY = [{"weight": 30, "hold": "2m"}]

@@ -7,7 +7,7 @@ import time
 
 from tests.e2e.conftest import Stage
 from tests.e2e.support.hands import PATIENT, answer, ask, reasons, took
-from tests.lab.proxies.faults import Fault
+from tests.lab import Fault
 
 SERIES = 12_000
 HELD = [{"weight": 30, "hold": "5m"}]

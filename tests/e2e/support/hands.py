@@ -17,16 +17,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND, write_command
 from modelrollout.core.observation import Command
-from tests.lab.processes.guardian import ROOT
-from tests.lab.proxies.faults import WRITES, Fault, FaultProxy, Rule
-from tests.lab.traffic import client as load
-from tests.lab.traffic.client import LoadClient
+from tests import ROOT
+from tests.lab import WRITES, Fault, FaultProxy, LoadClient, Rule, bodies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.support.story import Story
-    from tests.lab.proxies.proxy import Exchange
+    from tests.lab import Exchange
 
 PROMISE = 2.0
 """Seconds in which a command or an edited spec takes effect; asserted at three times its length."""
@@ -129,7 +127,7 @@ def reasons(story: Story) -> list[str]:
 def mislabelled(story: Story) -> LoadClient:
     """A client of the same requests, every label wrong."""
     client = story.scenario.client(rate=40)
-    client._bodies = [_wrong(body) for body in load.bodies(4)]
+    client._bodies = [_wrong(body) for body in bodies(4)]
     return client
 
 

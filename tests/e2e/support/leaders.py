@@ -11,15 +11,14 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tests import ROOT
 from tests.e2e.support.operator import operator
-from tests.lab.processes.guardian import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.e2e.support.story import Story
-    from tests.lab.processes.operator_process import OperatorProcess
-    from tests.lab.proxies.proxy import Exchange
+    from tests.lab import Exchange, OperatorProcess
 
 LATENESS = 0.6
 """Seconds by which a watch may tell of a change sooner or later than of another, on a busy machine."""

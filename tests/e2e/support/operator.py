@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from helm_python.chart import Chart
 
-from tests.lab.processes import forked
-from tests.lab.processes.guardian import ROOT
-from tests.lab.processes.operator_process import OperatorProcess
+from tests import ROOT
+from tests.lab import OperatorProcess
+from tests.lab import spawn as fork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.lab.session.lab import Member
+    from tests.lab import Member
 
 CHART = ROOT / "charts" / "modelrollout"
 RIGHTS = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
@@ -74,5 +74,5 @@ def operator(
     file.write_text(yaml.safe_dump(configuration(prometheus or member.site.prometheus, **config)))
     given = [*charted, f"--config={file}", "--health-port=0", *arguments]
     environment = {"POD_NAMESPACE": namespace, "POD_NAME": f"operator-{name}"} | dict(env or {})
-    spawn = None if fresh else forked.spawn
+    spawn = None if fresh else fork
     return OperatorProcess(member.site, kubeconfig, given, name=f"{namespace}-{name}", env=environment, spawn=spawn)

@@ -12,11 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.e2e.conftest import Stage
-    from tests.lab.processes.operator_process import OperatorProcess
-    from tests.lab.session.lab import Member
-    from tests.lab.session.scenario import Scenario
-    from tests.lab.traffic.client import LoadClient
-    from tests.lab.traffic.route_recorder import RouteRecorder
+    from tests.lab import LoadClient, Member, OperatorProcess, RouteRecorder, Scenario
 
 API = "modelrollout.dev/v1alpha1"
 KIND = "ModelRollout"

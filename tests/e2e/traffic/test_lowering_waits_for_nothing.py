@@ -13,12 +13,12 @@ import pytest
 from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.support.hands import PROMISE, ask, reasons, took
 from tests.e2e.support.story import Story, gates
-from tests.lab.proxies.faults import Fault, FaultProxy
+from tests.lab import Fault, FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.lab.proxies.proxy import Exchange
+    from tests.lab import Exchange
 
 STEPS = [{"weight": 30, "hold": "5m"}]
 REFUSED = b'{"kind":"Status","status":"Failure","reason":"Forbidden","message":"no","code":403}'

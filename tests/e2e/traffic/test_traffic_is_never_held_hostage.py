@@ -7,8 +7,7 @@ from typing import Any
 
 from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.support.story import gates
-from tests.lab.components.prometheus import Prometheus
-from tests.lab.proxies.faults import Fault, FaultProxy
+from tests.lab import Fault, FaultProxy, Prometheus
 
 OUTAGE = 60.0
 

@@ -8,7 +8,7 @@ import requests
 
 from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.support.hands import mislabelled, reasons
-from tests.lab.models.build import build_repository
+from tests.lab.models import build_repository
 
 if TYPE_CHECKING:
     from tests.e2e.support.story import Story

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests import ROOT
+
 if TYPE_CHECKING:
     from tests.lab.components.kube import Kube
 
 GROUP = "gateway.networking.k8s.io"
 HERE = Path(__file__).parent
-OWN = HERE.parents[2] / "crds" / "modelrollout.yaml"
+OWN = ROOT / "crds" / "modelrollout.yaml"
 
 _OPEN: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 #: kind: (plural, scope, versions; the last one is stored)

@@ -9,12 +9,12 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import ROOT
 from tests.lab import progress
 from tests.lab.install.cache import cache_folder, locked
 
 VERSION = "0.7.0"
 RECIPE = 1
-REPOSITORY_ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
@@ -88,5 +88,5 @@ def model_python(folder: Path, installation: TritonInstallation) -> Path:
     """
     venv.EnvBuilder(symlinks=True).create(folder)
     site = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-    (site / "lab.pth").write_text(f"{installation.packages}\n{REPOSITORY_ROOT / 'telemetry'}\n")
+    (site / "lab.pth").write_text(f"{installation.packages}\n{ROOT / 'telemetry'}\n")
     return folder

@@ -1,1 +1,15 @@
-"""The lab's models: trained here on real data, served by the real tritonserver."""
+"""The lab's models: trained here on real data, served by the real tritonserver. Public as tests.lab is, in its way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests import lazy
+
+if TYPE_CHECKING:
+    from tests.lab.models.build import CONFIG, build_repository
+    from tests.lab.models.data import holdout, split
+    from tests.lab.models.direct import Server, own_site
+    from tests.lab.models.training import BETTER, DEAD_UNITS, Training, weights
+else:
+    __getattr__ = lazy.imports(__name__, __file__)

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab.processes.guardian import ROOT
+from tests import ROOT
 from tests.lab.processes.process import MARK
 
 if TYPE_CHECKING:

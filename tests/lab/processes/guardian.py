@@ -17,9 +17,9 @@ from pathlib import Path
 
 import psutil
 
+from tests import ROOT
 from tests.lab.processes.process import sweep
 
-ROOT = Path(__file__).resolve().parents[3]
 KEPT = 3
 """Folders of ended labs whose logs stay, for whoever asks what happened."""
 

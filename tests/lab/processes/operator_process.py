@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import psutil
 
-from tests.lab.processes.guardian import ROOT
+from tests import ROOT
 from tests.lab.processes.process import Process
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
+from tests import ROOT
 from tests.lab.components import custom_resources, gateway
 from tests.lab.components.certificates import Certificates
 from tests.lab.components.control_plane import ControlPlane
@@ -16,7 +17,7 @@ from tests.lab.components.kube import write_kubeconfig
 from tests.lab.components.prometheus import Prometheus
 from tests.lab.install import provision
 from tests.lab.install.triton_install import model_python, triton_installation
-from tests.lab.processes.guardian import ROOT, Guardian, forget_the_old, sweep_the_dead
+from tests.lab.processes.guardian import Guardian, forget_the_old, sweep_the_dead
 from tests.lab.processes.process import Process, answers_tls, free_port, sweep
 from tests.lab.session.member import Member
 from tests.lab.session.scenario import SHARED_GATEWAY

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tests.lab.processes.guardian import ROOT
+from tests import ROOT
 from tests.lab.progress import tail
 from tests.lab.session.site import Site
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,9 @@ from modelrollout.api.crd import crd, render
 from modelrollout.api.gates import Gate
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status, dump
+from tests import ROOT
 
-CRD_FILE = Path(__file__).parents[3] / "crds" / "modelrollout.yaml"
+CRD_FILE = ROOT / "crds" / "modelrollout.yaml"
 ALLOWED = {
     *("type", "description", "properties", "required", "items", "default", "enum", "format", "pattern"),
     *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"),

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
 
 from modelrollout.api.fields import GATE_TYPES
 from modelrollout.api.reference import render as rendered
+from tests import ROOT
 
 render = cache(rendered)
-PAGE = Path(__file__).parents[3] / "docs" / "spec-reference.md"
+PAGE = ROOT / "docs" / "spec-reference.md"
 
 
 def rows(text: str) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.chaos.rules import Record, Rollout, breaches
-from tests.lab.traffic.noted import Answer, Weights
+from tests.lab import Answer, Weights
 
 STEPS = [(20, 3.0), (50, 3.0)]
 PATH = [(0.5, 0), (2.0, 20), (6.0, 50), (10.0, 100)]

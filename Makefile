@@ -5,17 +5,25 @@ VENV := .venv/.ready
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 # Bytecode is kept between runs whatever the environment says: compiling takes as long as the unit tests themselves.
 unexport PYTHONDONTWRITEBYTECODE
-BESIDE := tests/unit/analysis telemetry/tests
-UNIT := --hypothesis-profile=quick -m 'not lab and not slow'
+# The layers of tests, by folder (tests/layers.py has the same lists). Components start once for all workers.
+UNIT := tests/unit telemetry/tests
+INTEGRATION := tests/bench tests/contract tests/install tests/integration tests/lab
+E2E := tests/e2e
+QUICK := -q --hypothesis-profile=quick -m 'not slow'
+TOGETHER := -q -n 6 --max-worker-restart=0
 PIP := python -m pip install -q --disable-pip-version-check
 # How PyTorch is imported without CUDA's libraries; see requirements/torch_on_a_cpu.py.
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab lint lint-types lint-rest format unit unit-core unit-rest test crds docs demo bench bench-decisions bench-telemetry chaos clean
+.PHONY: help venv lab lint lint-types lint-rest format unit unit-analysis unit-rest integration e2e test crds docs demo bench bench-decisions bench-telemetry chaos clean
 
+##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo 'One test: $(BIN)/pytest tests/unit/rollout -k rolls_back. In a lab that stays up: see tests/lab/README.md.'
 
 venv: $(VENV) ## a virtual environment in .venv with everything the tests and the lab need
 
@@ -45,6 +53,7 @@ lock: ## refresh requirements/*.lock to the newest versions that pyproject.toml 
 lab: $(VENV) ## install and build the real components: etcd, kube-apiserver, Prometheus, Traefik, Triton
 	@$(BIN)/python -m tests.lab.install.provision
 
+##@ Check: from seconds to minutes
 lint: $(VENV) ## ruff, mypy --strict and the import contracts
 	@$(MAKE) --no-print-directory -j2 --output-sync=target lint-types lint-rest
 
@@ -60,19 +69,26 @@ lint-rest:
 format: $(VENV) ## let ruff lay out the code
 	$(BIN)/ruff format
 
-unit: $(VENV) ## the tests that need no component, in seconds
-	@$(MAKE) --no-print-directory -j2 --output-sync=target unit-core unit-rest
+unit: $(VENV) ## the tests that need no component, in seconds; run it after every change
+	@$(MAKE) --no-print-directory -j2 --output-sync=target unit-analysis unit-rest
 
 # Side by side, each collecting its own half: two seconds less than two workers that collect everything.
-unit-core:
-	@$(BIN)/pytest -q $(UNIT) --ignore=tests/unit/analysis tests/unit
+unit-analysis:
+	@$(BIN)/pytest $(QUICK) tests/unit/analysis
 
 unit-rest:
-	@$(BIN)/pytest -q $(UNIT) $(BESIDE)
+	@$(BIN)/pytest $(QUICK) $(UNIT) --ignore=tests/unit/analysis
 
-test: $(VENV) lab lint ## everything, on real components
-	$(BIN)/pytest -q -n 6 --max-worker-restart=0
+integration: $(VENV) lab ## each part against real components, in minutes: the lab, adapters, chart, models, measurements
+	$(BIN)/pytest $(TOGETHER) $(INTEGRATION)
 
+e2e: $(VENV) lab ## whole rollouts on real components, in minutes
+	$(BIN)/pytest $(TOGETHER) $(E2E)
+
+test: $(VENV) lab lint ## lint and all three layers, the slow simulations and every property in full
+	$(BIN)/pytest $(TOGETHER) $(UNIT) $(INTEGRATION) $(E2E)
+
+##@ Generate what is committed
 crds: $(VENV) ## generate crds/ and the chart's copy from the models
 	$(BIN)/python -m modelrollout.api.crd > crds/modelrollout.yaml
 	cp crds/modelrollout.yaml charts/modelrollout/files/crd.yaml
@@ -82,6 +98,7 @@ docs: $(VENV) ## generate docs/spec-reference.md and docs/metrics.md from the co
 	$(BIN)/python -m activation_health.reference > docs/metrics.md
 	$(BIN)/python -m tests.readme
 
+##@ Look at it, measure it
 demo: $(VENV) lab ## promote a good version and roll a bad one back, on real components, under your eyes
 	@$(BIN)/python -m tests.e2e.demo
 

@@ -15,6 +15,7 @@ import pytest_asyncio
 from hypothesis import settings
 
 from tests import lab
+from tests.layers import layer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -32,11 +33,12 @@ _session = f"{os.getpid() % 10000:x}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever asks for the lab needs it, and may have to wait until another worker has started it.
+    """Each test has its layer's mark. What asks for the lab needs it, and may have to wait until it has started.
 
     The longest go first, so that no worker is left with one at the end.
     """
     for item in items:
+        item.add_marker(layer(item.path))
         if "site" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.lab)
         if item.get_closest_marker("lab") and not item.get_closest_marker("timeout"):

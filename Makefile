@@ -93,10 +93,11 @@ crds: $(VENV) ## generate crds/ and the chart's copy from the models
 	$(BIN)/python -m modelrollout.api.crd > crds/modelrollout.yaml
 	cp crds/modelrollout.yaml charts/modelrollout/files/crd.yaml
 
-docs: $(VENV) ## generate docs/spec-reference.md and docs/metrics.md from the code, and the README's diagram from the table
+docs: $(VENV) ## generate the references, the picture of the imports and the README's diagram from the code
 	$(BIN)/python -m modelrollout.api.reference > docs/spec-reference.md
 	$(BIN)/python -m activation_health.reference > docs/metrics.md
 	$(BIN)/python -m tests.readme
+	$(BIN)/python -m tests.docs.picture
 
 ##@ Look at it, measure it
 demo: $(VENV) lab ## promote a good version and roll a bad one back, on real components, under your eyes

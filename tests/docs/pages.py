@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-TOPS: Final = (".ci", "charts", "crds", "docs", "operator", "telemetry", "tests")
+TOPS: Final = (".ci", "charts", "crds", "docs", "operator", "requirements", "telemetry", "tests")
 HOMES: Final = (
     "",
     "operator/modelrollout",
@@ -16,6 +16,7 @@ HOMES: Final = (
     "operator/modelrollout/core/analysis",
     "charts/modelrollout",
     "tests",
+    "tests/unit",
     "telemetry",
     "telemetry/activation_health",
 )

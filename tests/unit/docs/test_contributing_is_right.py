@@ -1,0 +1,70 @@
+"""CONTRIBUTING says in how few files a change is made, and what a release must name alike."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Final
+
+import pytest
+import yaml
+
+from tests.docs.pages import ROOT, Page, find
+
+PAGE: Final = Page(ROOT / "CONTRIBUTING.md")
+ROW: Final = re.compile(r"^\| (an? .+?|the .+?) \| (.+?) \| (\d) \| (.*?) ?\|$", re.MULTILINE)
+SPAN: Final = re.compile(r"`([^`]+)`")
+MOST: Final = {
+    "a gate type": 3,
+    "a dialect": 2,
+    "a router": 2,
+    "an operator metric": 1,
+    "a notification sink": 2,
+    "a plugin command": 3,
+}
+"""In more files than this nobody adds one without forgetting some."""
+RELEASE: Final = re.compile(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", re.MULTILINE)
+
+rows = {name: (SPAN.findall(files), int(count)) for name, files, count, _ in ROW.findall(PAGE.text)}
+
+
+@pytest.mark.parametrize(("name", "most"), MOST.items())
+def test_what_is_added_often_is_added_in_few_files(name: str, most: int) -> None:
+    assert rows[name][1] <= most
+
+
+@pytest.mark.parametrize("name", rows)
+def test_a_row_counts_its_files_and_puts_new_ones_where_a_folder_is(name: str) -> None:
+    files, count = rows[name]
+    assert len(files) == count
+    for path in files:
+        assert find(PAGE, path.partition("/<")[0]) is not None, path
+
+
+def test_the_ten_changes_are_there() -> None:
+    asked = {*MOST, "a spec field", "a status field", "a reason", "a lab component", "a Prometheus query"}
+    assert asked <= rows.keys()
+
+
+def test_everything_that_is_released_has_the_same_version() -> None:
+    chart = yaml.safe_load((ROOT / "charts/modelrollout/Chart.yaml").read_text())
+    released = RELEASE.findall((ROOT / "CHANGELOG.md").read_text())
+    image = re.search(r"docker build -t REGISTRY/modelrollout:(\S+)", (ROOT / "README.md").read_text())
+    versions = {
+        "pyproject.toml": tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"],
+        "telemetry/pyproject.toml": tomllib.loads((ROOT / "telemetry/pyproject.toml").read_text())["project"][
+            "version"
+        ],
+        "Chart.yaml": chart["version"],
+        "Chart.yaml, appVersion": chart["appVersion"],
+        "CHANGELOG.md": released[0],
+        "README.md": image[1] if image else None,
+    }
+    assert len(set(versions.values())) == 1, versions
+
+
+def test_the_changelog_has_a_place_for_what_comes_and_its_newest_release_first() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    released = [tuple(map(int, version.split("."))) for version in RELEASE.findall(text)]
+    assert text.index("## [Unreleased]") < text.index(f"## [{RELEASE.findall(text)[0]}]")
+    assert released == sorted(released, reverse=True)

@@ -32,6 +32,11 @@ _numbers = itertools.count(1)
 _session = f"{os.getpid() % 10000:x}"
 
 
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Which Kubernetes the tests run on; nothing where no test needs one."""
+    return None if "not lab" in config.option.markexpr else f"lab: {lab.release()}"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Each test has its layer's mark. What asks for the lab needs it, and may have to wait until it has started.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from modelrollout.ports import Router
     from tests.lab import Member
 
-pytestmark = [pytest.mark.lab, pytest.mark.parametrize("kind", sorted(ROUTERS))]
+pytestmark = [pytest.mark.lab, pytest.mark.oldest, pytest.mark.parametrize("kind", sorted(ROUTERS))]
 
 NAME = "digits"
 V1, V2 = "digits-v1", "digits-v2"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import Certificates, ControlPlane, Guardian, Kube, provision, write_kubeconfig
+from tests.lab import Certificates, ControlPlane, Guardian, Kube, Version, provision, release, write_kubeconfig
 
 DEFINITION = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 
@@ -25,6 +25,11 @@ class Bare:
     kube: Kube
     kubeconfig: Path
     control: ControlPlane
+
+    @property
+    def version(self) -> Version:
+        """Of Kubernetes."""
+        return release().version
 
 
 @pytest.fixture(scope="package")

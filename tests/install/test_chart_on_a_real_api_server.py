@@ -13,7 +13,7 @@ from tests.install.conftest import Bare
 from tests.install.test_chart_renders import CHART
 from tests.unit.api.manifests import manifest
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.oldest]
 
 HOME = "rollouts"
 API = f"{GROUP}/v1alpha1"

@@ -21,7 +21,7 @@ from tests.lab import Kube, gateway_api
 from tests.unit.api.manifests import manifest
 from tests.unit.cli.rollouts import stepping
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.oldest]
 
 API = f"{GROUP}/v1alpha1"
 ROUTES = "gateway.networking.k8s.io/v1"

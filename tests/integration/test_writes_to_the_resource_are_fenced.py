@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
     from tests.lab import FaultProxy
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.oldest]
 
 GROUP_VERSION, PLURAL = "modelrollout.dev/v1alpha1", "modelrollouts"
 ABORT = write_command(Command("abort", "n1", "2", None, by="ana", why="p99 looks odd"))
@@ -106,6 +106,21 @@ async def test_a_status_for_a_resource_made_anew_is_refused(
             stored | {"metadata": stored["metadata"] | {"resourceVersion": again["metadata"]["resourceVersion"]}},
             SERVING,
         )
+
+
+@pytest.mark.parametrize("status", [404, 409])
+async def test_gone_is_a_conflict_however_the_api_server_says_it(
+    faulty: Api, proxy: FaultProxy, stored: dict[str, Any], status: int
+) -> None:
+    """Old API servers answer a write to what is gone or made anew with 409, newer ones with 404."""
+    reason = {404: "NotFound", 409: "Conflict"}[status]
+    said = {"kind": "Status", "code": status, "reason": reason, "details": {"name": "digits"}}
+    proxy.add(Fault(status=status, body=json.dumps(said).encode()), method="PUT|PATCH")
+    cluster = KubernetesCluster(faulty)
+    with pytest.raises(Conflict):
+        await cluster.write_status(stored, SERVING)
+    with pytest.raises(Conflict):
+        await cluster.add_finalizer(stored)
 
 
 async def test_a_command_is_read_with_its_author_and_field_manager(api: Api, stored: dict[str, Any], path: str) -> None:

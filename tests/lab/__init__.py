@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.lab.components.model_service import ModelService
     from tests.lab.components.prometheus import Prometheus, query
     from tests.lab.components.triton import HTTP, METRICS, Triton
+    from tests.lab.install.kubernetes_release import Version, release
     from tests.lab.install.provision import provision
     from tests.lab.install.triton_install import model_python, triton_installation
     from tests.lab.processes.forked import spawn

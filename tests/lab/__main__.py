@@ -19,6 +19,7 @@ example, from the repository's root:
   curl -H 'Host: vision.example.com' http://(gateway, as printed)/v2/models/digits
 
 The first start installs and builds what is missing (the API server: about six minutes); later ones take seconds.
+KUBERNETES=1.20 runs the oldest API server that is supported instead of the newest that can be built here.
 MODELROLLOUT_LAB_CACHE names the cache folder, KUBEBUILDER_ASSETS a folder with your own etcd and kube-apiserver,
 MODELROLLOUT_LAB_KEEP=1 keeps the logs in .lab/ after the end (those of the last three labs).
 """
@@ -55,7 +56,7 @@ def main() -> None:
             scenario.split({version: 100 if version == given.serve[0] else 0 for version in given.serve})
         site = lab.site
         print(
-            f"kubeconfig   {site.kubeconfig}\nAPI server   {site.api}\ngateway      http://{site.gateway}\n"
+            f"kubeconfig   {site.kubeconfig}\nAPI server   {site.api} (Kubernetes {site.kubernetes})\ngateway      http://{site.gateway}\n"
             f"gateway's    http://{site.gateway_metrics}/metrics\nPrometheus   {site.prometheus}\n"
             f"logs         {site.folder}\nCtrl-C ends it.",
             flush=True,

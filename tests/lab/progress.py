@@ -34,9 +34,11 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     deadline: float = 1800.0,
+    packages: int = 0,
 ) -> None:
     """Run a command to its end, its output appended to `log`, with a line of progress every HEARTBEAT seconds.
 
+    `packages`: how many of its lines tell a package done, where that is known; then progress says how far it is.
     Raises RuntimeError naming the command and the log's tail when it fails or takes longer than `deadline` seconds.
     """
     started = time.monotonic()
@@ -45,7 +47,7 @@ def run(
     with log.open("a") as out:
         child = subprocess.Popen(command, cwd=cwd, env=env, stdout=out, stderr=subprocess.STDOUT)
         try:
-            _wait(child, title, started, deadline)
+            _wait(child, title, started, deadline, _Count(log, packages))
         finally:
             if child.poll() is None:
                 child.kill()
@@ -56,7 +58,21 @@ def run(
     say(f"{title}: done in {time.monotonic() - started:.0f} s")
 
 
-def _wait(child: subprocess.Popen[bytes], title: str, started: float, deadline: float) -> None:
+class _Count:
+    """How many lines a log has grown by."""
+
+    def __init__(self, log: Path, of: int) -> None:
+        self._log, self._of = log, of
+        self._before = self._lines()
+
+    def __str__(self) -> str:
+        return f" ({min(self._lines() - self._before, self._of)} of {self._of} packages)" if self._of else ""
+
+    def _lines(self) -> int:
+        return self._log.read_bytes().count(b"\n")
+
+
+def _wait(child: subprocess.Popen[bytes], title: str, started: float, deadline: float, count: _Count) -> None:
     while True:
         try:
             child.wait(HEARTBEAT)
@@ -65,6 +81,6 @@ def _wait(child: subprocess.Popen[bytes], title: str, started: float, deadline: 
             if elapsed > deadline:
                 msg = f"{title} took longer than {deadline:.0f} s and was ended"
                 raise RuntimeError(msg) from None
-            say(f"{title}: {elapsed:.0f} s so far")
+            say(f"{title}: {elapsed:.0f} s so far{count}")
         else:
             return

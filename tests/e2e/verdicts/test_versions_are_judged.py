@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.support.story import gates
 
 STEPS = [0, 10, 30, 50, 100]
 
 
+@pytest.mark.oldest
 def test_a_better_version_is_promoted_with_no_failed_request_and_no_other_weight_than_the_steps(stage: Stage):
     story = stage.story(1, 2, rate=BRISK)
     client = story.adopt(gates=gates("errors", "accuracy", "dead-neurons", "non-finite"))
@@ -64,6 +67,7 @@ def test_v4_is_rolled_back_by_latency(stage: Stage):
     assert status["history"][-1]["message"].startswith("latency:")
 
 
+@pytest.mark.oldest
 def test_v5_is_rolled_back_by_its_nan(stage: Stage):
     story = stage.story(1, 5, rate=BRISK)
     story.adopt(gates=gates("errors", "non-finite"))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import shutil
 import subprocess
 import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab.install.apiserver_build import kube_binary
+from tests.lab.install.kubernetes_release import release
 from tests.lab.processes.process import Process, answers, free_port
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.lab.components.certificates import Certificates
 
 
@@ -46,13 +45,13 @@ class ControlPlane:
         manager = Process(
             "kube-controller-manager",
             [
-                str(kube_binary("kube-controller-manager")),
+                str(release().binary("kube-controller-manager")),
                 f"--kubeconfig={kubeconfig}",
                 "--leader-elect=false",
                 "--controllers=garbagecollector,namespace",
                 "--bind-address=127.0.0.1",
                 f"--secure-port={free_port()}",
-                "--port=0",
+                *(["--port=0"] if release().version.has_insecure_port else []),
                 f"--cert-dir={self.folder / 'controllers'}",
                 f"--authentication-kubeconfig={kubeconfig}",
                 f"--authorization-kubeconfig={kubeconfig}",
@@ -78,7 +77,7 @@ class ControlPlane:
         url, peer = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{free_port()}"
         # Nothing in a lab outlives it, so there is no point in waiting for the disk.
         return [
-            _etcd(),
+            str(release().binary("etcd")),
             "--unsafe-no-fsync",
             f"--data-dir={self.folder / 'etcd'}",
             "--log-level=warn",
@@ -100,7 +99,7 @@ class ControlPlane:
     def _apiserver_command(self) -> list[str]:
         key = self.folder / "sa.key"
         return [
-            str(kube_binary("kube-apiserver")),
+            str(release().binary("kube-apiserver")),
             f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
             "--bind-address=127.0.0.1",
             f"--secure-port={self.port}",
@@ -121,15 +120,3 @@ class ControlPlane:
             "--disable-admission-plugins=ServiceAccount",
             "--profiling=false",
         ]
-
-
-def _etcd() -> str:
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if assets and (Path(assets) / "etcd").is_file():
-        return str(Path(assets) / "etcd")
-    found = shutil.which("etcd")
-    if found is None:
-        raise FileNotFoundError(
-            "etcd is not installed; run `python -m tests.lab.install.provision` as root, or set KUBEBUILDER_ASSETS"
-        )
-    return found

@@ -1,6 +1,7 @@
-"""The Gateway API's kinds as the gateway needs them to start, and the project's own; ours alone is the real schema.
+"""The Gateway API's definitions, and the project's own: all real where Go modules and a server of today are at hand.
 
-HTTPRoute has the limits and defaults that matter to a router; the other kinds accept any fields.
+Elsewhere a subset stands in for the Gateway API's: its kinds as the gateway needs them to start, where HTTPRoute has
+the limits and defaults that matter to a router, and the other kinds accept any fields.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tests import ROOT
+from tests.lab.install import gateway_definitions
+from tests.lab.install.kubernetes_release import release
 
 if TYPE_CHECKING:
     from tests.lab.components.kube import Kube
@@ -35,6 +38,11 @@ _KINDS = {
 
 def gateway_api() -> list[dict[str, Any]]:
     """The CustomResourceDefinitions of the Gateway API, as objects to apply."""
+    # The real ones hold rules, which a server without them drops, and the limits with them.
+    real = gateway_definitions.definitions() if release().version.has_rules else []
+    if real:
+        found = [body for path in real for body in yaml.safe_load_all(path.read_text()) if body]
+        return [body for body in found if body["kind"] == "CustomResourceDefinition"]
     return [_definition(kind, *facts) for kind, facts in _KINDS.items()]
 
 
@@ -80,5 +88,6 @@ def install(kube: Kube) -> None:
             f"/apis/{body['spec']['group']}/{version['name']}/{body['spec']['names']['plural']}"
             for body in [*gateway_api(), *own]
             for version in body["spec"]["versions"]
+            if version["served"]
         ]
     )

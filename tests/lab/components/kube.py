@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic.exceptions import NotFoundError, ServiceUnavailableError
+from kubernetes.dynamic.exceptions import NotFoundError, ServiceUnavailableError, TooManyRequestsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -122,6 +122,6 @@ class Kube:
     def _is_served(self, path: str) -> bool:
         try:
             self._dynamic.request("get", path, _request_timeout=5)
-        except (NotFoundError, ServiceUnavailableError):
-            return False
+        except (NotFoundError, ServiceUnavailableError, TooManyRequestsError):
+            return False  # newer ones answer 429 "storage is (re)initializing" at first
         return True

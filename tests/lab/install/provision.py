@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab import progress
-from tests.lab.install import apiserver_build
+from tests.lab.install import debian_source, gateway_definitions
 from tests.lab.install.cache import cache_folder, locked
+from tests.lab.install.kubernetes_release import BINARIES, DEBIAN, MODULES, release
 from tests.lab.install.triton_install import triton_installation
 
 if TYPE_CHECKING:
@@ -23,25 +24,29 @@ if TYPE_CHECKING:
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 #: Debian package: what shows that it is there.
-_RUN = {"etcd-server": "etcd", "prometheus": "prometheus", "openssl": "openssl"}
-_BUILD = {"golang-go": "go", "rsync": "rsync", "jq": "jq", "make": "make"}
+_RUN = {"prometheus": "prometheus", "openssl": "openssl"}
+_BUILD = {"rsync": "rsync", "jq": "jq", "make": "make"}
 
 
 def missing_packages() -> list[str]:
     """Debian packages the lab needs on this machine and does not find."""
-    assets = Path(os.environ.get("KUBEBUILDER_ASSETS", "/nonexistent"))
-    missing = [
-        package
-        for package, command in _RUN.items()
-        if shutil.which(command) is None and not (assets / command).is_file()
-    ]
+    missing = [package for package, command in _RUN.items() if shutil.which(command) is None]
+    if not _has_etcd():
+        missing.append("etcd-server")
     if ctypes.util.find_library(f"python{_python()}") is None:
         missing.append(f"libpython{_python()}")
-    if not apiserver_build.is_built():
+    if release().origin == DEBIAN and not release().is_built:
         missing += [package for package, command in _BUILD.items() if shutil.which(command) is None]
-        if not apiserver_build.REFLECT2.is_dir():
+        if debian_source.go_folder() is None:
+            missing.append("golang-go")
+        if not debian_source.REFLECT2.is_dir():
             missing.append("golang-github-modern-go-reflect2-dev")
     return missing
+
+
+def _has_etcd() -> bool:
+    assets = Path(os.environ.get("KUBEBUILDER_ASSETS", "/nonexistent"))
+    return release().origin == MODULES or shutil.which("etcd") is not None or (assets / "etcd").is_file()
 
 
 def install_packages() -> None:
@@ -84,12 +89,16 @@ def _python() -> str:
 
 def provision() -> None:
     """Everything: packages, API server, model server. Seconds when all is there, else several minutes."""
+    if release().why:
+        progress.say(release().why)
     install_packages()
-    for name in apiserver_build.BINARIES if not os.environ.get("KUBEBUILDER_ASSETS") else ("kube-apiserver",):
-        apiserver_build.kube_binary(name)
+    for name in BINARIES if release().origin in (DEBIAN, MODULES) else ("kube-apiserver", "etcd"):
+        release().binary(name)
+    if release().version.has_rules:
+        gateway_definitions.definitions()
     triton_installation()
 
 
 if __name__ == "__main__":
     provision()
-    progress.say(f"all is there (cache: {cache_folder()})")
+    progress.say(f"all is there, {release()} (cache: {cache_folder()})")

@@ -16,6 +16,7 @@ from tests.lab.components.control_plane import ControlPlane
 from tests.lab.components.kube import write_kubeconfig
 from tests.lab.components.prometheus import Prometheus
 from tests.lab.install import provision
+from tests.lab.install.kubernetes_release import release
 from tests.lab.install.triton_install import model_python, triton_installation
 from tests.lab.processes.guardian import Guardian, forget_the_old, sweep_the_dead
 from tests.lab.processes.process import Process, answers_tls, free_port, sweep
@@ -84,6 +85,7 @@ class Lab:
             mark=self.mark,
             api=api,
             bare_api=self.control.url,
+            kubernetes=str(release().version),
             authority=certificates.authority,
             admin_token=self.control.admin_token,
             kubeconfig=kubeconfig,
@@ -102,6 +104,7 @@ class Lab:
             "-m",
             "tests.lab.proxies.shim",
             f"--upstream={self.control.url}",
+            f"--kubernetes={release().version}",
             f"--port={port}",
             f"--certificates={certificates.authority.parent}",
         ]

@@ -6,15 +6,18 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.lab.install.kubernetes_release import Version
+
 
 @dataclass(frozen=True)
 class Site:
-    """`api` is the address for everybody (EndpointSlices as v1), `bare_api` the API server's own."""
+    """`api` is the address for everybody (EndpointSlices as v1), `bare_api` the API server's own, of `kubernetes`."""
 
     folder: Path
     mark: str
     api: str
     bare_api: str
+    kubernetes: str
     authority: Path
     admin_token: str
     kubeconfig: Path
@@ -23,6 +26,11 @@ class Site:
     prometheus: str
     targets: Path
     model_python: Path
+
+    @property
+    def version(self) -> Version:
+        """Of Kubernetes."""
+        return Version.read(self.kubernetes)
 
     @property
     def gateway_port(self) -> int:

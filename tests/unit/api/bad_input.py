@@ -1,4 +1,4 @@
-"""Bad input, one row each: where, what, and words that the answer must hold. `apply` is what the schema alone does."""
+"""Bad input, one row each: where, what, and words that the answer must hold; and what an API server does with it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ class Bad(NamedTuple):
     value: Any
     says: tuple[str, ...]
     refused_at_apply: bool = True
+    """By the schema alone, which every API server knows."""
+    rule: str = ""
+    """Words of the CEL rule that refuses it where the API server evaluates rules."""
 
+
+RISE = "weights must rise strictly"
 
 TABLE = (
-    Bad("steps_that_do_not_rise", "steps.1.weight", 5, ("spec.steps[1].weight is 5", "rise"), False),
-    Bad("steps_that_fall", "steps.2.weight", 10, ("spec.steps[2].weight is 10", "(25)"), False),
+    Bad("steps_that_do_not_rise", "steps.1.weight", 5, ("spec.steps[1].weight is 5", "rise"), False, RISE),
+    Bad("steps_that_fall", "steps.2.weight", 10, ("spec.steps[2].weight is 10", "(25)"), False, RISE),
     Bad("weight_0", "steps.0.weight", 0, ("spec.steps[0].weight is 0", "1 to 99")),
     Bad("weight_100", "steps.2.weight", 100, ("spec.steps[2].weight is 100", "1 to 99")),
     Bad("weight_in_quotes", "steps.0.weight", "5", ('spec.steps[0].weight is "5"', "whole number")),
@@ -60,7 +65,7 @@ TABLE = (
     Bad("limits_upside_down", "gates.3.within", ["70%", "30%"], ("spec.gates[3].within", "lower"), False),
     Bad("field_of_another_gate", "gates.0.min", "3%", ("spec.gates[0].min is not a field", "max"), False),
     Bad("unknown_placeholder", "gates.4.query", "x{{pod}}", ("{{pod}} is no placeholder", "{{version}}"), False),
-    Bad("query_without_limit", "gates.4.min", ABSENT, ("spec.gates[4]", "min, max or within"), False),
+    Bad("query_without_limit", "gates.4.min", ABSENT, ("spec.gates[4]", "min, max or within"), False, "needs a limit"),
     Bad("query_with_infinite_limit", "gates.4.min", "1e999", ('spec.gates[4].min is "1e999"',), False),
     Bad("share_of_nothing", "gates.0.share", "0%", ("spec.gates[0].share",), False),
     Bad("shares_above_the_whole", "gates.1.share", "101%", ("spec.gates[1].share",), False),

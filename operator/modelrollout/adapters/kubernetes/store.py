@@ -67,7 +67,10 @@ class KubernetesCluster:
         kept = ("name", "namespace", "uid", "resourceVersion")
         meta = {key: obj["metadata"][key] for key in kept}
         body = {"apiVersion": GROUP_VERSION, "kind": KIND, "metadata": meta, "status": status}
-        return await self._api.put(_path_of(obj) + "/status", body)
+        try:
+            return await self._api.put(_path_of(obj) + "/status", body)
+        except NotFound as error:  # gone, or made anew with another uid: old API servers say 409, newer ones 404
+            raise Conflict(str(error)) from None
 
     async def consume_command(self, obj: dict[str, Any]) -> None:
         """Remove the command that `obj` was read with; a newer one stays, one already gone is no error."""
@@ -89,12 +92,15 @@ class KubernetesCluster:
                 raise
 
     async def add_finalizer(self, obj: dict[str, Any]) -> dict[str, Any]:
-        """Put our finalizer on; raises Conflict when `obj` is stale. Returns the object as stored."""
+        """Put our finalizer on; raises Conflict when `obj` is stale or gone. Returns the object as stored."""
         finalizers = obj["metadata"].get("finalizers") or []
         if FINALIZER in finalizers:
             return obj
         meta = {"resourceVersion": obj["metadata"]["resourceVersion"], "finalizers": [*finalizers, FINALIZER]}
-        return await self._api.patch(_path_of(obj), {"metadata": meta})
+        try:
+            return await self._api.patch(_path_of(obj), {"metadata": meta})
+        except NotFound as error:
+            raise Conflict(str(error)) from None
 
     async def drop_finalizer(self, obj: dict[str, Any]) -> None:
         """Let go of the object; whatever else changes at the same time stays as it is, and gone is gone."""

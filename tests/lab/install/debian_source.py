@@ -1,9 +1,8 @@
-"""The API server under test is a real one: from $KUBEBUILDER_ASSETS, else built once from Debian's source package.
+"""The oldest Kubernetes that is supported is built once from Debian's source package, with Debian's Go.
 
-Two of the tree's vendored files do not survive a Go newer than the one they were written for; both are mended
-before the build (see `mend_reflect2` and `mend_nil_check`). `python -m tests.lab.install.apiserver_build` builds by
-hand.
-"""
+<Two of the tree's vendored files do not survive a Go newer than the one they were written for; both are fixed
+before the build (see `fix_reflect2` and `fix_nil_check`). `python -m tests.lab.install.debian_source` builds by hand.
+>"""
 
 from __future__ import annotations
 
@@ -26,26 +25,25 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 def kube_binary(name: str) -> Path:
-    """Path of one of BINARIES; $KUBEBUILDER_ASSETS wins where it is set, otherwise built on first use (minutes)."""
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if assets:
-        found = Path(assets) / name
-        if not found.is_file():
-            msg = f"KUBEBUILDER_ASSETS is {assets!r}, but it has no {name}; add it there, or unset the variable"
-            raise FileNotFoundError(msg)
-        return found
-    folder = cache_folder() / f"kubernetes-{VERSION}-r{RECIPE}"
-    if not (folder / name).is_file():
+    """Path of one of BINARIES, built on first use (minutes)."""
+    if not (_folder() / name).is_file():
         with locked("kubernetes"):
-            if not (folder / name).is_file():
-                _build(folder)
-    return folder / name
+            if not (_folder() / name).is_file():
+                _build(_folder())
+    return _folder() / name
 
 
 def is_built() -> bool:
-    """Whether no build is needed: either all is in the cache, or the user brings binaries."""
-    folder = cache_folder() / f"kubernetes-{VERSION}-r{RECIPE}"
-    return bool(os.environ.get("KUBEBUILDER_ASSETS")) or all((folder / name).is_file() for name in BINARIES)
+    return all((_folder() / name).is_file() for name in BINARIES)
+
+
+def go_folder() -> Path | None:
+    """Where Debian's Go is; a newer one, first on PATH, is not trusted with a tree of 2021."""
+    return next((path.parent for path in sorted(Path("/usr/lib").glob("go-1.*/bin/go"))), None)
+
+
+def _folder() -> Path:
+    return cache_folder() / f"kubernetes-{VERSION}-r{RECIPE}"
 
 
 def _build(folder: Path) -> None:
@@ -56,8 +54,8 @@ def _build(folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="build-", dir=folder) as name:
         work = Path(name)
         tree = _unpack(_download(work, log), work)
-        mend_reflect2(tree)
-        mend_nil_check(tree)
+        fix_reflect2(tree)
+        fix_nil_check(tree)
         env = _go_environment(work)
         progress.run("generating Kubernetes code", ["nice", "make", "generated_files"], log, cwd=tree, env=env)
         for binary in BINARIES:
@@ -133,7 +131,7 @@ def _unpack(tarball: Path, work: Path) -> Path:
     return tree
 
 
-def mend_reflect2(tree: Path) -> None:
+def fix_reflect2(tree: Path) -> None:
     """The vendored reflect2 reads Go's map layout by hand and crashes when built with Go >= 1.18; Debian's does not."""
     if not REFLECT2.is_dir():
         raise FileNotFoundError(f"{REFLECT2} is missing; install golang-github-modern-go-reflect2-dev")
@@ -142,7 +140,7 @@ def mend_reflect2(tree: Path) -> None:
     shutil.copytree(REFLECT2, vendored, symlinks=False)
 
 
-def mend_nil_check(tree: Path) -> None:
+def fix_nil_check(tree: Path) -> None:
     """Built with Go >= 1.18 the validator takes every empty string for null; only a nil interface is null."""
     path = tree / "vendor/k8s.io/kube-openapi/pkg/validation/validate/type.go"
     old = "if data == nil || reflect.DeepEqual(reflect.Zero(reflect.TypeOf(data)), reflect.ValueOf(data)) {"
@@ -153,8 +151,12 @@ def mend_nil_check(tree: Path) -> None:
 
 
 def _go_environment(work: Path) -> dict[str, str]:
+    found = go_folder()
+    if found is None:
+        raise FileNotFoundError("Debian's Go is not installed; run `python -m tests.lab.install.provision` as root")
     env = {key: value for key, value in os.environ.items() if not key.startswith(("GO", "CGO"))}
     return env | {
+        "PATH": f"{found}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "GO111MODULE": "off",
         "CGO_ENABLED": "0",
         "GOPATH": str(work / "go"),

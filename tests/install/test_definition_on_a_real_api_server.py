@@ -98,10 +98,10 @@ class Rules:
 
     def _refuses(self, body: dict[str, Any]) -> bool:
         try:
-            self._kube.create(body)
+            self._kube.create(body | {"metadata": {"name": "probe", "namespace": "vision"}})
         except UnprocessibleEntityError:
             return True
-        self._kube.delete(API, KIND, "vision", "digits")
+        self._kube.delete(API, KIND, "vision", "probe")
         return False
 
 

@@ -27,7 +27,7 @@ def definitions() -> list[Path]:
 
 def _fetch(folder: Path) -> None:
     path, version = required("gateway-api")
-    where, env, log = FOLDER / "gateway-api", go_toolchain.environment(), folder.with_suffix(".log")
+    where, env, log = FOLDER / "gateway-api", go_toolchain.environment(), folder.with_name(f"{folder.name}.log")
     # With the version left out Go takes the one of go.mod, and holds the download against go.sum.
     ask = ["go", "mod", "download", "-json", path]
     progress.run(f"fetching the definitions of the Gateway API {version}", ask, log, cwd=where, env=env)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.lab.install import go_modules, go_toolchain
+from tests.lab.install import debian_source, go_modules, go_toolchain, provision
 from tests.lab.install.kubernetes_release import ASSETS, DEBIAN, MODULES, Release, Version, release
 
 NEWEST, OLDEST = Version.read(go_modules.version()), Version(1, 20, 2)
@@ -94,6 +95,28 @@ def test_another_go_mod_is_another_build(monkeypatch: pytest.MonkeyPatch, tmp_pa
         (tmp_path / module / "go.mod").write_text("module other\n")
     monkeypatch.setattr(go_modules, "FOLDER", tmp_path)
     assert go_modules.folder.__wrapped__() != before
+
+
+@pytest.fixture
+def bare_machine(chosen: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """A Debian without any package of the lab's."""
+    chosen.setattr(shutil, "which", lambda _: None)
+    chosen.setattr(debian_source, "is_built", lambda: False)
+    chosen.setattr(debian_source, "go_folder", lambda: None)
+    chosen.setattr(debian_source, "REFLECT2", tmp_path / "none")
+    return chosen
+
+
+def test_a_build_from_debians_source_asks_for_debians_go(bare_machine: pytest.MonkeyPatch) -> None:
+    bare_machine.setattr(provision, "release", lambda: Release(OLDEST, DEBIAN))
+    assert {"etcd-server", "golang-go", "golang-github-modern-go-reflect2-dev"} < set(provision.missing_packages())
+
+
+def test_a_build_from_go_modules_asks_debian_for_no_compiler_and_no_etcd(bare_machine: pytest.MonkeyPatch) -> None:
+    bare_machine.setattr(provision, "release", lambda: Release(NEWEST, MODULES))
+    missing = provision.missing_packages()
+    assert "prometheus" in missing
+    assert not {"etcd-server", "golang-go", "rsync"} & set(missing)
 
 
 def script(path: Path, line: str) -> None:

@@ -45,9 +45,10 @@ def run(
     say(f"{title} ...")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as out:
+        done = _Count(log, packages)  # before the command writes its first line
         child = subprocess.Popen(command, cwd=cwd, env=env, stdout=out, stderr=subprocess.STDOUT)
         try:
-            _wait(child, title, started, deadline, _Count(log, packages))
+            _wait(child, title, started, deadline, done)
         finally:
             if child.poll() is None:
                 child.kill()
@@ -72,7 +73,7 @@ class _Count:
         return self._log.read_bytes().count(b"\n")
 
 
-def _wait(child: subprocess.Popen[bytes], title: str, started: float, deadline: float, count: _Count) -> None:
+def _wait(child: subprocess.Popen[bytes], title: str, started: float, deadline: float, done: _Count) -> None:
     while True:
         try:
             child.wait(HEARTBEAT)
@@ -81,6 +82,6 @@ def _wait(child: subprocess.Popen[bytes], title: str, started: float, deadline: 
             if elapsed > deadline:
                 msg = f"{title} took longer than {deadline:.0f} s and was ended"
                 raise RuntimeError(msg) from None
-            say(f"{title}: {elapsed:.0f} s so far{count}")
+            say(f"{title}: {elapsed:.0f} s so far{done}")
         else:
             return

@@ -8,7 +8,7 @@ import pytest
 
 from tests.lab import progress
 
-TWO_OF_THREE = ["sh", "-c", "echo one; echo two; sleep 0.3"]
+TWO_OF_THREE = ["sh", "-c", "echo one; echo two; sleep 1"]
 
 
 @pytest.fixture
@@ -22,13 +22,13 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_sign_of_life_counts_the_packages_of_this_step(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     progress.run("building", TWO_OF_THREE, log, packages=3)
     told = capsys.readouterr().out
-    assert "lab: building: 0 s so far (2 of 3 packages)\n" in told
-    assert "lab: building: done in 0 s\n" in told
+    assert "s so far (2 of 3 packages)\n" in told
+    assert "lab: building: done in " in told
 
 
 def test_a_sign_of_life_counts_nothing_where_nothing_is_known(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     progress.run("building", TWO_OF_THREE, log)
-    assert "lab: building: 0 s so far\n" in capsys.readouterr().out
+    assert " s so far\n" in capsys.readouterr().out
 
 
 def test_a_failure_shows_the_end_of_the_log(log: Path) -> None:

@@ -45,7 +45,10 @@ def refusal(module: str) -> str:
         )
     except subprocess.TimeoutExpired:
         return f"the Go module proxy did not answer within {PROBE_DEADLINE:.0f} s"
-    return f"Go does not get {module} ({answer.stderr.strip().splitlines()[-1]})" if answer.returncode else ""
+    if answer.returncode == 0:
+        return ""
+    said = answer.stderr.strip().removeprefix("go: ")
+    return f"Go does not get {module} ({said})"
 
 
 def _version(go: Path) -> tuple[int, ...]:

@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
-from tests import lab
-from tests.layers import layer
+from tests import ROOT, lab
+from tests.layers import LAYERS, layer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -34,7 +34,11 @@ _session = f"{os.getpid() % 10000:x}"
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Which Kubernetes the tests run on; nothing where no test needs one."""
-    return None if "not lab" in config.option.markexpr else f"lab: {lab.release()}"
+    asked = [Path(each.partition("::")[0]).resolve() for each in config.args]
+    unit = [ROOT / folder for folder in LAYERS["unit"]]
+    if all(any(path.is_relative_to(folder) for folder in unit) for path in asked):
+        return None
+    return f"lab: {lab.release()}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,6 +14,7 @@ from modelrollout.core.analysis.stats.limits import LimitLine
 from tests.bench.decisions import rules
 from tests.bench.decisions.outcome import Outcome, outcome
 from tests.bench.decisions.traces import HOUR, INTERVAL, PER_MINUTE, REQUESTS, Trace, draw
+from tests.draws import Random
 
 STRICT = LimitLine(1.0, 0.0)
 
@@ -31,7 +32,7 @@ class Case:
     early: dict[str, float]
 
 
-def cases(rng: np.random.Generator, runs: int) -> Iterator[Case]:
+def cases(rng: Random, runs: int) -> Iterator[Case]:
     """All cases, one after the other."""
     for name, wanted, onset, trace in _traces(rng, runs):
         found = {
@@ -55,7 +56,7 @@ def _of(stop: np.ndarray, trace: Trace, onset: int) -> Outcome:
     return outcome(np.where(stop >= onset, stop, -1), trace, onset)
 
 
-def _traces(rng: np.random.Generator, runs: int) -> Iterator[tuple[str, bool, int, Trace]]:
+def _traces(rng: Random, runs: int) -> Iterator[tuple[str, bool, int, Trace]]:
     time = np.arange(HOUR)
     incident = np.where((time >= 80) & (time < 120), 0.06, 0.01)
     yield "6 % errors in both arms for 10 min", False, 0, draw(rng, runs, incident, incident)
@@ -80,7 +81,7 @@ def _traces(rng: np.random.Generator, runs: int) -> Iterator[tuple[str, bool, in
     yield "5 % errors, every server restarts five times", True, 0, _with_resets(rng, draw(rng, runs, 0.05))
 
 
-def _with_holes(rng: np.random.Generator, trace: Trace, *, blind: bool = True) -> Trace:
+def _with_holes(rng: Random, trace: Trace, *, blind: bool = True) -> Trace:
     present = rng.random(trace.candidate_bad.shape) > 0.2
     if blind:
         present[:, 100 : 100 + 10 * PER_MINUTE] = False
@@ -93,7 +94,7 @@ def _spoilt(trace: Trace) -> Trace:
     return replace(trace, candidate_bad=bad)
 
 
-def _with_resets(rng: np.random.Generator, trace: Trace) -> Trace:
+def _with_resets(rng: Random, trace: Trace) -> Trace:
     """Counters that begin at 0 again now and then, read back by the operator's own differencing."""
     arms = []
     for bad, total in ((trace.candidate_bad, trace.candidate_total), (trace.stable_bad, trace.stable_total)):

@@ -9,9 +9,10 @@ from tests.bench.decisions import rules, stress
 from tests.bench.decisions.outcome import outcome, wilson
 from tests.bench.decisions.recorded import DATA, recordings
 from tests.bench.decisions.traces import EDGES, HOUR, Trace, bucket_chances, draw, draw_latency, minutes
+from tests.draws import fixed
 
 
-def fixed(bad_by_minute, present=None):
+def counted(bad_by_minute, present=None):
     """One rollout with 40 requests per tick, bad ones as given per minute, and a calm stable."""
     bad = np.repeat(np.array([bad_by_minute], dtype=float), 4, axis=1) / 4
     ones = np.ones_like(bad)
@@ -21,28 +22,28 @@ def fixed(bad_by_minute, present=None):
 
 
 def test_flagger_adds_up_failed_checks_that_never_fall():
-    scattered = fixed([9, 0, 9, 0, 9, 0, 9, 0, 9, 0, 0])
+    scattered = counted([9, 0, 9, 0, 9, 0, 9, 0, 9, 0, 0])
     assert rules.flagger(scattered)[0] == 9 * 4 - 1
     assert rules.flagger(scattered, checks=6)[0] == -1
 
 
 def test_flagger_takes_missing_data_for_a_failure_and_argo_does_not_until_the_fifth_in_a_row():
     healthy = [0] * 10
-    gaps = fixed(healthy, present=[True, False, False, False, False, True, False, True, True, True])
+    gaps = counted(healthy, present=[True, False, False, False, False, True, False, True, True, True])
     assert rules.flagger(gaps)[0] == 7 * 4 - 1
     assert rules.argo(gaps)[0] == -1
-    five = fixed(healthy, present=[True, False, False, False, False, False, True, True, True, True])
+    five = counted(healthy, present=[True, False, False, False, False, False, True, True, True, True])
     assert rules.argo(five)[0] == 6 * 4 - 1
 
 
 def test_kayenta_needs_ten_minutes_and_a_shift_that_chance_does_not_make():
-    rng = np.random.default_rng(0)
+    rng = fixed(0)
     assert (rules.kayenta(draw(rng, 20, 0.2)) == 39).all()
     assert (rules.kayenta(draw(rng, 100, 0.01)) >= 0).mean() < 0.06
 
 
 def test_our_rule_is_quicker_than_ten_minutes_and_leaves_the_healthy_alone():
-    rng = np.random.default_rng(1)
+    rng = fixed(1)
     found = outcome(rules.ours(draw(rng, 100, 0.05)))
     assert found.hits == 100
     assert found.median <= 3
@@ -54,7 +55,7 @@ def test_minutes_are_sums_of_four_ticks():
 
 
 def test_bursts_have_the_variance_they_claim():
-    trace = draw(np.random.default_rng(2), 400, 0.01, burst=2.0)
+    trace = draw(fixed(2), 400, 0.01, burst=2.0)
     for bad, total in ((trace.candidate_bad, trace.candidate_total), (trace.stable_bad, trace.stable_total)):
         phi = ((bad - total * 0.01) ** 2 / (total * 0.01 * 0.99)).mean()
         assert phi == pytest.approx(2, abs=0.1)
@@ -69,7 +70,7 @@ def test_latency_buckets_hold_the_lognormal_and_its_quantile():
 
 
 def test_restarts_of_servers_lose_little_and_invent_nothing():
-    rng = np.random.default_rng(4)
+    rng = fixed(4)
     plain = draw(rng, 5, 0.02)
     read = stress._with_resets(rng, plain)
     assert (read.candidate_bad <= plain.candidate_bad).all()
@@ -79,7 +80,7 @@ def test_restarts_of_servers_lose_little_and_invent_nothing():
 
 
 def test_an_outcome_counts_harm_up_to_the_decision():
-    trace = fixed([4, 4, 4])
+    trace = counted([4, 4, 4])
     found = outcome(np.array([3]), trace)
     assert (found.percent, found.median, found.harm) == (100, 1.0, 4)
     missed = outcome(np.array([-1]), trace)

@@ -8,6 +8,7 @@ import numpy as np
 
 from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
 from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory, LatencyTicks
+from tests.draws import Random
 
 INTERVAL = 15.0
 PER_MINUTE = 4
@@ -66,7 +67,7 @@ def minutes(values: np.ndarray) -> np.ndarray:
 
 
 def draw(
-    rng: np.random.Generator,
+    rng: Random,
     runs: int,
     candidate: object,
     stable: object = BASE,
@@ -88,7 +89,7 @@ def draw(
     )  # fmt: skip
 
 
-def _bad(rng: np.random.Generator, total: np.ndarray, rate: object, burst: float) -> np.ndarray:
+def _bad(rng: Random, total: np.ndarray, rate: object, burst: float) -> np.ndarray:
     """Binomial, or beta-binomial with variance n p (1 - p) * burst in every tick."""
     mean = np.broadcast_to(np.asarray(rate, dtype=float), total.shape)
     if burst > 1:
@@ -117,7 +118,7 @@ class LatencyTrace:
         return LatencyHistory(np.arange(1 - self.past.shape[1], 1) * INTERVAL, self.past)
 
 
-def draw_latency(rng: np.random.Generator, runs: int, slower: object, ticks: int = HOUR) -> LatencyTrace:
+def draw_latency(rng: Random, runs: int, slower: object, ticks: int = HOUR) -> LatencyTrace:
     """Lognormal latencies, median 100 ms; the candidate's are `slower` times as long (a number, or one per tick)."""
     scale = np.broadcast_to(np.asarray(slower, dtype=float), ticks)
     return LatencyTrace(
@@ -127,7 +128,7 @@ def draw_latency(rng: np.random.Generator, runs: int, slower: object, ticks: int
     )
 
 
-def _histogram(rng: np.random.Generator, total: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def _histogram(rng: Random, total: np.ndarray, scale: np.ndarray) -> np.ndarray:
     chances = np.array([bucket_chances(s) for s in np.unique(scale)])
     which = np.searchsorted(np.unique(scale), scale)
     return rng.multinomial(total, chances[which]).astype(np.float32)

@@ -6,7 +6,8 @@ from the operator's own engine with the margins of its profiles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.alpha_budget import gauge_alpha
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, window_evidence
-from tests.lab.models import BETTER, Training, split, weights
+from tests.draws import Random, fixed
+from tests.lab.models import RETRAINS, Training, images, split, stored
 
 TICK = 15.0
 POOL = 4000
@@ -36,23 +38,20 @@ class Traffic:
 
 def fired(training: Training, layer: int = 0, kill: float = 0.0, seed: int = 0) -> Array:
     """(rows, units): whether each unit of a hidden layer fires on each digit, a share of the units killed."""
-    with np.load(weights(training)) as stored:
-        arrays = {name: stored[name] for name in stored.files}
     train, holdout, _, _ = split()
-    rows = np.concatenate([train, holdout])
-    for index in range(layer + 1):
-        rows = np.maximum(rows @ arrays[f"w{index}"] + arrays[f"b{index}"], 0)
-    flags: Array = rows > 0
+    rows = images(training, np.concatenate([train, holdout]))
+    activations = next(islice(stored(training).hidden(rows), layer, None))
+    flags: Array = activations.reshape(len(rows), -1) > 0
     width = flags.shape[1]
-    flags[:, np.random.default_rng(seed).permutation(width)[: round(width * kill)]] = False
+    flags[:, fixed(seed).permutation(width)[: round(width * kill)]] = False
     return flags
 
 
 def dead_pool(flags: Array, n: int, seed: int, size: int = POOL) -> Array:
     """Dead units of `size` windows of n rows drawn at random."""
-    random = np.random.default_rng(seed)
+    random = fixed(seed)
     counts = [
-        flags.shape[1] - np.count_nonzero(flags[random.integers(0, len(flags), n)].any(axis=0)) for _ in range(size)
+        flags.shape[1] - np.count_nonzero(flags[random.randint(0, len(flags), n)].any(axis=0)) for _ in range(size)
     ]
     return np.array(counts)
 
@@ -70,7 +69,7 @@ def rollouts(
     seed: int = 0,
 ) -> WindowEvidence:
     """`number` rollouts of one layer: evidence arrays (number, ticks). Pools are dead units per window."""
-    random = np.random.default_rng(seed)
+    random = fixed(seed)
     ticks = int(traffic.minutes * 60 / TICK)
     seconds = (np.arange(ticks) + 1) * TICK
     busy = min(traffic.candidate * traffic.ratio, traffic.cap)
@@ -97,7 +96,7 @@ def naive_accusations(
 
 def retrains(number: int) -> list[Training]:
     """Equally good networks that differ in their seed alone."""
-    return [replace(BETTER, seed=seed) for seed in range(1, number + 1)]
+    return list(RETRAINS[:number])
 
 
 def windows_to_failure(evidence: WindowEvidence) -> Array:
@@ -109,7 +108,7 @@ def windows_to_failure(evidence: WindowEvidence) -> Array:
 
 
 def _replicates(
-    random: np.random.Generator, pool: Array, units: int, rate: float, window: int, shape: tuple[int, int]
+    random: Random, pool: Array, units: int, rate: float, window: int, shape: tuple[int, int]
 ) -> Replicates:
     """Windows end when their rows are in: a fixed count a tick on the whole, with a random start."""
     start = random.uniform(0, window, (shape[0], 1))

@@ -2,8 +2,8 @@
 
 `behaves_as` picks a behaviour by the number it has in the story:
 1 good, 2 trained longer and better, 3 as accurate as 2 with three quarters of a layer dead, 4 = 2 but slow,
-5 = 2 that emits NaN in some answers, 6 accuracy lost. The convolutional network has 1, 2, and 3: as accurate as 1
-with four tenths of a layer's channels dead.
+5 = 2 that emits NaN in some answers, 6 accuracy lost. The convolutional network has 1, 2, and 3: within a point of
+1's accuracy with half of a layer's channels dead.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The lab's models have the properties the story needs: else an end-to-end verdict would prove nothing."""
+"""The lab's models have the properties the scenarios need: else an end-to-end verdict would prove nothing.
+
+The weights are fixed, and what is asserted of them is computed in float64 and lies away from its limit: a unit counts
+as dead, an answer as right, whatever BLAS there is.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pytest
 
-from tests.lab.models import conv_training
 from tests.lab.models.build import BEHAVIOURS, build_repository
-from tests.lab.models.data import holdout, split
-from tests.lab.models.training import BETTER, GOOD, weights
+from tests.lab.models.data import PATH, holdout, split
+from tests.lab.models.reference import certain, images, stored
+from tests.lab.models.train import digest
+from tests.lab.models.training import BETTER, CATALOGUE, CONV_BETTER, GOOD, RETRAINS, TRAINED, Training, weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,77 +27,85 @@ class Facts(NamedTuple):
     dead: tuple[float, ...]
 
 
-def facts_of(behaviour: int) -> Facts:
-    """Hold-out accuracy and the share of units that are 0 on all 1,797 images, per hidden layer."""
-    with np.load(weights(BEHAVIOURS["mlp"][behaviour].training)) as stored:
-        arrays = {name: stored[name] for name in stored.files}
+def facts_of(training: Training) -> Facts:
+    """Hold-out accuracy and the share of units (channels) that are 0 on all 1,797 images, per hidden layer."""
     train, x, _, y = split()
+    network = stored(training)
+    hidden = network.hidden(images(training, np.concatenate([train, x])))
+    dead = tuple(float((layer == 0).all(axis=(0, 1, 2)).mean()) for layer in hidden)
+    return Facts(network.accuracy(images(training, x), y), dead)
 
-    def layers(rows: np.ndarray) -> list[np.ndarray]:
-        outputs = [rows]
-        for index in range(len(arrays) // 2):
-            rows = rows @ arrays[f"w{index}"] + arrays[f"b{index}"]
-            rows = np.maximum(rows, 0) if f"w{index + 1}" in arrays else rows
-            outputs.append(rows)
-        return outputs[1:]
 
-    accuracy = float((layers(x)[-1].argmax(axis=1) == y).mean())
-    everything = layers(np.concatenate([train, x]))[:-1]
-    return Facts(accuracy, tuple(float((layer == 0).all(axis=0).mean()) for layer in everything))
+def facts(behaviour: int, network: str = "mlp") -> Facts:
+    return facts_of(BEHAVIOURS[network][behaviour].training)
+
+
+def test_the_files_are_those_of_the_manifest_and_of_the_catalogue() -> None:
+    manifest = json.loads((TRAINED / "manifest.json").read_text())
+    assert list(manifest["models"]) == [f"{training.name}.npz" for training in CATALOGUE]
+    for name, model in {**manifest["models"], PATH.name: manifest[PATH.name]}.items():
+        assert digest((TRAINED / name).read_bytes()) == model["sha256"], name
+
+
+def test_a_training_without_weights_is_named() -> None:
+    with pytest.raises(ValueError, match=r"mlp-sgd-1-1-seed1\.npz is not among the trained models"):
+        weights(Training("sgd", 1.0, 1))
+
+
+def test_float32_arithmetic_leaves_nearly_every_row_on_its_side() -> None:
+    """Else the comparison with a real server, which takes certain rows alone, would compare little."""
+    rows, _ = holdout()
+    assert certain(BETTER, rows, (0.0, 2.0)).sum() >= 430
+    assert certain(CONV_BETTER, rows).sum() >= 430
 
 
 def test_v1_is_good_and_alive() -> None:
-    facts = facts_of(1)
-    assert 0.90 <= facts.accuracy <= 0.95
-    assert max(facts.dead) < 0.12
+    found = facts(1)
+    assert 0.90 <= found.accuracy <= 0.95
+    assert max(found.dead) < 0.12
 
 
 def test_v2_is_better_than_v1_and_as_alive() -> None:
-    stable, candidate = facts_of(1), facts_of(2)
+    stable, candidate = facts(1), facts(2)
     assert candidate.accuracy >= stable.accuracy + 0.02
     assert max(candidate.dead) < 0.12
 
 
 def test_v3_is_as_accurate_as_v2_with_three_quarters_of_a_layer_dead() -> None:
-    better, dead = facts_of(2), facts_of(3)
+    better, dead = facts(2), facts(3)
     assert dead.accuracy >= better.accuracy - 0.01
     assert 0.65 <= dead.dead[0] <= 0.85
 
 
 def test_v6_has_lost_its_accuracy() -> None:
-    assert facts_of(6).accuracy < 0.5
-
-
-def conv_facts(behaviour: int) -> Facts:
-    """The same of the convolutional network; its units are channels."""
-    with np.load(weights(BEHAVIOURS["conv"][behaviour].training)) as stored:
-        arrays = {name: stored[name] for name in stored.files}
-    train, x, _, y = split()
-    images = np.concatenate([train, x]).reshape(-1, 1, 8, 8)
-    _, hidden_1, _, hidden_2, logits = conv_training.layers(arrays, images)
-    accuracy = float((logits[len(train) :].argmax(axis=1) == y).mean())
-    return Facts(accuracy, tuple(float((one == 0).all(axis=(0, 2, 3)).mean()) for one in (hidden_1, hidden_2)))
+    assert facts(6).accuracy < 0.5
 
 
 def test_the_convolutional_v2_is_better_than_v1_and_both_are_alive() -> None:
-    stable, candidate = conv_facts(1), conv_facts(2)
+    stable, candidate = facts(1, "conv"), facts(2, "conv")
     assert stable.accuracy >= 0.9
-    assert candidate.accuracy >= stable.accuracy + 0.02
+    assert candidate.accuracy >= stable.accuracy + 0.015
     assert max(*stable.dead, *candidate.dead) < 0.05
 
 
-def test_the_convolutional_v3_is_as_accurate_as_v1_with_dead_channels() -> None:
-    stable, dead = conv_facts(1), conv_facts(3)
-    assert dead.accuracy >= stable.accuracy - 0.01
-    assert dead.dead[0] >= 0.3
+def test_the_convolutional_v3_is_nearly_as_accurate_as_v1_with_half_of_its_channels_dead() -> None:
+    stable, dead = facts(1, "conv"), facts(3, "conv")
+    assert dead.accuracy >= stable.accuracy - 0.015
+    assert dead.dead[0] >= 0.5
+
+
+def test_retrains_are_equally_good() -> None:
+    found = [facts_of(training) for training in RETRAINS]
+    assert all(0.955 <= one.accuracy <= 0.98 for one in found)
+    assert len({weights(training).read_bytes() for training in RETRAINS}) == len(RETRAINS)
 
 
 def test_killed_units_are_dead_in_their_layer_alone(tmp_path: Path) -> None:
     build_repository(tmp_path, 8, behaves_as=2, kill=(1, 0.2))
-    with np.load(tmp_path / "digits/8/weights.npz") as stored, np.load(weights(BETTER)) as whole:
-        hidden = np.maximum(split()[0] @ stored["w0"] + stored["b0"], 0)
-        before = np.maximum(split()[0] @ whole["w0"] + whole["b0"], 0)
-        assert (stored["w1"] == whole["w1"]).all()
+    with np.load(tmp_path / "digits/8/weights.npz") as damaged, np.load(weights(BETTER)) as whole:
+        rows = split()[0].astype(np.float64)
+        hidden, before = (np.maximum(rows @ arrays["w0"] + arrays["b0"], 0) for arrays in (damaged, whole))
+        assert (damaged["w1"] == whole["w1"]).all()
     killed = (hidden == 0).all(axis=0) & ~(before == 0).all(axis=0)
     assert 0.15 <= killed.mean() <= 0.2
 
@@ -100,8 +113,8 @@ def test_killed_units_are_dead_in_their_layer_alone(tmp_path: Path) -> None:
 def test_v4_and_v5_carry_the_weights_of_v2_and_their_own_fault(tmp_path: Path) -> None:
     for version in (4, 5):
         build_repository(tmp_path / str(version), version)
-        stored = (tmp_path / f"{version}/digits/{version}/weights.npz").read_bytes()
-        assert stored == weights(BETTER).read_bytes()
+        served = (tmp_path / f"{version}/digits/{version}/weights.npz").read_bytes()
+        assert served == weights(BETTER).read_bytes()
     slow = json.loads((tmp_path / "4/digits/4/settings.json").read_text())
     broken = json.loads((tmp_path / "5/digits/5/settings.json").read_text())
     assert 80 <= slow["slow_ms"] <= 100

@@ -13,13 +13,14 @@ from modelrollout.cli.commands import judge
 from modelrollout.cli.commands.judge import judge_ticks
 from modelrollout.cli.target import Failure
 from modelrollout.cli.ticks import BadTicks, read_ticks
+from tests.draws import fixed
 
 HEADER = "rollout,time,candidate_bad,candidate_total,stable_bad,stable_total"
 GATE = ErrorRateGate(name="errors", type="ErrorRate")
 
 
 def rollout(name, candidate, seed=0, ticks=240, stable=0.01, per_tick=(38, 712)):
-    rng = np.random.default_rng(seed)
+    rng = fixed(seed)
     rates = np.broadcast_to(candidate, ticks)
     rows = []
     for t in range(ticks):

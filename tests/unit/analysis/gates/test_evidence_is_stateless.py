@@ -12,6 +12,7 @@ from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.ports import LedgerFailure
 from modelrollout.runtime import evaluator as module
+from tests.draws import fixed
 from tests.unit.analysis.recorded import (
     GATEWAY_HEARTBEAT,
     GATEWAY_REQUESTS,
@@ -38,9 +39,9 @@ LENGTH = 420.0
 
 def recordings(seed: int, *, late_share: float = 0.2) -> list[Recording]:
     """Traffic with bursts, a restarted target, lost scrapes, and scrapes that are late by up to two intervals."""
-    rng = np.random.default_rng(seed)
+    rng = fixed(seed)
     times = scrapes(LENGTH, before=600.0)
-    late = np.where(rng.random(len(times)) < late_share, rng.uniform(0, 1.9 * SCRAPE, len(times)), 0.05)
+    late = np.where(rng.random_sample(len(times)) < late_share, rng.uniform(0, 1.9 * SCRAPE, len(times)), 0.05)
     late = np.maximum.accumulate(times + late) - times  # a target's scrapes become visible in their order
     found = Recording(times, "traefik").growing(GATEWAY_HEARTBEAT, 0, late=late)
     for version, rate, bad, since in (("1", 200, 0.01, -np.inf), ("2", 12, 0.03, START)):

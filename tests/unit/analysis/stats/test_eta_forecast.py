@@ -9,11 +9,12 @@ from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
 from modelrollout.core.analysis.stats.forecast import growth, requests_needed
 from modelrollout.core.analysis.stats.limits import ERROR_RATE, absolute
+from tests.draws import fixed
 
 
 @pytest.mark.slow
 def test_the_forecast_of_a_pass_is_within_a_factor_of_two_of_what_it_takes():
-    rng = np.random.default_rng(0)
+    rng = fixed(0)
     n_c, n_s = np.full((200, 400), 38), np.full((200, 400), 712)
     ticks = CountTicks(np.arange(1, 401) * 15.0, rng.binomial(n_c, 0.01), n_c, rng.binomial(n_s, 0.01), n_s)
     total = np.full(120, 750)

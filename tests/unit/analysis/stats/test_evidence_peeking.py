@@ -11,6 +11,7 @@ from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
 from modelrollout.core.analysis.stats.limits import ERROR_RATE, EXCEEDANCE, LimitLine, absolute
+from tests.draws import fixed
 
 pytestmark = pytest.mark.slow
 RUNS, TICKS = 3000, 240
@@ -22,7 +23,7 @@ def at_most(hits: int, runs: int, rate: float) -> bool:
 
 
 def simulate(seed, line, candidate_share=0.05, drift=True, side="bad"):
-    rng = np.random.default_rng(seed)
+    rng = fixed(seed)
     time = np.arange(TICKS)
     p_s = 0.01 * (1 + (0.8 * np.sin(time / 25) if drift else 0 * time))
     share = np.where(time < TICKS // 2, candidate_share, 0.5)  # a raise of the weight halfway

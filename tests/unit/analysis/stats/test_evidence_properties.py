@@ -14,23 +14,24 @@ from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
 from modelrollout.core.analysis.stats.eprocess import log_factors
 from modelrollout.core.analysis.stats.limits import ACCURACY, ERROR_RATE, EXCEEDANCE, NON_FINITE, LimitLine, absolute
+from tests.draws import fixed
 
 LINES = [ERROR_RATE, ACCURACY, NON_FINITE, EXCEEDANCE, absolute(0.01), absolute(0.0)]
 BASE = parameters.DEFAULTS
 
 
 def rollout(seed=0, ticks=80, batch=(), candidate=0.03, stable=0.01):
-    rng = np.random.default_rng(seed)
+    rng = fixed(seed)
     shape = (*batch, ticks)
     n_c, n_s = rng.poisson(30, shape), rng.poisson(300, shape)
-    present = rng.random(shape) > 0.1
-    restart = rng.random(shape) > 0.97
+    present = rng.random_sample(shape) > 0.1
+    restart = rng.random_sample(shape) > 0.97
     seconds = np.arange(1, ticks + 1) * 15.0
     return CountTicks(seconds, rng.binomial(n_c, candidate), n_c, rng.binomial(n_s, stable), n_s, present, restart)
 
 
 def history(seed=1, ticks=120, stable=0.01):
-    rng = np.random.default_rng(seed)
+    rng = fixed(seed)
     total = rng.poisson(330, ticks)
     return StableHistory(np.arange(1 - ticks, 1) * 15.0, rng.binomial(total, stable), total)
 
@@ -106,8 +107,8 @@ def test_extra_requests_that_are_all_bad_never_lower_a_factor(n_c, n_s, bad, rat
     seed=st.integers(0, 999),
 )  # fmt: skip
 def test_a_tick_split_in_equal_parts_says_the_same_in_sum(parts, n_c, n_s, rate, seed):
-    rng = np.random.default_rng(seed)
-    y_c, y_s = rng.integers(0, n_c, parts, endpoint=True), rng.integers(0, n_s, parts, endpoint=True)
+    rng = fixed(seed)
+    y_c, y_s = rng.randint(0, n_c + 1, parts), rng.randint(0, n_s + 1, parts)
     split_rate = np.full(parts, rate)
     for line in (ERROR_RATE, EXCEEDANCE, absolute(0.02)):
         for bets, null in ((parameters.BAD_ALTERNATIVES, line), (parameters.GOOD_ALTERNATIVES, line.good)):
@@ -124,7 +125,7 @@ def test_a_tick_split_in_equal_parts_says_the_same_in_sum(parts, n_c, n_s, rate,
 
 
 def test_evidence_hardly_depends_on_how_finely_time_is_cut():
-    rng = np.random.default_rng(5)
+    rng = fixed(5)
     n_c, n_s = rng.poisson(20, 160), rng.poisson(400, 160)
     y_c, y_s = rng.binomial(n_c, 0.035), rng.binomial(n_s, 0.01)
     fine = CountTicks(np.arange(1, 161) * 7.5, y_c, n_c, y_s, n_s)
@@ -202,10 +203,10 @@ def test_dispersion_learns_from_earlier_ticks_of_stable_only():
 
 
 def test_bursts_in_stable_temper_the_evidence():
-    rng = np.random.default_rng(8)
+    rng = fixed(8)
     total = np.full(120, 700.0)
     calm = StableHistory(np.arange(-119, 1) * 15.0, rng.binomial(700, 0.01, 120), total)
-    rate = np.where(rng.random(120) < 0.1, 0.06, 0.005)
+    rate = np.where(rng.random_sample(120) < 0.1, 0.06, 0.005)
     wild = StableHistory(calm.seconds, rng.binomial(700, rate), total)
     ticks = rollout(seed=9)
     calm_evidence, wild_evidence = (count_evidence(ticks, ERROR_RATE, history=h) for h in (calm, wild))
@@ -239,7 +240,7 @@ def test_the_stake_is_never_spent_whole_and_half_of_it_enters_at_the_start():
 
 
 def test_began_names_the_tick_at_which_the_candidate_turned_bad():
-    rng = np.random.default_rng(11)
+    rng = fixed(11)
     n_c, n_s = np.full(120, 150), np.full(120, 2850)
     y_c = rng.binomial(n_c, np.where(np.arange(120) < 70, 0.01, 0.08))
     ticks = CountTicks(np.arange(1, 121) * 15.0, y_c, n_c, rng.binomial(n_s, 0.01), n_s)

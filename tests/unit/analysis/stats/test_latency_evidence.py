@@ -19,6 +19,7 @@ from modelrollout.core.analysis.stats.latency_evidence import (
     quantile_pair,
     versus_stable,
 )
+from tests.draws import fixed
 
 EDGES = 0.010 * 1.09 ** np.arange(45)
 SIGMA = 0.4
@@ -34,7 +35,7 @@ def histogram(rng, requests, scale):
 
 
 def rollout(scale, ticks=120, seed=0, cold=False, **more):
-    rng = np.random.default_rng(seed)
+    rng = fixed(seed)
     candidate = histogram(rng, rng.poisson(38, ticks), scale)
     stable = histogram(rng, rng.poisson(712, ticks), 1.0)
     past = LatencyHistory(np.arange(-119, 1) * 15.0, histogram(rng, rng.poisson(750, 120), 1.0))
@@ -136,7 +137,7 @@ def test_growth_tells_how_blunt_the_buckets_are():
 
 
 def test_the_quantile_interval_holds_the_true_quantile_and_narrows():
-    rng = np.random.default_rng(3)
+    rng = fixed(3)
     widths = []
     for n in (300, 3000, 30000):
         counts = histogram(rng, [n], 1.0)[0]
@@ -149,7 +150,7 @@ def test_the_quantile_interval_holds_the_true_quantile_and_narrows():
 
 @pytest.mark.slow
 def test_the_quantile_interval_misses_at_most_alpha_over_all_looks():
-    rng = np.random.default_rng(4)
+    rng = fixed(4)
     missed = 0
     for _ in range(400):
         below = rng.binomial(50, 0.9, 100).cumsum()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelrollout.core.analysis.stats import alpha_budget
+from tests.draws import fixed
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12))
@@ -41,7 +42,7 @@ def test_one_gate_alone_needs_25_at_five_percent():
 
 
 def test_the_weighted_sum_acts_no_later_than_bonferroni():
-    rng = np.random.default_rng(0)
+    rng = fixed(0)
     evidence = rng.normal(0, 4, (4, 50))
     shares = alpha_budget.split_shares([0.4, None, None, None])
     together = alpha_budget.log_combined(evidence, shares) >= alpha_budget.log_threshold()

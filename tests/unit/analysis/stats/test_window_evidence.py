@@ -17,6 +17,7 @@ from modelrollout.core.analysis.stats.window_evidence import (
     window_evidence,
     within,
 )
+from tests.draws import fixed
 
 NEURONS = 512
 RETRAIN = WindowSettings(alpha=0.005, min_excess=3 / NEURONS, spread_floor=0.5 / NEURONS)
@@ -31,7 +32,7 @@ def drawn(rng, per_tick, ticks, mean, spread=4.4):
 
 
 def judged(candidate_dead, line=DEAD_SAME_WEIGHTS, config=SAME, seed=0, ticks=240, past=True, stable_dead=102):
-    rng = np.random.default_rng(seed)
+    rng = fixed(seed)
     seconds = np.arange(1, ticks + 1) * 15.0
     candidate, stable = drawn(rng, 0.19, ticks, candidate_dead), drawn(rng, 3.5, ticks, stable_dead)
     before = ReplicateHistory(np.arange(-119, 1) * 15.0, drawn(rng, 3.5, 120, stable_dead))
@@ -59,7 +60,7 @@ def test_a_layer_gone_dead_hits_the_ceiling_on_the_second_window():
 
 
 def test_one_window_over_the_ceiling_is_not_enough():
-    rng = np.random.default_rng(1)
+    rng = fixed(1)
     candidate = drawn(rng, 0.19, 240, 41)
     total, square = candidate.total.copy(), candidate.square.copy()
     at = np.flatnonzero(candidate.count)[5]
@@ -112,7 +113,7 @@ def test_the_radius_is_the_normal_mixture_formula():
 
 
 def test_evidence_on_a_prefix_is_the_evidence_on_the_whole():
-    rng = np.random.default_rng(2)
+    rng = fixed(2)
     seconds = np.arange(1, 101) * 15.0
     candidate, stable = drawn(rng, 0.4, 100, 120), drawn(rng, 2.0, 100, 102)
     whole = window_evidence(seconds, candidate, stable, DEAD_SAME_WEIGHTS, SAME)
@@ -123,7 +124,7 @@ def test_evidence_on_a_prefix_is_the_evidence_on_the_whole():
 
 
 def test_ratios_are_batched_on_the_grid_and_drift_both_ways_is_found():
-    rng = np.random.default_rng(3)
+    rng = fixed(3)
     elements = np.full(400, 1000.0)
     low, same, high = (rng.binomial(1000, p, 400).astype(float) for p in (0.42, 0.50, 0.58))
     stable = batched(rng.binomial(10000, 0.5, 400).astype(float), elements * 10)
@@ -149,7 +150,7 @@ def test_a_batch_is_one_replicate_at_its_last_tick():
 
 
 def test_a_fixed_band_needs_no_stable():
-    rng = np.random.default_rng(4)
+    rng = fixed(4)
     ratio = batched(rng.binomial(1000, 0.8, 200).astype(float), np.full(200, 1000.0))
     upper, lower = within(ratio, 0.3, 0.7, WindowSettings(alpha=0.01))
     assert upper.failing.any()
@@ -159,7 +160,7 @@ def test_a_fixed_band_needs_no_stable():
 
 def test_wandering_layers_of_an_equal_candidate_are_hardly_ever_accused():
     """24 layers whose ratio wanders as AR(1) with .8, 4 hours of ticks: plain 3-of-5 accuses, the sequence not."""
-    rng = np.random.default_rng(5)
+    rng = fixed(5)
 
     def wander(shape):
         noise = rng.normal(0, 0.01 * 0.6, shape)

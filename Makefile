@@ -124,3 +124,10 @@ chaos: $(VENV) lab ## an hour of random kills and faults over many rollouts, eve
 clean: ## remove what was generated here; the lab's cache in ~/.cache stays
 	rm -rf .venv .lab build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find operator telemetry tests -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +
+
+.PHONY: models records
+models: $(VENV) ## train the lab's models anew, with their manifest (on another CPU they become others)
+	@$(BIN)/python -m tests.lab.models.train
+
+records: $(VENV) ## train what make bench-decisions says of retrains anew: ten minutes
+	@$(BIN)/python -m tests.bench.decisions.record_retrains

@@ -22,8 +22,9 @@ POOL = 300
 DATA = ("digits", "breast cancer")
 REFERENCE = Architecture("MLP 128, 64", (128, 64))
 """Of the same shape as the network with dead layers, BROKEN."""
+NARROW = Architecture("narrow MLP 32, 16", (32, 16))
 ARCHITECTURES = (
-    Architecture("narrow MLP 32, 16", (32, 16)),
+    NARROW,
     REFERENCE,
     Architecture("wide MLP 512, 256", (512, 256)),
     Architecture("convolution 16, 32", (16, 32), convolution=True),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from pathlib import Path
 
 from tests.bench.decisions.outcome import Outcome
+from tests.bench.decisions.retrains_section import retrains_section
 from tests.bench.decisions.study import OURS, Study
+from tests.bench.decisions.table import table
 from tests.bench.decisions.targets import targets
 
 _HEAD = """\
@@ -58,11 +59,7 @@ The counts of the restart cases went through the operator's own differencing of 
 ## Activations
 {dead}
 
-Twenty networks trained on the digits with twenty seeds ({low:.1f} to {high:.1f} % accurate on rows they have not
-seen), every ordered pair as stable and candidate for an hour: the default margin (2x + 10 pp, at least 3 units) accuses
-{accused} of {pairs} pairs; 1.25x + 0.5 pp would accuse {tight}. The network with dead layers, as accurate as the
-others, is found in {broken} of {brokenruns} runs, after {windows:g} windows of 200 requests: it hits the ceiling,
-twice the limit in two windows running.
+{retrains}
 
 ## Recorded from real components
 {recorded}
@@ -102,26 +99,25 @@ def page(study: Study) -> str:
     assert found is not None, "carry_out fills it"
     return _HEAD.format(
         runs=f"{study.runs:,}",
-        targets=_table(
+        targets=table(
             ["target", "wanted", "measured", ""],
             [[t.what, t.wanted, t.measured, "met" if t.met else "**missed**"] for t in targets(study)],
         ),
         errors=_grid("rule", study.errors, lambda rate: f"{100 * rate:g} %", _full),
         busy=_grid("rule", study.busy, lambda rate: f"{100 * rate:g} %", _full),
         latency=_grid("rule", study.latency, lambda times: f"+{100 * (times - 1):.0f} %", _short),
-        passing=_table(
+        passing=table(
             ["candidate's errors", *(f"{100 * rate:g} %" for rate in study.passing)],
             [["PASS in the hour", *(_short(one) for one in study.passing.values())]],
         ),
         allpass=_all_pass(study),
         stress=_stress(study),
         phi=_phi(study),
-        dead=_table(
+        dead=table(
             ["dead neurons", "found", "median candidate windows"],
             [[name, f"{one.percent:.0f} %", f"{one.median:.2g}"] for name, one in study.dead.items()],
         ),
-        low=found.lowest, high=found.highest, accused=found.accused, pairs=found.pairs, tight=found.accused_tight,
-        broken=found.broken_found, brokenruns=found.broken_runs, windows=found.broken_windows,
+        retrains=retrains_section(found),
         recorded=_recorded(study),
         slower=_slower(study),
     )  # fmt: skip
@@ -159,7 +155,7 @@ def _stress(study: Study) -> str:
             text = f"{one.percent:.1f} %{_after(one)}{early}"
             cells.append(f"**{text}**" if wrong or early else text)
         rows.append([case.name, *cells])
-    return _table(["case", *names], rows)
+    return table(["case", *names], rows)
 
 
 def _phi(study: Study) -> str:
@@ -184,7 +180,7 @@ def _recorded(study: Study) -> str:
         "Counters that Traefik and Triton really exported, every version answering real requests (`python -m\n"
         "tests.bench.decisions.record`), judged afterwards. One run each, so an example and not a rate; the NaN "
         "answers come evenly\nspaced, and the bad phases are shorter than Flagger's five and Kayenta's ten minutes.\n"
-        + _table(["phase", "requests", *study.recorded[0].decided], rows)
+        + table(["phase", "requests", *study.recorded[0].decided], rows)
     )
 
 
@@ -207,12 +203,7 @@ def _after(one: Outcome) -> str:
 def _grid(title: str, found: dict, heading: object, cell: object) -> str:
     columns = list(next(iter(found.values())))
     rows = [[name, *(cell(results[c]) for c in columns)] for name, results in found.items()]
-    return _table([title, *(heading(c) for c in columns)], rows)
-
-
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+    return table([title, *(heading(c) for c in columns)], rows)
 
 
 def draw(study: Study, path: Path) -> None:

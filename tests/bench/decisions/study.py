@@ -69,8 +69,8 @@ def carry_out(runs: int, say: Callable[[str], None]) -> Study:
     _all_gates(np.random.default_rng(next(seeds)), runs, study)
     say("stress")
     study.stress = list(stress.cases(np.random.default_rng(next(seeds)), runs))
-    say("retrains of a real network")
-    study.retrains = retrains.measure(np.random.default_rng(next(seeds)))
+    say("retrains of real networks")
+    study.retrains = retrains.measure()
     study.recorded = recorded.recordings()
     return study
 

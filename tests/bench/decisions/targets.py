@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.bench.decisions.outcome import Outcome, wilson
+from tests.bench.decisions.outcome import Outcome
+from tests.bench.decisions.recorded_retrains import ARCHITECTURES, NARROW
+from tests.bench.decisions.retrains import Retrains
 from tests.bench.decisions.study import OURS, Study
 
 LIMIT = 0.0135
 """1.25 x 1 % + 0.1 pp."""
+ACCUSED, ACCUSED_NARROW = 1.0, 2.0
+"""Percent of equally good retrains; layers of 16 and 32 units are watched less surely, and the page says so."""
 KAYENTA = "Kayenta, each minute, all of stable"
 
 
@@ -40,13 +44,7 @@ def targets(study: Study) -> Iterator[Target]:
     yield _within("an equal candidate passes (errors)", study.passing[0.01], 20)
     yield at_most("a candidate on the good line (1.7 %) passes", study.passing[0.017], 5)
     yield at_most("rollback by bursts in both arms, phi = 2", case["bursts in both arms, phi = 2"], 2)
-    found = study.retrains
-    low, high = wilson(found.accused, found.pairs)
-    share = 100 * found.accused / found.pairs
-    yield Target(
-        "equally good retrains accused", "at most 1 %",
-        f"{share:.1f} % ({found.accused}/{found.pairs}; {low:.1f} to {high:.1f})", share <= 1,
-    )  # fmt: skip
+    yield from claims(study.retrains)
     sooner = {
         rate: study.busy[KAYENTA][rate].median / study.busy[OURS][rate].median
         for rate in study.busy[OURS]
@@ -57,6 +55,19 @@ def targets(study: Study) -> Iterator[Target]:
         "20x the traffic, at least twice the limit, sooner than Kayenta's rule", "at least 5x",
         ", ".join(f"{100 * rate:g} %: {times:.0f}x" for rate, times in sooner.items()), least >= 5,
     )  # fmt: skip
+
+
+def claims(retrains: Retrains) -> Iterator[Target]:
+    """Of every architecture, in the worst of its data sets and windows."""
+    for architecture in ARCHITECTURES:
+        cases = [one for one in retrains.cases if one.group.architecture == architecture]
+        worst = max(cases, key=lambda one: one.percent)
+        where = f", {worst.group.data} in windows of {worst.group.window}" if worst.accused else ""
+        limit = ACCUSED_NARROW if architecture == NARROW else ACCUSED
+        yield Target(
+            f"equally good retrains accused, {architecture.name}", f"at most {limit:g} %",
+            f"{worst.percent:.1f} % ({worst.accused}/{worst.pairs}{where})", worst.percent <= limit,
+        )  # fmt: skip
 
 
 def _at_most(what: str, found: Outcome, percent: float) -> Target:

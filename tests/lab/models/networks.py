@@ -53,8 +53,15 @@ class Network:
         """Share of the rows that get their label."""
         return float((self._sums(images)[1][-1].reshape(len(images), -1).argmax(axis=1) == labels).mean())
 
+    def loss(self, images: Array, labels: Array) -> float:
+        """Mean cross-entropy."""
+        logits = self._sums(images)[1][-1].reshape(len(images), -1)
+        highest = logits.max(axis=1)
+        sums = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1))
+        return float((sums - logits[np.arange(len(labels)), labels]).mean())
+
     def gradients(self, images: Array, labels: Array) -> list[tuple[Array, Array]]:
-        """Of the mean cross-entropy, a (weights, bias) for each layer, by back-propagation."""
+        """Of the loss, (weights, bias) for each layer, by back-propagation."""
         inputs, sums = self._sums(images)
         logits = sums[-1]
         odds = np.exp(logits - logits.max(axis=-1, keepdims=True))

@@ -91,7 +91,9 @@ def test_a_small_layer_is_not_accused_of_fewer_than_three_units():
 
 
 def test_three_of_the_last_five_windows_above_the_line_hold_and_do_not_roll_back():
-    evidence = judged(111, config=WindowSettings(alpha=1e-6, spread_floor=0.5 / NEURONS), ticks=60)
+    ones, dead = np.ones(60), np.tile([115.0, 100, 115, 100, 115], 12)  # the limit is 109.7, the mean 109
+    candidate, stable = windows(ones, dead, dead**2, NEURONS), windows(ones, ones * 102, ones * 102**2, NEURONS)
+    evidence = window_evidence(np.arange(1, 61) * 15.0, candidate, stable, DEAD_SAME_WEIGHTS, SAME)
     assert evidence.hold.any()
     assert not evidence.failing.any()
     assert not (evidence.passing & evidence.hold).any()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from series_reading import Clock, value_of
@@ -81,7 +83,7 @@ def test_an_answer_changed_by_its_owner_afterwards_stays_what_it_was() -> None:
 
 
 @pytest.mark.parametrize("key", ["", None, 5])
-def test_a_request_without_an_id_is_refused(key: object) -> None:
+def test_a_request_without_an_id_is_refused(key: Any) -> None:
     _, joiner, _ = joined()
     with pytest.raises(TypeError, match="request_id"):
         joiner.answered(key, 1)

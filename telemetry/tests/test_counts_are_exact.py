@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,17 +37,17 @@ def counted(values: np.ndarray) -> tuple:
     return found.elements, found.zeros, found.negatives, found.nans, found.infs, list(found.buckets)
 
 
-def special_values(kind: type) -> np.ndarray:
+def special_values(kind: type[Any]) -> np.ndarray:
     info = np.finfo(kind)
     edges = [edge for edge in EDGES if edge < info.max]
-    values = [0.0, 1.0, math.nan, math.inf, info.max, info.tiny, info.smallest_subnormal]
+    values: list[Any] = [0.0, 1.0, math.nan, math.inf, info.max, info.tiny, info.smallest_subnormal]
     values += [*edges, *(np.nextafter(kind(edge), kind(0)) for edge in edges)]
     both = np.array([*values, *(-value for value in values)], kind)
     return np.append(both, np.array([-1], f"i{both.itemsize}").view(kind)[:1])  # a NaN with the sign bit set
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_special_values_are_each_counted_as_what_they_are(kind: type) -> None:
+def test_special_values_are_each_counted_as_what_they_are(kind: type[Any]) -> None:
     for value in special_values(kind):
         row = np.array([[value, 1.5]], kind)
         assert counted(row) == brute_force(row), value
@@ -58,7 +59,8 @@ def test_special_values_are_each_counted_as_what_they_are(kind: type) -> None:
 def test_counts_equal_brute_force_on_any_floats(data: st.DataObject) -> None:
     kind = np.dtype(data.draw(st.sampled_from(TYPES)))
     shape = data.draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=9))
-    plain = st.floats(width=kind.itemsize * 8)
+    width: Any = kind.itemsize * 8
+    plain = st.floats(width=width)
     special = st.sampled_from([float(value) for value in special_values(kind.type)])
     values = data.draw(hnp.arrays(kind, shape, elements=plain | special))
     assert counted(values) == brute_force(values)

@@ -20,7 +20,7 @@ def kept_by(layer: Layer, requests: int, units: int = UNITS) -> int:
     monitor = Monitor("m", "1", [layer], rows_per_second=1e12)
     monitor.observe("h", rows[:, :1] if layer.units == 1 else rows[:1, :])
     list(monitor.collect())  # the thread's scratch exists now, and the table's of the float type
-    monitor = None
+    del monitor
     tracemalloc.start()
     monitor = Monitor("m", "1", [layer], rows_per_second=1e12)
     for _ in range(requests):

@@ -10,7 +10,7 @@ from activation_health import Monitor
 from activation_health.measure.sampling import RateCap
 
 
-def run(*, offered_per_second: int, seconds: int, rows: int = 1, **options) -> tuple[Monitor, list[float]]:
+def run(*, offered_per_second: int, seconds: int, rows: int = 1, **options) -> tuple[Monitor, list[int]]:
     clock = Clock()
     monitor = Monitor("m", "1", ["h"], clock=clock, **options)
     measured = []

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 from series_reading import value_of, values_of
 
 from activation_health import Monitor
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install './telemetry[torch]'")
-nn = torch.nn
+torch: Any = pytest.importorskip("torch", reason="torch is not installed: pip install './telemetry[torch]'")
+nn: Any = torch.nn
 
 from activation_health.adapters.torch import Skipped, attach  # noqa: E402 - needs torch
 
@@ -19,7 +20,7 @@ def monitor_of(window: int = 5) -> Monitor:
     return Monitor("m", "1", window=window, rows_per_second=1e12)
 
 
-def convolutional() -> nn.Module:
+def convolutional() -> Any:
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.LeakyReLU(), nn.Flatten(), nn.Linear(96, 3), nn.PReLU()
@@ -172,7 +173,7 @@ def test_a_pass_that_raises_does_not_mark_the_next_as_reuse() -> None:
 )
 def test_outputs_that_cannot_be_measured_are_counted_and_answered_all_the_same(output, reason: str) -> None:
     class Odd(nn.Module):
-        def forward(self, _: torch.Tensor) -> object:
+        def forward(self, _: Any) -> object:
             return output
 
     model, monitor = nn.Sequential(Odd()), monitor_of()
@@ -204,7 +205,7 @@ class Functional(nn.Module):
         super().__init__()
         self.first = nn.Linear(4, 4)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Any) -> Any:
         return torch.relu(self.first(x))
 
 

@@ -35,13 +35,14 @@ time.sleep(60)
 
 @pytest.fixture
 def start_worker(tmp_path: Path):
-    started = []
+    started: list[subprocess.Popen[str]] = []
 
     def start(rows: int) -> subprocess.Popen:
         child = subprocess.Popen(
             [sys.executable, "-c", WORKER, str(tmp_path), str(rows)], stdout=subprocess.PIPE, text=True
         )
         started.append(child)
+        assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         return child
 
@@ -49,7 +50,8 @@ def start_worker(tmp_path: Path):
     for child in started:
         child.kill()
         child.wait(5)
-        child.stdout.close()
+        if child.stdout is not None:
+            child.stdout.close()
 
 
 def shared_in(folder: Path, rows: int) -> SharedTotals:

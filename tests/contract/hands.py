@@ -70,7 +70,7 @@ class HTTPRouteHand:
 
     async def version(self) -> str | None:
         found = await self._api.get(self._path)
-        return found and found["metadata"]["resourceVersion"]
+        return None if found is None else str(found["metadata"]["resourceVersion"])
 
     async def remove(self) -> None:
         await self._api.request("DELETE", self._path)

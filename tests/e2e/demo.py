@@ -149,7 +149,8 @@ def _limit(gate: Gate) -> str:
         return _usual(gate)
     if gate.type == "Latency":
         return f"p{100 * gate.quantile:g} within {found.buckets} buckets of stable's"
-    absolute = f", at most {100 * gate.max:g} %" if getattr(gate, "max", None) else ""
+    most = getattr(gate, "max", None)
+    absolute = f", at most {100 * most:g} %" if most else ""
     return _line(limits.LimitLine(found.ratio, found.plus)) + absolute
 
 

@@ -54,7 +54,7 @@ def operator_rules(values: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
                 yield doc["kind"], rule
 
 
-@pytest.fixture(params=VARIANTS.values(), ids=VARIANTS.keys())
+@pytest.fixture(params=list(VARIANTS.values()), ids=list(VARIANTS))
 def values(request: pytest.FixtureRequest) -> dict[str, Any]:
     return request.param
 

@@ -14,8 +14,10 @@ import pytest
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND, command_of
 from modelrollout.api.base import GROUP, KIND, PLURAL
 from modelrollout.api.crd import crd
-from modelrollout.cli import steer
+from modelrollout.cli import access, steer
 from modelrollout.cli.main import main
+from modelrollout.core.observation import Command
+from tests.expect import expect
 from tests.install.conftest import Bare
 from tests.lab import Kube, gateway_api
 from tests.unit.api.manifests import manifest
@@ -157,8 +159,7 @@ def test_a_command_names_version_step_author_and_why_and_waits_for_its_answer(
     assert "the operator has not answered" in capsys.readouterr().err
     obj = kube.get(API, KIND, "vision", "digits")
     assert obj is not None
-    found = command_of(obj)
-    assert found is not None
+    found = expect(Command, command_of(obj))
     assert (found.verb, found.version, found.step, found.why) == ("approve", "2", 1, "checked")
     assert found.by
     assert found.manager == "kubectl-modelrollout"
@@ -175,7 +176,7 @@ def test_a_second_command_does_not_overwrite_one_that_still_waits(
 
 def written_after_the_read(kube: Kube, monkeypatch: pytest.MonkeyPatch, status: dict[str, Any], times: int) -> None:
     """The operator writes `status` between what the plugin reads and what it writes, `times` times."""
-    read, left = steer.access.get_resource, iter(range(times))
+    read, left = access.get_resource, iter(range(times))
 
     async def then_written(*given: Any) -> dict[str, Any]:
         found = await read(*given)
@@ -183,7 +184,7 @@ def written_after_the_read(kube: Kube, monkeypatch: pytest.MonkeyPatch, status: 
             set_status(kube, status | {"message": f"look {number}"})
         return found
 
-    monkeypatch.setattr(steer.access, "get_resource", then_written)
+    monkeypatch.setattr(access, "get_resource", then_written)
     monkeypatch.setattr(steer, "_ANSWER_WITHIN", 0.5)
 
 
@@ -193,8 +194,7 @@ def test_a_status_written_meanwhile_is_no_reason_to_ask_again(
     written_after_the_read(kube, monkeypatch, {}, times=3)
     main(["approve", "digits", "-n", "vision"])
     assert "approve is written" in capsys.readouterr().err
-    found = command_of(kube.get(API, KIND, "vision", "digits") or {})
-    assert found is not None
+    found = expect(Command, command_of(kube.get(API, KIND, "vision", "digits") or {}))
     assert (found.verb, found.version, found.step) == ("approve", "2", 1)
 
 

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelrollout.adapters.kubernetes.client import Api
-    from tests.lab import Member, ModelService
-    from tests.site import Site
+    from tests.lab import Member, ModelService, Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.oldest]
 
@@ -121,7 +120,7 @@ async def test_an_address_without_a_word_on_readiness_counts_as_ready_and_each_a
     prober: TritonServer, member: Member, namespace: str
 ) -> None:
     nobody = free_port()
-    endpoints = [{"addresses": ["127.0.0.1"]}, {"addresses": ["127.0.0.2"], "conditions": {}}]
+    endpoints: list[dict[str, Any]] = [{"addresses": ["127.0.0.1"]}, {"addresses": ["127.0.0.2"], "conditions": {}}]
     publish(member, namespace, endpoints, port=nobody)
     publish(member, namespace, endpoints[:1], port=nobody, slice_name="m-2")
     count, wrong = await prober.probe(namespace, "m", 8000, "digits", "1")

@@ -13,8 +13,7 @@ from tests.lab import Fault, free_port
 
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
-    from tests.lab import FaultProxy, Member
-    from tests.site import Site
+    from tests.lab import FaultProxy, Member, Site
 
 pytestmark = pytest.mark.lab
 

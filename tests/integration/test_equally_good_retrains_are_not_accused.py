@@ -49,7 +49,7 @@ def training(version: int) -> Training:
 
 @pytest.fixture
 def server(member: Member, namespace: str, tmp_path: Path) -> Iterator[Triton]:
-    options = {"window": WINDOW, "rows_per_second": 1e6, "flush_seconds": 1.0}
+    options: dict[str, Any] = {"window": WINDOW, "rows_per_second": 1e6, "flush_seconds": 1.0}
     for version in VERSIONS:
         build_repository(tmp_path / "models", version, behaves_as=2, training=training(version), **options)
     every = ", ".join(map(str, VERSIONS))

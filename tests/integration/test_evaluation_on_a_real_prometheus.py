@@ -17,6 +17,7 @@ from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.runtime.evaluator import Evaluator
+from tests.expect import expect
 from tests.lab import Prometheus
 from tests.unit.analysis.recorded import GATEWAY_HEARTBEAT, GATEWAY_REQUESTS, backend, request_of, spec_of
 
@@ -141,11 +142,12 @@ async def test_every_request_is_counted_once_from_the_very_first(exporter, prome
     exporter.answered("2", "500", 5)
     judge = evaluator(ledger, prometheus)
     found = await watch(judge, request, lambda e: isinstance(e, Evaluation) and e.requests >= 50)
-    assert found[-1].requests == 50
+    assert expect(Evaluation, found[-1]).requests == 50
     exporter.answered("2", "200", 50)
     found = await watch(judge, request, lambda e: e.requests > 50)
-    assert found[-1].requests == 100
-    assert found[-1].gates[0].message.startswith("candidate 5.0 % (5/100) vs stable 0 %; allowed <= 5 %")
+    last = expect(Evaluation, found[-1])
+    assert last.requests == 100
+    assert last.gates[0].message.startswith("candidate 5.0 % (5/100) vs stable 0 %; allowed <= 5 %")
 
 
 async def test_a_restarted_target_loses_no_request_that_was_scraped(exporter, prometheus, ledger):
@@ -156,7 +158,7 @@ async def test_a_restarted_target_loses_no_request_that_was_scraped(exporter, pr
         exporter.values = {GATEWAY_HEARTBEAT: 1.0}
     exporter.answered("2", "200", 30)
     found = await watch(evaluator(ledger, prometheus), request, lambda e: e.requests > 0)
-    assert found[-1].requests == 30
+    assert expect(Evaluation, found[-1]).requests == 30
 
 
 async def test_a_breach_becomes_a_failure_and_the_evaluation_costs_two_queries(exporter, prometheus, ledger):
@@ -177,7 +179,7 @@ async def test_a_breach_becomes_a_failure_and_the_evaluation_costs_two_queries(e
     stop.set()
     await running
     assert ledger.queries - before <= 3 * len(found)
-    assert [gate.verdict for gate in found[-1].gates] == ["FAIL", "FAIL"]
+    assert [gate.verdict for gate in expect(Evaluation, found[-1]).gates] == ["FAIL", "FAIL"]
 
 
 async def test_prometheus_down_is_blind_and_back_is_current(exporter, prometheus, ledger):
@@ -188,10 +190,10 @@ async def test_prometheus_down_is_blind_and_back_is_current(exporter, prometheus
     prometheus.stop()
     exporter.answered("2", "200", 99)
     found = await watch(judge, request, lambda e: isinstance(e, MetricsOutage))
-    assert found[-1].reason == "PrometheusUnreachable"
+    assert expect(MetricsOutage, found[-1]).reason == "PrometheusUnreachable"
     prometheus.start()
     found = await watch(judge, request, lambda e: isinstance(e, Evaluation) and e.requests >= 99)
-    assert found[-1].halt is None
+    assert expect(Evaluation, found[-1]).halt is None
 
 
 async def test_query_gates_read_one_number_at_the_tick_ends(exporter, prometheus, ledger):
@@ -209,7 +211,8 @@ async def test_query_gates_read_one_number_at_the_tick_ends(exporter, prometheus
     )
     request = wanted(*gates)
     found = await watch(evaluator(ledger, prometheus), request, lambda e: e.gates[0].verdict == "PASS")
-    verdicts = {gate.name: (gate.verdict, gate.message.split(":")[0].split(";")[0]) for gate in found[-1].gates}
+    judged = expect(Evaluation, found[-1]).gates
+    verdicts = {gate.name: (gate.verdict, gate.message.split(":")[0].split(";")[0]) for gate in judged}
     assert verdicts["one"][0] == "PASS"
     assert verdicts["scalar"][0] == "PASS"
     assert verdicts["several"] == ("NO_DATA", "SeveralSeries")

@@ -93,7 +93,7 @@ async def ledger() -> AsyncIterator[PrometheusLedger]:
 
 
 def at(server: Misbehaving, **changes: object) -> PrometheusServer:
-    return PrometheusServer(url=server.url, timeout=0.5, **changes)  # type: ignore[arg-type]  # keywords of the model
+    return PrometheusServer(url=server.url, timeout=0.5, **changes)
 
 
 async def test_samples_come_back_exactly_with_their_timestamps(server, ledger):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,7 @@ def test_prometheus_tells_the_weighted_backends_apart_at_the_gateway(split: Scen
     for version, index in ((1, 0), (2, 1)):
         backend = f"{route}-svc-{split.namespace}-digits-v{version}-{index}@kubernetesgateway"
         series = f'traefik_service_requests_total{{code="200", service=~"{backend}"}} > 0'
-        assert eventually(lambda series=series: query(split.site.prometheus, series)), series
+        assert eventually(partial(query, split.site.prometheus, series)), series
     assert eventually(lambda: query(split.site.prometheus, "traefik_router_requests_total > 0"))
 
 

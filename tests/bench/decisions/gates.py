@@ -30,7 +30,7 @@ def rollbacks(rng: np.random.Generator, runs: int) -> tuple[np.ndarray, np.ndarr
         _counts(draw(rng, runs, NOT_FINITE, NOT_FINITE, past=NOT_FINITE), limits.NON_FINITE),
     ]
     found = list(latency_evidence(draw_latency(rng, runs, 1.0)))
-    counts.append(tuple(np.concatenate(a) for a in zip(*((p.log_bad, p.passing) for p in found), strict=True)))
+    counts.append((np.concatenate([p.log_bad for p in found]), np.concatenate([p.passing for p in found])))
     shares = alpha_budget.split_shares([None] * COUNT_GATES)
     together = alpha_budget.log_combined(np.stack([bad for bad, _ in counts]), shares)
     dead = dead_neurons(rng, runs)

@@ -110,9 +110,9 @@ def _spoilt(url: str, version: int, begin: float, first: int, ticks: int) -> lis
     found: dict[str, dict[str, np.ndarray]] = {}
     for metric in metrics:
         for one in _series(url, f"model_activation_{metric}_total{{{where}}}"):
-            layer = dict(one.labels)["layer"]
+            name = dict(one.labels)["layer"]
             grown = increments(one, make_grid(begin, INTERVAL, first, first + ticks - 1), from_zero=False)[0]
-            layers = found.setdefault(layer, {name: np.zeros(ticks) for name in metrics})
+            layers = found.setdefault(name, {each: np.zeros(ticks) for each in metrics})
             layers[metric] = layers[metric] + grown
     bad, rows = np.zeros(ticks), np.zeros(ticks)
     for layer in found.values():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.bench.decisions.outcome import Outcome
 from tests.bench.decisions.retrains_section import retrains_section
@@ -200,7 +202,7 @@ def _after(one: Outcome) -> str:
     return "" if math.isnan(one.median) else f", {one.median:.3g} / {one.p90:.3g} min"
 
 
-def _grid(title: str, found: dict, heading: object, cell: object) -> str:
+def _grid(title: str, found: dict, heading: Callable[[Any], str], cell: Callable[[Any], str]) -> str:
     columns = list(next(iter(found.values())))
     rows = [[name, *(cell(results[c]) for c in columns)] for name, results in found.items()]
     return table([title, *(heading(c) for c in columns)], rows)

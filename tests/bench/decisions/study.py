@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from modelrollout.core.analysis.stats.limits import DEAD_SAME_WEIGHTS
+from modelrollout.core.analysis.stats.window_evidence import WindowEvidence
 from tests.bench.decisions import gates, recorded, retrains, rules, stress
 from tests.bench.decisions.outcome import Outcome, outcome
 from tests.bench.decisions.rules import Rule
@@ -108,15 +110,15 @@ def _all_gates(rng: np.random.Generator, runs: int, study: Study) -> None:
     pieces = [gates.rollbacks(rng, min(200, runs - at)) for at in range(0, runs, 200)]
     study.healthy = outcome(np.concatenate([stop for stop, _ in pieces]))
     study.all_pass = outcome(np.concatenate([good for _, good in pieces]))
-    killed = gates.dead_neurons(rng, max(runs // 4, 50), 126.5, 102.0, gates.limits.DEAD_SAME_WEIGHTS)
+    killed = gates.dead_neurons(rng, max(runs // 4, 50), 126.5, 102.0, DEAD_SAME_WEIGHTS)
     study.dead["5 % of the units killed, same weights"] = _windows_until(killed)
     gone = gates.dead_neurons(rng, max(runs // 4, 50), 379.0, 40.0)
     study.dead["74 % dead instead of 8 %, retrain"] = _windows_until(gone)
 
 
-def _windows_until(found: gates.WindowEvidence) -> Outcome:
+def _windows_until(found: WindowEvidence) -> Outcome:
     """Candidate windows until the first layer fails, in place of minutes."""
     failing = found.failing.any(axis=1)
-    hit = failing.any(axis=-1)
+    hit = np.asarray(failing.any(axis=-1))
     until = np.take_along_axis(found.samples[:, 0], failing.argmax(axis=-1)[:, None], axis=-1)[:, 0]
     return Outcome(int(hit.sum()), len(hit), until[hit])

@@ -7,7 +7,7 @@ import json
 import random
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,9 +37,8 @@ def rounds(folder: Path, *, number: int, seconds: float, **options: float) -> li
     python = model_python(folder / "python", triton_installation())
     servers = {}
     for name, telemetry in (("on", True), ("off", False)):
-        root = build_repository(
-            folder / name, 2, telemetry=telemetry, window=200, rows_per_second=50.0, **{"flush_seconds": 1.0} | options
-        )
+        settings: dict[str, Any] = {"window": 200, "rows_per_second": 50.0, "flush_seconds": 1.0} | options
+        root = build_repository(folder / name, 2, telemetry=telemetry, **settings)
         servers[name] = Server(own_site(folder, python), f"triton-{name}", root, "digits")
         servers[name].start()
     try:
@@ -53,7 +52,8 @@ def rounds(folder: Path, *, number: int, seconds: float, **options: float) -> li
 
 def _round(links: dict[str, http.client.HTTPConnection], seconds: float) -> Round:
     rows, truth = holdout()
-    names, taken = list(links), {name: [] for name in links}
+    names = list(links)
+    taken: dict[str, list[float]] = {name: [] for name in links}
     due = time.perf_counter()
     for number in range(int(seconds * RATE)):
         random.shuffle(names)

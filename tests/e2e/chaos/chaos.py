@@ -218,7 +218,9 @@ class Chaos:
             self._kill_at_a_write()
         elif what == "api":
             name = self.random.choice(sorted(API_FAULTS))
-            scope = {"path": "watch="} if name.startswith("watch") else {"method": f"GET|{WRITES}", "path": NOT_LEASES}
+            scope: dict[str, Any] = (
+                {"path": "watch="} if name.startswith("watch") else {"method": f"GET|{WRITES}", "path": NOT_LEASES}
+            )
             rule = self.api.add(API_FAULTS[name], times=self.random.randint(1, 12), **scope)
             if name.startswith("watch"):
                 self.api.cut_watches()

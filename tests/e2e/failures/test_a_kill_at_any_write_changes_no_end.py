@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HOLD = 3
 LEASE = "--lease-duration=4"
-APPROVED = {"steps": [{"weight": 50, "hold": f"{HOLD}s", "approval": True}], "bake": f"{HOLD}s"}
+APPROVED: dict[str, Any] = {"steps": [{"weight": 50, "hold": f"{HOLD}s", "approval": True}], "bake": f"{HOLD}s"}
 
 
 class Reaper:
@@ -79,7 +79,7 @@ def test_a_kill_at_any_write_of_a_promotion_and_an_abort_changes_no_end(stage: S
         asked = ask(story, "abort", 1)
         assert answer(story, asked, 120) == "applied"
         status = story.wait("the end", lambda s: s.get("candidate") is None, 120)
-        story.wait("rest", lambda _: COMMAND not in ((story.object() or {})["metadata"].get("annotations") or {}), 60)
+        story.wait("rest", lambda _: COMMAND not in ((story.resource() or {})["metadata"].get("annotations") or {}), 60)
     assert (story.status()["lastCommand"]["nonce"], story.status()["lastCommand"]["result"]) == (asked.nonce, "applied")
     print(f"killed {len(reaper.seen)} times, at: {'; '.join(sorted(reaper.seen))}")
     assert len(reaper.seen) >= 12

@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.e2e.conftest import Stage
 from tests.e2e.support.hands import PATIENT, reasons
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.lab import Exchange
 
 STEPS = [{"weight": 20, "hold": "4s"}, {"weight": 50, "hold": "4s"}]
-SHORT = {"steps": STEPS, "bake": "4s"}
+SHORT: dict[str, Any] = {"steps": STEPS, "bake": "4s"}
 KINDS = ("modelrollouts", "httproutes")
 CONFLICT = b'{"kind":"Status","status":"Failure","reason":"Conflict","message":"the object was modified","code":409}'
 WRONG = (

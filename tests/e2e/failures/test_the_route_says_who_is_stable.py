@@ -35,7 +35,7 @@ def wipe_status(story: Story) -> None:
 def remake(story: Story, version: int, notes: dict[str, Any] | None = None, weight: int = 25) -> None:
     """The operator dead, the resource gone without its finalizer and made anew; the route as `notes` and `weight`."""
     story.operator.kill()
-    spec = (story.object() or {})["spec"]
+    spec = (story.resource() or {})["spec"]
     story.change({"metadata": {"finalizers": None}})
     story.delete()
     story.wait_gone()
@@ -113,7 +113,7 @@ def test_replacing_the_resource_by_force_leaves_the_traffic_on_stable_and_starts
     client = story.adopt(steps=STEPS)
     story.version(3)
     at_a_quarter(story)
-    obj = story.object()
+    obj = story.resource()
     assert obj is not None
     story.delete()
     story.wait_gone()

@@ -24,6 +24,7 @@ from tests.e2e.support.hands import (
 )
 from tests.e2e.support.leaders import kept_running
 from tests.e2e.support.story import Story
+from tests.expect import present
 from tests.lab import Fault, FaultProxy
 
 ROUTE, STATUS, OBJECT = "/httproutes/", "/modelrollouts/digits/status", r"/modelrollouts/digits\?"
@@ -141,7 +142,7 @@ def test_commands_act_within_2_s_while_prometheus_and_triton_hang_and_the_spec_i
     story.wait_weight(2, 30)
     proxy.add(Fault(delay=60))
     for service in story.scenario.services.values():
-        service.servers[0].process.signal(signal.SIGSTOP)
+        present(service.servers[0].process).signal(signal.SIGSTOP)
     try:
         time.sleep(3)
         story.change({"spec": {"steps": [{"weight": 50, "hold": "99999h"}]}})
@@ -158,7 +159,7 @@ def test_commands_act_within_2_s_while_prometheus_and_triton_hang_and_the_spec_i
         assert story.weight(1) == 100
     finally:
         for service in story.scenario.services.values():
-            service.servers[0].process.signal(signal.SIGCONT)
+            present(service.servers[0].process).signal(signal.SIGCONT)
 
 
 @pytest.fixture
@@ -181,7 +182,7 @@ def test_a_command_is_applied_once_though_the_operator_is_killed_at_every_write(
     def applied_once(asked: Asked) -> None:
         """When the annotation is gone, nobody will obey it again; what was obeyed twice would be refused by then."""
         assert answer(story, asked, RECOVERY) == "applied"
-        story.wait("its removal", lambda _: not (story.object() or {})["metadata"].get("annotations"), 90)
+        story.wait("its removal", lambda _: not (story.resource() or {})["metadata"].get("annotations"), 90)
         last = story.status()["lastCommand"]
         assert (last["nonce"], last["result"]) == (asked.nonce, "applied"), story.told()
 

@@ -17,6 +17,7 @@ from tests.e2e.support import operator as charted
 from tests.e2e.support.hands import PATIENT, reasons
 from tests.e2e.support.operator import grant
 from tests.e2e.support.story import Story
+from tests.expect import present
 from tests.lab import Fault
 
 GIVE_UP = 6.0
@@ -52,13 +53,13 @@ def test_an_uninstall_in_mid_rollout_leaves_traffic_on_stable_and_no_finalizer(s
     story = halfway(stage, arguments=())
     done = hook(story)
     assert done.returncode == 0, done.stderr
-    assert not story.object()["metadata"].get("finalizers")
+    assert not present(story.resource())["metadata"].get("finalizers")
     assert story.weight(1) == 100
     assert not story.operator.process.running, "the deposed leader must end"
     story.operator.start()  # as its Deployment would, until the uninstall deletes that
     time.sleep(8)
     assert story.weight(1) == 100
-    assert not story.object()["metadata"].get("finalizers")
+    assert not present(story.resource())["metadata"].get("finalizers")
     story.operator.stop()
     story.delete()
     story.wait_gone(10)
@@ -97,7 +98,7 @@ def test_a_namespace_can_be_deleted_in_mid_rollout(stage: Stage):
     began = time.time()
     member.kube.delete("v1", "Namespace", None, namespace)
     while member.kube.get("v1", "Namespace", None, namespace) is not None:
-        assert time.time() - began < 90, story.object()
+        assert time.time() - began < 90, story.resource()
         time.sleep(0.2)
     print(f"namespace with a rollout at 30 % deleted: gone after {time.time() - began:.1f} s")
 

@@ -46,6 +46,7 @@ class Story:
         self.record: RouteRecorder
         self.operator: OperatorProcess
         self.stage: Stage
+        self.client: LoadClient
         self.rate = 0.0
 
     def spec(self, version: int, **changes: Any) -> dict[str, Any]:
@@ -82,21 +83,21 @@ class Story:
     def wait_gone(self, deadline: float = 30) -> None:
         """Until the object is gone, finalizer and all."""
         end = time.monotonic() + deadline
-        while self.object() is not None:
+        while self.resource() is not None:
             assert time.monotonic() < end, f"still there after {deadline:.0f} s"
             time.sleep(POLL)
 
-    def object(self) -> dict[str, Any] | None:
+    def resource(self) -> dict[str, Any] | None:
         return self.kube.get(API, KIND, self.scenario.namespace, self.name)
 
     def status(self) -> dict[str, Any]:
         """The status now; remembered when it changed."""
-        found = (self.object() or {}).get("status", {})
+        found = (self.resource() or {}).get("status", {})
         if not self.seen or self.seen[-1][1] != found:
             self.seen.append((time.time(), found))
         return found
 
-    def wait(self, what: str, true: Callable[[dict[str, Any]], bool], deadline: float = 60) -> dict[str, Any]:
+    def wait(self, what: str, true: Callable[[dict[str, Any]], object], deadline: float = 60) -> dict[str, Any]:
         """Until `true(status)`; AssertionError with the story so far otherwise."""
         end = time.monotonic() + deadline
         while time.monotonic() < end:
@@ -117,14 +118,15 @@ class Story:
     def wait_phase(self, *phases: str, deadline: float = 60) -> dict[str, Any]:
         return self.wait(" or ".join(phases), lambda status: status.get("phase") in phases, deadline)
 
-    def adopt(self, version: int = 1, **changes: Any) -> LoadClient | None:
-        """The first version serves, and so does the client's traffic, if there is any."""
+    def adopt(self, version: int = 1, **changes: Any) -> LoadClient:
+        """The first version serves, and so does the client's traffic, if there is any: at rate 0 it never starts."""
         self.apply(version, **changes)
         self.wait(f"version {version} adopted", lambda s: s.get("stable") == str(version), 40)
-        if not self.rate:
-            return None
-        self.wait_served()
-        return self.stage.stack.enter_context(self.scenario.client(rate=self.rate))
+        client = self.scenario.client(rate=self.rate)
+        if self.rate:
+            self.wait_served()
+            self.stage.stack.enter_context(client)
+        return client
 
     def wait_served(self, deadline: float = 15) -> None:
         """Until the gateway answers for this hostname."""

@@ -6,7 +6,7 @@ import json
 import signal
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,7 +37,7 @@ def prometheus(stage: Stage) -> FaultProxy:
 
 
 @contextmanager
-def fault(proxy: FaultProxy, wrong: Fault, **where: str) -> Iterator[None]:
+def fault(proxy: FaultProxy, wrong: Fault, **where: Any) -> Iterator[None]:
     rule = proxy.add(wrong, **where)
     yield
     proxy.remove(rule)

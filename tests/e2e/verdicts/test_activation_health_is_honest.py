@@ -6,6 +6,7 @@ import json
 
 from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.support.story import gates
+from tests.expect import present
 
 TESTER = "x-model-candidate"
 
@@ -55,7 +56,7 @@ def test_a_convolutional_network_is_judged_by_its_channels(stage: Stage):
     last = story.ended()["history"][-1]
     assert last["result"] == "RolledBack", story.told()
     assert "dead-neurons: layer conv" in last["message"]
-    kept = story.kube.get("v1", "ConfigMap", stage.namespace, last["snapshot"])
+    kept = present(story.kube.get("v1", "ConfigMap", stage.namespace, last["snapshot"]))
     assert any(layer.startswith("conv") for layer in json.loads(kept["data"]["snapshot.json"])["layers"]["candidate"])
 
 

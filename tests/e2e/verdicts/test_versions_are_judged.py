@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.support.story import gates
+from tests.expect import present
 
 STEPS = [0, 10, 30, 50, 100]
 
@@ -38,7 +39,7 @@ def test_v3_is_rolled_back_by_its_dead_neurons_while_accuracy_passes(stage: Stag
     assert story.gate("accuracy")["verdict"] == "PASS", story.told()
     assert story.weight(3) <= 0
     assert story.weight(1) == 100
-    kept = story.kube.get("v1", "ConfigMap", stage.namespace, last["snapshot"])
+    kept = present(story.kube.get("v1", "ConfigMap", stage.namespace, last["snapshot"]))
     layers = json.loads(kept["data"]["snapshot.json"])["layers"]
     dead = {
         arm: found["hidden_1"]["windowDeadNeurons"] / found["hidden_1"]["windowNeurons"]

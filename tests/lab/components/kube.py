@@ -67,11 +67,11 @@ class Kube:
             found = self.resource(api_version, kind).get(name=name, namespace=namespace, _request_timeout=10)
         except NotFoundError:
             return None
-        return found.to_dict()  # type: ignore[no-any-return] # the client is untyped
+        return found.to_dict()
 
     def list(self, api_version: str, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
         found = self.resource(api_version, kind).get(namespace=namespace, _request_timeout=10)
-        return found.to_dict()["items"]  # type: ignore[no-any-return] # the client is untyped
+        return found.to_dict()["items"]
 
     def merge(self, api_version: str, kind: str, namespace: str | None, name: str, patch: dict[str, Any]) -> None:
         """A JSON merge patch."""

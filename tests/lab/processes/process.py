@@ -18,6 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from signal import Signals
 from typing import TYPE_CHECKING
 
 import psutil
@@ -88,7 +89,7 @@ class Process:
                 )
             time.sleep(0.05)
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         """Send a signal to the child and its group (SIGSTOP and SIGCONT to pause and go on), if it still runs."""
         if self.running:
             self._signal_group(number)
@@ -117,7 +118,7 @@ class Process:
                 time.sleep(0.02)
         self._child.wait(5)
 
-    def _signal_group(self, number: signal.Signals) -> None:
+    def _signal_group(self, number: Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 

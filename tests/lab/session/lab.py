@@ -6,8 +6,8 @@ import os
 import secrets
 import shutil
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Self
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
 
 from tests import ROOT
 from tests.lab.components import custom_resources, gateway
@@ -71,7 +71,7 @@ class Lab:
             scrape=self._scrape,
         )
         with ThreadPoolExecutor(4) as pool:
-            beside = [
+            beside: list[Future[Any]] = [
                 pool.submit(self.prometheus.start),
                 pool.submit(self._start_shim, shim, certificates),
                 pool.submit(model_python, self.folder / "python", triton_installation()),

@@ -148,7 +148,7 @@ def verbs_in(text: str) -> list[str]:
     return [word.split()[2] for word in text.split("`") if word.startswith("kubectl")]
 
 
-def made(phase: str, **more: Any) -> Status:
+def made(phase: Phase, **more: Any) -> Status:
     return Status.model_construct(phase=phase, stable="1", **more)
 
 
@@ -163,7 +163,7 @@ def made(phase: str, **more: Any) -> Status:
         ("Rejected", ["retry"]),
     ],
 )
-def test_the_advice_names_the_commands_that_apply(phase: str, verbs: list[str]):
+def test_the_advice_names_the_commands_that_apply(phase: Phase, verbs: list[str]):
     text = advice(made(phase), "vision", "digits")
     assert verbs_in(text) == verbs
     assert "-n vision" in text
@@ -175,7 +175,7 @@ def test_a_pause_is_ended_where_it_was_begun():
 
 
 @pytest.mark.parametrize(("phase", "verb"), [("AwaitingApproval", "approve"), ("Inconclusive", "promote")])
-def test_a_pause_does_not_hide_what_is_asked(phase: str, verb: str):
+def test_a_pause_does_not_hide_what_is_asked(phase: Phase, verb: str):
     for told in (
         advice(made(phase), "vision", "digits", paused_in_spec=True),
         advice(made(phase, paused=True), "vision", "digits"),
@@ -202,14 +202,14 @@ def test_a_pause_does_not_hide_what_is_asked(phase: str, verb: str):
         ("ServingChangePending", "Serving", [], "Service and port"),
     ],
 )
-def test_what_stands_in_the_way_is_what_the_advice_is_about(reason: str, phase: str, verbs: list[str], says: str):
+def test_what_stands_in_the_way_is_what_the_advice_is_about(reason: str, phase: Phase, verbs: list[str], says: str):
     text = advice(made(phase, reason=reason), "vision", "digits")
     assert says in text
     assert verbs_in(text) == verbs
 
 
 @pytest.mark.parametrize("phase", ["Serving", "RolledBack", "Rejected"])
-def test_outside_a_rollout_nobody_is_told_to_end_a_pause(phase: str):
+def test_outside_a_rollout_nobody_is_told_to_end_a_pause(phase: Phase):
     told = advice(made(phase, paused=True), "vision", "digits", paused_in_spec=True)
     assert "aused" not in told
 

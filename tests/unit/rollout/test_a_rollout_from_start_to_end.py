@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from modelrollout.core.evaluation import MetricsOutage
+from tests.expect import present
 from tests.unit.rollout.world import World, manifest
 
 
@@ -31,7 +34,7 @@ def test_a_good_version_walks_every_step_and_is_promoted():
         if world.phase == "Serving":
             break
     assert world.parsed.stable == "2"
-    assert world.parsed.previous.version == "1"
+    assert present(world.parsed.previous).version == "1"
     assert [w for i, w in enumerate(world.weights) if i == 0 or world.weights[i - 1] != w] == [0, 5, 25, 50, 100, 0]
     assert world.weight_of("2") == 100
     assert world.parsed.history[-1].result == "Promoted"
@@ -39,7 +42,7 @@ def test_a_good_version_walks_every_step_and_is_promoted():
 
 def test_no_step_is_shorter_than_its_hold():
     world = World().stepping()
-    began = world.parsed.step.started_at
+    began = present(world.parsed.step).started_at
     while world.weight_of("2") == 5:
         world.tick(5)
     assert world.now - began >= 60
@@ -53,7 +56,7 @@ def test_a_failing_gate_rolls_back_with_the_lowering_as_first_write():
     assert decision.lower.weight == 0
     assert world.weight_of("2") == 0
     assert world.phase == "RolledBack"
-    assert world.parsed.rejected.version == "2"
+    assert present(world.parsed.rejected).version == "2"
     assert "GateFailed" in reasons_of(world)
 
 
@@ -76,7 +79,7 @@ def test_a_rolled_back_version_is_not_tried_again_until_attempt_or_version_chang
     world.spec["attempt"] = 2
     world.tick()
     assert world.phase == "Waiting"
-    assert world.parsed.rollout.attempt == 2
+    assert present(world.parsed.rollout).attempt == 2
 
 
 def test_putting_stable_back_in_spec_aborts_in_one_pass_with_the_lowering_first():
@@ -168,7 +171,7 @@ def test_the_third_loss_is_a_rollback():
         world.make_ready("2")
         world.tick(2)
     assert world.phase == "RolledBack"
-    assert world.parsed.rejected.reason == "CandidateUnstable"
+    assert present(world.parsed.rejected).reason == "CandidateUnstable"
 
 
 def test_a_candidate_that_never_gets_ready_is_rejected_at_its_deadline():
@@ -179,7 +182,7 @@ def test_a_candidate_that_never_gets_ready_is_rejected_at_its_deadline():
         world.tick()
         assert world.weight_of("2") == 0
     assert world.phase == "Rejected"
-    assert world.parsed.rejected.reason == "ReadyDeadlineExceeded"
+    assert present(world.parsed.rejected).reason == "ReadyDeadlineExceeded"
 
 
 def test_a_step_with_approval_waits_for_it_and_a_leftover_approval_is_refused():
@@ -197,7 +200,7 @@ def test_a_step_with_approval_waits_for_it_and_a_leftover_approval_is_refused():
     for _ in range(5):
         world.tick()
     assert world.phase == "AwaitingApproval"
-    assert world.parsed.last_command.result.startswith("refused")
+    assert present(world.parsed.last_command).result.startswith("refused")
     assert "CommandRefused" in reasons_of(world)
 
 
@@ -238,10 +241,10 @@ def test_editing_steps_never_raises_the_weight():
 
 def test_editing_gates_restarts_the_evidence_and_records_it():
     world = World().stepping()
-    before = world.parsed.rollout.evidence_from
+    before = present(world.parsed.rollout).evidence_from
     world.spec = world.spec | {"gates": [{"name": "errors", "type": "ErrorRate", "max": "2%"}]}
     world.tick(20)
-    assert world.parsed.rollout.evidence_from > before
+    assert present(world.parsed.rollout).evidence_from > before
     world.tick(1)
     assert reasons_of(world).count("GatesChanged") == 1
     assert "StepsChanged" not in reasons_of(world)
@@ -274,13 +277,13 @@ def test_a_weight_lowered_by_hand_is_accepted_until_an_evaluation_does_not_fail(
 
 def test_a_step_whose_raise_got_lost_is_held_in_full_once_it_has_its_weight():
     world = World().stepping()
-    while world.parsed.step.weight == 5:
+    while present(world.parsed.step).weight == 5:
         world.tick(crash="route")
-    assert (world.parsed.step.weight, world.weight_of("2")) == (25, 5)
+    assert (present(world.parsed.step).weight, world.weight_of("2")) == (25, 5)
     world.evaluating = False
     for _ in range(6):
         world.tick()
-    assert (world.parsed.step.weight, world.weight_of("2")) == (25, 5)
+    assert (present(world.parsed.step).weight, world.weight_of("2")) == (25, 5)
     world.evaluating = True
     world.tick()
     assert world.weight_of("2") == 25
@@ -333,7 +336,7 @@ def test_a_resource_created_anew_reads_stable_from_the_route_and_never_adopts_th
 def test_a_route_that_does_not_say_who_is_stable_moves_nothing():
     world = World().stepping()
     world.status = {}
-    world.route = type(world.route)(**{**world.route.__dict__, "stable": None})
+    world.route = replace(present(world.route), stable=None)
     world.tick(1)
     assert world.weight_of("2") == 5
     assert world.parsed.reason == "RouteUnclear"
@@ -392,8 +395,8 @@ def in_doubt(world: World) -> World:
 def test_a_bake_worse_than_the_hour_before_goes_back_beside_stable_and_is_promoted_when_the_hour_was_to_blame():
     world = in_doubt(World().stepping())
     assert (world.phase, world.weight_of("2"), world.parsed.reason) == ("Stepping", 50, "BakeInDoubt")
-    assert world.last.lower is not None
-    assert world.parsed.rollout.bake_started_at is None
+    assert present(world.last).lower is not None
+    assert present(world.parsed.rollout).bake_started_at is None
     world.tick(1)
     assert (world.phase, world.weight_of("2")) == ("Stepping", 50)  # the verdict on the bake says nothing of the step
     world.verdict, world.frozen = "PASS", False
@@ -429,14 +432,14 @@ def test_other_weights_under_the_same_version_start_over_at_the_first_step(phase
     while world.phase != phase or world.weight_of("2") < 50:
         world.tick()
     world.tick()
-    assert world.parsed.rollout.digest == "sha256:a"
-    before = world.parsed.rollout.evidence_from
+    assert present(world.parsed.rollout).digest == "sha256:a"
+    before = present(world.parsed.rollout).evidence_from
     world.digest = "sha256:b"
     decision = world.tick()
     assert decision.lower is not None
-    assert (world.phase, world.weight_of("2"), world.parsed.step.index) == ("Stepping", 5, 0)
-    assert (world.parsed.rollout.digest, world.parsed.reason) == ("sha256:b", "WeightsChanged")
-    assert world.parsed.rollout.evidence_from > before
+    assert (world.phase, world.weight_of("2"), present(world.parsed.step).index) == ("Stepping", 5, 0)
+    assert (present(world.parsed.rollout).digest, world.parsed.reason) == ("sha256:b", "WeightsChanged")
+    assert present(world.parsed.rollout).evidence_from > before
     assert sum(event.reason == "WeightsChanged" for event in world.events) == 1
     while world.phase != "Serving":
         world.tick()
@@ -449,7 +452,7 @@ def test_the_digest_of_a_rollout_that_was_replaced_is_not_the_next_ones():
     world.want("3")
     world.make_ready("3")
     world.tick(1)
-    assert (world.parsed.candidate, world.parsed.rollout.digest) == ("3", "")
+    assert (world.parsed.candidate, present(world.parsed.rollout).digest) == ("3", "")
 
 
 def test_the_deadline_pauses_for_a_person_and_resume_goes_on():
@@ -514,7 +517,7 @@ def test_promote_by_a_person_bakes_first_and_ends_the_bake_when_said_again():
     assert world.phase == "Baking"
     world.tick(1)
     assert world.weight_of("2") == 100
-    world.ask("promote", "2", world.parsed.step.index)
+    world.ask("promote", "2", present(world.parsed.step).index)
     world.tick(1)
     assert world.parsed.stable == "2"
 
@@ -524,7 +527,7 @@ def test_a_command_about_another_version_is_refused():
     world.ask("abort", "9")
     world.tick()
     assert world.phase == "Stepping"
-    assert "about version 9" in world.parsed.last_command.result
+    assert "about version 9" in present(world.parsed.last_command).result
 
 
 def test_a_status_written_by_hand_that_calls_the_candidate_stable_is_not_believed():

@@ -9,6 +9,7 @@ from modelrollout.api.status import Status, dump
 from modelrollout.core.evaluation import MetricsOutage
 from modelrollout.core.finding import Finding
 from modelrollout.core.rollout.status_message import LONGEST_QUESTION, remember, say
+from tests.expect import present
 from tests.unit.rollout.world import World, manifest
 
 STEPS = [{"weight": 5, "hold": "30s", "approval": True}, {"weight": 50, "hold": "30s"}]
@@ -87,12 +88,12 @@ def test_a_weight_lowered_by_hand_hides_nothing(inconclusive: World):
 
 
 def test_the_question_ends_with_the_phase(inconclusive: World):
-    assert inconclusive.parsed.rollout.question is not None
+    assert present(inconclusive.parsed.rollout).question is not None
     inconclusive.ask("resume")
     inconclusive.tick()
     inconclusive.tick()
     assert inconclusive.phase == "Stepping"
-    assert inconclusive.parsed.rollout.question is None
+    assert present(inconclusive.parsed.rollout).question is None
     assert "still asked" not in inconclusive.parsed.message
 
 
@@ -136,7 +137,7 @@ def test_an_approval_under_an_invalid_spec_says_what_is_in_its_way(awaiting: Wor
     awaiting.spec |= {"steps": []}
     awaiting.ask("approve", "2", 0)
     awaiting.tick()
-    assert awaiting.parsed.last_command.result == "refused: the spec is invalid: fix it"
+    assert present(awaiting.parsed.last_command).result == "refused: the spec is invalid: fix it"
 
 
 def test_what_is_told_and_asked_fits_into_the_status(inconclusive: World):
@@ -145,6 +146,6 @@ def test_what_is_told_and_asked_fits_into_the_status(inconclusive: World):
     told = say(long, Finding("Paused", "because " * 2000))
     assert len(told.message) == LONGEST_STRING
     assert told.message.startswith("because")
-    assert told.message.endswith(f"; still asked: {long.rollout.question.message}")
-    assert len(long.rollout.question.message) <= LONGEST_QUESTION
+    assert told.message.endswith(f"; still asked: {present(present(long.rollout).question).message}")
+    assert len(present(present(long.rollout).question).message) <= LONGEST_QUESTION
     assert Status.model_validate(dump(told.model_copy(update={"conditions": []}))) is not None

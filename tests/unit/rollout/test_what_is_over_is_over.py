@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from modelrollout.api.status import Verdict
 from modelrollout.core.evaluation import MetricsOutage
 from modelrollout.ports import Unreachable
+from tests.expect import present
 from tests.unit.rollout.test_a_rollout_from_start_to_end import in_doubt, reasons_of
 from tests.unit.rollout.world import World, manifest
 from tests.unit.runtime.in_memory import made, one_pass
@@ -17,13 +19,12 @@ GATES = [{"name": "errors", "type": "ErrorRate", "max": "6%"}]
 
 
 def reject(world: World) -> None:
-    world.route = replace(
-        world.route, acceptance="REJECTED", acceptance_reason="Gateway x refuses the route: no listener"
-    )
+    why = "Gateway x refuses the route: no listener"
+    world.route = replace(present(world.route), acceptance="REJECTED", acceptance_reason=why)
 
 
 def accept(world: World) -> None:
-    world.route = replace(world.route, acceptance="ACCEPTED", acceptance_reason="")
+    world.route = replace(present(world.route), acceptance="ACCEPTED", acceptance_reason="")
 
 
 @pytest.mark.parametrize("phase", ["Waiting", "Stepping", "Baking"])
@@ -44,7 +45,7 @@ async def test_gates_edited_in_mid_rollout_are_judged_and_the_rollout_goes_on(ph
 
 
 @pytest.mark.parametrize("verdict", ["NO_DATA", "CONTINUE", "NOT_COMPARABLE"])
-def test_what_passed_the_old_gates_is_not_promoted_by_the_new_ones(verdict: str):
+def test_what_passed_the_old_gates_is_not_promoted_by_the_new_ones(verdict: Verdict):
     world = World().stepping()
     while world.phase != "Baking":
         world.tick()
@@ -56,7 +57,7 @@ def test_what_passed_the_old_gates_is_not_promoted_by_the_new_ones(verdict: str)
     assert (world.phase, world.weight_of("2"), world.parsed.reason) == ("Stepping", 50, "GatesChanged")
     for _ in range(20):
         world.tick()
-    assert (world.phase, world.weight_of("2"), world.parsed.rollout.doubts) == ("Stepping", 50, 0)
+    assert (world.phase, world.weight_of("2"), present(world.parsed.rollout).doubts) == ("Stepping", 50, 0)
     world.verdict = "PASS"
     while world.phase != "Serving":
         world.tick()
@@ -70,8 +71,8 @@ def test_gates_and_steps_edited_together_record_the_weight_that_is_served():
     world.spec |= {"gates": GATES, "steps": [{"weight": 5, "hold": "60s"}, {"weight": 10, "hold": "60s"}]}
     world.tick()
     status = world.parsed
-    assert (status.step.weight, status.steps[-1].weight, world.weight_of("2")) == (10, 10, 10)
-    assert status.steps[-1].started_at == status.step.started_at
+    assert (present(status.step).weight, status.steps[-1].weight, world.weight_of("2")) == (10, 10, 10)
+    assert status.steps[-1].started_at == present(status.step).started_at
 
 
 def test_a_candidate_that_was_ready_all_the_while_is_not_rejected_for_a_restart_or_one_failed_probe():
@@ -89,7 +90,7 @@ def test_a_candidate_that_was_ready_all_the_while_is_not_rejected_for_a_restart_
     assert world.phase == "Waiting"
     world.make_unready("2", failures=2)
     world.tick()
-    assert (world.phase, world.parsed.rejected.reason) == ("Rejected", "ReadyDeadlineExceeded")
+    assert (world.phase, present(world.parsed.rejected).reason) == ("Rejected", "ReadyDeadlineExceeded")
 
 
 def again_in_doubt() -> World:
@@ -140,7 +141,7 @@ def test_a_candidate_that_comes_and_goes_is_rejected_in_the_end():
         world.tick()
         if world.phase == "Rejected":
             break
-    assert world.parsed.rejected.reason == "ReadyDeadlineExceeded"
+    assert present(world.parsed.rejected).reason == "ReadyDeadlineExceeded"
 
 
 def test_the_answer_to_another_question_is_none_to_a_doubt():
@@ -175,7 +176,7 @@ def test_an_abort_under_an_invalid_spec_ends_the_attempt_that_was_raised_before(
     world.spec = fixed
     for _ in range(5):
         world.tick()
-    assert (world.phase, world.parsed.rejected.attempt) == ("RolledBack", 2)
+    assert (world.phase, present(world.parsed.rejected).attempt) == ("RolledBack", 2)
 
 
 def test_an_abort_as_another_version_is_asked_for_ends_the_attempt_of_its_own():
@@ -185,7 +186,7 @@ def test_an_abort_as_another_version_is_asked_for_ends_the_attempt_of_its_own():
     world.spec |= {"attempt": 5}
     world.ask("abort", "2")
     world.tick()
-    assert (world.parsed.rejected.version, world.parsed.rejected.attempt) == ("2", 1)
+    assert (present(world.parsed.rejected).version, present(world.parsed.rejected).attempt) == ("2", 1)
 
 
 @pytest.mark.parametrize("end", ["abort", "breach"])
@@ -199,7 +200,7 @@ def test_an_attempt_raised_in_mid_rollout_is_the_one_that_ended(end: str):
         world.verdict = "FAIL"
     for _ in range(5):
         world.tick()
-    assert (world.phase, world.parsed.rejected.attempt) == ("RolledBack", 2)
+    assert (world.phase, present(world.parsed.rejected).attempt) == ("RolledBack", 2)
     world.verdict = "PASS"
     world.spec |= {"attempt": 3}
     world.tick()
@@ -242,7 +243,9 @@ def test_a_pause_outside_a_rollout_is_refused_rather_than_forgotten():
     world = World().adopted()
     world.ask("pause")
     world.tick()
-    assert world.parsed.last_command.result.startswith("refused: nothing to pause in phase Serving; spec.paused")
+    assert present(world.parsed.last_command).result.startswith(
+        "refused: nothing to pause in phase Serving; spec.paused"
+    )
 
 
 @pytest.mark.parametrize("trouble", ["spec", "route"])
@@ -319,7 +322,7 @@ def test_a_lowering_that_is_refused_is_told_with_the_weight_that_stands_and_blam
 
 def test_a_raise_that_is_refused_is_told_once_and_comes_when_it_may():
     world = World().stepping()
-    while world.parsed.step.weight == 5:
+    while present(world.parsed.step).weight == 5:
         world.tick(crash="route")
     told = []
     for count in range(9):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modelrollout.api.problems import parse_spec
-from modelrollout.api.status import Status, dump
+from modelrollout.api.status import Status, Verdict, dump
 from modelrollout.core.evaluation import Evaluation, GateResult, MetricsOutage
 from modelrollout.core.observation import (
     Backend,
@@ -47,7 +47,7 @@ class World:
     route: ObservedRoute | None = None
     status: dict[str, Any] = field(default_factory=dict)
     ready: dict[str, Readiness] = field(default_factory=dict)
-    verdict: str = "PASS"
+    verdict: Verdict = "PASS"
     required: bool = True
     frozen: bool = False
     digest: str | None = None
@@ -100,7 +100,7 @@ class World:
             "ErrorRate",
             self.verdict,
             "the sentence",
-            required=self.required,  # type: ignore[arg-type]
+            required=self.required,
             leaning_bad=self.leaning,
             frozen=self.frozen,
         )

@@ -73,7 +73,7 @@ def test_the_same_malformed_text_has_the_same_nonce_and_another_text_another() -
 
 
 def test_the_manager_is_who_wrote_the_annotation_last_not_who_wrote_the_object_last() -> None:
-    mine = {"f:metadata": {"f:annotations": {f"f:{COMMAND}": {}}}}
+    mine: dict[str, Any] = {"f:metadata": {"f:annotations": {f"f:{COMMAND}": {}}}}
     fields: Any = [
         {"manager": "argocd", "time": "2026-01-03T00:00:00Z", "fieldsV1": {"f:spec": {}}},
         {"manager": "kubectl-annotate", "time": "2026-01-02T00:00:00Z", "fieldsV1": mine},

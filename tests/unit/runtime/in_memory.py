@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.analysis.metrics.series import Series, make_series
 from modelrollout.core.observation import Backend, Event, ObservedRoute, RoutePlan
+from modelrollout.ports import Cluster, Router
 from modelrollout.runtime.evaluator import Evaluator
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch
@@ -127,9 +128,11 @@ def made(leads: Callable[[], bool] = lambda: True) -> tuple[Reconciler, Watch, M
     meta = {"name": "digits", "namespace": "vision", "generation": 1, "finalizers": []}
     cluster = MemoryCluster({"metadata": meta, "spec": spec})
     config = OperatorConfig(prometheus=[PrometheusServer(url="http://prometheus.test", scrape_interval=EVERY)])
-    evaluator = Evaluator(GrowingLedger(), config)  # type: ignore[arg-type]
+    evaluator = Evaluator(GrowingLedger(), config)
     watch = Watch("vision", "digits", config, AlwaysReady(), evaluator, clock)
-    reconciler = Reconciler(cluster, MemoryRouter(), clock, config, leads)  # type: ignore[arg-type]
+    # Both have what a pass calls, and no more.
+    held, router = cast("Cluster", cluster), cast("Router", MemoryRouter())
+    reconciler = Reconciler(held, router, clock, config, leads)
     return reconciler, watch, cluster, clock
 
 

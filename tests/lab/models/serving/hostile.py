@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils  # given by Triton to every Python model
@@ -12,7 +13,7 @@ import triton_python_backend_utils as pb_utils  # given by Triton to every Pytho
 from activation_health import Monitor
 from activation_health.sinks.triton import TritonSink
 
-BAD = (
+BAD: tuple[Any, ...] = (
     np.zeros(4, np.float32),
     np.zeros((0, 4), np.float32),
     np.zeros((2, 9), np.float32),
@@ -28,7 +29,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         folder = Path(args["model_repository"]) / args["model_version"]
         settings = json.loads((folder / "settings.json").read_text())
-        version = int(args["model_version"]) if settings["wrong_label"] else args["model_version"]
+        version: Any = int(args["model_version"]) if settings["wrong_label"] else args["model_version"]
         self.monitor = Monitor(args["model_name"], version, ["h"], window=10, rows_per_second=1e9)
         self.monitor.observe("h", np.ones((1, 4), np.float32))
         self.sink = TritonSink(self.monitor, pb_utils, interval=0.05)

@@ -13,6 +13,7 @@ from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.ports import LedgerFailure
 from modelrollout.runtime import evaluator as module
 from tests.draws import fixed
+from tests.expect import expect
 from tests.unit.analysis.recorded import (
     GATEWAY_HEARTBEAT,
     GATEWAY_REQUESTS,
@@ -53,15 +54,15 @@ def recordings(seed: int, *, late_share: float = 0.2) -> list[Recording]:
     for version, dead, since in (("1", 7, -np.inf), ("2", 9, START)):
         labels = {"model": "digits", "version": version, "layer": "h1", "load": "1"}
         counts = rng.binomial(100, dead / 100, len(times))
-        for metric, growth in ((s.WINDOWS, 1), (s.WINDOW_NEURONS, 100), (s.WINDOW_DEAD, counts)):
-            layers.growing(metric, growth, since=since, late=late, **labels)
+        for metric, step in ((s.WINDOWS, 1), (s.WINDOW_NEURONS, 100), (s.WINDOW_DEAD, counts)):
+            layers.growing(metric, step, since=since, late=late, **labels)
         layers.growing(s.WINDOW_DEAD_SQUARED, counts**2, since=since, late=late, **labels)
     for recording in (found, layers):
         restart = START + rng.uniform(100, 300)
         lost = set(rng.choice(times, int(30 * late_share), replace=False).tolist())
-        for labels, points in recording.points.items():
+        for key, points in recording.points.items():
             before = max((value for at, value, _ in points if at <= restart), default=0.0)
-            recording.points[labels] = [
+            recording.points[key] = [
                 (at, value - before if at > restart else value, seen) for at, value, seen in points if at not in lost
             ]
     return [found, layers]
@@ -69,7 +70,8 @@ def recordings(seed: int, *, late_share: float = 0.2) -> list[Recording]:
 
 async def run(ledger: StoredLedger, *, forget_at: set[int], moments: list[float], request) -> dict[int, Evaluation]:
     """Look at every moment; forget everything before the looks in `forget_at`."""
-    judge, found = evaluator(ledger), {}
+    judge = evaluator(ledger)
+    found: dict[int, Evaluation] = {}
     for number, now in enumerate(moments):
         if number in forget_at:
             judge = evaluator(ledger)
@@ -112,7 +114,8 @@ async def test_what_was_seen_while_prometheus_was_down_is_made_up_for():
             assert isinstance(got, MetricsOutage)
             assert got.since == moments[10]
         elif got is not None:
-            assert replace(got, at=0.0) == kept[got.tick]
+            judged = expect(Evaluation, got)
+            assert replace(judged, at=0.0) == kept[judged.tick]
 
 
 async def test_a_tick_is_judged_once():
@@ -191,8 +194,8 @@ async def test_a_back_test_with_every_late_scrape_in_place_reaches_the_verdicts_
     moments = [START + 15.0 * k + extra for k in range(1, 27) for extra in (0.2, 3.0, 9.9)]
     live = await run(StoredLedger(*world), forget_at=set(), moments=moments, request=request)
     for recording in world:
-        for labels, points in recording.points.items():
-            recording.points[labels] = [(at, value, at) for at, value, _ in points]
+        for key, points in recording.points.items():
+            recording.points[key] = [(at, value, at) for at, value, _ in points]
     later = await run(StoredLedger(*world), forget_at=set(), moments=moments, request=request)
     common = sorted(set(live) & set(later))
     assert len(common) > 20

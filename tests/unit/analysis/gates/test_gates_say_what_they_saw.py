@@ -8,6 +8,8 @@ import pytest
 from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.series import make_series
+from modelrollout.core.evaluation import Evaluation
+from tests.expect import expect
 from tests.unit.analysis.recorded import (
     GATEWAY_HEARTBEAT,
     GATEWAY_REQUESTS,
@@ -293,7 +295,8 @@ async def test_a_query_gate_needs_the_servers_leave():
     gate = {"name": "orders", "type": "Query", "query": "x", "min": "10"}
     ledger = StoredLedger(gateway(121, stable=(9, 1), candidate=(9, 1)))
     ledger.now, ledger.values = START + 121, asked(*[12] * 8)
-    found = await evaluator(ledger, allow_queries=False).evaluate(request_of(spec_of(gate)), START + 121)
+    got = await evaluator(ledger, allow_queries=False).evaluate(request_of(spec_of(gate)), START + 121)
+    found = expect(Evaluation, got)
     assert found.gates[0].verdict == "NO_DATA"
     assert "QueriesNotAllowed" in found.gates[0].message
 
@@ -383,7 +386,7 @@ async def test_several_gates_leaning_bad_together_ask_for_a_rollback():
     judge = evaluator(ledger)
     for at in range(31, 900, 15):
         ledger.now = START + at
-        found = await judge.evaluate(request_of(spec), ledger.now)
+        found = expect(Evaluation, await judge.evaluate(request_of(spec), ledger.now))
         if found.rollback:
             break
         assert not any(gate.verdict == "FAIL" for gate in found.gates)

@@ -41,7 +41,7 @@ def service(route="digits", gateway="inference", service="digits-v2", rule=0, in
 def arm(label: str, **kw) -> str | None:
     labels = {"__name__": GATEWAY_REQUESTS, "service": label, "code": "200"}
     found = SeriesReader(request(dialect="Traefik", **kw)).channel(labels)
-    return found and found.arm
+    return None if found is None else found.arm
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ from tests.draws import fixed
 @pytest.mark.slow
 def test_the_forecast_of_a_pass_is_within_a_factor_of_two_of_what_it_takes():
     rng = fixed(0)
-    n_c, n_s = np.full((200, 400), 38), np.full((200, 400), 712)
-    ticks = CountTicks(np.arange(1, 401) * 15.0, rng.binomial(n_c, 0.01), n_c, rng.binomial(n_s, 0.01), n_s)
+    n_c, n_s = np.full((200, 400), 38.0), np.full((200, 400), 712.0)
+    y_c, y_s = (rng.binomial(n.astype(int), 0.01).astype(float) for n in (n_c, n_s))
+    ticks = CountTicks(np.arange(1, 401) * 15.0, y_c, n_c, y_s, n_s)
     total = np.full(120, 750)
-    past = StableHistory(np.arange(-119, 1) * 15.0, rng.binomial(total, 0.01), total)
+    past = StableHistory(np.arange(-119, 1) * 15.0, rng.binomial(total, 0.01).astype(float), total.astype(float))
     taken = np.median((count_evidence(ticks, ERROR_RATE, history=past).log_good >= np.log(20)).argmax(axis=-1)) * 38
     rate = growth(np.array(0.01), np.array(0.01), np.array(712 / 38), ERROR_RATE.good)
     forecast = float(requests_needed(np.log(20), 4, rate))

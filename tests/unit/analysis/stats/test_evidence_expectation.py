@@ -61,7 +61,7 @@ def test_the_bound_is_tight_at_the_projected_null(line):
     for number, bet in enumerate(parameters.BAD_ALTERNATIVES):
         log_e = factors(n_c, n_s, guess, line, parameters.BAD_ALTERNATIVES)[number : number + 1]
         tc = min(parameters.TOP_RATE, bet * float(line.at(np.array(guess))))
-        tc0, ts0 = project(*(np.array(float(a)) for a in (n_c, n_s, tc, guess)), line)
+        tc0, ts0 = project(np.array(float(n_c)), np.array(float(n_s)), np.array(tc), np.array(guess), line)
         assert expectation(log_e, n_c, n_s, float(tc0), float(ts0))[0] == pytest.approx(1, abs=1e-9)
 
 
@@ -89,7 +89,7 @@ def test_the_projection_is_the_nearest_point_of_the_line():
 
     for line in (ERROR_RATE, ERROR_RATE.good, NON_FINITE, EXCEEDANCE, LimitLine(1.0, 0.005)):
         for n_c, n_s, tc, ts in ((37.0, 712.0, 0.05, 0.01), (5.0, 3.0, 0.9, 0.2), (4e4, 9.0, 0.002, 0.01)):
-            ts0 = project(*(np.array(a) for a in (n_c, n_s, tc, ts)), line)[1].item()
+            ts0 = project(np.array(n_c), np.array(n_s), np.array(tc), np.array(ts), line)[1].item()
             here = divergence(ts0)
             for other in np.linspace(max(ts0 - 0.01, ts0 * 0.9), min(ts0 + 0.01, ts0 * 1.1), 7):
                 assert here <= divergence(other) + 1e-9 * abs(here)

@@ -31,9 +31,11 @@ def simulate(seed, line, candidate_share=0.05, drift=True, side="bad"):
     p_c = line.at(p_s) if side == "bad" else line.good.at(p_s)
     raised = np.diff(share, prepend=share[0]) != 0
     past = rng.poisson(750, (RUNS, 120))
-    before = StableHistory(np.arange(-119, 1) * 15.0, rng.binomial(past, 0.01), past)
-    counts = (rng.binomial(n_c, p_c), n_c, rng.binomial(n_s, p_s), n_s)
-    ticks = CountTicks(np.arange(1, TICKS + 1) * 15.0, *counts, restart=raised)
+    before = StableHistory(np.arange(-119, 1) * 15.0, rng.binomial(past, 0.01).astype(float), past.astype(float))
+    c_bad, c_all, s_bad, s_all = (
+        counts.astype(float) for counts in (rng.binomial(n_c, p_c), n_c, rng.binomial(n_s, p_s), n_s)
+    )
+    ticks = CountTicks(np.arange(1, TICKS + 1) * 15.0, c_bad, c_all, s_bad, s_all, restart=raised)
     return count_evidence(ticks, line, history=before)
 
 

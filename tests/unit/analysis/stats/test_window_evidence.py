@@ -119,8 +119,8 @@ def test_evidence_on_a_prefix_is_the_evidence_on_the_whole():
     seconds = np.arange(1, 101) * 15.0
     candidate, stable = drawn(rng, 0.4, 100, 120), drawn(rng, 2.0, 100, 102)
     whole = window_evidence(seconds, candidate, stable, DEAD_SAME_WEIGHTS, SAME)
-    cut = [Replicates(r.count[:57], r.total[:57], r.square[:57]) for r in (candidate, stable)]
-    part = window_evidence(seconds[:57], *cut, DEAD_SAME_WEIGHTS, SAME)
+    early, late = (Replicates(r.count[:57], r.total[:57], r.square[:57]) for r in (candidate, stable))
+    part = window_evidence(seconds[:57], early, late, DEAD_SAME_WEIGHTS, SAME)
     for name in ("excess", "radius", "failing", "passing", "limit"):
         np.testing.assert_allclose(getattr(part, name), getattr(whole, name)[:57])
 

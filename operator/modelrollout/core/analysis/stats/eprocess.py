@@ -105,7 +105,8 @@ def _root(n_c: Array, n_s: Array, tc: Array, ts: Array, line: LimitLine) -> Arra
     u, v = a * line.ratio / (tc * (1 - tc)), b / (ts * (1 - ts))
     x = np.clip((u * meet + v * ts) / np.maximum(u + v, _TINY), low, high)
     last = high - low
-    out, where = x.copy(), np.arange(len(x))
+    out: Array = x.copy()
+    where = np.arange(len(x))
     for _ in range(_STEPS):
         y = line.ratio * x + line.plus
         xx, yy, dc, ds = x * (1 - x), y * (1 - y), tc - y, ts - x

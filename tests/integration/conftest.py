@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from modelrollout.adapters.kubernetes.client import Api, connect
+from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from tests.lab import FaultProxy
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ async def faulty(member: Member, proxy: FaultProxy) -> AsyncIterator[Api]:
     """Plain http:// to the proxy, https:// from there on."""
     async with await connect(str(member.admin_kubeconfig(server=proxy.url))) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture
+async def ledger() -> AsyncIterator[PrometheusLedger]:
+    opened = PrometheusLedger()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
@@ -81,13 +80,6 @@ def prometheus(exporter: Exporter, tmp_path_factory: pytest.TempPathFactory) -> 
     found.start()
     yield found
     found.stop()
-
-
-@pytest_asyncio.fixture
-async def ledger() -> AsyncIterator[PrometheusLedger]:
-    found = PrometheusLedger()
-    yield found
-    found.close()
 
 
 @pytest.fixture(autouse=True)

@@ -8,12 +8,11 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-import pytest_asyncio
 import trustme
 
 from modelrollout.adapters.prometheus import ledger as module
@@ -81,13 +80,6 @@ def answer(result: object, **more: object) -> Behaviour:
 @pytest.fixture
 def server() -> Iterator[Misbehaving]:
     found = Misbehaving()
-    yield found
-    found.close()
-
-
-@pytest_asyncio.fixture
-async def ledger() -> AsyncIterator[PrometheusLedger]:
-    found = PrometheusLedger()
     yield found
     found.close()
 

@@ -22,7 +22,7 @@ from tests.e2e.support.leaders import (
     wait_led,
 )
 from tests.e2e.support.story import Story
-from tests.lab import Fault, Rule
+from tests.lab import Fault, FaultProxy, OperatorProcess, Rule
 
 STEPS = [0, 10, 30, 50, 100]
 LEASE = ("--lease-duration=15",)
@@ -64,12 +64,17 @@ def test_after_a_kill_in_mid_rollout_the_standby_goes_on_with_no_double_advance_
     assert client.failed == []
 
 
-def test_a_leader_stopped_between_its_record_and_its_raise_writes_no_route_when_it_wakes_up(stage: Stage):
+def a_leader_and_a_standby(stage: Stage) -> tuple[FaultProxy, Story, OperatorProcess]:
+    """Version 1 serves; the leader, which is returned, reaches the API server by the proxy, the standby directly."""
     proxy = stage.member.api_faults()
     story = stage.story(1, 2, operate={"api": proxy.url, "arguments": LEASE})
     story.adopt()
     standby(story, arguments=LEASE)
-    old = story.operator
+    return proxy, story, story.operator
+
+
+def test_a_leader_stopped_between_its_record_and_its_raise_writes_no_route_when_it_wakes_up(stage: Stage):
+    proxy, story, old = a_leader_and_a_standby(stage)
     stop = stop_when(lambda: old, records_step(30))
     rule = proxy.add(Fault(), method="PUT", path="/status", times=1, when=stop)
     before = epoch(story)
@@ -92,11 +97,7 @@ def test_a_leader_stopped_between_its_record_and_its_raise_writes_no_route_when_
 
 
 def test_a_raise_that_was_on_its_way_when_its_leader_was_stopped_is_refused_by_the_api_server(stage: Stage):
-    proxy = stage.member.api_faults()
-    story = stage.story(1, 2, operate={"api": proxy.url, "arguments": LEASE})
-    story.adopt()
-    standby(story, arguments=LEASE)
-    old = story.operator
+    proxy, story, old = a_leader_and_a_standby(stage)
     stop = stop_when(lambda: old, raises_to(30))
     late = proxy.add(Fault(delay=LATE), method="PATCH", path="httproutes", times=1, when=stop)
     before = epoch(story)

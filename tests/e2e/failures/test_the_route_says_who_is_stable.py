@@ -7,14 +7,20 @@ from typing import Any
 
 from tests.e2e.conftest import Stage
 from tests.e2e.support.story import API, KIND, Story
+from tests.lab import LoadClient
 
 ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute")
 STEPS = [{"weight": 25, "hold": "5m"}]
 STABLE, CANDIDATE = "modelrollout.dev/stable", "modelrollout.dev/candidate"
 
 
-def at_a_quarter(story: Story) -> None:
+def at_a_quarter(stage: Stage) -> tuple[Story, LoadClient]:
+    """A rollout of version 3 that has a quarter of the traffic, and the client that sends it."""
+    story = stage.story(1, 3)
+    client = story.adopt(steps=STEPS)
+    story.version(3)
     story.wait_weight(3, 25)
+    return story, client
 
 
 def wipe_status(story: Story) -> None:
@@ -58,10 +64,7 @@ def remake(story: Story, version: int, notes: dict[str, Any] | None = None, weig
 
 
 def test_a_status_wiped_in_mid_rollout_starts_over_from_what_the_route_says_is_stable(stage: Stage):
-    story = stage.story(1, 3)
-    client = story.adopt(steps=STEPS)
-    story.version(3)
-    at_a_quarter(story)
+    story, client = at_a_quarter(stage)
     wiped = time.time()
     wipe_status(story)
     status = story.wait("stable again", lambda s: s.get("stable") is not None and s.get("history"))
@@ -78,15 +81,12 @@ def test_a_status_wiped_in_mid_rollout_starts_over_from_what_the_route_says_is_s
 
 
 def test_a_resource_made_anew_over_a_route_in_mid_rollout_never_adopts_the_candidate(stage: Stage):
-    story = stage.story(1, 3)
-    story.adopt(steps=STEPS)
-    story.version(3)
-    at_a_quarter(story)
+    story, _ = at_a_quarter(stage)
 
     remake(story, 3)
     status = story.wait("stable", lambda s: s.get("stable") is not None)
     assert (status["stable"], status["history"][0]["result"]) == ("1", "Adopted"), story.told()
-    at_a_quarter(story)
+    story.wait_weight(3, 25)
 
     remake(story, 3, {STABLE: "3"})
     status = story.wait("the doubt", lambda s: s.get("reason") == "RouteUnclear")
@@ -109,10 +109,7 @@ def test_a_resource_made_anew_over_a_route_in_mid_rollout_never_adopts_the_candi
 
 
 def test_replacing_the_resource_by_force_leaves_the_traffic_on_stable_and_starts_over(stage: Stage):
-    story = stage.story(1, 3)
-    client = story.adopt(steps=STEPS)
-    story.version(3)
-    at_a_quarter(story)
+    story, client = at_a_quarter(stage)
     obj = story.resource()
     assert obj is not None
     story.delete()
@@ -122,7 +119,7 @@ def test_replacing_the_resource_by_force_leaves_the_traffic_on_stable_and_starts
     story.kube.create({"apiVersion": API, "kind": KIND, "metadata": meta, "spec": obj["spec"]})
     status = story.wait("stable", lambda s: s.get("stable") is not None)
     assert status["stable"] == "1", story.told()
-    at_a_quarter(story)
+    story.wait_weight(3, 25)
     assert set(story.weights(3)) == {0, 25}
     assert client is not None
     client.stop()

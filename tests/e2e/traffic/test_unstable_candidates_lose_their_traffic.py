@@ -24,6 +24,17 @@ def raised_at(story: Story, service: str, since: float) -> float:
     return found()[0]
 
 
+def rolled_back(story: Story, version: int) -> tuple[float, str]:
+    """(seconds with weight, why) of `version`, which is asked for now and does not last."""
+    service = story.scenario.service_name(version)
+    story.version(version)
+    began = raised_at(story, service, 0)
+    why = str(story.ended()["history"][-1]["message"])
+    lasted = present(story.record.first(service, 0, since=began)) - began
+    print(f"version {version}, warming up: rolled back after {lasted:.1f} s")
+    return lasted, why
+
+
 def test_a_crash_looping_candidate_is_lowered_each_time_and_let_go_the_third_time(stage: Stage):
     story = stage.story(1, 2, rate=15, operate=CALM)
     # Errors of the crash itself are a breach, and may be one before the third: here readiness alone must decide.
@@ -75,22 +86,14 @@ def test_a_candidate_with_half_of_its_addresses_ready_gets_nothing(stage: Stage)
 def test_slow_first_requests_are_forgiven_while_warming_up_and_not_afterwards(stage: Stage):
     story = stage.story(1, 4, rate=BRISK, operate=CALM)
     story.adopt(steps=LONG, gates=gates("latency"), analysis={"warmup": "25s"})
-    story.version(4)
-    began = raised_at(story, "digits-v4", 0)
-    status = story.ended()
-    ended = present(story.record.first("digits-v4", 0, since=began))
-    print(f"slow from the start, warm-up 25 s: rolled back after {ended - began:.1f} s")
-    assert status["history"][-1]["message"].startswith("latency:"), story.told()
-    assert ended - began >= 25
+    lasted, why = rolled_back(story, 4)
+    assert why.startswith("latency:"), story.told()
+    assert lasted >= 25
 
 
 def test_nan_is_not_forgiven_while_warming_up(stage: Stage):
     story = stage.story(1, 5, rate=BRISK, operate=CALM)
     story.adopt(steps=LONG, gates=gates("latency", "non-finite"), analysis={"warmup": "80s"})
-    story.version(5)
-    began = raised_at(story, "digits-v5", 0)
-    status = story.ended()
-    ended = present(story.record.first("digits-v5", 0, since=began))
-    print(f"NaN from the start, warm-up 80 s: rolled back after {ended - began:.1f} s")
-    assert status["history"][-1]["message"].startswith("non-finite:"), story.told()
-    assert ended - began < 80
+    lasted, why = rolled_back(story, 5)
+    assert why.startswith("non-finite:"), story.told()
+    assert lasted < 80

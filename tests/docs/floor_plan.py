@@ -10,9 +10,11 @@ from tests.docs.import_graph import OPENED, SHARED
 WIDTH, HEIGHT = 1000, 812
 ROW: Final = 18
 """Height of a line of text."""
-ADAPTERS_ABOVE: Final = (270, 128, 460, 64)
+ADAPTERS_ABOVE: Final = (238, 128, 524, 64)
 """x, y, width and height shared by the adapters that rest on the Kubernetes one."""
 GAP: Final = 12
+GROUND: Final = frozenset({"api", "dialects"})
+"""Rooms that many others import: a sentence in the box says which, instead of arrows."""
 
 Point = tuple[int, int]
 
@@ -67,8 +69,8 @@ FIXED: Final[dict[str, Box]] = {
             "in run.",
         ),
     ),
-    "adapters": Box(256, 100, 488, 180, "adapters: a folder for each system outside", frame=True),
-    "adapters/kubernetes": Box(270, 216, 460, 50, "kubernetes", ("client, resources, Events, the server's time",)),
+    "adapters": Box(224, 100, 552, 180, "adapters: a folder for each system outside", frame=True),
+    "adapters/kubernetes": Box(238, 216, 524, 50, "kubernetes", ("client, resources, Events, the server's time",)),
     "ports": Box(310, 330, 380, 54, "ports", ("what runtime needs from adapters, as Protocols",)),
     "core": Box(20, 424, 960, 300, "core: pure decisions, no I/O, no clock, no logging", frame=True),
     "core/rollout": Box(
@@ -96,16 +98,17 @@ FIXED: Final[dict[str, Box]] = {
     "core/analysis/metrics": Box(576, 556, 210, 70, "metrics", ("PromQL, samples, counts", "for each closed tick")),
     "core/analysis/stats": Box(576, 652, 376, 50, "stats", ("evidence, limits, odds; numpy alone",)),
     "core/analysis/backtest": Box(826, 556, 126, 70, "backtest", ("past ticks,", "judged again")),
-    "api": Box(20, 744, 960, 54, "api: resource and configuration as typed models"),
+    "api": Box(20, 744, 640, 54, "api: resource and configuration as typed models"),
+    "dialects": Box(684, 744, 296, 54, "dialects: metrics of gateways"),
 }
 
 WAYS: Final[dict[tuple[str, str], tuple[Point, ...]]] = {
     ("__main__", "runtime"): ((890, 68), (890, 100)),
-    ("__main__", "ports"): ((800, 42), (772, 42), (772, 370), (690, 370)),
-    ("cli", "adapters"): ((200, 190), (256, 190)),
+    ("__main__", "ports"): ((800, 42), (788, 42), (788, 370), (690, 370)),
+    ("cli", "adapters"): ((200, 190), (224, 190)),
     ("cli", "ports"): ((200, 357), (310, 357)),
     ("cli", "core"): ((110, 384), (110, 424)),
-    ("runtime", "adapters"): ((800, 190), (744, 190)),
+    ("runtime", "adapters"): ((800, 190), (776, 190)),
     ("runtime", "ports"): ((800, 345), (690, 345)),
     ("runtime", "core"): ((890, 384), (890, 424)),
     ("adapters", "ports"): ((500, 280), (500, 330)),
@@ -121,8 +124,9 @@ WAYS: Final[dict[tuple[str, str], tuple[Point, ...]]] = {
 }
 
 SAYS: Final[dict[str, tuple[str, ...]]] = {
+    "adapters/notifications": ("for people",),
     "adapters/prometheus": ("raw samples",),
-    "adapters/routers": ("lower and raise",),
+    "adapters/routers": ("the split",),
     "adapters/triton": ("readiness",),
 }
 
@@ -166,6 +170,6 @@ def end_of(room: str, other: str) -> str:
 
 
 def arrows_of(imports: frozenset[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The arrows to draw: between frames from outside, between rooms inside; api has a sentence instead."""
-    ends = {(end_of(a, b), end_of(b, a)) for a, b in imports if b != "api"}
+    """The arrows to draw: between frames from outside, between rooms inside; none to the ground."""
+    ends = {(end_of(a, b), end_of(b, a)) for a, b in imports if b not in GROUND}
     return sorted((a, b) for a, b in ends if not (a in OPENED and b.startswith(f"{a}/")))

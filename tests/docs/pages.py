@@ -27,7 +27,7 @@ _LINK: Final = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(\s*<?([^)\s>]+)>?(?:\
 _HEADING: Final = re.compile(r"^#{1,6}\s+(.+?)\s*#*\s*$", re.MULTILINE)
 _FILE: Final = re.compile(r"^[\w.-]+(?:/[\w.-]+)*/?$")
 _SUFFIX: Final = re.compile(r"\.(?:py|md|toml|ya?ml|json|svg|tpl|txt|npz)$")
-_MAKE: Final = re.compile(r"\bmake ((?:[a-z]+-)*[a-z]+)\b")
+_MAKE: Final = re.compile(r"\bmake ([a-z][a-z0-9-]*(?: [a-z][a-z0-9-]*)*)")
 _MODULE: Final = re.compile(r"python(?:3(?:\.\d+)?)? -m ([\w.]+)")
 
 
@@ -72,12 +72,12 @@ class Page:
         return anchors
 
     def files(self) -> list[str]:
-        """Code spans that name a file or a folder of the repository; `<...>` marks one that does not exist yet."""
+        """Code spans that name a file or a folder of the repository; `<...>` and NAME mark what does not exist."""
         return [span for span in _CODE.findall(self.prose) if _names_a_file(span)]
 
     def targets(self) -> list[str]:
         """Names of make targets in code."""
-        return [target for code in self.code() for target in _MAKE.findall(code)]
+        return [target for code in self.code() for targets in _MAKE.findall(code) for target in targets.split()]
 
     def modules(self) -> list[str]:
         """Modules of ours that code runs with `python -m`."""
@@ -114,6 +114,6 @@ def module_exists(module: str) -> bool:
 
 
 def _names_a_file(span: str) -> bool:
-    if not _FILE.match(span) or "/" not in span:
+    if not _FILE.match(span) or "/" not in span or "NAME" in span:
         return False
     return bool(_SUFFIX.search(span)) or span.partition("/")[0] in TOPS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from tests.docs.floor_plan import HEIGHT, ROW, WIDTH, Box, Point, arrows_of, boxes_for, way
+from tests.docs.floor_plan import GROUND, HEIGHT, ROW, WIDTH, Box, Point, arrows_of, boxes_for, end_of, way
 from tests.docs.import_graph import SHARED, rooms_and_imports, shared_modules
 from tests.docs.pages import ROOT
 
@@ -33,18 +33,24 @@ def picture() -> str:
     rooms, imports = rooms_and_imports()
     boxes = boxes_for(rooms)
     arrows = arrows_of(imports)
-    said = {SHARED: (*shared_modules(), *boxes[SHARED].lines), "api": (_who_imports_api(rooms, imports),)}
+    ground = {name: (_importers(name, rooms, imports),) for name in sorted(GROUND & rooms)}
+    said = {SHARED: (*shared_modules(), *boxes[SHARED].lines)} | ground
     drawn = [_box(box, said.get(name, box.lines)) for name, box in sorted(boxes.items(), key=_frames_first)]
     drawn += [_arrow(way(arrow, boxes)) for arrow in arrows]
     spoken = "; ".join(f"{importer} imports {imported}" for importer, imported in arrows)
-    return "\n".join([*_head(f"{spoken}. api: {said['api'][0]}."), *drawn, "</svg>", ""])
+    grounds = "".join(f" {name}: {lines[0]}." for name, lines in ground.items())
+    return "\n".join([*_head(f"{spoken}.{grounds}"), *drawn, "</svg>", ""])
 
 
-def _who_imports_api(rooms: frozenset[str], imports: frozenset[tuple[str, str]]) -> str:
-    """Everybody does, but for a few: those are named."""
-    parts = {room for room in rooms if not any(other.startswith(f"{room}/") for other in rooms)} - {"api"}
-    others = sorted(parts - {importer for importer, imported in imports if imported == "api"})
-    return "imported by every room above" + (f", except {', '.join(others)}" if others else "")
+def _importers(name: str, rooms: frozenset[str], imports: frozenset[tuple[str, str]]) -> str:
+    """Which rooms import this one: all but a few, or a few, whichever is shorter to say."""
+    parts = {room for room in rooms if not any(other.startswith(f"{room}/") for other in rooms)} - {name}
+    some = {importer for importer, imported in imports if imported == name}
+    others = parts - some - {room for room in GROUND if (name, room) in imports}
+    if len(others) > len(some):
+        return f"imported by {', '.join(sorted({end_of(room, name) for room in some}))}"
+    named = ", ".join(sorted(room.rpartition("/")[2] for room in others))
+    return "imported by every room above" + (f", except {named}" if named else "")
 
 
 def _frames_first(item: tuple[str, Box]) -> tuple[bool, int, str]:

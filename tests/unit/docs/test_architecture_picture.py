@@ -59,7 +59,7 @@ def test_a_module_belongs_to_the_room_that_a_reader_would_look_in() -> None:
     assert room_of("modelrollout.adapters.routers.lowering", packages) == "adapters/routers"
 
 
-def test_an_arrow_from_outside_ends_at_the_frame_and_api_has_none() -> None:
+def test_an_arrow_from_outside_ends_at_the_frame_and_the_ground_has_none() -> None:
     imports = frozenset(
         {("cli", "core/rollout"), ("cli", "core/analysis/gates"), ("cli", "api"), ("core", "core/rollout")}
     )

@@ -24,7 +24,7 @@ MOST: Final = {
 """In more files than this nobody adds one without forgetting some."""
 RELEASE: Final = re.compile(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", re.MULTILINE)
 
-rows = {name: (SPAN.findall(files), int(count)) for name, files, count, _ in ROW.findall(PAGE.text)}
+rows = {name.partition(" (")[0]: (SPAN.findall(files), int(count)) for name, files, count, _ in ROW.findall(PAGE.text)}
 
 
 @pytest.mark.parametrize(("name", "most"), MOST.items())
@@ -41,7 +41,7 @@ def test_a_row_counts_its_files_and_puts_new_ones_where_a_folder_is(name: str) -
 
 
 def test_the_ten_changes_are_there() -> None:
-    asked = {*MOST, "a spec field", "a status field", "a reason", "a lab component", "a Prometheus query"}
+    asked = {*MOST, "a spec field", "a status field", "a reason", "a sentence", "a lab component", "a Prometheus query"}
     assert asked <= rows.keys()
 
 

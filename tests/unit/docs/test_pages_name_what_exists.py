@@ -9,7 +9,7 @@ import pytest
 from tests.docs.pages import ROOT, Page, find, module_exists, pages, slug
 
 PAGES = pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
+TARGET = re.compile(r"^([a-z][a-z0-9-]*):", re.MULTILINE)
 
 
 @PAGES
@@ -56,15 +56,15 @@ def test_what_is_not_there_is_found_out(tmp_path_factory: pytest.TempPathFactory
     path = tmp_path_factory.mktemp("page") / "page.md"
     path.write_text(
         "# One\n# One\n[a](gone.md#x) [b](#one-1) [c](https://x.y/z) `[d](e.md)` `tests/gone.py` `a/b` `<new>.py`\n"
-        "`operator/modelrollout/<new>.py` `core/reasons.py`\n```sh\nmake nothing  # [f](g.md)\npython -m tests.gone\n"
-        "```\n"
+        "`operator/modelrollout/<new>.py` `core/reasons.py` `tests/NAME.py`\n```sh\nmake some nothing  # [f](g.md)\n"
+        "python -m tests.gone\n```\n"
     )
     page = Page(path)
     assert page.links() == ["gone.md#x", "#one-1"]
     assert page.anchors() == {"one", "one-1"}
     assert page.files() == ["tests/gone.py", "core/reasons.py"]
     assert [name for name in page.files() if find(page, name) is None] == ["tests/gone.py"]
-    assert page.targets() == ["nothing"]
+    assert page.targets() == ["some", "nothing"]
     assert not module_exists(page.modules()[0])
     assert module_exists("modelrollout.api.reference")
     assert module_exists("tests.lab")

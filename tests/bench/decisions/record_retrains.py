@@ -38,7 +38,8 @@ def _record() -> None:
             arrays |= _trained(data, architecture, *parts)
             print(f"[{time.monotonic() - began:4.0f} s] {data}: {architecture.name}", flush=True)
     arrays |= _broken()
-    np.savez_compressed(PATH, **arrays)
+    kept: dict[str, Any] = arrays
+    np.savez_compressed(PATH, **kept)
 
 
 def _trained(data: str, architecture: Architecture, x: Array, seen: Array, y: Array, truth: Array) -> dict[str, Array]:

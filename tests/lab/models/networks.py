@@ -107,7 +107,9 @@ def train(architecture: Architecture, images: Array, labels: Array, seed: int) -
 
 def _initial(architecture: Architecture, image: tuple[int, ...], classes: int, random: np.random.Generator) -> Network:
     height, width, channels = image
-    kernels, weights, biases = [], [], []
+    kernels: list[tuple[int, int]] = []
+    weights: list[np.ndarray[Any, Any]] = []
+    biases: list[np.ndarray[Any, Any]] = []
     for units in (*architecture.hidden, classes):
         last = len(kernels) == len(architecture.hidden)
         kernel = (height, width)

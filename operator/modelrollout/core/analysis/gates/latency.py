@@ -44,7 +44,7 @@ def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Jud
         return replace(
             no_data(gate, found), missing=gate_input.missing(flags), missing_text=f"Latency: {found.message}"
         )
-    missing, text = absence("Latency", found.counts, gate_input)
+    missing, text = absence(gate.type, found.counts, gate_input)
     kinds: list[Kind] = ["limit"] if gate.max is not None else []
     if gate.versus_stable is not None or not kinds:
         kinds.append("stable")

@@ -3,7 +3,7 @@
 What an e-process is. A gate asks whether the candidate is worse than its limit allows, and it may be asked after every
 tick. An e-value is a number E >= 0 whose expectation is at most 1 while the candidate is within its limit (the null): a
 bet at fair odds or worse, started with 1. An e-process is such a bet kept up: a sequence E_1, E_2, ... whose
-expectation is at most 1 at any moment at which one may decide to stop (Shafer 2021; Ramdas, Gruenwald, Vovk and Shafer
+expectation is at most 1 at any moment at which one may decide to stop (Shafer 2021; Ramdas, Grünwald, Vovk and Shafer
 2023). Read E as odds: "145:1 against the candidate" is what a stake of 1 has become.
 
 Why one may look at every tick. Ville's inequality (Ville 1939): a nonnegative process that in expectation never grows
@@ -15,11 +15,11 @@ The factor of one tick. Given the requests n_c and n_s that both versions had in
 taken as binomial: the split of traffic, which we ourselves change, never enters. The null is a line,
 p_c <= ratio * p_s + plus (limits.py). The alternative is fixed before the tick: p_s is what earlier ticks made expect
 (baseline.py), p_c a multiple of the line there. The factor is the likelihood ratio of this alternative against its
-projection on the line, the point of the null nearest to it in Kullback-Leibler divergence, weighted by n_c and n_s
-(`project`). For this "reverse information projection" the expectation of the ratio is at most 1 everywhere in the null
-(Turner, Ly and Gruenwald 2024, for two streams of counts; Gruenwald, de Heide and Koolen 2024, in general); that it is
-for our lines is also summed up exactly in tests/unit/analysis/stats/test_evidence_expectation.py. An absolute limit is
-the same with the null at one rate; stable does not enter.
+projection on the line, the point of the null nearest to it in Kullback-Leibler divergence weighted by n_c and n_s
+(`project`). For such a projection on a convex null the expectation of the ratio is at most 1 everywhere in the null
+(Turner and Grünwald 2023, for two binomials; Grünwald, de Heide and Koolen 2024, in general); for our own limits every
+possible table is summed up in tests/unit/analysis/stats/test_evidence_expectation.py. An absolute limit is the same
+with the null at one rate: stable does not enter.
 
 Why factors are multiplied and counts never pooled. Each factor is fair given everything before its tick, so their
 product is an e-process even where stable's rate drifts from tick to tick. Counts summed over ticks are not: when the
@@ -32,11 +32,11 @@ finds 1.3 times the limit as well as 30 times. The good side is the same test tu
 the margin": a gate passes on evidence, not on the absence of evidence.
 
 Restarts. A product that has shrunk through a good hour needs another hour to climb back: a late regression would be
-found late. So only half of the stake is bet in the first tick; the rest enters at the restarts (every five minutes and
-at every new weight), the k-th with a share that falls as k^-1.3, which sums to one over any horizon
-(`restart_weights`). A bet placed in advance, at a tick known in advance, is fair; E is the sum of all bets and of what
-is not staked yet (`log_mixture`). It is what change detection by e-values does (Shin, Ramdas and Rinaldo 2022); the
-tick "since when" is where the leading bet was lowest, as in CUSUM (Page 1954; `began_at`).
+found late. So only half of the stake is bet in the first tick. The other half enters at the restarts (every five
+minutes and at every new weight), k^-1.3 / 3.93 of it at the k-th, so that it never runs out (`restart_weights`). A bet
+is fair if its tick and size are settled before that tick is seen; E is what all bets have become, and what is not
+staked yet (`log_mixture`). Change detection by e-values works the same way (Shin, Ramdas and Rinaldo 2022); the tick
+since when things are bad is the one from which the leading bet has risen most, as in CUSUM (Page 1954; `began_at`).
 
 Tempering. Requests come in bursts, so that counts scatter more than binomial: by phi, estimated from stable's earlier
 ticks (baseline.py). The factor is taken to the power 1/phi. Since phi >= 1 is known before the tick, Jensen's

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from modelrollout.core.analysis.stats import alpha_budget, limits
-from modelrollout.core.analysis.stats.arrays import first_at_least
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
 from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, window_evidence
+from tests.bench.decisions.outcome import first_at_least
 from tests.bench.decisions.rules import COUNT_GATES, FALSE_ROLLBACK, latency_evidence
 from tests.bench.decisions.traces import HISTORY, INTERVAL, REQUESTS, WEIGHT, Trace, draw, draw_latency
 

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modelrollout.core.analysis.stats.arrays import Array, Index
 from tests.bench.decisions.traces import PER_MINUTE, Trace
+
+
+def first_at_least(values: Array, threshold: float) -> Index:
+    """Index of the first tick at or above `threshold` along the last axis, -1 where there is none."""
+    hit = values >= threshold
+    return np.where(hit.any(axis=-1), hit.argmax(axis=-1), -1)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from statistics import NormalDist
 import numpy as np
 
 from modelrollout.core.analysis.stats import alpha_budget
-from modelrollout.core.analysis.stats.arrays import first_at_least
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
 from modelrollout.core.analysis.stats.latency_evidence import LatencyEvidence, versus_stable
 from modelrollout.core.analysis.stats.limits import ERROR_RATE, LimitLine
 from modelrollout.core.analysis.stats.parameters import DEFAULTS, PASS_ODDS
+from tests.bench.decisions.outcome import first_at_least
 from tests.bench.decisions.traces import EDGES, PER_MINUTE, LatencyTrace, Trace, minutes
 
 FALSE_ROLLBACK = 0.05

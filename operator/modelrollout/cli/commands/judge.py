@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from modelrollout.api.gates import AccuracyGate, ErrorRateGate, Gate, NonFiniteGate
+from modelrollout.api.gates import AccuracyGate, Gate
 from modelrollout.api.problems import problems_of
 from modelrollout.api.quantities import parse_share
 from modelrollout.cli.target import Failure
@@ -22,7 +22,6 @@ from modelrollout.cli.ticks import BadTicks, Series, read_ticks
 from modelrollout.cli.yamldoc import Unreadable, documents
 from modelrollout.core.analysis.backtest import Outcome, backtest
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.gates.checks.count_check import CountGate
 from modelrollout.core.analysis.gates.registry import definition_of
 from modelrollout.core.analysis.stats.alpha_budget import split_shares
 from modelrollout.core.analysis.stats.arrays import CountTicks
@@ -73,16 +72,18 @@ class Judgement:
         )
 
 
-def judge_ticks(gate: CountGate, lines: Iterable[str], false_rollback: float = FALSE_ROLLBACK) -> list[Judgement]:
+def judge_ticks(gate: Gate, lines: Iterable[str], false_rollback: float = FALSE_ROLLBACK) -> list[Judgement]:
     """One judgement per rollout of the CSV `lines`, in order of appearance. Raises BadTicks."""
-    tests = [line for _, line in definition_of(gate).tests_of(gate) or ()]
+    tests = definition_of(gate).tests_of(gate)
+    assert tests is not None, f"{gate.type} cannot be judged by counts alone"
+    allowed = [line for _, line in tests]
     share = split_shares([gate.share])[0]
     series = read_ticks(lines)
     found: dict[str, Judgement] = {}
     for batch in _batches(series):
         ticks = _padded(batch)
         lengths = [len(one.values) for one in batch]
-        outcomes = backtest(ticks, lengths, tests, share=share, false_rollback=false_rollback)
+        outcomes = backtest(ticks, lengths, allowed, share=share, false_rollback=false_rollback)
         for one, outcome in zip(batch, outcomes, strict=True):
             found[one.rollout] = _judgement(one, outcome, gate)
     return [found[one.rollout] for one in series]
@@ -109,12 +110,12 @@ def _padded(batch: Sequence[Series]) -> CountTicks:
     return CountTicks(columns[0], columns[1], columns[2], columns[3], columns[4])
 
 
-def _judgement(series: Series, outcome: Outcome, gate: CountGate) -> Judgement:
+def _judgement(series: Series, outcome: Outcome, gate: Gate) -> Judgement:
     message = f"{_numbers(outcome, gate)} {_why(series, outcome, gate)}"
     return Judgement(series.rollout, outcome.verdict, outcome.time, math.exp(outcome.log_odds), message)
 
 
-def _numbers(outcome: Outcome, gate: CountGate) -> str:
+def _numbers(outcome: Outcome, gate: Gate) -> str:
     bad, total, _, stable_total = outcome.counts
     noun = "labelled answers" if isinstance(gate, AccuracyGate) else "requests"
     if outcome.verdict == "NO_DATA":
@@ -126,7 +127,7 @@ def _numbers(outcome: Outcome, gate: CountGate) -> str:
     return f"candidate {numbers}{stable}; allowed <= {say.margin(outcome.limit)}."
 
 
-def _why(series: Series, outcome: Outcome, gate: CountGate) -> str:
+def _why(series: Series, outcome: Outcome, gate: Gate) -> str:
     needed = f"(needs {say.odds(outcome.log_needed)})"
     if outcome.verdict == "NO_DATA":
         return "Nothing can be said."
@@ -209,7 +210,7 @@ class _File(BaseModel):
     """A list, as in the resource, so that problems are described alike."""
 
 
-def _gate(path: Path) -> CountGate:
+def _gate(path: Path) -> Gate:
     try:
         found = [document.data for document in documents(_text(path))]
     except Unreadable as error:
@@ -221,7 +222,7 @@ def _gate(path: Path) -> CountGate:
     return _count_gate(path, found[0])
 
 
-def _count_gate(path: Path, raw: Any) -> CountGate:
+def _count_gate(path: Path, raw: Any) -> Gate:
     if isinstance(raw, dict):
         raw = {"name": "gate", **raw}  # the name says nothing here
     try:
@@ -230,7 +231,7 @@ def _count_gate(path: Path, raw: Any) -> CountGate:
     except ValidationError as error:
         found = [problem.sentence.replace("gates[0]", "gate", 1) for problem in problems_of(error, _File, "")]
         raise Failure(f"{path}: {'; '.join(found)}") from error
-    if not isinstance(gate, ErrorRateGate | AccuracyGate | NonFiniteGate):
+    if definition_of(gate).tests_of(gate) is None:
         raise Failure(
             f"{path}: gate.type is {gate.type}: judge replays count gates, so use ErrorRate, Accuracy or NonFinite"
         )

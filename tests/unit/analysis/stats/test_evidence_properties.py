@@ -186,7 +186,7 @@ def test_no_input_gives_nan_or_an_exception(rows, line, past):
         earlier = np.array(past, dtype=float).reshape(len(past), 2).T
         before = StableHistory(np.arange(1 - len(past), 1) * 15.0, earlier[0], earlier[1])
     evidence = count_evidence(ticks, line, history=before)
-    for name in ("log_bad", "log_good", "expected", "limit", "good_limit", "phi"):
+    for name in ("log_bad", "log_good", "expected", "limit", "phi"):
         values = getattr(evidence, name)
         assert values.shape == (len(rows),)
         assert np.isfinite(values).all(), name

@@ -39,19 +39,7 @@ def _drift_layer(gate: DriftGate, gate_input: GateInput, layer: str, alpha: floa
         gate_input.table.details(s.MAGNITUDES, "stable") & gate_input.table.details(s.MAGNITUDES, "candidate"),
         key=float,
     )
-    candidate, stable = (
-        np.maximum(
-            np.diff(
-                np.stack(
-                    [gate_input.table.total(s.MAGNITUDES, arm, layer=layer, details=[le]) for le in edges], axis=1
-                ),
-                axis=1,
-                prepend=0.0,
-            ),
-            0.0,
-        )
-        for arm in ("candidate", "stable")
-    )
+    candidate, stable = (_per_bucket(gate_input, arm, layer, edges) for arm in ("candidate", "stable"))
     first = gate_input.step if gate.method == "Threshold" else gate_input.start
     values = batch_divergence(candidate[first:], stable.sum(axis=0))
     observed = values[~np.isnan(values)]
@@ -75,6 +63,12 @@ def _drift_layer(gate: DriftGate, gate_input: GateInput, layer: str, alpha: floa
         bool(evidence.passing[-1]),
         float(evidence.strength[-1]),
     )
+
+
+def _per_bucket(gate_input: GateInput, arm: s.Arm, layer: str, edges: list[str]) -> Array:
+    """Cumulative `le` counters become counts per bucket, (T, B)."""
+    cumulative = [gate_input.table.total(s.MAGNITUDES, arm, layer=layer, details=[le]) for le in edges]
+    return np.maximum(np.diff(np.stack(cumulative, axis=1), axis=1, prepend=0.0), 0.0)
 
 
 def batch_divergence(histogram: Array, reference: Array) -> Array:

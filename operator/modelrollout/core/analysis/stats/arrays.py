@@ -65,12 +65,6 @@ def usable(bad: Array, total: Array, present: Flags | None = None) -> tuple[Arra
     return np.where(known, np.clip(bad, 0.0, total), 0.0), total
 
 
-def first_at_least(values: Array, threshold: float) -> Index:
-    """Index of the first tick at or above `threshold` along the last axis, -1 where there is none."""
-    hit = values >= threshold
-    return np.where(hit.any(axis=-1), hit.argmax(axis=-1), -1)
-
-
 def standing_since(flags: Flags) -> Index:
     """Index at which the run of True that holds at the last tick began, -1 where the last tick is False."""
     if flags.shape[-1] == 0:

@@ -24,7 +24,6 @@ class Burn:
     long: Array
     short: Array
     stable_long: Array
-    stable_short: Array
     burning: Flags
     shared: Flags
 
@@ -58,7 +57,7 @@ def burn_rate(
         above = [np.nan_to_num(r) > burn_limit for r in over]
         burning.append(above[0] & above[1] & (long_bad >= BURN_EVENTS))
     shared: Flags = burning[0] & burning[1] & (log_bad < needed / 2)
-    return Burn(rates[0][0], rates[0][1], rates[1][0], rates[1][1], burning[0], shared)
+    return Burn(rates[0][0], rates[0][1], rates[1][0], burning[0], shared)
 
 
 def _rate(bad: Array, total: Array, budget: float) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from modelrollout.core.analysis.stats import eprocess
 from modelrollout.core.analysis.stats.baseline import Baseline, baseline
-from modelrollout.core.analysis.stats.parameters import DEFAULTS, NOTHING, PASS_ODDS, Settings
+from modelrollout.core.analysis.stats.parameters import DEFAULTS, MINIMUM_REQUESTS, PASS_ODDS, Settings
 from modelrollout.core.analysis.stats.rule_of_three import rare_pass
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ class CountEvidence:
     """What one test (a line over two arms) knows after each tick. Arrays (..., T) unless said otherwise.
 
     `log_bad` and `log_good` are log odds (E as 1:E); `log_bad_steps` (R, ..., T) the factors per alternative.
-    `expected` is stable's rate as known before the tick, `limit` and `good_limit` the lines at it, `phi` the
-    overdispersion; `rare` where 0 bad in enough requests is a PASS; `ticks` the cleaned ticks.
+    `expected` is stable's rate as known before the tick, `limit` the line at it, `phi` the overdispersion;
+    `rare` where 0 bad in enough requests is a PASS; `ticks` the cleaned ticks.
     """
 
     log_bad: Array
@@ -32,7 +32,6 @@ class CountEvidence:
     weights: Array
     expected: Array
     limit: Array
-    good_limit: Array
     phi: Array
     rare: Flags
     ticks: CountTicks
@@ -41,12 +40,6 @@ class CountEvidence:
     def passing(self) -> Flags:
         """PASS on this tick's evidence; a FAIL outranks it, and it never latches."""
         flags: Flags = (self.log_good >= np.log(PASS_ODDS)) | self.rare
-        return flags
-
-    @property
-    def leaning_good(self) -> Flags:
-        """Good-side evidence of at least 1, which an intermediate step needs."""
-        flags: Flags = (self.log_good >= -NOTHING) | self.rare
         return flags
 
     def began(self, tick: Index) -> Index:
@@ -59,7 +52,7 @@ def count_evidence(
     line: LimitLine,
     *,
     history: StableHistory | None = None,
-    minimum_requests: float = 200,
+    minimum_requests: float = MINIMUM_REQUESTS,
     settings: Settings = DEFAULTS,
 ) -> CountEvidence:
     """Both sides of one count test: FAIL against `line`, PASS against `line.good`."""
@@ -94,7 +87,6 @@ def two_sided(
         weights=weights,
         expected=base.rate,
         limit=lines[0].at(base.rate),
-        good_limit=lines[1].at(base.rate),
         phi=base.phi,
         rare=rare_pass(good, lines[0], minimum_requests),
         ticks=bad,

@@ -17,7 +17,7 @@ from modelrollout.core.analysis.stats.baseline import baseline, decayed_sums, ex
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, two_sided
 from modelrollout.core.analysis.stats.histogram import choose_edge, edge_at_or_above, over
 from modelrollout.core.analysis.stats.limits import EXCEEDANCE, absolute
-from modelrollout.core.analysis.stats.parameters import DEFAULTS, NOTHING, PASS_ODDS, Settings
+from modelrollout.core.analysis.stats.parameters import DEFAULTS, MINIMUM_REQUESTS, PASS_ODDS, Settings
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,6 @@ class LatencyEvidence:
         flags: Flags = (self.log_good >= np.log(PASS_ODDS)) | self.parts[-1].rare
         return flags
 
-    @property
-    def leaning_good(self) -> Flags:
-        """Good-side evidence of at least 1, which an intermediate step needs."""
-        flags: Flags = (self.log_good >= -NOTHING) | self.parts[-1].rare
-        return flags
-
     def began(self, tick: Index) -> Index:
         """As CountEvidence.began, of the quantile that carries more evidence at `tick`."""
         at = np.asarray(tick)
@@ -92,7 +86,7 @@ def versus_stable(
     buckets: int = 1,
     *,
     history: LatencyHistory | None = None,
-    minimum_requests: float = 200,
+    minimum_requests: float = MINIMUM_REQUESTS,
     settings: Settings = DEFAULTS,
 ) -> LatencyEvidence:
     """The relative test: stable's quantile moved up by `buckets` whole buckets is allowed."""
@@ -119,7 +113,7 @@ def at_most(
     limit: float,
     quantile: float = 0.99,
     *,
-    minimum_requests: float = 200,
+    minimum_requests: float = MINIMUM_REQUESTS,
     settings: Settings = DEFAULTS,
 ) -> LatencyEvidence:
     """The absolute test: at most 1 - quantile of the candidate's requests above `limit` seconds.

@@ -91,8 +91,7 @@ def _standing(test: CountTest, evidence: LatencyEvidence, logs: tuple[float, flo
         return replace(standing, verdict="FAIL")
     if not total:
         return replace(standing, verdict="NO_DATA", left=float(least))
-    passed = good >= np.log(PASS_ODDS) or rare
-    return replace(standing, verdict="PASS" if passed else "CONTINUE", left=_left(standing, good, least))
+    return replace(standing, verdict="PASS" if evidence.passing[-1] else "CONTINUE", left=_left(standing, good, least))
 
 
 def _left(now: Standing, good: float, least: int) -> float:

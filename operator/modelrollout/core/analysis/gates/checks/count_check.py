@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from modelrollout.api.gates import AccuracyGate, ErrorRateGate, NonFiniteGate, VersusStable
+from modelrollout.api.gates import Gate, VersusStable
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.counts import Counts, absence
 from modelrollout.core.analysis.gates.checks.limit_check import judge
@@ -15,8 +15,6 @@ from modelrollout.core.analysis.gates.result import Judged, Shown, build, no_dat
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.finding import Finding
-
-CountGate = ErrorRateGate | AccuracyGate | NonFiniteGate
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def count_tests(limit: float | None, margin: VersusStable | None, default: Limit
 
 
 def judge_counts(
-    gate: CountGate,
+    gate: Gate,
     counts: Counts,
     reading: CountReading,
     gate_input: GateInput,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelrollout.api.gates import DriftGate, NegativeRatioGate, ZeroRatioGate
+from modelrollout.api.gates import Gate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -51,9 +51,7 @@ def by_looks(layer: str, values: Array, stable: float | None, band: tuple[float,
     )
 
 
-def layers_result(
-    gate: ZeroRatioGate | NegativeRatioGate | DriftGate, found: list[LayerShare], noun: str
-) -> GateResult:
+def layers_result(gate: Gate, found: list[LayerShare], noun: str) -> GateResult:
     """The gate's result, the worst layer named; `noun` is what the share is of."""
     one = max(found, key=lambda each: (each.fails, not each.passes, each.strength))
     limited = np.isfinite(one.high)

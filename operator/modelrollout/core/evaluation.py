@@ -82,7 +82,7 @@ class Evaluation:
     """All gates at one closed tick of one rollout."""
 
     rollout: str
-    """Identity of what was judged: see machine.identity(); an evaluation of anything else is ignored."""
+    """Identity of what was judged: see rollout.context.identity(); an evaluation of anything else is ignored."""
     at: float
     tick: int
     tick_end: float

@@ -128,7 +128,7 @@ class Evaluator:
         memory: _Memory,
         now: float,
     ) -> LedgerFailure | None:
-        """Bring the books up to `now`; what was fetched before a failure is kept."""
+        """Bring the stores up to `now`; what was fetched before a failure is kept."""
         found = await asyncio.gather(*(self._bring_up(request, server, one, memory, now) for one in selections))
         return next((failure for failure in found if failure is not None), None)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from modelrollout.core import reasons
+from modelrollout.core.analysis.gates.evaluate import LONGEST_WARNING, MOST_WARNINGS, _bounded
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.series import make_series
 from modelrollout.core.evaluation import Evaluation
@@ -169,6 +170,15 @@ async def test_buckets_too_coarse_for_a_relative_gate_are_said_so():
     rec = histogram(600, stable={0.01: 200, 0.02: 5}, candidate={0.02: 30})
     found = await look(request_of(spec_of(LATENCY)), 600, rec)
     assert any("ends at 40 ms (2.0x): the histogram is too coarse" in text for text in found.warnings)
+
+
+async def test_warnings_are_bounded_whatever_the_gates_are_called():
+    gates = [{**LATENCY, "name": f"latency-{number}-{'x' * 50}"[:63]} for number in range(MOST_WARNINGS + 2)]
+    rec = histogram(300, stable={0.02: 100}, candidate={0.02: 10})
+    found = await look(request_of(spec_of(*gates)), 300, rec)
+    assert len(found.warnings) == MOST_WARNINGS
+    assert found.warnings[0].startswith("latency-0-")
+    assert _bounded(["x" * 1000]) == ("x" * LONGEST_WARNING,)
 
 
 @BOTH

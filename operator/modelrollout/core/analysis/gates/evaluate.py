@@ -24,6 +24,7 @@ from modelrollout.core.finding import Finding
 
 MOST_WARNINGS = 8
 LONGEST_WARNING = 300
+"""Characters; warnings end up in the status, which is bounded."""
 
 
 def judge_all(gates: Sequence[Gate], gate_input: GateInput) -> tuple[Judged, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from modelrollout.api.status import HistoryEntry
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.tick_table import TickTable
 
+LayerSummary = dict[str, int | dict[str, int] | None]
+"""Counts by name, `histogram` by upper edge, `windowSize` None where none was exported."""
 MAX_LAYERS = 48
 SLOTS = 10
 SERIES = frozenset(
@@ -43,7 +44,7 @@ def slot_for(name: str, history: Sequence[HistoryEntry]) -> str:
     return next(each for each in names if each not in kept)
 
 
-def summarize(table: TickTable) -> dict[str, Any]:
+def summarize(table: TickTable) -> dict[str, dict[str, LayerSummary]]:
     """{"stable": {layer: {...}}, "candidate": ...} of counts over the whole grid; shares are left to the reader.
 
     `histogram` maps the upper edge of |activation| to the number of elements up to it (cumulative).
@@ -55,8 +56,8 @@ def _layers(table: TickTable, arm: s.Arm) -> list[str]:
     return sorted(table.layers(s.ELEMENTS, arm) | table.layers(s.WINDOWS, arm))[:MAX_LAYERS]
 
 
-def _layer(table: TickTable, arm: s.Arm, layer: str) -> dict[str, Any]:
-    found: dict[str, Any] = {key: _total(table, metric, arm, layer) for key, metric in _COUNTS.items()}
+def _layer(table: TickTable, arm: s.Arm, layer: str) -> LayerSummary:
+    found: LayerSummary = {key: _total(table, metric, arm, layer) for key, metric in _COUNTS.items()}
     for kind in ("nan", "inf"):
         found[kind] = _total(table, s.NONFINITE, arm, layer, kind)
     edges = sorted(table.details(s.MAGNITUDES, arm), key=float)

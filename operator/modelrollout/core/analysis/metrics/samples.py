@@ -29,7 +29,7 @@ class SampleStore:
         return targets_seen(self.series.values())
 
     def merged(self, fresh: Iterable[Series]) -> SampleStore:
-        """The samples of this book and of `fresh`; one that is in both counts once."""
+        """The samples of this store and of `fresh`; one that is in both counts once."""
         entries = dict(self.series)
         for one in fresh:
             old = entries.get(one.labels)

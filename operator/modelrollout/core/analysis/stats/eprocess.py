@@ -47,7 +47,7 @@ What breaks it. (1) An alternative, a phi or a limit that has seen the tick it i
 factor must be known before, from earlier ticks alone. (2) Requests that hang together within a tick beyond what stable
 shows, such as bursts of the candidate alone: the tempering does not know them, only the margin covers them. (3) A tick
 counted twice, or left out because of what it says; a tick that is missing is a factor of 1. (4) A change of the limit
-during a rollout: the old evidence speaks of another null, so an edit of the gates begins anew. (5) A choice among
+during a rollout: the old evidence speaks of another null, so an edit of the gates starts over. (5) A choice among
 several gates after looking: the promise is split before (alpha_budget.py). (6) Windows and gauges are no counts: their
 sequences are asymptotic and stand outside this promise (window_evidence.py).
 """

@@ -26,7 +26,7 @@ _NO_CEILING = 1e9
 
 @dataclass(frozen=True)
 class WindowSettings:
-    """`alpha` is what combine.gauge_alpha leaves to one layer; a unit is 1 / neurons."""
+    """`alpha` is what alpha_budget.gauge_alpha leaves to one layer; a unit is 1 / neurons."""
 
     alpha: float
     min_excess: float = 0.0

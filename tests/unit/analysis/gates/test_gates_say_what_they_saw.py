@@ -388,6 +388,20 @@ async def test_what_breaks_a_limit_of_its_own_in_the_bake_cannot_be_the_hours_fa
     assert (found.gates[0].verdict, found.gates[0].frozen) == ("FAIL", False)
 
 
+@BOTH
+async def test_nan_that_begins_in_the_bake_is_the_versions_doing_whatever_the_hour(method):
+    rec = Recording(scrapes(900), "triton")
+    baking = rec.times > START + 300
+    for version, rows, nan, since in (("1", np.where(baking, 0, 100), 0, -np.inf), ("2", 100, 10 * baking, START)):
+        labels = {"model": "digits", "version": version, "layer": "out"}
+        rec.growing(s.SAMPLES, rows, since=since, **labels)
+        rec.growing(s.ELEMENTS, rows, since=since, **labels)
+        rec.growing(s.NONFINITE, nan, since=since, kind="nan", **labels)
+    spec = spec_of({"name": "nan", "type": "NonFinite", "method": method})
+    found = await look(request_of(spec, bake_started_at=START + 300), 600, rec)
+    assert (found.gates[0].verdict, found.gates[0].frozen) == ("FAIL", False), found.gates[0].message
+
+
 @pytest.mark.slow
 async def test_several_gates_leaning_bad_together_ask_for_a_rollback():
     rec = gateway(900, stable=(190, 2), candidate=(38, 1))

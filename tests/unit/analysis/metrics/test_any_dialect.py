@@ -11,7 +11,7 @@ import pytest
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer, parse_config
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.metrics.series_reader import SeriesReader
+from modelrollout.core.analysis.metrics.series_reader import NO_ERROR, SeriesReader
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects import registry
 from modelrollout.dialects.dialect import Dialect, GatewayMetrics
@@ -128,11 +128,11 @@ def test_a_dot_in_a_name_matches_only_a_dot(dialect):
 @every_dialect
 def test_errors_are_told_from_answers(dialect):
     reader = SeriesReader(request(dialect))
-    for statuses, detail in ((example(dialect).good, ""), (example(dialect).bad, s.ERROR)):
-        for status in statuses:
-            found = reader.channel(labels(dialect, dialect.requests, Place(), **{dialect.status: status}))
-            assert found is not None
-            assert (found.metric, found.detail) == (s.GATEWAY_REQUESTS, detail), status
+    of = example(dialect)
+    for status, detail in [*((one, NO_ERROR) for one in of.good), *((one, one) for one in of.bad)]:
+        found = reader.channel(labels(dialect, dialect.requests, Place(), **{dialect.status: status}))
+        assert found is not None
+        assert (found.metric, found.detail) == (s.GATEWAY_REQUESTS, detail), status
 
 
 @every_dialect

@@ -21,8 +21,6 @@ GATEWAY_ROUTER = "gateway requests of the whole rule"
 GATEWAY_HEARTBEAT = "gateway heartbeat"
 GATEWAY = frozenset({GATEWAY_REQUESTS, GATEWAY_DURATION, GATEWAY_ROUTER, GATEWAY_HEARTBEAT})
 """Roles, whatever the gateway's dialect calls the metric."""
-ERROR = "error"
-"""Detail of GATEWAY_REQUESTS and GATEWAY_ROUTER: what the dialect says is one."""
 
 REQUESTS = "model_requests_total"
 REQUEST_ERRORS = "model_request_errors_total"

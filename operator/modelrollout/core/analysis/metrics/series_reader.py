@@ -12,6 +12,9 @@ from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.dialect import Dialect
 from modelrollout.dialects.registry import dialect_called
 
+NO_ERROR = ""
+"""Detail of a gateway's answers that its dialect calls no error; of the others it is their status."""
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -67,7 +70,8 @@ class _GatewayReader:
 
     def _detail(self, role: str, labels: Mapping[str, str]) -> str:
         if role in {s.GATEWAY_REQUESTS, s.GATEWAY_ROUTER}:
-            return s.ERROR if self._dialect.is_error(labels.get(self._dialect.status, "")) else ""
+            status = labels.get(self._dialect.status, "")
+            return status if self._dialect.is_error(status) else NO_ERROR
         edge = labels.get("le", "")
         unit = self._dialect.seconds
         return edge if unit == 1 or not edge else f"{float(edge) * unit:.12g}"

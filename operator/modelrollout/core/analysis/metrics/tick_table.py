@@ -11,7 +11,7 @@ from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.increments import began_at_zero, increments
 from modelrollout.core.analysis.metrics.model_series import GAUGES, MARKS, Arm
 from modelrollout.core.analysis.metrics.samples import SampleStore
-from modelrollout.core.analysis.metrics.series_reader import Channel, SeriesReader
+from modelrollout.core.analysis.metrics.series_reader import NO_ERROR, Channel, SeriesReader
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 
 
@@ -47,6 +47,10 @@ class TickTable:
     def details(self, metric: str, arm: Arm | None = None) -> set[str]:
         """The values of the metric's detail label (codes, bucket edges)."""
         return {c.detail for c in self.growth if c.metric == metric and arm in {None, c.arm}}
+
+    def errors(self, role: str) -> set[str]:
+        """The statuses of a gateway's counter of answers that are errors."""
+        return self.details(role) - {NO_ERROR}
 
     def layers(self, metric: str, arm: Arm) -> set[str]:
         """The layers that report the metric."""

@@ -42,10 +42,11 @@ def request_counts(gate_input: GateInput, wanted: Source | None) -> Counts:
     """Answers that the gateway calls errors, or failures that the model itself or its server reports."""
     table = gate_input.table
     if use_gateway(gate_input, wanted):
+        errors = table.errors(s.GATEWAY_REQUESTS)
         return make_counts(
             gate_input,
             lambda arm: (
-                table.total(s.GATEWAY_REQUESTS, arm, details=[s.ERROR]),
+                table.total(s.GATEWAY_REQUESTS, arm, details=errors),
                 table.total(s.GATEWAY_REQUESTS, arm),
             ),
             "gateway",

@@ -15,9 +15,10 @@ def traffic_warnings(gate_input: GateInput, candidate: Array, stable: Array) -> 
     """Requests that reached neither version, and a share of requests far from the weight that is set."""
     found = []
     if use_gateway(gate_input, None):
-        routed = gate_input.table.total(s.GATEWAY_ROUTER, "both", details=[s.ERROR])[gate_input.step :].sum()
+        errors = gate_input.table.errors(s.GATEWAY_ROUTER)
+        routed = gate_input.table.total(s.GATEWAY_ROUTER, "both", details=errors)[gate_input.step :].sum()
         known = sum(
-            float(gate_input.table.total(s.GATEWAY_REQUESTS, arm, details=[s.ERROR])[gate_input.step :].sum())
+            float(gate_input.table.total(s.GATEWAY_REQUESTS, arm, details=errors)[gate_input.step :].sum())
             for arm in s.ARMS
         )
         if routed - known >= 1:

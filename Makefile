@@ -18,7 +18,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab lint lint-types lint-rest format unit unit-analysis unit-rest integration e2e test test-oldest crds docs demo bench bench-decisions bench-telemetry chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-analysis unit-rest integration e2e test test-oldest test-newest crds docs demo bench bench-decisions bench-telemetry chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -29,13 +29,16 @@ help: ## this list
 
 venv: $(VENV) ## a virtual environment in .venv with everything the tests and the lab need
 
-$(VENV): requirements/test.lock pyproject.toml telemetry/pyproject.toml
+# A Python that is new enough and can make environments.
+python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "[setup] installing python3-venv"; \
 		$(SUDO) apt-get install -y -qq python3-venv >/dev/null || { \
 			$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv >/dev/null; }; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "[setup] Python 3.11 or newer is needed; name one with PYTHON=python3.11"; exit 1; }
+
+$(VENV): requirements/test.lock pyproject.toml telemetry/pyproject.toml | python
 	@test -x $(BIN)/python || { echo "[setup] making .venv"; $(PYTHON) -m venv .venv; }
 	@echo "[setup] installing Python packages into .venv (a few minutes the first time)"
 	@# Bytecode comes with the first import, of what is imported: compiling everything takes half a minute more.
@@ -47,7 +50,7 @@ torch: $(VENV) ## PyTorch for a CPU into .venv, so that the tests of its adapter
 	@$(BIN)/$(PIP) --no-compile --no-deps --require-hashes -r requirements/torch.lock
 	@$(BIN)/python requirements/torch_on_a_cpu.py
 
-lock: ## refresh requirements/*.lock to the newest versions that pyproject.toml allows
+lock: python ## refresh requirements/*.lock to the newest versions that pyproject.toml allows
 	@test -x .venv-lock/bin/python || $(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/$(PIP) --upgrade 'uv>=0.9,<1'
 	@requirements/lock.sh .venv-lock/bin/uv
@@ -94,6 +97,11 @@ test-oldest: export KUBERNETES := 1.20
 test-oldest: $(VENV) lab ## what depends on the API server, on the oldest one supported: the tests marked `oldest`
 	$(BIN)/pytest $(TOGETHER) -m oldest $(INTEGRATION) $(E2E)
 
+test-newest: python ## what needs no component, on the newest versions that pyproject.toml allows, in .venv-newest
+	@test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest
+	@.venv-newest/bin/$(PIP) --no-compile --upgrade --upgrade-strategy eager -e '.[test,lab]' -e './telemetry[prometheus]'
+	.venv-newest/bin/pytest -q -n 2 --hypothesis-profile=quick -m 'not lab' $(UNIT) tests/install tests/integration
+
 ##@ Generate what is committed
 crds: $(VENV) ## generate crds/ and the chart's copy from the models
 	$(BIN)/python -m modelrollout.api.crd > crds/modelrollout.yaml
@@ -122,7 +130,7 @@ chaos: $(VENV) lab ## an hour of random kills and faults over many rollouts, eve
 	@$(BIN)/python -m tests.e2e.chaos --minutes 60
 
 clean: ## remove what was generated here; the lab's cache in ~/.cache stays
-	rm -rf .venv .lab build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-lock .venv-newest .lab build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find operator telemetry tests -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +
 
 .PHONY: models records

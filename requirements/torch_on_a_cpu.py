@@ -1,8 +1,9 @@
+#!/usr/bin/env python3
 """Lets PyTorch's default Linux wheel be imported without most of CUDA's libraries, gigabytes that a CPU never runs.
 
 The wheel's own libraries name CUDA's, and the loader wants a file of each name, though nothing in them is called on a
-CPU. So each name that is missing becomes a link to one of PyTorch's own. Importing it needs TORCH_USE_RTLD_GLOBAL=1 then
-(the Makefile sets it): PyTorch's switch for looking functions up when they are first called.
+CPU. So each name that is missing becomes a link to one of PyTorch's own. Importing it then needs PyTorch's switch for
+looking functions up when they are first called, TORCH_USE_RTLD_GLOBAL=1; the Makefile sets it.
 """
 
 from __future__ import annotations

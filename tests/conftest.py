@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
-from tests import ROOT, lab
+from tests import ROOT, lab, retries
 from tests.layers import LAYERS, layer
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ settings.load_profile("full")
 
 _numbers = itertools.count(1)
 _session = f"{os.getpid() % 10000:x}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """On CI a few end-to-end tests may be tried a second time."""
+    retries.register(config, ROOT / "tests/e2e")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

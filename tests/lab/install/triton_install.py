@@ -1,7 +1,11 @@
-"""tritonserver comes from the nvidia-pytriton wheel into an environment of its own, because it pins an older numpy."""
+"""tritonserver comes from the nvidia-pytriton wheel into an environment of its own, because it pins an older numpy.
+
+That environment has a lock of its own, requirements/triton.lock; another lock is another installation.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
@@ -13,8 +17,8 @@ from tests import ROOT
 from tests.lab import progress
 from tests.lab.install.cache import cache_folder, locked
 
-VERSION = "0.7.0"
 RECIPE = 1
+LOCK = ROOT / "requirements/triton.lock"
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class TritonInstallation:
 def triton_installation() -> TritonInstallation:
     """Install on first use (about a minute), from the cache afterwards."""
     series = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = cache_folder() / f"triton-{VERSION}-py{series}-r{RECIPE}"
+    locked_as = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
+    folder = cache_folder() / f"triton-{locked_as}-py{series}-r{RECIPE}"
     if not folder.is_dir():
         with locked("triton"):
             if not folder.is_dir():
@@ -57,15 +62,16 @@ def _install(folder: Path, series: str) -> None:
     log = folder.parent / "triton-install.log"
     venv.EnvBuilder(with_pip=True, symlinks=True).create(half / "venv")
     progress.run(
-        f"installing tritonserver (nvidia-pytriton {VERSION})",
+        "installing tritonserver (nvidia-pytriton)",
         [
             str(half / "venv/bin/python"),
             "-m",
             "pip",
             "install",
             "--disable-pip-version-check",
-            f"nvidia-pytriton=={VERSION}",
-            "numpy>=1.26,<2",
+            "--require-hashes",
+            "--requirement",
+            str(LOCK),
         ],
         log,
     )
@@ -73,7 +79,7 @@ def _install(folder: Path, series: str) -> None:
     stub = bundled / "python_backend_stubs" / series / "triton_python_backend_stub"
     if not stub.is_file():
         raise RuntimeError(
-            f"nvidia-pytriton {VERSION} has no Python {series} stub; use a Python it has: "
+            f"nvidia-pytriton has no Python {series} stub; use a Python it has: "
             f"{', '.join(sorted(path.name for path in stub.parents[1].iterdir()))}"
         )
     shutil.copytree(bundled / "backends", half / "backends")

@@ -1,1 +1,1 @@
-"""What holds for the repository itself: where files lie, and what may import what in the tests."""
+"""What holds for the repository itself: where files lie, what may import what, what is declared, locked and retried."""

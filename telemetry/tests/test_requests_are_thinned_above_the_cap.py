@@ -45,14 +45,14 @@ def test_every_row_of_a_large_request_has_the_same_chance() -> None:
     clock = Clock()
     cap = RateCap(50, 1, seed=1, clock=clock)
     seen = np.zeros(230)
-    for _ in range(1000):
+    for _ in range(2000):  # a row is taken 400 times give or take 18: 0.7 and 1.3 times are over six of these away
         clock.now += 10
         granted = cap.grant(230)
         assert granted is not None
         seen[granted] += 1
     assert seen.min() > 0.7 * seen.mean()
     assert seen.max() < 1.3 * seen.mean()
-    assert seen.sum() <= 1000 * 50
+    assert seen.sum() <= 2000 * 50
 
 
 @pytest.mark.slow

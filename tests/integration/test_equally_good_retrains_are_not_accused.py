@@ -1,4 +1,8 @@
-"""Twenty retrains on the real tritonserver, scraped by a real Prometheus, judged by every activation gate."""
+"""Twenty retrains on the real tritonserver, scraped by a real Prometheus, judged by every activation gate.
+
+Which rows make a window is left to chance, the verdict is not: test_trained_models shows how far each network is from
+its limit. How often retrains are accused beside any stable version is in docs/decision-quality.md.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.evaluation import Evaluation
 from modelrollout.runtime.evaluator import Evaluator
 from tests.lab import METRICS, Prometheus, Triton, bodies
-from tests.lab.models import BETTER, CONFIG, DEAD_UNITS, Training, build_repository
+from tests.lab.models import CONFIG, DEAD_UNITS, MIDDLING, RETRAINS, Training, build_repository
 from tests.unit.analysis.recorded import request_of, spec_of
 
 if TYPE_CHECKING:
@@ -25,9 +29,8 @@ if TYPE_CHECKING:
 
     from tests.lab import Member
 
-RETRAINS = 20
-STABLE, BROKEN = 1, RETRAINS + 2
-VERSIONS = range(STABLE, BROKEN + 1)
+STABLE, BROKEN = MIDDLING.seed, len(RETRAINS) + 1
+VERSIONS = range(1, BROKEN + 1)
 CANDIDATES = [str(version) for version in VERSIONS if version != STABLE]
 ROWS, WINDOW = 50, 100
 SECONDS, INTERVAL = 60, 5
@@ -41,10 +44,8 @@ GATES = (
 
 
 def training(version: int) -> Training:
-    """Version 1 and twenty retrains differ by their seed alone; the last version has dead layers."""
-    if version == BROKEN:
-        return DEAD_UNITS
-    return Training(BETTER.solver, BETTER.learning_rate, BETTER.epochs, seed=version)
+    """Twenty-one networks that differ by their seed alone; the last version has dead layers."""
+    return DEAD_UNITS if version == BROKEN else RETRAINS[version - 1]
 
 
 @pytest.fixture
@@ -118,10 +119,8 @@ async def test_no_gate_accuses_an_equally_good_retrain_and_dead_layers_are_found
     windows = prometheus.query(f'min(model_activation_windows_total{{version=~"{"|".join(CANDIDATES)}"}})')
     broken = given.pop(str(BROKEN))
     passed = sum("PASS" in each["dead-neurons"] for each in given.values())
-    print(
-        f"{RETRAINS} retrains, at least {windows[0]['value'][1]} windows each: dead-neurons passed {passed}, accused 0"
-    )
+    print(f"{len(given)} retrains, at least {windows[0]['value'][1]} windows each: {passed} passed by their dead units")
     accused = {version: each for version, each in given.items() if any("FAIL" in said for said in each.values())}
     assert accused == {}
-    assert passed >= RETRAINS / 2  # the others are not proven: neither is an accusation
+    assert passed >= len(given) / 2  # the others are not proven: neither is an accusation
     assert "FAIL" in broken["dead-neurons"]

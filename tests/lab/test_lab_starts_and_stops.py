@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import ROOT
+from tests.draws import binomial_bounds
 from tests.lab.components.prometheus import query
 from tests.lab.processes.process import answers, marked
 from tests.lab.session.lab import Lab
@@ -62,7 +63,9 @@ def test_a_weighted_route_shares_requests_between_two_versions_and_none_fails(sp
     assert client.failed == []
     shares = client.versions()
     assert set(shares) == {"1", "2"}
-    assert shares["1"] / shares.total() == pytest.approx(0.75, abs=0.03)
+    # The gateway deals by turns, and begins anew with any route's change; even if it drew lots, this would hold.
+    least, most = binomial_bounds(shares.total(), 0.75)
+    assert least <= shares["1"] <= most
 
 
 def test_prometheus_names_namespace_and_service_of_every_model_server(split: Scenario) -> None:

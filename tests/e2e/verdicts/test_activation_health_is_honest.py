@@ -12,7 +12,11 @@ TESTER = "x-model-candidate"
 
 
 def test_the_same_weights_at_a_hundredth_of_the_traffic_are_not_accused(stage: Stage):
-    """Raw counts would read several times as many dead units for the candidate, which has seen so few rows."""
+    """Raw counts would read several times as many dead units for the candidate, which has seen so few rows.
+
+    By chance it is accused less than once in a million times: no 25 rows have twice the limit of dead units (the
+    ceiling), and for the sequence the mean of n windows, n = 3 at least, would have to be 5.4 standard errors high.
+    """
     story = stage.story(1, rate=BRISK, window=25, rows_per_second=400.0)
     story.scenario.serve(2, behaves_as=1, window=25, rows_per_second=400.0)
     activations = gates("dead-neurons", dead_same={"type": "DeadNeurons", "profile": "SameWeights"})

@@ -12,6 +12,6 @@ if TYPE_CHECKING:
     from tests.lab.models.direct import Server, own_site
     from tests.lab.models.networks import Architecture, train
     from tests.lab.models.reference import images, stored
-    from tests.lab.models.training import BETTER, DEAD_UNITS, RETRAINS, Training, weights
+    from tests.lab.models.training import BETTER, DEAD_UNITS, MIDDLING, RETRAINS, Training, weights
 else:
     __getattr__ = lazy.imports(__name__, __file__)

@@ -12,11 +12,24 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pytest
 
+from modelrollout.core.analysis.stats import limits
+from tests.draws import fixed
 from tests.lab.models.build import BEHAVIOURS, build_repository
 from tests.lab.models.data import PATH, holdout, split
 from tests.lab.models.reference import certain, images, stored
 from tests.lab.models.train import digest
-from tests.lab.models.training import BETTER, CATALOGUE, CONV_BETTER, GOOD, RETRAINS, TRAINED, Training, weights
+from tests.lab.models.training import (
+    BETTER,
+    CATALOGUE,
+    CONV_BETTER,
+    DEAD_UNITS,
+    GOOD,
+    MIDDLING,
+    RETRAINS,
+    TRAINED,
+    Training,
+    weights,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +111,41 @@ def test_retrains_are_equally_good() -> None:
     found = [facts_of(training) for training in RETRAINS]
     assert all(0.955 <= one.accuracy <= 0.98 for one in found)
     assert len({weights(training).read_bytes() for training in RETRAINS}) == len(RETRAINS)
+
+
+def window_shares(training: Training, rows: int, layer: int) -> np.ndarray:
+    """Shares of dead units in 2,000 windows drawn from the hold-out."""
+    picks = fixed(5).randint(0, 450, (2000, rows))
+    fired = list(stored(training).hidden(images(training, holdout()[0])))[layer].any(axis=(1, 2))
+    return np.array([1 - fired[pick].any(axis=0).mean() for pick in picks])
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_beside_the_middling_one_no_retrain_is_near_the_limit_and_the_broken_one_is_far_beyond(layer: int) -> None:
+    """So far that the rows a window happens to hold decide nothing.
+
+    A verdict takes the mean of three windows at least, which to reach the limit would have to be 4 * sqrt(3) standard
+    errors high: less than once in a billion times.
+    """
+    limit = limits.DEAD_RETRAIN.at(window_shares(MIDDLING, 100, layer).mean())
+    for training in RETRAINS:
+        if training != MIDDLING:
+            shares = window_shares(training, 100, layer)
+            assert shares.mean() + 4 * shares.std() < limit, training.name
+    if layer == 0:
+        assert window_shares(DEAD_UNITS, 100, layer).min() > 2.1 * limit
+
+
+def test_a_window_of_any_rows_of_the_scenarios_models_is_on_its_side_of_the_limit() -> None:
+    """What is promoted never exceeds the limit beside stable, what is rolled back always exceeds the ceiling."""
+    for network in ("mlp", "conv"):
+        stable, better, dead = (BEHAVIOURS[network][number].training for number in (1, 2, 3))
+        for layer in (0, 1):
+            limit = limits.DEAD_RETRAIN.at(window_shares(stable, 100, layer).mean())
+            assert window_shares(better, 100, layer).max() < limit, network
+        for beside in (stable, better):
+            limit = limits.DEAD_RETRAIN.at(window_shares(beside, 100, 0).mean())
+            assert window_shares(dead, 100, 0).min() > 2 * limit
 
 
 def test_killed_units_are_dead_in_their_layer_alone(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ lab: $(VENV) ## install and build the real components: etcd, kube-apiserver, Pro
 	@$(BIN)/python -m tests.lab.install.provision
 
 ##@ Check: from seconds to minutes
-lint: $(VENV) ## ruff, mypy --strict and the import contracts
+lint: $(VENV) ## ruff, mypy (strict for what is shipped, in full for the tests) and the import contracts
 	@$(MAKE) --no-print-directory -j2 --output-sync=target lint-types lint-rest
 
 # mypy's own workers give up when one needs over three seconds to start, which a busy machine may take.

@@ -22,7 +22,7 @@ from modelrollout.api.status import GateStatus, Status
 from modelrollout.cli.live import follow
 from modelrollout.cli.words import clean, span
 from modelrollout.core.analysis.stats import limits
-from tests.e2e.conftest import Stage
+from tests.e2e.support.stage import Stage
 from tests.e2e.support.story import NAME, Story, gates
 from tests.lab import Lab, say
 

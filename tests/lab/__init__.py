@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.lab.install.triton_install import model_python, triton_installation
     from tests.lab.processes.forked import spawn
     from tests.lab.processes.guardian import Guardian
-    from tests.lab.processes.operator_process import OperatorProcess
+    from tests.lab.processes.operator_process import SKEW, OperatorProcess
     from tests.lab.processes.process import free_port
     from tests.lab.progress import say
     from tests.lab.proxies.faults import WRITES, Fault, FaultProxy, Observation, Rule

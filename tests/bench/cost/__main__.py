@@ -17,7 +17,7 @@ from modelrollout.api.timestamps import parse_timestamp
 from tests import ROOT
 from tests.bench.cost.calls import Calls, count, count_for
 from tests.bench.cost.visibility import Visibility
-from tests.e2e.conftest import Stage
+from tests.e2e.support.stage import Stage
 from tests.e2e.support.story import API, KIND, NAME, Story, gates
 from tests.lab import Lab, say
 

@@ -20,9 +20,9 @@ from typing import Any
 
 from modelrollout.core import reasons
 from tests.e2e.chaos.rules import Record, Rollout, breaches
-from tests.e2e.conftest import Stage
 from tests.e2e.support.hands import ask
 from tests.e2e.support.operator import operator
+from tests.e2e.support.stage import Stage
 from tests.e2e.support.story import Story, gates
 from tests.lab import Fault, Lab, Member, OperatorProcess, Site
 

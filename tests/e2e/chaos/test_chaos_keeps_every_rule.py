@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.chaos.chaos import Chaos
-from tests.e2e.conftest import Stage
+from tests.e2e.support.stage import Stage
 
 SEED = 11
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND
-from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.support.hands import answer, ask
 from tests.e2e.support.leaders import check_holds, kept_running
+from tests.e2e.support.stage import BRISK, Stage
 from tests.e2e.support.story import Story, gates
 from tests.lab import Fault, FaultProxy
 

@@ -8,9 +8,9 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.conftest import Stage
 from tests.e2e.support.hands import PATIENT, reasons
 from tests.e2e.support.leaders import LATENESS, check_holds, exposures, kept_running, raises_to
+from tests.e2e.support.stage import Stage
 from tests.lab import WRITES, Fault, FaultProxy
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from tests.e2e.conftest import Stage
 from tests.e2e.support.hands import ask, took
 from tests.e2e.support.leaders import (
     LATENESS,
@@ -21,6 +20,7 @@ from tests.e2e.support.leaders import (
     stop_when,
     wait_led,
 )
+from tests.e2e.support.stage import Stage
 from tests.e2e.support.story import Story
 from tests.lab import Fault, FaultProxy, OperatorProcess, Rule
 

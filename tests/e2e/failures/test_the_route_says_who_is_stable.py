@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.e2e.conftest import Stage
+from tests.e2e.support.stage import Stage
 from tests.e2e.support.story import API, KIND, Story
 from tests.lab import LoadClient
 

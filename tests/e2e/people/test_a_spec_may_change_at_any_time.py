@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from tests.e2e.conftest import Stage
 from tests.e2e.support.hands import PATIENT, answer, ask, reasons, took
+from tests.e2e.support.stage import Stage
 from tests.e2e.support.story import Story, gates
 from tests.lab import gateway_object
 

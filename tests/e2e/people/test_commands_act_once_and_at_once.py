@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import Stage
 from tests.e2e.support.hands import (
     PATIENT,
     PROMISE,
@@ -23,6 +22,7 @@ from tests.e2e.support.hands import (
     took,
 )
 from tests.e2e.support.leaders import kept_running
+from tests.e2e.support.stage import Stage
 from tests.e2e.support.story import Story
 from tests.expect import present
 from tests.lab import Fault, FaultProxy

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.e2e.conftest import Stage
 from tests.e2e.support.hands import ask, took
+from tests.e2e.support.stage import Stage
 from tests.e2e.support.story import Story
 from tests.lab import Fault
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tests import ROOT
-from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.support import operator as charted
 from tests.e2e.support.hands import PATIENT, reasons
 from tests.e2e.support.operator import grant
+from tests.e2e.support.stage import BRISK, Stage
 from tests.e2e.support.story import Story
 from tests.expect import present
 from tests.lab import Fault

@@ -7,8 +7,8 @@ import time
 from functools import partial
 from typing import Any
 
-from tests.e2e.conftest import Stage
 from tests.e2e.support.hands import PATIENT, answer, ask, reasons, took
+from tests.e2e.support.stage import Stage
 from tests.e2e.support.story import Story
 from tests.lab import Fault
 

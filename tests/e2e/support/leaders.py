@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests import ROOT
 from tests.e2e.support.operator import operator
+from tests.lab import SKEW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +54,7 @@ def kept_running(story: Story) -> Iterator[None]:
 
 def skewed(seconds: float) -> dict[str, Any]:
     """Settings of an operator whose wall clock is off; its monotonic clock is right."""
-    path = os.pathsep.join([str(ROOT / "operator"), str(ROOT / "tests" / "lab" / "processes" / "skew")])
+    path = os.pathsep.join([str(ROOT / "operator"), str(SKEW)])
     return {"env": {"PYTHONPATH": path, "MODELROLLOUT_LAB_SKEW": f"{seconds:g}"}, "fresh": True}
 
 

@@ -11,7 +11,7 @@ import requests
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.e2e.conftest import Stage
+    from tests.e2e.support.stage import Stage
     from tests.lab import LoadClient, Member, OperatorProcess, RouteRecorder, Scenario
 
 API = "modelrollout.dev/v1alpha1"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.support.hands import PATIENT, mislabelled, reasons, took
+from tests.e2e.support.stage import BRISK, Stage
 
 QUICK = {"readyFor": "1s", "minimumRequests": 5, "warmup": "0s"}
 STEPS = [{"weight": 50, "hold": "2s"}]

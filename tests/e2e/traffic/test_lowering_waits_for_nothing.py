@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.support.hands import PROMISE, ask, reasons, took
+from tests.e2e.support.stage import BRISK, Stage
 from tests.e2e.support.story import Story, gates
 from tests.lab import Fault, FaultProxy
 

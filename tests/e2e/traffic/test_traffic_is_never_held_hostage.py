@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kubernetes.dynamic.exceptions import UnprocessibleEntityError
 
-from tests.e2e.conftest import BRISK, Stage
+from tests.e2e.support.stage import BRISK, Stage
 from tests.e2e.support.story import gates
 from tests.expect import present
 from tests.lab import Fault, FaultProxy, Prometheus

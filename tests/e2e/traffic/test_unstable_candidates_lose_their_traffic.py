@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.support.hands import PATIENT, reasons, took
+from tests.e2e.support.stage import BRISK, Stage
 from tests.e2e.support.story import Story, gates
 from tests.expect import present
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.e2e.conftest import BRISK, Stage
+from tests.e2e.support.stage import BRISK, Stage
 from tests.e2e.support.story import gates
 from tests.expect import present
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from tests.e2e.conftest import BRISK, Stage
 from tests.e2e.support.hands import mislabelled, reasons
+from tests.e2e.support.stage import BRISK, Stage
 from tests.lab.models import build_repository
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.e2e.conftest import BRISK, Stage
+from tests.e2e.support.stage import BRISK, Stage
 from tests.e2e.support.story import gates
 from tests.expect import present
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import psutil
@@ -13,10 +14,12 @@ from tests.lab.processes.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from tests.lab.processes.spawning import Spawn
     from tests.lab.session.site import Site
+
+SKEW = Path(__file__).with_name("skew")
+"""On PYTHONPATH, with MODELROLLOUT_LAB_SKEW seconds, it gives a process a wall clock of its own."""
 
 
 class OperatorProcess:

@@ -138,4 +138,4 @@ models: $(VENV) ## train the lab's models anew, with their manifest (on another 
 	@$(BIN)/python -m tests.lab.models.train
 
 records: $(VENV) ## train what make bench-decisions says of retrains anew: ten minutes
-	@$(BIN)/python -m tests.bench.decisions.record_retrains
+	@$(BIN)/python -m tests.bench.decisions.retrains.record

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.decisions.outcome import Outcome
-from tests.bench.decisions.retrains_section import retrains_section
+from tests.bench.decisions.retrains.section import retrains_section
 from tests.bench.decisions.study import OURS, Study
 from tests.bench.decisions.table import table
 from tests.bench.decisions.targets import targets

@@ -9,8 +9,9 @@ import numpy as np
 
 from modelrollout.core.analysis.stats.limits import DEAD_SAME_WEIGHTS
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence
-from tests.bench.decisions import gates, recorded, retrains, rules, stress
+from tests.bench.decisions import gates, recorded, rules, stress
 from tests.bench.decisions.outcome import Outcome, outcome
+from tests.bench.decisions.retrains import measure
 from tests.bench.decisions.rules import Rule
 from tests.bench.decisions.traces import REQUESTS, draw, draw_latency
 
@@ -46,7 +47,7 @@ class Study:
     all_pass: Outcome | None = None
     dead: dict[str, Outcome] = field(default_factory=dict)
     stress: list[stress.Case] = field(default_factory=list)
-    retrains: retrains.Retrains | None = None
+    retrains: measure.Retrains | None = None
     recorded: list[recorded.Recording] = field(default_factory=list)
 
 
@@ -72,7 +73,7 @@ def carry_out(runs: int, say: Callable[[str], None]) -> Study:
     say("stress")
     study.stress = list(stress.cases(np.random.default_rng(next(seeds)), runs))
     say("retrains of real networks")
-    study.retrains = retrains.measure()
+    study.retrains = measure.measure()
     study.recorded = recorded.recordings()
     return study
 

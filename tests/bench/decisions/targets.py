@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.bench.decisions.outcome import Outcome
-from tests.bench.decisions.recorded_retrains import ARCHITECTURES, NARROW
-from tests.bench.decisions.retrains import Retrains
+from tests.bench.decisions.retrains.measure import Retrains
+from tests.bench.decisions.retrains.recorded import ARCHITECTURES, NARROW
 from tests.bench.decisions.study import OURS, Study
 
 LIMIT = 0.0135

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tests.bench.decisions.recorded_retrains import ARCHITECTURES, BROKEN, DATA, PATH, POOL, SEEDS, WINDOWS, key
+from tests.bench.decisions.retrains.recorded import ARCHITECTURES, BROKEN, DATA, PATH, POOL, SEEDS, WINDOWS, key
 from tests.lab.models.data import split
 from tests.lab.models.networks import Architecture, train
 from tests.lab.models.training import DEAD_UNITS, weights

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from activation_health import Layer, Monitor
-from tests.bench.decisions.record_retrains import dead_units
-from tests.bench.decisions.recorded_retrains import ARCHITECTURES, DATA, POOL, SEEDS, WINDOWS, groups
-from tests.bench.decisions.retrains import measure
+from tests.bench.decisions.retrains.measure import measure
+from tests.bench.decisions.retrains.record import dead_units
+from tests.bench.decisions.retrains.recorded import ARCHITECTURES, DATA, POOL, SEEDS, WINDOWS, groups
 from tests.bench.decisions.targets import claims
 from tests.draws import fixed
 from tests.lab.models import Architecture, train

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench.decisions.retrains import Case, Retrains
+from tests.bench.decisions.retrains.measure import Case, Retrains
 from tests.bench.decisions.table import table
 from tests.bench.decisions.targets import ACCUSED
 

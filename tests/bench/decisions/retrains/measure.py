@@ -16,7 +16,7 @@ from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, window_evidence
-from tests.bench.decisions.recorded_retrains import POOL, REFERENCE, Group, Network, broken, groups
+from tests.bench.decisions.retrains.recorded import POOL, REFERENCE, Group, Network, broken, groups
 from tests.bench.decisions.rules import FALSE_ROLLBACK
 from tests.bench.decisions.traces import HISTORY, HOUR, INTERVAL, REQUESTS, WEIGHT
 from tests.draws import fixed

@@ -18,7 +18,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-analysis unit-rest integration e2e test test-oldest test-newest crds docs demo bench bench-decisions bench-telemetry chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-analysis unit-rest integration e2e test test-oldest test-newest crds docs demo bench bench-decisions bench-telemetry models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -113,6 +113,12 @@ docs: $(VENV) ## generate the references, the picture of the imports and the REA
 	$(BIN)/python -m tests.readme
 	$(BIN)/python -m tests.docs.picture
 
+models: $(VENV) ## train the lab's models anew, with their manifest (on another CPU they become others)
+	@$(BIN)/python -m tests.lab.models.make_models
+
+records: $(VENV) ## train what make bench-decisions says of retrains anew: ten minutes
+	@$(BIN)/python -m tests.bench.decisions.retrains.record
+
 ##@ Look at it, measure it
 demo: $(VENV) lab ## promote a good version and roll a bad one back, on real components, under your eyes
 	@$(BIN)/python -m tests.e2e.demo
@@ -132,10 +138,3 @@ chaos: $(VENV) lab ## an hour of random kills and faults over many rollouts, eve
 clean: ## remove what was generated here; the lab's cache in ~/.cache stays
 	rm -rf .venv .venv-lock .venv-newest .lab build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find operator telemetry tests -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +
-
-.PHONY: models records
-models: $(VENV) ## train the lab's models anew, with their manifest (on another CPU they become others)
-	@$(BIN)/python -m tests.lab.models.train
-
-records: $(VENV) ## train what make bench-decisions says of retrains anew: ten minutes
-	@$(BIN)/python -m tests.bench.decisions.retrains.record

@@ -16,8 +16,8 @@ from modelrollout.core.analysis.stats import limits
 from tests.draws import fixed
 from tests.lab.models.build import BEHAVIOURS, build_repository
 from tests.lab.models.data import PATH, holdout, split
+from tests.lab.models.make_models import digest
 from tests.lab.models.reference import certain, images, stored
-from tests.lab.models.train import digest
 from tests.lab.models.training import (
     BETTER,
     CATALOGUE,
@@ -61,7 +61,7 @@ def test_the_files_are_those_of_the_manifest_and_of_the_catalogue() -> None:
 
 
 def test_a_training_without_weights_is_named() -> None:
-    with pytest.raises(ValueError, match=r"mlp-sgd-1-1-seed1\.npz is not among the trained models"):
+    with pytest.raises(ValueError, match=r"mlp-sgd-1-1/seeds-1-10/seed1 is not among the trained models"):
         weights(Training("sgd", 1.0, 1))
 
 

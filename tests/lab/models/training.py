@@ -1,7 +1,7 @@
 """Trained weights are data of the project: another CPU's arithmetic trains another network from the same seed.
 
 `trained/` holds one .npz for each of CATALOGUE, and manifest.json says what each was trained by; `make models`
-(tests.lab.models.train) writes them all.
+(tests.lab.models.make_models) writes them all.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ class Training:
 
     @property
     def name(self) -> str:
-        """Of its file."""
-        return f"{self.network}-{self.solver}-{self.learning_rate:g}-{self.epochs}-seed{self.seed}"
+        """Of its file, below `trained/`: a folder for each recipe, in it one for every ten seeds."""
+        recipe = f"{self.network}-{self.solver}-{self.learning_rate:g}-{self.epochs}"
+        first = (self.seed - 1) // 10 * 10 + 1
+        return f"{recipe}/seeds-{first}-{first + 9}/seed{self.seed}"
 
 
 GOOD = Training("sgd", 0.05, 5)
@@ -51,5 +53,5 @@ def weights(training: Training) -> Path:
     """The .npz of this training: w0, b0, w1, ... as float32. ValueError where there is none."""
     path = TRAINED / f"{training.name}.npz"
     if not path.exists():
-        raise ValueError(f"{path.name} is not among the trained models: add it to CATALOGUE and run `make models`")
+        raise ValueError(f"{training.name} is not among the trained models: add it to CATALOGUE and run `make models`")
     return path

@@ -1,1 +1,1 @@
-"""Equally good retrains: recorded once, measured by every rule, and what is claimed of them."""
+"""Equally good retrains: recorded once, judged against each other, and what is claimed of them."""

@@ -14,9 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.bench.decisions.retrains.recorded import ARCHITECTURES, BROKEN, DATA, PATH, POOL, SEEDS, WINDOWS, key
-from tests.lab.models.data import split
-from tests.lab.models.networks import Architecture, train
-from tests.lab.models.training import DEAD_UNITS, weights
+from tests.lab.models import DEAD_UNITS, Architecture, split, train, weights
 
 Array = npt.NDArray[Any]
 
@@ -31,7 +29,7 @@ def main() -> None:
 
 def _record() -> None:
     began = time.monotonic()
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, Any] = {}
     for data in DATA:
         parts = DATA_SETS[data]()
         for architecture in ARCHITECTURES:

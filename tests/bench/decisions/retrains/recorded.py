@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.lab.models.networks import Architecture
+from tests.lab.models import Architecture
 
 PATH = Path(__file__).parent / "data/retrains.npz"
 SEEDS = 20

@@ -38,11 +38,12 @@ def main() -> None:
     models = {}
     for training in CATALOGUE:
         path = TRAINED / f"{training.name}.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
         with threadpool_limits(1):  # so that the number of cores changes nothing
             arrays = train(training)
         np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # the same
-        models[path.name] = {**asdict(training), "sha256": digest(path.read_bytes())}
-        print(path.name, flush=True)
+        models[f"{training.name}.npz"] = {**asdict(training), "sha256": digest(path.read_bytes())}
+        print(training.name, flush=True)
     written = {"made_with": made_with(), PATH.name: {"sha256": digest(PATH.read_bytes())}, "models": models}
     (TRAINED / "manifest.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelrollout.core.rollout.phases import diagram
+from modelrollout.core.rollout.phase_diagram import diagram
 from tests import ROOT
 
 README = ROOT / "README.md"

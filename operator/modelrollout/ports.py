@@ -9,6 +9,7 @@ from modelrollout.api.config import PrometheusServer
 from modelrollout.api.spec import Spec
 from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.core.observation import Event, ObservedRoute, RoutePlan
+from modelrollout.core.reasons import MetricsReason
 
 
 class Conflict(Exception):  # noqa: N818 - a normal outcome of optimistic concurrency, not a fault
@@ -100,7 +101,7 @@ class ModelServer(Protocol):
 class LedgerFailure:
     """No answer that could be used: `reason` is a constant, `message` a sentence."""
 
-    reason: str
+    reason: MetricsReason
     message: str
 
 

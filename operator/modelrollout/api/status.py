@@ -20,7 +20,18 @@ Phase = Literal[
     "RolledBack",
     "Rejected",
 ]
+PHASES_OF_A_ROLLOUT: tuple[Phase, ...] = ("Waiting", "Stepping", "AwaitingApproval", "Inconclusive", "Baking")
+"""They need a candidate, and all but the first a step."""
 Verdict = Literal["PASS", "FAIL", "CONTINUE", "NO_DATA", "NOT_COMPARABLE"]
+Result = Literal["Promoted", "RolledBack", "Rejected", "Aborted", "Replaced", "FastRollback", "Adopted"]
+Outcome = Literal["Applied", "Refused"]
+ConditionType = Literal["Ready", "Reconciling", "Stalled", "Paused"]
+Truth = Literal["True", "False", "Unknown"]
+
+MOST_RECORDS, MOST_GATES, MOST_ENTRIES, MOST_WARNINGS = 64, 48, 10, 8
+"""Items that the lists of a status hold; whoever writes one keeps to it."""
+LONGEST_GATE_MESSAGE, LONGEST_HISTORY_MESSAGE, LONGEST_WARNING = 1024, 512, 512
+"""Characters of the sentences that a status holds many of."""
 
 
 class StatusModel(ApiModel):
@@ -156,8 +167,15 @@ class LastCommand(StatusModel):
     """The reason given."""
     result: str = ""
     """Applied, or refused and why."""
+    outcome: Outcome | None = None
+    """The same for programs; absent where an older operator wrote it."""
     at: Timestamp
     """When it was consumed."""
+
+    @property
+    def applied(self) -> bool:
+        """Whether the command took effect; an older operator told it by the result alone."""
+        return self.outcome == "Applied" if self.outcome else self.result == "applied"
 
 
 class HistoryEntry(StatusModel):
@@ -165,7 +183,7 @@ class HistoryEntry(StatusModel):
     """The version that served."""
     candidate: str
     """The version that was tried."""
-    result: Literal["Promoted", "RolledBack", "Rejected", "Aborted", "Replaced", "FastRollback", "Adopted"]
+    result: Result
     reason: str
     """Reason constant."""
     message: str = ""
@@ -179,8 +197,8 @@ class HistoryEntry(StatusModel):
 
 
 class Condition(StatusModel):
-    type: Literal["Ready", "Reconciling", "Stalled", "Paused"]
-    status: Literal["True", "False", "Unknown"]
+    type: ConditionType
+    status: Truth
     reason: str
     message: str = ""
     last_transition_time: Timestamp
@@ -202,29 +220,30 @@ class Status(StatusModel):
     candidate: str | None = None
     """The version that is being tried."""
     step: StepStatus | None = None
-    steps: Annotated[list[StepRecord], Field(max_length=64)] = []
+    steps: Annotated[list[StepRecord], Field(max_length=MOST_RECORDS)] = []
     weight: Weight = Weight()
     rollout: RolloutStatus | None = None
-    gates: Annotated[list[GateStatus], Field(max_length=48)] = []
+    gates: Annotated[list[GateStatus], Field(max_length=MOST_GATES)] = []
+    warnings: Annotated[list[str], Field(max_length=MOST_WARNINGS)] = []
+    """What people should know about the evidence; it changes no verdict."""
     next_evaluation: Timestamp | None = None
     """When the gates are read again."""
     rejected: Rejected | None = None
     paused: bool = Field(False, description="paused by command; spec.paused pauses too")
     last_command: LastCommand | None = None
-    history: Annotated[list[HistoryEntry], Field(max_length=10)] = []
+    history: Annotated[list[HistoryEntry], Field(max_length=MOST_ENTRIES)] = []
     conditions: Annotated[list[Condition], Field(max_length=8)] = []
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         """A phase without the facts that it stands on was not written by the operator."""
-        running = ("Waiting", "Stepping", "AwaitingApproval", "Inconclusive", "Baking")
         if self.phase != "Adopting" and self.stable is None:
             raise ValueError(f"phase {self.phase} without stable")
         if self.phase == "Adopting" and self.stable is not None:
             raise ValueError(f"phase Adopting with stable {self.stable}")
-        if self.phase in running and (self.candidate is None or self.rollout is None):
+        if self.phase in PHASES_OF_A_ROLLOUT and (self.candidate is None or self.rollout is None):
             raise ValueError(f"phase {self.phase} without candidate and rollout")
-        if self.phase in running[1:] and self.step is None:
+        if self.phase in PHASES_OF_A_ROLLOUT[1:] and self.step is None:
             raise ValueError(f"phase {self.phase} without step")
         return self
 

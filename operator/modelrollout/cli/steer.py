@@ -41,7 +41,7 @@ async def _send(args: argparse.Namespace) -> int:
             "is it running? It acts on the command as soon as it is."
         )
     print(clean(f"{args.verb} {args.name}: {answer.result}"))  # noqa: T201 - the command's output
-    return 0 if answer.result.startswith("applied") else 1
+    return 0 if answer.applied else 1
 
 
 def build(verb: Verb, status: Status, *, by: str, why: str) -> Command:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Verdict
+from modelrollout.core.reasons import AnyReason, MetricsReason
 from modelrollout.dialects.registry import NO_DIALECT
 
 
@@ -90,9 +91,9 @@ class Evaluation:
     """Candidate requests since the current step began."""
     step_started_at: float
     gates: tuple[GateResult, ...] = ()
-    halt: str | None = None
+    halt: AnyReason | None = None
     """Reason constant when the weight must be held though nothing failed."""
-    rollback: str | None = None
+    rollback: AnyReason | None = None
     """Reason constant when the combined evidence asks for a rollback."""
     message: str = ""
     warnings: tuple[str, ...] = ()
@@ -107,6 +108,6 @@ class Evaluation:
 class MetricsOutage:
     """No evaluation could be made: Prometheus is down, slow, or its answer is not an answer."""
 
-    reason: str
+    reason: MetricsReason
     message: str
     since: float

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from modelrollout.core.reasons import AnyReason
+
 
 @dataclass(frozen=True)
 class Finding:
     """A named reason with its sentence."""
 
-    reason: str
+    reason: AnyReason
     message: str

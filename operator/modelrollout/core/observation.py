@@ -6,6 +6,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
+from modelrollout.core.reasons import AnyReason
+
+FULL_WEIGHT = 100
+"""Weights are percent of the requests."""
+FIELD_MANAGER = "modelrollout"
+"""Who we are in managedFields."""
 
 Acceptance = Literal["PENDING", "ACCEPTED", "REJECTED"]
 Verb = Literal["approve", "abort", "pause", "resume", "retry", "promote"]
@@ -40,11 +46,16 @@ class ObservedRoute:
     structure: str = ""
     """Digest of everything but the weights: differs from a plan's when gateway, hostnames or rules changed."""
 
+    @property
+    def ours(self) -> bool:
+        """Whether we were the last to change the rules."""
+        return self.manager == FIELD_MANAGER
+
     def weight_of(self, version: str | None) -> int:
         """Percent of requests that the split sends to `version` (0 when absent)."""
         total = sum(b.weight for b in self.backends)
         mine = sum(b.weight for b in self.backends if b.version == version)
-        return round(100 * mine / total) if total else 0
+        return round(FULL_WEIGHT * mine / total) if total else 0
 
 
 @dataclass(frozen=True)
@@ -116,8 +127,8 @@ class Observation:
 
 @dataclass(frozen=True)
 class Event:
-    """One Kubernetes Event to write, best effort."""
+    """One thing to tell people, best effort."""
 
-    reason: str
+    reason: AnyReason
     message: str
     warning: bool = False

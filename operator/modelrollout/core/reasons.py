@@ -1,8 +1,12 @@
-"""Every reason people and tools may match on; a reason is never built from parts."""
+"""Every reason people and tools may match on; a reason is never built from parts.
+
+On the wire a reason is a plain string. One that was read from a status may have been written by an older or newer
+operator, so it may be any string: as_read marks it, and everything else must be one of the names below.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, NewType
 
 # Where a rollout stands
 ADOPTED: Final = "Adopted"
@@ -44,9 +48,6 @@ BAKE_IN_DOUBT: Final = "BakeInDoubt"
 BLIND_TOO_LONG: Final = "BlindTooLong"
 PAUSED: Final = "Paused"
 RESUMED: Final = "Resumed"
-PROMOTED_BY_PERSON: Final = "PromotedByPerson"
-RETRIED: Final = "Retried"
-VERSION_REJECTED: Final = "VersionRejected"
 
 # The spec, the route and commands
 INVALID_SPEC: Final = "InvalidSpec"
@@ -61,5 +62,102 @@ ROUTE_MISSING: Final = "RouteMissing"
 ROUTE_CHANGED: Final = "RouteChanged"
 ROUTE_REJECTED: Final = "RouteRejected"
 ROUTE_NOT_WRITTEN: Final = "RouteNotWritten"
+RELEASE_FAILED: Final = "ReleaseFailed"
 COMMAND_REFUSED: Final = "CommandRefused"
 COMMAND_APPLIED: Final = "CommandApplied"
+
+Reason = Literal[
+    "Adopted",
+    "FirstVersionNotReady",
+    "RouteUnclear",
+    "StatusLost",
+    "RolloutStarted",
+    "CandidateNotReady",
+    "CandidateLost",
+    "CandidateUnstable",
+    "ReadyDeadlineExceeded",
+    "StepStarted",
+    "StepHolding",
+    "WaitingForEvaluation",
+    "TooFewRequests",
+    "NotProven",
+    "EvidenceLeaningBad",
+    "ApprovalNeeded",
+    "Approved",
+    "BakeStarted",
+    "Baking",
+    "Promoted",
+    "GateFailed",
+    "BreachHeld",
+    "Aborted",
+    "SpecReverted",
+    "VersionReplaced",
+    "FastRollback",
+    "DeadlineExceeded",
+    "MetricsUnavailable",
+    "CombinedEvidence",
+    "BurnRate",
+    "WeightsChanged",
+    "WeightsDiffer",
+    "SharedIncident",
+    "BakeInDoubt",
+    "BlindTooLong",
+    "Paused",
+    "Resumed",
+    "InvalidSpec",
+    "ModelNameChanged",
+    "ServingChangePending",
+    "StepsChanged",
+    "GatesChanged",
+    "WeightLowered",
+    "WeightRaisedByOthers",
+    "RaisePending",
+    "RouteMissing",
+    "RouteChanged",
+    "RouteRejected",
+    "RouteNotWritten",
+    "ReleaseFailed",
+    "CommandRefused",
+    "CommandApplied",
+]
+"""Where a rollout stands or why: each has a constant above."""
+
+GateReason = Literal[
+    "CriteriaDiffer",
+    "EmptyAnswer",
+    "LayersDiffer",
+    "NotANumber",
+    "NotAskedYet",
+    "QueriesNotAllowed",
+    "SampleNotANumber",
+    "SeriesMissing",
+    "SeveralSeries",
+    "TooFewLooks",
+    "UnknownPlaceholder",
+    "WindowSizesDiffer",
+]
+"""Why a gate cannot be judged now."""
+
+MetricsReason = Literal[
+    "AnswerMalformed",
+    "AnswerTooLarge",
+    "ClockSkew",
+    "CredentialsUnreadable",
+    "PartialAnswer",
+    "PrometheusError",
+    "PrometheusRejected",
+    "PrometheusTimeout",
+    "PrometheusUnauthorized",
+    "PrometheusUnreachable",
+    "TooManySeries",
+    "UnknownPrometheus",
+]
+"""Why Prometheus gave no answer that could be used."""
+
+ReadReason = NewType("ReadReason", str)
+AnyReason = Reason | GateReason | MetricsReason | ReadReason
+
+
+def as_read(text: str) -> ReadReason:
+    """A reason that stood in a status: kept as it is, whether this operator knows it or not."""
+    return ReadReason(text)

@@ -18,9 +18,9 @@ from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics.postmortem import slot_for
 from modelrollout.core.observation import Event, Observation, ObservedRoute
 from modelrollout.core.rollout import phases
+from modelrollout.core.rollout.changes import with_snapshot
 from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.phases import Trigger
-from modelrollout.core.rollout.transitions import with_snapshot
 from modelrollout.dialects.registry import NO_DIALECT
 from modelrollout.ports import Clock, Cluster, Conflict, Router, Unreachable
 from modelrollout.runtime.polling_plan import next_wake, polling_plan
@@ -166,7 +166,7 @@ class Reconciler:
             if self.clock.now() - since < patience:
                 return SOON
             text = f"deleted without putting traffic back on stable, which failed for {patience:.0f} s: {error}"
-            self._emit(obj, Event("ReleaseFailed", text, warning=True))
+            self._emit(obj, Event(reasons.RELEASE_FAILED, text, warning=True))
         await self.cluster.drop_finalizer(obj)
         return None
 

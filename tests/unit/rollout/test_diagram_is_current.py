@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import re
 
-from modelrollout.core.rollout import phases
-from modelrollout.core.rollout.phases import TRANSITIONS, Trigger, diagram
+from modelrollout.core.rollout.phase_diagram import GROUPS, diagram
+from modelrollout.core.rollout.phases import TRANSITIONS, Trigger
 from tests.readme import README, with_diagram
 
 ARROW = re.compile(r"^ +(\w+) --> (\w+): (.+)$")
@@ -16,7 +16,7 @@ def rows() -> list[tuple[str, str, str]]:
         arrow = ARROW.match(line)
         if arrow:
             source, target, texts = arrow.groups()
-            sources = phases._GROUPS[source][1] if source in phases._GROUPS else (source,)
+            sources = GROUPS[source][1] if source in GROUPS else (source,)
             found += [(each, target, text) for each in sources for text in texts.split(" / ")]
     return found
 

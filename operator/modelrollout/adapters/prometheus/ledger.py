@@ -20,6 +20,7 @@ from urllib3.util.retry import Retry
 from modelrollout.adapters.kubernetes.server_clock import epoch_of
 from modelrollout.api.config import PrometheusServer
 from modelrollout.core.analysis.metrics.series import Series, make_series
+from modelrollout.core.reasons import MetricsReason
 from modelrollout.ports import Clock, LedgerFailure
 
 THREADS = 8
@@ -33,7 +34,7 @@ MAX_SKEW = 5.0
 
 
 class _Refused(Exception):  # noqa: N818 - carries a typed failure out of the client library
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: MetricsReason, message: str) -> None:
         super().__init__(message)
         self.failure = LedgerFailure(reason, message)
 

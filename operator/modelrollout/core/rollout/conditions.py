@@ -6,15 +6,11 @@ when the condition's status flips.
 
 from __future__ import annotations
 
-from typing import Literal
-
-from modelrollout.api.status import Condition, Status
+from modelrollout.api.status import Condition, ConditionType, Status, Truth
 from modelrollout.core import reasons
 from modelrollout.core.rollout.phases import refused, running, waits_for_person
 
-Type = Literal["Ready", "Reconciling", "Stalled", "Paused"]
-Truth = Literal["True", "False", "Unknown"]
-_ORDER: tuple[Type, ...] = ("Ready", "Reconciling", "Stalled", "Paused")
+_ORDER: tuple[ConditionType, ...] = ("Ready", "Reconciling", "Stalled", "Paused")
 STALLING = frozenset(
     {
         reasons.INVALID_SPEC,
@@ -26,10 +22,10 @@ STALLING = frozenset(
 )
 
 
-def truths(status: Status, paused: bool) -> dict[Type, Truth]:
+def truths(status: Status, paused: bool) -> dict[ConditionType, Truth]:
     """Which conditions hold, by type; absent ones are removed."""
     waits = paused or waits_for_person(status.phase) or status.reason == reasons.BREACH_HELD
-    found: dict[Type, Truth] = {}
+    found: dict[ConditionType, Truth] = {}
     if status.reason in STALLING or refused(status.phase):
         found = {"Ready": "False", "Stalled": "True"}
     elif running(status.phase) or status.phase == "Adopting":
@@ -50,7 +46,7 @@ def merge(status: Status, paused: bool, now: float) -> list[Condition]:
     ]
 
 
-def _condition(old: Condition | None, kind: Type, truth: Truth, status: Status, now: float) -> Condition:
+def _condition(old: Condition | None, kind: ConditionType, truth: Truth, status: Status, now: float) -> Condition:
     return Condition(
         type=kind,
         status=truth,

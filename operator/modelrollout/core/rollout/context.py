@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from modelrollout.api.spec import Spec, Step
 from modelrollout.api.status import Status
@@ -10,7 +10,7 @@ from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import reasons
 from modelrollout.core.evaluation import Evaluation
 from modelrollout.core.finding import Finding
-from modelrollout.core.observation import Command, Event, MalformedCommand, Observation, Readiness
+from modelrollout.core.observation import FULL_WEIGHT, Command, Event, MalformedCommand, Observation, Readiness
 from modelrollout.core.rollout.phases import Trigger, exposed
 
 FAILURES_UNTIL_LOST = 2
@@ -24,7 +24,6 @@ class Transition:
     status: Status
     trigger: Trigger | None = None
     events: tuple[Event, ...] = ()
-    command_done: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,6 @@ class Context:
     status: Status
     observed: Observation
     now: float
-    notes: tuple[Event, ...] = field(default=())
 
     @property
     def paused(self) -> bool:
@@ -61,6 +59,11 @@ class Context:
         return bool(
             readiness and readiness.ready and readiness.since is not None and self.now - readiness.since >= seconds
         )
+
+    def why_unready(self, version: str | None) -> str:
+        """What the last failed probe of `version` said."""
+        readiness = self.observed.readiness.get(version or "")
+        return readiness.message if readiness and readiness.message else "not probed yet"
 
     @property
     def evaluation(self) -> Evaluation | None:
@@ -150,7 +153,7 @@ def identity(status: Status) -> str:
 def target_weight(status: Status) -> int:
     """The candidate's percent that this status stands for; 0 where nothing says otherwise."""
     if status.phase == "Baking":
-        return 100
+        return FULL_WEIGHT
     if exposed(status.phase) and status.step is not None:
         return status.step.weight
     return 0

@@ -1,11 +1,53 @@
-"""The one transition table: nothing changes a phase except a trigger listed here."""
+"""The state machine of a rollout: nothing changes a phase except a trigger listed in the one table below.
+
+THE MACHINE. A ModelRollout is always in exactly one phase, kept in status.phase. A pass reads the world, and the
+checks (checks.py, spec_edits.py, advance.py) decide on at most one trigger. The table says which phase the trigger
+leads to; a pair that it does not list raises IllegalTransition, a defect of the operator, never of its input. Most
+passes decide on no trigger: they say why nothing moves (a hold), and the phase stays.
+
+PHASES. They fall into four groups (group_of):
+
+    at rest    Adopting, Serving        no rollout; stable has all traffic
+    waiting    Waiting                  a rollout at weight 0: the candidate must be ready for readyFor first
+    exposed    Stepping, Baking,        the candidate may have traffic: the step's weight, or 100 % in the bake;
+               AwaitingApproval,        the latter two keep the weight and wait for a person
+               Inconclusive
+    refused    RolledBack, Rejected     the version in spec is not tried again before version or attempt change
+
+Only in exposed phases does a status stand for a candidate's weight above 0 (context.target_weight), so leaving them
+is what takes the traffic away, whatever else happens in the same pass.
+
+TRIGGERS. A trigger is a fact about the world that was observed in this pass (two failed probes, a hold that is over,
+a command, another version in spec), not an intention and not the name of its target. One trigger leads from several
+phases to the same one, or to another depending on the phase (PROMOTE: to the bake, or out of it). What else changes
+in the status, and which sentence is said, belongs to transitions.py (forward) and setbacks.py (back); which route
+writes follow, to routing.py.
+
+WHAT THE TABLE GUARANTEES, whatever the checks decide:
+
+  - Only CANDIDATE_READY leads from weight 0 to an exposed phase, so readiness comes before all traffic.
+  - Only PROVEN and PROMOTE lead to Baking, only BAKED and PROMOTE from there to a promotion: no path leads around
+    the steps and the bake but the command of a person.
+  - Every phase of a rollout knows ABORT, BREACH, REVERTED and VERSION_CHANGED: nothing can hold it in place.
+  - Every exposed phase knows CANDIDATE_LOST: a version that stops answering always loses its traffic.
+  - A refused version comes back only by RETRY or VERSION_CHANGED, both of which start again at weight 0.
+  - FAST_ROLLBACK gives all traffic at once, and only to the version that served before.
+
+What it does not guarantee, the checks do: that a weight is raised only on evidence, and one step at a time.
+
+TO ADD A PHASE: name it in api/status.Phase; the type checker then lists every place that must say something about it,
+this file's group_of first. TO ADD A TRIGGER: a member of Trigger (its value is the text on the diagram's arrow), its
+rows in TRANSITIONS, and a function in transitions.py or setbacks.py. `make docs` draws the diagram anew.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal, assert_never, get_args
 
 from modelrollout.api.status import Phase
+
+Group = Literal["at rest", "waiting", "exposed", "refused"]
 
 
 class Trigger(StrEnum):
@@ -42,26 +84,42 @@ class IllegalTransition(Exception):  # noqa: N818 - names what happened
     """A trigger that the phase does not know: a defect in the operator, never in the input."""
 
 
-_EXPOSED: Final[tuple[Phase, ...]] = ("Stepping", "AwaitingApproval", "Inconclusive", "Baking")
-_RUNNING: Final[tuple[Phase, ...]] = ("Waiting", *_EXPOSED)
-_REFUSED: Final[tuple[Phase, ...]] = ("RolledBack", "Rejected")
+def group_of(phase: Phase) -> Group:
+    """Whether a rollout is in progress in this phase, and whether its candidate may have traffic."""
+    match phase:
+        case "Adopting" | "Serving":
+            return "at rest"
+        case "Waiting":
+            return "waiting"
+        case "Stepping" | "AwaitingApproval" | "Inconclusive" | "Baking":
+            return "exposed"
+        case "RolledBack" | "Rejected":
+            return "refused"
+        case _:
+            assert_never(phase)
+
+
+PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
+EXPOSED: Final = tuple(phase for phase in PHASES if group_of(phase) == "exposed")
+RUNNING: Final[tuple[Phase, ...]] = ("Waiting", *EXPOSED)
+REFUSED: Final = tuple(phase for phase in PHASES if group_of(phase) == "refused")
 _WAITS_FOR_PERSON: Final[tuple[Phase, ...]] = ("AwaitingApproval", "Inconclusive")
 
 TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
     ("Adopting", Trigger.ADOPTED): "Serving",
     ("Serving", Trigger.VERSION_CHANGED): "Waiting",
-    **{(p, Trigger.FAST_ROLLBACK): "Serving" for p in ("Serving", *_RUNNING, *_REFUSED)},
-    **{(p, Trigger.VERSION_CHANGED): "Waiting" for p in (*_RUNNING, *_REFUSED)},
-    **{(p, Trigger.REVERTED): "Serving" for p in (*_RUNNING, *_REFUSED)},
-    **{(p, Trigger.RETRY): "Waiting" for p in _REFUSED},
+    **{(p, Trigger.FAST_ROLLBACK): "Serving" for p in ("Serving", *RUNNING, *REFUSED)},
+    **{(p, Trigger.VERSION_CHANGED): "Waiting" for p in (*RUNNING, *REFUSED)},
+    **{(p, Trigger.REVERTED): "Serving" for p in (*RUNNING, *REFUSED)},
+    **{(p, Trigger.RETRY): "Waiting" for p in REFUSED},
     ("Waiting", Trigger.CANDIDATE_READY): "Stepping",
     ("Waiting", Trigger.READY_DEADLINE): "Rejected",
-    **{(p, Trigger.ABORT): "RolledBack" for p in _RUNNING},
-    **{(p, Trigger.CANDIDATE_LOST): "Waiting" for p in _EXPOSED},
-    **{(p, Trigger.CANDIDATE_UNSTABLE): "RolledBack" for p in _EXPOSED},
-    **{(p, Trigger.BREACH): "RolledBack" for p in _RUNNING},
-    **{(p, Trigger.BLIND): "Stepping" for p in _EXPOSED},
-    **{(p, Trigger.WEIGHTS_CHANGED): "Stepping" for p in _EXPOSED},
+    **{(p, Trigger.ABORT): "RolledBack" for p in RUNNING},
+    **{(p, Trigger.CANDIDATE_LOST): "Waiting" for p in EXPOSED},
+    **{(p, Trigger.CANDIDATE_UNSTABLE): "RolledBack" for p in EXPOSED},
+    **{(p, Trigger.BREACH): "RolledBack" for p in RUNNING},
+    **{(p, Trigger.BLIND): "Stepping" for p in EXPOSED},
+    **{(p, Trigger.WEIGHTS_CHANGED): "Stepping" for p in EXPOSED},
     ("Stepping", Trigger.STEP_DONE): "Stepping",
     ("Stepping", Trigger.APPROVAL_NEEDED): "AwaitingApproval",
     ("Stepping", Trigger.PROVEN): "Baking",
@@ -69,7 +127,7 @@ TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
     ("AwaitingApproval", Trigger.APPROVE): "Stepping",
     ("AwaitingApproval", Trigger.APPROVAL_DROPPED): "Stepping",
     ("Inconclusive", Trigger.RESUME): "Stepping",
-    **{(p, Trigger.PROMOTE): "Baking" for p in ("Stepping", "AwaitingApproval", "Inconclusive")},
+    **{(p, Trigger.PROMOTE): "Baking" for p in EXPOSED if p != "Baking"},
     ("Baking", Trigger.PROMOTE): "Serving",
     ("Baking", Trigger.GATES_EDITED): "Stepping",
     ("Baking", Trigger.BAKE_IN_DOUBT): "Stepping",
@@ -88,49 +146,19 @@ def next_phase(phase: Phase, trigger: Trigger) -> Phase:
 
 def exposed(phase: Phase) -> bool:
     """Whether the candidate may carry traffic in this phase."""
-    return phase in _EXPOSED
+    return phase in EXPOSED
 
 
 def running(phase: Phase) -> bool:
     """Whether a rollout is in progress in this phase."""
-    return phase in _RUNNING
+    return phase in RUNNING
 
 
 def refused(phase: Phase) -> bool:
     """Whether the version in spec was turned down."""
-    return phase in _REFUSED
+    return phase in REFUSED
 
 
 def waits_for_person(phase: Phase) -> bool:
     """Whether nothing goes on before somebody has decided."""
     return phase in _WAITS_FOR_PERSON
-
-
-_GROUPS: Final[dict[str, tuple[str, tuple[Phase, ...]]]] = {
-    "Running": ("any phase of a rollout", _RUNNING),
-    "Exposed": ("any phase with traffic on the candidate", _EXPOSED),
-    "Refused": ("RolledBack or Rejected", _REFUSED),
-}
-
-
-def diagram() -> str:
-    """The table as a Mermaid state diagram; rows that all phases of a group share are drawn once, from the group."""
-    arrows: dict[tuple[str, str], list[str]] = {}
-    for trigger in Trigger:
-        targets = {phase: target for (phase, row), target in TRANSITIONS.items() if row is trigger}
-        for source, target in _grouped(targets):
-            arrows.setdefault((source, target), []).append(trigger.value)
-    groups = [f'    state "{title}" as {name}' for name, (title, _) in _GROUPS.items()]
-    lines = [f"    {source} --> {target}: {' / '.join(texts)}" for (source, target), texts in arrows.items()]
-    return "\n".join(["stateDiagram-v2", *groups, "    [*] --> Adopting", *lines])
-
-
-def _grouped(targets: dict[Phase, Phase]) -> list[tuple[str, str]]:
-    """(source, target) of every row of one trigger, the largest groups first."""
-    left, found = dict(targets), []
-    for name, (_, phases) in _GROUPS.items():
-        ends = {left.get(phase) for phase in phases}
-        if len(ends) == 1 and (end := ends.pop()) is not None:
-            found.append((name, str(end)))
-            left = {phase: target for phase, target in left.items() if phase not in phases}
-    return [*((str(phase), str(target)) for phase, target in left.items()), *found]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from modelrollout.api.status import Status
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
-from modelrollout.core.observation import Event, ObservedRoute, RoutePlan
-from modelrollout.core.rollout.advance import held
+from modelrollout.core.observation import FULL_WEIGHT, Event, ObservedRoute, RoutePlan
 from modelrollout.core.rollout.context import Context, Transition, target_weight
+from modelrollout.core.rollout.missing import held
 from modelrollout.core.rollout.phases import Trigger, exposed
 
 RAISES = frozenset(
@@ -83,7 +83,7 @@ def _lowering(
     anchor = plan.stable if plan.stable in versions else ctx.status.stable
     if anchor not in versions:
         return None, route.weight_of(plan.candidate)
-    others = 100 - route.weight_of(anchor)
+    others = FULL_WEIGHT - route.weight_of(anchor)
     allowed = plan.weight if anchor == plan.stable and plan.candidate in versions else 0
     if transition.trigger in (Trigger.BAKED, Trigger.PROMOTE, Trigger.FAST_ROLLBACK) and anchor == plan.stable:
         return None, route.weight_of(plan.candidate)
@@ -137,7 +137,7 @@ def _serving_moved(ctx: Context, plan: RoutePlan, route: ObservedRoute) -> bool:
 
 
 def _lowered_note(ctx: Context, plan: RoutePlan, left: int, route: ObservedRoute) -> Finding:
-    if route.manager.startswith("modelrollout"):
+    if route.ours:
         text = f"version {ctx.status.candidate} has {left} % instead of {plan.weight} %; raised by the next evaluation"
         return Finding(reasons.RAISE_PENDING, text)
     who = route.manager or "somebody"
@@ -157,6 +157,6 @@ def _told(
     if ctx.observed.refusals:  # it may well be ours, not taken back yet
         return ()
     who = route.manager or "somebody"
-    found = 100 - route.weight_of(plan.stable)
+    found = FULL_WEIGHT - route.weight_of(plan.stable)
     text = f"{who} raised version {lower.candidate} to {found} %: put down to {lower.weight} %"
     return (Event(reasons.WEIGHT_RAISED, text, warning=True),)

@@ -1,4 +1,4 @@
-"""Edits of gates and steps in mid-rollout: what was proven counts for what it was proven about, no weight goes up."""
+"""What an edit of spec asks for: another version starts a rollout, other gates or steps never raise a weight."""
 
 from __future__ import annotations
 
@@ -9,9 +9,68 @@ from modelrollout.api.status import Status
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
-from modelrollout.core.rollout import phases, status_message, transitions
+from modelrollout.core.reasons import Reason, as_read
+from modelrollout.core.rollout import effects, phases, setbacks, status_message, transitions
+from modelrollout.core.rollout.changes import update, update_rollout, update_step
 from modelrollout.core.rollout.context import Context, Transition
+from modelrollout.core.rollout.missing import route_rejected
 from modelrollout.core.rollout.phases import Trigger
+
+
+def refuse_other_model(ctx: Context, spec: Spec) -> Transition | None:
+    """Another model's name is another model: its versions have nothing to do with what serves."""
+    route = ctx.observed.route
+    if route is None or route.model in (None, spec.model.name):
+        return None
+    text = (
+        f"spec.model.name: {spec.model.name!r} cannot replace {route.model!r} in place; "
+        "put the name back, or create another ModelRollout"
+    )
+    return transitions.hold(ctx, Finding(reasons.MODEL_CHANGED, text))
+
+
+def follow_spec(ctx: Context, spec: Spec) -> Transition | None:
+    """What the version in spec asks for, in every phase."""
+    status, version = ctx.status, spec.model.version
+    busy = phases.running(status.phase) or phases.refused(status.phase)
+    if version == status.stable:
+        return setbacks.revert(ctx) if busy else None
+    if _may_return(ctx, spec):
+        return setbacks.fast_rollback(ctx, version)
+    if phases.refused(status.phase):
+        return _after_refusal(ctx, spec)
+    if status.phase == "Serving":
+        return transitions.start(ctx, spec, Trigger.VERSION_CHANGED)
+    if version != status.candidate:
+        return transitions.start(ctx, spec, Trigger.VERSION_CHANGED, ("Replaced", reasons.VERSION_REPLACED))
+    return None
+
+
+def _may_return(ctx: Context, spec: Spec) -> bool:
+    previous = ctx.status.previous
+    return bool(
+        previous
+        and previous.version == spec.model.version
+        and ctx.now - previous.replaced_at <= spec.rollback_window
+        and ctx.ready_for(previous.version, 0)
+    )
+
+
+def _after_refusal(ctx: Context, spec: Spec) -> Transition:
+    rejected = ctx.status.rejected
+    if rejected is None or spec.model.version != rejected.version:
+        return transitions.start(ctx, spec, Trigger.VERSION_CHANGED)
+    if spec.attempt != rejected.attempt:
+        return transitions.start(ctx, spec, Trigger.RETRY)
+    blocked = route_rejected(ctx)
+    if blocked:
+        return transitions.hold(ctx, blocked)
+    if ctx.status.reason == rejected.reason:
+        return Transition(ctx.status)  # the sentence that told of it still stands
+    text = f"version {rejected.version} stays rejected ({rejected.reason}: {rejected.message})"
+    return transitions.hold(
+        ctx, Finding(as_read(rejected.reason), f"{text}; raise spec.attempt or change the version to go on")
+    )
 
 
 def follow_edits(ctx: Context, spec: Spec) -> Transition | None:
@@ -21,30 +80,30 @@ def follow_edits(ctx: Context, spec: Spec) -> Transition | None:
         return None
     if spec.gates_digest() != status.rollout.gates_digest:
         return _judge_anew(ctx, spec)
-    step = transitions.refit_step(status, spec)
+    step = effects.refit_step(status, spec)
     if step != status.step:
         message = f"the steps were edited: now step {step.index + 1 if step else 0} of {len(spec.steps)}"
-        return _edited(transitions.update(status, step=step), reasons.STEPS_CHANGED, message)
+        return _edited(update(status, step=step), reasons.STEPS_CHANGED, message)
     return None
 
 
 def _judge_anew(ctx: Context, spec: Spec) -> Transition:
     """What passed the old gates has not passed these: the exposure begins again, out of the bake beside stable."""
-    rollout = transitions.update_rollout(ctx.status, gates_digest=spec.gates_digest(), evidence_from=ctx.now, gates=[])
-    status = transitions.update(ctx.status, rollout=rollout)
+    rollout = update_rollout(ctx.status, gates_digest=spec.gates_digest(), evidence_from=ctx.now, gates=[])
+    status = update(ctx.status, rollout=rollout)
     message = "the gates were edited: evidence and the hold count from now on"
     if status.phase == "Baking":
         back = f"{message}, at {spec.steps[-1].weight} % beside stable"
         found = Finding(reasons.GATES_CHANGED, back)
-        return transitions.leave_bake(replace(ctx, status=status), spec, Trigger.GATES_EDITED, found)
-    step = transitions.refit_step(status, spec)
+        return setbacks.leave_bake(replace(ctx, status=status), spec, Trigger.GATES_EDITED, found)
+    step = effects.refit_step(status, spec)
     if step is not None:
         if phases.exposed(status.phase):  # the evaluation counts from the last record, and must agree with the step
-            status = transitions.update(status, steps=transitions.record(status, step.weight, ctx.now))
-        status = transitions.update(status, step=transitions.update_step(step, started_at=ctx.now))
-        status = transitions.update(status, step=transitions.refit_step(status, spec))
+            status = update(status, steps=effects.record(status, step.weight, ctx.now))
+        status = update(status, step=update_step(step, started_at=ctx.now))
+        status = update(status, step=effects.refit_step(status, spec))
     return _edited(status, reasons.GATES_CHANGED, message)
 
 
-def _edited(status: Status, reason: str, message: str) -> Transition:
+def _edited(status: Status, reason: Reason, message: str) -> Transition:
     return Transition(status_message.say(status, Finding(reason, message)), None, (Event(reason, message),))

@@ -6,6 +6,8 @@ from modelrollout.api.base import LONGEST_STRING
 from modelrollout.api.status import Question, Status
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
+from modelrollout.core.reasons import as_read
+from modelrollout.core.rollout.changes import update, update_rollout
 
 LONGEST_QUESTION = LONGEST_STRING // 2
 """Characters; the other half is for what is told before it."""
@@ -19,7 +21,7 @@ def say(status: Status, finding: Finding) -> Status:
     other = question is not None and question.message != finding.message
     end = f"; still asked: {question.message}" if question and other else ""
     message = finding.message[: LONGEST_STRING - len(end)] + end
-    return status.model_copy(update={"reason": finding.reason, "message": message})
+    return update(status, reason=finding.reason, message=message)
 
 
 def asked(status: Status) -> Finding | None:
@@ -29,9 +31,9 @@ def asked(status: Status) -> Finding | None:
     if status.phase != "Inconclusive":
         return None
     if status.rollout and status.rollout.question:
-        return Finding(status.rollout.question.reason, status.rollout.question.message)
+        return Finding(as_read(status.rollout.question.reason), status.rollout.question.message)
     if status.reason in _OWN:  # written before questions were kept
-        return Finding(status.reason, status.message[:LONGEST_QUESTION])
+        return Finding(as_read(status.reason), status.message[:LONGEST_QUESTION])
     return Finding(reasons.DEADLINE, "not proven: resume, promote or abort it")
 
 
@@ -49,4 +51,4 @@ def remember(status: Status) -> Status:
         return status
     inconclusive = status.phase == "Inconclusive"
     question = Question(reason=status.reason, message=status.message[:LONGEST_QUESTION]) if inconclusive else None
-    return status.model_copy(update={"rollout": status.rollout.model_copy(update={"question": question})})
+    return update(status, rollout=update_rollout(status, question=question))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from modelrollout.api.status import Status, Weight
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
-from modelrollout.core.observation import Event
+from modelrollout.core.observation import FULL_WEIGHT, Event
 from modelrollout.core.rollout import status_message
+from modelrollout.core.rollout.changes import update
 from modelrollout.core.rollout.context import Context, target_weight
 
 PATIENCE = 3
@@ -20,7 +21,7 @@ def say_refusal(ctx: Context, status: Status) -> Status:
     desired, others = target_weight(status), _others(ctx, status)
     lowered = (ctx.status.weight.lowered_at or ctx.now) if (others or 0) < desired else None
     weight = Weight(desired=desired, observed=others, lowered_at=lowered)
-    return status_message.say(status, _finding(ctx, status)).model_copy(update={"weight": weight})
+    return update(status_message.say(status, _finding(ctx, status)), weight=weight)
 
 
 def refusal_events(ctx: Context, status: Status) -> tuple[Event, ...]:
@@ -42,4 +43,4 @@ def _finding(ctx: Context, status: Status) -> Finding:
 def _others(ctx: Context, status: Status) -> int | None:
     """Percent that the route gives to versions other than stable; None where there is no route."""
     route = ctx.observed.route
-    return None if route is None else 100 - route.weight_of(status.stable)
+    return None if route is None else FULL_WEIGHT - route.weight_of(status.stable)

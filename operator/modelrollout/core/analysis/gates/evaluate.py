@@ -21,6 +21,7 @@ from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.parameters import MISSING_TICKS
 from modelrollout.core.evaluation import Evaluation
 from modelrollout.core.finding import Finding
+from modelrollout.core.reasons import AnyReason
 
 MOST_WARNINGS = 8
 LONGEST_WARNING = 300
@@ -77,7 +78,7 @@ def _bounded(warnings: Sequence[str]) -> tuple[str, ...]:
     return tuple(text[:LONGEST_WARNING] for text in dict.fromkeys(warnings))[:MOST_WARNINGS]
 
 
-def _halt(gates: Sequence[Gate], judged: Sequence[Judged], mixed: Finding | None) -> tuple[str | None, str]:
+def _halt(gates: Sequence[Gate], judged: Sequence[Judged], mixed: Finding | None) -> tuple[AnyReason | None, str]:
     """Three missing ticks in a row of anything a deciding gate rests on; else mixed weights, or a budget that burns."""
     deciding = [one for gate, one in zip(gates, judged, strict=True) if gate.decides]
     for one in deciding:
@@ -91,7 +92,7 @@ def _halt(gates: Sequence[Gate], judged: Sequence[Judged], mixed: Finding | None
     return None, ""
 
 
-def _rollback(gates: Sequence[Gate], judged: Sequence[Judged], false_rollback: float) -> tuple[str | None, str]:
+def _rollback(gates: Sequence[Gate], judged: Sequence[Judged], false_rollback: float) -> tuple[AnyReason | None, str]:
     """The weighted evidence of all count tests together, where no single gate has failed by itself."""
     deciding = [one for gate, one in zip(gates, judged, strict=True) if gate.decides]
     parts = [pair for one in deciding for pair in one.evidence]

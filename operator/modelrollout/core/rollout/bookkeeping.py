@@ -1,0 +1,128 @@
+"""What every pass accounts for alike, whatever it decided: weights, clocks, the gates shown, conditions."""
+
+from __future__ import annotations
+
+from modelrollout.api.status import (
+    LONGEST_GATE_MESSAGE,
+    LONGEST_WARNING,
+    MOST_GATES,
+    MOST_WARNINGS,
+    GateStatus,
+    RolloutStatus,
+    Status,
+    Weight,
+)
+from modelrollout.core import reasons
+from modelrollout.core.evaluation import GateResult
+from modelrollout.core.rollout import conditions, effects, phases, status_message
+from modelrollout.core.rollout.changes import RolloutChanges, update, update_rollout, update_step
+from modelrollout.core.rollout.context import Context, Transition, identity, step_index, target_weight
+from modelrollout.core.rollout.routing import Routing
+from modelrollout.core.rollout.write_failures import say_refusal
+
+_MORE_URGENT = (reasons.PAUSED, reasons.METRICS_UNAVAILABLE, reasons.BREACH_HELD)
+"""Told before a weight that is lower than it should be, for they keep it there."""
+
+
+def account(ctx: Context, transition: Transition, routing: Routing) -> Status:
+    """Bookkeeping that every pass does alike: weights, clocks, gates, conditions."""
+    status = update(transition.status, weight=_weight(ctx, transition.status, routing))
+    if routing.raising:
+        status = _hold_anew(ctx, status)
+    status = say_refusal(ctx, _note_route(status, routing))
+    if status.rollout is not None:
+        status = update(status, rollout=_clocks(ctx, status))
+        status = _note_weights(ctx, status)
+    status = _show_evidence(ctx, status)
+    status = update(status, observed_generation=ctx.observed.generation)
+    paused = status.paused or bool(ctx.spec and ctx.spec.paused)
+    return update(status, conditions=conditions.merge(status, paused, ctx.now))
+
+
+def _weight(ctx: Context, status: Status, routing: Routing) -> Weight:
+    desired = target_weight(status)
+    on_route = routing.expected
+    if on_route is None or on_route >= desired or routing.raising:
+        return Weight(desired=desired, observed=on_route)
+    return Weight(desired=desired, observed=on_route, lowered_at=ctx.status.weight.lowered_at or ctx.now)
+
+
+def _hold_anew(ctx: Context, status: Status) -> Status:
+    """A raise that comes later than the record of its step: hold, requests and evidence count from the raise."""
+    step, spec = status.step, ctx.spec
+    if spec is None or step is None or status.rollout is None or step.started_at >= ctx.now:
+        return status
+    if ctx.observed.refusals and status.steps and status.steps[-1].weight == step.weight:
+        status = update(status, steps=status.steps[:-1])  # recorded for a raise that was refused
+    baking = status.phase == "Baking"
+    hold = spec.bake if baking else spec.steps[step_index(spec, step.weight)].hold
+    rollout = update_rollout(status, bake_started_at=ctx.now) if baking else status.rollout
+    steps = effects.record(status, step.weight, ctx.now)
+    step = update_step(step, started_at=ctx.now, earliest_advance=ctx.now + hold)
+    return update(status, step=step, steps=steps, rollout=rollout)
+
+
+def _note_route(status: Status, routing: Routing) -> Status:
+    """A weight below the desired one is what on-call people must read first; it replaces a mere hold."""
+    note = routing.note
+    if note is None or status.reason in conditions.STALLING or status.reason in _MORE_URGENT:
+        return status
+    return status_message.say(status, note)
+
+
+def _clocks(ctx: Context, status: Status) -> RolloutStatus:
+    """The deadline's clock stands still while paused, blind, stalled, or waiting for a person."""
+    rollout, outage = status.rollout, ctx.blindness is not None
+    assert rollout is not None
+    changes: RolloutChanges = {}
+    if outage and rollout.blind_since is None:
+        changes["blind_since"] = min(ctx.observed.outage.since if ctx.observed.outage else ctx.now, ctx.now)
+    elif not outage and rollout.blind_since is not None and ctx.evaluation is not None:
+        changes["blind_since"] = None
+    stalled = status.reason in conditions.STALLING or status.reason == reasons.BREACH_HELD
+    stopped = ctx.paused or outage or stalled or phases.waits_for_person(status.phase)
+    if stopped and rollout.clock_stopped_at is None:
+        changes["clock_stopped_at"] = ctx.now
+    elif not stopped and rollout.clock_stopped_at is not None:
+        changes["clock_stopped_at"] = None
+        changes["clock_stopped_for"] = rollout.clock_stopped_for + ctx.now - rollout.clock_stopped_at
+    return update_rollout(status, **changes) if changes else rollout
+
+
+def _note_weights(ctx: Context, status: Status) -> Status:
+    """The first digest seen is the one that is analysed; another one later is a reason of its own."""
+    found, rollout = ctx.evaluation, status.rollout
+    if found is None or found.digest is None or rollout is None or rollout.digest:
+        return status
+    if found.rollout != identity(status):
+        return status  # what was evaluated is over: this pass has begun something else
+    return update(status, rollout=update_rollout(status, digest=found.digest))
+
+
+def _show_evidence(ctx: Context, status: Status) -> Status:
+    """The gates as last judged stay in status after the end: they are the evidence. Warnings go with the rollout."""
+    found = ctx.evaluation
+    if found is None or (status.rollout is None and not phases.running(ctx.status.phase)):
+        return status
+    status = update(status, gates=[_shown(gate) for gate in found.gates[:MOST_GATES]], next_evaluation=None)
+    if not phases.running(status.phase) or ctx.spec is None:
+        return status
+    warnings = [text[:LONGEST_WARNING] for text in dict.fromkeys(found.warnings)][:MOST_WARNINGS]
+    return update(status, warnings=warnings, next_evaluation=found.tick_end + ctx.spec.analysis.interval)
+
+
+def _shown(gate: GateResult) -> GateStatus:
+    return GateStatus(
+        name=gate.name,
+        type=gate.type,
+        verdict=gate.verdict,
+        required=gate.required,
+        layer=gate.layer,
+        observed=gate.observed,
+        stable=gate.stable,
+        limit=gate.limit,
+        samples=gate.samples,
+        evidence=gate.evidence,
+        eta=gate.eta,
+        message=gate.message[:LONGEST_GATE_MESSAGE],
+    )

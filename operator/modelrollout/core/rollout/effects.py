@@ -1,0 +1,106 @@
+"""What transitions have in common: the phase and its sentence, the exposure, the record of an end."""
+
+from __future__ import annotations
+
+from modelrollout.api.base import LONGEST_STRING
+from modelrollout.api.spec import Spec
+from modelrollout.api.status import (
+    LONGEST_HISTORY_MESSAGE,
+    MOST_ENTRIES,
+    MOST_RECORDS,
+    HistoryEntry,
+    Result,
+    Status,
+    StepRecord,
+    StepStatus,
+)
+from modelrollout.api.timestamps import format_timestamp
+from modelrollout.core.reasons import AnyReason
+from modelrollout.core.rollout import phases, status_message
+from modelrollout.core.rollout.changes import ClockChanges, update, update_rollout, update_step
+from modelrollout.core.rollout.context import Context, step_index
+from modelrollout.core.rollout.phases import Trigger
+
+
+def go(status: Status, trigger: Trigger, reason: AnyReason, message: str) -> Status:
+    """`status` in the phase that `trigger` leads to, saying why. Raises IllegalTransition."""
+    after = update(
+        status, phase=phases.next_phase(status.phase, trigger), reason=reason, message=message[:LONGEST_STRING]
+    )
+    return status_message.remember(after)
+
+
+def expose(status: Status, index: int, weight: int, now: float, earliest: float) -> Status:
+    """The candidate has `weight` percent from now on, at least until `earliest`."""
+    step = StepStatus(index=index, weight=weight, started_at=now, earliest_advance=earliest)
+    rollout = update_rollout(status, exposed=True, blind_since=None)
+    return update(status, step=step, steps=record(status, weight, now), rollout=rollout)
+
+
+def record(status: Status, weight: int, now: float) -> list[StepRecord]:
+    """The exposures so far and this one: the times that evidence restarts at."""
+    return [*status.steps, StepRecord(weight=weight, started_at=now)][-MOST_RECORDS:]
+
+
+def end(status: Status) -> Status:
+    """No rollout is in progress any more; what was found of it stays in gates and history."""
+    return update(
+        status,
+        candidate=None,
+        step=None,
+        steps=[],
+        rollout=None,
+        warnings=[],
+        next_evaluation=None,
+        paused=False,
+    )
+
+
+def with_entry(
+    ctx: Context, result: Result, reason: AnyReason, message: str, stable: str = "", candidate: str = ""
+) -> list[HistoryEntry]:
+    """The history with one entry more, about the rollout in progress unless versions are named."""
+    status = ctx.status
+    entry = HistoryEntry(
+        stable=stable or status.stable or "",
+        candidate=candidate or status.candidate or "",
+        result=result,
+        reason=reason,
+        message=message[:LONGEST_HISTORY_MESSAGE],
+        started_at=status.rollout.started_at if status.rollout else ctx.now,
+        ended_at=ctx.now,
+    )
+    return [*status.history, entry][-MOST_ENTRIES:]
+
+
+def time_anew(ctx: Context) -> ClockChanges:
+    """Facts of a rollout whose deadline counts from now."""
+    assert ctx.status.rollout is not None
+    return {"clock_stopped_for": ctx.now - ctx.status.rollout.started_at, "clock_stopped_at": None}
+
+
+def refit_step(status: Status, spec: Spec) -> StepStatus | None:
+    """The step in progress under edited steps: never a higher weight than now."""
+    step = status.step
+    if step is None or status.phase == "Baking":
+        return step
+    index = step_index(spec, step.weight)
+    weight = min(step.weight, max(spec.steps[index].weight, 1))
+    return update_step(step, index=index, weight=weight, earliest_advance=step.started_at + spec.steps[index].hold)
+
+
+def hold_text(status: Status, now: float) -> str | None:
+    """Until when the weight stays what it is; None where no hold runs."""
+    step = status.step
+    if step is None or step.earliest_advance is None or now >= step.earliest_advance:
+        return None
+    until = format_timestamp(step.earliest_advance)[11:19]
+    doubted = status.rollout is not None and status.rollout.doubts > 0 and status.phase == "Stepping"
+    why = "compared beside stable once more, " if doubted else ""
+    return f"{step.weight} % to version {status.candidate}, {why}held until {until} UTC"
+
+
+def say_hold(status: Status, reason: AnyReason, now: float) -> Status:
+    """What the next pass would say anyway: said at once, it costs no write of its own."""
+    text = hold_text(status, now)
+    return update(status, reason=reason, message=text) if text else status

@@ -1,0 +1,112 @@
+"""Going on needs proof: each check names what is still missing, and only when none does may the weight be raised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from modelrollout.api.spec import Spec
+from modelrollout.api.timestamps import format_timestamp
+from modelrollout.core import reasons
+from modelrollout.core.evaluation import Evaluation
+from modelrollout.core.finding import Finding
+from modelrollout.core.rollout import effects
+from modelrollout.core.rollout.context import Context, target_weight
+
+Check = Callable[[Context, Spec, Evaluation], Finding | None]
+
+
+def held(ctx: Context) -> Finding | None:
+    """What keeps every raise back, whatever the phase."""
+    if ctx.paused:
+        where = "spec.paused" if ctx.spec and ctx.spec.paused else "by command"
+        gates = "gates still roll back" if ctx.spec and ctx.spec.analysis.on_breach == "Rollback" else "nothing moves"
+        return Finding(reasons.PAUSED, f"paused ({where}): the weight stays; {gates}")
+    if ctx.blindness:
+        return Finding(ctx.blindness.reason, f"{ctx.blindness.message}; the weight is held until they are back")
+    return route_rejected(ctx)
+
+
+def route_rejected(ctx: Context) -> Finding | None:
+    """A route that its gateway refuses carries nothing, whatever its weights say."""
+    route = ctx.observed.route
+    if route is None or route.acceptance != "REJECTED":
+        return None
+    return Finding(reasons.ROUTE_REJECTED, route.acceptance_reason or "the gateway refuses the route")
+
+
+def first_missing(ctx: Context, spec: Spec, current: Evaluation | None, checks: tuple[Check, ...]) -> Finding | None:
+    waiting = _weight_missing(ctx)
+    if waiting:
+        return waiting
+    if current is None:
+        return _hold_text(ctx) or Finding(reasons.WAITING_FOR_EVALUATION, "waiting for the next look at the metrics")
+    if not ctx.ready_for(ctx.status.candidate, spec.analysis.ready_for):
+        return Finding(
+            reasons.CANDIDATE_NOT_READY, f"not ready for long enough to raise the weight: {why_not_ready(ctx)}"
+        )
+    found = (check(ctx, spec, current) for check in checks)
+    return next((finding for finding in found if finding), None)
+
+
+def _weight_missing(ctx: Context) -> Finding | None:
+    """A step whose weight is not on the route (lowered by hand, a raise that got lost) is not being served."""
+    route, wanted = ctx.observed.route, target_weight(ctx.status)
+    has = route.weight_of(ctx.status.candidate) if route else 0
+    if has >= wanted:
+        return None
+    text = f"version {ctx.status.candidate} has {has} % instead of {wanted} %; the step counts from when it has them"
+    return Finding(reasons.RAISE_PENDING, text)
+
+
+def _halted(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
+    return Finding(current.halt, current.message) if current.halt else None
+
+
+def _hold_over(ctx: Context, _spec: Spec, _current: Evaluation) -> Finding | None:
+    return _hold_text(ctx)
+
+
+def _hold_text(ctx: Context) -> Finding | None:
+    text = effects.hold_text(ctx.status, ctx.now)
+    return Finding(reasons.STEP_HOLDING, text) if text else None
+
+
+def _requests(_ctx: Context, spec: Spec, current: Evaluation) -> Finding | None:
+    missing = spec.analysis.minimum_requests - current.requests
+    if missing <= 0:
+        return None
+    text = f"{current.requests} candidate requests in this step, {missing} more needed"
+    return Finding(reasons.TOO_FEW_REQUESTS, text)
+
+
+def _not_leaning(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
+    for gate in current.gates:
+        if gate.required and (gate.verdict in ("NO_DATA", "NOT_COMPARABLE") or gate.leaning_bad):
+            return Finding(
+                reasons.LEANING_BAD if gate.leaning_bad else reasons.NOT_PROVEN,
+                f"{gate.name}: {gate.message}",
+            )
+    return None
+
+
+def _proven(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
+    unproven = [gate for gate in current.gates if gate.required and gate.verdict != "PASS"]
+    if unproven:
+        return Finding(reasons.NOT_PROVEN, "; ".join(f"{g.name}: {g.message}" for g in unproven[:3]))
+    if not any(gate.required for gate in current.gates):
+        return Finding(reasons.NOT_PROVEN, "no required gate has been judged: nothing is proven")
+    return None
+
+
+def why_not_ready(ctx: Context) -> str:
+    readiness = ctx.candidate_readiness
+    if readiness is None:
+        return "not probed yet"
+    if readiness.ready and readiness.since is not None:
+        return f"ready since {format_timestamp(readiness.since)[11:19]} UTC"
+    return readiness.message or "not ready"
+
+
+STEP: tuple[Check, ...] = (_halted, _requests, _not_leaning, _hold_over)
+LAST: tuple[Check, ...] = (_halted, _requests, _not_leaning, _hold_over, _proven)
+BAKE: tuple[Check, ...] = (_halted, _hold_over)

@@ -1,0 +1,122 @@
+"""Every way back, one function for each: none of them gives the candidate more traffic than it has.
+
+The one exception is fast_rollback, which gives all of it to a version that was analysed and served before.
+"""
+
+from __future__ import annotations
+
+from modelrollout.api.spec import Spec
+from modelrollout.api.status import Rejected, Result
+from modelrollout.core import reasons
+from modelrollout.core.finding import Finding
+from modelrollout.core.observation import Event
+from modelrollout.core.rollout import phases
+from modelrollout.core.rollout.changes import update, update_rollout, update_step
+from modelrollout.core.rollout.context import Context, Transition
+from modelrollout.core.rollout.effects import end, expose, go, record, time_anew, with_entry
+from modelrollout.core.rollout.phases import Trigger
+
+MAX_DOUBTS = 1
+"""Bakes in doubt that are compared beside stable again without asking; one more is for a person."""
+
+
+def roll_back(ctx: Context, trigger: Trigger, finding: Finding) -> Transition:
+    """All traffic to stable; the version is not tried again until version or attempt change."""
+    rejecting = trigger is Trigger.READY_DEADLINE
+    result: Result = "Rejected" if rejecting else "Aborted" if trigger is Trigger.ABORT else "RolledBack"
+    version, stable = ctx.status.candidate, ctx.status.stable
+    verb = "rejected" if rejecting else "rolled back"
+    message = f"version {version} {verb}, {stable} serves: {finding.message}"
+    status = go(ctx.status, trigger, finding.reason, message)
+    rejected = Rejected(
+        version=version or "",
+        attempt=ctx.status.rollout.attempt if ctx.status.rollout else 1,
+        reason=finding.reason,
+        message=finding.message,
+        at=ctx.now,
+    )
+    status = update(status, rejected=rejected, history=with_entry(ctx, result, finding.reason, finding.message))
+    return Transition(end(status), trigger, (Event(finding.reason, message, warning=True),))
+
+
+def revert(ctx: Context) -> Transition:
+    """Spec names stable again: the rollout in progress, if any, is over."""
+    status = ctx.status
+    message = f"spec names stable version {status.stable} again; it serves"
+    history = status.history
+    if phases.running(status.phase):
+        history = with_entry(ctx, "Aborted", reasons.SPEC_REVERTED, message)
+    status = go(status, Trigger.REVERTED, reasons.SPEC_REVERTED, message)
+    status = update(status, history=history, rejected=None)
+    return Transition(end(status), Trigger.REVERTED, (Event(reasons.SPEC_REVERTED, message),))
+
+
+def fast_rollback(ctx: Context, version: str) -> Transition:
+    """Back to the version that served before, in one write; it has been analysed already."""
+    message = f"back to version {version}, which served until recently; no steps"
+    history = with_entry(ctx, "FastRollback", reasons.FAST_ROLLBACK, message, candidate=version)
+    status = go(ctx.status, Trigger.FAST_ROLLBACK, reasons.FAST_ROLLBACK, message)
+    status = update(status, stable=version, previous=None, rejected=None, history=history)
+    return Transition(end(status), Trigger.FAST_ROLLBACK, (Event(reasons.FAST_ROLLBACK, message, warning=True),))
+
+
+def lose(ctx: Context, message: str) -> Transition:
+    """The candidate stopped being ready: weight 0 until it has been ready for long enough again."""
+    status, spec = ctx.status, ctx.spec
+    status = go(status, Trigger.CANDIDATE_LOST, reasons.CANDIDATE_LOST, message)
+    step = status.step
+    if step and spec and step.weight > spec.steps[-1].weight:  # lost during the bake: the last step comes again
+        last = len(spec.steps) - 1
+        step = update_step(step, index=last, weight=spec.steps[last].weight)
+    losses = ctx.status.rollout.losses + 1 if ctx.status.rollout else 1
+    rollout = update_rollout(status, losses=losses, waiting_since=ctx.now, bake_started_at=None)
+    status = update(status, step=step, rollout=rollout, steps=record(status, 0, ctx.now))
+    return Transition(status, Trigger.CANDIDATE_LOST, (Event(reasons.CANDIDATE_LOST, message, warning=True),))
+
+
+def step_back(ctx: Context, spec: Spec, message: str) -> Transition:
+    """Blind for too long: the first step's weight, still holding."""
+    status = go(ctx.status, Trigger.BLIND, reasons.BLIND_TOO_LONG, message)
+    status = expose(status, 0, spec.steps[0].weight, ctx.now, ctx.now + spec.steps[0].hold)
+    status = update(status, rollout=update_rollout(status, bake_started_at=None))
+    return Transition(status, Trigger.BLIND, (Event(reasons.BLIND_TOO_LONG, message, warning=True),))
+
+
+def analyse_anew(ctx: Context, spec: Spec, digest: str) -> Transition:
+    """The candidate was reloaded with other weights: evidence begins anew, with the first step's weight at most."""
+    clock = time_anew(ctx)
+    status = update(
+        ctx.status,
+        rollout=update_rollout(
+            ctx.status, digest=digest, evidence_from=ctx.now, bake_started_at=None, doubts=0, **clock
+        ),
+    )
+    message = (
+        f"version {ctx.status.candidate} was reloaded with other weights ({digest}): analysed anew from the first step"
+    )
+    event = Event(reasons.WEIGHTS_CHANGED, message, warning=True)
+    if not phases.exposed(ctx.status.phase):
+        return Transition(update(status, reason=event.reason, message=message), None, (event,))
+    status = go(status, Trigger.WEIGHTS_CHANGED, event.reason, message)
+    status = expose(status, 0, spec.steps[0].weight, ctx.now, ctx.now + spec.steps[0].hold)
+    return Transition(status, Trigger.WEIGHTS_CHANGED, (event,))
+
+
+def compare_again(ctx: Context, spec: Spec, trigger: Trigger, doubt: Finding) -> Transition:
+    """Out of the bake to the last step, where stable serves beside the candidate and the two can be compared."""
+    again = trigger is Trigger.BAKE_STILL_IN_DOUBT
+    what = "again; resume, promote or abort it" if again else "compared with stable side by side"
+    message = f"worse than stable was before the bake; back to {spec.steps[-1].weight} %, {what} ({doubt.message})"
+    transition = leave_bake(ctx, spec, trigger, Finding(doubt.reason, message))
+    assert transition.status.rollout is not None
+    doubts = update_rollout(transition.status, doubts=transition.status.rollout.doubts + 1)
+    return Transition(update(transition.status, rollout=doubts), trigger, transition.events)
+
+
+def leave_bake(ctx: Context, spec: Spec, trigger: Trigger, finding: Finding) -> Transition:
+    """To the last step's weight, beside stable, with its whole hold."""
+    last = len(spec.steps) - 1
+    status = go(ctx.status, trigger, finding.reason, finding.message)
+    status = expose(status, last, spec.steps[last].weight, ctx.now, ctx.now + spec.steps[last].hold)
+    status = update(status, rollout=update_rollout(status, bake_started_at=None))
+    return Transition(status, trigger, (Event(finding.reason, finding.message, warning=True),))

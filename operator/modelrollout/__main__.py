@@ -13,12 +13,14 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from modelrollout.api.config import OperatorConfig, load_config
+from modelrollout.api.config import OperatorConfig, parse_config, removed_fields
 from modelrollout.api.problems import problems_of, summary
 from modelrollout.ports import Unreachable
 from modelrollout.runtime.release import release_all
-from modelrollout.runtime.run import Settings, run
+from modelrollout.runtime.run import run
+from modelrollout.runtime.settings import Settings
 
+log = logging.getLogger(__name__)
 EPILOG = """\
 examples:
   modelrollout-operator --config /etc/modelrollout/config.yaml
@@ -81,7 +83,10 @@ def _config(path: Path | None) -> OperatorConfig | None:
         print("--config: missing; name the operator's configuration file", file=sys.stderr)  # noqa: T201 - for people
         return None
     try:
-        return load_config(path)
+        document = yaml.safe_load(path.read_text())
+        for name in removed_fields(document):
+            log.warning("--config %s: %s has no effect any more; remove it", path, name)
+        return parse_config(document)
     except ValidationError as error:
         print(f"--config {path}: {summary(problems_of(error, OperatorConfig, ''))}", file=sys.stderr)  # noqa: T201 - for people
         return None

@@ -1,9 +1,9 @@
-"""What the reconciler needs from the outside, as Protocols; every call is bounded in time by its adapter."""
+"""What the operator needs from the outside, as Protocols; every call is bounded in time by its adapter."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.spec import Spec
@@ -16,13 +16,28 @@ class Conflict(Exception):  # noqa: N818 - a normal outcome of optimistic concur
     """The object changed since it was read: look again, then decide again."""
 
 
+ApiReason = Literal[
+    "ApiError",
+    "ApiForbidden",
+    "ApiInvalid",
+    "ApiThrottled",
+    "ApiTimeout",
+    "ApiUnauthorized",
+    "ApiUnreachable",
+    "KindMissing",
+    "NotFound",
+    "RouteMissing",
+    "Superseded",
+]
+
+
 class Unreachable(Exception):  # noqa: N818 - named for what it says
     """The API server did not answer usefully; `reason` is a constant, the text a sentence.
 
     `retry_after` is what the server asked for, in seconds, or None.
     """
 
-    def __init__(self, reason: str, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, reason: ApiReason, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.retry_after = retry_after
@@ -59,17 +74,33 @@ class Router(Protocol):
         """On deletion of the resource: 100 % on stable, testers gone, the route stays."""
 
     def structure(self, namespace: str, name: str, spec: Spec, plan: RoutePlan) -> str:
-        """Digest of everything but the weights, comparable with RouteSeen.structure."""
+        """Digest of everything but the weights, comparable with ObservedRoute.structure."""
 
 
-class Cluster(Protocol):
+class Routers(Protocol):
+    """Every way to split traffic there is; which one serves a resource is decided by its spec."""
+
+    async def find(self, namespace: str, name: str, spec: Spec | None) -> tuple[Router, ObservedRoute | None]:
+        """The router that `spec` asks for, with the route as it is now.
+
+        Without a valid spec the one that holds a route of this name, so that lowering needs no spec.
+        """
+
+    async def release(self, namespace: str, name: str) -> tuple[Router, ...]:
+        """100 % on stable wherever a route of this name is held; the routers that held one."""
+
+
+class ObjectStore(Protocol):
     """The ModelRollout objects themselves."""
 
     async def get(self, namespace: str, name: str) -> dict[str, Any] | None:
         """The object as stored now; None when it is gone."""
 
     async def write_status(self, obj: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
-        """Replace the status, fenced by the object's resourceVersion; raises Conflict when stale."""
+        """Replace the status, fenced by the object's resourceVersion; raises Conflict when stale.
+
+        The same again writes nothing and returns `obj` itself.
+        """
 
     async def add_finalizer(self, obj: dict[str, Any]) -> dict[str, Any]:
         """Put our finalizer on where it is missing; raises Conflict when `obj` is stale. The object as stored."""
@@ -80,13 +111,41 @@ class Cluster(Protocol):
     async def consume_command(self, obj: dict[str, Any]) -> None:
         """Remove the command annotation, only if it still holds the same text."""
 
-    async def emit(self, obj: dict[str, Any], event: Event) -> None:
-        """Write an Event, best effort: never raises, never waits longer than its timeout."""
+
+@dataclass(frozen=True)
+class Subject:
+    """The ModelRollout that a notification is about."""
+
+    namespace: str
+    name: str
+    uid: str = ""
+    resource_version: str = ""
+
+    @classmethod
+    def of(cls, obj: dict[str, Any]) -> Subject:
+        """The subject that an object as stored is."""
+        meta = obj["metadata"]
+        return cls(meta["namespace"], meta["name"], str(meta.get("uid", "")), str(meta.get("resourceVersion", "")))
+
+
+class EventSink(Protocol):
+    """One place where people are told what happened."""
+
+    async def send(self, subject: Subject, event: Event) -> None:
+        """Deliver it. May raise and may wait too long: runtime/notifier.py bounds both. Must not block the loop."""
+
+
+class PostmortemStore(Protocol):
+    """Where the distributions behind a promotion or a rollback are kept."""
 
     async def save(self, obj: dict[str, Any], name: str, data: dict[str, str]) -> None:
         """Write a ConfigMap beside the resource, owned by it. Raises Conflict or Unreachable."""
 
-    async def dialect_of(self, namespace: str, spec: Spec) -> str:
+
+class GatewayFacts(Protocol):
+    """What the cluster says about a Gateway."""
+
+    async def controller_of(self, namespace: str, spec: Spec) -> str:
         """The controllerName of the GatewayClass behind the spec's Gateway; "" when it cannot be known."""
 
 

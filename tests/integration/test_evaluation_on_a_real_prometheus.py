@@ -15,7 +15,10 @@ import pytest
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
+from modelrollout.ports import Ledger
 from modelrollout.runtime.evaluator import Evaluator
+from modelrollout.runtime.metrics import MemoryMetrics
+from modelrollout.runtime.queries import CountedLedger
 from tests.expect import expect
 from tests.lab import Prometheus
 from tests.unit.analysis.recorded import GATEWAY_HEARTBEAT, GATEWAY_REQUESTS, backend, request_of, spec_of
@@ -89,7 +92,7 @@ def fresh_counters(exporter: Exporter) -> None:
         exporter.values = {GATEWAY_HEARTBEAT: 1.0}
 
 
-def evaluator(ledger: PrometheusLedger, prometheus: Prometheus) -> Evaluator:
+def evaluator(ledger: Ledger, prometheus: Prometheus) -> Evaluator:
     server = PrometheusServer(url=prometheus.url, scrape_interval=1.0, matchers="", timeout=3.0, allow_queries=True)
     return Evaluator(ledger, OperatorConfig(prometheus=[server]))
 
@@ -154,7 +157,9 @@ async def test_a_restarted_target_loses_no_request_that_was_scraped(exporter, pr
 
 
 async def test_a_breach_becomes_a_failure_and_the_evaluation_costs_two_queries(exporter, prometheus, ledger):
-    request, judge = wanted(ERRORS, PLAIN | {"name": "plain"}), evaluator(ledger, prometheus)
+    metrics = MemoryMetrics()
+    request, judge = wanted(ERRORS, PLAIN | {"name": "plain"}), evaluator(CountedLedger(ledger, metrics), prometheus)
+    queries = metrics.counters["modelrollout_operator_queries_total"].values
     stop = asyncio.Event()
 
     async def traffic() -> None:
@@ -166,11 +171,11 @@ async def test_a_breach_becomes_a_failure_and_the_evaluation_costs_two_queries(e
 
     running = asyncio.create_task(traffic())
     await watch(judge, request, lambda e: e.tick >= 1)
-    before = ledger.queries
+    before = queries["answered",]
     found = await watch(judge, request, lambda e: {g.verdict for g in e.gates} == {"FAIL"})
     stop.set()
     await running
-    assert ledger.queries - before <= 3 * len(found)
+    assert queries["answered",] - before <= 3 * len(found)
     assert [gate.verdict for gate in expect(Evaluation, found[-1]).gates] == ["FAIL", "FAIL"]
 
 

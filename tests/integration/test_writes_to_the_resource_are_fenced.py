@@ -11,10 +11,14 @@ import pytest_asyncio
 
 from modelrollout.adapters.kubernetes.client import path_of
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND, command_of, command_text, write_command
-from modelrollout.adapters.kubernetes.store import FINALIZER, KubernetesCluster
+from modelrollout.adapters.kubernetes.events import KubernetesEvents
+from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
+from modelrollout.adapters.kubernetes.store import FINALIZER, KubernetesStore
 from modelrollout.api.spec import Spec
 from modelrollout.core.observation import Command, Event
-from modelrollout.ports import Conflict
+from modelrollout.ports import Conflict, Subject
+from modelrollout.runtime.metrics import MemoryMetrics
+from modelrollout.runtime.notifier import Notifier
 from tests.lab import Fault
 
 if TYPE_CHECKING:
@@ -30,8 +34,8 @@ SERVING = {"observedGeneration": 1, "phase": "Serving", "stable": "1"}
 
 
 @pytest.fixture
-def cluster(api: Api) -> KubernetesCluster:
-    return KubernetesCluster(api, identity="pod-1")
+def store(api: Api) -> KubernetesStore:
+    return KubernetesStore(api)
 
 
 @pytest.fixture
@@ -54,16 +58,16 @@ async def annotate(api: Api, path: str, text: str | None, manager: str = "kubect
     )
 
 
-async def test_a_resource_that_is_gone_is_none(cluster: KubernetesCluster, namespace: str) -> None:
-    assert await cluster.get(namespace, "digits") is None
+async def test_a_resource_that_is_gone_is_none(store: KubernetesStore, namespace: str) -> None:
+    assert await store.get(namespace, "digits") is None
 
 
 async def test_status_is_replaced_whole_so_that_what_is_left_out_is_gone(
-    cluster: KubernetesCluster, stored: dict[str, Any], namespace: str
+    store: KubernetesStore, stored: dict[str, Any], namespace: str
 ) -> None:
-    first = await cluster.write_status(stored, SERVING | {"candidate": "2", "message": "on its way"})
-    await cluster.write_status(first, SERVING)
-    now = await cluster.get(namespace, "digits")
+    first = await store.write_status(stored, SERVING | {"candidate": "2", "message": "on its way"})
+    await store.write_status(first, SERVING)
+    now = await store.get(namespace, "digits")
     assert now is not None
     assert {k: now["status"].get(k) for k in ("phase", "stable", "candidate", "message")} == {
         "phase": "Serving",
@@ -75,34 +79,32 @@ async def test_status_is_replaced_whole_so_that_what_is_left_out_is_gone(
 
 
 async def test_the_same_status_again_writes_nothing(
-    cluster: KubernetesCluster, stored: dict[str, Any], namespace: str
+    store: KubernetesStore, stored: dict[str, Any], namespace: str
 ) -> None:
-    first = await cluster.write_status(stored, SERVING)
-    second = await cluster.write_status(first, dict(SERVING))
-    now = await cluster.get(namespace, "digits")
+    first = await store.write_status(stored, SERVING)
+    second = await store.write_status(first, dict(SERVING))
+    now = await store.get(namespace, "digits")
     assert now is not None
     assert second["metadata"]["resourceVersion"] == now["metadata"]["resourceVersion"]
     assert first["metadata"]["resourceVersion"] == now["metadata"]["resourceVersion"]
 
 
-async def test_a_status_decided_on_an_old_reading_is_a_conflict(
-    cluster: KubernetesCluster, stored: dict[str, Any]
-) -> None:
-    await cluster.write_status(stored, SERVING)
+async def test_a_status_decided_on_an_old_reading_is_a_conflict(store: KubernetesStore, stored: dict[str, Any]) -> None:
+    await store.write_status(stored, SERVING)
     for _ in range(2):
         with pytest.raises(Conflict):
-            await cluster.write_status(stored, SERVING | {"stable": "2"})
+            await store.write_status(stored, SERVING | {"stable": "2"})
 
 
 async def test_a_status_for_a_resource_made_anew_is_refused(
-    cluster: KubernetesCluster, api: Api, stored: dict[str, Any], path: str, namespace: str, rollout: dict[str, Any]
+    store: KubernetesStore, api: Api, stored: dict[str, Any], path: str, namespace: str, rollout: dict[str, Any]
 ) -> None:
     await api.request("DELETE", path)
     with pytest.raises(Conflict):
-        await cluster.write_status(stored, SERVING)
+        await store.write_status(stored, SERVING)
     again = await api.post(path_of(GROUP_VERSION, PLURAL, namespace), rollout)
     with pytest.raises(Conflict):
-        await cluster.write_status(
+        await store.write_status(
             stored | {"metadata": stored["metadata"] | {"resourceVersion": again["metadata"]["resourceVersion"]}},
             SERVING,
         )
@@ -129,78 +131,79 @@ async def test_a_command_is_read_with_its_author_and_field_manager(api: Api, sto
 
 
 async def test_a_command_is_consumed_once_and_twice_is_no_error(
-    cluster: KubernetesCluster, api: Api, stored: dict[str, Any], path: str, namespace: str
+    store: KubernetesStore, api: Api, stored: dict[str, Any], path: str, namespace: str
 ) -> None:
     read = await annotate(api, path, ABORT)
     for _ in range(2):
-        await cluster.consume_command(read)
-        now = await cluster.get(namespace, "digits")
+        await store.consume_command(read)
+        now = await store.get(namespace, "digits")
         assert now is not None
         assert command_text(now) is None
 
 
 async def test_a_newer_command_survives_the_consumption_of_the_older(
-    cluster: KubernetesCluster, api: Api, stored: dict[str, Any], path: str, namespace: str
+    store: KubernetesStore, api: Api, stored: dict[str, Any], path: str, namespace: str
 ) -> None:
     read = await annotate(api, path, ABORT)
     await annotate(api, path, APPROVE)
-    await cluster.consume_command(read)
-    now = await cluster.get(namespace, "digits")
+    await store.consume_command(read)
+    now = await store.get(namespace, "digits")
     assert now is not None
     assert command_text(now) == APPROVE
 
 
 async def test_the_same_command_on_a_resource_made_anew_is_not_consumed_for_the_old_one(
-    cluster: KubernetesCluster, api: Api, stored: dict[str, Any], path: str, namespace: str, rollout: dict[str, Any]
+    store: KubernetesStore, api: Api, stored: dict[str, Any], path: str, namespace: str, rollout: dict[str, Any]
 ) -> None:
     read = await annotate(api, path, ABORT)
     await api.request("DELETE", path)
-    await cluster.consume_command(read)
+    await store.consume_command(read)
     await api.post(path_of(GROUP_VERSION, PLURAL, namespace), rollout)
     await annotate(api, path, ABORT)
-    await cluster.consume_command(read)
-    now = await cluster.get(namespace, "digits")
+    await store.consume_command(read)
+    now = await store.get(namespace, "digits")
     assert now is not None
     assert command_text(now) == ABORT
 
 
 async def test_the_finalizer_goes_on_and_off_once_and_leaves_others_alone(
-    cluster: KubernetesCluster, api: Api, stored: dict[str, Any], path: str
+    store: KubernetesStore, api: Api, stored: dict[str, Any], path: str
 ) -> None:
-    with_ours = await cluster.add_finalizer(stored)
-    assert await cluster.add_finalizer(with_ours) == with_ours
+    with_ours = await store.add_finalizer(stored)
+    assert await store.add_finalizer(with_ours) == with_ours
     both = ["example.com/first", *with_ours["metadata"]["finalizers"]]
     await api.patch(path, {"metadata": {"finalizers": both}})
     for _ in range(2):
-        await cluster.drop_finalizer(with_ours)  # its index is another one by now
+        await store.drop_finalizer(with_ours)  # its index is another one by now
         now = await api.request("GET", path)
         assert now["metadata"]["finalizers"] == ["example.com/first"]
     await api.patch(path, {"metadata": {"finalizers": None}})
 
 
 async def test_dropping_the_finalizer_lets_a_deleted_resource_go(
-    cluster: KubernetesCluster, api: Api, stored: dict[str, Any], path: str, namespace: str
+    store: KubernetesStore, api: Api, stored: dict[str, Any], path: str, namespace: str
 ) -> None:
-    read = await cluster.add_finalizer(stored)
+    read = await store.add_finalizer(stored)
     assert read["metadata"]["finalizers"] == [FINALIZER]
     await api.request("DELETE", path)
-    assert await cluster.get(namespace, "digits") is not None
+    assert await store.get(namespace, "digits") is not None
     for _ in range(2):
-        await cluster.drop_finalizer(read)
-        assert await cluster.get(namespace, "digits") is None
+        await store.drop_finalizer(read)
+        assert await store.get(namespace, "digits") is None
 
 
-async def test_an_old_reading_cannot_put_the_finalizer_back(cluster: KubernetesCluster, stored: dict[str, Any]) -> None:
-    await cluster.write_status(stored, SERVING)
+async def test_an_old_reading_cannot_put_the_finalizer_back(store: KubernetesStore, stored: dict[str, Any]) -> None:
+    await store.write_status(stored, SERVING)
     with pytest.raises(Conflict):
-        await cluster.add_finalizer(stored)
+        await store.add_finalizer(stored)
 
 
 async def test_events_are_cut_to_what_the_api_server_takes_and_keep_their_order(
-    cluster: KubernetesCluster, api: Api, stored: dict[str, Any], namespace: str
+    api: Api, stored: dict[str, Any], namespace: str
 ) -> None:
-    await cluster.emit(stored, Event("RolledBack", "1 → 2 " * 500, warning=True))
-    await cluster.emit(stored, Event("Promoted", "1 -> 2"))
+    sink = KubernetesEvents(api, identity="pod-1")
+    await sink.send(Subject.of(stored), Event("RolledBack", "1 → 2 " * 500, warning=True))
+    await sink.send(Subject.of(stored), Event("Promoted", "1 -> 2"))
     events = (await api.request("GET", path_of("events.k8s.io/v1", "events", namespace)))["items"]
     assert [each["reason"] for each in sorted(events, key=lambda each: each["metadata"]["name"])] == [
         "RolledBack",
@@ -218,50 +221,53 @@ async def test_an_event_that_cannot_be_written_stops_nobody(
     faulty: Api, proxy: FaultProxy, stored: dict[str, Any], fault: Fault
 ) -> None:
     rule = proxy.add(fault, path="events")
+    metrics = MemoryMetrics()
+    notifier = Notifier({"events": KubernetesEvents(faulty)}, metrics)
+    notifier.tell(Subject.of(stored), Event("RolledBack", "x"))
     async with asyncio.timeout(15):
-        await KubernetesCluster(faulty).emit(stored, Event("RolledBack", "x"))
+        await asyncio.gather(*notifier._under_way["events"])
+    assert metrics.value("modelrollout_operator_notifications_total", "events", "failed") == 1
     assert rule.used == 1
 
 
 async def test_the_dialect_is_the_controller_behind_the_gateway_and_is_asked_for_once(
     faulty: Api, proxy: FaultProxy, namespace: str, rollout: dict[str, Any]
 ) -> None:
-    cluster = KubernetesCluster(faulty)
+    facts = KubernetesGatewayFacts(faulty)
     spec = Spec.model_validate(rollout["spec"])
     for _ in range(3):
-        assert await cluster.dialect_of(namespace, spec) == "traefik.io/gateway-controller"
+        assert await facts.controller_of(namespace, spec) == "traefik.io/gateway-controller"
     assert len(proxy.requests(path="gateway")) == 2
 
 
-async def test_a_gateway_that_is_missing_has_no_dialect(
-    cluster: KubernetesCluster, namespace: str, rollout: dict[str, Any]
-) -> None:
+async def test_a_gateway_that_is_missing_has_no_dialect(api: Api, namespace: str, rollout: dict[str, Any]) -> None:
     rollout["spec"]["traffic"]["gateway"] |= {"name": "nowhere", "namespace": None}
-    assert await cluster.dialect_of(namespace, Spec.model_validate(rollout["spec"])) == ""
+    facts = KubernetesGatewayFacts(api)
+    assert await facts.controller_of(namespace, Spec.model_validate(rollout["spec"])) == ""
 
 
 async def test_a_dialect_that_was_known_outlives_an_api_server_that_is_away(
     faulty: Api, proxy: FaultProxy, namespace: str, rollout: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster, spec = KubernetesCluster(faulty), Spec.model_validate(rollout["spec"])
+    facts, spec = KubernetesGatewayFacts(faulty), Spec.model_validate(rollout["spec"])
     rule = proxy.add(Fault(status=503))
-    assert await cluster.dialect_of(namespace, spec) == ""
+    assert await facts.controller_of(namespace, spec) == ""
     proxy.remove(rule)
-    known = await cluster.dialect_of(namespace, spec)
-    monkeypatch.setattr("modelrollout.adapters.kubernetes.store.REMEMBER", 0.0)
+    known = await facts.controller_of(namespace, spec)
+    monkeypatch.setattr("modelrollout.adapters.kubernetes.gateway_facts.REMEMBER", 0.0)
     proxy.add(Fault(status=503))
-    assert await cluster.dialect_of(namespace, spec) == known != ""
+    assert await facts.controller_of(namespace, spec) == known != ""
 
 
 async def test_all_resources_are_listed_over_several_pages(
-    cluster: KubernetesCluster, api: Api, namespace: str, rollout: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    store: KubernetesStore, api: Api, namespace: str, rollout: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("modelrollout.adapters.kubernetes.store.PAGE", "2")
     for number in range(5):
         body = json.loads(json.dumps(rollout))
         body["metadata"]["name"] = f"digits-{number}"
         await api.post(path_of(GROUP_VERSION, PLURAL, namespace), body)
-    names = [each["metadata"]["name"] for each in await cluster.list_all(namespace)]
+    names = [each["metadata"]["name"] for each in await store.list_all(namespace)]
     assert names == [f"digits-{number}" for number in range(5)]
-    everywhere = {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in await cluster.list_all()}
+    everywhere = {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in await store.list_all()}
     assert {(namespace, name) for name in names} <= everywhere

@@ -10,6 +10,7 @@ GROUP = "modelrollout.dev"
 API_VERSION = "v1alpha1"
 PLURAL = "modelrollouts"
 KIND = "ModelRollout"
+GROUP_VERSION = f"{GROUP}/{API_VERSION}"
 LONGEST_STRING = 4096
 """Characters of any string, in the models as in the CRD."""
 

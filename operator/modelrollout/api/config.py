@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Annotated, Self
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticKnownError
 
@@ -16,8 +15,8 @@ from modelrollout.api.gates import Name
 from modelrollout.api.quantities import Duration
 from modelrollout.dialects import registry
 
-if TYPE_CHECKING:
-    from pathlib import Path
+REMOVED = frozenset({"settle"})
+"""Fields of older configurations that nothing ever read."""
 
 
 def _known(name: str) -> str:
@@ -92,8 +91,6 @@ class OperatorConfig(ApiModel):
     """How long one probe may take."""
     resync: Duration = 10.0
     """How often a resource at rest is looked at."""
-    settle: Duration = 3.0
-    """How long a gateway is given to act on a changed weight."""
     give_up_after: Duration = 300.0
     """A deleted resource is let go of after this long, though its traffic could not be put on stable."""
 
@@ -118,12 +115,15 @@ class OperatorConfig(ApiModel):
         return self
 
 
-def load_config(path: Path) -> OperatorConfig:
-    """Read a YAML file; errors are pydantic's, with the field and the value (problems.py makes sentences)."""
-    return parse_config(yaml.safe_load(path.read_text()))
-
-
 def parse_config(document: object) -> OperatorConfig:
-    """The configuration in a parsed YAML document, judged as strictly as a manifest."""
+    """The configuration in a parsed YAML document, judged as strictly as a manifest; what is gone is left out."""
+    gone = removed_fields(document)
+    if isinstance(document, dict):
+        document = {name: value for name, value in document.items() if name not in gone}
     text = json.dumps(document or {}, default=str)
     return OperatorConfig.model_validate_json(text, strict=True, by_alias=True, by_name=False)
+
+
+def removed_fields(document: object) -> list[str]:
+    """Fields of a parsed document that an older operator took: they stop no operator, but people should know."""
+    return sorted(REMOVED & document.keys()) if isinstance(document, dict) else []

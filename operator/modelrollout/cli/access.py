@@ -11,14 +11,11 @@ import yaml
 from kubernetes.aio import config
 
 from modelrollout.adapters.kubernetes.client import Api, connect, path_of
-from modelrollout.adapters.routers.httproute import GROUP_VERSION
-from modelrollout.adapters.routers.reading import read
-from modelrollout.api.base import API_VERSION, GROUP, PLURAL
+from modelrollout.adapters.routers import RegisteredRouters
+from modelrollout.api.base import GROUP_VERSION, PLURAL
 from modelrollout.cli.target import Failure
 from modelrollout.core.observation import ObservedRoute
 from modelrollout.ports import Conflict, Unreachable
-
-RESOURCE = f"{GROUP}/{API_VERSION}"
 
 
 async def open_api(args: argparse.Namespace) -> Api:
@@ -56,7 +53,7 @@ def _kubeconfigs(args: argparse.Namespace) -> list[str]:
 
 def resource_path(namespace: str, name: str) -> str:
     """Path of one ModelRollout."""
-    return path_of(RESOURCE, PLURAL, namespace, name)
+    return path_of(GROUP_VERSION, PLURAL, namespace, name)
 
 
 async def get_resource(api: Api, namespace: str, name: str) -> dict[str, Any]:
@@ -74,10 +71,10 @@ async def get_resource(api: Api, namespace: str, name: str) -> dict[str, Any]:
 async def get_route(api: Api, namespace: str, name: str) -> ObservedRoute | None:
     """The resource's route; None where it is missing or may not be read (then its weight is just not shown)."""
     try:
-        found = await api.get(path_of(GROUP_VERSION, "httproutes", namespace, name))
+        _, route = await RegisteredRouters(api).find(namespace, name, None)
     except (Conflict, Unreachable):
         return None
-    return read(found) if found else None
+    return route
 
 
 def _hint(error: Exception) -> str:

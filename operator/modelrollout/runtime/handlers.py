@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import kopf
 
+from modelrollout.adapters.routers import ROUTERS
 from modelrollout.api.base import API_VERSION, GROUP, PLURAL
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ RESOURCE_ANNOTATION = f"{GROUP}/resource"
 
 
 def register(registry: kopf.OperatorRegistry, service: Service, stop: asyncio.Event) -> None:
-    """Two event handlers, the settings and the end; no handler keeps state or retries."""
+    """Event handlers for our kind and every kind of route, the settings and the end; no handler keeps state."""
 
     @kopf.on.startup(registry=registry)
     def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -44,13 +45,9 @@ def register(registry: kopf.OperatorRegistry, service: Service, stop: asyncio.Ev
     async def changed(namespace: str | None, name: str, **_: Any) -> None:
         service.wake(namespace or "", name)
 
-    @kopf.on.event(
-        "gateway.networking.k8s.io",
-        "v1",
-        "httproutes",
-        registry=registry,
-        annotations={RESOURCE_ANNOTATION: kopf.PRESENT},
-    )
-    async def routed(namespace: str | None, name: str, **_: Any) -> None:
-        if (namespace or "", name) in service.watches:
-            service.wake(namespace or "", name)
+    for watched in dict.fromkeys(kind.watched for kind in ROUTERS.values()):
+
+        @kopf.on.event(*watched, registry=registry, annotations={RESOURCE_ANNOTATION: kopf.PRESENT})
+        async def routed(namespace: str | None, name: str, **_: Any) -> None:
+            if (namespace or "", name) in service.watches:
+                service.wake(namespace or "", name)

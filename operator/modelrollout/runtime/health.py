@@ -29,7 +29,7 @@ class Health:
         service = self.service
         if service is None or not service.watches:
             return web.Response(text="standing by\n" if service is None else "leading, nothing to do\n")
-        age = service.reconciler.clock.now() - service.last_tick if service.last_tick else 0.0
+        age = service.clock.now() - service.last_tick if service.last_tick else 0.0
         return web.Response(text=f"last pass {age:.1f} s ago\n", status=200 if age < STALE else 503)
 
     async def stop(self) -> None:

@@ -16,7 +16,7 @@ from modelrollout.core.analysis.metrics.promql import fill_matchers
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
-from modelrollout.ports import Cluster, Conflict, Ledger, LedgerFailure, Unreachable
+from modelrollout.ports import Conflict, Ledger, LedgerFailure, PostmortemStore, Unreachable
 
 if TYPE_CHECKING:
     from modelrollout.api.config import OperatorConfig
@@ -33,7 +33,7 @@ class Postmortems:
     """Reads the last 15 minutes of a rollout once more, with the histograms that gates do not need."""
 
     ledger: Ledger
-    cluster: Cluster
+    store: PostmortemStore
     config: OperatorConfig
 
     async def keep(self, obj: dict[str, Any], name: str, request: EvaluationRequest, now: float) -> bool:
@@ -43,9 +43,11 @@ class Postmortems:
                 text = await self._text(request, now)
                 if text is None:
                     return False
-                await self.cluster.save(obj, name, {"snapshot.json": text})
+                await self.store.save(obj, name, {"snapshot.json": text})
         except (TimeoutError, Conflict, Unreachable) as error:
-            log.warning("%s/%s: no snapshot was kept: %s", request.namespace, request.name, error or "it took too long")
+            log.warning(
+                "%s/%s: no snapshot was kept: %s", request.namespace, request.name, str(error) or "it took too long"
+            )
             return False
         return True
 

@@ -8,14 +8,14 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.kubernetes.client import Api, connect
-from modelrollout.adapters.kubernetes.store import KubernetesCluster
-from modelrollout.adapters.routers import router_for
+from modelrollout.adapters.kubernetes.store import KubernetesStore
+from modelrollout.adapters.routers import RegisteredRouters
 from modelrollout.ports import Conflict, Unreachable
 from modelrollout.runtime.lease import Lease
-from modelrollout.runtime.run import ROUTER, Settings
+from modelrollout.runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from modelrollout.ports import Router
+    from modelrollout.ports import Routers
 
 log = logging.getLogger(__name__)
 REIGN = 120.0
@@ -32,12 +32,12 @@ async def release_all(settings: Settings) -> int:
         deposed, epoch = await _depose(lease)
         keeping = asyncio.create_task(lease.keep(lambda reason: log.warning("the Lease is lost again: %s", reason)))
         try:
-            cluster, router = KubernetesCluster(api), router_for(ROUTER, api, epoch=epoch)
-            await _round(settings, cluster, router, drop=False)
+            store, routers = KubernetesStore(api), RegisteredRouters(api, epoch=epoch)
+            await _round(settings, store, routers, drop=False)
             if deposed:
                 log.info("waiting %.0f s for the deposed leader to end", settings.lease_duration)
                 await asyncio.sleep(settings.lease_duration)
-            failed = await _round(settings, cluster, router, drop=True)
+            failed = await _round(settings, store, routers, drop=True)
         finally:
             keeping.cancel()
         if failed:
@@ -59,16 +59,16 @@ async def _depose(lease: Lease) -> tuple[bool, str]:
         return True, ""
 
 
-async def _round(settings: Settings, cluster: KubernetesCluster, router: Router, *, drop: bool) -> int:
+async def _round(settings: Settings, store: KubernetesStore, routers: Routers, *, drop: bool) -> int:
     """Every resource once; the number that failed."""
     failed = 0
-    found = [obj for space in settings.namespaces or (None,) for obj in await cluster.list_all(space)]
+    found = [obj for space in settings.namespaces or (None,) for obj in await store.list_all(space)]
     for obj in found:
         where = f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
         try:
-            await _hand_over(router, obj)
+            await _hand_over(routers, obj)
             if drop:
-                await cluster.drop_finalizer(obj)
+                await store.drop_finalizer(obj)
                 log.info("%s: 100 %% on stable, released", where)
         except (Conflict, Unreachable):
             failed += 1
@@ -76,13 +76,10 @@ async def _round(settings: Settings, cluster: KubernetesCluster, router: Router,
     return failed
 
 
-async def _hand_over(router: Router, obj: dict[str, Any]) -> None:
+async def _hand_over(routers: Routers, obj: dict[str, Any]) -> None:
     """Stable gets everything, and the route carries our epoch, so that what the old leader still raises fails."""
     namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
-    route = await router.observe(namespace, name)
-    if route is None:
-        return
-    await router.release(namespace, name, route)
-    after = await router.observe(namespace, name)
-    if after is not None:
-        await router.claim(namespace, name, after)
+    for router in await routers.release(namespace, name):
+        after = await router.observe(namespace, name)
+        if after is not None:
+            await router.claim(namespace, name, after)

@@ -7,46 +7,40 @@ import logging
 import os
 import socket
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import kopf
 
 from modelrollout.adapters.kubernetes.client import connect
-from modelrollout.adapters.kubernetes.store import KubernetesCluster
+from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
+from modelrollout.adapters.kubernetes.postmortems import KubernetesPostmortems
+from modelrollout.adapters.kubernetes.store import KubernetesStore
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
-from modelrollout.adapters.routers import router_for
+from modelrollout.adapters.routers import RegisteredRouters
+from modelrollout.adapters.sinks import make_sinks
 from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.ports import Unreachable
 from modelrollout.runtime.evaluator import Evaluator
 from modelrollout.runtime.handlers import register
 from modelrollout.runtime.health import serve_health
 from modelrollout.runtime.lease import Lease
+from modelrollout.runtime.metrics import MemoryMetrics
+from modelrollout.runtime.notifier import Notifier
 from modelrollout.runtime.postmortems import Postmortems
+from modelrollout.runtime.queries import CountedLedger
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.service import Service
 from modelrollout.runtime.watch import Watch
+from modelrollout.runtime.writes import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelrollout.adapters.kubernetes.client import Api
     from modelrollout.api.config import OperatorConfig
+    from modelrollout.runtime.settings import Settings
 
 log = logging.getLogger(__name__)
-ROUTER = "gateway-api"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the command line says. `health` is (address, port), port 0 for none."""
-
-    kubeconfig: str | None
-    namespaces: tuple[str, ...]
-    lease_namespace: str
-    lease_name: str
-    lease_duration: float
-    health: tuple[str, int]
 
 
 async def run(settings: Settings, config: OperatorConfig, stop: asyncio.Event, lost: Callable[[str], None]) -> int:
@@ -55,7 +49,7 @@ async def run(settings: Settings, config: OperatorConfig, stop: asyncio.Event, l
     # The Lease has connections of its own: a burst of work must not queue before its renewal.
     async with await connect(settings.kubeconfig) as api, await connect(settings.kubeconfig) as apart:
         lease = _lease(settings, apart, identity)
-        await _check(settings, KubernetesCluster(api))
+        await _check(settings, KubernetesStore(api))
         health = await serve_health(*settings.health)
         leading = asyncio.create_task(lease.acquire())
         await _first(leading, asyncio.create_task(stop.wait()))
@@ -76,25 +70,32 @@ async def run(settings: Settings, config: OperatorConfig, stop: asyncio.Event, l
 
 def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
     """Every part of a leading operator, connected."""
-    cluster = KubernetesCluster(api, identity=lease.identity)
-    ledger = PrometheusLedger(api.clock)
+    metrics = MemoryMetrics()
+    ledger = CountedLedger(PrometheusLedger(api.clock), metrics)
     evaluator = Evaluator(ledger, config)
     triton = TritonServer(api, timeout=config.probe_timeout)
-    postmortems = Postmortems(ledger, cluster, config)
-    router = router_for(ROUTER, api, epoch=lease.epoch)
-    reconciler = Reconciler(cluster, router, api.clock, config, lease.held, postmortems)
+    writer = Writer(
+        store=KubernetesStore(api),
+        notifier=Notifier(make_sinks(api, lease.identity), metrics),
+        clock=api.clock,
+        leads=lease.held,
+        postmortems=Postmortems(ledger, KubernetesPostmortems(api), config),
+        metrics=metrics,
+    )
+    routers = RegisteredRouters(api, epoch=lease.epoch)
+    reconciler = Reconciler(writer, routers, KubernetesGatewayFacts(api), config)
 
     def new_watch(namespace: str, name: str) -> Watch:
-        return Watch(namespace, name, config, triton, evaluator, api.clock)
+        return Watch(namespace, name, config, triton, evaluator, api.clock, metrics)
 
-    return Service(reconciler, new_watch)
+    return Service(reconciler, new_watch, api.clock, metrics)
 
 
-async def _check(settings: Settings, cluster: KubernetesCluster) -> None:
+async def _check(settings: Settings, store: KubernetesStore) -> None:
     """Fail at once, with a sentence, where the CRD or a right is missing; anything else may pass."""
     try:
         for namespace in settings.namespaces or (None,):
-            await cluster.list_all(namespace)
+            await store.list_all(namespace)
     except Unreachable as error:
         if error.reason in ("KindMissing", "ApiForbidden"):
             raise

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from modelrollout.ports import Conflict, Unreachable
+from modelrollout.runtime.metrics import MemoryMetrics, Metrics
 from modelrollout.runtime.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from modelrollout.ports import Clock
     from modelrollout.runtime.reconcile import Reconciler
 
 log = logging.getLogger(__name__)
@@ -21,6 +23,8 @@ Key = tuple[str, str]
 PASS_TIMEOUT = 60.0
 SOONEST_RETRY, LATEST_RETRY = 0.5, 15.0
 SOONEST_CONFLICT, LATEST_CONFLICT = 0.05, 1.0
+MOST_DOUBLINGS = 10
+"""Failures in a row that are counted: by then every delay is at its latest."""
 
 
 @dataclass
@@ -29,10 +33,15 @@ class Service:
 
     reconciler: Reconciler
     new_watch: Callable[[str, str], Watch]
+    clock: Clock
+    metrics: Metrics = field(default_factory=MemoryMetrics)
     watches: dict[Key, Watch] = field(default_factory=dict)
     tasks: dict[Key, asyncio.Task[None]] = field(default_factory=dict)
     last_tick: float = 0.0
     stopping: bool = False
+
+    def __post_init__(self) -> None:
+        self._ended = self.metrics.counter("modelrollout_operator_passes_total", "Passes, by how they ended", "outcome")
 
     def wake(self, namespace: str, name: str) -> None:
         """Reconcile this resource now; the first call begins to care for it."""
@@ -78,7 +87,7 @@ class Service:
             delay, failures = await self._pass(watch, failures)
             if delay is None:
                 return
-            self.last_tick = self.reconciler.clock.now()
+            self.last_tick = self.clock.now()
             try:
                 async with asyncio.timeout(delay * random.uniform(0.9, 1.0) if delay > 1 else delay):  # noqa: S311 - spreads load
                     await watch.wake.wait()
@@ -90,11 +99,17 @@ class Service:
         retry = min(SOONEST_RETRY * 2**failures, LATEST_RETRY)
         try:
             async with asyncio.timeout(PASS_TIMEOUT):
-                return await self.reconciler.run(watch), 0
+                delay = await self.reconciler.run(watch)
         except Conflict:
-            return min(SOONEST_CONFLICT * 2**failures, LATEST_CONFLICT), min(failures + 1, 10)
+            self._ended.add("conflict")
+            return min(SOONEST_CONFLICT * 2**failures, LATEST_CONFLICT), min(failures + 1, MOST_DOUBLINGS)
         except (Unreachable, TimeoutError) as error:
+            self._ended.add("unreachable" if isinstance(error, Unreachable) else "timeout")
             log.warning("%s/%s: %s; again in %.1f s", watch.namespace, watch.name, error, retry)
         except Exception:  # any defect: one resource's must not end the process that cares for all
+            self._ended.add("defect")
             log.exception("%s/%s: the pass failed; again in %.1f s", watch.namespace, watch.name, retry)
-        return retry, min(failures + 1, 10)
+        else:
+            self._ended.add("done")
+            return delay, 0
+        return retry, min(failures + 1, MOST_DOUBLINGS)

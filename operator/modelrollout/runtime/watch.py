@@ -11,6 +11,7 @@ from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsO
 from modelrollout.core.observation import Readiness
 from modelrollout.ports import Clock, ModelServer
 from modelrollout.runtime.evaluator import Evaluator
+from modelrollout.runtime.metrics import MemoryMetrics, Metrics
 
 log = logging.getLogger(__name__)
 SHORTEST_NAP = 0.2
@@ -44,6 +45,7 @@ class Watch:
     model_server: ModelServer
     evaluator: Evaluator
     clock: Clock
+    metrics: Metrics = field(default_factory=MemoryMetrics)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     polling: PollingPlan = PollingPlan()
     readiness: dict[Target, Readiness] = field(default_factory=dict)
@@ -57,6 +59,11 @@ class Watch:
     """What it said the last time."""
     _probe_now: asyncio.Event = field(default_factory=asyncio.Event)
     _judge_now: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._evaluations = self.metrics.counter(
+            "modelrollout_operator_evaluations_total", "Evaluations, on time or late by an interval, or none", "outcome"
+        )
 
     def look_at(self, polling: PollingPlan) -> None:
         """Point the pollers; what is no longer looked at is forgotten."""
@@ -115,7 +122,9 @@ class Watch:
         if isinstance(found, MetricsOutage):
             since = self.outage.since if self.outage else found.since
             self.outage = replace(found, since=since)
+            self._evaluations.add("outage")
         else:
+            self._evaluations.add("late" if found.at - found.tick_end > request.interval else "on time")
             self.outage, self.evaluation = None, found
         self.wake.set()
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
+from modelrollout.__main__ import _config
 from modelrollout.api.config import OperatorConfig, load_config, parse_config
 from modelrollout.api.problems import problems_of
 
@@ -51,3 +52,16 @@ def test_a_good_file_is_read(tmp_path: Path):
     assert config.probe_interval == 0.5
     assert config.server("default") is not None
     assert config.server("other") is None
+
+
+def test_a_field_that_is_gone_stops_no_operator_and_is_named_but_a_misspelt_one_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    path = tmp_path / "config.yaml"
+    path.write_text('prometheus: [{url: "http://p:9090"}]\nsettle: 3s\n')
+    config = _config(path)
+    assert config is not None
+    assert not hasattr(config, "settle")
+    assert "settle has no effect any more; remove it" in caplog.text
+    path.write_text('prometheus: [{url: "http://p:9090"}]\nsetle: 3s\n')
+    assert _config(path) is None

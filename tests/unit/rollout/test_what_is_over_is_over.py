@@ -13,7 +13,7 @@ from modelrollout.ports import Unreachable
 from tests.expect import present
 from tests.unit.rollout.test_a_rollout_from_start_to_end import in_doubt, reasons_of
 from tests.unit.rollout.world import World, manifest
-from tests.unit.runtime.in_memory import made, one_pass
+from tests.unit.runtime.in_memory import made, one_pass, router_of
 
 GATES = [{"name": "errors", "type": "ErrorRate", "max": "6%"}]
 
@@ -357,14 +357,14 @@ async def test_a_raise_that_the_api_server_refuses_is_told_and_comes_when_it_may
         await one_pass(reconciler, watch, cluster, clock)
         if cluster.obj["status"]["phase"] == "Stepping":
             break
-    written = reconciler.router.apply
+    written = router_of(reconciler).apply
 
     async def no_raise(namespace: str, name: str, spec: Any, plan: Any, seen: Any) -> Any:
         if plan.weight > 100 - seen.weight_of(plan.stable):
             raise Unreachable("ApiForbidden", "httproutes is forbidden")
         return await written(namespace, name, spec, plan, seen)
 
-    monkeypatch.setattr(reconciler.router, "apply", no_raise)
+    monkeypatch.setattr(router_of(reconciler), "apply", no_raise)
     told = set()
     for number in range(40):
         await one_pass(reconciler, watch, cluster, clock)
@@ -373,7 +373,7 @@ async def test_a_raise_that_the_api_server_refuses_is_told_and_comes_when_it_may
             told.add((cluster.obj["status"]["reason"], cluster.obj["status"]["weight"]["observed"]))
     assert told == {("RouteNotWritten", 5)}
     assert [record["weight"] for record in cluster.obj["status"]["steps"]] == [5, 25]
-    monkeypatch.setattr(reconciler.router, "apply", written)
+    monkeypatch.setattr(router_of(reconciler), "apply", written)
     for _ in range(40):
         await one_pass(reconciler, watch, cluster, clock)
         if cluster.obj["status"]["stable"] == "2":

@@ -10,10 +10,13 @@ from typing import Any, cast
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.analysis.metrics.series import Series, make_series
 from modelrollout.core.observation import Backend, Event, ObservedRoute, RoutePlan
-from modelrollout.ports import Cluster, Router
+from modelrollout.ports import ObjectStore, Routers, Subject
 from modelrollout.runtime.evaluator import Evaluator
+from modelrollout.runtime.metrics import MemoryMetrics
+from modelrollout.runtime.notifier import Notifier
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch
+from modelrollout.runtime.writes import Writer
 from tests.unit.analysis.recorded import GATEWAY_REQUESTS, backend
 from tests.unit.rollout.world import START, manifest
 
@@ -67,16 +70,18 @@ class MemoryCluster:
         return copied(self.obj)
 
     async def write_status(self, obj: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
+        if self.obj.get("status") == status:
+            return obj
         self.obj["status"] = copied(status)
-        return obj
+        return obj | {"status": status}
 
     async def add_finalizer(self, obj: dict[str, Any]) -> dict[str, Any]:
         return obj
 
-    async def emit(self, _obj: dict[str, Any], _event: Event) -> None:
+    async def send(self, _subject: Subject, _event: Event) -> None:
         self.events += 1
 
-    async def dialect_of(self, _namespace: str, _spec: Any) -> str:
+    async def controller_of(self, _namespace: str, _spec: Any) -> str:
         return "traefik.io/gateway-controller"
 
 
@@ -115,6 +120,16 @@ class MemoryRouter:
         return self.route
 
 
+@dataclass
+class OneRouter:
+    """The only router there is, whatever the spec says."""
+
+    router: MemoryRouter
+
+    async def find(self, namespace: str, name: str, _spec: Any) -> tuple[MemoryRouter, ObservedRoute | None]:
+        return self.router, await self.router.observe(namespace, name)
+
+
 class AlwaysReady:
     async def probe(self, *_: Any) -> tuple[int, str]:
         return 1, ""
@@ -130,10 +145,21 @@ def made(leads: Callable[[], bool] = lambda: True) -> tuple[Reconciler, Watch, M
     config = OperatorConfig(prometheus=[PrometheusServer(url="http://prometheus.test", scrape_interval=EVERY)])
     evaluator = Evaluator(GrowingLedger(), config)
     watch = Watch("vision", "digits", config, AlwaysReady(), evaluator, clock)
-    # Both have what a pass calls, and no more.
-    held, router = cast("Cluster", cluster), cast("Router", MemoryRouter())
-    reconciler = Reconciler(held, router, clock, config, leads)
-    return reconciler, watch, cluster, clock
+    return reconciler_over(cluster, MemoryRouter(), clock, config, leads), watch, cluster, clock
+
+
+def reconciler_over(
+    cluster: MemoryCluster, router: MemoryRouter, clock: Clock, config: OperatorConfig, leads: Callable[[], bool]
+) -> Reconciler:
+    """Every port of one resource is the same MemoryCluster."""
+    store, routers = cast("ObjectStore", cluster), cast("Routers", OneRouter(router))  # what a pass calls, no more
+    writer = Writer(store, Notifier({"memory": cluster}, MemoryMetrics()), clock, leads)
+    return Reconciler(writer, routers, cluster, config)
+
+
+def router_of(reconciler: Reconciler) -> MemoryRouter:
+    """The router of a reconciler made here."""
+    return cast("OneRouter", reconciler.routers).router
 
 
 async def one_pass(reconciler: Reconciler, watch: Watch, cluster: MemoryCluster, clock: Clock) -> None:

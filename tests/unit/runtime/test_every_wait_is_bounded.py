@@ -60,6 +60,6 @@ def _visit(node: ast.AST, *, bounded: bool, seen: list[tuple[str, int]]) -> None
 
 
 def _is_ours(call: ast.Call) -> bool:
-    """A call of Api or Cluster, every one of which ends in Api.request and its timeout."""
+    """A call of Api or the ObjectStore, every one of which ends in Api.request and its timeout."""
     owner = ast.unparse(call.func).rpartition(".")[0]
-    return owner.split(".")[-1] in {"_api", "api", "cluster"}
+    return owner.split(".")[-1] in {"_api", "api", "store"}

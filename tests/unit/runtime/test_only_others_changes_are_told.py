@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 from modelrollout.core.observation import Event, ObservedRoute, RoutePlan
-from modelrollout.ports import Cluster, Conflict, Router
+from modelrollout.ports import Conflict, Subject
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch
 from tests.expect import present
-from tests.unit.runtime.in_memory import MemoryCluster, MemoryRouter, made, one_pass
+from tests.unit.runtime.in_memory import MemoryCluster, MemoryRouter, made, one_pass, reconciler_over
 
 
 @dataclass
@@ -38,14 +38,14 @@ class BusyRouter(MemoryRouter):
 class ListeningCluster(MemoryCluster):
     told: list[str] = field(default_factory=list)
 
-    async def emit(self, _obj: dict[str, Any], event: Event) -> None:
+    async def send(self, _subject: Subject, event: Event) -> None:
         self.told.append(event.reason)
 
 
 async def exposed() -> tuple[Reconciler, Watch, ListeningCluster, BusyRouter]:
-    reconciler, watch, plain, clock = made()
-    cluster, router = ListeningCluster(plain.obj), BusyRouter()
-    reconciler.cluster, reconciler.router = cast("Cluster", cluster), cast("Router", router)
+    plain, watch, unheard, clock = made()
+    cluster, router = ListeningCluster(unheard.obj), BusyRouter()
+    reconciler = reconciler_over(cluster, router, clock, plain.config, lambda: True)
     for _ in range(30):
         await one_pass(reconciler, watch, cluster, clock)
         if router.route is not None and router.route.weight_of("2") > 0:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pytest
 
 from tests.expect import present
-from tests.unit.runtime.in_memory import MemoryRouter, made, one_pass
+from tests.unit.runtime.in_memory import made, one_pass, router_of
 
 
 async def test_a_lease_lost_between_the_record_and_the_raise_leaves_the_route_alone(
@@ -15,7 +13,7 @@ async def test_a_lease_lost_between_the_record_and_the_raise_leaves_the_route_al
 ):
     leading = True
     reconciler, watch, cluster, clock = made(lambda: leading)
-    router = cast("MemoryRouter", reconciler.router)
+    router = router_of(reconciler)
     while cluster.obj.get("status", {}).get("phase") != "Stepping":
         before = router.writes
         await one_pass(reconciler, watch, cluster, clock)

@@ -14,13 +14,13 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from modelrollout.adapters.kubernetes.server_clock import ServerClock
-from modelrollout.ports import Conflict, NotFound, Unreachable
+from modelrollout.core.observation import FIELD_MANAGER
+from modelrollout.ports import ApiReason, Conflict, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-FIELD_MANAGER = "modelrollout"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 TIMEOUT = 5.0
@@ -159,7 +159,7 @@ def _judge(method: str, path: str, status: int, raw: bytes, retry_after: str | N
     raise Unreachable(reason, sentence, retry_after=wait)
 
 
-_REASONS: dict[int, str] = {
+_REASONS: dict[int, ApiReason] = {
     HTTPStatus.BAD_REQUEST: "ApiInvalid",
     HTTPStatus.UNAUTHORIZED: "ApiUnauthorized",
     HTTPStatus.FORBIDDEN: "ApiForbidden",

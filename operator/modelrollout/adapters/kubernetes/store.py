@@ -1,45 +1,24 @@
-"""The ModelRollout objects: every write is fenced by what was read, and Events never stop a pass."""
+"""The ModelRollout objects: every write is fenced by what was read."""
 
 from __future__ import annotations
 
-import logging
-import time
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND, command_text
-from modelrollout.api.base import API_VERSION, GROUP, KIND, PLURAL
+from modelrollout.api.base import GROUP, GROUP_VERSION, KIND, PLURAL
 from modelrollout.ports import Conflict, NotFound, Unreachable
 
-if TYPE_CHECKING:
-    from modelrollout.api.spec import Spec
-    from modelrollout.core.observation import Event
-
-
-GROUP_VERSION = f"{GROUP}/{API_VERSION}"
 FINALIZER = f"{GROUP}/traffic"
-CONTROLLER = f"{GROUP}/operator"
-GATEWAYS = "gateway.networking.k8s.io/v1"
-EVENT_TIMEOUT = 2.0
-LONGEST_NOTE, LONGEST_REASON = 1024, 128
-"""Bytes that the API server takes in an Event."""
 PAGE = "500"
-REMEMBER = 60.0
-"""Seconds for which a Gateway's controller is taken to be the same."""
 TRIES = 3
 
-log = logging.getLogger(__name__)
 
+class KubernetesStore:
+    """The ObjectStore of ports.py."""
 
-class KubernetesCluster:
-    """The Cluster of ports.py. `identity` names this process in Events."""
-
-    def __init__(self, api: Api, *, identity: str = "modelrollout") -> None:
+    def __init__(self, api: Api) -> None:
         self._api = api
-        self._identity = identity
-        self._controllers: dict[tuple[str, str], tuple[float, str]] = {}
-        self._last_event = 0
 
     async def get(self, namespace: str, name: str) -> dict[str, Any] | None:
         """The object as stored now; None when it is gone."""
@@ -124,79 +103,6 @@ class KubernetesCluster:
                 now = await self._api.get(_path_of(obj))
             else:
                 return
-
-    async def emit(self, obj: dict[str, Any], event: Event) -> None:
-        """Write an Event about `obj`, best effort: never raises, never waits longer than 2 s."""
-        try:
-            namespace = obj["metadata"]["namespace"]
-            body = self._event(obj, event)
-            await self._api.post(path_of("events.k8s.io/v1", "events", namespace), body, timeout=EVENT_TIMEOUT)
-        except (Conflict, Unreachable) as error:
-            log.warning("Event %s was not written: %s", event.reason, error)
-
-    async def save(self, obj: dict[str, Any], name: str, data: dict[str, str]) -> None:
-        """Write a ConfigMap beside the resource; it goes when the resource goes."""
-        namespace = obj["metadata"]["namespace"]
-        owner = {"apiVersion": GROUP_VERSION, "kind": KIND, "name": obj["metadata"]["name"], "uid": _uid(obj)}
-        meta = {"name": name, "namespace": namespace, "ownerReferences": [owner]}
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
-        try:
-            await self._api.post(path_of("v1", "configmaps", namespace), body)
-        except Conflict:  # an older snapshot stands in this place
-            await self._api.patch(path_of("v1", "configmaps", namespace, name), {"metadata": meta, "data": data})
-
-    async def dialect_of(self, namespace: str, spec: Spec) -> str:
-        """The controllerName of the GatewayClass behind the spec's Gateway; "" when it cannot be known."""
-        gateway = spec.traffic.gateway
-        key = (gateway.namespace or namespace, gateway.name)
-        at, known = self._controllers.get(key, (0.0, ""))
-        if known and time.monotonic() - at < REMEMBER:
-            return known
-        try:
-            found = await self._controller_of(*key)
-        except Unreachable as error:
-            log.warning("the controller of Gateway %s/%s cannot be known: %s", *key, error)
-            return known  # what it was is a better guess than none
-        self._controllers[key] = (time.monotonic(), found)
-        return found
-
-    async def _controller_of(self, namespace: str, name: str) -> str:
-        gateway = await self._api.get(path_of(GATEWAYS, "gateways", namespace, name))
-        chosen = ((gateway or {}).get("spec") or {}).get("gatewayClassName")
-        if not chosen:
-            return ""
-        found = await self._api.get(path_of(GATEWAYS, "gatewayclasses", None, chosen))
-        return str(((found or {}).get("spec") or {}).get("controllerName") or "")
-
-    def _event(self, obj: dict[str, Any], event: Event) -> dict[str, Any]:
-        meta = obj["metadata"]
-        # Unlike a random suffix, a rising one keeps Events of the same second in their order.
-        self._last_event = max(self._last_event + 1, time.time_ns())
-        suffix = f".{self._last_event:x}"
-        kept = ("name", "namespace", "uid", "resourceVersion")
-        about = {key: meta[key] for key in kept if key in meta}
-        return {
-            "apiVersion": "events.k8s.io/v1",
-            "kind": "Event",
-            "metadata": {"name": meta["name"][: 253 - len(suffix)] + suffix, "namespace": meta["namespace"]},
-            "eventTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            "reportingController": CONTROLLER,
-            "reportingInstance": _cut(self._identity, LONGEST_REASON),
-            "action": "Reconcile",
-            "reason": _cut(event.reason, LONGEST_REASON),
-            "regarding": {"apiVersion": GROUP_VERSION, "kind": KIND, **about},
-            "note": _cut(event.message, LONGEST_NOTE),
-            "type": "Warning" if event.warning else "Normal",
-        }
-
-
-def _cut(text: str, longest: int) -> str:
-    """The text in at most `longest` bytes of UTF-8, its end marked where it was cut."""
-    raw = text.encode()
-    if len(raw) <= longest:
-        return text
-    mark = "…"
-    return raw[: longest - len(mark.encode())].decode(errors="ignore") + mark
 
 
 def _path(namespace: str | None = None, name: str | None = None) -> str:

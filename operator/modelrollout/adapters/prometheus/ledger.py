@@ -8,13 +8,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import requests
 import urllib3
 from prometheus_api_client import PrometheusConnect
-from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
 from modelrollout.adapters.kubernetes.server_clock import epoch_of
@@ -27,6 +27,8 @@ THREADS = 8
 THREADS_PER_SERVER = 4
 MAX_SERIES = 10_000
 MAX_BYTES = 64 * 1024 * 1024
+LONGEST_REFUSAL = 300
+"""Characters of what a server said that are handed on."""
 _CHUNK = 64 * 1024
 _GRACE = 1.0
 MAX_SKEW = 5.0
@@ -63,6 +65,8 @@ class _BoundedSession(requests.Session):
         if response.ok and b',"warnings":[' in body[-_CHUNK:]:
             raise _Refused("PartialAnswer", f"the answer may be incomplete: {_warnings(body)}")
         self._check_clock(response.headers.get("Date"), sent)
+        if response.status_code != HTTPStatus.OK:
+            raise _refusal(response.status_code, body)
         response._content = body  # noqa: SLF001 - the library reads .content and .json()
         return response
 
@@ -103,7 +107,7 @@ def _warnings(body: bytes) -> str:
         found = json.loads(body).get("warnings", [])
     except (ValueError, AttributeError):
         return "it carries warnings"
-    return "; ".join(str(one) for one in found)[:300]
+    return "; ".join(str(one) for one in found)[:LONGEST_REFUSAL]
 
 
 @dataclass
@@ -122,8 +126,6 @@ class PrometheusLedger:
         self._clock = clock
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ledger")
         self._connections: dict[str, _Connection] = {}
-        self.queries = 0
-        """Queries sent since the start, for the operator's own metrics."""
 
     async def range(
         self, server: PrometheusServer, selector: str, start: float, end: float
@@ -149,7 +151,6 @@ class PrometheusLedger:
     async def _ask(self, server: PrometheusServer, call: Any) -> tuple[Series, ...] | LedgerFailure:
         connection = self._connection(server)
         loop = asyncio.get_running_loop()
-        self.queries += 1
         try:
             async with asyncio.timeout(server.timeout + _GRACE), connection.places:
                 return await loop.run_in_executor(self._pool, _answer, connection.client, call)
@@ -178,14 +179,12 @@ def _answer(client: Any, call: Any) -> tuple[Series, ...] | LedgerFailure:
         return _series(call(client))
     except _Refused as refused:
         return refused.failure
-    except PrometheusApiClientException as error:
-        return _status_failure(str(error))
     except (*_NO_ANSWER, *_NO_JSON) as error:
         return _fault(error)
 
 
 def _fault(error: Exception) -> LedgerFailure:
-    what = f"{type(error).__name__}: {error}"[:300]
+    what = f"{type(error).__name__}: {error}"[:LONGEST_REFUSAL]
     if isinstance(error, _TIMED_OUT):
         return LedgerFailure("PrometheusTimeout", f"Prometheus did not answer in time: {what}")
     # JSON errors of the library are request errors too: they are asked for first
@@ -207,11 +206,11 @@ def _series(result: Any) -> tuple[Series, ...]:
     )
 
 
-def _status_failure(text: str) -> LedgerFailure:
-    """The library's text is: HTTP Status Code 422 (b'...')."""
-    code = next((word for word in text.split() if word.isdigit()), "")
-    if code in {"401", "403"}:
-        return LedgerFailure("PrometheusUnauthorized", f"Prometheus refused the credentials: {text[:300]}")
-    if code.startswith("4"):
-        return LedgerFailure("PrometheusRejected", f"Prometheus refused the query: {text[:300]}")
-    return LedgerFailure("PrometheusError", f"Prometheus failed: {text[:300]}")
+def _refusal(code: int, body: bytes) -> _Refused:
+    """What an answer that is no success means."""
+    text = f"HTTP Status Code {code} ({body!r})"[:LONGEST_REFUSAL]
+    if code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return _Refused("PrometheusUnauthorized", f"Prometheus refused the credentials: {text}")
+    if HTTPStatus.BAD_REQUEST <= code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _Refused("PrometheusRejected", f"Prometheus refused the query: {text}")
+    return _Refused("PrometheusError", f"Prometheus failed: {text}")

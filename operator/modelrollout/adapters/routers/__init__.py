@@ -2,21 +2,99 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
+from modelrollout.ports import Conflict, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelrollout.adapters.kubernetes.client import Api
+    from modelrollout.api.spec import Spec
+    from modelrollout.core.observation import ObservedRoute
     from modelrollout.ports import Router
 
-ROUTERS: dict[str, Callable[..., Router]] = {"gateway-api": GatewayApiRouter}
+
+@dataclass(frozen=True)
+class RouterKind:
+    """One way to split traffic: how its router is made, and which resources it serves."""
+
+    make: Callable[..., Router]
+    """Called with the Api and `epoch`, the leader's."""
+    serves: Callable[[Spec], bool]
+    """Whether a spec asks for this router."""
+    watched: tuple[str, str, str]
+    """Group, version and plural of the objects that carry the split; a change of one wakes its ModelRollout."""
 
 
-def router_for(kind: str, api: Api, *, epoch: str = "") -> Router:
+ROUTERS: dict[str, RouterKind] = {
+    "gateway-api": RouterKind(
+        make=GatewayApiRouter,
+        serves=lambda _spec: True,
+        watched=("gateway.networking.k8s.io", "v1", "httproutes"),
+    ),
+}
+"""By name, in the order in which they are asked whether they serve a spec; the last one serves every spec."""
+
+
+def router_for(name: str, api: Api, *, epoch: str = "") -> Router:
     """The router of that name. Raises ValueError naming those there are."""
-    if kind not in ROUTERS:
-        raise ValueError(f"router: {kind!r} is not known; choose one of {', '.join(sorted(ROUTERS))}")
-    return ROUTERS[kind](api, epoch=epoch)
+    if name not in ROUTERS:
+        raise ValueError(f"router: {name!r} is not known; choose one of {', '.join(sorted(ROUTERS))}")
+    return ROUTERS[name].make(api, epoch=epoch)
+
+
+class RegisteredRouters:
+    """The Routers of ports.py: every router in the registry, made once."""
+
+    def __init__(self, api: Api, *, epoch: str = "") -> None:
+        self._made = {name: router_for(name, api, epoch=epoch) for name in ROUTERS}
+
+    async def find(self, namespace: str, name: str, spec: Spec | None) -> tuple[Router, ObservedRoute | None]:
+        """The router that `spec` asks for; without one, that which holds a route of this name, or the last.
+
+        Raises Unreachable: with a spec when its router's route cannot be read, else when none was found and any
+        could not be read.
+        """
+        if spec is not None:
+            chosen = next(self._made[kind] for kind, registered in ROUTERS.items() if registered.serves(spec))
+            return chosen, await chosen.observe(namespace, name)
+        failure: Unreachable | None = None
+        for router in self._made.values():
+            try:
+                route = await router.observe(namespace, name)
+            except Unreachable as error:
+                failure = failure or error
+                continue
+            if route is not None:
+                return router, route
+        if failure is not None:
+            raise failure
+        return list(self._made.values())[-1], None
+
+    async def release(self, namespace: str, name: str) -> tuple[Router, ...]:
+        """100 % on stable wherever a route of this name is held; the routers that held one.
+
+        One that fails keeps no other from its release. Raises the first failure afterwards; a kind that is not
+        served counts as one only where no route was held at all.
+        """
+        held: list[Router] = []
+        failures: list[Conflict | Unreachable] = []
+        for router in self._made.values():
+            try:
+                route = await router.observe(namespace, name)
+                if route is not None:
+                    await router.release(namespace, name, route)
+                    held.append(router)
+            except (Conflict, Unreachable) as error:
+                failures.append(error)
+        grave = [error for error in failures if not (held and _is_not_served(error))]
+        if grave:
+            raise grave[0]
+        return tuple(held)
+
+
+def _is_not_served(error: Conflict | Unreachable) -> bool:
+    return isinstance(error, Unreachable) and error.reason == "KindMissing"

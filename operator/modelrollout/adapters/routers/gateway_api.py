@@ -15,8 +15,8 @@ from modelrollout.adapters.routers.lowering import (
     with_every_backend_named,
 )
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, read
-from modelrollout.core.observation import ObservedRoute, RoutePlan
-from modelrollout.ports import Conflict, NotFound, Unreachable
+from modelrollout.core.observation import FULL_WEIGHT, ObservedRoute, RoutePlan
+from modelrollout.ports import ApiReason, Conflict, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
@@ -25,7 +25,7 @@ LOWER_TIMEOUT = 2.0
 LOWER_TRIES = 4
 LONGEST_PAUSE = 0.5
 """Seconds; a lowering does not wait longer than this, whatever Retry-After says."""
-_PASSING = ("ApiTimeout", "ApiUnreachable", "ApiThrottled", "ApiError", "ApiInvalid")
+_PASSING: tuple[ApiReason, ...] = ("ApiTimeout", "ApiUnreachable", "ApiThrottled", "ApiError", "ApiInvalid")
 """Failures that another try may fix; ApiInvalid is what a failed `test` looks like."""
 
 
@@ -102,7 +102,7 @@ class GatewayApiRouter:
         await self.lower(namespace, name, named, RoutePlan(stable=stable_at_release(named)))
 
     def structure(self, namespace: str, name: str, spec: Spec, plan: RoutePlan) -> str:
-        """Digest of everything but the weights, comparable with RouteSeen.structure."""
+        """Digest of everything but the weights, comparable with ObservedRoute.structure."""
         notes = annotations_for(namespace, name, spec, plan)
         return structure(namespace, notes, route_spec(namespace, spec, plan))
 
@@ -170,7 +170,7 @@ def _may_pass(error: Conflict | Unreachable) -> bool:
 
 def _has_weights(observed: ObservedRoute, plan: RoutePlan) -> bool:
     weight = plan.weight if plan.candidate else 0
-    wanted = {plan.stable: 100 - weight} | ({plan.candidate: weight} if plan.candidate else {})
+    wanted = {plan.stable: FULL_WEIGHT - weight} | ({plan.candidate: weight} if plan.candidate else {})
     return {backend.version: backend.weight for backend in observed.backends} == wanted
 
 

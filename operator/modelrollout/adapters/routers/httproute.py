@@ -7,6 +7,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from modelrollout.core.observation import FULL_WEIGHT
+
 if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
     from modelrollout.core.observation import RoutePlan
@@ -46,7 +48,7 @@ def route_spec(namespace: str, spec: Spec, plan: RoutePlan) -> dict[str, Any]:
     if gateway.section_name:
         parent["sectionName"] = gateway.section_name
     weight = plan.weight if plan.candidate else 0
-    backends = [_ref(spec, plan.stable, 100 - weight)]
+    backends = [_ref(spec, plan.stable, FULL_WEIGHT - weight)]
     if plan.candidate:
         backends.append(_ref(spec, plan.candidate, weight))
     path = {"type": "PathPrefix", "value": f"/v2/models/{spec.model.name}"}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.routers.httproute import EPOCH, SPLIT, STABLE, split_index
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, is_testers, read, services_of
+from modelrollout.core.observation import FULL_WEIGHT
 
 if TYPE_CHECKING:
     from modelrollout.core.observation import ObservedRoute, RoutePlan
@@ -46,14 +47,14 @@ def _lowered(refs: list[dict[str, Any]], versions: list[str | None], plan: Route
     """The weights to write, in the order of `refs`, totalling 100; all 0 where plan.stable is absent."""
     current = [1 if ref.get("weight") is None else int(ref["weight"]) for ref in refs]
     total = sum(current) or 1
-    has = sum(w for w, v in zip(current, versions, strict=True) if v == plan.candidate) * 100 // total
+    has = sum(w for w, v in zip(current, versions, strict=True) if v == plan.candidate) * FULL_WEIGHT // total
     candidate = min(plan.weight, has) if plan.candidate in versions else 0
     lowered = [0] * len(refs)
     if plan.stable not in versions:
         return lowered
     if candidate:
         lowered[versions.index(plan.candidate)] = candidate
-    lowered[versions.index(plan.stable)] = 100 - candidate
+    lowered[versions.index(plan.stable)] = FULL_WEIGHT - candidate
     return lowered
 
 
@@ -61,7 +62,7 @@ def _replace_refs(
     route: dict[str, Any], split: int, refs: list[dict[str, Any]], weights: list[int], plan: RoutePlan
 ) -> list[dict[str, Any]]:
     at = f"/spec/rules/{split}/backendRefs"
-    if sum(weights) == 100:  # noqa: PLR2004 - percent; less where stable is not among them
+    if sum(weights) == FULL_WEIGHT:  # less where stable is not among them
         return [
             {"op": "add", "path": f"{at}/{index}/weight", "value": weight}
             for index, (ref, weight) in enumerate(zip(refs, weights, strict=True))
@@ -71,7 +72,7 @@ def _replace_refs(
     known = services_of((route["metadata"].get("annotations")) or {}).get(plan.stable)
     if known is None:
         raise NotTheSameRoute(f"no backend of the route's split serves version {plan.stable}")
-    only = {"group": "", "kind": "Service", "name": known[0], "port": known[1], "weight": 100}
+    only = {"group": "", "kind": "Service", "name": known[0], "port": known[1], "weight": FULL_WEIGHT}
     return [{"op": "add", "path": at, "value": [only]}]
 
 

@@ -24,7 +24,7 @@ from modelrollout.core.observation import Acceptance, Backend, ObservedRoute
 
 @dataclass(frozen=True)
 class ObservedHTTPRoute(ObservedRoute):
-    """RouteSeen with the object it was read from, so that lowering needs no second read."""
+    """ObservedRoute with the object it was read from, so that lowering needs no second read."""
 
     raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 

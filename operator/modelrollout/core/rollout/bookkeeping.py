@@ -104,6 +104,8 @@ def _show_evidence(ctx: Context, status: Status) -> Status:
     found = ctx.evaluation
     if found is None or (status.rollout is None and not phases.running(ctx.status.phase)):
         return status
+    if status.rollout is not None and found.rollout != identity(status):
+        return status  # what was evaluated is over: this pass has begun something else
     status = update(status, gates=[_shown(gate) for gate in found.gates[:MOST_GATES]], next_evaluation=None)
     if not phases.running(status.phase) or ctx.spec is None:
         return status

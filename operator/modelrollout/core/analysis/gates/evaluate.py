@@ -8,6 +8,7 @@ from typing import get_args
 import numpy as np
 
 from modelrollout.api.gates import Gate
+from modelrollout.api.status import LONGEST_WARNING, MOST_WARNINGS
 from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.counts import request_totals
@@ -22,10 +23,6 @@ from modelrollout.core.analysis.stats.parameters import MISSING_TICKS
 from modelrollout.core.evaluation import Evaluation
 from modelrollout.core.finding import Finding
 from modelrollout.core.reasons import AnyReason
-
-MOST_WARNINGS = 8
-LONGEST_WARNING = 300
-"""Characters; warnings end up in the status, which is bounded."""
 
 
 def judge_all(gates: Sequence[Gate], gate_input: GateInput) -> tuple[Judged, ...]:

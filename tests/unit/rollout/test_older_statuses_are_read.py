@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.core.world import START, World, manifest
+from tests.unit.rollout.world import START, World, manifest
 
 from modelrollout.api.status import Status
 from modelrollout.core.observation import Backend, ObservedRoute

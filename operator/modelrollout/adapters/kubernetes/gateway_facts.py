@@ -1,0 +1,50 @@
+"""Which controller serves a Gateway: asked for once a minute, and what was known outlives a failure."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from modelrollout.adapters.kubernetes.client import Api, path_of
+from modelrollout.ports import Unreachable
+
+if TYPE_CHECKING:
+    from modelrollout.api.spec import Spec
+
+GATEWAYS = "gateway.networking.k8s.io/v1"
+REMEMBER = 60.0
+"""Seconds for which a Gateway's controller is taken to be the same."""
+
+log = logging.getLogger(__name__)
+
+
+class KubernetesGatewayFacts:
+    """The GatewayFacts of ports.py."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._controllers: dict[tuple[str, str], tuple[float, str]] = {}
+
+    async def controller_of(self, namespace: str, spec: Spec) -> str:
+        """The controllerName of the GatewayClass behind the spec's Gateway; "" when it cannot be known."""
+        gateway = spec.traffic.gateway
+        key = (gateway.namespace or namespace, gateway.name)
+        at, known = self._controllers.get(key, (0.0, ""))
+        if known and time.monotonic() - at < REMEMBER:
+            return known
+        try:
+            found = await self._controller_of(*key)
+        except Unreachable as error:
+            log.warning("the controller of Gateway %s/%s cannot be known: %s", *key, error)
+            return known  # what it was is a better guess than none
+        self._controllers[key] = (time.monotonic(), found)
+        return found
+
+    async def _controller_of(self, namespace: str, name: str) -> str:
+        gateway = await self._api.get(path_of(GATEWAYS, "gateways", namespace, name))
+        chosen = ((gateway or {}).get("spec") or {}).get("gatewayClassName")
+        if not chosen:
+            return ""
+        found = await self._api.get(path_of(GATEWAYS, "gatewayclasses", None, chosen))
+        return str(((found or {}).get("spec") or {}).get("controllerName") or "")

@@ -1,0 +1,69 @@
+"""The operator's own metrics: whoever counts something defines it where it is counted, and only there.
+
+    self._passes = metrics.counter("modelrollout_operator_passes_total", "Passes, by how they ended", "outcome")
+    self._passes.add("done")
+
+There is no table to keep: a new metric touches the file that counts it. Labels must come from a closed set, such as
+the outcomes of one call, never from names that users choose. Counts stay in memory; an exporter is one more
+implementation of Metrics, made in run.py.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Protocol
+
+MOST_SERIES = 64
+"""Of one counter: labels beyond it are counted under OTHER, so that no input makes memory grow."""
+OTHER = "other"
+
+
+class Counter(Protocol):
+    """A number that only rises."""
+
+    def add(self, *labels: str, amount: float = 1.0) -> None:
+        """Count `amount` more under these label values, in the order of the counter's labels."""
+
+
+class Metrics(Protocol):
+    """Where counters are made."""
+
+    def counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        """The counter of that name, made at the first call. Raises ValueError where it is defined otherwise."""
+
+
+@dataclass
+class MemoryCounter:
+    """A Counter whose values can be read."""
+
+    name: str
+    meaning: str
+    labels: tuple[str, ...]
+    values: defaultdict[tuple[str, ...], float] = field(default_factory=lambda: defaultdict(float))
+
+    def add(self, *labels: str, amount: float = 1.0) -> None:
+        """As Counter.add. Raises ValueError for a wrong number of labels or an amount below 0."""
+        if len(labels) != len(self.labels) or amount < 0:
+            raise ValueError(f"{self.name}: got {labels} and {amount:g}; needs {self.labels} and no less than 0")
+        if labels not in self.values and len(self.values) >= MOST_SERIES:
+            labels = (OTHER,) * len(labels)
+        self.values[labels] += amount
+
+
+class MemoryMetrics:
+    """Metrics kept in memory: what the operator has without an exporter."""
+
+    def __init__(self) -> None:
+        self.counters: dict[str, MemoryCounter] = {}
+
+    def counter(self, name: str, meaning: str, *labels: str) -> MemoryCounter:
+        """As Metrics.counter."""
+        made = self.counters.setdefault(name, MemoryCounter(name, meaning, labels))
+        if (made.meaning, made.labels) != (meaning, labels):
+            raise ValueError(f"{name}: defined twice, as {made.meaning!r} {made.labels} and {meaning!r} {labels}")
+        return made
+
+    def value(self, name: str, *labels: str) -> float:
+        """What was counted so far; 0 where nothing was."""
+        return self.counters[name].values.get(labels, 0.0) if name in self.counters else 0.0

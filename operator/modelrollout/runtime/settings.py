@@ -1,0 +1,17 @@
+"""What the command line says: where the operator runs, not what it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`health` is (address, port), port 0 for none. Seconds."""
+
+    kubeconfig: str | None
+    namespaces: tuple[str, ...]
+    lease_namespace: str
+    lease_name: str
+    lease_duration: float
+    health: tuple[str, int]

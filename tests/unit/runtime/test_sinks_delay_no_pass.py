@@ -1,0 +1,95 @@
+"""A sink that raises, hangs or is slow costs a pass nothing, and costs no other sink its Events."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import pytest
+from tests.unit.runtime.in_memory import Clock, MemoryCluster, MemoryRouter, made, one_pass, reconciler_over
+
+from modelrollout.core.observation import Event
+from modelrollout.ports import EventSink, Subject
+from modelrollout.runtime import notifier as module
+from modelrollout.runtime.metrics import MemoryMetrics
+from modelrollout.runtime.notifier import Notifier
+from modelrollout.runtime.reconcile import Reconciler
+from modelrollout.runtime.watch import Watch
+
+ABOUT = Subject("vision", "digits")
+COUNTER = "modelrollout_operator_notifications_total"
+
+
+class Listening:
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def send(self, _subject: Subject, event: Event) -> None:
+        self.told.append(event.reason)
+
+
+class Raising:
+    async def send(self, _subject: Subject, _event: Event) -> None:
+        raise RuntimeError("no such channel")
+
+
+class RaisingAtOnce:
+    def send(self, _subject: Subject, _event: Event) -> None:
+        raise RuntimeError("no coroutine at all")
+
+
+class Hanging:
+    async def send(self, _subject: Subject, _event: Event) -> None:
+        await asyncio.Event().wait()
+
+
+def over(sinks: dict[str, EventSink]) -> tuple[Reconciler, Watch, MemoryCluster, Clock, MemoryMetrics]:
+    plain, watch, cluster, clock = made()
+    metrics = MemoryMetrics()
+    reconciler = reconciler_over(cluster, MemoryRouter(), clock, plain.config, lambda: True)
+    reconciler.writer.notifier = Notifier(sinks, metrics, patience=0.05)
+    return reconciler, watch, cluster, clock, metrics
+
+
+@pytest.mark.parametrize("sink", [Raising(), RaisingAtOnce(), Hanging()])
+async def test_passes_go_on_and_the_other_sinks_hear_everything(sink: EventSink):
+    healthy = Listening()
+    reconciler, watch, cluster, clock, metrics = over({"broken": sink, "healthy": healthy})
+    began = time.monotonic()
+    for _ in range(12):
+        await one_pass(reconciler, watch, cluster, clock)
+    took = time.monotonic() - began
+    assert cluster.obj["status"]["phase"] != "Adopting"
+    await asyncio.sleep(0.1)
+    assert len(healthy.told) >= 3
+    assert metrics.value(COUNTER, "broken", "failed") == len(healthy.told)
+    assert metrics.value(COUNTER, "healthy", "sent") == len(healthy.told)
+    assert took < 5, "twelve passes, and one that waited for the sink would have waited for its patience"
+
+
+async def test_a_hanging_delivery_ends_with_its_patience(caplog: pytest.LogCaptureFixture):
+    metrics = MemoryMetrics()
+    notifier = Notifier({"slow": Hanging()}, metrics, patience=0.02)
+    with caplog.at_level(logging.WARNING):
+        notifier.tell(ABOUT, Event("Promoted", "1 -> 2"))
+        await asyncio.sleep(0.1)
+    assert metrics.value(COUNTER, "slow", "failed") == 1
+    assert "Event Promoted was not written: slow took too long" in caplog.text
+    assert not notifier._under_way["slow"]
+
+
+async def test_what_is_under_way_is_bounded_and_the_rest_is_dropped(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "MOST_UNDER_WAY", 3)
+    metrics, healthy = MemoryMetrics(), Listening()
+    notifier = Notifier({"slow": Hanging(), "healthy": healthy}, metrics, patience=0.05)
+    for number in range(10):
+        notifier.tell(ABOUT, Event("Promoted", str(number)))
+        await asyncio.sleep(0)
+    assert len(notifier._under_way["slow"]) == 3
+    assert metrics.value(COUNTER, "slow", "dropped") == 7
+    await asyncio.sleep(0.2)
+    assert len(healthy.told) == 10, "a full queue of one sink is none of another's"
+    notifier.tell(ABOUT, Event("Promoted", "again"))
+    assert len(notifier._under_way["slow"]) == 1, "and it is tried again afterwards"
+    await asyncio.sleep(0.1)

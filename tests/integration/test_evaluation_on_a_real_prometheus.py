@@ -17,8 +17,7 @@ from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.ports import Ledger
 from modelrollout.runtime.evaluator import Evaluator
-from modelrollout.runtime.metrics import MemoryMetrics
-from modelrollout.runtime.queries import CountedLedger
+from modelrollout.runtime.metrics import CountedLedger, MemoryMetrics
 from tests.expect import expect
 from tests.lab import Prometheus
 from tests.unit.analysis.recorded import GATEWAY_HEARTBEAT, GATEWAY_REQUESTS, backend, request_of, spec_of

@@ -12,7 +12,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from modelrollout.ports import Ledger, LedgerFailure
+
+if TYPE_CHECKING:
+    from modelrollout.api.config import PrometheusServer
+    from modelrollout.core.analysis.metrics.series import Series
 
 MOST_SERIES = 64
 """Of one counter: labels beyond it are counted under OTHER, so that no input makes memory grow."""
@@ -67,3 +73,29 @@ class MemoryMetrics:
     def value(self, name: str, *labels: str) -> float:
         """What was counted so far; 0 where nothing was."""
         return self.counters[name].values.get(labels, 0.0) if name in self.counters else 0.0
+
+
+class CountedLedger:
+    """A Ledger that hands every call on to another, and counts the queries of whoever sends them."""
+
+    def __init__(self, ledger: Ledger, metrics: Metrics) -> None:
+        self._ledger = ledger
+        self._queries = metrics.counter(
+            "modelrollout_operator_queries_total", "Queries to Prometheus, by answer or reason of failure", "outcome"
+        )
+
+    async def range(
+        self, server: PrometheusServer, selector: str, start: float, end: float
+    ) -> tuple[Series, ...] | LedgerFailure:
+        """As Ledger.range."""
+        return self._counted(await self._ledger.range(server, selector, start, end))
+
+    async def steps(
+        self, server: PrometheusServer, query: str, start: float, end: float, step: float
+    ) -> tuple[Series, ...] | LedgerFailure:
+        """As Ledger.steps."""
+        return self._counted(await self._ledger.steps(server, query, start, end, step))
+
+    def _counted(self, answer: tuple[Series, ...] | LedgerFailure) -> tuple[Series, ...] | LedgerFailure:
+        self._queries.add(answer.reason if isinstance(answer, LedgerFailure) else "answered")
+        return answer

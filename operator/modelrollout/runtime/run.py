@@ -15,19 +15,18 @@ from modelrollout.adapters.kubernetes.client import connect
 from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
 from modelrollout.adapters.kubernetes.postmortems import KubernetesPostmortems
 from modelrollout.adapters.kubernetes.store import KubernetesStore
+from modelrollout.adapters.notifications import make_sinks
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.adapters.routers import RegisteredRouters
-from modelrollout.adapters.sinks import make_sinks
 from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.ports import Unreachable
 from modelrollout.runtime.evaluator import Evaluator
 from modelrollout.runtime.handlers import register
 from modelrollout.runtime.health import serve_health
 from modelrollout.runtime.lease import Lease
-from modelrollout.runtime.metrics import MemoryMetrics
+from modelrollout.runtime.metrics import CountedLedger, MemoryMetrics
 from modelrollout.runtime.notifier import Notifier
 from modelrollout.runtime.postmortems import Postmortems
-from modelrollout.runtime.queries import CountedLedger
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.service import Service
 from modelrollout.runtime.watch import Watch

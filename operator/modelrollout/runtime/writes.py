@@ -6,11 +6,11 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from modelrollout.api.changes import with_snapshot
 from modelrollout.api.status import dump
 from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics.postmortem import slot_for
 from modelrollout.core.observation import Event, ObservedRoute
-from modelrollout.core.rollout.changes import with_snapshot
 from modelrollout.core.rollout.decide import Decision
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.ports import Conflict, Subject, Unreachable

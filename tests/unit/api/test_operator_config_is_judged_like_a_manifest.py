@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from modelrollout.__main__ import _config
-from modelrollout.api.config import OperatorConfig, load_config, parse_config
+from modelrollout.api.config import OperatorConfig, parse_config
 from modelrollout.api.problems import problems_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def test_a_configuration_without_servers_is_refused():
 def test_a_good_file_is_read(tmp_path: Path):
     path = tmp_path / "config.yaml"
     path.write_text('prometheus: [{url: "http://p:9090", matchers: ""}]\nprobeInterval: 500ms\n')
-    config = load_config(path)
+    config = _config(path)
+    assert config is not None
     assert config.probe_interval == 0.5
     assert config.server("default") is not None
     assert config.server("other") is None

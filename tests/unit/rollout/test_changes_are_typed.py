@@ -7,10 +7,11 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
+from modelrollout.api import changes
 from modelrollout.api import status as models
 from modelrollout.api.status import PHASES_OF_A_ROLLOUT, Phase
 from modelrollout.core import reasons
-from modelrollout.core.rollout import changes, phases
+from modelrollout.core.rollout import phases
 
 
 def without_metadata(hint: Any) -> Any:

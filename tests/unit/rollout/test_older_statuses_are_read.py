@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.rollout.world import START, World, manifest
 
 from modelrollout.api.status import Status
 from modelrollout.core.observation import Backend, ObservedRoute
+from tests.unit.rollout.world import START, World, manifest
 
 DATA = Path(__file__).parent / "data"
 

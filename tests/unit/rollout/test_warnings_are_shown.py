@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.rollout.world import World
 
 from modelrollout.api.status import LONGEST_WARNING, MOST_WARNINGS, Status, dump
 from modelrollout.core.evaluation import Evaluation
+from tests.unit.rollout.world import World
 
 
 class Warned(World):

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tests.unit.rollout.world import manifest
 
 from modelrollout.adapters import routers as registry
 from modelrollout.adapters.routers import ROUTERS, RegisteredRouters, RouterKind, router_for
@@ -14,6 +13,7 @@ from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
 from modelrollout.api.spec import Spec
 from modelrollout.core.observation import Backend, ObservedRoute
 from modelrollout.ports import Conflict, Unreachable
+from tests.unit.rollout.world import manifest
 
 ROUTE = ObservedRoute("1", (Backend("1", "digits-v1", 8000, 100),), "7")
 SPEC = Spec.model_validate(manifest("1"))

@@ -6,13 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.unit.runtime.in_memory import made, one_pass
 
 from modelrollout.core.evaluation import MetricsOutage
 from modelrollout.ports import Conflict, LedgerFailure, Unreachable
-from modelrollout.runtime.metrics import MOST_SERIES, MemoryMetrics
-from modelrollout.runtime.queries import CountedLedger
+from modelrollout.runtime.metrics import MOST_SERIES, CountedLedger, MemoryMetrics
 from modelrollout.runtime.service import Service
+from tests.unit.runtime.in_memory import made, one_pass
 
 PASSES = "modelrollout_operator_passes_total"
 

@@ -7,7 +7,6 @@ import logging
 import time
 
 import pytest
-from tests.unit.runtime.in_memory import Clock, MemoryCluster, MemoryRouter, made, one_pass, reconciler_over
 
 from modelrollout.core.observation import Event
 from modelrollout.ports import EventSink, Subject
@@ -16,6 +15,7 @@ from modelrollout.runtime.metrics import MemoryMetrics
 from modelrollout.runtime.notifier import Notifier
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch
+from tests.unit.runtime.in_memory import Clock, MemoryCluster, MemoryRouter, made, one_pass, reconciler_over
 
 ABOUT = Subject("vision", "digits")
 COUNTER = "modelrollout_operator_notifications_total"

@@ -7,8 +7,9 @@ from dataclasses import replace
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
-from modelrollout.core.rollout import transitions
 from modelrollout.core.rollout.context import Context, Transition
+from modelrollout.core.rollout.transitions import forward
+from modelrollout.core.rollout.transitions.forward import hold
 
 
 def adopt(ctx: Context) -> Transition:
@@ -21,14 +22,14 @@ def adopt(ctx: Context) -> Transition:
         if not stable or all(b.version != stable for b in route.backends):
             why = route.doubt or "the route does not say which of its backends is stable"
             text = f"{why}: annotate the route with modelrollout.dev/stable"
-            return transitions.hold(ctx, Finding(reasons.ROUTE_UNCLEAR, text))
+            return hold(ctx, Finding(reasons.ROUTE_UNCLEAR, text))
         lost = (Event(reasons.STATUS_LOST, ctx.observed.status_lost, warning=True),) if ctx.observed.status_lost else ()
-        adopted = transitions.adopt(ctx, stable, f"version {stable} serves: the route says so")
+        adopted = forward.adopt(ctx, stable, f"version {stable} serves: the route says so")
         return replace(adopted, events=(*lost, *adopted.events))
     if spec is None:
-        return transitions.hold(ctx, Finding(reasons.INVALID_SPEC, ctx.observed.problem or "the spec is invalid"))
+        return hold(ctx, Finding(reasons.INVALID_SPEC, ctx.observed.problem or "the spec is invalid"))
     version = spec.model.version
     if ctx.ready_for(version, 0):
-        return transitions.adopt(ctx, version, f"version {version} is the first: no route there, and it is ready")
+        return forward.adopt(ctx, version, f"version {version} is the first: no route there, and it is ready")
     text = f"version {version} is not ready: {ctx.why_unready(version)}; it will be adopted when it is"
-    return transitions.hold(ctx, Finding(reasons.STABLE_NOT_READY, text))
+    return hold(ctx, Finding(reasons.STABLE_NOT_READY, text))

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from modelrollout.api.changes import update, update_rollout
 from modelrollout.api.spec import Spec
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
-from modelrollout.core.rollout import setbacks, status_message, transitions
-from modelrollout.core.rollout.changes import update, update_rollout
+from modelrollout.core.rollout import status_message
 from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.missing import BAKE, LAST, STEP, first_missing, held, why_not_ready
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.transitions import forward, setbacks
+from modelrollout.core.rollout.transitions.forward import hold
 
 
 def make_progress(ctx: Context, spec: Spec) -> Transition:
@@ -39,8 +41,8 @@ def _await(ctx: Context) -> Transition:
     if ctx.status.phase == "AwaitingApproval" and ctx.this_step and not ctx.this_step.approval:
         number = ctx.status.step.index + 1 if ctx.status.step else 0
         text = f"the manifest asks for no approval of step {number} any more"
-        return transitions.change(ctx, Trigger.APPROVAL_DROPPED, Finding(reasons.APPROVED, text))
-    return transitions.hold(ctx, held(ctx) or question)
+        return forward.change(ctx, Trigger.APPROVAL_DROPPED, Finding(reasons.APPROVED, text))
+    return hold(ctx, held(ctx) or question)
 
 
 def _wait(ctx: Context, spec: Spec) -> Transition:
@@ -53,16 +55,16 @@ def _wait(ctx: Context, spec: Spec) -> Transition:
             return setbacks.roll_back(ctx, Trigger.READY_DEADLINE, Finding(reasons.READY_DEADLINE, text))
         why = why_not_ready(ctx)
         text = f"version {version} must be ready for {need:.0f} s without a break before it gets traffic: {why}"
-        return transitions.hold(ctx, Finding(reasons.CANDIDATE_NOT_READY, text))
+        return hold(ctx, Finding(reasons.CANDIDATE_NOT_READY, text))
     blocked = held(ctx)
     if blocked:
-        return transitions.hold(ctx, blocked)
+        return hold(ctx, blocked)
     evaluation = ctx.evaluation
     if evaluation is None:
         text = f"version {version} is ready; waiting for a first look at the metrics"
-        return transitions.hold(ctx, Finding(reasons.WAITING_FOR_EVALUATION, text))
+        return hold(ctx, Finding(reasons.WAITING_FOR_EVALUATION, text))
     index = status.step.index if status.step else 0
-    transition = transitions.enter_step(ctx, spec, Trigger.CANDIDATE_READY, min(index, len(spec.steps) - 1))
+    transition = forward.enter_step(ctx, spec, Trigger.CANDIDATE_READY, min(index, len(spec.steps) - 1))
     if spec.gates or rollout.gates:
         return transition
     found = update_rollout(transition.status, gates=list(evaluation.default_gates or ()))
@@ -81,11 +83,11 @@ def _is_late_to_be_ready(ctx: Context, spec: Spec) -> bool:
 def _step(ctx: Context, spec: Spec) -> Transition:
     blocked = held(ctx)
     if blocked:
-        return transitions.hold(ctx, blocked)
+        return hold(ctx, blocked)
     missing = first_missing(ctx, spec, ctx.current, STEP if ctx.next_step else LAST)
     if _is_late(ctx, spec):
         return _inconclusive(ctx, spec, missing)
-    return transitions.hold(ctx, missing) if missing else _step_done(ctx, spec)
+    return hold(ctx, missing) if missing else _step_done(ctx, spec)
 
 
 def _inconclusive(ctx: Context, spec: Spec, missing: Finding | None) -> Transition:
@@ -95,7 +97,7 @@ def _inconclusive(ctx: Context, spec: Spec, missing: Finding | None) -> Transiti
     if spec.analysis.on_inconclusive == "Rollback":
         return setbacks.roll_back(ctx, Trigger.BREACH, Finding(reasons.DEADLINE, late + why))
     asked = Finding(reasons.DEADLINE, f"{late}: resume, promote or abort it{why}")
-    return transitions.change(ctx, Trigger.DEADLINE, asked, warning=True)
+    return forward.change(ctx, Trigger.DEADLINE, asked, warning=True)
 
 
 def _step_done(ctx: Context, spec: Spec) -> Transition:
@@ -103,16 +105,16 @@ def _step_done(ctx: Context, spec: Spec) -> Transition:
     assert step is not None
     assert ctx.status.step is not None
     if step.approval and not ctx.status.step.approved:
-        return transitions.change(
+        return forward.change(
             ctx, Trigger.APPROVAL_NEEDED, status_message.approval(ctx.status.step.index, ctx.status.step.weight)
         )
     if following:
-        return transitions.enter_step(ctx, spec, Trigger.STEP_DONE, following[0])
+        return forward.enter_step(ctx, spec, Trigger.STEP_DONE, following[0])
     if ctx.status.rollout and ctx.status.rollout.doubts > setbacks.MAX_DOUBTS:  # asked, and lost from sight since
         text = "worse than stable was before the bake, twice: resume, promote or abort it"
         doubt = Finding(reasons.BAKE_IN_DOUBT, text)
-        return transitions.change(ctx, Trigger.BAKE_STILL_IN_DOUBT, doubt, warning=True)
-    return transitions.bake(ctx, spec, Trigger.PROVEN, "every required gate passed")
+        return forward.change(ctx, Trigger.BAKE_STILL_IN_DOUBT, doubt, warning=True)
+    return forward.bake(ctx, spec, Trigger.PROVEN, "every required gate passed")
 
 
 def _bake(ctx: Context, spec: Spec) -> Transition:
@@ -120,8 +122,8 @@ def _bake(ctx: Context, spec: Spec) -> Transition:
     missing = blocked or first_missing(ctx, spec, ctx.current, BAKE)
     if missing:
         baking = Finding(reasons.BAKING, missing.message) if missing.reason == reasons.STEP_HOLDING else missing
-        return transitions.hold(ctx, baking)
-    return transitions.promote(ctx, Trigger.BAKED, "bake over, every limit kept")
+        return hold(ctx, baking)
+    return forward.promote(ctx, Trigger.BAKED, "bake over, every limit kept")
 
 
 def _is_late(ctx: Context, spec: Spec) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modelrollout.api.changes import RolloutChanges, update, update_rollout, update_step
 from modelrollout.api.status import (
     LONGEST_GATE_MESSAGE,
     LONGEST_WARNING,
@@ -14,10 +15,10 @@ from modelrollout.api.status import (
 )
 from modelrollout.core import reasons
 from modelrollout.core.evaluation import GateResult
-from modelrollout.core.rollout import conditions, effects, phases, status_message
-from modelrollout.core.rollout.changes import RolloutChanges, update, update_rollout, update_step
+from modelrollout.core.rollout import conditions, phases, status_message
 from modelrollout.core.rollout.context import Context, Transition, identity, step_index, target_weight
 from modelrollout.core.rollout.routing import Routing
+from modelrollout.core.rollout.transitions import effects
 from modelrollout.core.rollout.write_failures import say_refusal
 
 _MORE_URGENT = (reasons.PAUSED, reasons.METRICS_UNAVAILABLE, reasons.BREACH_HELD)

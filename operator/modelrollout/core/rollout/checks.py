@@ -8,7 +8,7 @@ from modelrollout.api.spec import Spec
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Command
-from modelrollout.core.rollout import phases, setbacks, transitions
+from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.adoption import adopt
 from modelrollout.core.rollout.advance import make_progress
 from modelrollout.core.rollout.commands import obey
@@ -16,6 +16,8 @@ from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.missing import route_rejected
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.spec_edits import follow_edits, follow_spec, refuse_other_model
+from modelrollout.core.rollout.transitions import setbacks
+from modelrollout.core.rollout.transitions.forward import hold
 
 MAX_LOSSES = 3
 Check = Callable[[Context, Spec], Transition | None]
@@ -31,7 +33,7 @@ def decide_move(ctx: Context) -> Transition:
         return found
     if ctx.spec is None:
         problem = ctx.observed.problem or "the spec is invalid"
-        return transitions.hold(ctx, Finding(reasons.INVALID_SPEC, f"{problem}; nothing moves until it is fixed"))
+        return hold(ctx, Finding(reasons.INVALID_SPEC, f"{problem}; nothing moves until it is fixed"))
     checked = (check(ctx, ctx.spec) for check in CHECKS)
     return next(transition for transition in checked if transition is not None)
 
@@ -89,7 +91,7 @@ def hold_breach(ctx: Context, spec: Spec) -> Transition | None:
     if breach is None or spec.analysis.on_breach == "Rollback" or not phases.running(ctx.status.phase):
         return None
     text = f"{breach.message}; held for a person (onBreach: Pause)"
-    return transitions.hold(ctx, Finding(reasons.BREACH_HELD, text))
+    return hold(ctx, Finding(reasons.BREACH_HELD, text))
 
 
 def step_back_when_blind(ctx: Context, spec: Spec) -> Transition | None:
@@ -110,11 +112,11 @@ def serve(ctx: Context, spec: Spec) -> Transition | None:
         return None
     blocked = route_rejected(ctx)
     if blocked:
-        return transitions.hold(ctx, blocked)
+        return hold(ctx, blocked)
     kept = {reasons.PROMOTED, reasons.SPEC_REVERTED, reasons.FAST_ROLLBACK, reasons.ADOPTED}
     if ctx.status.reason in kept:
         return Transition(ctx.status)
-    return transitions.hold(ctx, Finding(reasons.PROMOTED, f"version {spec.model.version} serves"))
+    return hold(ctx, Finding(reasons.PROMOTED, f"version {spec.model.version} serves"))
 
 
 def obey_abort(ctx: Context) -> Transition | None:

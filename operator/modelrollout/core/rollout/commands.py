@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from modelrollout.api.changes import update, update_rollout, update_step
 from modelrollout.api.status import LastCommand
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Command, Event, MalformedCommand
 from modelrollout.core.reasons import Reason
-from modelrollout.core.rollout import effects, phases, setbacks, status_message, transitions
-from modelrollout.core.rollout.changes import update, update_rollout, update_step
+from modelrollout.core.rollout import phases, status_message
 from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.transitions import effects, forward, setbacks
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _approve(ctx: Context, command: Command) -> Effect:
     if status.phase == "Stepping":  # approved ahead of time: it counts when the hold is over
         return Transition(approved)
     finding = Finding(reasons.APPROVED, f"step {status.step.index + 1} approved{_by(command)}")
-    return transitions.change(Context(ctx.spec, approved, ctx.observed, ctx.now), Trigger.APPROVE, finding)
+    return forward.change(Context(ctx.spec, approved, ctx.observed, ctx.now), Trigger.APPROVE, finding)
 
 
 def _pause(ctx: Context, command: Command) -> Effect:
@@ -98,7 +99,7 @@ def _resume(ctx: Context, command: Command) -> Effect:
             doubts = min(doubts, setbacks.MAX_DOUBTS)  # answered
         rollout = update_rollout(status, doubts=doubts, **effects.time_anew(ctx))
         renewed = Context(ctx.spec, update(status, rollout=rollout), ctx.observed, ctx.now)
-        return transitions.change(renewed, Trigger.RESUME, finding)
+        return forward.change(renewed, Trigger.RESUME, finding)
     return Transition(status, Trigger.RESUME if lowered else None, (Event(finding.reason, finding.message),))
 
 
@@ -109,7 +110,7 @@ def _retry(ctx: Context, command: Command) -> Effect:
         )
     if ctx.spec.model.version != command.version:
         return Refusal(f"spec names version {ctx.spec.model.version}: commit version {command.version} to try it again")
-    return transitions.start(ctx, ctx.spec, Trigger.RETRY)
+    return forward.start(ctx, ctx.spec, Trigger.RETRY)
 
 
 def _promote(ctx: Context, command: Command) -> Effect | None:
@@ -125,8 +126,8 @@ def _promote(ctx: Context, command: Command) -> Effect | None:
         return Refusal(f"the candidate is not ready: {found.message}")
     why = f"promoted{_by(command)}"
     if status.phase == "Baking":
-        return transitions.promote(ctx, Trigger.PROMOTE, why)
-    return transitions.bake(ctx, ctx.spec, Trigger.PROMOTE, why)
+        return forward.promote(ctx, Trigger.PROMOTE, why)
+    return forward.bake(ctx, ctx.spec, Trigger.PROMOTE, why)
 
 
 def _effect(ctx: Context, command: Command) -> Effect | None:

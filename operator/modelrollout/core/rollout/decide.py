@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from modelrollout.api.changes import update, update_rollout
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.core.observation import FULL_WEIGHT, Event, Observation, ObservedRoute, RoutePlan
 from modelrollout.core.rollout.bookkeeping import account
-from modelrollout.core.rollout.changes import update, update_rollout
 from modelrollout.core.rollout.checks import decide_move
 from modelrollout.core.rollout.context import Context
 from modelrollout.core.rollout.phases import Trigger

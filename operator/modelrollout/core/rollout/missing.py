@@ -9,8 +9,8 @@ from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import reasons
 from modelrollout.core.evaluation import Evaluation
 from modelrollout.core.finding import Finding
-from modelrollout.core.rollout import effects
 from modelrollout.core.rollout.context import Context, target_weight
+from modelrollout.core.rollout.transitions import effects
 
 Check = Callable[[Context, Spec, Evaluation], Finding | None]
 

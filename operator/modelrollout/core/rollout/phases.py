@@ -20,7 +20,7 @@ is what takes the traffic away, whatever else happens in the same pass.
 TRIGGERS. A trigger is a fact about the world that was observed in this pass (two failed probes, a hold that is over,
 a command, another version in spec), not an intention and not the name of its target. One trigger leads from several
 phases to the same one, or to another depending on the phase (PROMOTE: to the bake, or out of it). What else changes
-in the status, and which sentence is said, belongs to transitions.py (forward) and setbacks.py (back); which route
+in the status, and which sentence is said, belongs to transitions/ (forward.py and setbacks.py); which route
 writes follow, to routing.py.
 
 WHAT THE TABLE GUARANTEES, whatever the checks decide:
@@ -37,7 +37,7 @@ What it does not guarantee, the checks do: that a weight is raised only on evide
 
 TO ADD A PHASE: name it in api/status.Phase; the type checker then lists every place that must say something about it,
 this file's group_of first. TO ADD A TRIGGER: a member of Trigger (its value is the text on the diagram's arrow), its
-rows in TRANSITIONS, and a function in transitions.py or setbacks.py. `make docs` draws the diagram anew.
+rows in TRANSITIONS, and a function in transitions/forward.py or transitions/setbacks.py. `make docs` draws the diagram anew.
 """
 
 from __future__ import annotations

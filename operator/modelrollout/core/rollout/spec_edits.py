@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from modelrollout.api.changes import update, update_rollout, update_step
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
 from modelrollout.core.reasons import Reason, as_read
-from modelrollout.core.rollout import effects, phases, setbacks, status_message, transitions
-from modelrollout.core.rollout.changes import update, update_rollout, update_step
+from modelrollout.core.rollout import phases, status_message
 from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.missing import route_rejected
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.transitions import effects, forward, setbacks
+from modelrollout.core.rollout.transitions.forward import hold
 
 
 def refuse_other_model(ctx: Context, spec: Spec) -> Transition | None:
@@ -26,7 +28,7 @@ def refuse_other_model(ctx: Context, spec: Spec) -> Transition | None:
         f"spec.model.name: {spec.model.name!r} cannot replace {route.model!r} in place; "
         "put the name back, or create another ModelRollout"
     )
-    return transitions.hold(ctx, Finding(reasons.MODEL_CHANGED, text))
+    return hold(ctx, Finding(reasons.MODEL_CHANGED, text))
 
 
 def follow_spec(ctx: Context, spec: Spec) -> Transition | None:
@@ -40,9 +42,9 @@ def follow_spec(ctx: Context, spec: Spec) -> Transition | None:
     if phases.refused(status.phase):
         return _after_refusal(ctx, spec)
     if status.phase == "Serving":
-        return transitions.start(ctx, spec, Trigger.VERSION_CHANGED)
+        return forward.start(ctx, spec, Trigger.VERSION_CHANGED)
     if version != status.candidate:
-        return transitions.start(ctx, spec, Trigger.VERSION_CHANGED, ("Replaced", reasons.VERSION_REPLACED))
+        return forward.start(ctx, spec, Trigger.VERSION_CHANGED, ("Replaced", reasons.VERSION_REPLACED))
     return None
 
 
@@ -59,18 +61,16 @@ def _may_return(ctx: Context, spec: Spec) -> bool:
 def _after_refusal(ctx: Context, spec: Spec) -> Transition:
     rejected = ctx.status.rejected
     if rejected is None or spec.model.version != rejected.version:
-        return transitions.start(ctx, spec, Trigger.VERSION_CHANGED)
+        return forward.start(ctx, spec, Trigger.VERSION_CHANGED)
     if spec.attempt != rejected.attempt:
-        return transitions.start(ctx, spec, Trigger.RETRY)
+        return forward.start(ctx, spec, Trigger.RETRY)
     blocked = route_rejected(ctx)
     if blocked:
-        return transitions.hold(ctx, blocked)
+        return hold(ctx, blocked)
     if ctx.status.reason == rejected.reason:
         return Transition(ctx.status)  # the sentence that told of it still stands
     text = f"version {rejected.version} stays rejected ({rejected.reason}: {rejected.message})"
-    return transitions.hold(
-        ctx, Finding(as_read(rejected.reason), f"{text}; raise spec.attempt or change the version to go on")
-    )
+    return hold(ctx, Finding(as_read(rejected.reason), f"{text}; raise spec.attempt or change the version to go on"))
 
 
 def follow_edits(ctx: Context, spec: Spec) -> Transition | None:

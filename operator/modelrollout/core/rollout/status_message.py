@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from modelrollout.api.base import LONGEST_STRING
+from modelrollout.api.changes import update, update_rollout
 from modelrollout.api.status import Question, Status
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.reasons import as_read
-from modelrollout.core.rollout.changes import update, update_rollout
 
 LONGEST_QUESTION = LONGEST_STRING // 2
 """Characters; the other half is for what is told before it."""

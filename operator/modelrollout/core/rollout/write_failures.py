@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from modelrollout.api.changes import update
 from modelrollout.api.status import Status, Weight
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import FULL_WEIGHT, Event
 from modelrollout.core.rollout import status_message
-from modelrollout.core.rollout.changes import update
 from modelrollout.core.rollout.context import Context, target_weight
 
 PATIENCE = 3

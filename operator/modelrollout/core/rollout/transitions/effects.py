@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelrollout.api.base import LONGEST_STRING
+from modelrollout.api.changes import ClockChanges, update, update_rollout, update_step
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import (
     LONGEST_HISTORY_MESSAGE,
@@ -17,7 +18,6 @@ from modelrollout.api.status import (
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core.reasons import AnyReason
 from modelrollout.core.rollout import phases, status_message
-from modelrollout.core.rollout.changes import ClockChanges, update, update_rollout, update_step
 from modelrollout.core.rollout.context import Context, step_index
 from modelrollout.core.rollout.phases import Trigger
 

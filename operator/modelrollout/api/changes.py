@@ -1,7 +1,7 @@
 """The only place where a status is copied with changes: a misspelt field or a value of another type is a type error.
 
 pydantic's own model_copy takes any mapping and checks nothing. The typed dictionaries below repeat the fields of
-api/status.py; tests/core/test_changes_are_typed.py holds the two together.
+api/status.py; tests/unit/rollout/test_changes_are_typed.py holds the two together.
 """
 
 from __future__ import annotations

@@ -5,16 +5,16 @@ The one exception is fast_rollback, which gives all of it to a version that was 
 
 from __future__ import annotations
 
+from modelrollout.api.changes import update, update_rollout, update_step
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Rejected, Result
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
 from modelrollout.core.rollout import phases
-from modelrollout.core.rollout.changes import update, update_rollout, update_step
 from modelrollout.core.rollout.context import Context, Transition
-from modelrollout.core.rollout.effects import end, expose, go, record, time_anew, with_entry
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.transitions.effects import end, expose, go, record, time_anew, with_entry
 
 MAX_DOUBTS = 1
 """Bakes in doubt that are compared beside stable again without asking; one more is for a person."""

@@ -5,6 +5,7 @@ Whether a rollout may move is decided elsewhere (checks.py, advance.py); setback
 
 from __future__ import annotations
 
+from modelrollout.api.changes import update, update_rollout
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Previous, Result, RolloutStatus
 from modelrollout.core import reasons
@@ -12,10 +13,9 @@ from modelrollout.core.finding import Finding
 from modelrollout.core.observation import FULL_WEIGHT, Event
 from modelrollout.core.reasons import Reason
 from modelrollout.core.rollout import status_message
-from modelrollout.core.rollout.changes import update, update_rollout
 from modelrollout.core.rollout.context import Context, Transition
-from modelrollout.core.rollout.effects import end, expose, go, say_hold, with_entry
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.transitions.effects import end, expose, go, say_hold, with_entry
 
 
 def hold(ctx: Context, finding: Finding) -> Transition:

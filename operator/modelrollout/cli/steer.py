@@ -10,7 +10,7 @@ import uuid
 from typing import Any
 
 from modelrollout.adapters.kubernetes.client import MERGE_PATCH, Api
-from modelrollout.adapters.kubernetes.command_annotation import COMMAND, write_command
+from modelrollout.adapters.kubernetes.command_annotation import COMMAND, LONGEST_BY, LONGEST_WHY, write_command
 from modelrollout.api.status import LastCommand, Status
 from modelrollout.cli import access
 from modelrollout.cli.render import status_of
@@ -48,7 +48,7 @@ def build(verb: Verb, status: Status, *, by: str, why: str) -> Command:
     """The command about what `status` shows now."""
     version = status.candidate or (status.rejected.version if status.rejected else None)
     step = status.step.index if status.step and verb in ("approve", "promote") else None
-    return Command(verb, uuid.uuid4().hex[:16], version, step, by=by[:256], why=why[:1024])
+    return Command(verb, uuid.uuid4().hex[:16], version, step, by=by[:LONGEST_BY], why=why[:LONGEST_WHY])
 
 
 async def _write(api: Api, namespace: str, args: argparse.Namespace) -> Command:

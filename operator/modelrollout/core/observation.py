@@ -79,7 +79,6 @@ class Readiness:
     """Ready without a break since then; None while not ready."""
     failures: int
     """Consecutive failed probes."""
-    addresses: int
     message: str
 
 

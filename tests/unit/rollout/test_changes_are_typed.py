@@ -9,8 +9,10 @@ import pytest
 
 from modelrollout.api import changes
 from modelrollout.api import status as models
+from modelrollout.api.spec import Analysis
 from modelrollout.api.status import PHASES_OF_A_ROLLOUT, Phase
 from modelrollout.core import reasons
+from modelrollout.core.analysis.stats.parameters import MINIMUM_REQUESTS
 from modelrollout.core.rollout import phases
 
 
@@ -52,3 +54,7 @@ def test_the_status_and_the_machine_agree_on_which_phases_are_a_rollout():
 
 def test_the_table_knows_every_phase():
     assert {phase for phase, _ in phases.TRANSITIONS} == set(get_args(Phase))
+
+
+def test_the_spec_asks_for_as_many_requests_as_the_statistics_do_by_default():
+    assert Analysis.model_fields["minimum_requests"].default == MINIMUM_REQUESTS, "the layers may not share it"

@@ -71,11 +71,11 @@ class World:
     def make_ready(self, version: str, since: float | None = None) -> None:
         """`version` answers, and has done for long unless `since` says otherwise."""
         began = self.now - 3600 if since is None else since
-        self.ready[version] = Readiness(version, ready=True, since=began, failures=0, addresses=1, message="")
+        self.ready[version] = Readiness(version, ready=True, since=began, failures=0, message="")
 
     def make_unready(self, version: str, failures: int = 2) -> None:
         self.ready[version] = Readiness(
-            version, ready=False, since=None, failures=failures, addresses=1, message="connection refused"
+            version, ready=False, since=None, failures=failures, message="connection refused"
         )
 
     def ask(self, verb: str, version: str | None = None, step: int | None = None, nonce: str | None = None) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 TIMEOUT = 5.0
+LONGEST_REFUSAL = 300
+"""Bytes that are handed on of an answer that is no Status."""
 
 Body = dict[str, Any] | list[dict[str, Any]] | None
 
@@ -144,7 +146,7 @@ def _judge(method: str, path: str, status: int, raw: bytes, retry_after: str | N
         if not answer:
             raise Unreachable("ApiError", f"the API server answered {method} {path} with no JSON object")
         return answer
-    said = str(answer.get("message") or raw[:300].decode(errors="replace")).strip()
+    said = str(answer.get("message") or raw[:LONGEST_REFUSAL].decode(errors="replace")).strip()
     sentence = f"the API server answered {method} {path} with {status}: {said}"
     if status == HTTPStatus.CONFLICT:
         raise Conflict(sentence)

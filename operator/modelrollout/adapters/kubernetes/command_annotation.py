@@ -16,6 +16,8 @@ from modelrollout.core.observation import Command, MalformedCommand, Verb
 COMMAND = "modelrollout.dev/command"
 LONGEST = 2048
 """Bytes of the annotation's text."""
+LONGEST_BY, LONGEST_WHY = 256, 1024
+"""Characters of who asks, and of the reason given."""
 
 
 class _Text(ApiModel):
@@ -23,8 +25,8 @@ class _Text(ApiModel):
     nonce: Annotated[str, Field(pattern=r"^[-A-Za-z0-9._]+$", max_length=64)]
     version: Version | None = None
     step: Annotated[int, Field(ge=0, le=20, strict=True)] | None = None
-    by: Annotated[str, Field(max_length=256)] = ""
-    why: Annotated[str, Field(max_length=1024)] = ""
+    by: Annotated[str, Field(max_length=LONGEST_BY)] = ""
+    why: Annotated[str, Field(max_length=LONGEST_WHY)] = ""
 
 
 def command_text(obj: dict[str, Any]) -> str | None:

@@ -16,6 +16,8 @@ from modelrollout.ports import Conflict, Unreachable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+LONGEST_ANSWER = 200
+"""Bytes that are read of an answer that says why a version is not ready."""
 IN_FLIGHT = 64
 OVERALL = 10.0
 """Seconds for all probes of one version together, however many addresses there are."""
@@ -75,7 +77,7 @@ class TritonServer:
             async with slots, session.get(f"http://{target}{path}", allow_redirects=False) as answer:
                 if answer.status == HTTPStatus.OK:
                     return ""
-                said = (await answer.content.read(200)).decode(errors="replace").strip()
+                said = (await answer.content.read(LONGEST_ANSWER)).decode(errors="replace").strip()
                 return f"{target} answered {answer.status} {said}".strip()
         except TimeoutError:
             return f"{target} did not answer within {self._timeout:g} s"

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.ports import Ledger

@@ -118,11 +118,11 @@ async def test_gone_is_a_conflict_however_the_api_server_says_it(
     reason = {404: "NotFound", 409: "Conflict"}[status]
     said = {"kind": "Status", "code": status, "reason": reason, "details": {"name": "digits"}}
     proxy.add(Fault(status=status, body=json.dumps(said).encode()), method="PUT|PATCH")
-    cluster = KubernetesCluster(faulty)
+    store = KubernetesStore(faulty)
     with pytest.raises(Conflict):
-        await cluster.write_status(stored, SERVING)
+        await store.write_status(stored, SERVING)
     with pytest.raises(Conflict):
-        await cluster.add_finalizer(stored)
+        await store.add_finalizer(stored)
 
 
 async def test_a_command_is_read_with_its_author_and_field_manager(api: Api, stored: dict[str, Any], path: str) -> None:
@@ -202,14 +202,14 @@ async def test_events_are_cut_to_what_the_api_server_takes_and_keep_their_order(
     api: Api, stored: dict[str, Any], namespace: str
 ) -> None:
     sink = KubernetesEvents(api, identity="pod-1")
-    await sink.send(Subject.of(stored), Event("RolledBack", "1 → 2 " * 500, warning=True))
+    await sink.send(Subject.of(stored), Event("GateFailed", "1 → 2 " * 500, warning=True))
     await sink.send(Subject.of(stored), Event("Promoted", "1 -> 2"))
     events = (await api.request("GET", path_of("events.k8s.io/v1", "events", namespace)))["items"]
     assert [each["reason"] for each in sorted(events, key=lambda each: each["metadata"]["name"])] == [
-        "RolledBack",
+        "GateFailed",
         "Promoted",
     ]
-    first = next(each for each in events if each["reason"] == "RolledBack")
+    first = next(each for each in events if each["reason"] == "GateFailed")
     assert 1000 < len(first["note"].encode()) <= 1024
     assert first["note"].endswith("…")
     assert (first["type"], first["reportingInstance"]) == ("Warning", "pod-1")
@@ -223,7 +223,7 @@ async def test_an_event_that_cannot_be_written_stops_nobody(
     rule = proxy.add(fault, path="events")
     metrics = MemoryMetrics()
     notifier = Notifier({"events": KubernetesEvents(faulty)}, metrics)
-    notifier.tell(Subject.of(stored), Event("RolledBack", "x"))
+    notifier.tell(Subject.of(stored), Event("GateFailed", "x"))
     async with asyncio.timeout(15):
         await asyncio.gather(*notifier._under_way["events"])
     assert metrics.value("modelrollout_operator_notifications_total", "events", "failed") == 1

@@ -125,7 +125,7 @@ def test_what_is_not_proven_is_never_promoted(verdict):
 
 def test_without_metrics_the_weight_is_held_and_goes_on_by_itself_afterwards():
     world = World().stepping()
-    world.outage = MetricsOutage("MetricsUnavailable", "connection refused", world.now)
+    world.outage = MetricsOutage("PrometheusUnreachable", "connection refused", world.now)
     for _ in range(20):
         world.tick()
     assert world.weight_of("2") == 5
@@ -140,7 +140,7 @@ def test_blind_for_longer_than_allowed_goes_back_to_the_first_steps_weight():
     world = World(spec=manifest(analysis={"maxBlind": "2m", "minimumRequests": 1})).stepping()
     while world.weight_of("2") < 25:
         world.tick()
-    world.outage = MetricsOutage("MetricsUnavailable", "connection refused", world.now)
+    world.outage = MetricsOutage("PrometheusUnreachable", "connection refused", world.now)
     for _ in range(10):
         world.tick()
     assert world.weight_of("2") == 5

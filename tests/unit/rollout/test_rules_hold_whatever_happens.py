@@ -154,7 +154,7 @@ class AnythingHappens(RuleBasedStateMachine):
 
     @rule(outage=st.booleans())
     def metrics_go_or_come(self, outage):
-        self.world.outage = MetricsOutage("MetricsUnavailable", "refused", self.world.now) if outage else None
+        self.world.outage = MetricsOutage("PrometheusUnreachable", "refused", self.world.now) if outage else None
 
     @rule(steps=STEPS)
     def steps_are_edited(self, steps):

@@ -63,7 +63,7 @@ def test_after_pause_and_resume_the_question_is_back(awaiting: World):
 
 
 def test_metrics_that_are_gone_are_told_to_whoever_is_to_approve(awaiting: World):
-    awaiting.outage = MetricsOutage("MetricsUnavailable", "connection refused", awaiting.now)
+    awaiting.outage = MetricsOutage("PrometheusUnreachable", "connection refused", awaiting.now)
     awaiting.tick()
     assert awaiting.parsed.reason == "MetricsUnavailable"
     assert awaiting.parsed.message.endswith(f"still asked: {APPROVE}")

@@ -79,7 +79,7 @@ def test_a_candidate_that_was_ready_all_the_while_is_not_rejected_for_a_restart_
     world = World().adopted()
     world.want("2")
     world.make_ready("2")
-    world.outage = MetricsOutage("MetricsUnavailable", "refused", world.now)
+    world.outage = MetricsOutage("PrometheusUnreachable", "refused", world.now)
     for _ in range(90):
         world.tick()
     world.ready.clear()

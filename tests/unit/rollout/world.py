@@ -18,6 +18,7 @@ from modelrollout.core.observation import (
     Readiness,
     RoutePlan,
 )
+from modelrollout.core.reasons import AnyReason
 from modelrollout.core.rollout.context import identity
 from modelrollout.core.rollout.decide import Decision, decide
 
@@ -53,7 +54,7 @@ class World:
     digest: str | None = None
     leaning: bool = False
     requests: int = 1000
-    halt: str | None = None
+    halt: AnyReason | None = None
     outage: MetricsOutage | None = None
     evaluating: bool = True
     command: Command | MalformedCommand | None = None

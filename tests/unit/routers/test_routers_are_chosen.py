@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,7 +12,7 @@ from modelrollout.adapters.routers import ROUTERS, RegisteredRouters, RouterKind
 from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
 from modelrollout.api.spec import Spec
 from modelrollout.core.observation import Backend, ObservedRoute
-from modelrollout.ports import Conflict, Unreachable
+from modelrollout.ports import Conflict, Router, Unreachable
 from tests.unit.rollout.world import manifest
 
 ROUTE = ObservedRoute("1", (Backend("1", "digits-v1", 8000, 100),), "7")
@@ -43,9 +43,11 @@ def made(monkeypatch: pytest.MonkeyPatch) -> tuple[Recorded, Recorded, Registere
     first, last = Recorded(), Recorded()
     kinds = {
         "special": RouterKind(
-            lambda *_, **__: first, lambda spec: spec.traffic.tester_header is not None, ("a", "v1", "as")
+            lambda *_, **__: cast("Router", first),
+            lambda spec: spec.traffic.tester_header is not None,
+            ("a", "v1", "as"),
         ),
-        "default": RouterKind(lambda *_, **__: last, lambda _spec: True, ("b", "v1", "bs")),
+        "default": RouterKind(lambda *_, **__: cast("Router", last), lambda _spec: True, ("b", "v1", "bs")),
     }
     monkeypatch.setattr(registry, "ROUTERS", kinds)
     none: Any = None

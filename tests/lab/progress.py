@@ -67,7 +67,8 @@ class _Count:
         self._before = self._lines()
 
     def __str__(self) -> str:
-        return f" ({min(self._lines() - self._before, self._of)} of {self._of} packages)" if self._of else ""
+        done = min(self._lines() - self._before, self._of)
+        return f" ({done} of {self._of} packages)" if done else ""  # none: all come from Go's own cache
 
     def _lines(self) -> int:
         return self._log.read_bytes().count(b"\n")

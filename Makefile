@@ -8,7 +8,7 @@ export KUBERNETES
 # Bytecode is kept between runs whatever the environment says: compiling takes as long as the unit tests themselves.
 unexport PYTHONDONTWRITEBYTECODE
 # The layers of tests, by folder (tests/layers.py has the same lists). Components start once for all workers.
-UNIT := tests/unit telemetry/tests
+UNIT := tests/unit tests/golden telemetry/tests
 INTEGRATION := tests/bench tests/contract tests/install tests/integration tests/lab
 E2E := tests/e2e
 QUICK := -q --hypothesis-profile=quick -m 'not slow'
@@ -18,7 +18,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-analysis unit-rest integration e2e test test-oldest test-newest crds docs demo bench bench-decisions bench-telemetry models records chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-analysis unit-rest integration e2e test test-oldest test-newest crds docs golden demo bench bench-decisions bench-telemetry models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -112,6 +112,9 @@ docs: $(VENV) ## generate the references, the picture of the imports and the REA
 	$(BIN)/python -m activation_health.reference > docs/metrics.md
 	$(BIN)/python -m tests.readme
 	$(BIN)/python -m tests.docs.picture
+
+golden: $(VENV) ## rewrite the texts pinned in tests/golden/expected after a change of wording; then read the diff
+	@$(BIN)/pytest -q tests/golden --update-golden
 
 models: $(VENV) ## train the lab's models anew, with their manifest (on another CPU they become others)
 	@$(BIN)/python -m tests.lab.models.make_models

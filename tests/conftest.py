@@ -32,6 +32,11 @@ _numbers = itertools.count(1)
 _session = f"{os.getpid() % 10000:x}"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The golden files of tests/golden are rewritten instead of compared."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/expected from the code")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """On CI a few end-to-end tests may be tried a second time."""
     retries.register(config, ROOT / "tests/e2e")

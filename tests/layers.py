@@ -7,7 +7,7 @@ from pathlib import Path
 from tests import ROOT
 
 LAYERS: dict[str, tuple[str, ...]] = {
-    "unit": ("tests/unit", "telemetry/tests"),
+    "unit": ("tests/unit", "tests/golden", "telemetry/tests"),
     "integration": ("tests/bench", "tests/contract", "tests/install", "tests/integration", "tests/lab"),
     "e2e": ("tests/e2e",),
 }

@@ -72,3 +72,14 @@ TABLE = (
     Bad("unknown_field", "trafic", {}, ("spec.trafic is not a field", "did you mean traffic?"), False),
     Bad("python_spelling", "rollback_window", "1h", ("is not a field", "rollbackWindow"), False),
 )
+
+BAD_SERVERS: tuple[dict[str, object], ...] = (
+    {"url": "prometheus:9090"},
+    {"url": "http://me:secret@prometheus"},
+    {"url": "http://p", "matchers": "{namespace}"},
+    {"url": "http://p", "gatewayMatchers": 'a="b'},
+    {"url": "http://p", "timeout": 10},
+    {"url": "http://p", "timeout": "0s"},
+    {"url": "http://p", "alowQueries": True},
+)
+"""Prometheus servers in the operator's configuration, each with one thing wrong."""

@@ -55,6 +55,7 @@ class World:
     leaning: bool = False
     requests: int = 1000
     halt: AnyReason | None = None
+    rollback: AnyReason | None = None
     outage: MetricsOutage | None = None
     evaluating: bool = True
     command: Command | MalformedCommand | None = None
@@ -115,6 +116,7 @@ class World:
             began,
             (gate,),
             self.halt,
+            self.rollback,
             message="why",
             digest=self.digest,
         )

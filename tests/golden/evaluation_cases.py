@@ -1,0 +1,63 @@
+"""What a whole evaluation is shown: reasons to hold the weight or to roll back, and what is only a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from modelrollout.core.analysis.metrics import model_series as s
+from tests.golden.gate_cases import Case
+from tests.unit.analysis.recorded import START, Recording, backend, gateway, histogram, scrapes
+
+ERRORS: dict[str, Any] = {"name": "errors", "type": "ErrorRate"}
+
+
+def cases() -> Iterator[Case]:
+    """All of them."""
+    good = gateway(300, stable=(230, 2), candidate=(10, 0))
+    yield Case("every gate in one line", ERRORS, "goes on", 300, (good,))
+    yield Case("scrapes are missing", ERRORS, "MetricsUnavailable", 360, (good,))
+    yield Case("both versions fail in one incident", {**ERRORS, "max": "1%"}, "SharedIncident", 900, (_incident(),))
+    burning = gateway(300, stable=(100, 0.2), candidate=(9.7, 0.3))
+    plain = {**ERRORS, "method": "Threshold", "max": "1%"}
+    few = {"minimumRequests": 100_000}
+    yield Case("an error budget is spent too fast", plain, "BurnRate", 300, (burning,), analysis=few)
+    yield Case("addresses serve different weights", ERRORS, "WeightsDiffer", 300, (good, _two_digests()))
+    worse = gateway(900, stable=(190, 2), candidate=(38, 1))
+    more = ({**ERRORS, "name": "more-errors"},)
+    yield Case(
+        "several gates together",
+        ERRORS,
+        "CombinedEvidence",
+        241,
+        (worse,),
+        analysis={"minimumRequests": 1000},
+        beside=more,
+    )
+    lost = gateway(300, stable=(100, 0), candidate=(20, 0))
+    lost.growing(s.GATEWAY_ROUTER, 2, since=START, code="503", service="wrr")
+    yield Case("errors that no version answered", ERRORS, "warns", 300, (lost,), request={"steps": ((16, START),)})
+    skewed = gateway(300, stable=(100, 0), candidate=(100, 0))
+    yield Case("a share far from the weight", ERRORS, "warns", 300, (skewed,))
+    coarse = histogram(600, stable={0.01: 200, 0.02: 5}, candidate={0.02: 30})
+    latency = {"name": "latency", "type": "Latency"}
+    yield Case("a histogram too coarse", latency, "warns", 600, (coarse,), request={"steps": ((13, START),)})
+
+
+def _incident() -> Recording:
+    found = Recording(scrapes(900), "traefik").growing(s.GATEWAY_HEARTBEAT, 0)
+    bad_time = found.times > START + 300
+    for version, size, since in (("1", 100, -np.inf), ("2", 20, START)):
+        bad = np.where(bad_time, 0.06, 0.005) * size
+        for code, growth in (("200", size - bad), ("500", bad)):
+            found.growing(s.GATEWAY_REQUESTS, growth, since=since, code=code, service=backend(version))
+    return found
+
+
+def _two_digests() -> Recording:
+    found = Recording(scrapes(300), "triton-marks")
+    for digest in ("sha256:b", "sha256:c"):
+        found.reading(s.INFO, 1, since=START, model="digits", version="2", digest=digest)
+    return found

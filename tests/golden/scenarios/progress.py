@@ -1,0 +1,101 @@
+"""Forwards, and what a rollout waits for before its weight is raised."""
+
+from __future__ import annotations
+
+from tests.golden.scenarios.acting import Scenario, outage, ticks, until, with_analysis
+from tests.unit.rollout.world import World
+
+
+def the_first_version_is_adopted_when_it_is_ready(world: World) -> None:
+    world.run()
+    world.make_unready("1")
+    world.tick()
+    world.make_ready("1")
+    ticks(world, 2)
+
+
+def a_good_version_is_promoted(world: World) -> None:
+    world.adopted().want("2")
+    world.make_ready("2")
+    until(world, "Stepping")
+    until(world, "Serving")
+    ticks(world, 2)
+
+
+def a_candidate_waits_for_its_first_evaluation(world: World) -> None:
+    world.adopted().want("2")
+    world.make_ready("2")
+    world.evaluating = False
+    ticks(world, 2)
+
+
+def a_candidate_is_not_ready_for_long_enough_to_be_raised(world: World) -> None:
+    world.stepping().make_ready("2", since=world.now)
+    world.tick(1)
+    world.make_unready("2", failures=1)
+    world.tick(1)
+
+
+def too_few_requests(world: World) -> None:
+    world.stepping().requests = 40
+    ticks(world, 5)
+
+
+def the_evidence_leans_against_the_candidate(world: World) -> None:
+    world.stepping().leaning = True
+    ticks(world, 5)
+
+
+def the_last_step_is_not_proven(world: World) -> None:
+    world.stepping().verdict = "CONTINUE"
+    while world.weight_of("2") < 50:
+        world.tick()
+    ticks(world, 6)
+
+
+def no_gate_is_required(world: World) -> None:
+    world.stepping().required = False
+    while world.weight_of("2") < 50:
+        world.tick()
+    ticks(world, 6)
+
+
+def an_error_budget_is_spent_too_fast(world: World) -> None:
+    world.stepping().halt = "BurnRate"
+    world.tick()
+
+
+def a_series_is_missing(world: World) -> None:
+    world.stepping().halt = "MetricsUnavailable"
+    world.tick()
+
+
+def the_metrics_are_gone_and_come_back(world: World) -> None:
+    outage(world.stepping())
+    ticks(world, 2)
+    world.outage = None
+    ticks(world, 2)
+
+
+def the_metrics_are_gone_for_longer_than_allowed(world: World) -> None:
+    with_analysis(world, maxBlind="2m")
+    while world.weight_of("2") < 25:
+        world.tick()
+    outage(world)
+    ticks(world, 12)
+
+
+ALL: tuple[Scenario, ...] = (
+    the_first_version_is_adopted_when_it_is_ready,
+    a_good_version_is_promoted,
+    a_candidate_waits_for_its_first_evaluation,
+    a_candidate_is_not_ready_for_long_enough_to_be_raised,
+    too_few_requests,
+    the_evidence_leans_against_the_candidate,
+    the_last_step_is_not_proven,
+    no_gate_is_required,
+    an_error_budget_is_spent_too_fast,
+    a_series_is_missing,
+    the_metrics_are_gone_and_come_back,
+    the_metrics_are_gone_for_longer_than_allowed,
+)

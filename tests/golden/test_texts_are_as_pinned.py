@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.golden import advice, cli_status, command_line, gates, judge, problems, rollouts
+from tests.golden import advice, cli_status, command_line, gates, judge, problems, rollouts, routes
 from tests.golden.files import FOLDER, GoldenFiles
 
 TEXTS: dict[str, Callable[[], dict[str, str]]] = {
@@ -20,6 +20,7 @@ TEXTS: dict[str, Callable[[], dict[str, str]]] = {
     "gates": gates.texts,
     "operator-config": problems.config,
     "rollouts": rollouts.texts,
+    "routes": routes.texts,
 }
 
 

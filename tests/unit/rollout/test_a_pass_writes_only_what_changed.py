@@ -33,7 +33,7 @@ def test_the_pass_after_a_rollback_writes_nothing_and_the_reason_for_it_stays():
     world.verdict = "FAIL"
     world.tick()
     assert not next_pass_changes_status(world)
-    assert "rolled back" in world.parsed.message
+    assert world.parsed.reason == "GateFailed"
 
 
 def test_the_pass_after_a_promotion_writes_nothing():

@@ -9,29 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelrollout.adapters.routers.httproute import CANDIDATE, EPOCH, STABLE, annotations_for, route_spec, structure
+from modelrollout.adapters.routers.httproute import EPOCH, structure
 from modelrollout.adapters.routers.lowering import NotTheSameRoute, is_newer, lowering
 from modelrollout.adapters.routers.reading import read
-from modelrollout.api.spec import Spec
 from modelrollout.core.observation import RoutePlan
-
-SPEC = Spec.model_validate(
-    {
-        "model": {"name": "digits", "version": "2"},
-        "serving": {"service": "digits-v{version}"},
-        "traffic": {
-            "gateway": {"name": "inference", "namespace": "infra", "hostnames": ["a.example.com"]},
-            "testerHeader": "x-model-candidate",
-        },
-        "steps": [{"weight": 5, "hold": "10m"}],
-    }
-)
-
-
-def route(plan: RoutePlan, **meta: Any) -> dict[str, Any]:
-    notes = {k: v for k, v in annotations_for("ns", "digits", SPEC, plan).items() if v is not None}
-    head = {"name": "digits", "namespace": "ns", "resourceVersion": "7", "generation": 3, "annotations": notes}
-    return {"metadata": head | meta, "spec": route_spec("ns", SPEC, plan)}
+from tests.golden.routes import LYING, lying
+from tests.unit.routers.routes import judged, route
 
 
 def without_names(obj: dict[str, Any]) -> dict[str, Any]:
@@ -126,30 +109,11 @@ def test_an_omitted_weight_is_one_as_the_gateway_api_has_it() -> None:
     assert weights(apply_patch(bare, lowering(bare, seen, RoutePlan("1", "2", 5), ""))) == [95, 5]
 
 
-@pytest.mark.parametrize(
-    ("weight", "notes", "says"),
-    [
-        (25, {STABLE: "2"}, "both as stable and as the candidate"),
-        (
-            25,
-            {STABLE: "2", CANDIDATE: None},
-            "names version 2, which has 25 of the weight while digits-v1, first, has 75",
-        ),
-        (25, {STABLE: "2", CANDIDATE: "1"}, "names version 2, which has 25 of the weight"),
-        (25, {STABLE: "7"}, "names version 7, but no backend serves it"),
-        (25, {STABLE: "two"}, "is 'two', which is no version"),
-        (25, {STABLE: None}, "nothing says which version serves"),
-    ],
-)
-def test_an_annotation_that_contradicts_the_split_is_a_doubt(weight: int, notes: dict[str, Any], says: str) -> None:
-    lying = route(RoutePlan("1", "2", weight))
-    for key, value in notes.items():
-        lying["metadata"]["annotations"][key] = value
-        if value is None:
-            del lying["metadata"]["annotations"][key]
-    seen = read(lying)
+@pytest.mark.parametrize("title", LYING)
+def test_an_annotation_that_contradicts_the_split_is_a_doubt(title: str) -> None:
+    seen = read(lying(LYING[title]))
     assert seen.stable is None
-    assert says in seen.doubt
+    assert seen.doubt
 
 
 @pytest.mark.parametrize("weight", [0, 25, 50, 99, 100])
@@ -161,16 +125,7 @@ def test_in_every_step_and_in_the_bake_the_annotation_is_believed(weight: int) -
 def test_a_route_that_was_never_ours_is_doubted_not_misread(spec: dict[str, Any]) -> None:
     seen = read({"metadata": {"name": "digits", "namespace": "ns", "resourceVersion": "1"}, "spec": spec})
     assert (seen.stable, seen.backends, seen.model, seen.epoch) == (None, (), None, None)
-    assert "no annotation modelrollout.dev/stable" in seen.doubt
-
-
-def judged(*conditions: tuple[str, str, int], **ref: str) -> dict[str, Any]:
-    parent = {"name": "inference", "namespace": "infra"} | ref
-    told = [
-        {"type": kind, "status": status, "observedGeneration": generation, "reason": "Why", "message": "so"}
-        for kind, status, generation in conditions
-    ]
-    return route(RoutePlan("1")) | {"status": {"parents": [{"parentRef": parent, "conditions": told}]}}
+    assert "modelrollout.dev/stable" in seen.doubt
 
 
 @pytest.mark.parametrize(
@@ -201,7 +156,7 @@ def test_acceptance_needs_both_conditions_of_our_parent_at_this_generation(
 def test_a_split_that_is_gone_cannot_be_lowered() -> None:
     broken = route(RoutePlan("1", "2", 50))
     broken["spec"]["rules"][0]["name"] = "mine"
-    with pytest.raises(NotTheSameRoute, match="no rule named split"):
+    with pytest.raises(NotTheSameRoute, match="split"):
         lowering(broken, read(route(RoutePlan("1", "2", 50))), RoutePlan("1", "2", 0), "")
 
 

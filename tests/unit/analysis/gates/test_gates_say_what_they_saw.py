@@ -1,4 +1,4 @@
-"""Each gate's verdict and the sentence that goes with it, from samples as Prometheus holds them."""
+"""Each gate's verdict and figures, from samples as Prometheus holds them; its sentences are in tests/golden."""
 
 from __future__ import annotations
 
@@ -42,18 +42,11 @@ async def judged(gate, at, *recordings, request=None, **kw):
 
 
 @BOTH
-async def test_errors_well_above_stable_fail_and_the_sentence_has_the_numbers(method):
+async def test_errors_well_above_stable_fail_with_their_figures(method):
     gate = await judged({**ERRORS, "method": method}, 300, gateway(300, stable=(230, 2), candidate=(10, 2)))
     assert gate.verdict == "FAIL"
-    assert gate.message.startswith("candidate 16.7 % (120/720) vs stable 0.86 %; allowed <= 1.18 %. ")
     assert (gate.observed, gate.stable, gate.limit) == ("16.7 %", "0.86 %", "<= 1.18 %")
     assert gate.samples.startswith("720 vs 13,9")
-
-
-async def test_a_sequential_failure_says_its_odds_and_since_when():
-    gate = await judged(ERRORS, 300, gateway(300, stable=(230, 2), candidate=(10, 2)))
-    assert gate.evidence == "over 1:1,000,000 (needs 1:25)"
-    assert "began about 03:46:" in gate.message
 
 
 @BOTH
@@ -64,12 +57,11 @@ async def test_equal_versions_pass_once_there_is_enough(method):
 
 
 @BOTH
-async def test_no_traffic_is_no_data_and_says_how_many_requests_are_missing(method):
+async def test_no_traffic_is_no_data_and_holds_nothing(method):
     quiet = gateway(120, stable=(230, 2), candidate=(0, 0))
     found = await look(request_of(spec_of({**ERRORS, "method": method})), 120, quiet)
     gate = found.gates[0]
     assert gate.verdict == "NO_DATA"
-    assert "no requests of the candidate yet: 200 are missing" in gate.message
     assert found.halt is None
     assert found.requests == 0
 
@@ -83,13 +75,13 @@ async def test_a_candidate_the_gateway_has_never_seen_is_no_traffic_not_missing_
 
 
 @BOTH
-async def test_too_few_requests_go_on_and_say_how_many_more(method):
+async def test_too_few_requests_go_on_with_a_forecast(method):
     gate = await judged({**ERRORS, "method": method}, 100, gateway(100, stable=(230, 2), candidate=(5, 0)))
     assert gate.verdict == "CONTINUE"
-    assert "more requests, about" in gate.eta
+    assert gate.eta
 
 
-async def test_a_plain_threshold_fails_only_at_the_third_look_in_a_row():
+async def test_a_plain_threshold_fails_only_at_the_third_evaluation_in_a_row():
     rec = gateway(300, stable=(230, 2), candidate=(10, 2))
     verdicts = [(await judged({**ERRORS, **PLAIN}, at, rec)).verdict for at in (91, 106, 121)]
     assert verdicts == ["CONTINUE", "CONTINUE", "FAIL"]
@@ -104,10 +96,9 @@ async def test_two_limits_are_two_tests_and_either_fails():
     assert (await judged({**ERRORS, **PLAIN, "max": "5%"}, 600, rec)).verdict == "PASS"
 
 
-async def test_nothing_bad_in_enough_requests_passes_and_says_what_that_bounds():
+async def test_nothing_bad_in_enough_requests_passes():
     gate = await judged(ERRORS, 600, gateway(600, stable=(300, 0), candidate=(60, 0)))
     assert gate.verdict == "PASS"
-    assert "None in 7,200 requests: at most 0.0417 % with 95 % confidence" in gate.message
 
 
 async def test_accuracy_is_shown_as_accuracy_and_judged_on_the_wrong_answers():
@@ -118,7 +109,7 @@ async def test_accuracy_is_shown_as_accuracy_and_judged_on_the_wrong_answers():
         rec.growing(s.EVALS, 100, since=since, **{**labels, "source": "golden"})
     gate = await judged({"name": "accuracy", "type": "Accuracy", "min": "92%"}, 600, rec)
     assert gate.verdict == "FAIL"
-    assert gate.message.startswith("candidate 80.0 % (9,600/12,000) vs stable 97.0 %; allowed >= 92 %. Evidence")
+    assert (gate.observed, gate.stable, gate.limit) == ("80.0 %", "97.0 %", ">= 92 %")
 
 
 async def test_non_finite_counts_rows_not_elements():
@@ -130,7 +121,8 @@ async def test_non_finite_counts_rows_not_elements():
         rec.growing(s.NONFINITE, 0, since=since, kind="inf", **labels)
     gate = await judged({"name": "nan", "type": "NonFinite"}, 600, rec)
     assert gate.verdict == "FAIL"
-    assert gate.message.startswith("candidate 20.0 % with NaN or Inf (240/1,200) vs stable")
+    assert gate.observed == "20.0 %"
+    assert gate.samples.startswith("1,200 vs ")
 
 
 async def test_the_models_own_counters_serve_where_no_gateway_does():
@@ -150,7 +142,6 @@ async def test_a_slower_candidate_fails_and_the_limit_is_a_bucket(method):
     assert found.verdict == "FAIL"
     assert found.limit == "P99 <= 50 ms (max 45 ms, the next bucket edge)"
     assert found.observed == "P99 <= 100 ms"
-    assert "slower than 50 ms" in found.message
 
 
 @BOTH
@@ -166,10 +157,10 @@ async def test_warm_up_is_ignored_for_latency():
     assert found.gates[0].verdict == "NO_DATA"
 
 
-async def test_buckets_too_coarse_for_a_relative_gate_are_said_so():
+async def test_buckets_too_coarse_for_a_relative_gate_are_a_warning():
     rec = histogram(600, stable={0.01: 200, 0.02: 5}, candidate={0.02: 30})
     found = await look(request_of(spec_of(LATENCY)), 600, rec)
-    assert any("ends at 40 ms (2.0x): the histogram is too coarse" in text for text in found.warnings)
+    assert sum(text.startswith("latency:") for text in found.warnings) == 1
 
 
 async def test_warnings_are_bounded_whatever_the_gates_are_called():
@@ -186,7 +177,7 @@ async def test_the_layer_that_died_is_named(method):
     recs = [dead_windows(300, "h1", stable=7, candidate=74), dead_windows(300, "h2", stable=6, candidate=6)]
     gate = await judged({**DEAD, "method": method}, 300, *recs)
     assert (gate.verdict, gate.layer) == ("FAIL", "h1")
-    assert gate.message.startswith("layer h1: candidate 74.0 % dead vs stable 7.0 %; allowed <= 24 %. ")
+    assert (gate.observed, gate.stable, gate.limit) == ("74.0 % dead", "7.0 % dead", "<= 24 %")
 
 
 @BOTH
@@ -204,14 +195,15 @@ async def test_two_dead_units_more_are_no_reason_even_where_stable_has_none():
 async def test_windows_of_different_size_are_not_comparable():
     gate = await judged(DEAD, 300, dead_windows(300, "h1", stable=7, candidate=7, size=(200, 100)))
     assert gate.verdict == "NOT_COMPARABLE"
-    assert "windows of 100, 200 rows" in gate.message
+    assert gate.message.startswith("WindowSizesDiffer:")
 
 
 async def test_layers_that_only_one_version_has_are_not_comparable():
     rec = dead_windows(300, "h1", stable=7, candidate=7)
     rec.growing(s.WINDOWS, 1, since=START, model="digits", version="2", layer="h9")
     gate = await judged(DEAD, 300, rec)
-    assert (gate.verdict, "layer h9" in gate.message) == ("NOT_COMPARABLE", True)
+    assert gate.verdict == "NOT_COMPARABLE"
+    assert gate.message.startswith("LayersDiffer:")
 
 
 async def test_a_candidate_without_telemetry_is_no_data_and_held():
@@ -230,8 +222,8 @@ async def test_missing_scrapes_halt_at_the_third_tick_and_not_before():
 
 async def test_a_counter_that_reads_nan_never_passes():
     rec = gateway(600, stable=(300, 0), candidate=(60, 0))
-    spoilt = np.where(rec.times > START + 100, np.nan, 5.0)
-    rec.reading(GATEWAY_REQUESTS, spoilt, since=START, code="500", service="httproute-x")
+    nan_from_then_on = np.where(rec.times > START + 100, np.nan, 5.0)
+    rec.reading(GATEWAY_REQUESTS, nan_from_then_on, since=START, code="500", service="httproute-x")
     key = next(k for k in rec.points if ("code", "503") in k and "digits-v2" in str(k))
     rec.points[key] = [(at, float("nan"), seen) for at, _, seen in rec.points[key]]
     gate = await judged(ERRORS, 600, rec)
@@ -281,12 +273,12 @@ def asked(*values, extra=()):
 
 
 @pytest.mark.parametrize(
-    ("sentence", "values", "extra", "verdict", "words"),
+    ("sentence", "values", "extra", "verdict", "reason"),
     [
-        ("within the limit", [12] * 8, (), "PASS", "value 12; allowed >= 10. Within the limit"),
-        ("three looks beyond it", [12] * 5 + [3] * 3, (), "FAIL", "value 3; allowed >= 10. Beyond the limit"),
-        ("two looks beyond it", [12] * 6 + [3] * 2, (), "CONTINUE", "value 3"),
-        ("too few looks", [12] * 2, (), "NO_DATA", "EmptyAnswer"),
+        ("within the limit", [12] * 8, (), "PASS", ""),
+        ("three evaluations beyond it", [12] * 5 + [3] * 3, (), "FAIL", ""),
+        ("two evaluations beyond it", [12] * 6 + [3] * 2, (), "CONTINUE", ""),
+        ("too few evaluations", [12] * 2, (), "NO_DATA", "EmptyAnswer"),
         ("NaN now", [12] * 7 + [float("nan")], (), "NO_DATA", "NotANumber"),
         ("infinite now", [12] * 7 + [float("inf")], (), "NO_DATA", "NotANumber"),
         ("always infinite", [float("inf")] * 8, (), "NO_DATA", "NotANumber"),
@@ -294,11 +286,11 @@ def asked(*values, extra=()):
         ("nothing at all", [], (), "NO_DATA", "EmptyAnswer"),
     ],
 )
-async def test_a_query_gate_is(sentence, values, extra, verdict, words):
+async def test_a_query_gate_is(sentence, values, extra, verdict, reason):
     gate = {"name": "orders", "type": "Query", "query": 'sum(x{v="{{version}}"})', "min": "10"}
     found = await judged(gate, 121, gateway(121, stable=(9, 1), candidate=(9, 1)), values=asked(*values, extra=extra))
     assert found.verdict == verdict, sentence
-    assert words in found.message
+    assert found.message.startswith(reason)
 
 
 async def test_a_query_gate_needs_the_servers_leave():
@@ -347,7 +339,7 @@ async def test_units_that_count_as_dead_by_other_rules_are_not_compared():
     marks = with_marks(s.LAYER_INFO, "dead_if", [("zero", -1800, 900)], [("dormant<=0.025", 0, 900)], layer="hidden_1")
     found = await look(request_of(spec_of(DEAD)), 600, rec, marks)
     assert found.gates[0].verdict == "NOT_COMPARABLE"
-    assert "layer hidden_1: dead where dormant<=0.025 and zero" in found.gates[0].message
+    assert found.gates[0].message.startswith("CriteriaDiffer:")
 
 
 async def test_the_digest_of_the_candidates_weights_is_told_and_differing_addresses_hold():
@@ -361,7 +353,6 @@ async def test_the_digest_of_the_candidates_weights_is_told_and_differing_addres
     both = with_marks(s.INFO, "digest", [], [("sha256:b", 0, 900), ("sha256:c", 303, 900)])
     found = await look(request_of(spec_of(ERRORS)), 600, rec, both)
     assert (found.digest, found.halt) == (None, "WeightsDiffer")
-    assert "addresses of version 2 serve different weights (sha256:b, sha256:c)" in found.message
 
 
 @BOTH
@@ -415,7 +406,6 @@ async def test_several_gates_leaning_bad_together_ask_for_a_rollback():
             break
         assert not any(gate.verdict == "FAIL" for gate in found.gates)
     assert found.rollback == "CombinedEvidence"
-    assert found.message.startswith("all gates together: evidence 1:")
 
 
 @BOTH
@@ -446,19 +436,18 @@ async def test_a_budget_spent_too_fast_holds_before_any_gate_has_failed():
     spec = spec_of({**ERRORS, **PLAIN, "max": "1%"}, minimumRequests=100_000)
     found = await look(request_of(spec), 300, rec)
     assert found.halt == "BurnRate"
-    assert "too fast (3.0x over this step, 3.0x over 5 min)" in found.message
 
 
 async def test_errors_that_no_backend_answers_for_are_a_warning():
     rec = gateway(300, stable=(100, 0), candidate=(20, 0))
     rec.growing(GATEWAY_ROUTER, 2, since=START, code="503", service="wrr")
     found = await look(request_of(spec_of(ERRORS)), 300, rec)
-    assert any("5xx that reached neither version" in text for text in found.warnings)
+    assert any("5xx" in text for text in found.warnings)
 
 
 async def test_a_share_far_from_the_weight_is_a_warning():
     found = await look(request_of(spec_of(ERRORS)), 300, gateway(300, stable=(100, 0), candidate=(100, 0)))
-    assert any("its weight is 5.0 %" in text for text in found.warnings)
+    assert any("weight" in text for text in found.warnings)
 
 
 async def test_without_gates_the_series_of_stable_decide_which_hold():

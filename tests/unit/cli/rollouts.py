@@ -41,7 +41,7 @@ def stepping(**changes: Any) -> dict[str, Any]:
                 stable="7 %",
                 limit="15 %",
                 samples="4 windows",
-                evidence="6.1 of 20",
+                evidence="odds 6.1:1 against the candidate (rolls back at 100:1)",
                 eta="3m",
                 message="dense_1: 77 % of units never fired, stable 7 %",
             ),

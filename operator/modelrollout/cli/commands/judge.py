@@ -111,7 +111,9 @@ def _padded(batch: Sequence[Series]) -> CountTicks:
 
 
 def _judgement(series: Series, outcome: Outcome, gate: Gate) -> Judgement:
-    message = f"{_numbers(outcome, gate)} {_why(series, outcome, gate)}"
+    message = _numbers(outcome, gate)
+    if outcome.verdict != "NO_DATA":
+        message += f". {say.sentence(_why(series, outcome, gate))}"
     return Judgement(series.rollout, outcome.verdict, outcome.time, math.exp(outcome.log_odds), message)
 
 
@@ -120,30 +122,28 @@ def _numbers(outcome: Outcome, gate: Gate) -> str:
     noun = "labelled answers" if isinstance(gate, AccuracyGate) else "requests"
     if outcome.verdict == "NO_DATA":
         arm = "the candidate" if total <= 0 else "stable"
-        return f"no {noun} of {arm} in these ticks."
+        return f"no {noun} of {arm} in these ticks: there is nothing to judge"
     rate, what = bad / total if total else 0.0, " wrong" if isinstance(gate, AccuracyGate) else ""
     stable = f" vs stable {say.percent(outcome.stable_rate)}" if stable_total > 0 else ""
     numbers = f"{say.percent(rate)}{what} ({say.count(bad)}/{say.count(total)})"
-    return f"candidate {numbers}{stable}; allowed <= {say.margin(outcome.limit)}."
+    return f"candidate {numbers}{stable}; allowed <= {say.margin(outcome.limit)}"
 
 
 def _why(series: Series, outcome: Outcome, gate: Gate) -> str:
-    needed = f"(needs {say.odds(outcome.log_needed)})"
-    if outcome.verdict == "NO_DATA":
-        return "Nothing can be said."
-    if outcome.verdict == "FAIL":
-        return f"Evidence {say.odds(outcome.log_odds)} {needed}, began about {_when(outcome.began)}"
     if outcome.verdict == "PASS" and outcome.rare:
         total = outcome.counts[1]
         bound = say.margin(float(rare_bound(np.asarray(total))))
-        return f"None in {say.count(total)} requests: at most {bound} with 95 % confidence"
+        return f"none in {say.count(total)} requests: at most {bound} with 95 % confidence"
     if outcome.verdict == "PASS":
-        return f"Evidence for it: good {say.odds(outcome.log_odds)} (needs 1:20)"
+        return say.evidence(0.0, outcome.log_needed, outcome.log_odds)
+    odds = say.evidence(outcome.log_odds, outcome.log_needed, 0.0)
+    if outcome.verdict == "FAIL":
+        return f"{odds}, since about {_when(outcome.began)}"
     times = series.values[:, 0]
     span = float(times[-1] - times[0]) * len(times) / max(len(times) - 1, 1)
     per_second = outcome.counts[1] / span if span > 0 else 0.0
     noun = "labelled answers" if isinstance(gate, AccuracyGate) else "requests"
-    return f"Evidence {say.odds(outcome.log_odds)} {needed}; {say.eta(outcome.left, per_second, noun)}"
+    return f"{odds}; {say.eta(outcome.left, per_second, noun)}"
 
 
 def _when(seconds: float) -> str:

@@ -70,7 +70,7 @@ def _problem(
         return "NO_DATA", Finding("SeriesMissing", text)
     if relative and candidate != stable:
         odd = ", ".join(sorted(candidate ^ stable))
-        text = f"only one of the versions reports layer {odd}: not comparable with stable"
+        text = f"only one of the versions reports layer {odd}: it cannot be compared with stable"
         return "NOT_COMPARABLE", Finding("LayersDiffer", text)
     for metric in (s.WINDOWS, s.WINDOW_DEAD, s.WINDOW_NEURONS):
         if gate_input.table.spoilt(metric, "candidate", gate_input.start):

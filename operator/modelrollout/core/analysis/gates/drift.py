@@ -25,7 +25,7 @@ def judge_drift(gate: DriftGate, gate_input: GateInput, share: float) -> Judged:
     )
     missing, text = absence(gate.type, s.MAGNITUDES, gate_input)
     if not layers:
-        problem = Finding("SeriesMissing", f"{s.MAGNITUDES} is not exported by both versions")
+        problem = Finding("SeriesMissing", f"{s.MAGNITUDES} is not exported by both versions: is their telemetry on?")
         return Judged(no_data(gate, problem).result, (), missing, text)
     if any(gate_input.table.spoilt(s.MAGNITUDES, arm, gate_input.start) for arm in ("stable", "candidate")):
         return no_data(gate, Finding("SampleNotANumber", f"{s.MAGNITUDES} read NaN, Inf or a negative number"))

@@ -104,5 +104,5 @@ def _rollback(gates: Sequence[Gate], judged: Sequence[Judged], false_rollback: f
     named = "; ".join(f"{one.result.name}: {one.result.message}" for one in worst[:2])
     return (
         reasons.COMBINED_EVIDENCE,
-        f"all gates together: evidence {say.odds(total)} (needs {say.odds(needed)}). {named}",
+        f"all gates together: {say.evidence(total, needed, 0.0)}. {named}",
     )

@@ -6,9 +6,12 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from modelrollout.core.analysis.stats.parameters import PASS_ODDS
 from modelrollout.core.evaluation import GateResult
 
 _MOST = 1e6
+_LEAST = math.log(1.05)
+"""Log odds that are shown as odds; less would read as 1.0:1."""
 _MINUTE = 60.0
 _HOUR = 3600.0
 
@@ -42,12 +45,39 @@ def count(number: float) -> str:
     return f"{number / _MOST:.1f} million" if number >= _MOST else f"{round(number):,}"
 
 
+NO_EVIDENCE = "no evidence yet"
+
+
 def odds(log_odds: float) -> str:
-    """Evidence as odds: 1:410; below one it is said as 1:0.3."""
+    """Odds of at least one: 410:1, 3.2:1, over 1,000,000:1."""
     if log_odds > math.log(_MOST):
-        return "over 1:1,000,000"
+        return f"over {_MOST:,.0f}:1"
     value = math.exp(log_odds)
-    return f"1:{value:,.0f}" if value >= 10 else f"1:{value:.1f}"  # noqa: PLR2004 - small odds need a decimal
+    return f"{value:,.0f}:1" if value >= 10 or value == round(value) else f"{value:.1f}:1"  # noqa: PLR2004 - as it says
+
+
+def evidence(against: float, needed: float, in_favour: float, *, decides: bool = True) -> str:
+    """The stronger side's evidence, in natural logs of odds, and the odds at which it decides.
+
+    For example: odds 145:1 against the candidate (rolls back at 100:1).
+    """
+    if max(against, in_favour) < _LEAST:
+        return NO_EVIDENCE
+    if in_favour > against:
+        return f"odds {odds(in_favour)} for it (passes at {odds(math.log(PASS_ODDS))})"
+    decision = "rolls back" if decides else "fails"
+    return f"odds {odds(against)} against the candidate ({decision} at {odds(needed)})"
+
+
+def sentence(text: str) -> str:
+    """`text` with a capital letter, and without changing the rest of it."""
+    return text[:1].upper() + text[1:]
+
+
+def counted(number: float, noun: str) -> str:
+    """1 batch, 3 batches, 1,200 windows."""
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{count(number)} {noun if round(number) == 1 else plural}"
 
 
 def seconds(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Query: a person's own expression, read at tick ends; anything but one finite number is no data, never a PASS."""
+"""Query: the user's own PromQL, read at tick ends; anything but one finite number is no data, never a PASS."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from modelrollout.api.gates import QueryGate
 from modelrollout.api.status import Verdict
+from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.threshold_check import in_a_row_at_end
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
@@ -56,10 +57,10 @@ def read_answer(series: Sequence[Series], grid: Grid) -> Answer:
 
 
 def judge_query(gate: QueryGate, gate_input: GateInput, _share: float) -> Judged:
-    """Three looks beyond the limit in a row, or 3 of the last 5, fail; PASS after five looks within it."""
+    """Three values beyond the limit in a row, or 3 of the last 5, fail; PASS after five values within it."""
     answer = gate_input.answers.get(gate.name)
     if answer is None:
-        return no_data(gate, Finding("NotAskedYet", "the query has not been asked yet"))
+        return no_data(gate, Finding("NotAskedYet", "the query has not run yet"))
     low, high = gate.within or (gate.min, gate.max)
     since = answer.values[gate_input.step :]
     values = since[~np.isnan(since)]
@@ -67,18 +68,19 @@ def judge_query(gate: QueryGate, gate_input: GateInput, _share: float) -> Judged
     if answer.problem is not None:
         return no_data(gate, answer.problem)
     if not len(values):
-        return no_data(gate, Finding("TooFewLooks", f"no look since the step began; {limit}"))
+        return no_data(gate, Finding("TooFewLooks", f"no value since the step started; allowed {limit}"))
     found = threshold_evidence(since, low, high)
     beyond = (values > (np.inf if high is None else high)) | (values < (-np.inf if low is None else low))
     in_a_row = in_a_row_at_end(beyond)
     fails = bool(found.failing[-1]) or in_a_row >= BREACHING_LOOKS
     verdict: Verdict = "FAIL" if fails else "PASS" if bool(found.passing[-1]) else "CONTINUE"
     left = max(LOOKS[1] - len(values), 0)
+    more = f"{left} more evaluation{'' if left == 1 else 's'}"
     why = {
         "FAIL": f"beyond the limit in {int(found.bad[~np.isnan(since)][-LOOKS[1] :].sum())} of the last "
-        f"{min(len(values), LOOKS[1])} looks",
+        f"{min(len(values), LOOKS[1])} evaluations",
         "PASS": "within the limit",
-        "CONTINUE": f"needs {left} more looks" if left else "not settled within the limit yet",
+        "CONTINUE": f"needs {more}" if left else "not settled within the limit yet",
     }[verdict]
     observed = f"{values[-1]:.6g}"
     return Judged(
@@ -90,8 +92,8 @@ def judge_query(gate: QueryGate, gate_input: GateInput, _share: float) -> Judged
             required=gate.decides,
             observed=observed,
             limit=limit,
-            samples=f"{len(values)} looks",
-            eta=f"needs {left} more looks" if verdict == "CONTINUE" and left else None,
+            samples=say.counted(len(values), "evaluation"),
+            eta=f"needs {more}" if verdict == "CONTINUE" and left else None,
             leaning_bad=bool(beyond[-1]),
         )
     )

@@ -79,59 +79,59 @@ def build(
     eta = None
     if verdict in {"CONTINUE", "NO_DATA"} and one.left is not None:
         eta = say.eta(one.left, per_second, noun)
+    odds = _odds(one, verdict, noun, decides=gate.decides)
     return GateResult(
         name=gate.name,
         type=gate.type,
         verdict=verdict,
-        message=_sentence(one, words, verdict, eta, noun, least),
+        message=_sentence(one, words, (verdict, eta), noun, least, odds),
         required=gate.decides,
         observed=words.observed if one.total else None,
         stable=words.stable,
         limit="; ".join(dict.fromkeys(each.limit for each in shown)),
         samples=f"{say.count(one.total)} vs {say.count(one.stable_total)} {noun}",
-        evidence=_odds(one),
+        evidence=odds,
         eta=eta,
         leaning_bad=any(each.leaning_bad for each in standings),
         frozen=verdict == "FAIL" and all(each.frozen for each in standings if each.verdict == "FAIL"),
     )
 
 
-def _odds(one: Standing) -> str | None:
+def _odds(one: Standing, verdict: Verdict, noun: str, *, decides: bool) -> str | None:
+    """The evidence in words; None for a plain comparison, which weighs none."""
     if one.odds is None or one.needed is None or one.good is None:
         return None
-    if one.verdict == "PASS" and not one.rare:
-        return f"good {say.odds(one.good)} (needs 1:20)"
-    return f"{say.odds(one.odds)} (needs {say.odds(one.needed)})"
+    if verdict == "PASS" and one.rare:
+        bound = float(rare_bound(np.asarray(one.total)))
+        return f"none in {say.count(one.total)} {noun}: at most {say.margin(bound)} with 95 % confidence"
+    if one.verdict == "FAIL":
+        return say.evidence(one.odds, one.needed, 0.0, decides=decides)
+    return say.evidence(one.odds, one.needed, one.good, decides=decides)
 
 
-def _sentence(one: Standing, words: Shown, verdict: Verdict, eta: str | None, noun: str, least: int) -> str:
+def _sentence(
+    one: Standing, words: Shown, decision: tuple[Verdict, str | None], noun: str, least: int, odds: str | None
+) -> str:
+    verdict, eta = decision
     if not one.total:
-        return f"no {noun} of the candidate yet: {say.count(least)} are missing; {words.limit}"
+        return f"no {noun} of the candidate yet, at least {say.count(least)} needed; allowed {words.limit}"
     if verdict == "NO_DATA":
         return f"{words.clause}. Stable has no {noun} to compare with"
-    return f"{words.clause}. {_why(one, verdict, eta, noun)}"
+    why = _why_plain(one, verdict, eta) if odds is None else _why(one, verdict, eta, odds)
+    return f"{words.clause}. {say.sentence(why)}"
 
 
 def _why_plain(one: Standing, verdict: Verdict, eta: str | None) -> str:
     if verdict == "FAIL":
-        return f"Beyond the limit in {one.looks} looks in a row"
+        return f"beyond the limit in {one.looks} evaluations in a row"
     if verdict == "PASS":
-        return "Within the limit"
+        return "within the limit"
     if one.looks:
-        return f"Beyond the limit in {one.looks} of {BREACHING_LOOKS} looks in a row"
-    return (eta or "Not decided yet").capitalize()
+        return f"beyond the limit in {say.counted(one.looks, 'evaluation')}, fails at {BREACHING_LOOKS} in a row"
+    return eta or "not decided yet"
 
 
-def _why(one: Standing, verdict: Verdict, eta: str | None, noun: str) -> str:
-    if one.odds is None:
-        return _why_plain(one, verdict, eta)
-    if verdict == "FAIL":
-        began = f", began about {say.clock(one.began)} UTC" if one.began is not None else ""
-        return f"Evidence {_odds(one)}{began}"
-    if verdict == "PASS":
-        if one.rare:
-            bound = float(rare_bound(np.asarray(one.total)))
-            return f"None in {say.count(one.total)} {noun}: at most {say.margin(bound)} with 95 % confidence"
-        return f"Evidence for it: {_odds(one)}"
-    leaning = f"Evidence {_odds(one)}" if (one.odds or 0) > np.log(2) else "Not proven yet"
-    return f"{leaning}; {eta}" if eta else leaning
+def _why(one: Standing, verdict: Verdict, eta: str | None, odds: str) -> str:
+    if verdict == "FAIL" and one.began is not None:
+        return f"{odds}, since about {say.clock(one.began)} UTC"
+    return f"{odds}; {eta}" if eta else odds

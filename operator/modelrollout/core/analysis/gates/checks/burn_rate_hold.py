@@ -50,7 +50,7 @@ def burning(gate: ErrorRateGate, counts: Counts, gate_input: GateInput) -> BurnR
     rates = f"{float(found.long[-1]):.1f}x over this step, {float(found.short[-1]):.1f}x over 5 min"
     if bool(found.shared[-1]):
         text = f"both versions spend {budget} ({rates}; stable {float(found.stable_long[-1]):.1f}x)"
-        whole = f"{gate.name}: {text}: a shared incident, the candidate is not blamed"
+        whole = f"{gate.name}: {text}: an incident of both, not held against the candidate"
         return BurnRateHold(Finding(reasons.SHARED_INCIDENT, whole), shared=True)
     if bool(found.burning[-1]):
         text = f"{gate.name}: the candidate spends {budget} too fast ({rates})"

@@ -1,4 +1,4 @@
-"""Dead units compare only between layers that are watched alike: windows of one size, one criterion for dead."""
+"""Dead units are compared only between layers that are measured alike: windows of one size, one criterion for dead."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def sizes_differ(gate_input: GateInput) -> Finding | None:
             text = ", ".join(f"{size:g}" for size in sorted(sizes))
             return Finding(
                 "WindowSizesDiffer",
-                f"layer {layer}: windows of {text} rows: dead units compare only at equal size; configure both alike",
+                f"layer {layer}: windows of {text} rows cannot be compared; configure both versions alike",
             )
     return None
 
@@ -35,6 +35,6 @@ def criteria_differ(gate_input: GateInput) -> Finding | None:
             text = " and ".join(sorted(criteria))
             return Finding(
                 "CriteriaDiffer",
-                f"layer {layer}: dead where {text}: only units that are dead alike compare; configure both alike",
+                f"layer {layer}: different rules for dead units ({text}); configure both versions alike",
             )
     return None

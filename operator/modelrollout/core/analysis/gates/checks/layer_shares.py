@@ -40,7 +40,7 @@ def absence(what: str, metric: str, gate_input: GateInput) -> tuple[int, str]:
 
 
 def by_looks(layer: str, values: Array, stable: float | None, band: tuple[float, float]) -> LayerShare:
-    """Threshold: m of n looks outside the band fail."""
+    """Threshold: m of n evaluations outside the band fail."""
     observed = values[~np.isnan(values)]
     rate = float(observed.mean()) if len(observed) else float("nan")
     if not len(observed) or not np.isfinite(band[0]):
@@ -64,13 +64,14 @@ def layers_result(gate: Gate, found: list[LayerShare], noun: str) -> GateResult:
     clause += f"; allowed {limit}" if limited else "; reported only, no limit is set"
     if verdict == "NO_DATA":
         clause = f"layer {one.layer}: no values of the candidate yet"
+    sample = "evaluation" if gate.method == "Threshold" and gate.type != "Drift" else "batch"
     needs = float(LOOKS[1] if gate.method == "Threshold" else BURN_IN)
-    why = {"FAIL": "outside the limit", "PASS": "inside the limit"}.get(verdict, "")
+    why = {"FAIL": "beyond the limit", "PASS": "within the limit"}.get(verdict, "")
     if not why and limited:
         left = max(needs - one.batches, 0.0)
-        why = f"needs about {say.count(left)} more looks" if left else "not proven yet"
+        why = f"needs about {say.counted(left, f'more {sample}')}" if left else "not proven yet"
         if not left and one.stable_batches is not None and one.stable_batches < STABLE_WINDOWS:
-            why = f"fails only once stable has {STABLE_WINDOWS} looks, it has {say.count(one.stable_batches)}"
+            why = f"can fail only once stable has {STABLE_WINDOWS} batches, it has {say.count(one.stable_batches)}"
     return GateResult(
         name=gate.name,
         type=gate.type,
@@ -81,5 +82,5 @@ def layers_result(gate: Gate, found: list[LayerShare], noun: str) -> GateResult:
         observed=f"{say.percent(one.rate)} {noun}" if one.batches else None,
         stable=None if one.stable is None else f"{say.percent(one.stable)} {noun}",
         limit=limit if limited else None,
-        samples=f"{say.count(one.batches)} looks",
+        samples=say.counted(one.batches, sample),
     )

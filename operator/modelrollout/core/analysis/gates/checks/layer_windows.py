@@ -73,9 +73,9 @@ def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerSta
     n, limit = float(found.samples[-1]), float(found.limit[-1])
     fails = ""
     if bool(found.sequence[-1]):
-        fails = "the sequence over windows excludes chance"
+        fails = "beyond the limit by more than chance explains"
     elif bool(found.ceiling[-1]):
-        fails = "over twice the limit in two windows running (a ceiling without an error bound)"
+        fails = "over twice the limit in two windows in a row"
     stable = float(found.stable[-1]) if versus else None
     return LayerStanding(
         layer=layer,
@@ -94,7 +94,7 @@ def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerSta
 def _plain(
     gate_input: GateInput, layer: str, candidate: Replicates, stable: Replicates, line: LimitLine, excess: float
 ) -> LayerStanding:
-    """Threshold: the mean over this step's windows, three looks with new windows beyond the limit in a row."""
+    """Threshold: the mean over this step's windows, three evaluations with new windows beyond the limit in a row."""
     n, total = np.cumsum(candidate.count[gate_input.step :]), np.cumsum(candidate.total[gate_input.step :])
     observed, known = np.cumsum(stable.count), np.cumsum(stable.total)
     reference = np.where(observed > 0, known / np.where(observed > 0, observed, 1.0), np.nan)[gate_input.step :]
@@ -115,7 +115,7 @@ def _plain(
         limit=limit,
         windows=windows_now,
         stable_windows=float(observed[-1]) if len(observed) else 0.0,
-        fails=f"beyond the limit in {in_a_row} looks in a row" if in_a_row >= BREACHING_LOOKS else "",
+        fails=f"beyond the limit in {in_a_row} evaluations in a row" if in_a_row >= BREACHING_LOOKS else "",
         passes=windows_now >= FEW_WINDOWS and np.isfinite(limit) and not beyond,
         leaning=beyond,
         strength=(rate - limit) if np.isfinite(rate) and np.isfinite(limit) else -np.inf,

@@ -39,7 +39,7 @@ class Standing:
     leaning_bad: bool = False
     rare: bool = False
     looks: int = 0
-    """Threshold: breaching looks in a row."""
+    """Threshold: evaluations beyond the limit in a row."""
     paired: float | None = None
     """The part of `odds` that both versions, serving side by side, gave; None where that is all of it."""
     frozen: bool = False

@@ -116,7 +116,8 @@ def test_retrains_are_equally_good() -> None:
 def window_shares(training: Training, rows: int, layer: int) -> np.ndarray:
     """Shares of dead units in 2,000 windows drawn from the hold-out."""
     picks = fixed(5).randint(0, 450, (2000, rows))
-    fired = list(stored(training).hidden(images(training, holdout()[0])))[layer].any(axis=(1, 2))
+    hidden = list(stored(training).hidden(images(training, holdout()[0])))[layer]
+    fired: np.ndarray = np.asarray(hidden.any(axis=(1, 2)))
     return np.array([1 - fired[pick].any(axis=0).mean() for pick in picks])
 
 

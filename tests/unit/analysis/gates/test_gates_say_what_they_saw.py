@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from modelrollout.api.status import LONGEST_WARNING, MOST_WARNINGS
 from modelrollout.core import reasons
-from modelrollout.core.analysis.gates.evaluate import LONGEST_WARNING, MOST_WARNINGS, _bounded
+from modelrollout.core.analysis.gates.evaluate import _bounded
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.series import make_series
 from modelrollout.core.evaluation import Evaluation

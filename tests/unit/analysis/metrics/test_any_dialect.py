@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,7 +56,7 @@ def _traefik(at: Place) -> str:
 class Example:
     """What a gateway of this dialect really exports."""
 
-    backend: object
+    backend: Callable[[Place], str]
     good: tuple[str, ...]
     bad: tuple[str, ...]
     edges: Mapping[str, float] = field(default_factory=dict)
@@ -189,7 +189,7 @@ async def test_a_bad_candidate_fails_by_the_gateways_own_counts(dialect):
         backend = {dialect.label: of.backend(Place(service=service))}
         for status, growth in ((of.good[0], 100 - bad), (of.bad[0], bad)):
             rec.growing(dialect.requests, growth, since=since, **backend, **{dialect.status: status})
-        for edge, seconds in (of.edges | {"+Inf": np.inf}).items():
+        for edge, seconds in {**of.edges, "+Inf": np.inf}.items():
             slow = bad if seconds < 1 else 0
             rec.growing(dialect.durations, 100 - slow, since=since, le=edge, **backend)
     gates = ({"name": "errors", "type": "ErrorRate"}, {"name": "latency", "type": "Latency", "max": "100ms"})
@@ -216,7 +216,7 @@ def test_the_configuration_knows_the_dialects_of_the_registry():
     assert OperatorConfig(prometheus=[PrometheusServer(url="http://p")]).dialects == registry.by_controller()
     assert parse_config({**server, "dialects": {"a/b": "Traefik"}}).dialects == {"a/b": "Traefik"}
     assert parse_config({**server, "dialects": {"a/b": "None"}}).dialects == {"a/b": "None"}
-    with pytest.raises(ValueError, match="'Traefik'.* or 'None'"):
+    with pytest.raises(ValueError, match=r"'Traefik'.* or 'None'"):
         parse_config({**server, "dialects": {"a/b": "traefik"}})
 
 

@@ -1,4 +1,4 @@
-"""Plain comparison on the samples since the step began: three breaches in a row fail, one evaluation within it passes."""
+"""Plain comparison on the samples since the step began: three breaches in a row fail, one within it passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From samples to verdicts in three steps, each a folder that knows nothing of the one before it here.
+"""From samples to verdicts in three folders, each importing only those that stand below it here.
 
 `gates`    one file a gate type: what it reads, its limits, its verdict and its sentence; `registry.py` has them all,
            `evaluate.py` judges all gates of a rollout at one tick. What several gates share is in `gates/checks`.

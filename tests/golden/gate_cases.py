@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.metrics.samples import Series, make_series
+from modelrollout.core.analysis.metrics.series import Series, make_series
 from tests.unit.analysis.recorded import START, Recording, dead_windows, gateway, histogram, scrapes
 
 METHODS = ("Sequential", "Threshold")

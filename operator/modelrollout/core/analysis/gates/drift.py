@@ -31,7 +31,7 @@ def judge_drift(gate: DriftGate, gate_input: GateInput, share: float) -> Judged:
         return no_data(gate, Finding("SampleNotANumber", f"{s.MAGNITUDES} read NaN, Inf or a negative number"))
     alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
     found = [_drift_layer(gate, gate_input, layer, alpha) for layer in layers]
-    return Judged(layers_result(gate, found, "divergence"), (), missing, text)
+    return Judged(layers_result(gate, found, "divergence", "batch"), (), missing, text)
 
 
 def _drift_layer(gate: DriftGate, gate_input: GateInput, layer: str, alpha: float) -> LayerShare:

@@ -40,7 +40,9 @@ def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float, part: str,
         return no_data(gate, Finding("SampleNotANumber", f"{part} read NaN, Inf or a negative number"))
     alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
     found = [_ratio_layer(gate, gate_input, layer, part, alpha) for layer in layers]
-    return Judged(layers_result(gate, found, noun), (), missing, text)
+    return Judged(
+        layers_result(gate, found, noun, "evaluation" if gate.method == "Threshold" else "batch"), (), missing, text
+    )
 
 
 def _ratio_layer(gate: RatioGate, gate_input: GateInput, layer: str, part: str, alpha: float) -> LayerShare:

@@ -51,8 +51,8 @@ def by_looks(layer: str, values: Array, stable: float | None, band: tuple[float,
     )
 
 
-def layers_result(gate: Gate, found: list[LayerShare], noun: str) -> GateResult:
-    """The gate's result, the worst layer named; `noun` is what the share is of."""
+def layers_result(gate: Gate, found: list[LayerShare], noun: str, sample: str) -> GateResult:
+    """The gate's result, the worst layer named; `noun` is what the share is of, `sample` what is counted."""
     one = max(found, key=lambda each: (each.fails, not each.passes, each.strength))
     limited = np.isfinite(one.high)
     observed = all(each.batches for each in found)
@@ -64,7 +64,6 @@ def layers_result(gate: Gate, found: list[LayerShare], noun: str) -> GateResult:
     clause += f"; allowed {limit}" if limited else "; reported only, no limit is set"
     if verdict == "NO_DATA":
         clause = f"layer {one.layer}: no values of the candidate yet"
-    sample = "evaluation" if gate.method == "Threshold" and gate.type != "Drift" else "batch"
     needs = float(LOOKS[1] if gate.method == "Threshold" else BURN_IN)
     why = {"FAIL": "beyond the limit", "PASS": "within the limit"}.get(verdict, "")
     if not why and limited:

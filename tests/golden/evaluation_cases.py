@@ -9,7 +9,17 @@ import numpy as np
 
 from modelrollout.core.analysis.metrics import model_series as s
 from tests.golden.gate_cases import Case
-from tests.unit.analysis.recorded import START, Recording, backend, gateway, histogram, scrapes
+from tests.unit.analysis.recorded import (
+    GATEWAY_HEARTBEAT,
+    GATEWAY_REQUESTS,
+    GATEWAY_ROUTER,
+    START,
+    Recording,
+    backend,
+    gateway,
+    histogram,
+    scrapes,
+)
 
 ERRORS: dict[str, Any] = {"name": "errors", "type": "ErrorRate"}
 
@@ -37,7 +47,7 @@ def cases() -> Iterator[Case]:
         beside=more,
     )
     lost = gateway(300, stable=(100, 0), candidate=(20, 0))
-    lost.growing(s.GATEWAY_ROUTER, 2, since=START, code="503", service="wrr")
+    lost.growing(GATEWAY_ROUTER, 2, since=START, code="503", service="wrr")
     yield Case("errors that no version answered", ERRORS, "warns", 300, (lost,), request={"steps": ((16, START),)})
     skewed = gateway(300, stable=(100, 0), candidate=(100, 0))
     yield Case("a share far from the weight", ERRORS, "warns", 300, (skewed,))
@@ -47,12 +57,12 @@ def cases() -> Iterator[Case]:
 
 
 def _incident() -> Recording:
-    found = Recording(scrapes(900), "traefik").growing(s.GATEWAY_HEARTBEAT, 0)
+    found = Recording(scrapes(900), "traefik").growing(GATEWAY_HEARTBEAT, 0)
     bad_time = found.times > START + 300
     for version, size, since in (("1", 100, -np.inf), ("2", 20, START)):
         bad = np.where(bad_time, 0.06, 0.005) * size
         for code, growth in (("200", size - bad), ("500", bad)):
-            found.growing(s.GATEWAY_REQUESTS, growth, since=since, code=code, service=backend(version))
+            found.growing(GATEWAY_REQUESTS, growth, since=since, code=code, service=backend(version))
     return found
 
 

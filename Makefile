@@ -9,6 +9,8 @@ export KUBERNETES
 unexport PYTHONDONTWRITEBYTECODE
 # The layers of tests, by folder (tests/layers.py has the same lists). Components start once for all workers.
 UNIT := tests/unit tests/golden telemetry/tests
+# As many seconds as the rest of the unit tests.
+HALF := tests/unit/analysis tests/unit/cli tests/golden telemetry/tests
 INTEGRATION := tests/bench tests/contract tests/install tests/integration tests/lab
 E2E := tests/e2e
 QUICK := -q --hypothesis-profile=quick -m 'not slow'
@@ -18,7 +20,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-analysis unit-rest integration e2e test test-oldest test-newest crds docs golden demo bench bench-decisions bench-telemetry models records chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-oldest test-newest crds docs golden demo bench bench-decisions bench-telemetry models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -75,14 +77,14 @@ format: $(VENV) ## let ruff lay out the code
 	$(BIN)/ruff format
 
 unit: $(VENV) ## the tests that need no component, in seconds; run it after every change
-	@$(MAKE) --no-print-directory -j2 --output-sync=target unit-analysis unit-rest
+	@$(MAKE) --no-print-directory -j2 --output-sync=target unit-half unit-rest
 
 # Side by side, each collecting its own half: two seconds less than two workers that collect everything.
-unit-analysis:
-	@$(BIN)/pytest $(QUICK) tests/unit/analysis
+unit-half:
+	@$(BIN)/pytest $(QUICK) $(HALF)
 
 unit-rest:
-	@$(BIN)/pytest $(QUICK) $(UNIT) --ignore=tests/unit/analysis
+	@$(BIN)/pytest $(QUICK) $(addprefix --ignore=,$(HALF)) $(filter-out $(HALF),$(UNIT))
 
 integration: $(VENV) lab ## each part against real components, in minutes: the lab, adapters, chart, models, measurements
 	$(BIN)/pytest $(TOGETHER) $(INTEGRATION)

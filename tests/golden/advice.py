@@ -11,7 +11,7 @@ from modelrollout.core import reasons
 REASONS = sorted(value for name, value in vars(reasons).items() if name.isupper())
 
 
-def made(phase: str, reason: str, *, paused: bool = False) -> Status:
+def made(phase: Phase, reason: str, *, paused: bool = False) -> Status:
     """Just the fields that advice looks at."""
     rejected = Rejected(version="2", attempt=1, reason="GateFailed", at=0.0) if phase == "RolledBack" else None
     return Status.model_construct(phase=phase, reason=reason, stable="1", paused=paused, rejected=rejected)
@@ -22,7 +22,7 @@ def texts() -> dict[str, str]:
     return {phase: "\n".join(_of(phase)) for phase in get_args(Phase)}
 
 
-def _of(phase: str) -> list[str]:
+def _of(phase: Phase) -> list[str]:
     usual = advice(made(phase, ""), "vision", "digits")
     by_command = advice(made(phase, "", paused=True), "vision", "digits")
     in_spec = advice(made(phase, ""), "vision", "digits", paused_in_spec=True)

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from modelrollout.core.evaluation import Evaluation, GateResult
+from tests.expect import expect
 from tests.golden import evaluation_cases
 from tests.golden.gate_cases import Case, cases
 from tests.unit.analysis.recorded import START, StoredLedger, evaluator, request_of, spec_of
@@ -18,7 +19,7 @@ def judged(case: Case) -> Evaluation:
     ledger = StoredLedger(*case.recordings)
     ledger.now, ledger.values = START + case.at, list(case.values)
     request = replace(request_of(spec), **case.request)
-    return asyncio.run(evaluator(ledger).evaluate(request, ledger.now))
+    return expect(Evaluation, asyncio.run(evaluator(ledger).evaluate(request, ledger.now)))
 
 
 def texts() -> dict[str, str]:

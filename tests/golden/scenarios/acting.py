@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from modelrollout.core.evaluation import MetricsOutage
 from tests.unit.rollout.world import World, manifest
@@ -24,7 +25,7 @@ def ticks(world: World, count: int) -> None:
         world.tick()
 
 
-def with_spec(world: World, **changes: object) -> World:
+def with_spec(world: World, **changes: Any) -> World:
     """`world` with other fields in its spec, at the first step of version 2."""
     world.spec = manifest(**changes)
     return world.stepping()
@@ -35,7 +36,7 @@ def with_analysis(world: World, **changes: object) -> World:
 
 
 def outage(world: World) -> None:
-    world.outage = MetricsOutage("MetricsUnavailable", "default: connection refused", world.now)
+    world.outage = MetricsOutage("PrometheusUnreachable", "default: connection refused", world.now)
 
 
 def doubt(world: World) -> None:

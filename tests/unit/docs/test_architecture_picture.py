@@ -10,6 +10,7 @@ import pytest
 
 from tests.docs.floor_plan import FIXED, Box, Point, arrows_of, boxes_for, way
 from tests.docs.import_graph import SHARED, room_of, rooms_and_imports
+from tests.docs.pages import ROOT
 from tests.docs.picture import PAGE, picture
 
 LETTER = 0.6
@@ -99,6 +100,14 @@ def test_no_text_leaves_its_box() -> None:
         homes = [r for r in shapes if r["x"] < x < r["x"] + r["width"] and r["y"] < y < r["y"] + r["height"] - 4]
         assert homes, text.text
         assert x + width <= min(r["x"] + r["width"] for r in homes), text.text
+
+
+def test_what_a_box_explains_is_in_its_room(boxes: dict[str, Box]) -> None:
+    explained = [(room, line.partition(": ")[0]) for room, box in boxes.items() for line in box.lines if ": " in line]
+    named = [(room, name) for room, name in explained if " " not in name]
+    assert named, "the box of the state machine names its modules"
+    folder = ROOT / "operator" / "modelrollout"
+    assert not [name for room, name in named if not list((folder / room).glob(f"{name}*"))]
 
 
 def test_a_screen_reader_hears_every_arrow() -> None:

@@ -5,7 +5,7 @@ VENV := .venv/.ready
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 # Which Kubernetes the lab runs: 1.36, which is built with Go 1.26, or 1.20; left out, the newest that can be built here.
 export KUBERNETES
-# Bytecode is kept between runs whatever the environment says: compiling takes as long as the unit tests themselves.
+# Bytecode is kept between runs in every environment: compiling takes as long as the unit tests themselves.
 unexport PYTHONDONTWRITEBYTECODE
 # The layers of tests, by folder (tests/layers.py has the same lists). Components start once for all workers.
 UNIT := tests/unit tests/golden telemetry/tests
@@ -73,7 +73,7 @@ lint-rest:
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 
-format: $(VENV) ## let ruff lay out the code
+format: $(VENV) ## format the code with ruff
 	$(BIN)/ruff format
 
 unit: $(VENV) ## the tests that need no component, in seconds; run it after every change
@@ -115,17 +115,17 @@ docs: $(VENV) ## generate the references, the picture of the imports and the REA
 	$(BIN)/python -m tests.readme
 	$(BIN)/python -m tests.docs.picture
 
+models: $(VENV) ## retrain the lab's models, with their manifest (another CPU gives other weights)
+	@$(BIN)/python -m tests.lab.models.make_models
+
+records: $(VENV) ## retrain the networks that make bench-decisions reports: ten minutes
+	@$(BIN)/python -m tests.bench.decisions.retrains.record
+
 golden: $(VENV) ## rewrite the texts pinned in tests/golden/expected after a change of wording; then read the diff
 	@$(BIN)/pytest -q tests/golden --update-golden
 
-models: $(VENV) ## train the lab's models anew, with their manifest (on another CPU they become others)
-	@$(BIN)/python -m tests.lab.models.make_models
-
-records: $(VENV) ## train what make bench-decisions says of retrains anew: ten minutes
-	@$(BIN)/python -m tests.bench.decisions.retrains.record
-
-##@ Look at it, measure it
-demo: $(VENV) lab ## promote a good version and roll a bad one back, on real components, under your eyes
+##@ Watch it, measure it
+demo: $(VENV) lab ## promote a good version and roll a bad one back, on real components, live in your terminal
 	@$(BIN)/python -m tests.e2e.demo
 
 bench: $(VENV) lab ## print what a pass, an advance and a rollback cost

@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return asyncio.run(_until_told(settings, config))
     except Unreachable as error:
-        print(f"cannot begin: {error}", file=sys.stderr)  # noqa: T201 - for people
+        print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201 - for people
         return 1
 
 

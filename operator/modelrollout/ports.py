@@ -106,7 +106,7 @@ class ObjectStore(Protocol):
         """Put our finalizer on where it is missing; raises Conflict when `obj` is stale. The object as stored."""
 
     async def drop_finalizer(self, obj: dict[str, Any]) -> None:
-        """Let go of the object, whatever else changes at the same time."""
+        """Release the object, whatever else changes at the same time."""
 
     async def consume_command(self, obj: dict[str, Any]) -> None:
         """Remove the command annotation, only if it still holds the same text."""

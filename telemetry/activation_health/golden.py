@@ -1,4 +1,4 @@
-"""A golden set is asked again and again: it needs no traffic, and only answers that were given are counted."""
+"""A golden set is replayed: it needs no traffic, and only answers that were given are counted."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def _take_slot(folder: Path) -> tuple[TextIO, Path]:
             handle.close()
             continue
         return handle, folder / f"slot-{number}.json"
-    raise RuntimeError(f"all {MAX_WORKERS} slots in {folder} are taken: give each server a folder of its own")
+    raise RuntimeError(f"all {MAX_WORKERS} slots in {folder} are taken: give each server its own folder")
 
 
 def _read(path: Path) -> dict[Key, Sample]:

@@ -13,7 +13,9 @@ REASONS = sorted(value for name, value in vars(reasons).items() if name.isupper(
 
 def made(phase: Phase, reason: str, *, paused: bool = False) -> Status:
     """Just the fields that advice looks at."""
-    rejected = Rejected(version="2", attempt=1, reason="GateFailed", at=0.0) if phase == "RolledBack" else None
+    rejected = (
+        Rejected(version="2", attempt=1, reason="GateFailed", at=0.0) if phase in {"RolledBack", "Rejected"} else None
+    )
     return Status.model_construct(phase=phase, reason=reason, stable="1", paused=paused, rejected=rejected)
 
 

@@ -1,4 +1,4 @@
-"""Each kind of text is produced anew and compared with its file in tests/golden/expected."""
+"""Each kind of text is produced from the code and compared with its file in tests/golden/expected."""
 
 from __future__ import annotations
 

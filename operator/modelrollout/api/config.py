@@ -1,4 +1,4 @@
-"""The operator's own configuration: a platform team decides it once, so that a resource only picks names."""
+"""The operator's own configuration: a platform team sets it once, and resources only pick names."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class PrometheusServer(ApiModel):
 
 
 class OperatorConfig(ApiModel):
-    """What the operator reads at its start."""
+    """What the operator reads when it starts."""
 
     prometheus: Annotated[list[PrometheusServer], Field(min_length=1, max_length=16)]
     """The Prometheus servers that resources may name."""
@@ -90,9 +90,9 @@ class OperatorConfig(ApiModel):
     probe_timeout: Duration = 1.0
     """How long one probe may take."""
     resync: Duration = 10.0
-    """How often a resource at rest is looked at."""
+    """How often a resource with nothing to do is checked."""
     give_up_after: Duration = 300.0
-    """A deleted resource is let go of after this long, though its traffic could not be put on stable."""
+    """A deleted resource is released after this long even if its traffic could not be put on stable."""
 
     def server(self, name: str) -> PrometheusServer | None:
         """The server of that name, or None."""
@@ -103,7 +103,7 @@ class OperatorConfig(ApiModel):
         names = [server.name for server in self.prometheus]
         for index, name in enumerate(names):
             if name in names[:index]:
-                raise wrong(f"prometheus.{index}.name", "give every server a name of its own")
+                raise wrong(f"prometheus.{index}.name", "give every server a different name")
         return self
 
     @model_validator(mode="after")

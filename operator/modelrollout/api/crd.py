@@ -27,7 +27,7 @@ _COLUMNS = (
 _STEP_RULES = (
     (
         "self.map(s, s.weight).isSorted() && self.all(s, self.exists_one(t, t.weight == s.weight))",
-        "weights must rise strictly from step to step; 100 follows by itself",
+        "weights must rise strictly from step to step; 100 follows automatically",
     ),
 )
 _GATE_RULES = (

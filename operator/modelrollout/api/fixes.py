@@ -93,7 +93,7 @@ def _gate_type(detail: ErrorDetails, _: dict[str, Any]) -> str:
 
 def _bound(detail: ErrorDetails, fix: str) -> str:
     if detail["loc"][-1] == "weight":
-        return "choose a whole number from 1 to 99; 100 follows the last step by itself"
+        return "choose a whole number from 1 to 99; 100 follows the last step automatically"
     return fix
 
 

@@ -39,7 +39,7 @@ class _Gate(ApiModel):
     name: Name
     """The gate's name in status, Events and messages."""
     method: Method = "Sequential"
-    """Sequential: evidence, valid at every look. Threshold: comparison, three breaching looks in a row."""
+    """Sequential: evidence, valid at every evaluation. Threshold: comparison; fails after three breaches in a row."""
     share: Share | None = None
     """This gate's part of analysis.falseRollback; an equal part when unset."""
     required: bool | None = None
@@ -98,7 +98,7 @@ class DeadNeuronsGate(_Gate):
 
     type: Literal["DeadNeurons"]
     profile: Literal["Retrain", "SameWeights"] = "Retrain"
-    """How alike two healthy versions are: trained anew, or the same weights (quantized, recompiled)."""
+    """How similar two healthy versions are: retrained, or the same weights (quantized, recompiled)."""
     max: Share | None = None
     """The highest share of dead units in a layer."""
     versus_stable: VersusStable | None = None
@@ -115,7 +115,7 @@ class NonFiniteGate(_Gate):
 
 class _RatioGate(_Gate):
     profile: Literal["Retrain", "SameWeights"] = "Retrain"
-    """How alike two healthy versions are: trained anew, or the same weights (quantized, recompiled)."""
+    """How similar two healthy versions are: retrained, or the same weights (quantized, recompiled)."""
     within: Annotated[list[Share], Field(min_length=2, max_length=2)] | None = None
     """The lowest and the highest ratio allowed in a layer."""
 
@@ -160,9 +160,9 @@ class QueryGate(_Gate):
 
     type: Literal["Query"]
     method: Literal["Threshold"] = "Threshold"
-    """Plain comparison, three breaching looks in a row."""
+    """Plain comparison: fails after three breaches in a row."""
     query: Annotated[str, Field(min_length=1, max_length=2048)]
-    """PromQL; {{version}}, {{model}}, {{namespace}} and {{service}} stand for the candidate's."""
+    """PromQL; {{version}}, {{model}}, {{namespace}} and {{service}} are replaced by the candidate's."""
     min: DecimalString | None = None
     """The lowest number allowed."""
     max: DecimalString | None = None
@@ -185,7 +185,7 @@ class QueryGate(_Gate):
         for text in re.findall(r"\{\{.*?\}\}", self.query, flags=re.DOTALL):
             if text[2:-2] not in PLACEHOLDERS:
                 known = ", ".join(f"{{{{{name}}}}}" for name in PLACEHOLDERS)
-                raise wrong("query", f"{text[:40]} is no placeholder: use {known}")
+                raise wrong("query", f"{text[:40]} is not a placeholder: use {known}")
         return self
 
 

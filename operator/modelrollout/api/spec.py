@@ -1,4 +1,4 @@
-"""What a person writes in `spec`: the desired version, its traffic, steps, gates and analysis."""
+"""What users write in `spec`: the desired version, its traffic, steps, gates and analysis."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Gateway(ApiModel):
     namespace: Annotated[str, Field(pattern=DNS_LABEL, max_length=63)] | None = None
     """Namespace of the Gateway; the resource's own when unset."""
     section_name: Annotated[str, Field(pattern=DNS_NAME, max_length=253)] | None = None
-    """The Gateway's listener; every listener that lets the route in when unset."""
+    """The Gateway's listener; every listener that accepts the route when unset."""
     hostnames: Annotated[
         list[Annotated[str, Field(pattern=HOSTNAME, max_length=253)]], Field(min_length=1, max_length=16)
     ]
@@ -68,14 +68,14 @@ class Traffic(ApiModel):
 
     gateway: Gateway
     tester_header: Annotated[str, Field(pattern=HEADER, max_length=128)] | None = None
-    """Requests that carry this header, with the value always, reach the candidate while it is tried."""
+    """Requests with this header and the value "always" reach the candidate during a rollout."""
 
 
 class Step(ApiModel):
-    """One weight, held for a while."""
+    """One weight, and how long it is held."""
 
     weight: Annotated[int, Field(ge=1, le=99)]
-    """Percent of requests for the candidate, above the step before; 100 follows the last step by itself."""
+    """Percent of requests for the candidate, above the step before; 100 follows the last step automatically."""
     hold: Duration
     """The least time at this weight."""
     approval: bool = False
@@ -98,9 +98,9 @@ class Analysis(ApiModel):
     ready_for: Duration = 30.0
     """The candidate gets traffic after this much continuous readiness."""
     ready_deadline: Duration = 900.0
-    """A candidate that is not ready after this long is Rejected; one that comes and goes, after twice as long."""
+    """A candidate that is not ready after this long is Rejected; one that is ready at times, after twice as long."""
     deadline: Duration = 7200.0
-    """A rollout not proven after this long is inconclusive; waiting for people, metrics or a fix does not count."""
+    """A rollout not proven after this long is inconclusive; waiting for people, metrics or a fix is not counted."""
     max_blind: Duration = 900.0
     """Without metrics for longer than this, the weight goes back to the first step's."""
     on_breach: Literal["Rollback", "Pause"] = "Rollback"
@@ -128,7 +128,7 @@ class Analysis(ApiModel):
 
 
 class Spec(ApiModel):
-    """What should serve, and how a new version earns its traffic."""
+    """Which version should serve, and how a new version gets its traffic."""
 
     model: Model
     serving: Serving
@@ -138,12 +138,12 @@ class Spec(ApiModel):
     bake: Duration = 900.0
     """Time at 100 % in which a breach still rolls back, before the candidate becomes stable."""
     gates: Annotated[list[Gate], Field(max_length=24)] = []
-    """What the candidate must keep to. When empty: ErrorRate, Latency, and what stable has series for."""
+    """The limits that the candidate must keep. When empty: ErrorRate, Latency, and what stable has series for."""
     analysis: Analysis = Analysis()
     rollback_window: Duration = 86400.0
-    """How long after a promotion the version before it may come back at once, without steps."""
+    """How long after a promotion the previous version may return at once, without steps."""
     attempt: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    """Raise it to try a version again that was turned down."""
+    """Raise it to retry a version that was rolled back or rejected."""
     paused: bool = False
     """Hold the weight where it is; a breach still rolls back."""
 
@@ -153,7 +153,7 @@ class Spec(ApiModel):
         for index, (low, high) in enumerate(itertools.pairwise(steps), start=1):
             if high.weight <= low.weight:
                 fix = f"choose more than the step before ({low.weight})"
-                raise wrong(f"{index}.weight", f"{fix}: weights rise strictly, and 100 follows by itself")
+                raise wrong(f"{index}.weight", f"{fix}: weights rise strictly, and 100 follows automatically")
         return steps
 
     @field_validator("gates")
@@ -162,7 +162,7 @@ class Spec(ApiModel):
         names = [gate.name for gate in gates]
         for index, name in enumerate(names):
             if name in names[:index]:
-                raise wrong(f"{index}.name", "give every gate a name of its own; this one stands twice")
+                raise wrong(f"{index}.name", "give every gate a different name; this one is used twice")
         return gates
 
     @field_validator("gates")

@@ -53,7 +53,7 @@ class Weight(StatusModel):
     desired: int = 0
     """What the operator wants."""
     observed: int | None = None
-    """What the route said when last read, or is being told: a raise is recorded first, and then written."""
+    """What the route said when last read, or what is being written to it: a raise is recorded before it is written."""
     lowered_at: Timestamp | None = Field(None, description="when the route was first seen below desired")
 
 
@@ -80,7 +80,7 @@ class StepRecord(StatusModel):
 
 
 class Question(StatusModel):
-    """What a person is asked to decide, as told when it came up."""
+    """What a person is asked to decide, as it was first put."""
 
     reason: str
     """Reason constant."""
@@ -103,7 +103,7 @@ class RolloutStatus(StatusModel):
     doubts: int = Field(0, description="bakes left because the candidate was worse than stable was before them")
     blind_since: Timestamp | None = None
     clock_stopped_at: Timestamp | None = None
-    clock_stopped_for: float = Field(0.0, description="seconds the deadline's clock has stood still")
+    clock_stopped_for: float = Field(0.0, description="seconds for which the deadline's clock was stopped")
     bake_started_at: Timestamp | None = None
     question: Question | None = Field(None, description="what a person is asked while Inconclusive")
 
@@ -120,17 +120,17 @@ class GateStatus(StatusModel):
     required: bool = True
     """Whether it decides."""
     layer: str | None = None
-    """The layer that is worst off."""
+    """The worst layer."""
     observed: str | None = None
     """The candidate's value."""
     stable: str | None = None
     """Stable's value over the same time."""
     limit: str | None = None
-    """What the value is held against."""
+    """What the value is compared with."""
     samples: str | None = None
     """How much was seen."""
     evidence: str | None = None
-    """How far from a decision it is."""
+    """The odds so far, and the odds at which it decides."""
     eta: str | None = None
     """When a decision is expected."""
     message: str = ""
@@ -139,9 +139,9 @@ class GateStatus(StatusModel):
 
 class Rejected(StatusModel):
     version: str
-    """The version that is not tried again by itself."""
+    """The version that is not retried automatically."""
     attempt: int
-    """The attempt that was turned down."""
+    """The attempt that was rolled back or rejected."""
     reason: str
     """Reason constant."""
     message: str = ""
@@ -152,15 +152,15 @@ class Rejected(StatusModel):
 
 class LastCommand(StatusModel):
     verb: str
-    """What was asked for."""
+    """The command."""
     nonce: str
-    """Which asking it was."""
+    """Identifies the command."""
     version: str | None = None
     """The version it named."""
     step: int | None = None
     """The step it named, counted from 0."""
     by: str | None = None
-    """Who claims to have asked."""
+    """Who sent it, by their own account."""
     manager: str | None = None
     """The field manager that wrote it."""
     why: str | None = None
@@ -189,7 +189,7 @@ class HistoryEntry(StatusModel):
     message: str = ""
     """The sentence with the numbers."""
     started_at: Timestamp
-    """When the rollout began."""
+    """When the rollout started."""
     ended_at: Timestamp
     """When it ended."""
     snapshot: str | None = None

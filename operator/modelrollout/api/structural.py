@@ -106,6 +106,6 @@ def _merge_fields(left: Schema, right: Schema) -> Schema:
 
 
 def _sentence(text: str) -> str:
-    """A docstring as one line that begins and ends like a sentence."""
+    """A docstring as one line with the capital letter and full stop of a sentence."""
     line = " ".join(text.split())
     return line[:1].upper() + line[1:] + ("" if line.endswith((".", "?", "!")) else ".")

@@ -27,43 +27,43 @@ def advice(status: Status, namespace: str, name: str, *, paused_in_spec: bool = 
         return found
     after = f" {found}" if phases.waits_for_person(status.phase) else ""
     if paused_in_spec:
-        return f"Paused by spec.paused: set it to false in the manifest to go on.{after}"
+        return f"Paused by spec.paused: set it to false in the manifest to continue.{after}"
     if status.paused:
         end = found if after else f"Give up with {command('abort')}."
-        return f"Paused by command: go on with {command('resume')}. {end}"
+        return f"Paused by command: continue with {command('resume')}. {end}"
     return found
 
 
 def _by_reason(status: Status, command: Command) -> str | None:
-    """What stands in the way, whatever the phase."""
+    """What is in the way, in any phase."""
     abort = command("abort")
     take = f", or accept it with {command('promote')}" if phases.exposed(status.phase) else ""
     either = f", or give up with {abort}" if phases.running(status.phase) else ""
     found = {
-        reasons.INVALID_SPEC: "Mend the manifest as the message says; `kubectl modelrollout lint FILE` checks it. "
+        reasons.INVALID_SPEC: "Fix the manifest as the message says; `kubectl modelrollout lint FILE` checks it. "
         f"Until then nothing is judged and the weight stays{either}.",
         reasons.MODEL_CHANGED: "Put spec.model.name back, or create another ModelRollout for the other model.",
-        reasons.ROUTE_UNCLEAR: "Annotate the route as the message says: nothing moves before it names its stable.",
-        reasons.ROUTE_REJECTED: "Mend what the gateway says (its listeners, whom it allows, the hostname): nothing "
-        f"goes on before it accepts the route{either}.",
-        reasons.ROUTE_NOT_WRITTEN: "Mend what the message says, most likely the operator's rights on HTTPRoutes or an "
-        "admission webhook. It is tried again by itself.",
+        reasons.ROUTE_UNCLEAR: "Annotate the route as the message says: nothing moves until it names stable.",
+        reasons.ROUTE_REJECTED: "Fix what the gateway names (its listeners, the routes it allows, the hostname): the "
+        f"rollout continues when it accepts the route{either}.",
+        reasons.ROUTE_NOT_WRITTEN: "Fix what the message says, most likely the operator's rights on HTTPRoutes or an "
+        "admission webhook. The operator keeps retrying.",
         reasons.SERVING_CHANGED: "Make stable ready at the Service and port that spec names now: traffic follows.",
-        reasons.METRICS_UNAVAILABLE: "Look at Prometheus and what it scrapes: the weight is held, after "
-        f"analysis.maxBlind it goes back to the first step{either}.",
-        reasons.WEIGHT_LOWERED: f"Raise it again now with {command('resume')}, or wait: the next evaluation that does "
-        f"not fail does{either}.",
+        reasons.METRICS_UNAVAILABLE: "Check Prometheus and its targets: the weight is held, and goes back to the first "
+        f"step after analysis.maxBlind{either}.",
+        reasons.WEIGHT_LOWERED: f"Raise it again now with {command('resume')}, or wait for the next evaluation that "
+        f"does not fail{either}.",
         reasons.BREACH_HELD: f"A gate failed, and onBreach is Pause: give up with {abort}{take}.",
     }
     return found.get(status.reason)
 
 
 def _refused(status: Status, command: Command) -> str:
-    version = status.rejected.version if status.rejected else "a new version"
+    version = f"Version {status.rejected.version}" if status.rejected else "This version"
     back = f"put version {status.stable} back in Git" if status.stable else "put the old version back in Git"
     return (
-        f"Version {version} is not tried again by itself: {back}, bump spec.model.version to a fixed one, "
-        f"or try the same one again with {command('retry')}."
+        f"{version} is not retried automatically: {back}, change spec.model.version to a fixed version, "
+        f"or retry this one with {command('retry')}."
     )
 
 
@@ -71,13 +71,13 @@ def _by_phase(status: Status, command: Command) -> str:
     abort = command("abort")
     nothing = {
         "Waiting": "traffic follows once the candidate is ready",
-        "Stepping": "it goes on by itself",
+        "Stepping": "the rollout continues automatically",
         "Baking": "the candidate becomes stable when the bake ends",
     }
     texts = {phase: f"Nothing: {text}. Give up with {abort}." for phase, text in nothing.items()} | {
         "AwaitingApproval": f"Approve with {command('approve')}, or give up with {abort}.",
-        "Inconclusive": f"The evidence did not suffice: collect more with {command('resume')}, decide yourself with "
+        "Inconclusive": f"There was not enough evidence: collect more with {command('resume')}, decide yourself with "
         f"{command('promote')}, or give up with {abort}.",
         "Adopting": "Nothing: the first version serves as soon as it is ready.",
     }
-    return texts.get(status.phase, "Nothing: bump spec.model.version to start a rollout.")
+    return texts.get(status.phase, "Nothing: change spec.model.version to start a rollout.")

@@ -18,7 +18,7 @@ _EPILOG = """\
 examples:
   kubectl modelrollout status digits -n vision       what is it doing, why, and what do I do now
   kubectl modelrollout watch digits -n vision        the same, live
-  kubectl modelrollout approve digits -n vision      let a step that waits for a person go on
+  kubectl modelrollout approve digits -n vision      approve the step that waits for it
   kubectl modelrollout abort digits -n vision        all traffic back to stable, now
   kubectl modelrollout lint rollouts/*.yaml          check manifests before they are applied
   kubectl modelrollout judge --gate gate.yaml t.csv  would this gate have fired?
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
         prog="kubectl modelrollout",
-        description="Look at canary rollouts of model versions, steer them, and check their manifests.",
+        description="Watch and steer canary rollouts of model versions, and check their manifests.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -67,7 +67,7 @@ def _is_ours(body: dict[str, Any]) -> bool:
 def _findings(document: Document, root: Loc, body: dict[str, Any], config: OperatorConfig | None) -> Iterator[Finding]:
     for loc in document.duplicates:
         if loc[: len(root)] == root:
-            text = f"{path_of(loc[len(root) :])} stands twice: remove one, the API server would keep the last"
+            text = f"{path_of(loc[len(root) :])} is there twice: remove one; the API server would keep the last"
             yield Finding(document.place(loc), text)
     for problem in (*_envelope(body), *_spec(body, config)):
         yield Finding(document.place((*root, *problem.loc)), problem.sentence)

@@ -37,8 +37,8 @@ async def _send(args: argparse.Namespace) -> int:
         answer = await _answer(api, namespace, args.name, command.nonce)
     if answer is None:
         raise Failure(
-            f"{args.verb} is written, but the operator has not answered within {_ANSWER_WITHIN:.0f} s; "
-            "is it running? It acts on the command as soon as it is."
+            f"{args.verb} is written, but the operator has not answered within {_ANSWER_WITHIN:.0f} s: "
+            "is it running? It acts on the command as soon as it runs."
         )
     print(clean(f"{args.verb} {args.name}: {answer.result}"))  # noqa: T201 - the command's output
     return 0 if answer.applied else 1
@@ -64,13 +64,13 @@ async def _write(api: Api, namespace: str, args: argparse.Namespace) -> Command:
         if status is None:
             raise Failure("the status cannot be read by this version of the plugin; update it")
         if first not in (None, about(args.verb, status)):
-            raise Failure("the rollout has just moved on: look at its status, then decide again")
+            raise Failure("the rollout has just moved on: check its status, then decide again")
         first = about(args.verb, status)
         command = build(args.verb, status, by=getpass.getuser(), why=args.why)
         if await _annotate(api, namespace, obj, command):
             return command
         await asyncio.sleep(_PAUSE)
-    raise Failure(f"{args.name} is written to all the time, {_TRIES} tries were in vain; try again in a moment")
+    raise Failure(f"{args.name} changes too often: gave up after {_TRIES} tries; try again in a moment")
 
 
 def about(verb: Verb, status: Status) -> tuple[object, ...]:

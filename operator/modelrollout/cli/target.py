@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 
-class Failure(Exception):  # noqa: N818 - the end of a command, told in its sentence
+class Failure(Exception):  # noqa: N818 - the end of a command, with its sentence
     """A sentence that says what is wrong and what to do."""
 
 

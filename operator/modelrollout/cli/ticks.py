@@ -68,7 +68,7 @@ def _rows(reader: Iterable[list[str]]) -> tuple[list[str], list[list[str]], Inde
         rows.append([row[k] for k in picks[1:]])
         at.append(line)
     if picks is None:
-        raise BadTicks(f"line 1: no header: begin with {','.join(COLUMNS)}")
+        raise BadTicks(f"line 1: no header: start with {','.join(COLUMNS)}")
     return names, rows, np.array(at, dtype=np.intp)
 
 
@@ -79,7 +79,7 @@ def _header(row: list[str], line: int) -> list[int]:
         raise BadTicks(f"line {line}: missing column {', '.join(missing)}: the header must name {','.join(COLUMNS)}")
     twice = [name for name in COLUMNS if found.count(name) > 1]
     if twice:
-        raise BadTicks(f"line {line}: column {twice[0]} stands twice: keep one of them")
+        raise BadTicks(f"line {line}: column {twice[0]} is there twice: keep one of them")
     return [found.index(name) for name in COLUMNS]
 
 
@@ -132,7 +132,7 @@ def _check_times(group: Index, times: Array, at: Index, names: list[str]) -> Non
     back = np.flatnonzero(same & (times[1:] <= times[:-1]))
     if len(back):
         row = back[np.argmin(at[back + 1])] + 1
-        how = "goes back from" if times[row] < times[row - 1] else "stands still at"
+        how = "goes back from" if times[row] < times[row - 1] else "is again"
         raise BadTicks(
             f"line {at[row]}: time of rollout {names[group[row]]} {how} {times[row - 1]:.15g}"
             f"{f' to {times[row]:.15g}' if times[row] < times[row - 1] else ''}: "

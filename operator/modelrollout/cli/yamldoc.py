@@ -66,7 +66,7 @@ except ImportError:  # PyYAML built without libyaml: slower, and stricter about 
 else:
 
     class _Base(Composer, CParser, SafeConstructor, Resolver):  # type: ignore[no-redef]
-        """libyaml's scanner, of which kubectl's is a port, under a composer that can be told to stop."""
+        """libyaml's scanner, of which kubectl's is a port, under a composer that can stop early."""
 
         def __init__(self, text: str) -> None:
             CParser.__init__(self, text)

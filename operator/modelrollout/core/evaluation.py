@@ -25,7 +25,7 @@ class EvaluationRequest:
     started_at: float
     """Origin of the grid: tick k covers (started_at + k*interval, started_at + (k+1)*interval]."""
     evidence_from: float
-    """Ticks that begin before this only seed estimates."""
+    """Ticks that start before this only seed estimates."""
     steps: tuple[tuple[int, float], ...]
     """(weight, started_at) of every step so far, oldest first; the bake is no step."""
     ready_at: float | None = None
@@ -43,7 +43,7 @@ class EvaluationRequest:
 
     @property
     def step_started_at(self) -> float:
-        """When the current step (or the bake) began; the rollout's start before the first step."""
+        """When the current step (or the bake) started; the rollout's start before the first step."""
         if self.bake_started_at is not None:
             return self.bake_started_at
         return self.steps[-1][1] if self.steps else self.started_at
@@ -88,7 +88,7 @@ class Evaluation:
     tick: int
     tick_end: float
     requests: int
-    """Candidate requests since the current step began."""
+    """Candidate requests since the current step started."""
     step_started_at: float
     gates: tuple[GateResult, ...] = ()
     halt: AnyReason | None = None
@@ -97,7 +97,7 @@ class Evaluation:
     """Reason constant when the combined evidence asks for a rollback."""
     message: str = ""
     warnings: tuple[str, ...] = ()
-    """Sentences for people that change no verdict: unattributed errors, blunt buckets, a share far off."""
+    """Sentences for people that change no verdict: unattributed errors, coarse buckets, a share far from the weight."""
     digest: str | None = None
     """Of the candidate's weights, where its telemetry names exactly one."""
     default_gates: tuple[str, ...] | None = None

@@ -97,7 +97,7 @@ class Command:
 
 @dataclass(frozen=True)
 class MalformedCommand:
-    """An annotation that is no command: refused with an Event, never obeyed."""
+    """An annotation that is not a command: refused with an Event, never obeyed."""
 
     nonce: str
     message: str
@@ -121,7 +121,7 @@ class Observation:
     refusals: int = 0
     """How many passes could not write the route since it last was as decided."""
     refusal: str = ""
-    """What the last of them was told."""
+    """The API server's answer to the last of them."""
 
 
 @dataclass(frozen=True)

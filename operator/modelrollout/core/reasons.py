@@ -30,7 +30,7 @@ BAKE_STARTED: Final = "BakeStarted"
 BAKING: Final = "Baking"
 PROMOTED: Final = "Promoted"
 
-# Why traffic went back, or stands still
+# Why traffic went back, or is held
 GATE_FAILED: Final = "GateFailed"
 BREACH_HELD: Final = "BreachHeld"
 ABORTED: Final = "Aborted"

@@ -1,4 +1,4 @@
-"""Traefik 3: a service of its own for every backend of a rule, named after route, Gateway, entry point and rule.
+"""Traefik 3: one service for every backend of a rule, named after route, Gateway, entry point and rule.
 
 A looser pattern would also match a route called ROUTE-eu, and the testers' rule (1); ours splits in rule 0.
 """

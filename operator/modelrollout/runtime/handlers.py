@@ -1,4 +1,4 @@
-"""kopf tells what changed; a handler only wakes the service."""
+"""kopf reports what changed; a handler only wakes the service."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Lease:
 
     @property
     def epoch(self) -> str:
-        """`CREATED.TRANSITIONS-IDENTITY`: rises with every change of leader, also over a Lease made anew."""
+        """`CREATED.TRANSITIONS-IDENTITY`: rises with every change of leader, also when the Lease is created again."""
         if self._lease is None:
             raise RuntimeError("the Lease was never held, so there is no epoch")
         created = int(parse_timestamp(self._lease["metadata"]["creationTimestamp"]))
@@ -76,9 +76,9 @@ class Lease:
             await asyncio.sleep(self._renew / 2.5)
 
     async def seize(self) -> bool:
-        """Take the Lease from whoever holds it; whether somebody did, who then ends at the next try to renew.
+        """Take the Lease from its holder; returns whether there was one, which then ends when it next tries to renew.
 
-        Tried for one duration; raises Conflict or Unreachable when that was in vain.
+        Tried for one duration; raises Conflict or Unreachable when that failed.
         """
         end = self._monotonic() + self._duration
         while True:
@@ -100,7 +100,7 @@ class Lease:
                 return
 
     async def release(self) -> None:
-        """Hand over at a clean exit, so that nobody waits for the duration; best effort."""
+        """Release the Lease at a clean exit, so that the next leader need not wait for its duration; best effort."""
         if self._lease is None or self._held_at is None:
             return
         self._held_at = None
@@ -157,7 +157,7 @@ class Lease:
         return f"the Lease could not be renewed for {self._duration * SAFETY:.3g} s: {failure}"
 
     async def _look_again(self) -> str:
-        """After a conflict: somebody else took it, or it is ours and merely changed (an answer got lost)."""
+        """After a conflict: another process took it, or it is ours and merely changed (an answer got lost)."""
         try:
             found = await self._api.get(self._path(), timeout=self._patience())
         except (Conflict, Unreachable):
@@ -168,7 +168,7 @@ class Lease:
         ours, theirs = self._lease["spec"], found.get("spec") or {}
         holder = theirs.get("holderIdentity") or ""
         if holder != self.identity or theirs.get("leaseTransitions") != ours.get("leaseTransitions"):
-            return f"{holder or 'somebody'} took the Lease"
+            return f"{holder or 'another process'} took the Lease"
         self._lease = found
         return ""
 

@@ -30,7 +30,7 @@ MAX_BYTES = 200_000
 
 @dataclass
 class Postmortems:
-    """Reads the last 15 minutes of a rollout once more, with the histograms that gates do not need."""
+    """Reads the last 15 minutes of a rollout again, with the histograms that gates do not need."""
 
     ledger: Ledger
     store: PostmortemStore

@@ -36,7 +36,7 @@ class Reconciler:
     config: OperatorConfig
 
     async def run(self, watch: Watch) -> float | None:
-        """One pass; returns the seconds until the next one is due, None when the resource is gone."""
+        """One pass; returns the seconds until the next one, None when the resource is gone."""
         store, clock = self.writer.store, self.writer.clock
         obj = await store.get(watch.namespace, watch.name)
         if obj is None:
@@ -55,7 +55,7 @@ class Reconciler:
         return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, clock.now())
 
     async def _finalize(self, watch: Watch, obj: dict[str, Any]) -> float | None:
-        """Traffic to stable, the route stays; a world that does not allow it is let go of after giveUpAfter."""
+        """Traffic to stable, the route stays; where that fails, the resource is released after giveUpAfter."""
         watch.look_at(polling_plan(watch, None, Status(), None, None))
         try:
             await self.routers.release(watch.namespace, watch.name)
@@ -64,7 +64,7 @@ class Reconciler:
             patience = self.config.give_up_after
             if self.writer.clock.now() - since < patience:
                 return SOON
-            text = f"deleted without putting traffic back on stable, which failed for {patience:.0f} s: {error}"
+            text = f"deleted although traffic could not be put back on stable for {patience:.0f} s: {error}"
             self.writer.notifier.tell(Subject.of(obj), Event(reasons.RELEASE_FAILED, text, warning=True))
         await self.writer.store.drop_finalizer(obj)
         return None

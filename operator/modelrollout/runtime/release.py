@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 REIGN = 120.0
-"""Seconds for which nobody else may lead once all is released: an uninstall deletes the operator within them."""
+"""Seconds for which no other process may lead once all is released: an uninstall deletes the operator within them."""
 
 
 async def release_all(settings: Settings) -> int:

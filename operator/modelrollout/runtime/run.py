@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 async def run(settings: Settings, config: OperatorConfig, stop: asyncio.Event, lost: Callable[[str], None]) -> int:
     """Lead, and reconcile until `stop` is set; `lost` must end the process."""
     identity = f"{os.environ.get('POD_NAME', socket.gethostname())}-{uuid.uuid4().hex[:8]}"
-    # The Lease has connections of its own: a burst of work must not queue before its renewal.
+    # The Lease has its own connections: a burst of work must not queue before its renewal.
     async with await connect(settings.kubeconfig) as api, await connect(settings.kubeconfig) as apart:
         lease = _lease(settings, apart, identity)
         await _check(settings, KubernetesStore(api))

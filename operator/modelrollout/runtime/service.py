@@ -44,7 +44,7 @@ class Service:
         self._ended = self.metrics.counter("modelrollout_operator_passes_total", "Passes, by how they ended", "outcome")
 
     def wake(self, namespace: str, name: str) -> None:
-        """Reconcile this resource now; the first call begins to care for it."""
+        """Reconcile this resource now; the first call starts its worker."""
         if self.stopping:
             return
         key = (namespace, name)
@@ -76,7 +76,7 @@ class Service:
         while True:
             try:
                 await poll()  # type: ignore[misc] # a coroutine function of no arguments
-            except Exception:  # any defect: a poller that ended would leave its snapshots unwatched for ever
+            except Exception:  # any defect: a poller that ended would leave its snapshots unwatched forever
                 log.exception("a poller failed; it starts again")
                 await asyncio.sleep(LATEST_RETRY)
 

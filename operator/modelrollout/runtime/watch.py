@@ -88,7 +88,7 @@ class Watch:
         return {target.version: found for target, found in self.readiness.items()}
 
     async def poll_readiness(self) -> None:
-        """Probe every target for ever; wake the worker when a version comes, goes, or is lost."""
+        """Probe every target forever; wake the worker when a version comes, goes, or is lost."""
         while True:
             for target in self.polling.targets:
                 await self._probe(target)
@@ -130,7 +130,7 @@ class Watch:
 
 
 async def _nap(changed: asyncio.Event, seconds: float | None) -> None:
-    """Sleep until the time is over (None: for ever) or the focus changes."""
+    """Sleep until the time is over (None: forever) or the focus changes."""
     try:
         async with asyncio.timeout(seconds):
             await changed.wait()

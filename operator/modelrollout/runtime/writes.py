@@ -58,7 +58,7 @@ class Writer:
     ) -> float | None:
         """Lower before writing, raise after writing; a number is a pass that must come again soon.
 
-        A Conflict of the record ends the pass: the snapshots stay in focus, and the next one decides anew.
+        A Conflict of the record ends the pass: the snapshots stay in focus, and the next pass decides again.
         """
         router, route = found
         again: float | None = None
@@ -134,7 +134,7 @@ class Writer:
         return 0.0 if moved else None  # look at what stands now, and record it
 
     def _tell_of_change(self, obj: dict[str, Any], route: ObservedRoute | None) -> None:
-        text = "the route's rules were not the ones of this resource (or its spec changed): written anew"
+        text = "the route's rules were not those of this resource, or its spec changed: written again"
         who = (route.manager if route else "") or "nobody known"
         self.notifier.tell(Subject.of(obj), Event(reasons.ROUTE_CHANGED, f"{text}; last written by {who}"))
 

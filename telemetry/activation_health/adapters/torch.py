@@ -171,7 +171,7 @@ def _note_shared(module: nn.Module, attachment: Attachment) -> None:
     for name, child in module.named_modules(remove_duplicate=False):
         known = first.setdefault(id(child), name)
         if known != name and known in attachment.layers:
-            attachment.skipped.append(Skipped(name, f"the same module as {known!r}: give each use one of its own"))
+            attachment.skipped.append(Skipped(name, f"the same module as {known!r}: give each use its own module"))
 
 
 def _axis_of(name: str, channel_axis: int | Mapping[str, int] | None) -> int | None:

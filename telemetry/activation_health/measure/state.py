@@ -40,7 +40,7 @@ class LayerTotals:
 
 
 class LayerState:
-    """Running totals of one layer. Thread-safe. `refused` is told of a pass over rows that waited and went wrong."""
+    """Running totals of one layer. Thread-safe. `refused` is called for a pass over collected rows that failed."""
 
     def __init__(self, layer: Layer, window: int, rate_cap: RateCap, refused: Callable[[str, Exception], None]) -> None:
         self.layer = layer
@@ -72,7 +72,7 @@ class LayerState:
                 self._measure(make(granted))
 
     def passes_over(self, rows: Sized) -> bool:
-        """Whether this request is not one of the `one_in`: told before anything else is looked at."""
+        """Whether this request is not one of the `one_in`: decided before anything else is done."""
         if self._every:
             return False
         with self._lock:

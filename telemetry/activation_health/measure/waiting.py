@@ -1,6 +1,6 @@
 """Rows of small requests wait together: one pass over many values costs little more than one over few.
 
-A pass is some twenty calls whatever its size. Whoever reads the totals first has what waits counted.
+A pass is some twenty calls whatever its size. A reader of the totals first has the waiting rows counted.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class WindowTotals:
 
 
 class Window(ABC):
-    """An open window over `units` units; it closes by itself at `size` rows, whatever the batches are."""
+    """An open window over `units` units; it closes at `size` rows, whatever the batches are."""
 
     def __init__(self, size: int, units: int) -> None:
         self.size, self.units, self.filled = size, units, 0

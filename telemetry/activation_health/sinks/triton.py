@@ -2,7 +2,7 @@
 
 Concurrent calls on one metric crash the server, and so does a call that raises; reloading a version in place
 with the same labels kills it. So: series are created in `initialize()` before the thread starts, the thread
-alone flushes, and each loaded instance labels its series with a `load` of its own.
+alone flushes, and each loaded instance labels its series with its own `load`.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def with_spec(world: World, **changes: Any) -> World:
     return world.stepping()
 
 
-def with_analysis(world: World, **changes: object) -> World:
+def with_analysis(world: World, **changes: Any) -> World:
     return with_spec(world, analysis={"minimumRequests": 100, "readyFor": "30s", **changes})
 
 

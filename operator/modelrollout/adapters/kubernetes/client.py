@@ -33,7 +33,7 @@ Body = dict[str, Any] | list[dict[str, Any]] | None
 class Api:
     """JSON in, JSON out, by path. `timeout` is in seconds for the whole exchange, body included.
 
-    `clock` is the server's time, as its answers tell it.
+    `clock` is the server's time, from its answers.
     """
 
     def __init__(self, client: ApiClient, *, timeout: float = TIMEOUT) -> None:
@@ -151,7 +151,7 @@ def _judge(method: str, path: str, status: int, raw: bytes, retry_after: str | N
     if status == HTTPStatus.CONFLICT:
         raise Conflict(sentence)
     if status == HTTPStatus.NOT_FOUND:
-        # An object that is gone is told by a Status naming it. A kind that is not (or not yet) served gives a
+        # An object that is gone is reported by a Status naming it. A kind that is not (or not yet) served gives a
         # bare 404: taking that for "no route" would let a candidate be adopted unanalysed.
         if answer.get("reason") == "NotFound" and (answer.get("details") or {}).get("name"):
             raise NotFound("NotFound", sentence)

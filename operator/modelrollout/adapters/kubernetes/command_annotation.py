@@ -61,4 +61,4 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or "the text"
     value = str(first["input"])[:80]
-    return f"the annotation {COMMAND} is no command: {where}: {first['msg']} (it is {value!r})"
+    return f"the annotation {COMMAND} is not a command: {where}: {first['msg']} (it is {value!r})"

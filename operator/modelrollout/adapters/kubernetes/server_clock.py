@@ -45,7 +45,7 @@ class ServerClock:
         low, high = at - self._monotonic(), at + RESOLUTION - sent
         if low <= self._offset <= high:
             return
-        # Far off, begin at the early end: time that runs late makes a hold longer, never shorter.
+        # Far off, start at the early end: time that runs late makes a hold longer, never shorter.
         nearest = low if self._offset < low or self._offset > high + RESOLUTION else high
         if abs(nearest - self._offset) > NOTABLE:
             log.warning("this node's clock is %.0f s off the API server's, which counts", self._offset - nearest)

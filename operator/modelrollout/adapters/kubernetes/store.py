@@ -65,7 +65,7 @@ class KubernetesStore:
         except Unreachable as error:
             if error.reason != "ApiInvalid":
                 raise
-            # A failed test and a refused object look the same (422): only a look at the object tells.
+            # A failed test and a refused object look the same (422): only reading the object shows which.
             now = await self._api.get(_path_of(obj))
             if now is not None and _uid(now) == _uid(obj) and command_text(now) == text:
                 raise
@@ -82,7 +82,7 @@ class KubernetesStore:
             raise Conflict(str(error)) from None
 
     async def drop_finalizer(self, obj: dict[str, Any]) -> None:
-        """Let go of the object; whatever else changes at the same time stays as it is, and gone is gone."""
+        """Release the object; other changes at the same time stay, and an object that is gone is no error."""
         now: dict[str, Any] | None = obj
         for attempt in range(1, TRIES + 1):
             if now is None or _uid(now) != _uid(obj):

@@ -1,4 +1,4 @@
-"""One registry of routers: whatever is in it passes tests/contract; nobody else asks which one it has."""
+"""One registry of routers: every router in it passes tests/contract, and no other module names one."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class GatewayApiRouter:
     """The Router of ports.py over HTTPRoutes. `epoch` is the leader's, as lease.py gives it ("" without one).
 
     Writes are merge patches rather than server-side applies. Both own whole lists and answer 409 to a stale
-    resourceVersion, but an apply makes a deleted route anew even so: a raise decided before would come back.
+    resourceVersion, but an apply creates a deleted route again even so: a raise decided before would come back.
     """
 
     def __init__(self, api: Api, *, epoch: str = "") -> None:
@@ -74,7 +74,7 @@ class GatewayApiRouter:
         """Give plan.stable all but min(plan.weight, what the candidate has); drop the testers unless planned.
 
         Tries again at once on anything that may pass. Raises Conflict when the route is another one by now
-        (decide anew), Unreachable("RouteMissing") when it is gone, Unreachable otherwise.
+        (decide again), Unreachable("RouteMissing") when it is gone, Unreachable otherwise.
         """
         path = _path(namespace, name)
         route: dict[str, Any] | None = observed.raw if isinstance(observed, ObservedHTTPRoute) else None
@@ -159,7 +159,7 @@ class GatewayApiRouter:
 
 
 class _Moved(Conflict):
-    """Looking again changes nothing: the decision itself must be made anew."""
+    """Reading again changes nothing: the decision itself must be made again."""
 
 
 def _may_pass(error: Conflict | Unreachable) -> bool:

@@ -68,7 +68,7 @@ def _replace_refs(
             for index, (ref, weight) in enumerate(zip(refs, weights, strict=True))
             if ref.get("weight") != weight
         ]
-    # Somebody took stable out of the split: the annotation still knows its Service.
+    # Someone took stable out of the split: the annotation still knows its Service.
     known = services_of((route["metadata"].get("annotations")) or {}).get(plan.stable)
     if known is None:
         raise NotTheSameRoute(f"no backend of the route's split serves version {plan.stable}")

@@ -1,4 +1,4 @@
-"""What an HTTPRoute says by itself, without a spec; what contradicts itself is a doubt, never a guess."""
+"""What an HTTPRoute says alone, without a spec; what contradicts itself is a doubt, never a guess."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ObservedHTTPRoute(ObservedRoute):
 
 
 def read(route: dict[str, Any]) -> ObservedHTTPRoute:
-    """What the route says by itself, without any spec."""
+    """What the route says alone, without any spec."""
     meta, spec = route.get("metadata") or {}, route.get("spec") or {}
     notes = meta.get("annotations") or {}
     rules = spec.get("rules") or []
@@ -79,7 +79,7 @@ def _stable(notes: dict[str, Any], backends: list[Backend]) -> tuple[str | None,
     if not named:
         return None, f"the route has no annotation {STABLE}, so nothing says which version serves"
     if not re.match(VERSION, named):
-        return None, f"the route's annotation {STABLE} is {named[:64]!r}, which is no version"
+        return None, f"the route's annotation {STABLE} is {named[:64]!r}, which is not a version"
     if named not in {backend.version for backend in backends}:
         return None, f"the route's annotation {STABLE} names version {named}, but no backend serves it"
     if notes.get(CANDIDATE) == named:
@@ -117,8 +117,8 @@ def _acceptance(route: dict[str, Any]) -> tuple[Acceptance, str]:
         for condition in current:
             if condition.get("status") == "False":
                 said = f"{condition.get('reason', '')}: {condition.get('message', '')}".strip(": ")
-                return "REJECTED", f"Gateway {gateway} refuses the route, {condition['type']}=False: {said}"
+                return "REJECTED", f"Gateway {gateway} rejects the route, {condition['type']}=False: {said}"
         if len(current) == 2 and all(c.get("status") == "True" for c in current):  # noqa: PLR2004 - the two above
             return "ACCEPTED", ""
-        pending = f"Gateway {gateway} has not judged generation {generation} of the route yet"
+        pending = f"Gateway {gateway} has not processed generation {generation} of the route yet"
     return "PENDING", pending

@@ -22,7 +22,7 @@ IN_FLIGHT = 64
 OVERALL = 10.0
 """Seconds for all probes of one version together, however many addresses there are."""
 REMEMBER = 60.0
-"""Seconds for which addresses are still asked although the API server does not tell them any more."""
+"""Seconds for which addresses are still probed after the API server has stopped listing them."""
 SLICES = ("discovery.k8s.io/v1", "discovery.k8s.io/v1beta1")
 
 
@@ -63,7 +63,7 @@ class TritonServer:
 
     async def _ask(self, targets: list[str], path: str) -> list[str]:
         if self._session is None:
-            # A connection of its own for every probe: one left over from a process now gone proves nothing.
+            # A new connection for every probe: one left over from a process now gone proves nothing.
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=IN_FLIGHT, force_close=True),
                 timeout=aiohttp.ClientTimeout(total=self._timeout),

@@ -42,7 +42,7 @@ gate.yaml holds one gate as in the resource (ErrorRate, Accuracy or NonFinite), 
   {name: errors, type: ErrorRate, max: "1%", versusStable: {ratio: 1.25, plus: "0.1%"}}
 ticks.csv has the columns rollout,time,candidate_bad,candidate_total,stable_bad,stable_total: one row per tick with what
 was counted in it, any number of rollouts, time in seconds. For Accuracy, bad are the wrong answers and total the
-labelled ones. The first two ticks tell what to expect of stable and carry no evidence.
+labelled ones. The first two ticks only set the expected rate of stable; evidence starts after them.
 """
 
 

@@ -31,8 +31,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "lint",
         help="check manifests offline, with file, line and what to write instead",
-        description="Check ModelRollout manifests offline: the operator's own rules, unknown fields, keys that stand "
-        "twice. Other kinds in the same files pass unread.",
+        description="Check ModelRollout manifests offline: the operator's own rules, unknown fields, duplicate "
+        "keys. Other kinds in the same files are ignored.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

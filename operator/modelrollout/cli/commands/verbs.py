@@ -8,12 +8,12 @@ from modelrollout.cli.target import add_target
 from modelrollout.core.observation import Verb
 
 _HELP: dict[Verb, str] = {
-    "approve": "let a step that waits for a person go on",
+    "approve": "approve the step that waits for it",
     "abort": "all traffic back to stable, now",
     "pause": "hold the weight; a breach still rolls back",
-    "resume": "go on after a pause, an inconclusive end or a lowered weight",
-    "retry": "try a version again that was turned down",
-    "promote": "take the candidate all the way, on your own judgement",
+    "resume": "continue after a pause, an inconclusive result or a lowered weight",
+    "retry": "retry a version that was rolled back or rejected",
+    "promote": "give the candidate all traffic on your own judgement; what is left is the bake",
 }
 
 
@@ -23,8 +23,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         parser = subparsers.add_parser(
             verb,
             help=summary,
-            description=f"{summary.capitalize()}. The command names the version and step it is about, so that it "
-            "never acts on another; it is recorded in status and in an Event.",
+            description=f"{summary.capitalize()}. The command names the version and step that it is "
+            "about, so that it never acts on another. Status and an Event record it.",
             epilog=f'example:\n  kubectl modelrollout {verb} digits -n vision --why "checked the dashboards"',
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

@@ -5,7 +5,7 @@
 `metrics`  which series are fetched and whose they are (`model_series`, `series_reader`, with the gateway's dialect from
            modelrollout/dialects), and how raw samples become exact increments per tick (`series`, `samples`, `grid`,
            `scrapes`, `increments`, `tick_table`).
-`stats`    increments to evidence: arrays in, arrays out. Begin with `eprocess.py`; every number is in `parameters.py`.
+`stats`    increments to evidence: arrays in, arrays out. Start with `eprocess.py`; every number is in `parameters.py`.
 
 `backtest.py` judges past counts without any metrics, for `kubectl modelrollout judge`.
 """

@@ -28,15 +28,15 @@ class Outcome:
     log_odds: float
     """That it is worse than allowed; of a PASS by evidence, that it is good enough."""
     log_needed: float
-    """At which the gate fails by itself."""
+    """At which the gate fails alone."""
     line: LimitLine
     """The numbers below belong to the test of this line, the one that people should read."""
     limit: float
     stable_rate: float
     counts: tuple[float, float, float, float]
-    """(candidate_bad, candidate_total, stable_bad, stable_total); of a FAIL since it began."""
+    """(candidate_bad, candidate_total, stable_bad, stable_total); of a FAIL since it started."""
     began: float
-    """When the bad evidence began."""
+    """When the bad evidence started."""
     left: float
     """Candidate requests still needed for a verdict; inf where none is in sight."""
     rare: bool

@@ -24,12 +24,12 @@ def adopt(ctx: Context) -> Transition:
             text = f"{why}: annotate the route with modelrollout.dev/stable"
             return hold(ctx, Finding(reasons.ROUTE_UNCLEAR, text))
         lost = (Event(reasons.STATUS_LOST, ctx.observed.status_lost, warning=True),) if ctx.observed.status_lost else ()
-        adopted = forward.adopt(ctx, stable, f"version {stable} serves: the route says so")
+        adopted = forward.adopt(ctx, stable, f"version {stable} adopted as stable: the route says so")
         return replace(adopted, events=(*lost, *adopted.events))
     if spec is None:
         return hold(ctx, Finding(reasons.INVALID_SPEC, ctx.observed.problem or "the spec is invalid"))
     version = spec.model.version
     if ctx.ready_for(version, 0):
-        return forward.adopt(ctx, version, f"version {version} is the first: no route there, and it is ready")
-    text = f"version {version} is not ready: {ctx.why_unready(version)}; it will be adopted when it is"
+        return forward.adopt(ctx, version, f"version {version} adopted as stable: there was no route, and it is ready")
+    text = f"version {version} is not ready: {ctx.why_unready(version)}; it is adopted as soon as it is"
     return hold(ctx, Finding(reasons.STABLE_NOT_READY, text))

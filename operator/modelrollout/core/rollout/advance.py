@@ -35,12 +35,12 @@ def make_progress(ctx: Context, spec: Spec) -> Transition:
 
 
 def _await(ctx: Context) -> Transition:
-    """What a person is asked, after whatever would keep the raise back anyway."""
+    """What holds the weight anyway, or else what a person is asked."""
     question = status_message.asked(ctx.status)
     assert question is not None
     if ctx.status.phase == "AwaitingApproval" and ctx.this_step and not ctx.this_step.approval:
         number = ctx.status.step.index + 1 if ctx.status.step else 0
-        text = f"the manifest asks for no approval of step {number} any more"
+        text = f"step {number} no longer needs approval"
         return forward.change(ctx, Trigger.APPROVAL_DROPPED, Finding(reasons.APPROVED, text))
     return hold(ctx, held(ctx) or question)
 
@@ -61,7 +61,7 @@ def _wait(ctx: Context, spec: Spec) -> Transition:
         return hold(ctx, blocked)
     evaluation = ctx.evaluation
     if evaluation is None:
-        text = f"version {version} is ready; waiting for a first look at the metrics"
+        text = f"version {version} is ready; waiting for the first evaluation"
         return hold(ctx, Finding(reasons.WAITING_FOR_EVALUATION, text))
     index = status.step.index if status.step else 0
     transition = forward.enter_step(ctx, spec, Trigger.CANDIDATE_READY, min(index, len(spec.steps) - 1))
@@ -111,7 +111,7 @@ def _step_done(ctx: Context, spec: Spec) -> Transition:
     if following:
         return forward.enter_step(ctx, spec, Trigger.STEP_DONE, following[0])
     if ctx.status.rollout and ctx.status.rollout.doubts > setbacks.MAX_DOUBTS:  # asked, and lost from sight since
-        text = "worse than stable was before the bake, twice: resume, promote or abort it"
+        text = "in two bakes worse than stable was before: resume, promote or abort it"
         doubt = Finding(reasons.BAKE_IN_DOUBT, text)
         return forward.change(ctx, Trigger.BAKE_STILL_IN_DOUBT, doubt, warning=True)
     return forward.bake(ctx, spec, Trigger.PROVEN, "every required gate passed")
@@ -123,7 +123,7 @@ def _bake(ctx: Context, spec: Spec) -> Transition:
     if missing:
         baking = Finding(reasons.BAKING, missing.message) if missing.reason == reasons.STEP_HOLDING else missing
         return hold(ctx, baking)
-    return forward.promote(ctx, Trigger.BAKED, "bake over, every limit kept")
+    return forward.promote(ctx, Trigger.BAKED, "the bake is over and every limit was kept")
 
 
 def _is_late(ctx: Context, spec: Spec) -> bool:

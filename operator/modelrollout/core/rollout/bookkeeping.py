@@ -22,7 +22,7 @@ from modelrollout.core.rollout.transitions import effects
 from modelrollout.core.rollout.write_failures import say_refusal
 
 _MORE_URGENT = (reasons.PAUSED, reasons.METRICS_UNAVAILABLE, reasons.BREACH_HELD)
-"""Told before a weight that is lower than it should be, for they keep it there."""
+"""These come before a weight that is lower than it should be: they are what keeps it there."""
 
 
 def account(ctx: Context, transition: Transition, routing: Routing) -> Status:
@@ -72,7 +72,7 @@ def _note_route(status: Status, routing: Routing) -> Status:
 
 
 def _clocks(ctx: Context, status: Status) -> RolloutStatus:
-    """The deadline's clock stands still while paused, blind, stalled, or waiting for a person."""
+    """The deadline's clock stops while paused, without metrics, stalled, or waiting for a person."""
     rollout, outage = status.rollout, ctx.blindness is not None
     assert rollout is not None
     changes: RolloutChanges = {}
@@ -91,12 +91,12 @@ def _clocks(ctx: Context, status: Status) -> RolloutStatus:
 
 
 def _note_weights(ctx: Context, status: Status) -> Status:
-    """The first digest seen is the one that is analysed; another one later is a reason of its own."""
+    """The first digest seen is the one that is analysed; another one later has its own reason."""
     found, rollout = ctx.evaluation, status.rollout
     if found is None or found.digest is None or rollout is None or rollout.digest:
         return status
     if found.rollout != identity(status):
-        return status  # what was evaluated is over: this pass has begun something else
+        return status  # what was evaluated is over: this pass has started something else
     return update(status, rollout=update_rollout(status, digest=found.digest))
 
 
@@ -106,7 +106,7 @@ def _show_evidence(ctx: Context, status: Status) -> Status:
     if found is None or (status.rollout is None and not phases.running(ctx.status.phase)):
         return status
     if status.rollout is not None and found.rollout != identity(status):
-        return status  # what was evaluated is over: this pass has begun something else
+        return status  # what was evaluated is over: this pass has started something else
     status = update(status, gates=[_shown(gate) for gate in found.gates[:MOST_GATES]], next_evaluation=None)
     if not phases.running(status.phase) or ctx.spec is None:
         return status

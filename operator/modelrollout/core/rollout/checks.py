@@ -43,7 +43,7 @@ def watch_readiness(ctx: Context) -> Transition | None:
     status = ctx.status
     if not (phases.exposed(status.phase) and ctx.lost):
         return None
-    message = f"version {status.candidate} stopped being ready: {ctx.why_unready(status.candidate)}"
+    message = f"version {status.candidate} is no longer ready: {ctx.why_unready(status.candidate)}"
     assert status.rollout is not None
     if status.rollout.losses + 1 >= MAX_LOSSES:
         finding = Finding(reasons.CANDIDATE_UNSTABLE, f"{message}, for the {MAX_LOSSES}rd time")
@@ -90,19 +90,21 @@ def hold_breach(ctx: Context, spec: Spec) -> Transition | None:
     breach = ctx.breach or ctx.doubt
     if breach is None or spec.analysis.on_breach == "Rollback" or not phases.running(ctx.status.phase):
         return None
-    text = f"{breach.message}; held for a person (onBreach: Pause)"
+    text = f"{breach.message}; held until a person decides (onBreach: Pause)"
     return hold(ctx, Finding(reasons.BREACH_HELD, text))
 
 
 def step_back_when_blind(ctx: Context, spec: Spec) -> Transition | None:
-    """Blind for longer than maxBlind: less exposure until the metrics are back."""
+    """Without metrics for longer than maxBlind: less exposure until they are back."""
     status, outage = ctx.status, ctx.blindness
     if outage is None or not phases.exposed(status.phase) or status.rollout is None or status.step is None:
         return None
     since = status.rollout.blind_since
     if since is None or ctx.now - since <= spec.analysis.max_blind or status.step.weight <= spec.steps[0].weight:
         return None
-    message = f"no metrics for {ctx.now - since:.0f} s ({outage.message}); back to {spec.steps[0].weight} %"
+    message = (
+        f"no metrics for {ctx.now - since:.0f} s ({outage.message}); back to {spec.steps[0].weight} % until they return"
+    )
     return setbacks.step_back(ctx, spec, message)
 
 

@@ -43,12 +43,12 @@ def _misplaced(ctx: Context, command: Command) -> Refusal | None:
     status = ctx.status
     about = status.candidate or (status.rejected.version if status.rejected else None)
     if command.verb not in ("pause", "resume") and command.version is None:
-        return Refusal(f"{command.verb} must name the version it is about; that is {about or 'none now'}")
+        return Refusal(f"{command.verb} must name a version; the rollout is about {about or 'none'}")
     if command.version is not None and command.version != about:
-        return Refusal(f"it is about version {command.version}, but the rollout is about {about or 'no version now'}")
+        return Refusal(f"it names version {command.version}, but the rollout is about {about or 'no version'}")
     step = status.step.index if status.step else None
     if command.verb in ("approve", "promote") and command.step != step:
-        return Refusal(f"it is about step {command.step}, but the rollout is at step {step}")
+        return Refusal(f"it names {_counted(command.step)}, but the rollout is at {_counted(step)}")
     return None
 
 
@@ -65,7 +65,7 @@ def _approve(ctx: Context, command: Command) -> Effect:
     if status.phase not in ("Stepping", "AwaitingApproval") or status.step is None or step is None:
         return Refusal(f"nothing to approve in phase {status.phase}")
     if not step.approval:
-        return Refusal(f"step {status.step.index} needs no approval")
+        return Refusal(f"step {status.step.index + 1} needs no approval")
     approved = update(status, step=update_step(status.step, approved=True))
     if status.phase == "Stepping":  # approved ahead of time: it counts when the hold is over
         return Transition(approved)
@@ -77,7 +77,7 @@ def _pause(ctx: Context, command: Command) -> Effect:
     if not phases.running(ctx.status.phase):
         return Refusal(f"nothing to pause in phase {ctx.status.phase}; spec.paused holds the next rollout")
     if ctx.status.paused:
-        return Refusal("it is paused already")
+        return Refusal("it is already paused")
     finding = Finding(reasons.PAUSED, f"paused{_by(command)}")
     status = status_message.say(update(ctx.status, paused=True), finding)
     return Transition(status, None, (Event(finding.reason, finding.message),))
@@ -88,11 +88,11 @@ def _resume(ctx: Context, command: Command) -> Effect:
     lowered = status.weight.lowered_at is not None
     if not (status.paused or lowered or status.phase == "Inconclusive"):
         if ctx.spec is not None and ctx.spec.paused:
-            return Refusal("spec.paused is true: set it to false where the manifest is kept")
+            return Refusal("spec.paused is true: set it to false in the manifest")
         return Refusal("nothing is paused")
     finding = Finding(reasons.RESUMED, f"resumed{_by(command)}")
     status = status_message.say(update(status, paused=False), finding)
-    if status.phase == "Inconclusive":  # the deadline counts anew, or it would strike again at once
+    if status.phase == "Inconclusive":  # the deadline starts again, or it would be over at once
         assert status.rollout is not None
         question, doubts = status_message.asked(ctx.status), status.rollout.doubts
         if question is not None and question.reason == reasons.BAKE_IN_DOUBT:
@@ -105,11 +105,9 @@ def _resume(ctx: Context, command: Command) -> Effect:
 
 def _retry(ctx: Context, command: Command) -> Effect:
     if not phases.refused(ctx.status.phase) or ctx.spec is None:
-        return Refusal(
-            f"nothing to try again in phase {ctx.status.phase}" if ctx.spec else "the spec is invalid: fix it"
-        )
+        return Refusal(f"nothing to retry in phase {ctx.status.phase}" if ctx.spec else "the spec is invalid: fix it")
     if ctx.spec.model.version != command.version:
-        return Refusal(f"spec names version {ctx.spec.model.version}: commit version {command.version} to try it again")
+        return Refusal(f"spec names version {ctx.spec.model.version}: commit version {command.version} to retry it")
     return forward.start(ctx, ctx.spec, Trigger.RETRY)
 
 
@@ -121,7 +119,7 @@ def _promote(ctx: Context, command: Command) -> Effect | None:
         return Refusal(f"nothing to promote in phase {status.phase}")
     if not ctx.ready_for(status.candidate, ctx.spec.analysis.ready_for):
         found = ctx.candidate_readiness
-        if found is None or found.ready:  # a process that has just begun knows no better: the command waits
+        if found is None or found.ready:  # a process that has just started cannot know yet: the command waits
             return None
         return Refusal(f"the candidate is not ready: {found.message}")
     why = f"promoted{_by(command)}"
@@ -148,8 +146,13 @@ def _effect(ctx: Context, command: Command) -> Effect | None:
             assert_never(command.verb)
 
 
+def _counted(index: int | None) -> str:
+    """A step as people count: the command and status number them from 0."""
+    return "no step" if index is None else f"step {index + 1}"
+
+
 def _by(command: Command) -> str:
-    return (f" by {command.by}" if command.by else "") + (f": {command.why}" if command.why else "")
+    return (f" by {command.by}" if command.by else "") + (f" ({command.why})" if command.why else "")
 
 
 def _record(ctx: Context, command: Command, effect: Effect, verb: str = "") -> Transition:

@@ -19,7 +19,7 @@ SAME_INSTANT = 0.002
 
 @dataclass(frozen=True)
 class Transition:
-    """What a check has decided: the status after it, why, and what people are told."""
+    """What a check has decided: the status after it, why, and its Events."""
 
     status: Status
     trigger: Trigger | None = None
@@ -85,7 +85,7 @@ class Context:
 
     @property
     def current(self) -> Evaluation | None:
-        """An evaluation that counts for the step in progress: closed after the step began, and not stale."""
+        """An evaluation that counts for the step in progress: closed after the step started, and not stale."""
         found, step = self.evaluation, self.status.step
         if found is None or self.spec is None or self.blindness:
             return None
@@ -106,7 +106,7 @@ class Context:
 
     @property
     def doubt(self) -> Finding | None:
-        """In the bake: worse than stable was before it, with no stable beside it to tell the version from the hour."""
+        """In the bake: worse than stable was before it, with no traffic on stable: version or hour may be to blame."""
         failed = self._failed(frozen=True) if self.status.phase == "Baking" else ""
         return Finding(reasons.BAKE_IN_DOUBT, failed) if failed else None
 

@@ -65,11 +65,11 @@ def contradiction(status: Status, route: ObservedRoute | None) -> str | None:
     returned = last is not None and last.result == "FastRollback" and last.candidate == status.stable
     if promoted or returned:
         return None
-    return f"status calls version {status.stable} stable, the route says {route.stable}: the route is believed"
+    return f"status calls version {status.stable} stable, the route says {route.stable}: the route counts"
 
 
 def _with_attempt(spec: Spec | None, status: Status) -> Status:
-    """An attempt raised in mid-rollout is the one in progress: it ends with it, and is not tried again by itself."""
+    """An attempt raised in mid-rollout is the one in progress: it ends with it, and is not retried."""
     if spec is None or status.rollout is None or spec.model.version != status.candidate:
         return status
     return update(status, rollout=update_rollout(status, attempt=spec.attempt))

@@ -16,22 +16,26 @@ Check = Callable[[Context, Spec, Evaluation], Finding | None]
 
 
 def held(ctx: Context) -> Finding | None:
-    """What keeps every raise back, whatever the phase."""
+    """What holds back every raise, in any phase."""
     if ctx.paused:
         where = "spec.paused" if ctx.spec and ctx.spec.paused else "by command"
-        gates = "gates still roll back" if ctx.spec and ctx.spec.analysis.on_breach == "Rollback" else "nothing moves"
+        gates = (
+            "a failing gate still rolls back"
+            if ctx.spec and ctx.spec.analysis.on_breach == "Rollback"
+            else "nothing moves"
+        )
         return Finding(reasons.PAUSED, f"paused ({where}): the weight stays; {gates}")
     if ctx.blindness:
-        return Finding(ctx.blindness.reason, f"{ctx.blindness.message}; the weight is held until they are back")
+        return Finding(ctx.blindness.reason, f"{ctx.blindness.message}; the weight is held until the metrics are back")
     return route_rejected(ctx)
 
 
 def route_rejected(ctx: Context) -> Finding | None:
-    """A route that its gateway refuses carries nothing, whatever its weights say."""
+    """A route that its gateway rejects carries no traffic, whatever its weights say."""
     route = ctx.observed.route
     if route is None or route.acceptance != "REJECTED":
         return None
-    return Finding(reasons.ROUTE_REJECTED, route.acceptance_reason or "the gateway refuses the route")
+    return Finding(reasons.ROUTE_REJECTED, route.acceptance_reason or "the gateway rejects the route")
 
 
 def first_missing(ctx: Context, spec: Spec, current: Evaluation | None, checks: tuple[Check, ...]) -> Finding | None:
@@ -39,7 +43,7 @@ def first_missing(ctx: Context, spec: Spec, current: Evaluation | None, checks: 
     if waiting:
         return waiting
     if current is None:
-        return _hold_text(ctx) or Finding(reasons.WAITING_FOR_EVALUATION, "waiting for the next look at the metrics")
+        return _hold_text(ctx) or Finding(reasons.WAITING_FOR_EVALUATION, "waiting for the next evaluation")
     if not ctx.ready_for(ctx.status.candidate, spec.analysis.ready_for):
         return Finding(
             reasons.CANDIDATE_NOT_READY, f"not ready for long enough to raise the weight: {why_not_ready(ctx)}"
@@ -54,7 +58,7 @@ def _weight_missing(ctx: Context) -> Finding | None:
     has = route.weight_of(ctx.status.candidate) if route else 0
     if has >= wanted:
         return None
-    text = f"version {ctx.status.candidate} has {has} % instead of {wanted} %; the step counts from when it has them"
+    text = f"version {ctx.status.candidate} has {has} % instead of {wanted} %; the step starts when it has {wanted} %"
     return Finding(reasons.RAISE_PENDING, text)
 
 

@@ -12,7 +12,7 @@ PHASES. They fall into four groups (group_of):
     exposed    Stepping, Baking,        the candidate may have traffic: the step's weight, or 100 % in the bake;
                AwaitingApproval,        the latter two keep the weight and wait for a person
                Inconclusive
-    refused    RolledBack, Rejected     the version in spec is not tried again before version or attempt change
+    refused    RolledBack, Rejected     the version in spec is not retried before version or attempt change
 
 Only in exposed phases does a status stand for a candidate's weight above 0 (context.target_weight), so leaving them
 is what takes the traffic away, whatever else happens in the same pass.
@@ -69,14 +69,14 @@ class Trigger(StrEnum):
     DEADLINE = "not proven before the deadline"
     ABORT = "command abort"
     APPROVE = "command approve"
-    APPROVAL_DROPPED = "spec asks for no approval any more"
+    APPROVAL_DROPPED = "spec no longer asks for approval"
     RESUME = "command resume"
     RETRY = "command retry, or a new attempt"
     PROMOTE = "command promote"
     REVERTED = "spec names stable again"
     GATES_EDITED = "gates edited in the bake"
-    BAKE_IN_DOUBT = "worse than stable was before"
-    BAKE_STILL_IN_DOUBT = "worse than stable was, again"
+    BAKE_IN_DOUBT = "worse than stable was before the bake"
+    BAKE_STILL_IN_DOUBT = "worse than stable was, in a second bake"
     BAKED = "bake over, limits kept"
 
 
@@ -155,10 +155,10 @@ def running(phase: Phase) -> bool:
 
 
 def refused(phase: Phase) -> bool:
-    """Whether the version in spec was turned down."""
+    """Whether the version in spec was rolled back or rejected."""
     return phase in REFUSED
 
 
 def waits_for_person(phase: Phase) -> bool:
-    """Whether nothing goes on before somebody has decided."""
+    """Whether the rollout waits until a person has decided."""
     return phase in _WAITS_FOR_PERSON

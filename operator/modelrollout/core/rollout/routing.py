@@ -117,7 +117,7 @@ def _recreate(ctx: Context, transition: Transition, plan: RoutePlan) -> Routing:
     if ctx.spec is None:
         return Routing(expected=0)
     created = replace(plan, weight=0)
-    text = f"there is no route: created with 100 % on stable version {plan.stable}"
+    text = f"the route was missing: created with 100 % on stable version {plan.stable}"
     known = transition.trigger is Trigger.ADOPTED or ctx.observed.refusals > 0
     events = () if known else (Event(reasons.ROUTE_MISSING, text, warning=True),)
     return Routing(apply=created, expected=0, events=events)
@@ -138,12 +138,12 @@ def _serving_moved(ctx: Context, plan: RoutePlan, route: ObservedRoute) -> bool:
 
 def _lowered_note(ctx: Context, plan: RoutePlan, left: int, route: ObservedRoute) -> Finding:
     if route.ours:
-        text = f"version {ctx.status.candidate} has {left} % instead of {plan.weight} %; raised by the next evaluation"
+        text = f"version {ctx.status.candidate} has {left} % instead of {plan.weight} %; raised at the next evaluation"
         return Finding(reasons.RAISE_PENDING, text)
-    who = route.manager or "somebody"
+    who = route.manager or "someone"
     text = (
         f"{who} lowered version {ctx.status.candidate} to {left} % (desired {plan.weight} %): accepted; raised again "
-        "by the next evaluation that does not fail, or by resume"
+        "at the next evaluation that does not fail, or by resume"
     )
     return Finding(reasons.WEIGHT_LOWERED, text)
 
@@ -151,12 +151,12 @@ def _lowered_note(ctx: Context, plan: RoutePlan, left: int, route: ObservedRoute
 def _told(
     ctx: Context, transition: Transition, plan: RoutePlan, route: ObservedRoute, lower: RoutePlan | None
 ) -> tuple[Event, ...]:
-    """An Event for a weight that somebody else raised; our own moves have theirs."""
+    """An Event for a weight that someone else raised; our own changes have theirs."""
     if lower is None or transition.trigger is not None or target_weight(ctx.status) != target_weight(transition.status):
         return ()
     if ctx.observed.refusals:  # it may well be ours, not taken back yet
         return ()
-    who = route.manager or "somebody"
+    who = route.manager or "someone"
     found = FULL_WEIGHT - route.weight_of(plan.stable)
-    text = f"{who} raised version {lower.candidate} to {found} %: put down to {lower.weight} %"
+    text = f"{who} raised version {lower.candidate} to {found} %: set back to {lower.weight} %"
     return (Event(reasons.WEIGHT_RAISED, text, warning=True),)

@@ -26,7 +26,7 @@ def refuse_other_model(ctx: Context, spec: Spec) -> Transition | None:
         return None
     text = (
         f"spec.model.name: {spec.model.name!r} cannot replace {route.model!r} in place; "
-        "put the name back, or create another ModelRollout"
+        "restore the name, or create another ModelRollout"
     )
     return hold(ctx, Finding(reasons.MODEL_CHANGED, text))
 
@@ -68,9 +68,9 @@ def _after_refusal(ctx: Context, spec: Spec) -> Transition:
     if blocked:
         return hold(ctx, blocked)
     if ctx.status.reason == rejected.reason:
-        return Transition(ctx.status)  # the sentence that told of it still stands
-    text = f"version {rejected.version} stays rejected ({rejected.reason}: {rejected.message})"
-    return hold(ctx, Finding(as_read(rejected.reason), f"{text}; raise spec.attempt or change the version to go on"))
+        return Transition(ctx.status)  # the sentence about it is still the right one
+    text = f"version {rejected.version} is not retried ({rejected.reason}: {rejected.message})"
+    return hold(ctx, Finding(as_read(rejected.reason), f"{text}: raise spec.attempt or change the version"))
 
 
 def follow_edits(ctx: Context, spec: Spec) -> Transition | None:
@@ -88,10 +88,10 @@ def follow_edits(ctx: Context, spec: Spec) -> Transition | None:
 
 
 def _judge_anew(ctx: Context, spec: Spec) -> Transition:
-    """What passed the old gates has not passed these: the exposure begins again, out of the bake beside stable."""
+    """What passed the old gates has not passed these: the step starts again, and a bake goes back to the last step."""
     rollout = update_rollout(ctx.status, gates_digest=spec.gates_digest(), evidence_from=ctx.now, gates=[])
     status = update(ctx.status, rollout=rollout)
-    message = "the gates were edited: evidence and the hold count from now on"
+    message = "the gates were edited: evidence and hold start again"
     if status.phase == "Baking":
         back = f"{message}, at {spec.steps[-1].weight} % beside stable"
         found = Finding(reasons.GATES_CHANGED, back)

@@ -1,4 +1,4 @@
-"""A phase that waits for a person keeps what is asked in sight, whatever else there is to tell."""
+"""A phase that waits for a person always shows the question, after any other message."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from modelrollout.core.finding import Finding
 from modelrollout.core.reasons import as_read
 
 LONGEST_QUESTION = LONGEST_STRING // 2
-"""Characters; the other half is for what is told before it."""
+"""Characters; the other half is for the message before it."""
 _OWN = (reasons.DEADLINE, reasons.BAKE_IN_DOUBT)
 """Reasons whose sentence is itself what a person is asked while Inconclusive."""
 
@@ -19,13 +19,13 @@ def say(status: Status, finding: Finding) -> Status:
     """`status` with this reason and sentence; what a person is asked follows, if it is something else."""
     question = asked(status)
     other = question is not None and question.message != finding.message
-    end = f"; still asked: {question.message}" if question and other else ""
+    end = f"; still to decide: {question.message}" if question and other else ""
     message = finding.message[: LONGEST_STRING - len(end)] + end
     return update(status, reason=finding.reason, message=message)
 
 
 def asked(status: Status) -> Finding | None:
-    """What a person is asked now; None in phases that wait for nobody."""
+    """What a person is asked now; None in phases that do not wait for one."""
     if status.phase == "AwaitingApproval" and status.step is not None:
         return approval(status.step.index, status.step.weight)
     if status.phase != "Inconclusive":
@@ -43,7 +43,7 @@ def approval(index: int, weight: int) -> Finding:
 
 
 def remember(status: Status) -> Status:
-    """Right after a change of phase: why it is Inconclusive cannot be told from the rest of the status later.
+    """Right after a change of phase: why it is Inconclusive cannot be derived from the rest of the status later.
 
     In any other phase what was asked before is over.
     """

@@ -11,7 +11,7 @@ from modelrollout.core.rollout import status_message
 from modelrollout.core.rollout.context import Context, target_weight
 
 PATIENCE = 3
-"""Refusals until it is told; fewer are a hiccup that the next pass fixes."""
+"""Refusals until status reports them; after fewer, the next pass retries and usually succeeds."""
 
 
 def say_refusal(ctx: Context, status: Status) -> Status:
@@ -35,8 +35,8 @@ def refusal_events(ctx: Context, status: Status) -> tuple[Event, ...]:
 
 def _finding(ctx: Context, status: Status) -> Finding:
     others = _others(ctx, status)
-    stands = "there is no route" if others is None else f"the route still gives {others} % to others than stable"
-    text = f"the route could not be written, {stands}; tried again by itself: {ctx.observed.refusal}"
+    now = "does not exist" if others is None else f"gives {others} % to versions other than stable"
+    text = f"the route cannot be written and still {now}; the operator keeps retrying: {ctx.observed.refusal}"
     return Finding(reasons.ROUTE_NOT_WRITTEN, text)
 
 

@@ -23,7 +23,7 @@ def tests_of(gate: AccuracyGate) -> tuple[LimitTest, ...]:
 
 
 def judge_accuracy(gate: AccuracyGate, gate_input: GateInput, share: float) -> Judged:
-    """The gate's standing, told as the share of right answers."""
+    """The gate's standing, as the share of right answers."""
     counts = accuracy_counts(gate, gate_input)
     return judge_counts(gate, counts, CountReading(tests_of(gate), show_good_share), gate_input, share)
 

@@ -73,7 +73,7 @@ def _problem(
         text = f"only one of the versions reports layer {odd}: it cannot be compared with stable"
         return "NOT_COMPARABLE", Finding("LayersDiffer", text)
     for metric in (s.WINDOWS, s.WINDOW_DEAD, s.WINDOW_NEURONS):
-        if gate_input.table.spoilt(metric, "candidate", gate_input.start):
+        if gate_input.table.unusable(metric, "candidate", gate_input.start):
             text = f"{metric} of the candidate read NaN, Inf or a negative number"
             return "NO_DATA", Finding("SampleNotANumber", text)
     differ = (sizes_differ(gate_input) or criteria_differ(gate_input)) if relative else None

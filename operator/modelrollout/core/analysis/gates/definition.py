@@ -59,7 +59,7 @@ class GateDefinition(Generic[G]):
 
 
 class Definition(Protocol):
-    """A definition of whichever gate type: what may be asked of it without knowing which."""
+    """A definition of any gate type: what can be used without knowing which."""
 
     @property
     def type(self) -> str: ...

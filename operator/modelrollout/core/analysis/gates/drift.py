@@ -27,7 +27,7 @@ def judge_drift(gate: DriftGate, gate_input: GateInput, share: float) -> Judged:
     if not layers:
         problem = Finding("SeriesMissing", f"{s.MAGNITUDES} is not exported by both versions: is their telemetry on?")
         return Judged(no_data(gate, problem).result, (), missing, text)
-    if any(gate_input.table.spoilt(s.MAGNITUDES, arm, gate_input.start) for arm in ("stable", "candidate")):
+    if any(gate_input.table.unusable(s.MAGNITUDES, arm, gate_input.start) for arm in ("stable", "candidate")):
         return no_data(gate, Finding("SampleNotANumber", f"{s.MAGNITUDES} read NaN, Inf or a negative number"))
     alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
     found = [_drift_layer(gate, gate_input, layer, alpha) for layer in layers]

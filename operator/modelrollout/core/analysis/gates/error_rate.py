@@ -1,4 +1,4 @@
-"""ErrorRate: the share of requests answered with an error; where both versions burn the budget nobody is blamed."""
+"""ErrorRate: the share of requests answered with an error; a budget that both versions burn blames neither."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def _halt(gates: Sequence[Gate], judged: Sequence[Judged], mixed: Finding | None
 
 
 def _rollback(gates: Sequence[Gate], judged: Sequence[Judged], false_rollback: float) -> tuple[AnyReason | None, str]:
-    """The weighted evidence of all count tests together, where no single gate has failed by itself."""
+    """The weighted evidence of all count tests together, where no single gate has failed alone."""
     deciding = [one for gate, one in zip(gates, judged, strict=True) if gate.decides]
     parts = [pair for one in deciding for pair in one.evidence]
     if not parts or any(one.result.verdict == "FAIL" for one in deciding):

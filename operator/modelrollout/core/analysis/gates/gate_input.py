@@ -1,4 +1,4 @@
-"""What a gate is judged by at one tick: the table of increments, and where evidence, step and bake begin on it."""
+"""What a gate is judged by at one tick: the table of increments, and where evidence, step and bake start in it."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ class GateInput:
         return self.table.grid.ends
 
     def position(self, seconds: float) -> int:
-        """First tick that begins at or after `seconds`, kept on the grid (count when none does)."""
+        """First tick that starts at or after `seconds`, kept on the grid (count when none does)."""
         return min(max(self.table.grid.position(seconds), 0), self.table.grid.count)
 
     @property
     def start(self) -> int:
-        """Where evidence begins; what lies before is stable's history."""
+        """Where evidence starts; what comes before is stable's history."""
         return self.position(max(self.request.evidence_from, self.request.started_at))
 
     @property
     def step(self) -> int:
-        """Where the current step (or the bake) begins."""
+        """Where the current step (or the bake) starts."""
         return max(self.start, self.position(self.request.step_started_at))
 
     @property
     def bake(self) -> int | None:
-        """Where the bake begins; None before it."""
+        """Where the bake starts; None before it."""
         began = self.request.bake_started_at
         return None if began is None else max(self.start, self.position(began))
 

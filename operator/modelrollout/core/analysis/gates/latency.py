@@ -26,7 +26,7 @@ from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import histogram as b
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks
-from modelrollout.core.analysis.stats.parameters import BLUNT
+from modelrollout.core.analysis.stats.parameters import TOO_COARSE
 from modelrollout.core.finding import Finding
 
 
@@ -116,7 +116,7 @@ def _warnings(gate: LatencyGate, kinds: list[Kind], found: Histograms, gate_inpu
         return ()
     known, allowed = edges_of(gate, "stable", found, gate_input)
     growth = float(found.edges[allowed] / found.edges[known]) if found.edges[known] > 0 else np.inf
-    if growth <= BLUNT ** margin_of(gate) + 1e-9:
+    if growth <= TOO_COARSE ** margin_of(gate) + 1e-9:
         return ()
     before, after = (say.seconds(float(found.edges[edge])) for edge in (known, allowed))
     text = (

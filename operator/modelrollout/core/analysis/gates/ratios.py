@@ -36,13 +36,12 @@ def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float, part: str,
     if not layers:
         problem = Finding("SeriesMissing", f"the candidate exports no {s.ELEMENTS}: is its telemetry on?")
         return Judged(no_data(gate, problem).result, (), missing, text)
-    if any(gate_input.table.spoilt(metric, "candidate", gate_input.start) for metric in (part, s.ELEMENTS)):
+    if any(gate_input.table.unusable(metric, "candidate", gate_input.start) for metric in (part, s.ELEMENTS)):
         return no_data(gate, Finding("SampleNotANumber", f"{part} read NaN, Inf or a negative number"))
     alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
     found = [_ratio_layer(gate, gate_input, layer, part, alpha) for layer in layers]
-    return Judged(
-        layers_result(gate, found, noun, "evaluation" if gate.method == "Threshold" else "batch"), (), missing, text
-    )
+    sample = "evaluation" if gate.method == "Threshold" else "batch"
+    return Judged(layers_result(gate, found, noun, sample), (), missing, text)
 
 
 def _ratio_layer(gate: RatioGate, gate_input: GateInput, layer: str, part: str, alpha: float) -> LayerShare:

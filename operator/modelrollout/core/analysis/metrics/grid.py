@@ -36,7 +36,7 @@ class Grid:
         return (times - self.origin - 1) // self.interval - self.first
 
     def position(self, seconds: float) -> int:
-        """Position of the first tick that begins at or after `seconds`; may lie outside the grid."""
+        """Position of the first tick that starts at or after `seconds`; may lie outside the grid."""
         ahead = round(seconds * 1000) - self.origin
         return -(-ahead // self.interval) - self.first
 

@@ -1,7 +1,7 @@
 """Raw counter samples become exact increments: each is counted once, in the tick of its own scrape.
 
 A series is kept as it was scraped; what it grew by is the difference to its previous sample, the new value
-after a reset, and its first value only where its target had been scraped before (then it began at 0).
+after a reset, and its first value only where its target had been scraped before (then it started at 0).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ GATEWAY_DURATION = "gateway request durations"
 GATEWAY_ROUTER = "gateway requests of the whole rule"
 GATEWAY_HEARTBEAT = "gateway heartbeat"
 GATEWAY = frozenset({GATEWAY_REQUESTS, GATEWAY_DURATION, GATEWAY_ROUTER, GATEWAY_HEARTBEAT})
-"""Roles, whatever the gateway's dialect calls the metric."""
+"""Roles, independent of the name in the gateway's dialect."""
 
 REQUESTS = "model_requests_total"
 REQUEST_ERRORS = "model_request_errors_total"
@@ -28,7 +28,7 @@ DURATION = "model_request_duration_seconds_bucket"
 SUCCESS = "nv_inference_request_success"
 FAILURE = "nv_inference_request_failure"
 COUNTED = frozenset({REQUESTS, REQUEST_ERRORS, SUCCESS, FAILURE})
-"""Requests are always counted, whatever the gates: steps need them."""
+"""Requests are counted with any gates: steps need them."""
 EVALS = "model_eval_total"
 CORRECT = "model_eval_correct_total"
 SAMPLES = "model_activation_samples_total"

@@ -1,4 +1,4 @@
-"""When targets are scraped, as their samples tell: a tick is closed once every sample up to its end is in."""
+"""When targets are scraped, inferred from their samples: a tick is closed once every sample up to its end is in."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def targets_seen(series: Iterable[Series]) -> dict[Target, TargetScrapes]:
 
 @dataclass(frozen=True)
 class Scrapes:
-    """When the targets are scraped, as far as the samples tell. `scrape`: configured interval, seconds."""
+    """When the targets are scraped, inferred from the samples. `scrape`: configured interval, seconds."""
 
     observed: Mapping[Target, TargetScrapes]
     interval: float
@@ -57,7 +57,7 @@ class Scrapes:
         return max(gaps) / 1000 if gaps else self.scrape
 
     def latest(self, end: float) -> float:
-        """From here on a tick that ends at `end` is complete whatever is missing: two scrape intervals."""
+        """From here on a tick that ends at `end` counts as complete even with samples missing: two scrape intervals."""
         return end + 2 * self.usual
 
     def complete(self, end: float, now: float) -> bool:

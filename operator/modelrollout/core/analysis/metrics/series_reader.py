@@ -21,14 +21,14 @@ class Channel:
     """What a series counts, summed over pods, loads and methods."""
 
     metric: str
-    """Its name; of a gateway's series its role, whatever the dialect calls it."""
+    """Its name; of a gateway's series its role, independent of its name in the dialect."""
     arm: Arm
     layer: str = ""
     detail: str = ""
 
 
 class SeriesReader:
-    """Tells what a series counts for one rollout; built once per look, since it compiles the route's name."""
+    """Tells what a series counts for one rollout; built once per evaluation, since it compiles the route's name."""
 
     def __init__(self, request: EvaluationRequest) -> None:
         dialect = dialect_called(request.dialect)

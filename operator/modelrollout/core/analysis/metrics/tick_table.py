@@ -60,7 +60,7 @@ class TickTable:
         """Ticks with a scrape of the metric; all False where it was never seen."""
         return self.sampled.get((metric, arm), np.zeros(self.grid.count, dtype=bool))
 
-    def spoilt(self, metric: str, arm: Arm, since: int) -> bool:
+    def unusable(self, metric: str, arm: Arm, since: int) -> bool:
         """Whether a counter of the metric was no number in any tick from position `since` on."""
         flags = self.invalid.get((metric, arm))
         return flags is not None and bool(flags[max(since, 0) :].any())
@@ -95,7 +95,7 @@ def make_tick_table(stores: Iterable[SampleStore], reader: SeriesReader, grid: G
 
 
 def _lasting(when: Flags, grid: Grid, gap: float) -> Flags:
-    """A scrape speaks for all ticks until the next one is due."""
+    """A scrape covers all ticks until the next one is expected."""
     out = when.copy()
     for shift in range(1, int(np.ceil(1.5 * gap * 1000 / grid.interval - 1e-9))):
         out[shift:] |= when[:-shift]

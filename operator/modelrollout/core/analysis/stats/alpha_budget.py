@@ -34,7 +34,7 @@ def log_threshold(false_rollback: float = FALSE_ROLLBACK) -> float:
 
 
 def odds_needed(share: float, false_rollback: float = FALSE_ROLLBACK) -> float:
-    """The odds one test of this share needs by itself: 25 with the whole of the count part at 5 %."""
+    """The odds that one test of this share needs alone: 25 with the whole of the count part at 5 %."""
     return float(np.inf) if share <= 0 else 1.0 / (share * COUNT_PART * false_rollback)
 
 

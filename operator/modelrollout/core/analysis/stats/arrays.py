@@ -22,7 +22,7 @@ class CountTicks:
 
     All counts have shape (..., T). `seconds` is the end of each tick, shape (T,) or (..., T), rising.
     `present` False means that the tick's data are missing (no evidence either way).
-    `restart` True marks the first tick under a new weight (or another reason to let evidence begin anew).
+    `restart` True marks the first tick under a new weight (or another reason to restart the evidence).
     """
 
     seconds: Array
@@ -66,7 +66,7 @@ def usable(bad: Array, total: Array, present: Flags | None = None) -> tuple[Arra
 
 
 def standing_since(flags: Flags) -> Index:
-    """Index at which the run of True that holds at the last tick began, -1 where the last tick is False."""
+    """Index at which the run of True that holds at the last tick started, -1 where the last tick is False."""
     if flags.shape[-1] == 0:
         return np.full(flags.shape[:-1], -1)
     run = np.cumprod(flags[..., ::-1], axis=-1).sum(axis=-1)

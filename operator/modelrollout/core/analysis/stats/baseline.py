@@ -1,4 +1,4 @@
-"""What to expect of stable, and how much wilder than binomial it is: both from earlier ticks only."""
+"""The expected rate of stable, and its overdispersion beyond the binomial: both from earlier ticks only."""
 
 from __future__ import annotations
 

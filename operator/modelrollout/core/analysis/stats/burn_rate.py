@@ -1,4 +1,4 @@
-"""Burn rate holds and never rolls back: it is outside the promise; where both arms burn nobody is blamed."""
+"""Burn rate holds and never rolls back: it is outside the promise; where both versions burn, neither is blamed."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def burn_rate(
     needed: float,
     burn_limit: float = BURN_LIMIT,
 ) -> Burn:
-    """Burn over min(since the step began, 30 min) and 5 min.
+    """Burn over min(since the step started, 30 min) and 5 min.
 
-    `limit` = 1 - SLO as a fraction; `step` (..., T) seconds at which the step of each tick began; `log_bad`
+    `limit` = 1 - SLO as a fraction; `step` (..., T) seconds at which the step of each tick started; `log_bad`
     (..., T) the evidence against the candidate and `needed` the log odds to act; below half of it is small.
     """
     clean = ticks.clean()

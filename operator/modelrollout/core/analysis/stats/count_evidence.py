@@ -43,7 +43,7 @@ class CountEvidence:
         return flags
 
     def began(self, tick: Index) -> Index:
-        """Tick (same shape as `tick`, the batch's) at which the bad evidence standing at `tick` began."""
+        """Tick (same shape as `tick`, the batch's) at which the bad evidence standing at `tick` started."""
         return eprocess.began_at(self.log_bad_steps, self.weights, np.asarray(tick))
 
 

@@ -97,7 +97,7 @@ def project(n_c: Array, n_s: Array, tc: Array, ts: Array, line: LimitLine) -> tu
 def _root(n_c: Array, n_s: Array, tc: Array, ts: Array, line: LimitLine) -> Array:
     """The projected stable rate, arguments (N,): Newton inside a bracket, halved (in log) where Newton lags.
 
-    Every element stops by itself, so that its value does not depend on what else is in the batch.
+    Every element stops on its own, so that its value does not depend on what else is in the batch.
     """
     a, b = n_c * line.ratio, n_s
     meet = np.clip((tc - line.plus) / line.ratio, _TINY, 1.0)
@@ -192,7 +192,7 @@ def log_mixture(log_e: Array, weights: Array) -> Array:
 
 
 def began_at(log_e: Array, weights: Array, tick: Index) -> Index:
-    """The tick after which the evidence standing at `tick` has grown most, shape (...): "began about".
+    """The tick after which the evidence standing at `tick` has grown most, shape (...): "since about".
 
     Of the alternative that carries most of it, the point from which it rose highest (as CUSUM does).
     log_e is (R, ..., T), tick (...).
@@ -206,6 +206,6 @@ def began_at(log_e: Array, weights: Array, tick: Index) -> Index:
     leader = (stakes + np.take_along_axis(run, at, axis=-1)[..., 0]).argmax(axis=0)
     path = np.take_along_axis(before, leader[None, ..., None], axis=0)[0]
     lowest = np.where(late, np.inf, path)
-    # the last of equal minima: ticks that say nothing do not move the beginning back
+    # the last of equal minima: ticks that say nothing do not move the start back
     first: Index = lowest.shape[-1] - 1 - lowest[..., ::-1].argmin(axis=-1)
     return first

@@ -67,8 +67,8 @@ LOOKS = (3, 5)
 DEADBAND = 0.05
 """Threshold gates: m of n looks; within this share of the limit around it a look keeps the last answer."""
 
-BLUNT = 1.25
-"""Buckets that grow by more make a relative latency gate blunt."""
+TOO_COARSE = 1.25
+"""Buckets that grow by more make a relative latency gate too coarse."""
 
 BURN_LIMIT = 2.0
 BURN_LONG = 1800.0

@@ -96,11 +96,11 @@ def hold_text(status: Status, now: float) -> str | None:
         return None
     until = format_timestamp(step.earliest_advance)[11:19]
     doubted = status.rollout is not None and status.rollout.doubts > 0 and status.phase == "Stepping"
-    why = "compared beside stable once more, " if doubted else ""
+    why = "compared with stable once more, " if doubted else ""
     return f"{step.weight} % to version {status.candidate}, {why}held until {until} UTC"
 
 
 def say_hold(status: Status, reason: AnyReason, now: float) -> Status:
-    """What the next pass would say anyway: said at once, it costs no write of its own."""
+    """What the next pass would say anyway: said now, it costs no extra write."""
     text = hold_text(status, now)
     return update(status, reason=reason, message=text) if text else status

@@ -51,7 +51,7 @@ def start(ctx: Context, spec: Spec, trigger: Trigger, result: tuple[Result, Reas
 
 
 def enter_step(ctx: Context, spec: Spec, trigger: Trigger, index: int) -> Transition:
-    """The candidate gets the weight of step `index`; hold and request count start anew."""
+    """The candidate gets the weight of step `index`; hold and request count start again."""
     step = spec.steps[index]
     message = f"step {index + 1}/{len(spec.steps)}: {step.weight} % to version {ctx.status.candidate}"
     status = go(ctx.status, trigger, reasons.STEP_STARTED, message)
@@ -61,7 +61,7 @@ def enter_step(ctx: Context, spec: Spec, trigger: Trigger, index: int) -> Transi
 
 def bake(ctx: Context, spec: Spec, trigger: Trigger, why: str) -> Transition:
     """All traffic to the candidate; stable stays what it was until the bake is over."""
-    message = f"{why}; 100 % to version {ctx.status.candidate}, watched until the bake is over"
+    message = f"{why}; 100 % to version {ctx.status.candidate}, watched until the end of the bake"
     status = go(ctx.status, trigger, reasons.BAKE_STARTED, message)
     status = expose(status, len(spec.steps), FULL_WEIGHT, ctx.now, ctx.now + spec.bake)
     assert status.rollout is not None

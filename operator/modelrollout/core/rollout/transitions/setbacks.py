@@ -21,12 +21,12 @@ MAX_DOUBTS = 1
 
 
 def roll_back(ctx: Context, trigger: Trigger, finding: Finding) -> Transition:
-    """All traffic to stable; the version is not tried again until version or attempt change."""
+    """All traffic to stable; the version is not retried until version or attempt change."""
     rejecting = trigger is Trigger.READY_DEADLINE
     result: Result = "Rejected" if rejecting else "Aborted" if trigger is Trigger.ABORT else "RolledBack"
     version, stable = ctx.status.candidate, ctx.status.stable
     verb = "rejected" if rejecting else "rolled back"
-    message = f"version {version} {verb}, {stable} serves: {finding.message}"
+    message = f"version {version} {verb}, stable version {stable} has all traffic: {finding.message}"
     status = go(ctx.status, trigger, finding.reason, message)
     rejected = Rejected(
         version=version or "",
@@ -42,7 +42,7 @@ def roll_back(ctx: Context, trigger: Trigger, finding: Finding) -> Transition:
 def revert(ctx: Context) -> Transition:
     """Spec names stable again: the rollout in progress, if any, is over."""
     status = ctx.status
-    message = f"spec names stable version {status.stable} again; it serves"
+    message = f"spec names stable version {status.stable} again: it has all traffic"
     history = status.history
     if phases.running(status.phase):
         history = with_entry(ctx, "Aborted", reasons.SPEC_REVERTED, message)
@@ -53,7 +53,7 @@ def revert(ctx: Context) -> Transition:
 
 def fast_rollback(ctx: Context, version: str) -> Transition:
     """Back to the version that served before, in one write; it has been analysed already."""
-    message = f"back to version {version}, which served until recently; no steps"
+    message = f"back to version {version} without steps: it was stable until recently"
     history = with_entry(ctx, "FastRollback", reasons.FAST_ROLLBACK, message, candidate=version)
     status = go(ctx.status, Trigger.FAST_ROLLBACK, reasons.FAST_ROLLBACK, message)
     status = update(status, stable=version, previous=None, rejected=None, history=history)
@@ -61,7 +61,7 @@ def fast_rollback(ctx: Context, version: str) -> Transition:
 
 
 def lose(ctx: Context, message: str) -> Transition:
-    """The candidate stopped being ready: weight 0 until it has been ready for long enough again."""
+    """The candidate is no longer ready: weight 0 until it has been ready for long enough again."""
     status, spec = ctx.status, ctx.spec
     status = go(status, Trigger.CANDIDATE_LOST, reasons.CANDIDATE_LOST, message)
     step = status.step
@@ -75,7 +75,7 @@ def lose(ctx: Context, message: str) -> Transition:
 
 
 def step_back(ctx: Context, spec: Spec, message: str) -> Transition:
-    """Blind for too long: the first step's weight, still holding."""
+    """Without metrics for too long: the first step's weight, still holding."""
     status = go(ctx.status, Trigger.BLIND, reasons.BLIND_TOO_LONG, message)
     status = expose(status, 0, spec.steps[0].weight, ctx.now, ctx.now + spec.steps[0].hold)
     status = update(status, rollout=update_rollout(status, bake_started_at=None))
@@ -83,7 +83,7 @@ def step_back(ctx: Context, spec: Spec, message: str) -> Transition:
 
 
 def analyse_anew(ctx: Context, spec: Spec, digest: str) -> Transition:
-    """The candidate was reloaded with other weights: evidence begins anew, with the first step's weight at most."""
+    """The candidate was reloaded with other weights: evidence starts again, with the first step's weight at most."""
     clock = time_anew(ctx)
     status = update(
         ctx.status,
@@ -92,7 +92,8 @@ def analyse_anew(ctx: Context, spec: Spec, digest: str) -> Transition:
         ),
     )
     message = (
-        f"version {ctx.status.candidate} was reloaded with other weights ({digest}): analysed anew from the first step"
+        f"version {ctx.status.candidate} was reloaded with other weights ({digest}): "
+        "its analysis starts again at the first step"
     )
     event = Event(reasons.WEIGHTS_CHANGED, message, warning=True)
     if not phases.exposed(ctx.status.phase):
@@ -105,7 +106,7 @@ def analyse_anew(ctx: Context, spec: Spec, digest: str) -> Transition:
 def compare_again(ctx: Context, spec: Spec, trigger: Trigger, doubt: Finding) -> Transition:
     """Out of the bake to the last step, where stable serves beside the candidate and the two can be compared."""
     again = trigger is Trigger.BAKE_STILL_IN_DOUBT
-    what = "again; resume, promote or abort it" if again else "compared with stable side by side"
+    what = "for the second time: resume, promote or abort it" if again else "compared with stable side by side"
     message = f"worse than stable was before the bake; back to {spec.steps[-1].weight} %, {what} ({doubt.message})"
     transition = leave_bake(ctx, spec, trigger, Finding(doubt.reason, message))
     assert transition.status.rollout is not None

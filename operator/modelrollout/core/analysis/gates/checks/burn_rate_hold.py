@@ -1,4 +1,4 @@
-"""An error budget spent too fast holds the weight; where stable spends it too, nobody blames the candidate."""
+"""An error budget spent too fast holds the weight; where stable spends it too, it is not held against the candidate."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class CountReading:
     tests: tuple[LimitTest, ...]
     show: Callable[[Standing], Shown]
     adjust: Callable[[Standing], Standing] = lambda one: one
-    """What must be put right about a standing before the verdict is read off it."""
+    """What must be corrected in a standing before its verdict is used."""
     blames: Callable[[Standing], bool] = lambda _: True
     """Whether a test's evidence may be combined with that of other gates."""
 
@@ -91,5 +91,5 @@ def show_good_share(one: Standing) -> Shown:
 
 
 def never_frozen(one: Standing) -> Standing:
-    """A FAIL in the bake that speaks of the version whatever the hour of the day."""
+    """A FAIL in the bake that is due to the version at any hour of the day."""
     return replace(one, frozen=False, paired=None)

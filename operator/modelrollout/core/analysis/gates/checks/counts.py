@@ -89,7 +89,7 @@ def make_counts(
     problem = None
     for metric in metrics:
         for arm in s.ARMS:
-            if gate_input.table.spoilt(metric, arm, gate_input.start):
+            if gate_input.table.unusable(metric, arm, gate_input.start):
                 name = gate_input.exported(metric)
                 text = f"{name} of the {arm} read NaN, Inf or a negative number: the counter cannot be trusted"
                 problem = Finding("SampleNotANumber", text)

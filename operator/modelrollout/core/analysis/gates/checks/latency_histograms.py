@@ -32,7 +32,7 @@ def read_histograms(gate: LatencyGate, gate_input: GateInput) -> Histograms | Fi
     gateway = use_gateway(gate_input, gate.source)
     metric = s.GATEWAY_DURATION if gateway else s.DURATION
     source: Origin = "gateway" if gateway else "model"
-    if any(gate_input.table.spoilt(metric, arm, gate_input.start) for arm in s.ARMS):
+    if any(gate_input.table.unusable(metric, arm, gate_input.start) for arm in s.ARMS):
         return Finding("SampleNotANumber", f"{gate_input.exported(metric)} read NaN, Inf or a negative number")
     known: dict[float, str] = {}
     for le in gate_input.table.details(metric):

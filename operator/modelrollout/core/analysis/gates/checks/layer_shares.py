@@ -52,7 +52,7 @@ def by_looks(layer: str, values: Array, stable: float | None, band: tuple[float,
 
 
 def layers_result(gate: Gate, found: list[LayerShare], noun: str, sample: str) -> GateResult:
-    """The gate's result, the worst layer named; `noun` is what the share is of, `sample` what is counted."""
+    """The gate's result, the worst layer named; `noun` is what the share is of, `sample` what each value is from."""
     one = max(found, key=lambda each: (each.fails, not each.passes, each.strength))
     limited = np.isfinite(one.high)
     observed = all(each.batches for each in found)

@@ -75,7 +75,7 @@ def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerSta
     if bool(found.sequence[-1]):
         fails = "beyond the limit by more than chance explains"
     elif bool(found.ceiling[-1]):
-        fails = "over twice the limit in two windows in a row"
+        fails = "over twice the limit in two windows in a row (a fixed ceiling, without an error bound)"
     stable = float(found.stable[-1]) if versus else None
     return LayerStanding(
         layer=layer,

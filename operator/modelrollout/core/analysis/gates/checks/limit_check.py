@@ -58,7 +58,7 @@ def told_apart(standing: Standing, paired: float | None) -> Standing:
 
 
 def _began(shown: CountEvidence) -> int:
-    """Tick, counted from the first of `shown`, at which the bad evidence standing now began."""
+    """Tick, counted from the first of `shown`, at which the bad evidence standing now started."""
     return int(shown.began(np.asarray(len(shown.log_bad) - 1)))
 
 
@@ -102,7 +102,7 @@ def _with_verdict(
 
 
 def _numbers(test: CountTest, gate_input: GateInput, line: LimitLine, first: int, expected: float) -> Standing:
-    """What is shown: sums since evidence began, stable's rate as the evidence expects it."""
+    """What is shown: sums since evidence started, stable's rate as the evidence expects it."""
     t, part = test.ticks, slice(first, None)
     bad, total = float(t.candidate_bad[part].sum()), float(t.candidate_total[part].sum())
     stable_total = float(t.stable_total[gate_input.start :].sum())

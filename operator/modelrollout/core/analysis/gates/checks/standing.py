@@ -30,10 +30,10 @@ class Standing:
     limit: float
     odds: float | None = None
     needed: float | None = None
-    """Log odds this test needs by itself."""
+    """Log odds that this test needs alone."""
     good: float | None = None
     began: float | None = None
-    """Epoch seconds at which the bad evidence began."""
+    """Epoch seconds at which the bad evidence started."""
     left: float | None = None
     """Candidate requests still needed."""
     leaning_bad: bool = False
@@ -43,7 +43,7 @@ class Standing:
     paired: float | None = None
     """The part of `odds` that both versions, serving side by side, gave; None where that is all of it."""
     frozen: bool = False
-    """A FAIL against what stable was before the bake: true of the candidate or of the hour, nobody can tell."""
+    """A FAIL against what stable was before the bake: due to the candidate or to the hour; which, is unknown."""
 
     @property
     def attributable(self) -> float | None:

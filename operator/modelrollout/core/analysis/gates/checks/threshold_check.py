@@ -1,4 +1,4 @@
-"""Plain comparison on the samples since the step began: three breaches in a row fail, one within it passes."""
+"""Plain comparison on the samples since the step started: three breaches in a row fail, one within passes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS
 
 
 def by_threshold(test: CountTest, gate_input: GateInput) -> Standing:
-    """Plain comparison on the samples since the step began; three breaches in a row fail."""
+    """Plain comparison on the samples since the step started; three breaches in a row fail."""
     first, least = gate_input.step, gate_input.request.spec.analysis.minimum_requests
     t, part = test.ticks, slice(first, None)
     bad, total = np.cumsum(t.candidate_bad[part]), np.cumsum(t.candidate_total[part])

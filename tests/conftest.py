@@ -1,4 +1,4 @@
-"""One lab for a whole test session, shared by all its workers; every test gets a namespace of its own.
+"""One lab for a whole test session, shared by all its workers; every test gets its own namespace.
 
 What only the lab needs is imported where it is used: two seconds that the tests without components do not wait.
 """
@@ -32,14 +32,14 @@ _numbers = itertools.count(1)
 _session = f"{os.getpid() % 10000:x}"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """The golden files of tests/golden are rewritten instead of compared."""
-    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/expected from the code")
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """On CI a few end-to-end tests may be tried a second time."""
     retries.register(config, ROOT / "tests/e2e")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The golden files of tests/golden are rewritten instead of compared."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/expected from the code")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -74,7 +74,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def _length(item: pytest.Item) -> tuple[float, bool, bool]:
-    """Longer ones are greater: what may take longer, then stories, then simulations."""
+    """Longer ones are greater: what may take longer, then end-to-end tests, then simulations."""
     timeout = item.get_closest_marker("timeout")
     may_take = float(timeout.args[0]) if timeout else 0.0
     return may_take, "/e2e/" in item.nodeid, item.get_closest_marker("slow") is not None

@@ -1,4 +1,4 @@
-"""What a test knows to be there is said once, for mypy and for whoever reads the failure."""
+"""What a test knows to exist is said once, for mypy and for the reader of a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that wait for a pass are counted in order, once, whatever came before and whenever somebody reads."""
+"""Collected rows are counted in order, once, at any read and after any input."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_host_that_turns_warnings_into_errors_loses_nothing(value: np.floating
     assert value_of(monitor, "model_activation_windows_total", "h") == 4
 
 
-def test_a_pass_that_goes_wrong_costs_nobody_else_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pass_that_goes_wrong_costs_no_other_rollout_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     monitor = Monitor("m", "1", ["h"], window=5, rows_per_second=1e12)
     monitor.observe("h", np.ones((2, 4), np.float32))
     with monkeypatch.context() as broken:

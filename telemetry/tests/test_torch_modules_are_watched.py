@@ -94,7 +94,7 @@ def test_detaching_removes_every_hook() -> None:
 
 
 @pytest.mark.parametrize(("only", "train_rows", "eval_rows"), [(None, 4, 4), ("eval", 0, 4), ("train", 4, 0)])
-def test_training_and_evaluation_passes_are_told_apart(only, train_rows: int, eval_rows: int) -> None:
+def test_training_and_evaluation_passes_are_distinguished(only, train_rows: int, eval_rows: int) -> None:
     model, monitor = convolutional(), monitor_of()
     with attach(model, monitor, only=only):
         model.train()(torch.randn(4, 1, 8, 8)).sum().backward()
@@ -137,7 +137,7 @@ def test_a_module_used_under_two_names_is_reported_as_skipped() -> None:
     relu = nn.ReLU()
     model = nn.Sequential(nn.Linear(4, 4), relu, nn.Linear(4, 4), relu)
     attachment = attach(model, monitor_of())
-    assert attachment.skipped == [Skipped("3", "the same module as '1': give each use one of its own")]
+    assert attachment.skipped == [Skipped("3", "the same module as '1': give each use its own module")]
 
 
 def test_a_module_that_runs_twice_in_one_pass_is_measured_once_and_the_rest_counted() -> None:

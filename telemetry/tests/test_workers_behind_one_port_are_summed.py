@@ -98,7 +98,7 @@ def test_a_worker_that_restarts_goes_on_from_its_totals(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("slot-*.json"))) == 1
 
 
-def test_a_damaged_file_of_totals_is_begun_anew(tmp_path: Path) -> None:
+def test_a_damaged_file_of_totals_is_started_again(tmp_path: Path) -> None:
     (tmp_path / "slot-0.json").write_text('[["model_act')
     shared = shared_in(tmp_path, 3)
     assert value_of(shared, SAMPLES, "h") == 3

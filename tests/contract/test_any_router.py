@@ -43,7 +43,7 @@ class Case:
         return await self.router.apply(self.namespace, NAME, self.spec, plan, seen)
 
     async def apply_now(self, plan: RoutePlan) -> ObservedRoute:
-        """As a pass does it: look, then apply, and look again where the gateway wrote its status in between."""
+        """As a pass does it: read, then apply, and read again where the gateway wrote its status in between."""
         for _ in range(20):
             try:
                 return await self.apply(plan, await self.seen())
@@ -225,7 +225,7 @@ async def test_releasing_without_annotations_puts_all_on_the_first_backend(case:
     assert await case.hand.weights() == {V1: 100, V2: 0}
 
 
-async def test_releasing_brings_back_a_stable_backend_that_somebody_took_out(case: Case) -> None:
+async def test_releasing_brings_back_a_stable_backend_that_others_took_out(case: Case) -> None:
     await case.apply(RoutePlan("1"), None)
     await case.apply_now(RoutePlan("1", "2", 50))
     await case.hand.take_out(V1)
@@ -267,7 +267,7 @@ async def test_a_raise_decided_before_the_route_changed_fails(case: Case) -> Non
     assert await case.hand.weights() == {V1: 100, V2: 0}
 
 
-async def test_a_raise_never_makes_a_deleted_route_anew(case: Case) -> None:
+async def test_a_raise_never_creates_a_deleted_route_again(case: Case) -> None:
     before = await case.apply(RoutePlan("1"), None)
     await case.hand.remove()
     with pytest.raises(Conflict):
@@ -349,7 +349,7 @@ async def test_lowering_takes_the_testers_rule_along_unless_planned(case: Case) 
     assert not (await case.seen()).testers
 
 
-async def test_lowering_closes_a_way_to_the_candidate_that_somebody_added(case: Case) -> None:
+async def test_lowering_closes_a_way_to_the_candidate_that_others_added(case: Case) -> None:
     await case.apply(RoutePlan("1"), None)
     old = await case.apply_now(RoutePlan("1", "2", 25))
     await case.hand.lead_elsewhere_too(V2)
@@ -359,7 +359,7 @@ async def test_lowering_closes_a_way_to_the_candidate_that_somebody_added(case: 
     assert not await case.hand.leads_to(V2)
 
 
-async def test_lowering_brings_back_a_stable_backend_that_somebody_took_out(case: Case) -> None:
+async def test_lowering_brings_back_a_stable_backend_that_others_took_out(case: Case) -> None:
     await case.apply(RoutePlan("1"), None)
     await case.apply_now(RoutePlan("1", "2", 25))
     await case.hand.take_out(V1)
@@ -392,7 +392,7 @@ async def test_lowering_a_route_that_is_gone_says_so(case: Case) -> None:
     ("notes", "says"),
     [
         ({"stable": None}, "has no annotation"),
-        ({"stable": "latest"}, "which is no version"),
+        ({"stable": "latest"}, "which is not a version"),
         ({"stable": "7"}, "no backend serves it"),
         ({"services": "{broken"}, "no backend serves it"),
     ],

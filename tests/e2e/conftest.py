@@ -1,4 +1,4 @@
-"""Every story has a namespace, model servers, a client and an operator of its own; the lab is shared."""
+"""Every test has its own namespace, model servers, client and operator; the lab is shared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.support.stage import Stage
+from tests.e2e.support.rollouts import Rollouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def stage(member: Member, namespace: str, request: pytest.FixtureRequest) -> Iterator[Stage]:
+def rollouts(member: Member, namespace: str, request: pytest.FixtureRequest) -> Iterator[Rollouts]:
     with ExitStack() as stack:
-        yield Stage(member, namespace, stack)
+        yield Rollouts(member, namespace, stack)
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    """A failed story tells what it saw and what its operator said."""
+    """A failed test shows what it saw and what its operator said."""
     outcome = yield
     report = outcome.get_result()
-    stage = getattr(item, "funcargs", {}).get("stage")
-    if report.when == "call" and report.failed and stage is not None:
-        for story in stage.stories:
-            report.sections.append(("the story", story.told()))
-            report.sections.append(("the operator's log", story.operator.log()[-4000:]))
+    rollouts = getattr(item, "funcargs", {}).get("rollouts")
+    if report.when == "call" and report.failed and rollouts is not None:
+        for live in rollouts.started:
+            report.sections.append(("the rollout", live.report()))
+            report.sections.append(("the operator's log", live.operator.log()[-4000:]))

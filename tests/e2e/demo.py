@@ -22,8 +22,8 @@ from modelrollout.api.status import GateStatus, Status
 from modelrollout.cli.live import follow
 from modelrollout.cli.words import clean, span
 from modelrollout.core.analysis.stats import limits
-from tests.e2e.support.stage import Stage
-from tests.e2e.support.story import NAME, Story, gates
+from tests.e2e.support.live_rollout import NAME, LiveRollout, gates
+from tests.e2e.support.rollouts import Rollouts
 from tests.lab import Lab, say
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ CHANGES: dict[str, Any] = {
 }
 #: (version, how its rollout must end, what the reason must name)
 EXPECTED = (
-    (2, "Promoted", "every limit kept"),
+    (2, "Promoted", "every limit was kept"),
     (3, "RolledBack", "dead-neurons"),
-    (5, "RolledBack", "Evidence 1:"),
+    (5, "RolledBack", "against the candidate"),
 )
 DEADLINE = 150.0
 INTERRUPTED = 130
@@ -56,7 +56,7 @@ what happens:
 
 What you see is `kubectl modelrollout status digits -n vision -w`. Where there is no terminal, a line is printed for
 every change. Ctrl-C stops everything that was started; nothing is left behind.
-Exit code: 0 when the story went as told, 1 when it did not, 130 after Ctrl-C.
+Exit code: 0 when every version ended as expected, 1 when it did not, 130 after Ctrl-C.
 """
 
 
@@ -77,7 +77,7 @@ def main() -> int:
     try:
         found = _interruptible(console, keep=given.keep)
     except (AssertionError, OSError, RuntimeError, TimeoutError) as error:
-        console.print(f"The story could not be told: {error}", style="bold red", markup=False, highlight=False)
+        console.print(f"The demo could not run: {error}", style="bold red", markup=False, highlight=False)
         found = 1
     say(f"all stopped; {span(time.monotonic() - began)} in all")
     return found
@@ -94,29 +94,29 @@ def _interruptible(console: Console, *, keep: bool) -> int:
 
 def _play(lab: Lab, stack: ExitStack, console: Console, *, keep: bool) -> int:
     say("starting Triton with versions 1, 2, 3 and 5, and the operator")
-    story = Stage(lab.member, NAMESPACE, stack).story(1, 2, 3, 5, rate=RATE, operate={"fresh": True})
-    _explain(console, Spec.model_validate_json(json.dumps(story.spec(1, **CHANGES)), by_alias=True))
-    client = story.adopt(1, **CHANGES)
+    live = Rollouts(lab.member, NAMESPACE, stack).start(1, 2, 3, 5, rate=RATE, operate={"fresh": True})
+    _explain(console, Spec.model_validate_json(json.dumps(live.spec(1, **CHANGES)), by_alias=True))
+    client = live.adopt(1, **CHANGES)
     assert client is not None, "a client was asked for"
     ended: list[Status] = []
     for version, _, _ in EXPECTED:
         console.rule(f"spec.model.version: {version}")
-        story.version(version)
-        ended.append(asyncio.run(_watch(story, console, len(ended) + 2)))
+        live.version(version)
+        ended.append(asyncio.run(_watch(live, console, len(ended) + 2)))
     client.stop()
     found = _report(console, ended, client)
     if keep:
-        _wait(console, story)
+        _wait(console, live)
     return found
 
 
-async def _watch(story: Story, console: Console, entries: int) -> Status:
+async def _watch(live: LiveRollout, console: Console, entries: int) -> Status:
     """What `status -w` shows, until the history has so many entries; TimeoutError after DEADLINE."""
 
     def over(status: Status) -> bool:
         return len(status.history) >= entries
 
-    async with asyncio.timeout(DEADLINE), await connect(str(story.member.site.kubeconfig)) as api:
+    async with asyncio.timeout(DEADLINE), await connect(str(live.member.site.kubeconfig)) as api:
         return await follow(api, NAMESPACE, NAME, console, over)
 
 
@@ -184,7 +184,7 @@ def _report(console: Console, ended: list[Status], client: LoadClient) -> int:
     console.print(text, style="red" if client.failed else "green", highlight=False, soft_wrap=True)
     if not good or client.failed:
         told = ", then ".join(f"{version}: {result}" for version, result, _ in EXPECTED)
-        console.print(f"This is not how the story goes ({told}, 0 failed answers).", style="bold red", highlight=False)
+        console.print(f"This is not what was expected ({told}, 0 failed answers).", style="bold red", highlight=False)
         return 1
     return 0
 
@@ -197,9 +197,9 @@ def _grounds(gate: GateStatus) -> str:
     return f"    {gate.verdict:<8} {gate.name}{layer}: {value}, stable {stable}, {gate.samples}{evidence}"
 
 
-def _wait(console: Console, story: Story) -> None:
+def _wait(console: Console, live: LiveRollout) -> None:
     console.print(
-        f"Still running, until Ctrl-C:\n  export KUBECONFIG={story.member.site.kubeconfig}\n"
+        f"Still running, until Ctrl-C:\n  export KUBECONFIG={live.member.site.kubeconfig}\n"
         f"  kubectl get mro -n {NAMESPACE}\n  kubectl modelrollout status {NAME} -n {NAMESPACE}",
         markup=False,
         highlight=False,

@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
+from tests.e2e.support.live_rollout import LiveRollout
 from tests.e2e.support.operator import grant
-from tests.e2e.support.story import Story
 from tests.lab import Lab, OperatorProcess
 
 NAMESPACE = "long-run"
@@ -32,8 +32,9 @@ HEADER = """\
 Written by `python -m tests.e2e.long_run --write docs/long-run.md` on real components: API server, Traefik, Prometheus
 with its usual scrape interval of 15 s, two Triton servers. Versions 1 and 2 of the digits model; 2 is better. The
 operator's configuration names the Prometheus server and nothing else; the resource says what it must (model, service,
-gateway, three steps of ten minutes) and leaves bake, gates and analysis to their defaults. What the run shows is told
-in [reliability.md](reliability.md#one-long-run-with-the-defaults).
+gateway, three steps of ten minutes) and leaves bake, gates and analysis to their defaults.
+[reliability.md](reliability.md#one-long-run-with-the-defaults)
+explains what the run shows.
 """
 
 
@@ -69,7 +70,7 @@ def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(cell(c) for c in row) + " |" for row in rows)])
 
 
-def page(line: Timeline, story: Story, answers: str) -> str:
+def page(line: Timeline, live: LiveRollout, answers: str) -> str:
     """The whole page."""
     rows = [(clock(at), *rest) for at, *rest in line.rows]
     parts = [HEADER, "## What status said\n", table(("mm:ss", "phase", "candidate", "reason", "message"), rows)]
@@ -81,7 +82,7 @@ def page(line: Timeline, story: Story, answers: str) -> str:
             table(("gate", "verdict", "candidate", "stable", "samples"), found),
             "",
         ]
-    events = [(reason, note) for reason, note in story.events()]
+    events = [(reason, note) for reason, note in live.events()]
     parts += ["## Events, in their order\n", table(("reason", "note"), events)]
     parts += ["\n## What clients saw\n", answers, ""]
     return "\n".join(parts)
@@ -99,9 +100,9 @@ def operator(lab: Lab) -> OperatorProcess:
     return OperatorProcess(lab.site, kubeconfig, given, name=NAMESPACE, env=env)
 
 
-def spec(story: Story, version: int) -> dict[str, Any]:
+def spec(live: LiveRollout, version: int) -> dict[str, Any]:
     """Only what has no default."""
-    made = story.spec(version)
+    made = live.spec(version)
     return {key: made[key] for key in ("model", "serving", "traffic")} | {"steps": STEPS}
 
 
@@ -109,22 +110,22 @@ def run(write: Path, stack: ExitStack) -> bool:
     lab = stack.enter_context(Lab(scrape=SCRAPE))
     scenario = stack.enter_context(lab.scenario(NAMESPACE))
     scenario.serve(1, 2)
-    story = Story(lab.member, scenario)
-    story.record = stack.enter_context(scenario.record_route())
+    live = LiveRollout(lab.member, scenario)
+    live.record = stack.enter_context(scenario.record_route())
     stack.enter_context(operator(lab).start())
-    meta = {"name": story.name, "namespace": NAMESPACE}
+    meta = {"name": live.name, "namespace": NAMESPACE}
     resource = {"apiVersion": "modelrollout.dev/v1alpha1", "kind": "ModelRollout", "metadata": meta}
-    lab.kube.apply(resource | {"spec": spec(story, 1)})
-    story.wait("version 1 adopted", lambda s: s.get("stable") == "1", 120)
-    story.wait_served()
+    lab.kube.apply(resource | {"spec": spec(live, 1)})
+    live.wait("version 1 adopted", lambda s: s.get("stable") == "1", 120)
+    live.wait_served()
     client = stack.enter_context(scenario.client(rate=RATE, limit=2 * LONGEST))
     time.sleep(ALONE)
-    story.version(2)
+    live.version(2)
     line, written = Timeline(time.time()), 0.0
     print(f"version 2 asked for; status is polled, {write} is written every minute", flush=True)
     while True:
-        status = story.status()
-        line.note(status, story.weight(2))
+        status = live.status()
+        line.note(status, live.weight(2))
         over = bool(status.get("history")) and status.get("candidate") is None and len(line.rows) > 2
         over = over or time.time() - line.began > LONGEST
         if over or time.time() - written > 60:
@@ -132,7 +133,7 @@ def run(write: Path, stack: ExitStack) -> bool:
             seen = ", ".join(f"{count} of version {v}" for v, count in sorted(client.versions().items()))
             answers = f"{len(client.answers)} requests in {clock(time.time() - line.began + ALONE)}, "
             answers += f"{len(client.failed)} failed; answers: {seen}."
-            write.write_text(page(line, story, answers))
+            write.write_text(page(line, live, answers))
         if over:
             client.stop()
             good = (status.get("history") or [{}])[-1].get("result") == "Promoted" and not client.failed

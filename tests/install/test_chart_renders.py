@@ -81,7 +81,7 @@ def test_uninstall_keeps_the_definition():
     assert definition["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
 
 
-def test_the_definition_can_be_left_to_somebody_else():
+def test_the_definition_can_be_left_to_others():
     assert of({"crd": {"install": False}}, "CustomResourceDefinition") == []
 
 

@@ -170,7 +170,7 @@ def test_a_full_status_is_stored_without_losing_a_field(cleared: Kube):
     assert stored(cleared)["status"] == status
 
 
-def test_kubectl_get_tells_the_story(cleared: Kube, bare: Bare):
+def test_kubectl_get_shows_the_rollout(cleared: Kube, bare: Bare):
     cleared.create(manifest())
     status = dump(Status.model_validate(stepping()["status"]))
     cleared.resource(API, KIND).status.patch(

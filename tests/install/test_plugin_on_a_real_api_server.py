@@ -205,7 +205,7 @@ def test_a_status_written_meanwhile_is_no_reason_to_ask_again(
         ("resume", {"phase": "Inconclusive"}, 1, "the rollout has just moved on"),
         ("abort", {"candidate": "3"}, 1, "the rollout has just moved on"),
         ("abort", {"step": {"index": 2}}, 1, "abort is written"),
-        ("abort", {}, 9, "is written to all the time"),
+        ("abort", {}, 9, "changes too often"),
     ],
 )
 def test_a_command_is_not_carried_over_to_something_else(

@@ -92,7 +92,7 @@ async def test_an_answer_that_is_no_json_is_an_error_not_an_object(
     assert refused.value.reason == "ApiError"
 
 
-async def test_nobody_listening_is_unreachable(member: Member) -> None:
+async def test_a_port_without_listener_is_unreachable(member: Member) -> None:
     kubeconfig = member.admin_kubeconfig(server=f"https://127.0.0.1:{free_port()}")
     async with await connect(str(kubeconfig)) as nobody:
         with pytest.raises(Unreachable) as refused:
@@ -100,7 +100,7 @@ async def test_nobody_listening_is_unreachable(member: Member) -> None:
     assert refused.value.reason == "ApiUnreachable"
 
 
-async def test_a_service_account_without_rights_is_told_apart_from_a_missing_object(
+async def test_missing_rights_and_a_missing_object_are_different_failures(
     site: Site, member: Member, namespace: str
 ) -> None:
     member.kube.apply(

@@ -115,7 +115,7 @@ async def scraped(prometheus: Prometheus, times: int) -> None:
 async def watch(
     judge: Evaluator, request: Any, until: Any, *, seconds: float = 40.0
 ) -> list[Evaluation | MetricsOutage]:
-    """Look when the evaluator says so until `until(found)`; fails after `seconds`."""
+    """Evaluate when the evaluator says so until `until(found)`; fails after `seconds`."""
     found: list[Evaluation | MetricsOutage] = []
     async with asyncio.timeout(seconds):
         while True:
@@ -180,7 +180,7 @@ async def test_a_breach_becomes_a_failure_and_the_evaluation_costs_two_queries(e
 async def test_prometheus_down_is_blind_and_back_is_current(exporter, prometheus, ledger):
     request, judge = wanted(PLAIN), evaluator(ledger, prometheus)
     exporter.answered("2", "200", 1)
-    await scraped(prometheus, 2)  # or its first sample comes after the gap, and nobody knows when it began
+    await scraped(prometheus, 2)  # or its first sample comes after the gap, and its start is unknown
     await watch(judge, request, lambda e: isinstance(e, Evaluation))
     prometheus.stop()
     exporter.answered("2", "200", 99)

@@ -164,7 +164,7 @@ async def test_no_series_is_an_answer_not_a_failure(server, ledger):
     assert await ledger.range(at(server), "c", 0, 10) == ()
 
 
-async def test_nobody_listening_is_unreachable(ledger):
+async def test_a_port_without_listener_is_unreachable(ledger):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -239,7 +239,7 @@ async def test_a_hanging_server_does_not_delay_another(server, ledger):
     assert {one.reason for one in found} == {"PrometheusTimeout"}
 
 
-async def test_the_bearer_token_is_read_anew_for_every_request(server, ledger, tmp_path):
+async def test_the_bearer_token_is_read_for_every_request(server, ledger, tmp_path):
     token = tmp_path / "token"
     for text in ("one", "two"):
         token.write_text(text + "\n")

@@ -102,7 +102,7 @@ async def test_an_api_server_that_stays_away_is_reported_after_a_few_tries(
     assert rule.used == LOWER_TRIES
 
 
-async def test_being_forbidden_to_write_is_told_at_once(
+async def test_being_forbidden_to_write_is_reported_at_once(
     router: GatewayApiRouter, proxy: FaultProxy, namespace: str, rollout: dict[str, Any]
 ) -> None:
     seen = await at_fifty(router, namespace, rollout)

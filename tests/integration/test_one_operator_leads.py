@@ -65,12 +65,12 @@ async def test_the_first_leads_and_the_second_waits_while_it_renews(api: Api, na
     assert not waiting.done()
     assert lost == []
     keeping.cancel()
-    await within(waiting)  # the first was killed: nobody renews
+    await within(waiting)  # the first was killed: no process renews
     assert not first.held()
     assert second.held()
 
 
-async def test_the_epoch_rises_with_every_change_and_also_over_a_lease_made_anew(api: Api, namespace: str) -> None:
+async def test_the_epoch_rises_with_every_change_and_also_over_a_lease_created_again(api: Api, namespace: str) -> None:
     first = lease(api, namespace, "a")
     epochs = [await within(first.acquire())]
     await first.release()
@@ -118,7 +118,7 @@ async def test_a_leader_that_was_stopped_knows_by_its_own_clock_that_it_no_longe
     assert not first.held()
 
 
-async def test_a_leader_whose_lease_was_taken_is_told_by_whom(api: Api, namespace: str) -> None:
+async def test_a_leader_whose_lease_was_taken_learns_by_whom(api: Api, namespace: str) -> None:
     first, second = lease(api, namespace, "a"), lease(api, namespace, "b")
     await within(first.acquire())
     await api.patch(path(namespace), {"spec": {"holderIdentity": ""}})
@@ -130,7 +130,9 @@ async def test_a_leader_whose_lease_was_taken_is_told_by_whom(api: Api, namespac
     assert second.held()
 
 
-async def test_a_leader_whose_lease_was_deleted_steps_down_and_does_not_make_it_anew(api: Api, namespace: str) -> None:
+async def test_a_leader_whose_lease_was_deleted_steps_down_and_does_not_create_it_again(
+    api: Api, namespace: str
+) -> None:
     first = lease(api, namespace, "a")
     await within(first.acquire())
     await api.request("DELETE", path(namespace))

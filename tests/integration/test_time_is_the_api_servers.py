@@ -59,7 +59,7 @@ def test_a_skewed_node_agrees_to_a_few_hundredths_after_some_answers(skew):
     assert abs(node.error) < 0.05
 
 
-def test_a_node_that_is_far_ahead_begins_late_rather_than_early():
+def test_a_node_that_is_far_ahead_starts_late_rather_than_early():
     node = Node(30.0)
     node.ask()
     assert -1.0 <= node.error <= 0.0

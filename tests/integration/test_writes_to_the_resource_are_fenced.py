@@ -96,7 +96,7 @@ async def test_a_status_decided_on_an_old_reading_is_a_conflict(store: Kubernete
             await store.write_status(stored, SERVING | {"stable": "2"})
 
 
-async def test_a_status_for_a_resource_made_anew_is_refused(
+async def test_a_status_for_a_resource_created_again_is_refused(
     store: KubernetesStore, api: Api, stored: dict[str, Any], path: str, namespace: str, rollout: dict[str, Any]
 ) -> None:
     await api.request("DELETE", path)
@@ -114,7 +114,7 @@ async def test_a_status_for_a_resource_made_anew_is_refused(
 async def test_gone_is_a_conflict_however_the_api_server_says_it(
     faulty: Api, proxy: FaultProxy, stored: dict[str, Any], status: int
 ) -> None:
-    """Old API servers answer a write to what is gone or made anew with 409, newer ones with 404."""
+    """Old API servers answer a write to what is gone or created again with 409, newer ones with 404."""
     reason = {404: "NotFound", 409: "Conflict"}[status]
     said = {"kind": "Status", "code": status, "reason": reason, "details": {"name": "digits"}}
     proxy.add(Fault(status=status, body=json.dumps(said).encode()), method="PUT|PATCH")
@@ -152,7 +152,7 @@ async def test_a_newer_command_survives_the_consumption_of_the_older(
     assert command_text(now) == APPROVE
 
 
-async def test_the_same_command_on_a_resource_made_anew_is_not_consumed_for_the_old_one(
+async def test_the_same_command_on_a_resource_created_again_is_not_consumed_for_the_old_one(
     store: KubernetesStore, api: Api, stored: dict[str, Any], path: str, namespace: str, rollout: dict[str, Any]
 ) -> None:
     read = await annotate(api, path, ABORT)
@@ -217,7 +217,7 @@ async def test_events_are_cut_to_what_the_api_server_takes_and_keep_their_order(
 
 
 @pytest.mark.parametrize("fault", [Fault(status=403), Fault(drop=True), Fault(delay=30)])
-async def test_an_event_that_cannot_be_written_stops_nobody(
+async def test_an_event_that_cannot_be_written_stops_nothing(
     faulty: Api, proxy: FaultProxy, stored: dict[str, Any], fault: Fault
 ) -> None:
     rule = proxy.add(fault, path="events")

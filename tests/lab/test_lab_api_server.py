@@ -1,4 +1,4 @@
-"""Through the lab's proxies the real API server answers as one that serves EndpointSlices v1, or fails as told."""
+"""Through the lab's proxies the real API server serves EndpointSlices v1, or fails as the fault says."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_endpoint_slices_are_served_listed_and_watched_as_v1(member: Member) -> 
     assert event["object"]["apiVersion"] == "discovery.k8s.io/v1"
 
 
-def test_a_slice_may_name_loopback_addresses_whatever_the_api_server_takes(member: Member, namespace: str) -> None:
+def test_a_slice_may_name_loopback_addresses_on_any_api_server(member: Member, namespace: str) -> None:
     """v1 of a newer API server refuses them; everybody in the lab listens on one."""
     meta = {"name": "m", "namespace": namespace, "labels": {"kubernetes.io/service-name": "m"}}
     endpoints = [{"addresses": ["127.77.0.1"]}, {"addresses": ["127.77.0.2"]}]
@@ -196,7 +196,7 @@ async def test_slices_are_shown_alike_however_the_stream_is_cut(
 
 
 async def test_a_watch_shows_all_of_an_event_at_once() -> None:
-    """Its last byte is no beginning of anything; one held back would come with the next event, minutes later."""
+    """Its last byte starts nothing; one held back would come with the next event, minutes later."""
     for how, event in ((OldSlices(), OLD), (LoopbackSlices(), LOOPBACK.splitlines()[0])):
         stream = shown(how, _stream(event + b"\n", b"never"))
         assert await anext(stream) == how.shown(event + b"\n")

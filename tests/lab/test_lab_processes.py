@@ -1,4 +1,4 @@
-"""Children of a lab are ended by their own pid, with their own children, and their failures are told with their log."""
+"""Children of a lab are ended by their own pid, with their own children, and failures show their log."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_the_logs_of_the_last_labs_stay_and_older_ones_go(tmp_path: Path) -> Non
         folder.mkdir()
         (folder / "operator.log").write_text("what happened")
         os.utime(folder, (time.time() - age, time.time() - age))
-    (folders[0] / "owner.json").write_text("{}")  # somebody's still
+    (folders[0] / "owner.json").write_text("{}")  # still in use
     os.utime(folders[0], (0, 0))
     forget_the_old(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"lab-0", "lab-3", "lab-4", "lab-5"}

@@ -52,7 +52,7 @@ def test_the_one_asked_for_is_run(chosen: pytest.MonkeyPatch, asked: str, versio
     assert choose().version == version
 
 
-def test_one_that_nobody_knows_is_refused_with_those_that_are_known(chosen: pytest.MonkeyPatch) -> None:
+def test_an_unknown_one_is_refused_with_those_that_are_known(chosen: pytest.MonkeyPatch) -> None:
     chosen.setenv("KUBERNETES", "1.29")
     with pytest.raises(ValueError, match=rf"KUBERNETES is '1\.29'; the lab knows {NEWEST} and 1\.20\.2"):
         choose()

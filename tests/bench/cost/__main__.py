@@ -17,8 +17,8 @@ from modelrollout.api.timestamps import parse_timestamp
 from tests import ROOT
 from tests.bench.cost.calls import Calls, count, count_for
 from tests.bench.cost.visibility import Visibility
-from tests.e2e.support.stage import Stage
-from tests.e2e.support.story import API, KIND, NAME, Story, gates
+from tests.e2e.support.live_rollout import API, KIND, NAME, LiveRollout, gates
+from tests.e2e.support.rollouts import Rollouts
 from tests.lab import Lab, say
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _measure(chosen: tuple[str, ...], size: Size) -> str:
         for part in chosen:
             say(f"measuring {part}")
             with ExitStack() as stack:
-                texts.append(MEASURES[part](Stage(lab.member, f"bench-{part}", stack), size))
+                texts.append(MEASURES[part](Rollouts(lab.member, f"bench-{part}", stack), size))
             print(f"\n{texts[-1]}\n", flush=True)
     say(f"done in {time.monotonic() - began:.0f} s")
     return "\n\n".join(texts) + "\n"
@@ -102,23 +102,23 @@ def _header(size: Size) -> str:
     )
 
 
-def _story(stage: Stage, *versions: int, **config: Any) -> tuple[Story, FaultProxy, FaultProxy]:
-    """A story whose operator reaches the API server and Prometheus through counting proxies."""
-    api = stage.member.api_faults()
-    prometheus = stage.member.http_faults(stage.member.site.prometheus)
+def _story(rollouts: Rollouts, *versions: int, **config: Any) -> tuple[LiveRollout, FaultProxy, FaultProxy]:
+    """A rollout whose operator reaches the API server and Prometheus through counting proxies."""
+    api = rollouts.member.api_faults()
+    prometheus = rollouts.member.http_faults(rollouts.member.site.prometheus)
     operate = {"api": api.url, "prometheus": prometheus.url, "probeInterval": "500ms", "fresh": True} | config
-    return stage.story(*versions, rate=RATE, operate=operate), api, prometheus
+    return rollouts.start(*versions, rate=RATE, operate=operate), api, prometheus
 
 
-def _reaction(stage: Stage, size: Size) -> str:
-    story, api, _ = _story(stage, 1, 3)
+def _reaction(rollouts: Rollouts, size: Size) -> str:
+    live, api, _ = _story(rollouts, 1, 3)
     steps = [{"weight": 40, "hold": "10m"}]
-    story.adopt(gates=gates("errors", "dead-neurons"), steps=steps, analysis={"interval": f"{INTERVAL:g}s"})
+    live.adopt(gates=gates("errors", "dead-neurons"), steps=steps, analysis={"interval": f"{INTERVAL:g}s"})
     found, firsts = [], []
-    with Visibility(stage.member.site.prometheus, stage.namespace) as seen:
+    with Visibility(rollouts.member.site.prometheus, rollouts.namespace) as seen:
         for attempt in range(1, size.rollbacks + 1):
-            story.change({"spec": {"model": {"version": "3"}, "attempt": attempt}})
-            taken, first = _one_rollback(story, seen, api)
+            live.change({"spec": {"model": {"version": "3"}, "attempt": attempt}})
+            taken, first = _one_rollback(live, seen, api)
             found.append(taken)
             firsts.append(first)
             say(f"rollback {attempt}: {taken:.2f} s")
@@ -132,59 +132,59 @@ def _reaction(stage: Stage, size: Size) -> str:
             f"## How soon a breach moves traffic (interval {INTERVAL:g} s, scrape 1 s)\n",
             _table(["What", "Measured", "Aim"], rows),
             "",
-            "Counted from the moment when every sample of the breaching tick could be read by somebody else (polling",
+            "Counted from the moment when every sample of the breaching tick could be read by another client (polling",
             "every 40 ms) and the tick was over, until the API server's watch showed the route without the candidate.",
             f"All: {', '.join(f'{each:.2f}' for each in sorted(found))} s.",
         ]
     )
 
 
-def _one_rollback(story: Story, seen: Visibility, api: FaultProxy) -> tuple[float, str]:
+def _one_rollback(live: LiveRollout, seen: Visibility, api: FaultProxy) -> tuple[float, str]:
     """Seconds from readable breach to traffic write, and the kind of the rollback's first write."""
     began = time.time()
-    story.wait("traffic on the candidate", lambda s: s.get("weight", {}).get("observed", 0) > 0, 60)
-    running = [story.status()]
+    live.wait("traffic on the candidate", lambda s: s.get("weight", {}).get("observed", 0) > 0, 60)
+    running = [live.status()]
 
     def over(status: dict[str, Any]) -> bool:
         if status.get("candidate") and status.get("nextEvaluation"):
             running.append(status)
         return status.get("phase") == "RolledBack"
 
-    story.wait("the rollback", over, 90)
-    written = _lowered(story, began)
+    live.wait("the rollback", over, 90)
+    written = _lowered(live, began)
     tick_end = parse_timestamp(running[-1]["nextEvaluation"])
     writes = count(api, api, written - BEFORE, written + AFTER).writes
     return written - seen.readable(tick_end), writes[0]
 
 
-def _lowered(story: Story, since: float) -> float:
-    """time.time() at which the route led nobody to version 3 any more, after it had done so."""
-    backend = story.scenario.service_name(3)
-    exposed = next(each.at for each in story.record.seen if each.at >= since and each.weights.get(backend, 0) > 0)
-    written = story.record.first(backend, 0, exposed)
+def _lowered(live: LiveRollout, since: float) -> float:
+    """time.time() at which the route no longer led to version 3, after it had done so."""
+    backend = live.scenario.service_name(3)
+    exposed = next(each.at for each in live.record.seen if each.at >= since and each.weights.get(backend, 0) > 0)
+    written = live.record.first(backend, 0, exposed)
     assert written is not None, "the route still leads to version 3"
     return written
 
 
-def _calls(stage: Stage, size: Size) -> str:
-    story, api, prometheus = _story(stage, 1, 2, 3)
+def _calls(rollouts: Rollouts, size: Size) -> str:
+    live, api, prometheus = _story(rollouts, 1, 2, 3)
     names = ("errors", "accuracy", "dead-neurons", "non-finite")
     steps = [{"weight": weight, "hold": f"{hold}s"} for weight, hold in ((5, 40), (20, 15), (40, 15), (60, 15))]
-    story.adopt(gates=gates(*names), steps=steps, analysis={"interval": f"{APART:g}s"})
+    live.adopt(gates=gates(*names), steps=steps, analysis={"interval": f"{APART:g}s"})
     time.sleep(5)
     rest = count_for(api, prometheus, 30)
-    story.version(2)
-    story.wait("the first step", lambda s: s.get("weight", {}).get("observed") == 5)
+    live.version(2)
+    live.wait("the first step", lambda s: s.get("weight", {}).get("observed") == 5)
     began = time.time()
     time.sleep(AFTER)
     within = count_for(api, prometheus, 5 * APART)
-    story.ended(200)
-    moved = [story.record.first(story.scenario.service_name(2), weight, began) for weight in (20, 40, 60, 100)]
+    live.ended(200)
+    moved = [live.record.first(live.scenario.service_name(2), weight, began) for weight in (20, 40, 60, 100)]
     advances = [count(api, prometheus, at - BEFORE, at + AFTER) for at in moved if at is not None]
-    story.version(3)
-    story.ended(120)
+    live.version(3)
+    live.ended(120)
     time.sleep(AFTER)
-    lowered = _lowered(story, began)
+    lowered = _lowered(live, began)
     rollback = count(api, prometheus, lowered - BEFORE, lowered + AFTER)
     return _calls_table(rest, within, advances, rollback)
 
@@ -213,19 +213,19 @@ def _calls_table(rest: Calls, within: Calls, advances: list[Calls], rollback: Ca
     )
 
 
-def _memory(stage: Stage, size: Size) -> str:
+def _memory(rollouts: Rollouts, size: Size) -> str:
     """One Service and one Triton behind every idle rollout; each has its own route and hostname."""
     defaults = {"probeInterval": "2s", "resync": "10s", "arguments": ("--lease-duration=15",), "fresh": True}
-    story = stage.story(1, rate=0, operate=defaults)
-    story.adopt(1)
-    rows = [_idle(story, 1, size.seconds)]
+    live = rollouts.start(1, rate=0, operate=defaults)
+    live.adopt(1)
+    rows = [_idle(live, 1, size.seconds)]
     began = time.monotonic()
     for number in range(2, size.idle + 1):
-        _add(story, number)
+        _add(live, number)
         if number % BATCH == 0 or number == size.idle:
-            _wait_adopted(story, number)  # idling is measured here, not how a crowd is adopted
+            _wait_adopted(live, number)  # idling is measured here, not how a crowd is adopted
     took = time.monotonic() - began
-    rows.append(_idle(story, size.idle, size.seconds))
+    rows.append(_idle(live, size.idle, size.seconds))
     titles = ["Idle rollouts", "Memory", "CPU", "Objects written"]
     return "\n".join(
         [
@@ -237,19 +237,19 @@ def _memory(stage: Stage, size: Size) -> str:
     )
 
 
-def _add(story: Story, number: int) -> None:
+def _add(live: LiveRollout, number: int) -> None:
     name = f"{NAME}-{number}"
-    spec = story.spec(1)
+    spec = live.spec(1)
     gateway = spec["traffic"]["gateway"]
-    spec["traffic"] = {"gateway": gateway | {"hostnames": [f"{name}.{story.scenario.hostname}"]}}
-    meta = {"name": name, "namespace": story.scenario.namespace}
-    story.kube.apply({"apiVersion": API, "kind": KIND, "metadata": meta, "spec": spec})
+    spec["traffic"] = {"gateway": gateway | {"hostnames": [f"{name}.{live.scenario.hostname}"]}}
+    meta = {"name": name, "namespace": live.scenario.namespace}
+    live.kube.apply({"apiVersion": API, "kind": KIND, "metadata": meta, "spec": spec})
 
 
-def _wait_adopted(story: Story, number: int, deadline: float = 240) -> None:
+def _wait_adopted(live: LiveRollout, number: int, deadline: float = 240) -> None:
     end = time.monotonic() + deadline
     while True:
-        found = story.kube.list(API, KIND, story.scenario.namespace)
+        found = live.kube.list(API, KIND, live.scenario.namespace)
         ready = sum((each.get("status") or {}).get("phase") == "Serving" for each in found)
         if ready == number:
             return
@@ -257,19 +257,19 @@ def _wait_adopted(story: Story, number: int, deadline: float = 240) -> None:
         time.sleep(1)
 
 
-def _idle(story: Story, number: int, seconds: float) -> list[str]:
+def _idle(live: LiveRollout, number: int, seconds: float) -> list[str]:
     time.sleep(15)  # let adoption and its route's acceptance settle
-    before, (_, used) = _written(story), story.operator.usage()
+    before, (_, used) = _written(live), live.operator.usage()
     time.sleep(seconds)
-    memory, later = story.operator.usage()
-    changed = sum(version != before.get(name) for name, version in _written(story).items())
+    memory, later = live.operator.usage()
+    changed = sum(version != before.get(name) for name, version in _written(live).items())
     return [str(number), f"{memory / 2**20:.0f} MiB", f"{100 * (later - used) / seconds:.1f} %", str(changed)]
 
 
-def _written(story: Story) -> dict[tuple[str, str], str]:
+def _written(live: LiveRollout) -> dict[tuple[str, str], str]:
     """The resourceVersion of every resource and route: whatever is written changes it."""
     kinds = ((API, KIND), ("gateway.networking.k8s.io/v1", "HTTPRoute"))
-    found = [each for kind in kinds for each in story.kube.list(*kind, story.scenario.namespace)]
+    found = [each for kind in kinds for each in live.kube.list(*kind, live.scenario.namespace)]
     return {(each["kind"], each["metadata"]["name"]): each["metadata"]["resourceVersion"] for each in found}
 
 

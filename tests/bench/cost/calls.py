@@ -38,7 +38,7 @@ def kind(seen: Observation) -> str:
 
 @dataclass(frozen=True)
 class Calls:
-    """Requests in `seconds`: every pass begins with a read of the resource, which is among `reads`."""
+    """Requests in `seconds`: every pass starts with a read of the resource, which is among `reads`."""
 
     seconds: float
     passes: int

@@ -1,4 +1,4 @@
-"""When a sample could first be read from Prometheus, found out by somebody who is not the operator."""
+"""When a sample could first be read from Prometheus, measured by a client other than the operator."""
 
 from __future__ import annotations
 

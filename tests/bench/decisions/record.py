@@ -35,7 +35,7 @@ _HEALTHY, _BAD, _PAST, _BROKEN = 600.0, 240.0, 300.0, 120.0
 
 @dataclass(frozen=True)
 class Phase:
-    """What was going on from `begin` for `length` seconds, and against which candidate version."""
+    """What happened from `begin` for `length` seconds, and against which candidate version."""
 
     name: str
     wanted: bool
@@ -67,7 +67,7 @@ def _run(scenario: Scenario) -> Iterator[Phase]:
     time.sleep(_PAST)
     split = f"{WEIGHT} % of {RATE * 60:,.0f} requests a minute"
     for name, wanted, candidate, length in (
-        (f"NaN in 1 % of both arms; {split}", False, EQUAL, _HEALTHY),
+        (f"NaN in 1 % of both versions; {split}", False, EQUAL, _HEALTHY),
         (f"NaN in 5 % against 1 %; {split}", True, SPOILT, _BAD),
     ):
         yield _phase(scenario, name, wanted=wanted, kind="nan", candidate=candidate, length=length)
@@ -90,7 +90,7 @@ def _phase(scenario: Scenario, name: str, *, wanted: bool, kind: str, candidate:
 
 
 def _read(url: str, phase: Phase, began: float) -> dict[str, object]:
-    """Counts per tick of the phase: [bad, total] of both arms, and of stable before it."""
+    """Counts per tick of the phase: [bad, total] of both versions, and of stable before it."""
     read = _spoilt if phase.kind == "nan" else _failed
     ticks = round(phase.length / INTERVAL)
     before = int(min(_PAST, phase.begin - began) / INTERVAL)

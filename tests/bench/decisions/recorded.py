@@ -16,7 +16,7 @@ DATA = Path(__file__).parent / "data" / "recorded.json"
 
 @dataclass(frozen=True)
 class Recording:
-    """One phase of the recording: what was sent, and the raw counters per scrape of both arms."""
+    """One phase of the recording: what was sent, and the raw counters per scrape of both versions."""
 
     name: str
     wanted: bool

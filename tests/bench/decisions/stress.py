@@ -52,23 +52,23 @@ def cases(rng: Random, runs: int) -> Iterator[Case]:
 
 
 def _of(stop: np.ndarray, trace: Trace, onset: int) -> Outcome:
-    """Decisions before the onset found nothing: they are told apart, not counted."""
+    """Decisions before the onset found nothing: they are shown separately, not counted."""
     return outcome(np.where(stop >= onset, stop, -1), trace, onset)
 
 
 def _traces(rng: Random, runs: int) -> Iterator[tuple[str, bool, int, Trace]]:
     time = np.arange(HOUR)
     incident = np.where((time >= 80) & (time < 120), 0.06, 0.01)
-    yield "6 % errors in both arms for 10 min", False, 0, draw(rng, runs, incident, incident)
+    yield "6 % errors in both versions for 10 min", False, 0, draw(rng, runs, incident, incident)
     ramp = np.repeat([0.05, 0.25, 0.5, 0.75], 60)
     drift = 0.006 + 0.012 * (time / HOUR) ** 2
     yield (
-        "weight raised 5 to 75 % while both arms drift",
+        "weight raised 5 to 75 % while both versions drift",
         False,
         0,
         draw(rng, runs, drift, drift, weight=ramp, past=drift[0]),
     )
-    yield "bursts in both arms, phi = 2", False, 0, draw(rng, runs, 0.01, burst=2.0)
+    yield "bursts in both versions, phi = 2", False, 0, draw(rng, runs, 0.01, burst=2.0)
     late = np.where(time < 120, 0.01, 0.05)
     yield "5 % errors from minute 30 on", True, 120, draw(rng, runs, late)
     yield "5 % errors, cold start (no history)", True, 0, draw(rng, runs, 0.05).cold
@@ -95,7 +95,7 @@ def _spoilt(trace: Trace) -> Trace:
 
 
 def _with_resets(rng: Random, trace: Trace) -> Trace:
-    """Counters that begin at 0 again now and then, read back by the operator's own differencing."""
+    """Counters that restart at 0 now and then, read back by the operator's own differencing."""
     arms = []
     for bad, total in ((trace.candidate_bad, trace.candidate_total), (trace.stable_bad, trace.stable_total)):
         at = np.zeros(bad.shape, dtype=bool)

@@ -35,7 +35,7 @@ def targets(study: Study) -> Iterator[Target]:
     assert study.healthy is not None, "carry_out fills it"
     assert study.retrains is not None, "carry_out fills it"
     yield at_most("false rollback, a healthy hour, all required gates", study.healthy, 2)
-    yield at_most("rollback by an incident of both arms", case["6 % errors in both arms for 10 min"], 0.5)
+    yield at_most("rollback by an incident of both versions", case["6 % errors in both versions for 10 min"], 0.5)
     yield _within("1 to 5 % errors, with history", study.errors[OURS][0.05], 2)
     yield _within("1 to 5 % errors, from a cold start", case["5 % errors, cold start (no history)"], 3)
     yield _within("1 to 5 % errors, from minute 30 on", case["5 % errors from minute 30 on"], 3.5)
@@ -43,7 +43,7 @@ def targets(study: Study) -> Iterator[Target]:
     yield _within("latency +30 %", latency[1.3], 4)
     yield _within("an equal candidate passes (errors)", study.passing[0.01], 20)
     yield at_most("a candidate on the good line (1.7 %) passes", study.passing[0.017], 5)
-    yield at_most("rollback by bursts in both arms, phi = 2", case["bursts in both arms, phi = 2"], 2)
+    yield at_most("rollback by bursts in both versions, phi = 2", case["bursts in both versions, phi = 2"], 2)
     yield from claims(study.retrains)
     sooner = {
         rate: study.busy[KAYENTA][rate].median / study.busy[OURS][rate].median

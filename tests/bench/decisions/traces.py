@@ -15,7 +15,7 @@ PER_MINUTE = 4
 HOUR = 240
 HISTORY = 120
 REQUESTS = 750.0
-"""Requests per tick of both arms together: 3,000 a minute."""
+"""Requests per tick of both versions together: 3,000 a minute."""
 WEIGHT = 0.05
 BASE = 0.01
 """Stable's share of errors."""
@@ -78,7 +78,7 @@ def draw(
     past: object = BASE,
     burst: float = 1.0,
 ) -> Trace:
-    """Rates and weight are numbers or arrays over ticks; `burst` is the overdispersion phi of both arms."""
+    """Rates and weight are numbers or arrays over ticks; `burst` is the overdispersion phi of both versions."""
     share = np.broadcast_to(np.asarray(weight, dtype=float), ticks)
     n_c, n_s = rng.poisson(requests * share, (runs, ticks)), rng.poisson(requests * (1 - share), (runs, ticks))
     before = rng.poisson(requests, (runs, HISTORY))

@@ -21,9 +21,9 @@ from typing import Any
 from modelrollout.core import reasons
 from tests.e2e.chaos.rules import Record, Rollout, breaches
 from tests.e2e.support.hands import ask
+from tests.e2e.support.live_rollout import LiveRollout, gates
 from tests.e2e.support.operator import operator
-from tests.e2e.support.stage import Stage
-from tests.e2e.support.story import Story, gates
+from tests.e2e.support.rollouts import Rollouts
 from tests.lab import Fault, Lab, Member, OperatorProcess, Site
 
 STEPS = [(20, 3.0), (50, 3.0)]
@@ -81,10 +81,10 @@ class Count:
 class Nodes:
     """Two operators behind one proxy; whichever ends is started again, as a Deployment would."""
 
-    def __init__(self, story: Story, proxied: dict[str, Any]) -> None:
-        self.story = story
-        second = operator(story.member, story.scenario.namespace, name="2", **proxied).start()
-        self.operators: list[OperatorProcess] = [story.operator, second]
+    def __init__(self, live: LiveRollout, proxied: dict[str, Any]) -> None:
+        self.live = live
+        second = operator(live.member, live.scenario.namespace, name="2", **proxied).start()
+        self.operators: list[OperatorProcess] = [live.operator, second]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True)
         self._thread.start()
@@ -97,8 +97,8 @@ class Nodes:
                     each.start()
 
     def leader(self) -> OperatorProcess:
-        namespace = self.story.scenario.namespace
-        for lease in self.story.kube.list("coordination.k8s.io/v1", "Lease", namespace):
+        namespace = self.live.scenario.namespace
+        for lease in self.live.kube.list("coordination.k8s.io/v1", "Lease", namespace):
             holder = lease["spec"].get("holderIdentity") or ""
             if holder.startswith("operator-2"):
                 return self.operators[1]
@@ -114,20 +114,20 @@ class Nodes:
 class Chaos:
     """`run` plays rollouts until the time is over; `count` is the result."""
 
-    def __init__(self, stage: Stage, seed: int) -> None:
-        self.random, self.count, self.stage = random.Random(seed), Count(), stage
-        site = stage.member.site
-        self.api = stage.member.api_faults()
-        self.prometheus = stage.member.http_faults(site.prometheus)
+    def __init__(self, rollouts: Rollouts, seed: int) -> None:
+        self.random, self.count, self.rollouts = random.Random(seed), Count(), rollouts
+        site = rollouts.member.site
+        self.api = rollouts.member.api_faults()
+        self.prometheus = rollouts.member.http_faults(site.prometheus)
         proxied = {"api": self.api.url, "prometheus": self.prometheus.url, "arguments": LEASE, "fresh": True}
-        self.story = stage.story(*GOOD, operate=proxied, rate=RATE, behaves_as=2)
-        self.story.scenario.serve(BAD)
-        self.nodes = Nodes(self.story, proxied)
-        stage.stack.callback(self.nodes.stop)
+        self.live = rollouts.start(*GOOD, operate=proxied, rate=RATE, behaves_as=2)
+        self.live.scenario.serve(BAD)
+        self.nodes = Nodes(self.live, proxied)
+        rollouts.stack.callback(self.nodes.stop)
         analysis = {"readyFor": "1s", "minimumRequests": 5, "warmup": "0s", "maxBlind": "60s"}
         analysis |= {"deadline": f"{DEADLINE:g}s", "onInconclusive": "Rollback"}
         steps = [{"weight": weight, "hold": f"{hold:g}s"} for weight, hold in STEPS]
-        client = self.story.adopt(
+        client = self.live.adopt(
             analysis=analysis, steps=steps, bake="3s", rollbackWindow="0s", gates=gates("errors", "non-finite")
         )
         assert client is not None
@@ -146,19 +146,19 @@ class Chaos:
             what = f"{record.rollout.stable} -> {record.rollout.candidate} {record.rollout.result}"
             print(f"{self.count.rollouts:4d}  {what:18s} {took:6.1f} s  kills {self.count.kills}: {told}", flush=True)
             if found:
-                print(self.story.told(), flush=True)
+                print(self.live.report(), flush=True)
         return self.count
 
     def rollout(self) -> Record:
         """One rollout from its start to its end, with whatever the seed has for it."""
-        status = self.story.status()
+        status = self.live.status()
         stable = int(status["stable"])
         good = self.random.random() < 0.6
         candidate = next(v for v in GOOD if v != stable) if good else BAD
         before, began = (status.get("history") or [None])[-1], time.time()
-        answers, seen = len(self.client.answers), len(self.story.seen)
+        answers, seen = len(self.client.answers), len(self.live.seen)
         self.attempt += 1
-        self.story.change({"spec": {"model": {"version": str(candidate)}, "attempt": self.attempt}})
+        self.live.change({"spec": {"model": {"version": str(candidate)}, "attempt": self.attempt}})
         aborting = self.random.random() < 0.15
         aborted, down = self._abort(candidate) if aborting else (None, self._trouble(candidate, before))
         result, reason = self._end(before)
@@ -167,11 +167,11 @@ class Chaos:
         ended = time.time()
         self._settle(candidate)
         made = Rollout(stable, candidate, good, began, ended, result, STEPS, aborted, reason=reason)
-        route = [each for each in list(self.story.record.seen) if each.at >= began - 60]
-        return Record(made, route, self.client.answers[answers:], self.story.seen[seen:], unready=down)
+        route = [each for each in list(self.live.record.seen) if each.at >= began - 60]
+        return Record(made, route, self.client.answers[answers:], self.live.seen[seen:], unready=down)
 
     def _over(self, before: dict[str, Any] | None) -> bool:
-        status = self.story.status()
+        status = self.live.status()
         last = (status.get("history") or [None])[-1]
         return status.get("candidate") is None and last != before
 
@@ -182,16 +182,16 @@ class Chaos:
             if time.monotonic() > end:
                 return "", ""
             time.sleep(0.1)
-        last = self.story.status()["history"][-1]
+        last = self.live.status()["history"][-1]
         return str(last["result"]), str(last["reason"])
 
     def _settle(self, candidate: int) -> None:
         end = time.monotonic() + 15
-        while self.story.weight(candidate) not in (0, 100) and time.monotonic() < end:
+        while self.live.weight(candidate) not in (0, 100) and time.monotonic() < end:
             time.sleep(0.1)
-        self.story.status()
+        self.live.status()
         time.sleep(CALM)
-        self.story.status()
+        self.live.status()
 
     def _trouble(self, candidate: int, before: dict[str, Any] | None) -> list[tuple[float, float]]:
         """Some kills and faults while the rollout goes on; when candidate servers were down by our hand."""
@@ -248,7 +248,7 @@ class Chaos:
         self.api.remove(rule)
 
     def _kill_model(self, candidate: int) -> tuple[float, float]:
-        service = self.story.scenario.services[candidate]
+        service = self.live.scenario.services[candidate]
         began = time.time()
         service.kill()
         self.count.faults += 1
@@ -259,16 +259,16 @@ class Chaos:
     def _abort(self, candidate: int) -> tuple[float | None, list[tuple[float, float]]]:
         """A person gives up while Prometheus hangs; with the operator alive this takes effect in time."""
         end = time.monotonic() + 60
-        while self.story.weight(candidate) <= 0:
+        while self.live.weight(candidate) <= 0:
             if time.monotonic() > end:
                 return None, []
             time.sleep(0.1)
         self.prometheus.add(Fault(delay=30))
         self.count.faults += 1
         time.sleep(self.random.uniform(0, 2))
-        if self.story.status().get("candidate") is None:
+        if self.live.status().get("candidate") is None:
             return None, []
-        return ask(self.story, "abort", candidate).at, []
+        return ask(self.live, "abort", candidate).at, []
 
 
 def _member(stack: ExitStack) -> Member:
@@ -287,7 +287,7 @@ def main() -> int:
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
     with ExitStack() as stack:
-        stage = Stage(_member(stack), f"chaos-{given.seed}", stack)
-        count = Chaos(stage, given.seed).run(given.minutes * 60)
+        rollouts = Rollouts(_member(stack), f"chaos-{given.seed}", stack)
+        count = Chaos(rollouts, given.seed).run(given.minutes * 60)
     print(f"seed {given.seed}: {count}")
     return int(bool(count.wrong))

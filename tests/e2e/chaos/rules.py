@@ -156,7 +156,7 @@ def _had_weight(weights: list[tuple[float, int]], at: float) -> bool:
 
 
 def _totals(record: Record) -> list[str]:
-    """Rule 3: every write of the route adds up to 100, so nobody is left without an answer."""
+    """Rule 3: every write of the route adds up to 100, so no client is left without an answer."""
     rollout = record.rollout
     sums = [sum(w.weights.values()) for w in record.route if rollout.began <= w.at <= rollout.end]
     return [f"the route's weights add up to {total}" for total in sums if total != 100]

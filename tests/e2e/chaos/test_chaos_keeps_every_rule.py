@@ -1,18 +1,18 @@
-"""A minute of `make chaos` with a seed of its own: kills, faults, aborts, good and bad versions, and no rule broken."""
+"""A minute of `make chaos` with its own seed: kills, faults, aborts, good and bad versions, and no rule broken."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.e2e.chaos.chaos import Chaos
-from tests.e2e.support.stage import Stage
+from tests.e2e.support.rollouts import Rollouts
 
 SEED = 11
 
 
 @pytest.mark.timeout(400)
-def test_a_minute_of_chaos_breaks_no_rule(stage: Stage):
-    chaos = Chaos(stage, SEED)
+def test_a_minute_of_chaos_breaks_no_rule(rollouts: Rollouts):
+    chaos = Chaos(rollouts, SEED)
     count = chaos.run(60)
     print(f"seed {SEED}: {count}")
     assert count.wrong == []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.e2e.support.hands import PATIENT, reasons
 from tests.e2e.support.leaders import LATENESS, check_holds, exposures, kept_running, raises_to
-from tests.e2e.support.stage import Stage
+from tests.e2e.support.rollouts import Rollouts
 from tests.lab import WRITES, Fault, FaultProxy
 
 if TYPE_CHECKING:
@@ -49,22 +49,22 @@ class Sour:
         return True
 
 
-def test_a_rollout_ends_right_when_every_third_write_and_every_seventh_read_goes_wrong(stage: Stage):
-    proxy = stage.member.api_faults()
-    story = stage.story(1, 2, operate={"api": proxy.url})
-    client = story.adopt(**SHORT)
+def test_a_rollout_ends_right_when_every_third_write_and_every_seventh_read_goes_wrong(rollouts: Rollouts):
+    proxy = rollouts.member.api_faults()
+    live = rollouts.start(1, 2, operate={"api": proxy.url})
+    client = live.adopt(**SHORT)
     writes, reads = Sour(proxy, WRITES, 3), Sour(proxy, {"GET"}, 7)
-    with kept_running(story):
-        story.version(2)
-        status = story.ended(200)
+    with kept_running(live):
+        live.version(2)
+        status = live.ended(200)
     print(f"{writes.rule.used} writes and {reads.rule.used} reads went wrong")
     assert writes.rule.used >= len(WRONG)
-    assert [entry["result"] for entry in status["history"]] == ["Adopted", "Promoted"], story.told()
-    assert story.weights(2) == [0, 20, 50, 100]
-    check_holds(story, 2, 4)
+    assert [entry["result"] for entry in status["history"]] == ["Adopted", "Promoted"], live.report()
+    assert live.weights(2) == [0, 20, 50, 100]
+    check_holds(live, 2, 4)
     proxy.clear()
-    story.wait("rest", lambda s: s["conditions"][0]["status"] == "True")
-    assert story.weight(2) == 100
+    live.wait("rest", lambda s: s["conditions"][0]["status"] == "True")
+    assert live.weight(2) == 100
     assert client is not None
     client.stop()
     assert client.failed == []
@@ -96,60 +96,60 @@ def _not_watch(exchange: Exchange) -> bool:
     return not exchange.is_watch
 
 
-def test_late_lists_and_reads_and_replayed_events_move_nothing_twice_and_nothing_wrong(stage: Stage):
-    proxy = stage.member.api_faults()
-    story = stage.story(1, 2, operate={"api": proxy.url})
-    client = story.adopt(**SHORT)
+def test_late_lists_and_reads_and_replayed_events_move_nothing_twice_and_nothing_wrong(rollouts: Rollouts):
+    proxy = rollouts.member.api_faults()
+    live = rollouts.start(1, 2, operate={"api": proxy.url})
+    client = live.adopt(**SHORT)
     late = Late(proxy, 2)
     replay = proxy.add(Fault(replay=True), when=lambda e: e.is_watch)
     proxy.cut_watches()
-    with kept_running(story):
-        story.version(2)
-        assert story.ended(200)["history"][-1]["result"] == "Promoted", story.told()
-    print(f"{late.used} answers were late by one, {replay.used} watches told every event again and again")
+    with kept_running(live):
+        live.version(2)
+        assert live.ended(200)["history"][-1]["result"] == "Promoted", live.report()
+    print(f"{late.used} answers were late by one, {replay.used} watches replayed every event")
     assert late.used >= 3
     assert replay.used >= 1
-    assert [entry["result"] for entry in story.status()["history"]] == ["Adopted", "Promoted"]
-    assert story.weights(2) == [0, 20, 50, 100]
-    check_holds(story, 2, 4)
-    story.wait("the last Event", lambda _: "Promoted" in [reason for reason, _ in story.events()], 20)
-    reasons = [reason for reason, _ in story.events()]
+    assert [entry["result"] for entry in live.status()["history"]] == ["Adopted", "Promoted"]
+    assert live.weights(2) == [0, 20, 50, 100]
+    check_holds(live, 2, 4)
+    live.wait("the last Event", lambda _: "Promoted" in [reason for reason, _ in live.events()], 20)
+    reasons = [reason for reason, _ in live.events()]
     assert [reasons.count(each) for each in ("RolloutStarted", "BakeStarted", "Promoted")] == [1, 1, 1], reasons
     assert client is not None
     client.stop()
     assert client.failed == []
 
 
-def test_a_raise_that_comes_late_is_held_from_when_it_came(stage: Stage):
-    proxy = stage.member.api_faults()
-    story = stage.story(1, 2, operate={"api": proxy.url})
+def test_a_raise_that_comes_late_is_held_from_when_it_came(rollouts: Rollouts):
+    proxy = rollouts.member.api_faults()
+    live = rollouts.start(1, 2, operate={"api": proxy.url})
     # Two steps: the last one waits for proof as well, which takes longer than its hold.
     steps = [{"weight": 20, "hold": "12s"}, {"weight": 50, "hold": "2s"}]
-    story.adopt(steps=steps, bake="2s", analysis={"minimumRequests": 1, "warmup": "0s"})
+    live.adopt(steps=steps, bake="2s", analysis={"minimumRequests": 1, "warmup": "0s"})
     raises = raises_to(20)
     refused = proxy.add(
         Fault(status=500), method="PATCH", path="/httproutes", when=lambda e: raises(json.loads(e.body or b"{}"))
     )
-    story.version(2)
-    story.wait("a refused raise", lambda _: refused.used > 0)
+    live.version(2)
+    live.wait("a refused raise", lambda _: refused.used > 0)
     time.sleep(8)
-    assert story.weight(2) <= 0
+    assert live.weight(2) <= 0
     proxy.remove(refused)
-    assert story.ended_well() == "Promoted", story.told()
-    assert story.weights(2) == [0, 20, 50, 100]
-    assert dict(exposures(story, 2))[20] >= 12 - LATENESS
+    assert live.ended_well() == "Promoted", live.report()
+    assert live.weights(2) == [0, 20, 50, 100]
+    assert dict(exposures(live, 2))[20] >= 12 - LATENESS
 
 
-def test_cut_and_silent_watches_lose_no_change(stage: Stage):
-    proxy = stage.member.api_faults()
-    story = stage.story(1, 2, operate={"api": proxy.url})
-    client = story.adopt(**SHORT)
+def test_cut_and_silent_watches_lose_no_change(rollouts: Rollouts):
+    proxy = rollouts.member.api_faults()
+    live = rollouts.start(1, 2, operate={"api": proxy.url})
+    client = live.adopt(**SHORT)
     proxy.add(Fault(cut_after=1.0), path=r"(modelrollouts|httproutes)(\?|$)", when=lambda e: e.is_watch)
     proxy.cut_watches()
-    story.version(2)
-    assert story.ended()["history"][-1]["result"] == "Promoted", story.told()
-    assert story.weights(2) == [0, 20, 50, 100]
-    check_holds(story, 2, 4)
+    live.version(2)
+    assert live.ended()["history"][-1]["result"] == "Promoted", live.report()
+    assert live.weights(2) == [0, 20, 50, 100]
+    check_holds(live, 2, 4)
     print(f"{len(proxy.requests(path='watch=true'))} watches in one rollout")
 
     proxy.clear()
@@ -160,36 +160,36 @@ def test_cut_and_silent_watches_lose_no_change(stage: Stage):
         assert time.monotonic() < end
         time.sleep(0.1)
     said = time.time()
-    story.change({"spec": {"model": {"version": "1"}, "rollbackWindow": "24h"}})
+    live.change({"spec": {"model": {"version": "1"}, "rollbackWindow": "24h"}})
     gone = None
     while gone is None:
-        assert time.time() - said < 60, story.told()
-        gone = story.record.first("digits-v1", 100, since=said)
+        assert time.time() - said < 60, live.report()
+        gone = live.record.first("digits-v1", 100, since=said)
         time.sleep(0.1)
     print(f"spec changed under a silent watch -> all traffic back: {gone - said:.1f} s (resync at rest: 6 s)")
-    assert story.wait("stable", lambda s: s.get("stable") == "1")["history"][-1]["result"] == "FastRollback"
+    assert live.wait("stable", lambda s: s.get("stable") == "1")["history"][-1]["result"] == "FastRollback"
     assert client is not None
     client.stop()
     assert client.failed == []
 
 
-def test_a_route_that_may_not_be_written_is_told_with_what_stands_and_written_once_it_may(stage: Stage):
-    proxy = stage.member.api_faults()
-    story = stage.story(1, 2, operate={"api": proxy.url, "arguments": PATIENT})
-    client = story.adopt(**SHORT)
-    story.version(2)
-    story.wait_weight(2, 20)
+def test_a_route_that_cannot_be_written_is_reported_and_written_once_it_can(rollouts: Rollouts):
+    proxy = rollouts.member.api_faults()
+    live = rollouts.start(1, 2, operate={"api": proxy.url, "arguments": PATIENT})
+    client = live.adopt(**SHORT)
+    live.version(2)
+    live.wait_weight(2, 20)
     forbidden = b'{"kind":"Status","status":"Failure","reason":"Forbidden","message":"httproutes: no","code":403}'
     rule = proxy.add(Fault(status=403, body=forbidden), method="PATCH|PUT|POST", path="/httproutes")
-    status = story.wait("the refusal", lambda s: s["reason"] == "RouteNotWritten", 60)
+    status = live.wait("the refusal", lambda s: s["reason"] == "RouteNotWritten", 60)
     assert (status["weight"]["desired"], status["weight"]["observed"]) == (50, 20)
     assert "httproutes: no" in status["message"]
     assert ("Stalled", "True") in [(each["type"], each["status"]) for each in status["conditions"]]
     proxy.remove(rule)
-    assert story.ended_well() == "Promoted", story.told()
-    story.wait("rest", lambda s: s["conditions"][0]["status"] == "True" and story.weight(2) == 100)
-    assert story.weights(2) == [0, 20, 50, 100]
-    assert reasons(story).count("RouteNotWritten") == 1
+    assert live.ended_well() == "Promoted", live.report()
+    live.wait("rest", lambda s: s["conditions"][0]["status"] == "True" and live.weight(2) == 100)
+    assert live.weights(2) == [0, 20, 50, 100]
+    assert reasons(live).count("RouteNotWritten") == 1
     assert client is not None
     client.stop()
     assert client.failed == []

@@ -20,8 +20,8 @@ from tests.e2e.support.leaders import (
     stop_when,
     wait_led,
 )
-from tests.e2e.support.stage import Stage
-from tests.e2e.support.story import Story
+from tests.e2e.support.live_rollout import LiveRollout
+from tests.e2e.support.rollouts import Rollouts
 from tests.lab import Fault, FaultProxy, OperatorProcess, Rule
 
 STEPS = [0, 10, 30, 50, 100]
@@ -35,54 +35,54 @@ LATE = 60.0
 """Seconds by which a raise is late: a new leader comes and a person aborts meanwhile."""
 
 
-def used(rule: Rule, story: Story, deadline: float = 90) -> None:
+def used(rule: Rule, live: LiveRollout, deadline: float = 90) -> None:
     end = time.monotonic() + deadline
     while not rule.used:
-        assert time.monotonic() < end, f"no such write came\n{story.told()}"
-        story.status()
+        assert time.monotonic() < end, f"no such write came\n{live.report()}"
+        live.status()
         time.sleep(0.05)
 
 
-def test_after_a_kill_in_mid_rollout_the_standby_goes_on_with_no_double_advance_and_no_short_hold(stage: Stage):
-    story = stage.story(1, 2, operate={"arguments": LEASE})
+def test_after_a_kill_in_mid_rollout_the_standby_goes_on_with_no_double_advance_and_no_short_hold(rollouts: Rollouts):
+    live = rollouts.start(1, 2, operate={"arguments": LEASE})
     steps = [{"weight": 10, "hold": f"{LONG_HOLD}s"}, {"weight": 30, "hold": "6s"}, {"weight": 50, "hold": "6s"}]
-    client = story.adopt(steps=steps)
-    standby(story, arguments=LEASE)
-    story.version(2)
-    story.wait_weight(2, 10)
-    before = epoch(story)
-    story.operator.kill()
+    client = live.adopt(steps=steps)
+    standby(live, arguments=LEASE)
+    live.version(2)
+    live.wait_weight(2, 10)
+    before = epoch(live)
+    live.operator.kill()
     killed = time.time()
-    took_over = wait_led(story, before) - killed
+    took_over = wait_led(live, before) - killed
     print(f"leader killed -> standby leads: {took_over:.1f} s (promised: {TAKEOVER:g} s)")
     assert took_over < 3 * TAKEOVER
-    assert story.ended()["history"][-1]["result"] == "Promoted", story.told()
-    assert story.weights(2) == STEPS
-    check_holds(story, 2, 6)
-    assert dict(exposures(story, 2))[10] >= LONG_HOLD - LATENESS
+    assert live.ended()["history"][-1]["result"] == "Promoted", live.report()
+    assert live.weights(2) == STEPS
+    check_holds(live, 2, 6)
+    assert dict(exposures(live, 2))[10] >= LONG_HOLD - LATENESS
     client.stop()
     assert client.failed == []
 
 
-def a_leader_and_a_standby(stage: Stage) -> tuple[FaultProxy, Story, OperatorProcess]:
+def a_leader_and_a_standby(rollouts: Rollouts) -> tuple[FaultProxy, LiveRollout, OperatorProcess]:
     """Version 1 serves; the leader, which is returned, reaches the API server by the proxy, the standby directly."""
-    proxy = stage.member.api_faults()
-    story = stage.story(1, 2, operate={"api": proxy.url, "arguments": LEASE})
-    story.adopt()
-    standby(story, arguments=LEASE)
-    return proxy, story, story.operator
+    proxy = rollouts.member.api_faults()
+    live = rollouts.start(1, 2, operate={"api": proxy.url, "arguments": LEASE})
+    live.adopt()
+    standby(live, arguments=LEASE)
+    return proxy, live, live.operator
 
 
-def test_a_leader_stopped_between_its_record_and_its_raise_writes_no_route_when_it_wakes_up(stage: Stage):
-    proxy, story, old = a_leader_and_a_standby(stage)
+def test_a_leader_stopped_between_its_record_and_its_raise_writes_no_route_when_it_wakes_up(rollouts: Rollouts):
+    proxy, live, old = a_leader_and_a_standby(rollouts)
     stop = stop_when(lambda: old, records_step(30))
     rule = proxy.add(Fault(), method="PUT", path="/status", times=1, when=stop)
-    before = epoch(story)
-    story.version(2)
-    used(rule, story)
-    wait_led(story, before)
-    took(story, "abort under the new leader", 2, 0, ask(story, "abort", 2).at)
-    story.wait("the end", lambda s: s.get("candidate") is None)
+    before = epoch(live)
+    live.version(2)
+    used(rule, live)
+    wait_led(live, before)
+    took(live, "abort under the new leader", 2, 0, ask(live, "abort", 2).at)
+    live.wait("the end", lambda s: s.get("candidate") is None)
     woken = time.time()
     old.process.signal(signal.SIGCONT)
     while old.process.running:
@@ -92,21 +92,21 @@ def test_a_leader_stopped_between_its_record_and_its_raise_writes_no_route_when_
     assert old.process.returncode == 1
     assert proxy.requests(method="PATCH|POST|PUT", path="httproutes", since=woken) == []
     time.sleep(2)
-    assert story.weight(2) <= 0
-    assert story.status()["history"][-1]["result"] == "Aborted"
+    assert live.weight(2) <= 0
+    assert live.status()["history"][-1]["result"] == "Aborted"
 
 
-def test_a_raise_that_was_on_its_way_when_its_leader_was_stopped_is_refused_by_the_api_server(stage: Stage):
-    proxy, story, old = a_leader_and_a_standby(stage)
+def test_a_raise_that_was_on_its_way_when_its_leader_was_stopped_is_refused_by_the_api_server(rollouts: Rollouts):
+    proxy, live, old = a_leader_and_a_standby(rollouts)
     stop = stop_when(lambda: old, raises_to(30))
     late = proxy.add(Fault(delay=LATE), method="PATCH", path="httproutes", times=1, when=stop)
-    before = epoch(story)
-    story.version(2)
-    used(late, story)
+    before = epoch(live)
+    live.version(2)
+    used(late, live)
     sent = time.time()
-    wait_led(story, before)
-    aborted = ask(story, "abort", 2).at
-    took(story, "abort under the new leader", 2, 0, aborted)
+    wait_led(live, before)
+    aborted = ask(live, "abort", 2).at
+    took(live, "abort under the new leader", 2, 0, aborted)
     assert time.time() - sent < LATE, "the new leader came too late for this test to tell anything"
     (raised,) = [seen for seen in proxy.requests(method="PATCH", path="httproutes") if seen.fault is late.fault]
     while not raised.status:
@@ -116,26 +116,26 @@ def test_a_raise_that_was_on_its_way_when_its_leader_was_stopped_is_refused_by_t
     assert raised.status == 409
     old.process.signal(signal.SIGCONT)
     time.sleep(3)
-    assert story.weight(2) <= 0
-    assert all(w.weights.get("digits-v2", 0) == 0 for w in story.record.seen if w.at > aborted + 6)
+    assert live.weight(2) <= 0
+    assert all(w.weights.get("digits-v2", 0) == 0 for w in live.record.seen if w.at > aborted + 6)
 
 
 @pytest.mark.parametrize(("first", "second"), [(-30.0, 30.0), (30.0, -30.0)])
 def test_leaders_whose_clocks_are_a_minute_apart_shorten_no_hold_and_judge_on(
-    stage: Stage, first: float, second: float
+    rollouts: Rollouts, first: float, second: float
 ):
     steps = [{"weight": 10, "hold": "30s"}, {"weight": 50, "hold": "6s"}]
-    story = stage.story(1, 2, operate={"arguments": LEASE} | skewed(first))
-    story.adopt(steps=steps)
-    standby(story, arguments=LEASE, **skewed(second))
-    story.version(2)
-    story.wait_weight(2, 10)
-    before = epoch(story)
-    story.operator.kill()
+    live = rollouts.start(1, 2, operate={"arguments": LEASE} | skewed(first))
+    live.adopt(steps=steps)
+    standby(live, arguments=LEASE, **skewed(second))
+    live.version(2)
+    live.wait_weight(2, 10)
+    before = epoch(live)
+    live.operator.kill()
     killed = time.time()
-    print(f"clocks {first:+g} s and {second:+g} s; the second leads after {wait_led(story, before) - killed:.1f} s")
-    assert story.ended()["history"][-1]["result"] == "Promoted", story.told()
-    assert story.weights(2) == [0, 10, 50, 100]
-    check_holds(story, 2, 6)
-    held = dict(exposures(story, 2))
+    print(f"clocks {first:+g} s and {second:+g} s; the second leads after {wait_led(live, before) - killed:.1f} s")
+    assert live.ended()["history"][-1]["result"] == "Promoted", live.report()
+    assert live.weights(2) == [0, 10, 50, 100]
+    check_holds(live, 2, 6)
+    held = dict(exposures(live, 2))
     assert held[10] >= 30 - LATENESS

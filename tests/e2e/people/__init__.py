@@ -1,1 +1,1 @@
-"""What people do to a rollout: commands, edits, changes by hand, deletion, input nobody expects."""
+"""What people do to a rollout: commands, edits, changes by hand, deletion, input that is not expected."""

@@ -1,4 +1,4 @@
-"""What nobody should write and somebody will: a forged status, 250 KiB of notes, twelve thousand series."""
+"""What should never be written, but may be: a forged status, 250 KiB of notes, twelve thousand series."""
 
 from __future__ import annotations
 
@@ -8,48 +8,48 @@ from functools import partial
 from typing import Any
 
 from tests.e2e.support.hands import PATIENT, answer, ask, reasons, took
-from tests.e2e.support.stage import Stage
-from tests.e2e.support.story import Story
+from tests.e2e.support.live_rollout import LiveRollout
+from tests.e2e.support.rollouts import Rollouts
 from tests.lab import Fault
 
 SERIES = 12_000
 HELD = [{"weight": 30, "hold": "5m"}]
 
 
-def test_forged_status_huge_notes_and_too_many_series_move_no_traffic_and_stop_no_abort(stage: Stage):
-    proxy = stage.member.http_faults(stage.member.site.prometheus)
-    story = stage.story(1, 2, operate={"prometheus": proxy.url, "arguments": PATIENT, "fresh": True}, rate=15)
-    client = story.adopt(steps=HELD)
-    story.version(2)
-    story.wait_weight(2, 30)
+def test_forged_status_huge_notes_and_too_many_series_move_no_traffic_and_stop_no_abort(rollouts: Rollouts):
+    proxy = rollouts.member.http_faults(rollouts.member.site.prometheus)
+    live = rollouts.start(1, 2, operate={"prometheus": proxy.url, "arguments": PATIENT, "fresh": True}, rate=15)
+    client = live.adopt(steps=HELD)
+    live.version(2)
+    live.wait_weight(2, 30)
     notes = {f"example.com/note-{n}": "x" * 25_000 for n in range(10)}
-    story.change({"metadata": {"annotations": notes}})
+    live.change({"metadata": {"annotations": notes}})
     proxy.add(Fault(status=200, headers={"Content-Type": "application/json"}, body=_many()), path="/api/v1/query")
-    story.wait("the reason", lambda s: f"{SERIES} series, more than 10000" in s.get("message", ""), 40)
-    assert story.status()["reason"] == "MetricsUnavailable"
+    live.wait("the reason", lambda s: f"{SERIES} series, more than 10000" in s.get("message", ""), 40)
+    assert live.status()["reason"] == "MetricsUnavailable"
     time.sleep(5)
-    assert story.weight(2) == 30
-    rss, _ = story.operator.usage()
+    assert live.weight(2) == 30
+    rss, _ = live.operator.usage()
     print(f"{SERIES} series and 250 KiB of notes: RSS {rss / 2**20:.0f} MiB")
     assert rss < 512 * 2**20
-    asked = ask(story, "abort", 2)
-    took(story, "abort under 250 KiB of notes and too many series", 2, 0, asked.at)
-    assert answer(story, asked) == "applied"
+    asked = ask(live, "abort", 2)
+    took(live, "abort under 250 KiB of notes and too many series", 2, 0, asked.at)
+    assert answer(live, asked) == "applied"
     for number, phase in enumerate(("Baking", "Stepping"), start=1):  # other types are refused by the definition
-        resource = story.kube.resource("modelrollout.dev/v1alpha1", "ModelRollout")
-        before = story.status()
+        resource = live.kube.resource("modelrollout.dev/v1alpha1", "ModelRollout")
+        before = live.status()
         resource.status.patch(
             body={"status": before | {"phase": phase, "candidate": None, "rollout": None}},
-            name=story.name,
-            namespace=story.scenario.namespace,
+            name=live.name,
+            namespace=live.scenario.namespace,
             content_type="application/merge-patch+json",
         )
-        story.wait("that it was seen", partial(_lost, story, number), 20)
-        story.wait("a status of the operator's own", lambda s: s.get("phase") not in ("Baking", "Stepping"), 20)
-        assert "the route says so" in [h["message"] for h in story.status()["history"] if h["result"] == "Adopted"][-1]
+        live.wait("that it was seen", partial(_lost, live, number), 20)
+        live.wait("a status of the operator's own", lambda s: s.get("phase") not in ("Baking", "Stepping"), 20)
+        assert "the route says so" in [h["message"] for h in live.status()["history"] if h["result"] == "Adopted"][-1]
         time.sleep(3)
-        assert story.weight(1) == 100
-    assert story.weights(2) == [0, 30, 0]
+        assert live.weight(1) == 100
+    assert live.weights(2) == [0, 30, 0]
     client.stop()
     assert client.failed == []
 
@@ -60,5 +60,5 @@ def _many() -> bytes:
     return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": found}}).encode()
 
 
-def _lost(story: Story, times: int, _status: dict[str, Any]) -> bool:
-    return reasons(story).count("StatusLost") >= times
+def _lost(live: LiveRollout, times: int, _status: dict[str, Any]) -> bool:
+    return reasons(live).count("StatusLost") >= times

@@ -23,15 +23,15 @@ from tests.lab import WRITES, Fault, FaultProxy, LoadClient, Rule, bodies
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.support.story import Story
+    from tests.e2e.support.live_rollout import LiveRollout
     from tests.lab import Exchange
 
 PROMISE = 2.0
 """Seconds in which a command or an edited spec takes effect; asserted at three times its length."""
 RECOVERY = 60.0
-"""Seconds within which a killed operator's successor leads and acts, on a machine that tells other stories as well."""
+"""Seconds within which a killed operator's successor leads and acts, on a machine that runs other tests as well."""
 PATIENT = ("--lease-duration=15",)
-"""For stories about something else: a machine that is slow for some seconds must not depose the operator."""
+"""For tests about something else: a machine that is slow for some seconds must not depose the operator."""
 
 
 @dataclass(frozen=True)
@@ -42,40 +42,40 @@ class Asked:
     nonce: str
 
 
-def ask(story: Story, verb: str, version: int | None = None, step: int | None = None, nonce: str = "") -> Asked:
+def ask(live: LiveRollout, verb: str, version: int | None = None, step: int | None = None, nonce: str = "") -> Asked:
     """Write the annotation and return at once."""
     nonce = nonce or uuid.uuid4().hex[:16]
     text = write_command(
         Command(cast("Any", verb), nonce, str(version) if version else None, step, by=getpass.getuser(), why="a test")
     )
     at = time.time()
-    story.change({"metadata": {"annotations": {COMMAND: text}}})
+    live.change({"metadata": {"annotations": {COMMAND: text}}})
     return Asked(at, nonce)
 
 
-def answer(story: Story, asked: Asked, deadline: float = 20) -> str:
+def answer(live: LiveRollout, asked: Asked, deadline: float = 20) -> str:
     """The operator's answer to this very command."""
 
     def told(status: dict[str, Any]) -> bool:
         return bool(status.get("lastCommand", {}).get("nonce") == asked.nonce)
 
-    return str(story.wait("an answer", told, deadline)["lastCommand"]["result"])
+    return str(live.wait("an answer", told, deadline)["lastCommand"]["result"])
 
 
-def kubectl(story: Story, *words: str, namespace: str | None = None) -> subprocess.CompletedProcess[str]:
+def kubectl(live: LiveRollout, *words: str, namespace: str | None = None) -> subprocess.CompletedProcess[str]:
     """`kubectl modelrollout WORDS` as an admin; never raises for its exit code."""
-    env = os.environ | {"KUBECONFIG": str(story.member.site.kubeconfig), "COLUMNS": "160"}
+    env = os.environ | {"KUBECONFIG": str(live.member.site.kubeconfig), "COLUMNS": "160"}
     env["PYTHONPATH"] = str(ROOT / "operator")
-    command = [sys.executable, "-m", "modelrollout.cli.main", *words, "-n", namespace or story.scenario.namespace]
+    command = [sys.executable, "-m", "modelrollout.cli.main", *words, "-n", namespace or live.scenario.namespace]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
-def took(story: Story, what: str, version: int, weight: int, since: float) -> float:
+def took(live: LiveRollout, what: str, version: int, weight: int, since: float) -> float:
     """Seconds from `since` until the route gave `version` this weight; printed, and held to three promises."""
-    service = story.scenario.service_name(version)
+    service = live.scenario.service_name(version)
     end = time.time() + 10
-    while (at := story.record.first(service, weight, since=since)) is None:
-        assert time.time() < end, f"{what}: version {version} is not at {weight} %\n{story.told()}"
+    while (at := live.record.first(service, weight, since=since)) is None:
+        assert time.time() < end, f"{what}: version {version} is not at {weight} %\n{live.report()}"
         time.sleep(0.02)
     print(f"{what} -> version {version} at {weight} %: {at - since:.3f} s (promised: {PROMISE:g} s)")
     assert at - since < 3 * PROMISE, what
@@ -83,13 +83,13 @@ def took(story: Story, what: str, version: int, weight: int, since: float) -> fl
 
 
 class Killer:
-    """SIGKILLs the operator at a write of its own: `before` it reaches the API server, or once it is committed.
+    """SIGKILLs the operator at one of its writes: `before` it reaches the API server, or once it is committed.
 
-    For a story whose operator is kept running.
+    For a rollout whose operator is kept running.
     """
 
-    def __init__(self, story: Story, proxy: FaultProxy) -> None:
-        self.story, self.proxy = story, proxy
+    def __init__(self, live: LiveRollout, proxy: FaultProxy) -> None:
+        self.live, self.proxy = live, proxy
 
     @contextmanager
     def at(self, method: str, path: str, *, committed: bool) -> Iterator[Rule]:
@@ -99,34 +99,34 @@ class Killer:
         yield rule
         end = time.monotonic() + RECOVERY
         while not rule.used:
-            assert time.monotonic() < end, f"no {method} {path} came\n{self.story.told()}"
+            assert time.monotonic() < end, f"no {method} {path} came\n{self.live.report()}"
             time.sleep(0.02)
         self.proxy.remove(rule)
 
     def _kill(self, exchange: Exchange) -> bool:
         if exchange.method in WRITES and not re.search("/leases", exchange.path):
-            alive = self.story.operator.process.running
-            self.story.operator.process.signal(signal.SIGKILL)
+            alive = self.live.operator.process.running
+            self.live.operator.process.signal(signal.SIGKILL)
             return alive
         return False
 
 
-def set_weight(story: Story, weight: int) -> None:
-    """Somebody sets the candidate's weight on the route."""
-    kind = ("gateway.networking.k8s.io/v1", "HTTPRoute", story.scenario.namespace, story.name)
-    rules = (story.kube.get(*kind) or {})["spec"]["rules"]
+def set_weight(live: LiveRollout, weight: int) -> None:
+    """Someone sets the candidate's weight on the route."""
+    kind = ("gateway.networking.k8s.io/v1", "HTTPRoute", live.scenario.namespace, live.name)
+    rules = (live.kube.get(*kind) or {})["spec"]["rules"]
     for ref, share in zip(rules[0]["backendRefs"], (100 - weight, weight), strict=True):
         ref["weight"] = share
-    story.kube.merge(*kind, {"spec": {"rules": rules}})
+    live.kube.merge(*kind, {"spec": {"rules": rules}})
 
 
-def reasons(story: Story) -> list[str]:
-    return [reason for reason, _ in story.events()]
+def reasons(live: LiveRollout) -> list[str]:
+    return [reason for reason, _ in live.events()]
 
 
-def mislabelled(story: Story) -> LoadClient:
+def mislabelled(live: LiveRollout) -> LoadClient:
     """A client of the same requests, every label wrong."""
-    client = story.scenario.client(rate=40)
+    client = live.scenario.client(rate=40)
     client._bodies = [_wrong(body) for body in bodies(4)]
     return client
 

@@ -1,4 +1,4 @@
-"""Several operators for one story: standbys, skewed clocks, processes stopped at a write, and what the route shows."""
+"""Several operators for one rollout: standbys, skewed clocks, processes stopped at a write, what the route shows."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from tests.lab import SKEW
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.e2e.support.story import Story
+    from tests.e2e.support.live_rollout import LiveRollout
     from tests.lab import Exchange, OperatorProcess
 
 LATENESS = 0.6
 """Seconds by which a watch may tell of a change sooner or later than of another, on a busy machine."""
 
 
-def standby(story: Story, name: str = "2", **settings: Any) -> OperatorProcess:
-    """Another operator for the same namespace, started; ends with the story. A fresh one: no two share a hash seed."""
-    made = operator(story.member, story.scenario.namespace, name=name, **settings | {"fresh": True}).start()
-    story.stage.stack.callback(made.stop)
+def standby(live: LiveRollout, name: str = "2", **settings: Any) -> OperatorProcess:
+    """Another operator for the same namespace, started; ends with the live. A fresh one: no two share a hash seed."""
+    made = operator(live.member, live.scenario.namespace, name=name, **settings | {"fresh": True}).start()
+    live.rollouts.stack.callback(made.stop)
     return made
 
 
 @contextmanager
-def kept_running(story: Story) -> Iterator[None]:
+def kept_running(live: LiveRollout) -> Iterator[None]:
     """A process that ended (killed, or its Lease lost) is started again, as a Deployment would."""
     done = threading.Event()
 
     def keep() -> None:
         while not done.wait(0.1):
-            if not story.operator.process.running:
-                story.operator.kill()
-                story.operator.start()
+            if not live.operator.process.running:
+                live.operator.kill()
+                live.operator.start()
 
     keeper = threading.Thread(target=keep, daemon=True)
     keeper.start()
@@ -58,17 +58,17 @@ def skewed(seconds: float) -> dict[str, Any]:
     return {"env": {"PYTHONPATH": path, "MODELROLLOUT_LAB_SKEW": f"{seconds:g}"}, "fresh": True}
 
 
-def epoch(story: Story) -> str:
+def epoch(live: LiveRollout) -> str:
     """The leader's epoch on the route."""
-    route = story.kube.get("gateway.networking.k8s.io/v1", "HTTPRoute", story.scenario.namespace, story.name) or {}
+    route = live.kube.get("gateway.networking.k8s.io/v1", "HTTPRoute", live.scenario.namespace, live.name) or {}
     return str((route.get("metadata", {}).get("annotations") or {}).get("modelrollout.dev/epoch", ""))
 
 
-def wait_led(story: Story, before: str, deadline: float = 60) -> float:
+def wait_led(live: LiveRollout, before: str, deadline: float = 60) -> float:
     """time.time() at which the route carries another epoch than `before`."""
     end = time.monotonic() + deadline
-    while epoch(story) == before:
-        assert time.monotonic() < end, f"nobody else leads after {deadline:.0f} s\n{story.told()}"
+    while epoch(live) == before:
+        assert time.monotonic() < end, f"nobody else leads after {deadline:.0f} s\n{live.report()}"
         time.sleep(0.1)
     return time.time()
 
@@ -107,22 +107,22 @@ def raises_to(weight: int) -> Callable[[Any], bool]:
     return found
 
 
-def exposures(story: Story, version: int) -> list[tuple[int, float]]:
+def exposures(live: LiveRollout, version: int) -> list[tuple[int, float]]:
     """(weight, seconds) of every exposure of `version` that is over, in order, as the route showed them."""
-    service = story.scenario.service_name(version)
+    service = live.scenario.service_name(version)
     changes: list[tuple[int, float]] = []
-    for each in list(story.record.seen):
+    for each in list(live.record.seen):
         weight = each.weights.get(service, 0)
         if not changes or changes[-1][0] != weight:
             changes.append((weight, each.at))
     return [(weight, then - at) for (weight, at), (_, then) in itertools.pairwise(changes)]
 
 
-def check_holds(story: Story, version: int, hold: float, bake: float = 0) -> None:
+def check_holds(live: LiveRollout, version: int, hold: float, bake: float = 0) -> None:
     """No weight that was followed by a higher one was there for less than its hold."""
-    found = exposures(story, version)
-    print(f"{story.scenario.namespace}: " + ", ".join(f"{weight} % for {seconds:.1f} s" for weight, seconds in found))
-    following = [weight for weight, _ in found[1:]] + [story.weight(version)]
+    found = exposures(live, version)
+    print(f"{live.scenario.namespace}: " + ", ".join(f"{weight} % for {seconds:.1f} s" for weight, seconds in found))
+    following = [weight for weight, _ in found[1:]] + [live.weight(version)]
     for (weight, seconds), then in zip(found, following, strict=True):
         if 0 < weight < then:
-            assert seconds >= hold - LATENESS, f"{weight} % for {seconds:.1f} s only, hold {hold:g} s\n{story.told()}"
+            assert seconds >= hold - LATENESS, f"{weight} % for {seconds:.1f} s only, hold {hold:g} s\n{live.report()}"

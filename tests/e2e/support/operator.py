@@ -1,4 +1,4 @@
-"""The operator as a cluster would run it: the chart's ServiceAccount with the chart's rights, one per story."""
+"""The operator as a cluster would run it: the chart's ServiceAccount with the chart's rights, one per live."""
 
 from __future__ import annotations
 

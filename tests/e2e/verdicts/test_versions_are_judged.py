@@ -6,40 +6,40 @@ import json
 
 import pytest
 
-from tests.e2e.support.stage import BRISK, Stage
-from tests.e2e.support.story import gates
+from tests.e2e.support.live_rollout import gates
+from tests.e2e.support.rollouts import BRISK, Rollouts
 from tests.expect import present
 
 STEPS = [0, 10, 30, 50, 100]
 
 
 @pytest.mark.oldest
-def test_a_better_version_is_promoted_with_no_failed_request_and_no_other_weight_than_the_steps(stage: Stage):
-    story = stage.story(1, 2, rate=BRISK)
-    client = story.adopt(gates=gates("errors", "accuracy", "dead-neurons", "non-finite"))
-    story.version(2)
-    status = story.ended()
-    assert status["history"][-1]["result"] == "Promoted", story.told()
-    story.wait("rest", lambda s: s["conditions"][0]["status"] == "True")
-    assert story.weight(2) == 100
-    assert story.weights(2) == STEPS
+def test_a_better_version_is_promoted_with_no_failed_request_and_no_other_weight_than_the_steps(rollouts: Rollouts):
+    live = rollouts.start(1, 2, rate=BRISK)
+    client = live.adopt(gates=gates("errors", "accuracy", "dead-neurons", "non-finite"))
+    live.version(2)
+    status = live.ended()
+    assert status["history"][-1]["result"] == "Promoted", live.report()
+    live.wait("rest", lambda s: s["conditions"][0]["status"] == "True")
+    assert live.weight(2) == 100
+    assert live.weights(2) == STEPS
     client.stop()
     assert client.failed == []
     assert client.versions()["2"] > 100
 
 
-def test_v3_is_rolled_back_by_its_dead_neurons_while_accuracy_passes(stage: Stage):
-    story = stage.story(1, 3, rate=BRISK)
-    story.adopt(gates=gates("errors", "accuracy", "dead-neurons", "non-finite"))
-    story.version(3)
-    status = story.ended()
+def test_v3_is_rolled_back_by_its_dead_neurons_while_accuracy_passes(rollouts: Rollouts):
+    live = rollouts.start(1, 3, rate=BRISK)
+    live.adopt(gates=gates("errors", "accuracy", "dead-neurons", "non-finite"))
+    live.version(3)
+    status = live.ended()
     last = status["history"][-1]
-    assert last["result"] == "RolledBack", story.told()
+    assert last["result"] == "RolledBack", live.report()
     assert "dead-neurons: layer hidden_1" in last["message"]
-    assert story.gate("accuracy")["verdict"] == "PASS", story.told()
-    assert story.weight(3) <= 0
-    assert story.weight(1) == 100
-    kept = present(story.kube.get("v1", "ConfigMap", stage.namespace, last["snapshot"]))
+    assert live.gate("accuracy")["verdict"] == "PASS", live.report()
+    assert live.weight(3) <= 0
+    assert live.weight(1) == 100
+    kept = present(live.kube.get("v1", "ConfigMap", rollouts.namespace, last["snapshot"]))
     layers = json.loads(kept["data"]["snapshot.json"])["layers"]
     dead = {
         arm: found["hidden_1"]["windowDeadNeurons"] / found["hidden_1"]["windowNeurons"]
@@ -49,41 +49,41 @@ def test_v3_is_rolled_back_by_its_dead_neurons_while_accuracy_passes(stage: Stag
     assert layers["candidate"]["hidden_1"]["histogram"]
 
 
-def test_v6_is_rolled_back_by_accuracy_where_that_is_the_only_required_gate(stage: Stage):
-    story = stage.story(1, 6, rate=BRISK)
+def test_v6_is_rolled_back_by_accuracy_where_that_is_the_only_required_gate(rollouts: Rollouts):
+    live = rollouts.start(1, 6, rate=BRISK)
     others = [gate | {"required": False} for gate in gates("errors", "dead-neurons", "non-finite")]
-    story.adopt(gates=[*gates("accuracy"), *others])
-    story.version(6)
-    status = story.ended()
-    assert status["history"][-1]["result"] == "RolledBack", story.told()
+    live.adopt(gates=[*gates("accuracy"), *others])
+    live.version(6)
+    status = live.ended()
+    assert status["history"][-1]["result"] == "RolledBack", live.report()
     assert status["history"][-1]["message"].startswith("accuracy:")
 
 
-def test_v4_is_rolled_back_by_latency(stage: Stage):
-    story = stage.story(1, 4, rate=BRISK)
-    story.adopt(gates=gates("errors", "latency", "accuracy"))
-    story.version(4)
-    status = story.ended()
-    assert status["history"][-1]["result"] == "RolledBack", story.told()
+def test_v4_is_rolled_back_by_latency(rollouts: Rollouts):
+    live = rollouts.start(1, 4, rate=BRISK)
+    live.adopt(gates=gates("errors", "latency", "accuracy"))
+    live.version(4)
+    status = live.ended()
+    assert status["history"][-1]["result"] == "RolledBack", live.report()
     assert status["history"][-1]["message"].startswith("latency:")
 
 
 @pytest.mark.oldest
-def test_v5_is_rolled_back_by_its_nan(stage: Stage):
-    story = stage.story(1, 5, rate=BRISK)
-    story.adopt(gates=gates("errors", "non-finite"))
-    story.version(5)
-    status = story.ended()
-    assert status["history"][-1]["result"] == "RolledBack", story.told()
+def test_v5_is_rolled_back_by_its_nan(rollouts: Rollouts):
+    live = rollouts.start(1, 5, rate=BRISK)
+    live.adopt(gates=gates("errors", "non-finite"))
+    live.version(5)
+    status = live.ended()
+    assert status["history"][-1]["result"] == "RolledBack", live.report()
     assert status["history"][-1]["message"].startswith("non-finite:")
 
 
-def test_the_plain_threshold_method_promotes_and_rolls_back_as_well(stage: Stage):
-    story = stage.story(1, 2, 3, rate=BRISK)
-    story.adopt(gates=gates("errors", "accuracy", "dead-neurons", method="Threshold"))
-    story.version(2)
-    assert story.ended()["history"][-1]["result"] == "Promoted", story.told()
-    story.version(3)
-    status = story.ended()
-    assert status["history"][-1]["result"] == "RolledBack", story.told()
+def test_the_plain_threshold_method_promotes_and_rolls_back_as_well(rollouts: Rollouts):
+    live = rollouts.start(1, 2, 3, rate=BRISK)
+    live.adopt(gates=gates("errors", "accuracy", "dead-neurons", method="Threshold"))
+    live.version(2)
+    assert live.ended()["history"][-1]["result"] == "Promoted", live.report()
+    live.version(3)
+    status = live.ended()
+    assert status["history"][-1]["result"] == "RolledBack", live.report()
     assert "dead-neurons" in status["history"][-1]["message"]

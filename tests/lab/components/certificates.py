@@ -1,4 +1,4 @@
-"""Whatever speaks for the API server shows one certificate of the lab's own authority, so clients can verify it."""
+"""Every server that acts as the API server shows one certificate of the lab's authority, so clients can verify it."""
 
 from __future__ import annotations
 

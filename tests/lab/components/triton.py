@@ -1,4 +1,4 @@
-"""One real tritonserver on a loopback address of its own: port 8000 serves inference, port 8002 metrics."""
+"""One real tritonserver on its own loopback address: port 8000 serves inference, port 8002 metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HTTP, METRICS = 8000, 8002
 
 
 def free_address() -> str:
-    """An address in 127.64.0.0/10 (like a Pod's own) where nobody listens on our two ports."""
+    """An address in 127.64.0.0/10 (like a Pod's own) where nothing listens on our two ports."""
     for _ in range(100):
         address = f"127.{random.randint(64, 127)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
         try:

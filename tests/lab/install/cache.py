@@ -27,7 +27,7 @@ def cache_folder() -> Path:
 
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
-    """Hold the cache's lock `name`; the kernel drops it when the holder dies, so a killed builder blocks nobody.
+    """Hold the cache's lock `name`; the kernel drops it when the holder dies, so a killed builder blocks no other.
 
     Raises TimeoutError after LOCK_DEADLINE seconds.
     """

@@ -52,7 +52,7 @@ class Version(NamedTuple):
 
     @property
     def has_insecure_port(self) -> bool:
-        """The controller manager listens in plain text unless it is told not to."""
+        """The controller manager listens in plain text unless a flag turns that off."""
         return self < (1, 24)
 
 

@@ -1,4 +1,4 @@
-"""tritonserver comes from the nvidia-pytriton wheel into an environment of its own, because it pins an older numpy.
+"""tritonserver comes from the nvidia-pytriton wheel into its own environment, because it pins an older numpy.
 
 That environment has a lock of its own, requirements/triton.lock; another lock is another installation.
 """

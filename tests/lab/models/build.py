@@ -1,6 +1,6 @@
 """A Triton model repository holds exactly one version of one lab model; its behaviour is chosen apart.
 
-`behaves_as` picks a behaviour by the number it has in the story:
+`behaves_as` picks a behaviour by its number in the scenarios:
 1 good, 2 trained longer and better, 3 as accurate as 2 with three quarters of a layer dead, 4 = 2 but slow,
 5 = 2 that emits NaN in some answers, 6 accuracy lost. The convolutional network has 1, 2, and 3: within a point of
 1's accuracy with half of a layer's channels dead.

@@ -1,4 +1,4 @@
-"""`make models`: train every model of the catalogue anew and write it, the digits and the manifest to trained/.
+"""`make models`: retrain every model of the catalogue and write it, the digits and the manifest to trained/.
 
 On another CPU the same seeds give other networks: what depends on them (the record of `make records`, the tests of
 the models) is to be run again then.

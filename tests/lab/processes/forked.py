@@ -1,4 +1,4 @@
-"""An operator may start as a fork of a process that has its imports done; from its birth on it is one of its own.
+"""An operator may start as a fork of a process that has its imports done; from its birth on it is a separate process.
 
 The fork server is the standard library's: one for every process that asks, started with the first fork.
 """

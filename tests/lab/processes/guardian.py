@@ -21,7 +21,7 @@ from tests import ROOT
 from tests.lab.processes.process import sweep
 
 KEPT = 3
-"""Folders of ended labs whose logs stay, for whoever asks what happened."""
+"""Folders of ended labs whose logs are kept to show what happened."""
 
 
 class Guardian:
@@ -93,7 +93,7 @@ def main() -> None:
     said = os.read(0, 16) if select.select([0], [], [], 0)[0] else b""
     if not said:
         sweep(mark, folder, keep=True)
-        # Logs stay for whoever asks why the owner died; without the owner's file nobody sweeps this folder again.
+        # Logs stay to show why the owner died; without the owner's file this folder is not swept again.
         (folder / "owner.json").unlink(missing_ok=True)
 
 

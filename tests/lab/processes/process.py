@@ -1,4 +1,4 @@
-"""Every process belongs to one lab and is ended by its own pid; its output is in a log of its own.
+"""Every process belongs to one lab and is ended by its own pid; its output is in its own log.
 
 Children carry the lab's mark in their environment and are the leaders of their own process groups. Ending one ends its
 group (tritonserver's stubs ignore SIGTERM and would outlive it). What a killed test runner leaves behind is ended by
@@ -124,7 +124,7 @@ class Process:
 
 
 def _group_has_mark(group: int, mark: str) -> bool:
-    """Whether a process of ours is left in a group whose leader has ended (its number might be somebody else's now)."""
+    """Whether a process of ours is left in a group whose leader has ended (its number might be another's now)."""
     for process in marked(mark):
         with contextlib.suppress(ProcessLookupError):
             if os.getpgid(process.pid) == group:
@@ -168,13 +168,13 @@ def sweep(mark: str, folder: Path, *, keep: bool = False) -> int:
 
 
 def clean_shared_memory(prefix: str) -> None:
-    """Remove the shared memory regions whose names begin with `prefix` (a killed tritonserver leaves them)."""
+    """Remove the shared memory regions whose names start with `prefix` (a killed tritonserver leaves them)."""
     for region in Path("/dev/shm").glob(f"{prefix}*"):
         region.unlink(missing_ok=True)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port nobody listens on now; somebody may take it before we do, which the child's start would report."""
+    """A TCP port that is free now; another process may take it before we do, which the child's start would report."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
@@ -193,7 +193,7 @@ def answers(url: str, *, host: str | None = None, status: int = 200, timeout: fl
 
 
 def answers_tls(port: int, context: ssl.SSLContext) -> bool:
-    """Whether somebody on 127.0.0.1:`port` completes a TLS handshake that `context` trusts."""
+    """Whether a server on 127.0.0.1:`port` completes a TLS handshake that `context` trusts."""
     try:
         with (
             socket.create_connection(("127.0.0.1", port), timeout=1) as plain,

@@ -1,4 +1,4 @@
-"""How a child comes to be: whatever starts one, it leads a session of its own and writes to a log of its own."""
+"""How a child is started: it always leads its own session and writes to its own log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Child(Protocol):
 
 
 class Spawn(Protocol):
-    """Starts `command` in a session of its own; what it prints is added to `log`."""
+    """Starts `command` in its own session; what it prints is added to `log`."""
 
     def __call__(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> Child: ...
 

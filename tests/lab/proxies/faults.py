@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.lab.session.background import Background
 
 REPLAYED = 20
-"""Events told again at most; all of them, again and again, would be a flood rather than a fault."""
+"""Events replayed at most; all of them, again and again, would be a flood rather than a fault."""
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 

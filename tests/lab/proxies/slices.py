@@ -23,7 +23,7 @@ class Slices(Protocol):
     def shown(self, text: bytes) -> bytes: ...
 
     def held_back(self, text: bytes) -> int:
-        """How many trailing bytes may be the beginning of a text cut in two by chunking."""
+        """How many trailing bytes may be the start of a text that chunking cut in two."""
 
 
 class OldSlices:
@@ -67,7 +67,7 @@ class LoopbackSlices:
 
 
 def _beginning(token: bytes, text: bytes) -> int:
-    """Length of the longest end of `text` with which `token` begins, the whole token left out."""
+    """Length of the longest end of `text` with which `token` starts, the whole token left out."""
     sizes = range(min(len(token) - 1, len(text)), 0, -1)
     return next((size for size in sizes if token.startswith(text[-size:])), 0)
 

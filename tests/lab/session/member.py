@@ -1,4 +1,4 @@
-"""Whoever works in a running lab: makes scenarios, kubeconfigs and fault proxies from the lab's Site alone."""
+"""A worker in a running lab: makes scenarios, kubeconfigs and fault proxies from the lab's Site alone."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Member:
         return proxy.start_in(self.background)
 
     def another_prometheus(self, name: str, *, scrape: float = 1.0) -> Prometheus:
-        """A Prometheus of one's own on the same targets, so that stopping it disturbs nobody else."""
+        """A separate Prometheus on the same targets, so that stopping it disturbs no other test."""
         made = Prometheus(
             self.site.folder / f"prometheus-{name}",
             self.site.mark,

@@ -49,4 +49,4 @@ def _start(folder: Path, pointer: Path, owner: int) -> None:
         if child.poll() is not None or time.monotonic() > end:
             raise RuntimeError(f"the shared lab did not start; {log} ends with:\n{tail(log)}")
         time.sleep(0.1)
-    child.returncode = 0  # it outlives this worker: nobody waits for it, and Popen need not complain
+    child.returncode = 0  # it outlives this worker: no one waits for it, and Popen need not complain

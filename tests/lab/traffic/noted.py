@@ -1,4 +1,4 @@
-"""What was noted of answers and routes; whoever judges it needs neither a client nor an API server."""
+"""What was recorded of answers and routes; judging it needs neither a client nor an API server."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tests of the resource itself: what a manifest may say, and what people are told when it says something else."""
+"""Tests of the resource itself: what a manifest may say, and what people read when it says something else."""

@@ -65,5 +65,5 @@ def test_a_rollout_as_it_should_be_breaks_no_rule():
         (replace(record(), statuses=told(35)), "status says 35 %"),
     ],
 )
-def test_a_broken_rule_is_found_and_told_with_its_numbers(broken: Record, sentence: str):
+def test_a_broken_rule_is_found_and_reported_with_its_numbers(broken: Record, sentence: str):
     assert any(sentence in found for found in breaches(broken)), breaches(broken)

@@ -46,7 +46,7 @@ def test_a_bad_candidate_fails_within_minutes_and_a_good_one_passes():
     assert good.evidence >= 20
 
 
-def test_a_fail_stands_at_its_first_time_whatever_comes_later():
+def test_a_fail_keeps_its_first_time():
     healed = np.where(np.arange(240) < 40, 0.08, 0.0)
     whole = one(rollout("r", healed))
     assert whole.verdict == "FAIL"

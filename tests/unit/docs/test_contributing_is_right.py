@@ -21,7 +21,7 @@ MOST: Final = {
     "a notification sink": 2,
     "a plugin command": 3,
 }
-"""In more files than this nobody adds one without forgetting some."""
+"""With more files than this, some are forgotten."""
 RELEASE: Final = re.compile(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", re.MULTILINE)
 
 rows = {name.partition(" (")[0]: (SPAN.findall(files), int(count)) for name, files, count, _ in ROW.findall(PAGE.text)}

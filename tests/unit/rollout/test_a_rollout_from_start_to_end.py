@@ -382,7 +382,7 @@ def test_a_breach_in_the_bake_goes_back_to_stable():
 
 
 def in_doubt(world: World) -> World:
-    """The bake has begun, and the candidate is worse than stable was before it."""
+    """The bake has started, and the candidate is worse than stable was before it."""
     while world.phase != "Baking":
         world.tick()
     world.tick(1)

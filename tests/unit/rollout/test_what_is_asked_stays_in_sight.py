@@ -62,7 +62,7 @@ def test_after_pause_and_resume_the_question_is_back(awaiting: World):
     assert (awaiting.parsed.reason, awaiting.parsed.message) == ("ApprovalNeeded", APPROVE)
 
 
-def test_missing_metrics_are_shown_to_the_person_who_approves(awaiting: World):
+def test_metrics_that_are_gone_are_told_to_whoever_is_to_approve(awaiting: World):
     awaiting.outage = MetricsOutage("PrometheusUnreachable", "connection refused", awaiting.now)
     awaiting.tick()
     assert awaiting.parsed.reason == "MetricsUnavailable"

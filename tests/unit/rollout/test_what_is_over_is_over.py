@@ -41,7 +41,7 @@ async def test_gates_edited_in_mid_rollout_are_judged_and_the_rollout_goes_on(ph
     while (status := cluster.obj["status"])["stable"] != candidate:
         await one_pass(reconciler, watch, cluster, clock)
         assert clock.time - edited < 900, (status["phase"], status["reason"], status["message"])
-    assert clock.time - edited >= 60  # the hold counts anew, in the bake as well
+    assert clock.time - edited >= 60  # the hold starts again, in the bake as well
 
 
 @pytest.mark.parametrize("verdict", ["NO_DATA", "CONTINUE", "NOT_COMPARABLE"])
@@ -208,7 +208,7 @@ def test_an_attempt_raised_in_mid_rollout_is_the_one_that_ended(end: str):
 
 
 @pytest.mark.parametrize("rolled_back", [False, True])
-def test_a_route_that_its_gateway_refuses_is_told_at_rest_too(rolled_back: bool):
+def test_a_route_that_its_gateway_rejects_is_reported_at_rest_too(rolled_back: bool):
     world = World().stepping() if rolled_back else World().adopted()
     if rolled_back:
         world.verdict = "FAIL"
@@ -305,7 +305,7 @@ def test_a_route_that_cannot_be_made_is_not_called_serving():
     assert world.parsed.reason == "Promoted"
 
 
-def test_a_lowering_that_is_refused_is_told_with_the_weight_that_stands_and_blames_nobody():
+def test_a_lowering_that_is_refused_is_reported_with_the_weight_on_the_route():
     world = World().stepping()
     world.want("1")
     for count in range(6):
@@ -317,7 +317,7 @@ def test_a_lowering_that_is_refused_is_told_with_the_weight_that_stands_and_blam
     assert "WeightRaisedByOthers" not in reasons_of(world)
 
 
-def test_a_raise_that_is_refused_is_told_once_and_comes_when_it_may():
+def test_a_raise_that_is_refused_is_reported_once_and_comes_when_it_can():
     world = World().stepping()
     while present(world.parsed.step).weight == 5:
         world.tick(crash="route")
@@ -348,7 +348,7 @@ async def test_a_port_edited_alone_moves_the_traffic_there():
     assert [(target.version, target.port) for target in watch.polling.targets] == [("1", 9000)]
 
 
-async def test_a_raise_that_the_api_server_refuses_is_told_and_comes_when_it_may(monkeypatch: pytest.MonkeyPatch):
+async def test_a_raise_that_the_api_server_refuses_is_reported_and_comes_when_it_can(monkeypatch: pytest.MonkeyPatch):
     reconciler, watch, cluster, clock = made()
     for _ in range(100):
         await one_pass(reconciler, watch, cluster, clock)

@@ -167,7 +167,7 @@ class World:
         return self.run(crash)
 
     def set_weight(self, weight: int, manager: str = "kubectl-edit") -> None:
-        """Somebody edits the route by hand."""
+        """Someone edits the route by hand."""
         assert self.route is not None
         stable, *rest = self.route.backends
         backends = (replace(stable, weight=100 - weight), *(replace(b, weight=weight) for b in rest[:1]))

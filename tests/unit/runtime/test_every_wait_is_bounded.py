@@ -9,7 +9,7 @@ import modelrollout
 
 ROOT = Path(modelrollout.__file__).parent
 LEAVES = {"wait", "call_api", "read", "run_in_executor", "to_thread", "gather", "get", "acquire", "wait_for", "join"}
-"""Awaited calls that may wait for somebody else; what the operator calls of its own ends in one of these."""
+"""Awaited calls that may wait for another process; what the operator calls of its own ends in one of these."""
 BOUNDED_BY = {"timeout", "timeout_at", "_request_timeout"}
 SAFE = {
     ("evaluator.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",

@@ -54,5 +54,5 @@ def _limits(found: Retrains) -> str:
         f"have few dead units accuses up to {worst} of its 19 retrains, each time, until its margin is widened or it "
         f"is replaced. A margin of 1.25x + 0.5 pp would accuse up to {max(tight):.0f} % of the pairs. The network with "
         f"dead layers, as accurate as the others, is found {caught}: it hits the ceiling, twice the limit in two "
-        "windows running."
+        "windows in a row."
     )

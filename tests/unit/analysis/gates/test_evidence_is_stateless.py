@@ -69,7 +69,7 @@ def recordings(seed: int, *, late_share: float = 0.2) -> list[Recording]:
 
 
 async def run(ledger: StoredLedger, *, forget_at: set[int], moments: list[float], request) -> dict[int, Evaluation]:
-    """Look at every moment; forget everything before the looks in `forget_at`."""
+    """Evaluate at every moment; forget everything before the evaluations in `forget_at`."""
     judge = evaluator(ledger)
     found: dict[int, Evaluation] = {}
     for number, now in enumerate(moments):
@@ -79,7 +79,7 @@ async def run(ledger: StoredLedger, *, forget_at: set[int], moments: list[float]
         got = await judge.evaluate(request, now)
         assert not isinstance(got, MetricsOutage)
         if got is not None:
-            # a forgetful operator may judge a tick twice: only the time of the look may differ
+            # a forgetful operator may judge a tick twice: only the time of the evaluation may differ
             judged = replace(got, at=0.0)
             assert found.setdefault(got.tick, judged) == judged
     return found
@@ -176,7 +176,7 @@ async def test_an_unknown_server_is_blind_and_says_its_name():
     assert "'other'" in got.message
 
 
-async def test_edited_gates_begin_new_evidence_and_use_what_came_before_only_as_history():
+async def test_edited_gates_start_new_evidence_and_use_what_came_before_only_as_history():
     ledger = StoredLedger(*recordings(8))
     ledger.now = START + 400
     later = request_of(spec_of(*GATES), evidence_from=START + 350)

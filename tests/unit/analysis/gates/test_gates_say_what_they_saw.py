@@ -343,7 +343,7 @@ async def test_units_that_count_as_dead_by_other_rules_are_not_compared():
     assert found.gates[0].message.startswith("CriteriaDiffer:")
 
 
-async def test_the_digest_of_the_candidates_weights_is_told_and_differing_addresses_hold():
+async def test_the_digest_of_the_candidates_weights_is_reported_and_differing_addresses_hold():
     rec = gateway(900, stable=(9, 1), candidate=(9, 1))
     alike = with_marks(s.INFO, "digest", [("sha256:a", -1800, 900)], [("sha256:b", 0, 900)])
     found = await look(request_of(spec_of(ERRORS)), 600, rec, alike)
@@ -410,7 +410,7 @@ async def test_several_gates_leaning_bad_together_ask_for_a_rollback():
 
 
 @BOTH
-async def test_an_incident_in_both_versions_holds_and_blames_nobody(method):
+async def test_an_incident_in_both_versions_holds_and_blames_neither(method):
     rec = Recording(scrapes(900), "traefik").growing(GATEWAY_HEARTBEAT, 0)
     incident = rec.times > START + 300
     for version, size, since in (("1", 100, -np.inf), ("2", 20, START)):

@@ -61,7 +61,7 @@ def test_a_counter_that_is_no_number_is_marked_in_its_tick():
 
 @st.composite
 def histories(draw):
-    """A counter as the process knew it: growth between scrapes, some of them resets (after which it begins at 0)."""
+    """A counter as the process knew it: growth between scrapes, some of them resets (after which it starts at 0)."""
     steps = draw(st.lists(st.tuples(st.integers(0, 50), st.booleans()), min_size=2, max_size=30))
     value, points, true = 0.0, [], []
     for number, (grown, reset) in enumerate(steps):
@@ -171,7 +171,7 @@ def test_the_time_a_tick_is_due_lies_between_its_end_and_the_limit(targets):
     assert found.complete(100.0, found.latest(100.0))
 
 
-def test_positions_on_the_grid_begin_at_or_after_the_time():
+def test_positions_on_the_grid_start_at_or_after_the_time():
     grid = make_grid(1000.0, 10.0, -2, 3)
     assert [grid.position(at) for at in (980.0, 985.0, 1000.0, 1000.001, 1010.0)] == [0, 1, 2, 3, 3]
     assert np.allclose(grid.ends, [990, 1000, 1010, 1020, 1030, 1040])

@@ -1,4 +1,4 @@
-"""Burn rate holds; where both arms burn and the evidence is small, nobody is blamed."""
+"""Burn rate holds; where both versions burn and the evidence is small, neither is blamed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An Event about a changed route names what somebody else did, never a write of our own that is still due."""
+"""An Event about a changed route names what others did, never our own write that is still to come."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_a_removal_that_met_a_conflict_is_finished_without_blaming_anybody
     assert "RouteChanged" not in cluster.told
 
 
-async def test_a_route_that_somebody_rewrote_is_told_of():
+async def test_a_route_that_others_rewrote_is_reported():
     reconciler, watch, cluster, router = await exposed()
     router.route = replace(present(router.route), structure="somebody else's", manager="kustomize-controller")
     await passes(reconciler, watch, 2)

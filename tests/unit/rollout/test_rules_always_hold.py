@@ -77,7 +77,7 @@ class AnythingHappens(RuleBasedStateMachine):
         assert (status.phase, status.stable) == ("Serving", version) or refused == version, status.message
 
     def check_what_people_read(self):
-        """Some passes after the last change: an invalid spec is told as long as it is one, and no longer."""
+        """Some passes after the last change: an invalid spec is reported as long as it is one, and no longer."""
         status = self.world.parsed
         assert (status.reason == "InvalidSpec") == (parse_spec(self.world.spec)[0] is None)
         if waits_for_person(status.phase):
@@ -201,7 +201,7 @@ class AnythingHappens(RuleBasedStateMachine):
 
     @invariant()
     def exposure_never_exceeds_what_status_intends(self):
-        """Rules 1, 2: after a pass that was not cut short, nobody but stable has more than the step's weight."""
+        """Rules 1, 2: after a pass that was not cut short, no version but stable has more than the step's weight."""
         world = getattr(self, "world", None)
         if world is None or world.last is None or self.by_hand or world.route is None:
             return
@@ -245,4 +245,4 @@ class AnythingHappens(RuleBasedStateMachine):
 AnythingHappens.TestCase.settings = settings(
     stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
-TestAnythingHappens = pytest.mark.timeout(400)(AnythingHappens.TestCase)  # a failure is made small before it is told
+TestAnythingHappens = pytest.mark.timeout(400)(AnythingHappens.TestCase)  # a failure is minimised before it is reported

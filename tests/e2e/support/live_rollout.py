@@ -1,4 +1,4 @@
-"""A story is one ModelRollout on real components: apply, wait, and read back what happened."""
+"""One ModelRollout on real components: apply, wait, and read back what happened."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import requests
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.e2e.support.stage import Stage
+    from tests.e2e.support.rollouts import Rollouts
     from tests.lab import LoadClient, Member, OperatorProcess, RouteRecorder, Scenario
 
 API = "modelrollout.dev/v1alpha1"
@@ -19,7 +19,7 @@ KIND = "ModelRollout"
 NAME = "digits"
 OK = HTTPStatus.OK
 POLL = 0.5
-"""Seconds between looks; what happened when is read from the route's record, not from these."""
+"""Seconds between reads; the times of what happened come from the route's record, not from these."""
 
 ALL_GATES: dict[str, dict[str, Any]] = {
     "errors": {"type": "ErrorRate", "max": "5%", "versusStable": {"ratio": 1.25, "plus": "2%"}},
@@ -37,7 +37,7 @@ def gates(*names: str, method: str | None = None, **others: dict[str, Any]) -> l
     return [{"name": name} | extra | gate for name, gate in chosen.items()]
 
 
-class Story:
+class LiveRollout:
     """`deadline` arguments are seconds; every wait says what it saw last when it gives up."""
 
     def __init__(self, member: Member, scenario: Scenario, name: str = NAME) -> None:
@@ -45,7 +45,7 @@ class Story:
         self.seen: list[tuple[float, dict[str, Any]]] = []
         self.record: RouteRecorder
         self.operator: OperatorProcess
-        self.stage: Stage
+        self.rollouts: Rollouts
         self.client: LoadClient
         self.rate = 0.0
 
@@ -98,14 +98,14 @@ class Story:
         return found
 
     def wait(self, what: str, true: Callable[[dict[str, Any]], object], deadline: float = 60) -> dict[str, Any]:
-        """Until `true(status)`; AssertionError with the story so far otherwise."""
+        """Until `true(status)`; AssertionError with the live so far otherwise."""
         end = time.monotonic() + deadline
         while time.monotonic() < end:
             status = self.status()
             if true(status):
                 return status
             time.sleep(POLL)
-        raise AssertionError(f"{what}: not within {deadline:.0f} s\n{self.told()}")
+        raise AssertionError(f"{what}: not within {deadline:.0f} s\n{self.report()}")
 
     def wait_weight(self, version: int, percent: int, deadline: float = 60) -> dict[str, Any]:
         """Until the route was seen with it and status says so: a raise is recorded first, and then written."""
@@ -125,7 +125,7 @@ class Story:
         client = self.scenario.client(rate=self.rate)
         if self.rate:
             self.wait_served()
-            self.stage.stack.enter_context(client)
+            self.rollouts.stack.enter_context(client)
         return client
 
     def wait_served(self, deadline: float = 15) -> None:
@@ -170,8 +170,8 @@ class Story:
         mine = [e for e in found if e["regarding"].get("name") == self.name]
         return [(e["reason"], e.get("note", "")) for e in sorted(mine, key=lambda e: e["metadata"]["name"])]
 
-    def told(self) -> str:
-        """The story so far, for a failed assertion."""
+    def report(self) -> str:
+        """The live so far, for a failed assertion."""
         lines = [
             f"{at % 1000:7.1f} {s.get('phase')} {s.get('weight')} {s.get('reason')}: {s.get('message')} "
             + " ".join(f"[{g['name']} {g['verdict']} {g.get('samples', '')}]" for g in s.get("gates", []))

@@ -1,4 +1,4 @@
-"""Threshold gates: m of n looks decide, a value on the limit does not flap."""
+"""Threshold gates: m of n evaluations decide, a value on the limit does not flap."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from modelrollout.core.analysis.stats.threshold_evidence import threshold_evidence
 
 
-def test_three_bad_looks_of_five_fail_and_two_do_not():
+def test_three_bad_evaluations_of_five_fail_and_two_do_not():
     values = np.array([1.0, 9, 1, 9, 1, 9, 1, 1, 1, 1, 1])
     evidence = threshold_evidence(values, high=5.0)
     assert evidence.failing.tolist() == [False] * 5 + [True] + [False] * 5
 
 
-def test_passing_needs_enough_looks_and_none_of_them_bad():
+def test_passing_needs_enough_evaluations_and_none_of_them_bad():
     evidence = threshold_evidence(np.array([1.0, 1, 1, 1, 1, 9, 1, 1, 1, 1, 1]), high=5.0)
     assert evidence.passing.tolist() == [False] * 4 + [True] + [False] * 4 + [False, True]
 
@@ -34,7 +34,7 @@ def test_a_lower_limit_and_a_band_work_alike():
     assert band.passing[:, -1].tolist() == [False, True, False]
 
 
-def test_no_data_is_no_look():
+def test_no_data_is_no_evaluation():
     evidence = threshold_evidence(np.array([9.0, np.nan, 9, np.nan, 9]), high=5.0)
     assert evidence.looks.tolist() == [1, 1, 2, 2, 3]
     assert evidence.failing.tolist() == [False] * 4 + [True]

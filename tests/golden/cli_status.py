@@ -14,6 +14,10 @@ _COMMAND = {"verb": "pause", "nonce": "n", "by": "ann", "result": "applied", "at
 _OVER = {"candidate": None, "step": None, "rollout": None, "nextEvaluation": None}
 _REJECTED = {"version": "2", "attempt": 1, "reason": "GateFailed", "message": "errors: 3.1 % above 1 %", "at": at(-60)}
 _ADOPTING = {"phase": "Adopting", "reason": "FirstVersionNotReady", "message": "version 1 is not ready: refused"}
+_WARNINGS = [
+    "the candidate got 16.7 % of 21,600 requests, its weight is 5.0 %: testers or retries",
+    "the gateway answered 12 requests with 5xx that reached neither version: look at the endpoints of both Services",
+]
 _PREVIOUS = {"result": "Promoted", "message": "version 1 promoted: bake over, every limit kept"}
 
 
@@ -62,6 +66,7 @@ def _objects() -> dict[str, tuple[dict[str, Any], int | None]]:
         "Stepping, the route cannot be read": (stepping(), None),
         "Stepping, the route was never read": (stepping(weight={"desired": 25}), None),
         "Stepping, paused by command": (stepping(paused=True, reason="Paused", lastCommand=_COMMAND), 25),
+        "Stepping, with warnings": (stepping(warnings=_WARNINGS), 25),
         "AwaitingApproval": (stepping(phase="AwaitingApproval", reason="ApprovalNeeded", message=asked), 25),
         "Inconclusive": (stepping(phase="Inconclusive", reason="DeadlineExceeded", message=late), 25),
         "Baking": (_baking(), 100),

@@ -59,6 +59,11 @@ def gate_table(gates: list[GateStatus]) -> Table:
     return table
 
 
+def warning_lines(warnings: list[str]) -> list[Text]:
+    """What people should know about the evidence, under the gates that it is about."""
+    return [plain(f"  ! {text}", "yellow") for text in warnings]
+
+
 def gate_sentences(gates: list[GateStatus]) -> list[Text]:
     """The sentence of every gate whose row does not say it all: what failed, and what cannot be judged."""
     telling = [g for g in gates if g.message and not (g.verdict in _SHOWN_IN_TABLE and g.observed)]

@@ -13,7 +13,7 @@ from modelrollout.api.problems import parse_spec
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.cli.advice import advice
-from modelrollout.cli.picture import gate_sentences, gate_table, weight_bar, weight_words
+from modelrollout.cli.picture import gate_sentences, gate_table, warning_lines, weight_bar, weight_words
 from modelrollout.cli.words import ago, clean, plain, span, until
 
 _PHASES = {
@@ -39,6 +39,7 @@ def render(obj: dict[str, Any], live: int | None, now: float) -> RenderableType:
     parts: list[RenderableType] = [_header(obj, spec, status, live, now)]
     if status.gates:
         parts += [Text(), gate_table(status.gates), *gate_sentences(status.gates)]
+    parts += warning_lines(status.warnings)
     if status.history:
         parts += [Text(), _history(status, now)]
     return Group(*parts)
@@ -60,7 +61,13 @@ def line(obj: dict[str, Any], live: int | None) -> str:
     versions = f"{status.stable or '-'} -> {status.candidate}" if status.candidate else f"{status.stable or '-'}"
     gates = " ".join(f"{g.name}={g.verdict}" for g in status.gates if g.required)
     text = f"{status.phase} ({status.reason or '-'}) {versions} weight {weight_words(status, live)}; {status.message}"
-    return clean(f"{text} [{gates}]" if gates else text)
+    text += f" [{gates}]" if gates else ""
+    return clean(f"{text} {_counted(len(status.warnings))}" if status.warnings else text)
+
+
+def _counted(warnings: int) -> str:
+    """Their sentences hold figures that change at every evaluation: a line for each would hide what happened."""
+    return f"({warnings} warning{'' if warnings == 1 else 's'}, see status)"
 
 
 def _header(obj: dict[str, Any], spec: Spec | None, status: Status, live: int | None, now: float) -> Table:

@@ -9,7 +9,7 @@ from rich.console import Console
 from modelrollout.api.status import Phase, Status, Verdict
 from modelrollout.cli.advice import advice
 from modelrollout.cli.picture import VERDICTS
-from modelrollout.cli.render import _PHASES, render
+from modelrollout.cli.render import _PHASES, line, render
 from modelrollout.cli.words import clean, span
 from tests.unit.cli.rollouts import NOW, stepping
 
@@ -52,6 +52,17 @@ def test_a_resource_with_an_invalid_spec_can_be_shown():
     obj = stepping(reason="InvalidSpec", message="spec.model.version is 5")
     obj["spec"] = {"model": 5}
     assert obj["status"]["message"] in shown(obj)
+
+
+def test_warnings_stand_under_the_gates_in_full():
+    text = shown(stepping(warnings=["the buckets are too coarse", "a share far from the weight"]))
+    gates, first, second = (text.index(part) for part in ("latency", "too coarse", "far from"))
+    assert gates < first < second < text.index("Recent")
+
+
+def test_a_line_for_pipes_only_counts_the_warnings_whose_figures_change_all_the_time():
+    one, other = (line(stepping(warnings=[f"{share} % of the requests"]), 25) for share in (16.6, 16.7))
+    assert one == other != line(stepping(), 25)
 
 
 @pytest.mark.parametrize("evil", ["[red]x[/red]", "\x1b[31mred\x1b[0m", "two\nlines", "[/nope]"])

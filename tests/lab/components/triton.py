@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import socket
+import weakref
 from typing import TYPE_CHECKING
 
 from tests.lab.install.triton_install import triton_installation
@@ -18,17 +19,24 @@ if TYPE_CHECKING:
 HTTP, METRICS = 8000, 8002
 
 
-def free_address() -> str:
-    """An address in 127.64.0.0/10 (like a Pod's own) where nothing listens on our two ports."""
+def claimed_address() -> tuple[str, socket.socket]:
+    """An address in 127.64.0.0/10 (like a Pod's own) where nobody listens on our two ports, and nobody will.
+
+    The claim is a UDP port there, open until it is closed: others that draw the same address, before our server listens
+    or while it is down, cannot have it.
+    """
     for _ in range(100):
         address = f"127.{random.randint(64, 127)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
+        claim = socket.socket(type=socket.SOCK_DGRAM)
         try:
+            claim.bind((address, HTTP))
             for port in (HTTP, METRICS):
                 with socket.socket() as probe:
                     probe.bind((address, port))
         except OSError:
+            claim.close()
             continue
-        return address
+        return address, claim
     raise RuntimeError("found no loopback address with ports 8000 and 8002 free")
 
 
@@ -37,7 +45,8 @@ class Triton:
 
     def __init__(self, site: Site, name: str, repository: Path, model: str) -> None:
         self.name, self.model, self._site, self._repository = name, model, site, repository
-        self.address = free_address()
+        self.address, claim = claimed_address()
+        weakref.finalize(self, claim.close)
         self.url = f"http://{self.address}:{HTTP}"
         # Regions are found by the lab's mark after a crash; the rest keeps servers apart.
         self._region = f"{site.mark}-{secrets.token_hex(4)}"

@@ -39,7 +39,8 @@ def test_every_claim_about_retrains_holds_and_the_network_with_dead_layers_is_al
 @pytest.mark.parametrize("tau", [None, 0.025])
 def test_dead_units_on_record_are_those_that_the_library_counts(tau: float | None) -> None:
     draws = fixed(3)
-    rows = draws.normal(size=(60, 9, 4)) * draws.uniform(0, 1, (60, 9, 1)) * np.array([0, 1e-3] + [1] * 7)[:, None]
+    scales = np.geomspace(1e-3, 1, 9) * (np.arange(9) > 0)  # one silent, some on either side of dormant
+    rows = draws.normal(size=(60, 9, 4)) * scales[:, None]
     picks = draws.randint(0, 60, (5, 20))
     monitor = Monitor("m", "1", [Layer("h", dormant_tau=tau)], window=20, rows_per_second=1e9)
     for pick in picks:
@@ -53,7 +54,7 @@ def test_dead_units_on_record_are_those_that_the_library_counts(tau: float | Non
 @pytest.mark.parametrize("convolution", [False, True])
 def test_networks_descend_the_slope_of_their_loss(activation: str, convolution: bool) -> None:
     draws = fixed(4)
-    images = draws.normal(size=(12, 5, 4, 2))
+    images = draws.normal(size=(12, 7, 6, 2))  # so large that neighbourhoods overlap in the second layer too
     labels = np.arange(12) % 3
     architecture = Architecture("small", (5, 4), activation, convolution=convolution, epochs=1)
     network = train(architecture, images.astype(np.float32), labels, seed=1)

@@ -154,7 +154,7 @@ def boxes_for(rooms: frozenset[str]) -> dict[str, Box]:
 
 
 def way(arrow: tuple[str, str], boxes: dict[str, Box]) -> tuple[Point, ...]:
-    """The points of an arrow. Raises KeyError for one without a layout."""
+    """The points of an arrow. Raises KeyError for one that nobody has laid out."""
     importer, imported = arrow
     if arrow not in WAYS and imported == "adapters/kubernetes" and importer.startswith("adapters/"):
         box, below = boxes[importer], boxes[imported]

@@ -230,3 +230,17 @@ class World:
     def _next(self) -> str:
         self.version += 1
         return str(self.version)
+
+
+def reasons_of(world: World) -> list[str]:
+    return [event.reason for event in world.events]
+
+
+def in_doubt(world: World) -> World:
+    """The bake has started, and the candidate is worse than stable was before it."""
+    while world.phase != "Baking":
+        world.tick()
+    world.tick(1)
+    world.verdict, world.frozen = "FAIL", True
+    world.tick()
+    return world

@@ -3,113 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from modelrollout.adapters.routers import ROUTERS, router_for
-from modelrollout.api.spec import Spec
-from modelrollout.core.observation import ObservedRoute, RoutePlan
-from modelrollout.ports import Conflict, Unreachable
-from tests.contract.hands import HANDS, MANAGER, Hand
+from modelrollout.adapters.routers import ROUTERS
+from modelrollout.core.observation import RoutePlan
+from modelrollout.ports import Conflict
+from tests.contract.case import NAME, V1, V2, Case
+from tests.contract.hands import MANAGER
 
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
-    from modelrollout.ports import Router
-    from tests.lab import Member
 
 pytestmark = [pytest.mark.lab, pytest.mark.oldest, pytest.mark.parametrize("kind", sorted(ROUTERS))]
-
-NAME = "digits"
-V1, V2 = "digits-v1", "digits-v2"
-
-
-class Case:
-    """A router, a hand on the same route, and a spec that attaches it to a real Gateway."""
-
-    def __init__(self, kind: str, api: Api, namespace: str, **gateway: Any) -> None:
-        self.kind, self.api, self.namespace = kind, api, namespace
-        self.router: Router = router_for(kind, api, epoch="1.0-test")
-        self.hand: Hand = HANDS[kind](api, namespace, NAME)
-        self.spec = spec_for(namespace, **gateway)
-
-    async def seen(self) -> ObservedRoute:
-        found = await self.router.observe(self.namespace, NAME)
-        assert found is not None
-        return found
-
-    async def apply(self, plan: RoutePlan, seen: ObservedRoute | None) -> ObservedRoute:
-        return await self.router.apply(self.namespace, NAME, self.spec, plan, seen)
-
-    async def apply_now(self, plan: RoutePlan) -> ObservedRoute:
-        """As a pass does it: read, then apply, and read again where the gateway wrote its status in between."""
-        for _ in range(20):
-            try:
-                return await self.apply(plan, await self.seen())
-            except Conflict:
-                await asyncio.sleep(0.05)
-        raise AssertionError("the route never held still for 20 tries")
-
-    async def lower(self, plan: RoutePlan, seen: ObservedRoute | None = None) -> ObservedRoute:
-        return await self.router.lower(self.namespace, NAME, seen or await self.seen(), plan)
-
-    async def settled(self, acceptance: str) -> ObservedRoute:
-        """Wait for the gateway's judgement, at most 15 s; fails with what it said instead."""
-        end = time.monotonic() + 15
-        while True:
-            seen = await self.seen()
-            if seen.acceptance == acceptance or time.monotonic() > end:
-                assert seen.acceptance == acceptance, seen.acceptance_reason
-                return seen
-            await asyncio.sleep(0.1)
-
-
-def spec_for(namespace: str, **gateway: Any) -> Spec:
-    attached = {"name": "inference", "namespace": "infra", "sectionName": "web"}
-    return Spec.model_validate(
-        {
-            "model": {"name": "digits", "version": "2"},
-            "serving": {"service": "digits-v{version}", "port": 8000},
-            "traffic": {
-                "gateway": attached | {"hostnames": [f"{namespace}.example.com"]} | gateway,
-                "testerHeader": "x-model-candidate",
-            },
-            "steps": [{"weight": 5, "hold": "10m"}],
-        }
-    )
-
-
-def make_service(member: Member, namespace: str, name: str) -> None:
-    """A Service and its EndpointSlice, without which Traefik takes the backend for missing."""
-    ports = [{"name": "http", "port": 8000, "protocol": "TCP"}]
-    member.kube.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": name, "namespace": namespace},
-            "spec": {"clusterIP": "None", "ports": ports},
-        },
-        {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "addressType": "IPv4",
-            "metadata": {
-                "name": name,
-                "namespace": namespace,
-                "labels": {"kubernetes.io/service-name": name},
-            },
-            "ports": ports,
-            "endpoints": [],
-        },
-    )
-
-
-@pytest.fixture
-def case(kind: str, api: Api, namespace: str, member: Member) -> Case:
-    for service in (V1, V2):
-        make_service(member, namespace, service)
-    return Case(kind, api, namespace)
 
 
 async def test_where_there_is_no_route_none_is_observed(case: Case) -> None:
@@ -273,119 +180,6 @@ async def test_a_raise_never_creates_a_deleted_route_again(case: Case) -> None:
     with pytest.raises(Conflict):
         await case.apply(RoutePlan("1", "2", 50), before)
     assert await case.router.observe(case.namespace, NAME) is None
-
-
-async def test_a_new_leaders_claim_makes_the_old_leaders_raise_fail(case: Case) -> None:
-    await case.apply(RoutePlan("1"), None)
-    await case.apply_now(RoutePlan("1", "2", 5))
-    read_by_old = await case.settled("ACCEPTED")
-    new = router_for(case.kind, case.api, epoch="1.1-next")
-    claimed = await new.claim(case.namespace, NAME, await case.seen())
-    assert (await new.claim(case.namespace, NAME, claimed)).resource_version == claimed.resource_version
-    with pytest.raises(Conflict):
-        await case.apply(RoutePlan("1", "2", 50), read_by_old)
-    with pytest.raises(Unreachable) as refused:
-        await case.apply(RoutePlan("1", "2", 50), await case.seen())
-    assert refused.value.reason == "Superseded"
-    with pytest.raises(Unreachable):
-        await case.router.claim(case.namespace, NAME, await case.seen())
-    assert await case.hand.weights() == {V1: 95, V2: 5}
-
-
-async def test_a_new_leader_that_lowers_first_leaves_its_epoch_in_the_same_write(case: Case) -> None:
-    await case.apply(RoutePlan("1"), None)
-    read_by_old = await case.apply_now(RoutePlan("1", "2", 5))
-    new = router_for(case.kind, case.api, epoch="1.1-next")
-    await new.lower(case.namespace, NAME, read_by_old, RoutePlan("1", "2", 0))
-    assert (await case.seen()).epoch == "1.1-next"
-    with pytest.raises(Conflict):
-        await case.apply(RoutePlan("1", "2", 50), read_by_old)
-
-
-async def test_an_old_leader_may_still_lower_but_does_not_claim_the_route(case: Case) -> None:
-    await case.apply(RoutePlan("1"), None)
-    await case.apply_now(RoutePlan("1", "2", 50))
-    new = router_for(case.kind, case.api, epoch="1.1-next")
-    await new.claim(case.namespace, NAME, await case.settled("ACCEPTED"))
-    await case.lower(RoutePlan("1", "2", 0))
-    seen = await case.seen()
-    assert (seen.weight_of("2"), seen.epoch) == (0, "1.1-next")
-
-
-async def test_lowering_needs_no_current_reading(case: Case) -> None:
-    old = await case.apply(RoutePlan("1"), None)
-    old = await case.apply_now(RoutePlan("1", "2", 5))
-    await case.hand.set_weights({V1: 20, V2: 80})
-    await case.hand.annotate(note="somebody wrote here")
-    await case.lower(RoutePlan("1", "2", 0), old)
-    assert await case.hand.weights() == {V1: 100, V2: 0}
-
-
-async def test_nothing_to_lower_is_never_concluded_from_an_old_reading(case: Case) -> None:
-    await case.apply(RoutePlan("1"), None)
-    old = await case.apply_now(RoutePlan("1", "2", 0))
-    await case.hand.set_weights({V1: 70, V2: 30})
-    await case.lower(RoutePlan("1", "2", 0), old)
-    assert await case.hand.weights() == {V1: 100, V2: 0}
-
-
-async def test_lowering_twice_writes_once(case: Case) -> None:
-    await case.apply(RoutePlan("1"), None)
-    await case.apply_now(RoutePlan("1", "2", 25))
-    await case.lower(RoutePlan("1", "2", 0))
-    await case.settled("ACCEPTED")
-    version = await case.hand.version()
-    await case.lower(RoutePlan("1", "2", 0))
-    assert await case.hand.version() == version
-
-
-async def test_lowering_takes_the_testers_rule_along_unless_planned(case: Case) -> None:
-    await case.apply(RoutePlan("1"), None)
-    await case.apply_now(RoutePlan("1", "2", 25, testers=True))
-    await case.lower(RoutePlan("1", "2", 5, testers=True))
-    assert await case.hand.leads_to(V2)
-    await case.lower(RoutePlan("1", "2", 0))
-    assert not await case.hand.leads_to(V2)
-    assert not (await case.seen()).testers
-
-
-async def test_lowering_closes_a_way_to_the_candidate_that_others_added(case: Case) -> None:
-    await case.apply(RoutePlan("1"), None)
-    old = await case.apply_now(RoutePlan("1", "2", 25))
-    await case.hand.lead_elsewhere_too(V2)
-    assert (await case.seen()).structure != old.structure
-    await case.lower(RoutePlan("1", "2", 0), old)
-    assert await case.hand.weights() == {V1: 100, V2: 0}
-    assert not await case.hand.leads_to(V2)
-
-
-async def test_lowering_brings_back_a_stable_backend_that_others_took_out(case: Case) -> None:
-    await case.apply(RoutePlan("1"), None)
-    await case.apply_now(RoutePlan("1", "2", 25))
-    await case.hand.take_out(V1)
-    seen = await case.seen()
-    assert seen.stable is None
-    assert "no backend serves it" in seen.doubt
-    await case.lower(RoutePlan("1", "2", 0), seen)
-    assert await case.hand.weights() == {V1: 100}
-
-
-async def test_lowering_a_route_that_is_about_other_versions_by_now_is_a_conflict(case: Case) -> None:
-    await case.apply(RoutePlan("1"), None)
-    read_by_old = await case.apply_now(RoutePlan("1", "2", 25))
-    await case.apply_now(RoutePlan("2", "1", 10))
-    for _ in range(2):
-        with pytest.raises(Conflict):
-            await case.lower(RoutePlan("1", "2", 0), read_by_old)
-    assert await case.hand.weights() == {V2: 90, V1: 10}
-
-
-async def test_lowering_a_route_that_is_gone_says_so(case: Case) -> None:
-    seen = await case.apply(RoutePlan("1"), None)
-    await case.hand.remove()
-    with pytest.raises(Unreachable) as gone:
-        await case.lower(RoutePlan("1", "2", 0), seen)
-    assert gone.value.reason == "RouteMissing"
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ class Retries:
                 terminalreporter.write_line(f"flaky: {nodeid}")
 
     def _take(self, nodeid: str) -> bool:
-        """One unit of the budget; whoever makes the file has it."""
+        """One unit of the budget; the process that makes the file has it."""
         for number in range(MOST):
             try:
                 with (self._budget / str(number)).open("x") as taken:

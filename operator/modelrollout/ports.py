@@ -129,7 +129,7 @@ class Subject:
 
 
 class EventSink(Protocol):
-    """One place where people are told what happened."""
+    """One place where people are notified of what happened."""
 
     async def send(self, subject: Subject, event: Event) -> None:
         """Deliver it. May raise and may wait too long: runtime/notifier.py bounds both. Must not block the loop."""

@@ -79,4 +79,4 @@ def test_the_guides_model_counts_what_it_serves_and_leaves_nothing_behind(server
     wait_for("nothing left", server, [])
     manage(server, "load")
     assert infer(server, 2) == 200
-    wait_for("counted anew", server, [2.0])
+    wait_for("counted again", server, [2.0])

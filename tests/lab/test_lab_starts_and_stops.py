@@ -63,7 +63,7 @@ def test_a_weighted_route_shares_requests_between_two_versions_and_none_fails(sp
     assert client.failed == []
     shares = client.versions()
     assert set(shares) == {"1", "2"}
-    # The gateway deals by turns, and begins anew with any route's change; even if it drew lots, this would hold.
+    # The gateway deals by turns, and restarts with any route's change; even if it drew lots, this would hold.
     least, most = binomial_bounds(shares.total(), 0.75)
     assert least <= shares["1"] <= most
 

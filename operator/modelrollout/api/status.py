@@ -29,7 +29,7 @@ ConditionType = Literal["Ready", "Reconciling", "Stalled", "Paused"]
 Truth = Literal["True", "False", "Unknown"]
 
 MOST_RECORDS, MOST_GATES, MOST_ENTRIES, MOST_WARNINGS = 64, 48, 10, 8
-"""Items that the lists of a status hold; whoever writes one keeps to it."""
+"""The most items that the lists of a status hold; every writer keeps to it."""
 LONGEST_GATE_MESSAGE, LONGEST_HISTORY_MESSAGE, LONGEST_WARNING = 1024, 512, 300
 """Characters of the sentences that a status holds many of."""
 

@@ -1,4 +1,4 @@
-"""The operator's own metrics: whoever counts something defines it where it is counted, and only there.
+"""The operator's own metrics: each is defined where it is counted, and only there.
 
     self._passes = metrics.counter("modelrollout_operator_passes_total", "Passes, by how they ended", "outcome")
     self._passes.add("done")
@@ -76,7 +76,7 @@ class MemoryMetrics:
 
 
 class CountedLedger:
-    """A Ledger that hands every call on to another, and counts the queries of whoever sends them."""
+    """A Ledger that hands every call on to another, and counts the queries of each sender."""
 
     def __init__(self, ledger: Ledger, metrics: Metrics) -> None:
         self._ledger = ledger

@@ -1,4 +1,4 @@
-"""People are told through sinks, and no sink delays or breaks a pass: each delivery is bounded in time and number."""
+"""People are notified through sinks; no sink delays or breaks a pass: each delivery is bounded in time and number."""
 
 from __future__ import annotations
 

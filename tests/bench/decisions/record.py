@@ -24,7 +24,7 @@ from tests.lab import Lab, Scenario
 NAMESPACE = "recording"
 RATE = 60.0
 WEIGHT = 10
-STABLE, EQUAL, SPOILT = 1, 2, 3
+STABLE, EQUAL, WITH_NAN = 1, 2, 3
 USUAL, WORSE = 0.01, 0.05
 """Shares of requests that meet NaN."""
 MARGIN = 2 * INTERVAL
@@ -49,7 +49,7 @@ def main() -> None:
     """Run all phases and write the recording."""
     with Lab(scrape=1.0) as lab:
         scenario = lab.scenario(NAMESPACE)
-        for version, share in ((STABLE, USUAL), (EQUAL, USUAL), (SPOILT, WORSE)):
+        for version, share in ((STABLE, USUAL), (EQUAL, USUAL), (WITH_NAN, WORSE)):
             scenario.serve(version, behaves_as=2, nan_share=share, replicas=3 if version == EQUAL else 1)
         scenario.split({STABLE: 100})
         scenario.wait_routed()
@@ -68,7 +68,7 @@ def _run(scenario: Scenario) -> Iterator[Phase]:
     split = f"{WEIGHT} % of {RATE * 60:,.0f} requests a minute"
     for name, wanted, candidate, length in (
         (f"NaN in 1 % of both versions; {split}", False, EQUAL, _HEALTHY),
-        (f"NaN in 5 % against 1 %; {split}", True, SPOILT, _BAD),
+        (f"NaN in 5 % against 1 %; {split}", True, WITH_NAN, _BAD),
     ):
         yield _phase(scenario, name, wanted=wanted, kind="nan", candidate=candidate, length=length)
     scenario.split({STABLE: 100 - WEIGHT, EQUAL: WEIGHT})
@@ -91,7 +91,7 @@ def _phase(scenario: Scenario, name: str, *, wanted: bool, kind: str, candidate:
 
 def _read(url: str, phase: Phase, began: float) -> dict[str, object]:
     """Counts per tick of the phase: [bad, total] of both versions, and of stable before it."""
-    read = _spoilt if phase.kind == "nan" else _failed
+    read = _with_nan if phase.kind == "nan" else _failed
     ticks = round(phase.length / INTERVAL)
     before = int(min(_PAST, phase.begin - began) / INTERVAL)
     return {
@@ -103,7 +103,7 @@ def _read(url: str, phase: Phase, began: float) -> dict[str, object]:
     }
 
 
-def _spoilt(url: str, version: int, begin: float, first: int, ticks: int) -> list[list[float]]:
+def _with_nan(url: str, version: int, begin: float, first: int, ticks: int) -> list[list[float]]:
     """Rows with NaN in the layer that has most of them, and all rows."""
     where = f'namespace="{NAMESPACE}",version="{version}"'
     metrics = ("nonfinite_elements", "elements", "samples")
@@ -117,8 +117,8 @@ def _spoilt(url: str, version: int, begin: float, first: int, ticks: int) -> lis
     bad, rows = np.zeros(ticks), np.zeros(ticks)
     for layer in found.values():
         width = layer["elements"].sum() / max(layer["samples"].sum(), 1)
-        spoilt = np.abs(np.ceil(layer["nonfinite_elements"] / max(width, 1) - 1e-9))
-        bad, rows = np.maximum(bad, np.minimum(spoilt, layer["samples"])), np.maximum(rows, layer["samples"])
+        with_nan = np.abs(np.ceil(layer["nonfinite_elements"] / max(width, 1) - 1e-9))
+        bad, rows = np.maximum(bad, np.minimum(with_nan, layer["samples"])), np.maximum(rows, layer["samples"])
     return np.stack([bad, rows], axis=1).tolist()
 
 

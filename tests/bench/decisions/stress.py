@@ -74,9 +74,14 @@ def _traces(rng: Random, runs: int) -> Iterator[tuple[str, bool, int, Trace]]:
     yield "5 % errors, cold start (no history)", True, 0, draw(rng, runs, 0.05).cold
     yield "5 % errors, a tenth of the traffic (15/min)", True, 0, draw(rng, runs, 0.05, requests=REQUESTS / 10)
     yield "healthy, a tenth of the traffic", False, 0, draw(rng, runs, 0.01, requests=REQUESTS / 10)
-    yield "healthy, one tick in five missing and 10 min blind", False, 0, _with_holes(rng, draw(rng, runs, 0.01))
+    yield (
+        "healthy, one tick in five missing and 10 min without metrics",
+        False,
+        0,
+        _with_holes(rng, draw(rng, runs, 0.01)),
+    )
     yield "5 % errors, one tick in five missing", True, 0, _with_holes(rng, draw(rng, runs, 0.05), blind=False)
-    yield "healthy, one scrape reads 100 % errors", False, 0, _spoilt(draw(rng, runs, 0.01))
+    yield "healthy, one scrape reads 100 % errors", False, 0, _with_nan(draw(rng, runs, 0.01))
     yield "healthy, every server restarts five times", False, 0, _with_resets(rng, draw(rng, runs, 0.01))
     yield "5 % errors, every server restarts five times", True, 0, _with_resets(rng, draw(rng, runs, 0.05))
 
@@ -88,7 +93,7 @@ def _with_holes(rng: Random, trace: Trace, *, blind: bool = True) -> Trace:
     return replace(trace, present=present)
 
 
-def _spoilt(trace: Trace) -> Trace:
+def _with_nan(trace: Trace) -> Trace:
     bad = trace.candidate_bad.copy()
     bad[:, 60] = trace.candidate_total[:, 60]
     return replace(trace, candidate_bad=bad)

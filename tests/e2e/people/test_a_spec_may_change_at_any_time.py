@@ -59,7 +59,7 @@ def test_edited_gates_restart_the_evidence_and_say_so(rollouts: Rollouts):
     live.change({"spec": {"gates": gates("errors", "accuracy")}})
     status = live.wait("the change", lambda s: s["rollout"]["evidenceFrom"] > before, 6)
     assert status["step"]["startedAt"] == status["rollout"]["evidenceFrom"]
-    live.wait("gates judged anew", lambda s: {g["name"] for g in s["gates"]} == {"errors", "accuracy"}, 20)
+    live.wait("gates judged again", lambda s: {g["name"] for g in s["gates"]} == {"errors", "accuracy"}, 20)
     counted, answered = _requests(live), live.client.versions(since=said - 3)["2"]
     print(f"gates edited: {counted} requests counted, {answered} answered since")
     assert counted <= answered

@@ -69,7 +69,7 @@ def test_a_weight_edited_by_hand_is_taken_back_or_accepted_and_the_event_names_w
     assert back is not None
     print(f"lowered by hand -> raised by an evaluation after {back - lowered:.1f} s")
     started = live.status()["step"]["startedAt"]
-    assert started > time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(lowered)), "the hold did not start anew"
+    assert started > time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(lowered)), "the hold did not start again"
 
     prometheus.add(Fault(status=503))
     live.wait("blindness", lambda s: s.get("reason") == "MetricsUnavailable")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.lab.session.background import Background
 
-#: Seconds after which a client ends by itself, should nobody stop it and unless it is told otherwise.
+#: Seconds after which a client ends unless it is stopped before or given another limit.
 LIMIT = 900.0
 
 

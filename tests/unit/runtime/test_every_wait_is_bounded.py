@@ -16,7 +16,7 @@ SAFE = {
     ("evaluator.py", "gather"): "of the ledger's calls, each of which has its server's timeout",
     ("live.py", "gather"): "of two calls of Api",
     ("run.py", "acquire"): "the standby's whole work is to wait for the Lease",
-    ("run.py", "wait"): "a leading operator's whole work lasts until it is told to stop",
+    ("run.py", "wait"): "a leading operator's whole work lasts until it is stopped",
     ("service.py", "gather"): "of tasks just cancelled",
     ("readiness.py", "gather"): "under the timeout of the caller, probe(), which names its seconds",
     ("readiness.py", "read"): "under the session's total timeout",

@@ -71,6 +71,6 @@ async def test_a_removal_that_met_a_conflict_is_finished_without_blaming_anybody
 
 async def test_a_route_that_others_rewrote_is_reported():
     reconciler, watch, cluster, router = await exposed()
-    router.route = replace(present(router.route), structure="somebody else's", manager="kustomize-controller")
+    router.route = replace(present(router.route), structure="another manager's", manager="kustomize-controller")
     await passes(reconciler, watch, 2)
     assert "RouteChanged" in cluster.told

@@ -48,7 +48,7 @@ class KubernetesStore:
         body = {"apiVersion": GROUP_VERSION, "kind": KIND, "metadata": meta, "status": status}
         try:
             return await self._api.put(_path_of(obj) + "/status", body)
-        except NotFound as error:  # gone, or made anew with another uid: old API servers say 409, newer ones 404
+        except NotFound as error:  # gone, or created again with another uid: old API servers say 409, newer ones 404
             raise Conflict(str(error)) from None
 
     async def consume_command(self, obj: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ What it does not guarantee, the checks do: that a weight is raised only on evide
 
 TO ADD A PHASE: name it in api/status.Phase; the type checker then lists every place that must say something about it,
 this file's group_of first. TO ADD A TRIGGER: a member of Trigger (its value is the text on the diagram's arrow), its
-rows in TRANSITIONS, and a function in transitions/forward.py or setbacks.py. `make docs` draws the diagram anew.
+rows in TRANSITIONS, and a function in transitions/forward.py or setbacks.py. `make docs` draws the diagram again.
 """
 
 from __future__ import annotations

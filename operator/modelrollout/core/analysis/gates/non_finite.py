@@ -51,8 +51,8 @@ def _rows(gate_input: GateInput, arm: s.Arm) -> tuple[Array, Array]:
         rows = gate_input.table.total(s.SAMPLES, arm, layer=layer)
         elements = gate_input.table.total(s.ELEMENTS, arm, layer=layer).sum()
         width = elements / rows.sum() if rows.sum() and elements else 1.0
-        spoilt = np.ceil(gate_input.table.total(s.NONFINITE, arm, layer=layer) / width - 1e-9)
-        bad, total = np.maximum(bad, np.minimum(spoilt, rows)), np.maximum(total, rows)
+        with_nan = np.ceil(gate_input.table.total(s.NONFINITE, arm, layer=layer) / width - 1e-9)
+        bad, total = np.maximum(bad, np.minimum(with_nan, rows)), np.maximum(total, rows)
     return bad, total
 
 

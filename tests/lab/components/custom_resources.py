@@ -40,10 +40,7 @@ def gateway_api() -> list[dict[str, Any]]:
     """The CustomResourceDefinitions of the Gateway API, as objects to apply."""
     # The real ones hold rules, which a server without them drops, and the limits with them.
     real = gateway_definitions.definitions() if release().version.has_rules else []
-    if real:
-        found = [body for path in real for body in yaml.safe_load_all(path.read_text()) if body]
-        return [body for body in found if body["kind"] == "CustomResourceDefinition"]
-    return [_definition(kind, *facts) for kind, facts in _KINDS.items()]
+    return real or [_definition(kind, *facts) for kind, facts in _KINDS.items()]
 
 
 def _definition(kind: str, plural: str, scope: str, versions: list[str]) -> dict[str, Any]:
@@ -81,12 +78,13 @@ def _definition(kind: str, plural: str, scope: str, versions: list[str]) -> dict
 def install(kube: Kube) -> None:
     """Apply all definitions and wait until they are served; ours only where it has been generated."""
     own = [body for body in yaml.safe_load_all(OWN.read_text()) if body] if OWN.is_file() else []
-    for body in [*gateway_api(), *own]:
+    bodies = [*gateway_api(), *own]
+    for body in bodies:
         kube.create(body)
     kube.wait_served(
         [
             f"/apis/{body['spec']['group']}/{version['name']}/{body['spec']['names']['plural']}"
-            for body in [*gateway_api(), *own]
+            for body in bodies
             for version in body["spec"]["versions"]
             if version["served"]
         ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from tests.lab import progress
 from tests.lab.install import go_toolchain
@@ -15,26 +17,28 @@ from tests.lab.install.go_modules import FOLDER, required
 CHANNEL = "standard"
 
 
-def definitions() -> list[Path]:
-    """YAML files of the standard channel, fetched on first use (seconds); none where there are no Go modules."""
-    folder = cache_folder() / f"gateway-api-{required('gateway-api')[1]}-{CHANNEL}"
-    if not folder.is_dir():
+def definitions() -> list[dict[str, Any]]:
+    """The standard channel's, fetched on first use (seconds); none where there are no Go modules."""
+    kept = cache_folder() / f"gateway-api-{required('gateway-api')[1]}-{CHANNEL}.json"
+    if not kept.is_file():
         with locked("gateway-api"):
-            if not folder.is_dir() and not go_toolchain.refusal("@".join(required("gateway-api"))):
-                _fetch(folder)
-    return sorted(folder.glob("*.yaml"))
+            if not kept.is_file():
+                if go_toolchain.refusal("@".join(required("gateway-api"))):
+                    return []
+                _fetch(kept)
+    return list(json.loads(kept.read_text()))
 
 
-def _fetch(folder: Path) -> None:
+def _fetch(kept: Path) -> None:
+    """Kept as JSON: reading ten long definitions as YAML takes seconds, at every start of a lab."""
     path, version = required("gateway-api")
-    where, env, log = FOLDER / "gateway-api", go_toolchain.environment(), folder.with_name(f"{folder.name}.log")
+    where, env = FOLDER / "gateway-api", go_toolchain.environment()
     # With the version left out Go takes the one of go.mod, and holds the download against go.sum.
-    ask = ["go", "mod", "download", "-json", path]
-    progress.run(f"fetching the definitions of the Gateway API {version}", ask, log, cwd=where, env=env)
+    ask, title = ["go", "mod", "download", "-json", path], f"fetching the definitions of the Gateway API {version}"
+    progress.run(title, ask, kept.with_suffix(".log"), cwd=where, env=env)
     told = subprocess.run(ask, cwd=where, env=env, capture_output=True, check=True)
-    half = folder.with_name(f".{folder.name}.half")
-    shutil.rmtree(half, ignore_errors=True)
-    half.mkdir()
-    for each in (Path(json.loads(told.stdout)["Dir"]) / "config/crd" / CHANNEL).glob("gateway.networking.*.yaml"):
-        (half / each.name).write_bytes(each.read_bytes())
-    half.rename(folder)
+    files = sorted((Path(json.loads(told.stdout)["Dir"]) / "config/crd" / CHANNEL).glob("gateway.networking.*.yaml"))
+    found = [body for file in files for body in yaml.safe_load_all(file.read_text()) if body]
+    half = kept.with_suffix(".half")
+    half.write_text(json.dumps([body for body in found if body["kind"] == "CustomResourceDefinition"]))
+    half.rename(kept)

@@ -53,7 +53,7 @@ async def test_lowering_needs_no_current_reading(case: Case) -> None:
     old = await case.apply(RoutePlan("1"), None)
     old = await case.apply_now(RoutePlan("1", "2", 5))
     await case.hand.set_weights({V1: 20, V2: 80})
-    await case.hand.annotate(note="somebody wrote here")
+    await case.hand.annotate(note="someone wrote here")
     await case.lower(RoutePlan("1", "2", 0), old)
     assert await case.hand.weights() == {V1: 100, V2: 0}
 

@@ -177,7 +177,7 @@ def test_kubectl_get_shows_the_rollout(cleared: Kube, bare: Bare):
         body={"status": status}, name="digits", namespace="vision", content_type="application/merge-patch+json"
     )
     kubectl = [str(Path(sys.executable).with_name("kubectl")), f"--kubeconfig={bare.kubeconfig}", "-n", "vision"]
-    told = subprocess.run([*kubectl, "get", "mro"], capture_output=True, text=True, check=True, timeout=30).stdout
-    titles, cells = (line.split() for line in told.splitlines())
+    printed = subprocess.run([*kubectl, "get", "mro"], capture_output=True, text=True, check=True, timeout=30).stdout
+    titles, cells = (line.split() for line in printed.splitlines())
     assert titles == ["NAME", "MODEL", "STABLE", "CANDIDATE", "WEIGHT", "STEP", "PHASE", "REASON", "AGE"]
     assert cells[:-1] == ["digits", "digits", "1", "2", "25", "2", "Stepping", "StepHolding"]

@@ -1,4 +1,4 @@
-"""A model server's address is its own from before it listens until it is gone, whoever else draws the same one."""
+"""A model server's address is its own from before it listens until it is gone, even when another draws the same one."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_sign_of_life_counts_the_packages_of_this_step(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     progress.run("building", TWO_OF_THREE, log, packages=3)
-    told = capsys.readouterr().out
-    assert "s so far (2 of 3 packages)\n" in told
-    assert "lab: building: done in " in told
+    printed = capsys.readouterr().out
+    assert "s so far (2 of 3 packages)\n" in printed
+    assert "lab: building: done in " in printed
 
 
 def test_a_sign_of_life_counts_nothing_where_nothing_is_known(log: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -174,7 +174,7 @@ class LastCommand(StatusModel):
 
     @property
     def applied(self) -> bool:
-        """Whether the command took effect; an older operator told it by the result alone."""
+        """Whether the command took effect; an older operator said so in the result alone."""
         return self.outcome == "Applied" if self.outcome else self.result == "applied"
 
 

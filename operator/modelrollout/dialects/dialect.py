@@ -82,7 +82,7 @@ class Dialect(Protocol):
 
 @dataclass(frozen=True)
 class GatewayMetrics:
-    """A dialect whose errors can be told by one label. Fields as in Dialect; `errors` is a pattern of `status`."""
+    """A dialect whose errors are recognised by one label. Fields as in Dialect; `errors` is a pattern of `status`."""
 
     name: str
     controllers: tuple[str, ...]

@@ -141,10 +141,10 @@ class Chaos:
             self.count.add(record.rollout)
             found = breaches(record)
             self.count.wrong += found
-            told = "; ".join(found) or "all rules kept"
+            result = "; ".join(found) or "all rules kept"
             took = record.rollout.end - record.rollout.began
             what = f"{record.rollout.stable} -> {record.rollout.candidate} {record.rollout.result}"
-            print(f"{self.count.rollouts:4d}  {what:18s} {took:6.1f} s  kills {self.count.kills}: {told}", flush=True)
+            print(f"{self.count.rollouts:4d}  {what:18s} {took:6.1f} s  kills {self.count.kills}: {result}", flush=True)
             if found:
                 print(self.live.report(), flush=True)
         return self.count

@@ -1,7 +1,7 @@
 """One Service per model version, as users keep them in Git, with real model servers behind its EndpointSlice.
 
-There is no kubelet, so readiness is published here: `serve` publishes an address once its server is ready, and whoever
-kills a server decides with `set_ready` when the cluster learns of it.
+There is no kubelet, so readiness is published here: `serve` publishes an address once its server is ready, and the
+test that kills a server decides with `set_ready` when the cluster learns of it.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def locked(name: str) -> Iterator[None]:
     """
     path = cache_folder() / f"{name}.lock"
     deadline = time.monotonic() + LOCK_DEADLINE
-    told = False
+    said = False
     with path.open("a") as handle:
         while True:
             try:
@@ -43,8 +43,8 @@ def locked(name: str) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     msg = f"another process has held {path} for {LOCK_DEADLINE:.0f} s; end it and try again"
                     raise TimeoutError(msg) from None
-                if not told:
+                if not said:
                     print(f"lab: waiting for another build of {name} to end", flush=True)
-                    told = True
+                    said = True
                 time.sleep(1)
         yield

@@ -36,8 +36,8 @@ def _fetch(kept: Path) -> None:
     # With the version left out Go takes the one of go.mod, and holds the download against go.sum.
     ask, title = ["go", "mod", "download", "-json", path], f"fetching the definitions of the Gateway API {version}"
     progress.run(title, ask, kept.with_suffix(".log"), cwd=where, env=env)
-    told = subprocess.run(ask, cwd=where, env=env, capture_output=True, check=True)
-    files = sorted((Path(json.loads(told.stdout)["Dir"]) / "config/crd" / CHANNEL).glob("gateway.networking.*.yaml"))
+    answer = subprocess.run(ask, cwd=where, env=env, capture_output=True, check=True)
+    files = sorted((Path(json.loads(answer.stdout)["Dir"]) / "config/crd" / CHANNEL).glob("gateway.networking.*.yaml"))
     found = [body for file in files for body in yaml.safe_load_all(file.read_text()) if body]
     half = kept.with_suffix(".half")
     half.write_text(json.dumps([body for body in found if body["kind"] == "CustomResourceDefinition"]))

@@ -56,6 +56,6 @@ def _version(go: Path) -> tuple[int, ...]:
         return ()
     # Outside a module, so that no go.mod makes it fetch another toolchain; GOTOOLCHAIN=local says what is there.
     env = os.environ | {"GOTOOLCHAIN": "local"}
-    told = subprocess.run([str(go), "env", "GOVERSION"], env=env, cwd="/", capture_output=True, text=True, check=False)
-    numbers = re.match(r"go(\d+)\.(\d+)", told.stdout)
+    found = subprocess.run([str(go), "env", "GOVERSION"], env=env, cwd="/", capture_output=True, text=True, check=False)
+    numbers = re.match(r"go(\d+)\.(\d+)", found.stdout)
     return tuple(int(part) for part in numbers.groups()) if numbers else ()

@@ -113,8 +113,8 @@ def _names(version: Version) -> tuple[str, str]:
 
 
 def _version_of(server: Path) -> Version:
-    told = subprocess.run([str(_existing(server)), "--version"], capture_output=True, text=True, check=True)
-    return Version.read(told.stdout)
+    answer = subprocess.run([str(_existing(server)), "--version"], capture_output=True, text=True, check=True)
+    return Version.read(answer.stdout)
 
 
 def _existing(binary: Path) -> Path:

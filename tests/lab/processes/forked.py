@@ -58,13 +58,13 @@ def spawn(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Pat
     Raises RuntimeError after BIRTH seconds.
     """
     assert list(command[:3]) == OPERATOR, f"only the operator is forked, not {command}"
-    begun, says = _server.Pipe(duplex=False)
+    born, says = _server.Pipe(duplex=False)
     child = _server.Process(target=_begin, args=(list(command[3:]), cwd, dict(env), log, says), daemon=True)
     with _one_at_a_time, _environment_of_the_server(env[MARK]):
         child.start()
     says.close()
-    with begun:
-        if not begun.poll(BIRTH):  # true as well if it ended first: its exit status tells
+    with born:
+        if not born.poll(BIRTH):  # true as well if it ended first: its exit status tells
             child.kill()
             raise RuntimeError(f"a forked operator did not begin within {BIRTH:.0f} s; see {log}")
     return Forked(child)

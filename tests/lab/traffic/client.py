@@ -120,7 +120,7 @@ class LoadClient:
             await asyncio.gather(*pending)
 
     async def _send(self, session: aiohttp.ClientSession, body: bytes) -> None:
-        at, begun = time.time(), time.monotonic()
+        at, started = time.time(), time.monotonic()
         status, version, failure = 0, "", ""
         try:
             async with session.post(self._url, data=body, headers=self._headers) as response:
@@ -131,4 +131,4 @@ class LoadClient:
             failure = "timeout"
         except aiohttp.ClientError:
             failure = "connection"
-        self.answers.append(Answer(at, time.monotonic() - begun, 0 if failure else status, version, failure))
+        self.answers.append(Answer(at, time.monotonic() - started, 0 if failure else status, version, failure))

@@ -18,13 +18,13 @@ def route(path: list[tuple[float, int]], stable: str = "digits-v1") -> list[Weig
     return [Weights(at, {stable: 100 - weight, "digits-v2": weight}, 1) for at, weight in path]
 
 
-def told(weight: int = 0, reason: str = "Promoted") -> list[tuple[float, dict[str, Any]]]:
+def statuses(weight: int = 0, reason: str = "Promoted") -> list[tuple[float, dict[str, Any]]]:
     return [(14.0, {"phase": "Serving", "reason": reason, "message": "so", "weight": {"observed": weight}})]
 
 
 def record(path: list[tuple[float, int]] = PATH, answers: list[Answer] | None = None, **changes: Any) -> Record:
     made = Rollout(1, 2, good=True, began=0.0, end=14.0, result="Promoted", steps=STEPS)
-    return Record(replace(made, **changes), route(path), answers or [], told())
+    return Record(replace(made, **changes), route(path), answers or [], statuses())
 
 
 def answer(at: float, version: str = "1", status: int = 200) -> Answer:
@@ -61,8 +61,8 @@ def test_a_rollout_as_it_should_be_breaks_no_rule():
         (record(ROLLED_BACK, [answer(13.0, "2")], good=False, result="RolledBack"), "answered at weight 0"),
         (record(answers=[answer(3.0, "", 503)]), "a request failed (503) with every server up"),
         (replace(record(), route=[Weights(2.0, {"digits-v2": 20}, 1)]), "add up to 20"),
-        (replace(record(), statuses=told(reason="")), "without reason"),
-        (replace(record(), statuses=told(35)), "status says 35 %"),
+        (replace(record(), statuses=statuses(reason="")), "without reason"),
+        (replace(record(), statuses=statuses(35)), "status says 35 %"),
     ],
 )
 def test_a_broken_rule_is_found_and_reported_with_its_numbers(broken: Record, sentence: str):

@@ -1,4 +1,4 @@
-"""Edits of the spec, and whatever somebody does to the route or the status by hand, never raise a weight."""
+"""Edits of the spec, and changes of the route or the status by hand, never raise a weight."""
 
 from __future__ import annotations
 

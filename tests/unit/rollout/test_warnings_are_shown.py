@@ -29,19 +29,19 @@ def world() -> Warned:
 
 
 def test_a_warning_is_shown_and_goes_when_it_is_gone(world: Warned):
-    world.warnings = ("errors: 3 errors belong to neither version", "latency: blunt buckets")
+    world.warnings = ("errors: 3 errors belong to neither version", "latency: coarse buckets")
     world.tick(15)
     assert world.status["warnings"] == list(world.warnings)
     world.warnings = world.warnings[1:]
     world.tick(15)
-    assert world.status["warnings"] == ["latency: blunt buckets"]
+    assert world.status["warnings"] == ["latency: coarse buckets"]
     world.warnings = ()
     world.tick(15)
     assert world.status["warnings"] == []
 
 
 def test_the_same_warning_again_writes_nothing(world: Warned):
-    world.warnings = ("latency: blunt buckets",)
+    world.warnings = ("latency: coarse buckets",)
     world.tick(1)
     before = world.parsed
     world.run()
@@ -65,7 +65,7 @@ def test_one_warning_of_two_gates_is_shown_once(world: Warned):
 
 @pytest.mark.parametrize("end", ["abort", "another version"])
 def test_the_end_of_a_rollout_takes_its_warnings_along(world: Warned, end: str):
-    world.warnings = ("latency: blunt buckets",)
+    world.warnings = ("latency: coarse buckets",)
     world.tick(15)
     assert world.status["warnings"]
     if end == "abort":

@@ -36,10 +36,10 @@ class BusyRouter(MemoryRouter):
 
 @dataclass
 class ListeningCluster(MemoryCluster):
-    told: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
 
     async def send(self, _subject: Subject, event: Event) -> None:
-        self.told.append(event.reason)
+        self.sent.append(event.reason)
 
 
 async def exposed() -> tuple[Reconciler, Watch, ListeningCluster, BusyRouter]:
@@ -66,11 +66,11 @@ async def test_a_removal_that_met_a_conflict_is_finished_without_blaming_anybody
     await passes(reconciler, watch, 3)
     assert router.conflicts == 0
     assert present(router.route).structure == "alone"
-    assert "RouteChanged" not in cluster.told
+    assert "RouteChanged" not in cluster.sent
 
 
 async def test_a_route_that_others_rewrote_is_reported():
     reconciler, watch, cluster, router = await exposed()
     router.route = replace(present(router.route), structure="another manager's", manager="kustomize-controller")
     await passes(reconciler, watch, 2)
-    assert "RouteChanged" in cluster.told
+    assert "RouteChanged" in cluster.sent

@@ -23,10 +23,10 @@ COUNTER = "modelrollout_operator_notifications_total"
 
 class Listening:
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.sent: list[str] = []
 
     async def send(self, _subject: Subject, event: Event) -> None:
-        self.told.append(event.reason)
+        self.sent.append(event.reason)
 
 
 class Raising:
@@ -62,9 +62,9 @@ async def test_passes_go_on_and_the_other_sinks_hear_everything(sink: EventSink)
     took = time.monotonic() - began
     assert cluster.obj["status"]["phase"] != "Adopting"
     await asyncio.sleep(0.1)
-    assert len(healthy.told) >= 3
-    assert metrics.value(COUNTER, "broken", "failed") == len(healthy.told)
-    assert metrics.value(COUNTER, "healthy", "sent") == len(healthy.told)
+    assert len(healthy.sent) >= 3
+    assert metrics.value(COUNTER, "broken", "failed") == len(healthy.sent)
+    assert metrics.value(COUNTER, "healthy", "sent") == len(healthy.sent)
     assert took < 5, "twelve passes, and one that waited for the sink would have waited for its patience"
 
 
@@ -89,7 +89,7 @@ async def test_what_is_under_way_is_bounded_and_the_rest_is_dropped(monkeypatch:
     assert len(notifier._under_way["slow"]) == 3
     assert metrics.value(COUNTER, "slow", "dropped") == 7
     await asyncio.sleep(0.2)
-    assert len(healthy.told) == 10, "a full queue of one sink is none of another's"
+    assert len(healthy.sent) == 10, "a full queue of one sink is none of another's"
     notifier.tell(ABOUT, Event("Promoted", "again"))
     assert len(notifier._under_way["slow"]) == 1, "and it is tried again afterwards"
     await asyncio.sleep(0.1)

@@ -29,7 +29,7 @@ def account(ctx: Context, transition: Transition, routing: Routing) -> Status:
     """Bookkeeping that every pass does alike: weights, clocks, gates, conditions."""
     status = update(transition.status, weight=_weight(ctx, transition.status, routing))
     if routing.raising:
-        status = _hold_anew(ctx, status)
+        status = _restart_hold(ctx, status)
     status = say_refusal(ctx, _note_route(status, routing))
     if status.rollout is not None:
         status = update(status, rollout=_clocks(ctx, status))
@@ -48,7 +48,7 @@ def _weight(ctx: Context, status: Status, routing: Routing) -> Weight:
     return Weight(desired=desired, observed=on_route, lowered_at=ctx.status.weight.lowered_at or ctx.now)
 
 
-def _hold_anew(ctx: Context, status: Status) -> Status:
+def _restart_hold(ctx: Context, status: Status) -> Status:
     """A raise that comes later than the record of its step: hold, requests and evidence count from the raise."""
     step, spec = status.step, ctx.spec
     if spec is None or step is None or status.rollout is None or step.started_at >= ctx.now:

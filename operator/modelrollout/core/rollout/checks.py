@@ -68,7 +68,7 @@ def watch_weights(ctx: Context) -> Transition | None:
         return None
     if rollout.digest in ("", found.digest):
         return None
-    return setbacks.analyse_anew(ctx, ctx.spec, found.digest)
+    return setbacks.restart_analysis(ctx, ctx.spec, found.digest)
 
 
 def watch_bake(ctx: Context) -> Transition | None:

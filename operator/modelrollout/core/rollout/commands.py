@@ -97,7 +97,7 @@ def _resume(ctx: Context, command: Command) -> Effect:
         question, doubts = status_message.asked(ctx.status), status.rollout.doubts
         if question is not None and question.reason == reasons.BAKE_IN_DOUBT:
             doubts = min(doubts, setbacks.MAX_DOUBTS)  # answered
-        rollout = update_rollout(status, doubts=doubts, **effects.time_anew(ctx))
+        rollout = update_rollout(status, doubts=doubts, **effects.restarted_clock(ctx))
         renewed = Context(ctx.spec, update(status, rollout=rollout), ctx.observed, ctx.now)
         return forward.change(renewed, Trigger.RESUME, finding)
     return Transition(status, Trigger.RESUME if lowered else None, (Event(finding.reason, finding.message),))

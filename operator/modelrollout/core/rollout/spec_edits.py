@@ -79,7 +79,7 @@ def follow_edits(ctx: Context, spec: Spec) -> Transition | None:
     if status.rollout is None:
         return None
     if spec.gates_digest() != status.rollout.gates_digest:
-        return _judge_anew(ctx, spec)
+        return _restart_evidence(ctx, spec)
     step = effects.refit_step(status, spec)
     if step != status.step:
         message = f"the steps were edited: now step {step.index + 1 if step else 0} of {len(spec.steps)}"
@@ -87,7 +87,7 @@ def follow_edits(ctx: Context, spec: Spec) -> Transition | None:
     return None
 
 
-def _judge_anew(ctx: Context, spec: Spec) -> Transition:
+def _restart_evidence(ctx: Context, spec: Spec) -> Transition:
     """What passed the old gates has not passed these: the step starts again, and a bake goes back to the last step."""
     rollout = update_rollout(ctx.status, gates_digest=spec.gates_digest(), evidence_from=ctx.now, gates=[])
     status = update(ctx.status, rollout=rollout)

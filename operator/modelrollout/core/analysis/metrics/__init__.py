@@ -1,1 +1,1 @@
-"""From raw samples of series to increments per tick, told apart by version."""
+"""From raw samples of series to increments per tick, separated by version."""

@@ -69,9 +69,9 @@ class LatencyEvidence:
     def began(self, tick: Index) -> Index:
         """As CountEvidence.began, of the quantile that carries more evidence at `tick`."""
         at = np.asarray(tick)
-        begun = np.stack([p.began(at) for p in self.parts])
+        starts = np.stack([p.began(at) for p in self.parts])
         now = np.stack([np.take_along_axis(p.log_bad, at[..., None], axis=-1)[..., 0] for p in self.parts])
-        leading: Index = np.take_along_axis(begun, now.argmax(axis=0)[None], axis=0)[0]
+        leading: Index = np.take_along_axis(starts, now.argmax(axis=0)[None], axis=0)[0]
         return leading
 
 

@@ -73,7 +73,7 @@ def with_entry(
     return [*status.history, entry][-MOST_ENTRIES:]
 
 
-def time_anew(ctx: Context) -> ClockChanges:
+def restarted_clock(ctx: Context) -> ClockChanges:
     """Facts of a rollout whose deadline counts from now."""
     assert ctx.status.rollout is not None
     return {"clock_stopped_for": ctx.now - ctx.status.rollout.started_at, "clock_stopped_at": None}

@@ -14,7 +14,7 @@ from modelrollout.core.observation import Event
 from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.phases import Trigger
-from modelrollout.core.rollout.transitions.effects import end, expose, go, record, time_anew, with_entry
+from modelrollout.core.rollout.transitions.effects import end, expose, go, record, restarted_clock, with_entry
 
 MAX_DOUBTS = 1
 """Bakes in doubt that are compared beside stable again without asking; one more is for a person."""
@@ -82,9 +82,9 @@ def step_back(ctx: Context, spec: Spec, message: str) -> Transition:
     return Transition(status, Trigger.BLIND, (Event(reasons.BLIND_TOO_LONG, message, warning=True),))
 
 
-def analyse_anew(ctx: Context, spec: Spec, digest: str) -> Transition:
+def restart_analysis(ctx: Context, spec: Spec, digest: str) -> Transition:
     """The candidate was reloaded with other weights: evidence starts again, with the first step's weight at most."""
-    clock = time_anew(ctx)
+    clock = restarted_clock(ctx)
     status = update(
         ctx.status,
         rollout=update_rollout(

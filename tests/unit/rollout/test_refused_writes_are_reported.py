@@ -117,12 +117,12 @@ def test_a_raise_that_is_refused_is_reported_once_and_comes_when_it_can():
     world = World().stepping()
     while present(world.parsed.step).weight == 5:
         world.tick(crash="route")
-    told = []
+    seen = []
     for count in range(9):
         world.refusals, world.refusal = count + 1, "httproutes is forbidden"
         world.tick(crash="route")
-        told.append((world.parsed.reason, world.parsed.weight.observed))
-    assert told[3:] == [("RouteNotWritten", 5)] * 6
+        seen.append((world.parsed.reason, world.parsed.weight.observed))
+    assert seen[3:] == [("RouteNotWritten", 5)] * 6
     assert reasons_of(world).count("RouteNotWritten") == 1
     assert reasons_of(world).count("RaisePending") <= 1
     world.refusals = 0
@@ -145,13 +145,13 @@ async def test_a_raise_that_the_api_server_refuses_is_reported_and_comes_when_it
         return await written(namespace, name, spec, plan, seen)
 
     monkeypatch.setattr(router_of(reconciler), "apply", no_raise)
-    told = set()
+    seen = set()
     for number in range(40):
         await one_pass(reconciler, watch, cluster, clock)
         await reconciler.run(watch)
         if number > 20:
-            told.add((cluster.obj["status"]["reason"], cluster.obj["status"]["weight"]["observed"]))
-    assert told == {("RouteNotWritten", 5)}
+            seen.add((cluster.obj["status"]["reason"], cluster.obj["status"]["weight"]["observed"]))
+    assert seen == {("RouteNotWritten", 5)}
     assert [record["weight"] for record in cluster.obj["status"]["steps"]] == [5, 25]
     monkeypatch.setattr(router_of(reconciler), "apply", written)
     for _ in range(40):

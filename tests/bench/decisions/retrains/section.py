@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from tests.bench.decisions.retrains.measure import Case, Retrains
+from tests.bench.decisions.retrains.recorded import ARCHITECTURES
 from tests.bench.decisions.table import table
 from tests.bench.decisions.targets import ACCUSED
+from tests.lab.models import Architecture
+
+HARDLY = 0.5
+"""Percent of dead units below which a claim about them is an easy one."""
 
 _TEXT = """\
 Equally good retrains: twenty seeds of each architecture on two real data sets (digits, 8x8 pixels of ten classes;
@@ -39,18 +44,24 @@ def _accused(case: Case) -> str:
     return f"{case.percent:.1f} % ({case.accused}/{case.pairs}{worst})"
 
 
+def _dead(found: Retrains, architecture: Architecture) -> list[float]:
+    return [share for case in found.cases if case.group.architecture == architecture for share in case.dead]
+
+
 def _limits(found: Retrains) -> str:
     """What the table does not promise, in its own numbers."""
     tight = [100 * case.accused_tight / case.pairs for case in found.cases]
     over = [case for case in found.cases if case.percent > ACCUSED]
     named = sorted({f"{case.group.architecture.name} on {case.group.data}" for case in over})
     beyond = f"Above the {ACCUSED:g} % that the others keep: {', '.join(named)}. " if named else ""
+    alive = [one.name for one in ARCHITECTURES if max(_dead(found, one)) < HARDLY]
+    easy = f"Easily kept, for hardly a unit is ever dead: {', '.join(alive)}. " if alive else ""
     worst = max(case.worst for case in found.cases)
     caught = "; ".join(
         f"in {one.found} of {one.runs} runs after {one.windows:g} windows of {one.window}" for one in found.broken
     )
     return (
-        f"{beyond}In a layer of 16 units, one is 6 pp. The share is over all pairs: a stable version that happens to "
+        f"{beyond}{easy}In a layer of 16 units, one is 6 pp. The share is over all pairs: a stable version that happens to "
         f"have few dead units accuses up to {worst} of its 19 retrains, each time, until its margin is widened or it "
         f"is replaced. A margin of 1.25x + 0.5 pp would accuse up to {max(tight):.0f} % of the pairs. The network with "
         f"dead layers, as accurate as the others, is found {caught}: it hits the ceiling, twice the limit in two "

@@ -62,8 +62,8 @@ def _limits(found: Retrains) -> str:
     )
     return (
         f"{beyond}{easy}In a layer of 16 units, one is 6 pp. The share is over all pairs: a stable version that "
-        f"happens to have few dead units accuses up to {worst} of its 19 retrains, each time, until its margin is widened or it "
-        f"is replaced. A margin of 1.25x + 0.5 pp would accuse up to {max(tight):.0f} % of the pairs. The network with "
-        f"dead layers, as accurate as the others, is found {caught}: it hits the ceiling, twice the limit in two "
-        "windows in a row."
+        f"happens to have few dead units accuses up to {worst} of its 19 retrains, each time, until its margin is "
+        f"widened or it is replaced. A margin of 1.25x + 0.5 pp would accuse up to {max(tight):.0f} % of the pairs. "
+        f"The network with dead layers, as accurate as the others, is found {caught}: it hits the ceiling, twice the "
+        "limit in two windows in a row."
     )

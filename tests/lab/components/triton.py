@@ -68,9 +68,10 @@ class Triton:
         )
 
     def wait_ready(self, deadline: float = 60.0) -> None:
-        """Return when the model is ready (about 2 s after `launch`)."""
+        """Return when the model is ready (about 2 s after `launch`) and the metrics, which start last, are served."""
         assert self.process is not None, "launch first"
-        self.process.wait_ready(lambda: answers(f"{self.url}/v2/models/{self.model}/ready"), deadline)
+        pages = (f"{self.url}/v2/models/{self.model}/ready", f"http://{self.address}:{METRICS}/metrics")
+        self.process.wait_ready(lambda: all(answers(page) for page in pages), deadline)
 
     def start(self) -> None:
         self.launch()

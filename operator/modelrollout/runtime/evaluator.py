@@ -18,7 +18,7 @@ from modelrollout.core.analysis.metrics.grid import Grid, make_grid
 from modelrollout.core.analysis.metrics.model_series import Selection, gateway_selection, model_selection
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes
-from modelrollout.core.analysis.metrics.series import Target
+from modelrollout.core.analysis.metrics.series import Target, within
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
 from modelrollout.core.analysis.stats.parameters import HISTORY
@@ -144,7 +144,7 @@ class Evaluator:
             answer = await self._ledger.range(server, one.text, start, end)
             if isinstance(answer, LedgerFailure):
                 return answer
-            store = await asyncio.to_thread(store.merged, answer)
+            store = await asyncio.to_thread(store.merged, within(answer, start, end))
             memory.stores[one.origin], memory.until[one.origin] = store, end
             start = end
         memory.stores[one.origin] = store.since(oldest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -201,9 +202,17 @@ def _series(result: Any) -> tuple[Series, ...]:
             "TooManySeries",
             f"{len(result)} series, more than {MAX_SERIES}: narrow the matchers or drop labels when scraping",
         )
-    return tuple(
-        make_series(entry["metric"], ((float(at), float(value)) for at, value in entry["values"])) for entry in result
-    )
+    # a native histogram has "histograms" where others have "values": no gate reads one
+    return tuple(make_series(entry["metric"], map(_sample, entry.get("values", ()))) for entry in result)
+
+
+def _sample(point: Any) -> tuple[float, float]:
+    """One sample; a value that is no number is NaN, so that one bad sample is left out and not the answer."""
+    at, value = point
+    try:
+        return float(at), float(value)
+    except (TypeError, ValueError):
+        return float(at), math.nan
 
 
 def _refusal(code: int, body: bytes) -> _Refused:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
+from modelrollout.core.analysis.metrics.edges import LABEL, canonical_edge
 from modelrollout.core.analysis.metrics.scrapes import TargetScrapes, targets_seen
-from modelrollout.core.analysis.metrics.series import Labels, Series, Target
+from modelrollout.core.analysis.metrics.series import Labels, Series, Target, one_per_time
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,18 @@ class SampleStore:
         return targets_seen(self.series.values())
 
     def merged(self, fresh: Iterable[Series]) -> SampleStore:
-        """The samples of this store and of `fresh`; one that is in both counts once."""
+        """The samples of this store and of `fresh`; one that is in both counts once.
+
+        Bucket series whose `le` is the same number are one series.
+        """
         entries = dict(self.series)
         for one in fresh:
-            old = entries.get(one.labels)
-            entries[one.labels] = one if old is None else _union(old, one)
+            labels = _canonical(one.labels)
+            given = one if labels == one.labels else Series(labels, one.times, one.values)
+            old = entries.get(labels)
+            entries[labels] = given if old is None else _union(old, given)
+        if len(entries) > len(self.series):  # in one order, whichever answer came first
+            entries = dict(sorted(entries.items()))
         return SampleStore(entries)
 
     def since(self, start: float) -> SampleStore:
@@ -47,19 +55,21 @@ class SampleStore:
         return SampleStore(kept)
 
 
+@lru_cache(maxsize=32768)
+def _canonical(labels: Labels) -> Labels:
+    """The same labels with `le` in its one spelling; as they are where it is no number."""
+    return tuple((name, (canonical_edge(value) or value) if name == LABEL else value) for name, value in labels)
+
+
 def _union(old: Series, fresh: Series) -> Series:
     if not len(fresh.times):
         return old
-    if not len(old.times) or fresh.times[0] > old.times[-1]:
-        return Series(
-            old.labels,
-            np.concatenate([old.times, fresh.times]),
-            np.concatenate([old.values, fresh.values]),
-        )
+    if not len(old.times):
+        return fresh
     cut = int(np.searchsorted(old.times, fresh.times[0]))  # what is older than all of `fresh` stays as it is
-    times = np.concatenate([fresh.times, old.times[cut:]])
-    values = np.concatenate([fresh.values, old.values[cut:]])
-    unique, first = np.unique(times, return_index=True)
+    times, values = one_per_time(
+        np.concatenate([old.times[cut:], fresh.times]), np.concatenate([old.values[cut:], fresh.values])
+    )
     return Series(
-        old.labels, np.concatenate([old.times[:cut], unique]), np.concatenate([old.values[:cut], values[first]])
+        old.labels, np.concatenate([old.times[:cut], times]), np.concatenate([old.values[:cut], values])
     )

@@ -30,9 +30,40 @@ class Series:
         return found.get("job", ""), found.get("instance", "")
 
 
+LATEST = 2.0**40
+"""Epoch seconds, far beyond any year that has a number of its own: what lies beyond is no time."""
+
+
 def make_series(labels: Mapping[str, str], points: Iterable[tuple[float, float]]) -> Series:
-    """A series from (epoch seconds, value) in any order; of equal timestamps the last one given stays."""
-    by_time = {round(at * 1000): value for at, value in points}
-    times = np.array(sorted(by_time), dtype=np.int64)
-    values = np.array([by_time[at] for at in times.tolist()], dtype=float)
-    return Series(tuple(sorted(labels.items())), times, values)
+    """A series from (epoch seconds, value) in any order. A sample whose time is none is left out.
+
+    Of samples at one time one stays, whatever their order: as `one_per_time` has it.
+    """
+    known = [(round(at * 1000), value) for at, value in points if -LATEST < at < LATEST]
+    times, values = np.array([at for at, _ in known], dtype=np.int64), np.array([v for _, v in known], dtype=float)
+    return Series(tuple(sorted(labels.items())), *one_per_time(times, values))
+
+
+def within(found: Iterable[Series], start: float, end: float) -> list[Series]:
+    """Only the samples in (start, end], epoch seconds: an answer with others is about something that was not asked."""
+    kept = []
+    for one in found:
+        inside = (one.times > start * 1000 - 1) & (one.times < end * 1000 + 1)
+        if inside.all():
+            kept.append(one)
+        elif inside.any():
+            kept.append(Series(one.labels, one.times[inside], one.values[inside]))
+    return kept
+
+
+def one_per_time(times: Millis, values: Array) -> tuple[Millis, Array]:
+    """Sorted, each time once; of several values the smallest that is a number >= 0, in any order of the input.
+
+    The smallest, since a counter that is read too low catches up at its next sample.
+    """
+    if (np.diff(times) > 0).all():
+        return times, values
+    good = np.isfinite(values) & (values >= 0)
+    order = np.lexsort((values, ~good, times))
+    unique, first = np.unique(times[order], return_index=True)
+    return unique, values[order][first]

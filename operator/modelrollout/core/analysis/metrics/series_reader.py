@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.edges import LABEL, canonical_edge, scaled_edge
 from modelrollout.core.analysis.metrics.model_series import Arm
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.dialect import Dialect
@@ -36,14 +37,16 @@ class SeriesReader:
         self._gateway = None if dialect is None else _GatewayReader(dialect, request, self._versions)
 
     def channel(self, labels: Mapping[str, str]) -> Channel | None:
-        """The channel of a series, or None where it belongs to neither arm."""
+        """The channel of a series, or None where it belongs to neither arm or is a bucket whose edge is no number."""
         metric = labels.get("__name__", "")
         if self._gateway is not None and metric in self._gateway.roles:
             return self._gateway.channel(metric, labels)
         arm = self._versions.get(labels.get("version", ""))
         if arm is None:
             return None
-        return Channel(metric, arm, labels.get("layer", ""), labels.get(s.DETAIL.get(metric, ""), ""))
+        label = s.DETAIL.get(metric, "")
+        detail = canonical_edge(labels.get(label, "")) if label == LABEL else labels.get(label, "")
+        return None if detail is None else Channel(metric, arm, labels.get("layer", ""), detail)
 
 
 class _GatewayReader:
@@ -60,7 +63,8 @@ class _GatewayReader:
     def channel(self, metric: str, labels: Mapping[str, str]) -> Channel | None:
         role = self.roles[metric]
         arm = self._arm(role, labels)
-        return None if arm is None else Channel(role, arm, "", self._detail(role, labels))
+        detail = self._detail(role, labels)
+        return None if arm is None or detail is None else Channel(role, arm, "", detail)
 
     def _arm(self, role: str, labels: Mapping[str, str]) -> Arm | None:
         if role in {s.GATEWAY_ROUTER, s.GATEWAY_HEARTBEAT}:
@@ -68,10 +72,11 @@ class _GatewayReader:
         backend = labels.get(self._dialect.label, "")
         return next((arm for known, arm in self._backends if known.fullmatch(backend)), None)
 
-    def _detail(self, role: str, labels: Mapping[str, str]) -> str:
+    def _detail(self, role: str, labels: Mapping[str, str]) -> str | None:
         if role in {s.GATEWAY_REQUESTS, s.GATEWAY_ROUTER}:
             status = labels.get(self._dialect.status, "")
             return status if self._dialect.is_error(status) else NO_ERROR
-        edge = labels.get("le", "")
-        unit = self._dialect.seconds
-        return edge if unit == 1 or not edge else f"{float(edge) * unit:.12g}"
+        if role != s.GATEWAY_DURATION:
+            return ""
+        edge = canonical_edge(labels.get(LABEL, ""))
+        return None if edge is None else scaled_edge(edge, self._dialect.seconds)

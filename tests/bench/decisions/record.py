@@ -111,7 +111,7 @@ def _with_nan(url: str, version: int, begin: float, first: int, ticks: int) -> l
     for metric in metrics:
         for one in _series(url, f"model_activation_{metric}_total{{{where}}}"):
             name = dict(one.labels)["layer"]
-            grown = increments(one, make_grid(begin, INTERVAL, first, first + ticks - 1), from_zero=False)[0]
+            grown = increments(one, make_grid(begin, INTERVAL, first, first + ticks - 1), from_zero=False)
             layers = found.setdefault(name, {each: np.zeros(ticks) for each in metrics})
             layers[metric] = layers[metric] + grown
     bad, rows = np.zeros(ticks), np.zeros(ticks)
@@ -127,7 +127,7 @@ def _failed(url: str, version: int, begin: float, first: int, ticks: int) -> lis
     bad, total = np.zeros(ticks), np.zeros(ticks)
     for one in _series(url, f'traefik_service_requests_total{{service=~".*{NAMESPACE}-digits-v{version}-.*"}}'):
         # the gateway has been scraped all along: a series that is new began at 0
-        grown = increments(one, make_grid(begin, INTERVAL, first, first + ticks - 1), from_zero=True)[0]
+        grown = increments(one, make_grid(begin, INTERVAL, first, first + ticks - 1), from_zero=True)
         total = total + grown
         if dict(one.labels)["code"].startswith("5"):
             bad = bad + grown

@@ -124,5 +124,5 @@ def _reread(counts: np.ndarray, resets: np.ndarray) -> np.ndarray:
         run = np.cumsum(grown)
         since = np.maximum.accumulate(np.where(reset, run - grown, 0))
         series = make_series({"__name__": "requests"}, zip(grid.ends, run - since, strict=True))
-        out[row] = increments(series, grid, from_zero=True)[0]
+        out[row] = increments(series, grid, from_zero=True)
     return out

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelrollout.core.analysis.metrics.grid import make_grid
-from modelrollout.core.analysis.metrics.increments import began_at_zero, increments
+from modelrollout.core.analysis.metrics.increments import began_at_zero, increments, scraped_ticks
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes
 from modelrollout.core.analysis.metrics.series import make_series
@@ -23,7 +23,7 @@ def counter(points: list[tuple[float, float]], **labels: str):
 
 
 def growth(points, *, from_zero=False, grid=GRID):
-    return increments(counter(points), grid, from_zero=from_zero)[0].tolist()
+    return increments(counter(points), grid, from_zero=from_zero).tolist()
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_growth_is(sentence, points, from_zero, expected):
     assert growth(points, from_zero=from_zero) == expected, sentence
 
 
-def test_a_counter_that_is_no_number_is_marked_in_its_tick():
-    _, sampled, invalid = increments(counter([(1001, 1), (1012, float("inf")), (1022, -3)]), GRID, from_zero=False)
-    assert invalid.tolist() == [False, True, True, False, False, False]
-    assert sampled.tolist() == [True, True, True, False, False, False]
+def test_a_tick_counts_as_scraped_whatever_was_read_in_it():
+    one = counter([(1001, 1), (1012, float("inf")), (1022, -3)])
+    assert scraped_ticks(one, GRID).tolist() == [True, True, True, False, False, False]
+    assert growth([(1001, 1), (1012, float("inf")), (1022, -3)]) == [0, 0, 0, 0, 0, 0]
 
 
 @st.composite
@@ -85,8 +85,8 @@ def test_a_shuffled_replayed_overlapping_delivery_counts_every_request_once(hist
         book = book.merged([counter(rng.sample(piece, len(piece)))])
     (series,) = book.series.values()
     grid = make_grid(1000.0, 5.0, -1, 20)
-    whole = increments(counter(points), grid, from_zero=True)[0]
-    assert (increments(series, grid, from_zero=True)[0] == whole).all()
+    whole = increments(counter(points), grid, from_zero=True)
+    assert (increments(series, grid, from_zero=True) == whole).all()
     # a reset hides only growth that the counter itself forgot: with growth below the old value nothing is invented
     assert whole.sum() <= sum(true)
 
@@ -97,15 +97,15 @@ def test_lost_scrapes_move_growth_to_a_later_tick_but_lose_none_without_a_reset(
     rising = [(at, float(i * 3)) for i, (at, _) in enumerate(points)]
     kept = [rising[0], *data.draw(st.lists(st.sampled_from(rising), unique=True)), rising[-1]]
     grid = make_grid(990.0, 5.0, 0, 40)
-    total = increments(counter(kept), grid, from_zero=False)[0].sum()
+    total = increments(counter(kept), grid, from_zero=False).sum()
     assert total == rising[-1][1] - rising[0][1]
 
 
 @given(histories())
 def test_a_finer_grid_counts_the_same_in_total(history):
     points, _ = history
-    coarse = increments(counter(points), make_grid(999.0, 10.0, 0, 9), from_zero=True)[0]
-    fine = increments(counter(points), make_grid(999.0, 2.0, 0, 49), from_zero=True)[0]
+    coarse = increments(counter(points), make_grid(999.0, 10.0, 0, 9), from_zero=True)
+    fine = increments(counter(points), make_grid(999.0, 2.0, 0, 49), from_zero=True)
     assert (fine.reshape(10, 5).sum(axis=1) == coarse).all()
 
 

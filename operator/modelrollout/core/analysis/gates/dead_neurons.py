@@ -9,6 +9,7 @@ from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.layer_likeness import criteria_differ, sizes_differ
 from modelrollout.core.analysis.gates.checks.layer_windows import LayerStanding, layer_standing
+from modelrollout.core.analysis.gates.checks.readable import unreadable
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
@@ -72,10 +73,9 @@ def _problem(
         odd = ", ".join(sorted(candidate ^ stable))
         text = f"only one of the versions reports layer {odd}: it cannot be compared with stable"
         return "NOT_COMPARABLE", Finding("LayersDiffer", text)
-    for metric in (s.WINDOWS, s.WINDOW_DEAD, s.WINDOW_NEURONS):
-        if gate_input.table.unusable(metric, "candidate", gate_input.start):
-            text = f"{metric} of the candidate read NaN, Inf or a negative number"
-            return "NO_DATA", Finding("SampleNotANumber", text)
+    bad = unreadable(gate_input, (s.WINDOWS,), s.ARMS if relative else ("candidate",))
+    if bad:
+        return "NO_DATA", bad
     differ = (sizes_differ(gate_input) or criteria_differ(gate_input)) if relative else None
     return None if differ is None else ("NOT_COMPARABLE", differ)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from modelrollout.api.gates import DriftGate
 from modelrollout.core.analysis.gates.checks.layer_shares import LayerShare, absence, by_looks, layers_result
+from modelrollout.core.analysis.gates.checks.readable import unreadable
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
@@ -27,8 +28,9 @@ def judge_drift(gate: DriftGate, gate_input: GateInput, share: float) -> Judged:
     if not layers:
         problem = Finding("SeriesMissing", f"{s.MAGNITUDES} is not exported by both versions: is their telemetry on?")
         return Judged(no_data(gate, problem).result, (), missing, text)
-    if any(gate_input.table.unusable(s.MAGNITUDES, arm, gate_input.start) for arm in ("stable", "candidate")):
-        return no_data(gate, Finding("SampleNotANumber", f"{s.MAGNITUDES} read NaN, Inf or a negative number"))
+    bad = unreadable(gate_input, (s.MAGNITUDES,))
+    if bad:
+        return no_data(gate, bad)
     alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
     found = [_drift_layer(gate, gate_input, layer, alpha) for layer in layers]
     return Judged(layers_result(gate, found, "divergence", "batch"), (), missing, text)

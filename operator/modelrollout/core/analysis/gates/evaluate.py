@@ -12,6 +12,7 @@ from modelrollout.api.status import LONGEST_WARNING, MOST_WARNINGS
 from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.counts import request_totals
+from modelrollout.core.analysis.gates.checks.readable import left_out_warnings
 from modelrollout.core.analysis.gates.checks.traffic import traffic_warnings
 from modelrollout.core.analysis.gates.definition import Family
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -53,7 +54,7 @@ def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float, names: tu
     rollback, evidence = _rollback(gates, judged, request.spec.analysis.false_rollback)
     text = why or evidence or say.summary(results)
     tick = gate_input.table.grid.last
-    warnings = [text for one in judged for text in one.warnings]
+    warnings = [*(text for one in judged for text in one.warnings), *left_out_warnings(gate_input)]
     return Evaluation(
         rollout=request.rollout,
         at=now,

@@ -6,6 +6,7 @@ import numpy as np
 
 from modelrollout.api.gates import NegativeRatioGate, ZeroRatioGate
 from modelrollout.core.analysis.gates.checks.layer_shares import LayerShare, absence, by_looks, layers_result
+from modelrollout.core.analysis.gates.checks.readable import unreadable
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
@@ -36,8 +37,9 @@ def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float, part: str,
     if not layers:
         problem = Finding("SeriesMissing", f"the candidate exports no {s.ELEMENTS}: is its telemetry on?")
         return Judged(no_data(gate, problem).result, (), missing, text)
-    if any(gate_input.table.unusable(metric, "candidate", gate_input.start) for metric in (part, s.ELEMENTS)):
-        return no_data(gate, Finding("SampleNotANumber", f"{part} read NaN, Inf or a negative number"))
+    bad = unreadable(gate_input, (part, s.ELEMENTS), ("candidate",) if gate.within else s.ARMS)
+    if bad:
+        return no_data(gate, bad)
     alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
     found = [_ratio_layer(gate, gate_input, layer, part, alpha) for layer in layers]
     sample = "evaluation" if gate.method == "Threshold" else "batch"

@@ -1,13 +1,15 @@
 """Raw counter samples become exact increments: each is counted once, in the tick of its own scrape.
 
 A series is kept as it was scraped; what it grew by is the difference to its previous sample, the new value
-after a reset, and its first value only where its target had been scraped before (then it started at 0).
+after a reset, and its first value only where it started at 0: its target had been scraped before, and it continues
+no other series (counters/continuation.py).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from modelrollout.core.analysis.metrics.counters.usable import are_numbers
 from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.series import Labels, Millis, Series, Target
@@ -17,24 +19,24 @@ SCRAPES_APART = 2.5
 """A target was up before if one of its samples is at most so many scrape intervals older."""
 
 
-def increments(one: Series, grid: Grid, *, from_zero: bool) -> tuple[Array, Flags, Flags]:
-    """(growth, sampled, invalid) per tick, each of shape (grid.count,).
-
-    `from_zero`: the first sample counts in full. Values that are not finite numbers >= 0 are left out and
-    marked in `invalid`.
-    """
-    sampled, invalid = np.zeros(grid.count, dtype=bool), np.zeros(grid.count, dtype=bool)
-    where = grid.index(one.times)
+def increments(one: Series, grid: Grid, *, from_zero: bool) -> Array:
+    """Growth per tick, (grid.count,). `from_zero`: the first sample counts in full. What is no number is left out."""
+    usable = are_numbers(one.values)
+    where, values = grid.index(one.times)[usable], one.values[usable]
     inside = (where >= 0) & (where < grid.count)
-    sampled[where[inside]] = True
-    usable = np.isfinite(one.values) & (one.values >= 0)
-    invalid[where[inside & ~usable]] = True
-    where, values, inside = where[usable], one.values[usable], inside[usable]
     before = np.concatenate([[0.0 if from_zero else np.nan], values[:-1]]) if len(values) else values
     grown = np.where(values < before, values, values - before)
     counted = inside & ~np.isnan(grown)
     growth = np.bincount(where[counted], weights=grown[counted], minlength=grid.count)
-    return growth.astype(float), sampled, invalid
+    return growth.astype(float)
+
+
+def scraped_ticks(one: Series, grid: Grid) -> Flags:
+    """The ticks in which the series has a sample, good or bad, (grid.count,)."""
+    flags = np.zeros(grid.count, dtype=bool)
+    where = grid.index(one.times)
+    flags[where[(where >= 0) & (where < grid.count)]] = True
+    return flags
 
 
 def began_at_zero(store: SampleStore, scrape: float) -> set[Labels]:

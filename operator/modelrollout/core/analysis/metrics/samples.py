@@ -70,6 +70,4 @@ def _union(old: Series, fresh: Series) -> Series:
     times, values = one_per_time(
         np.concatenate([old.times[cut:], fresh.times]), np.concatenate([old.values[cut:], fresh.values])
     )
-    return Series(
-        old.labels, np.concatenate([old.times[:cut], times]), np.concatenate([old.values[:cut], values])
-    )
+    return Series(old.labels, np.concatenate([old.times[:cut], times]), np.concatenate([old.values[:cut], values]))

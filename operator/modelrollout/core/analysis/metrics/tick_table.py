@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from modelrollout.core.analysis.metrics.counters.cleaning import LeftOut, cleaned
+from modelrollout.core.analysis.metrics.counters.families import Bundle, bundles
+from modelrollout.core.analysis.metrics.counters.usable import are_numbers
 from modelrollout.core.analysis.metrics.grid import Grid
-from modelrollout.core.analysis.metrics.increments import began_at_zero, increments
+from modelrollout.core.analysis.metrics.increments import began_at_zero, increments, scraped_ticks
 from modelrollout.core.analysis.metrics.model_series import GAUGES, MARKS, Arm
 from modelrollout.core.analysis.metrics.samples import SampleStore
+from modelrollout.core.analysis.metrics.series import Labels
 from modelrollout.core.analysis.metrics.series_reader import NO_ERROR, Channel, SeriesReader
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 
@@ -23,8 +27,10 @@ class TickTable:
     growth: Mapping[Channel, Array]
     sampled: Mapping[tuple[str, Arm], Flags]
     """Ticks with a scrape, by metric and arm; a tick shorter than the scrape interval borrows its neighbour's."""
-    invalid: Mapping[tuple[str, Arm], Flags]
-    """Ticks in which a counter read NaN, Inf or less than 0."""
+    left_out: Mapping[tuple[str, Arm], LeftOut]
+    """Samples that were bad, by metric and arm."""
+    unreadable: frozenset[tuple[str, Arm]]
+    """What is scraped now and has had no good sample lately: it cannot be judged."""
     gauges: Mapping[Channel, frozenset[float]]
     """All values a gauge has had within the grid."""
     marks: Mapping[Channel, Flags]
@@ -60,38 +66,71 @@ class TickTable:
         """Ticks with a scrape of the metric; all False where it was never seen."""
         return self.sampled.get((metric, arm), np.zeros(self.grid.count, dtype=bool))
 
-    def unusable(self, metric: str, arm: Arm, since: int) -> bool:
-        """Whether a counter of the metric was no number in any tick from position `since` on."""
-        flags = self.invalid.get((metric, arm))
-        return flags is not None and bool(flags[max(since, 0) :].any())
-
 
 def make_tick_table(stores: Iterable[SampleStore], reader: SeriesReader, grid: Grid, scrape: float) -> TickTable:
     """Read every series of the stores (one per query) onto the grid. `scrape`: configured interval, seconds."""
-    growth: dict[Channel, Array] = {}
-    sampled: dict[tuple[str, Arm], Flags] = {}
-    invalid: dict[tuple[str, Arm], Flags] = {}
-    gauges: dict[Channel, frozenset[float]] = {}
-    marks: dict[Channel, Flags] = {}
+    seen, counted = _Seen(grid, scrape), _Counted(grid)
     for store in stores:
-        zero, observed = began_at_zero(store, scrape), store.targets
+        seen.add(store, reader)
+        found = cleaned(bundles(store, reader), store.targets, grid, scrape)
+        counted.left_out.update(found.left_out)
+        counted.unreadable |= found.unreadable
+        zero = began_at_zero(store, scrape)
+        for bundle in found.bundles:
+            counted.add(bundle, zero)
+    return TickTable(
+        grid,
+        counted.growth,
+        seen.sampled,
+        counted.left_out,
+        counted.unreadable,
+        seen.gauges,
+        seen.marks,
+    )
+
+
+@dataclass
+class _Seen:
+    """What is said by a sample's being there, whatever a counter has grown by."""
+
+    grid: Grid
+    scrape: float
+    sampled: dict[tuple[str, Arm], Flags] = field(default_factory=dict)
+    gauges: dict[Channel, frozenset[float]] = field(default_factory=dict)
+    marks: dict[Channel, Flags] = field(default_factory=dict)
+
+    def add(self, store: SampleStore, reader: SeriesReader) -> None:
         for labels, one in store.series.items():
-            channel = reader.channel(dict(labels))
-            if channel is None or not len(one.times):
+            channel = reader.channel(dict(labels)) if len(one.times) else None
+            if channel is None:
                 continue
-            grown, when, bad = increments(one, grid, from_zero=labels in zero)
+            when = scraped_ticks(one, self.grid)
             if channel.metric in MARKS:
-                marks[channel] = marks[channel] | when if channel in marks else when.copy()
-            gap = observed[one.target].gap
-            when = _lasting(when, grid, scrape if gap is None else gap / 1000)
+                self.marks[channel] = self.marks[channel] | when if channel in self.marks else when
+            gap = store.targets[one.target].gap
+            when = _lasting(when, self.grid, self.scrape if gap is None else gap / 1000)
             key = (channel.metric, channel.arm)
-            sampled[key] = sampled[key] | when if key in sampled else when
-            invalid[key] = invalid[key] | bad if key in invalid else bad
+            self.sampled[key] = self.sampled[key] | when if key in self.sampled else when
             if channel.metric in GAUGES:
-                inside = (grid.index(one.times) >= 0) & (grid.index(one.times) < grid.count)
-                gauges[channel] = gauges.get(channel, frozenset()) | frozenset(one.values[inside].tolist())
-            growth[channel] = growth[channel] + grown if channel in growth else grown
-    return TickTable(grid, growth, sampled, invalid, gauges, marks)
+                where = self.grid.index(one.times)
+                inside = (where >= 0) & (where < self.grid.count) & are_numbers(one.values)
+                self.gauges[channel] = self.gauges.get(channel, frozenset()) | frozenset(one.values[inside].tolist())
+
+
+@dataclass
+class _Counted:
+    """What the counters have grown by."""
+
+    grid: Grid
+    growth: dict[Channel, Array] = field(default_factory=dict)
+    left_out: dict[tuple[str, Arm], LeftOut] = field(default_factory=dict)
+    unreadable: frozenset[tuple[str, Arm]] = frozenset()
+
+    def add(self, bundle: Bundle, zero: set[Labels]) -> None:
+        for detail, one in bundle.members.items():
+            channel = replace(bundle.channel, detail=detail)
+            grown = increments(one, self.grid, from_zero=bundle.names[detail] in zero)
+            self.growth[channel] = self.growth[channel] + grown if channel in self.growth else grown
 
 
 def _lasting(when: Flags, grid: Grid, gap: float) -> Flags:

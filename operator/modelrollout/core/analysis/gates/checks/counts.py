@@ -10,6 +10,7 @@ import numpy as np
 
 from modelrollout.api.gates import Source
 from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.checks.readable import unreadable
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags
@@ -86,13 +87,7 @@ def make_counts(
     metrics: tuple[str, ...],
 ) -> Counts:
     """Counts from (bad, total) of each arm; `metrics` are those they are read from, the one always there first."""
-    problem = None
-    for metric in metrics:
-        for arm in s.ARMS:
-            if gate_input.table.unusable(metric, arm, gate_input.start):
-                name = gate_input.exported(metric)
-                text = f"{name} of the {arm} read NaN, Inf or a negative number: the counter cannot be trusted"
-                problem = Finding("SampleNotANumber", text)
+    problem = unreadable(gate_input, metrics)
     present = [scraped(gate_input, source, arm, metrics[0]) for arm in ("candidate", "stable")]
     ticks = CountTicks(gate_input.ends, *read("candidate"), *read("stable"), restart=gate_input.restarts)
     return Counts(ticks, source, noun, present[0], present[1], problem)

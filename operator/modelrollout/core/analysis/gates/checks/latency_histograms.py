@@ -9,6 +9,7 @@ import numpy as np
 from modelrollout.api.gates import LatencyGate
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.counts import Counts, Origin, scraped, use_gateway
+from modelrollout.core.analysis.gates.checks.readable import unreadable
 from modelrollout.core.analysis.gates.checks.standing import Kind
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.metrics import model_series as s
@@ -32,8 +33,9 @@ def read_histograms(gate: LatencyGate, gate_input: GateInput) -> Histograms | Fi
     gateway = use_gateway(gate_input, gate.source)
     metric = s.GATEWAY_DURATION if gateway else s.DURATION
     source: Origin = "gateway" if gateway else "model"
-    if any(gate_input.table.unusable(metric, arm, gate_input.start) for arm in s.ARMS):
-        return Finding("SampleNotANumber", f"{gate_input.exported(metric)} read NaN, Inf or a negative number")
+    problem = unreadable(gate_input, (metric,))
+    if problem:
+        return problem
     known: dict[float, str] = {}
     for le in gate_input.table.details(metric):
         known[float(le)] = le

@@ -1,0 +1,116 @@
+"""Which series are scraped, left out and told apart together: a family is judged on all of its counters or on none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.edges import INFINITE, LABEL
+from modelrollout.core.analysis.metrics.samples import SampleStore
+from modelrollout.core.analysis.metrics.series import Labels, Series, Target
+from modelrollout.core.analysis.metrics.series_reader import Channel, SeriesReader
+
+HISTOGRAMS = frozenset({s.GATEWAY_DURATION, s.DURATION, s.MAGNITUDES})
+_FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "requests of the model": (s.REQUESTS, s.REQUEST_ERRORS),
+    "requests of Triton": (s.SUCCESS, s.FAILURE),
+    "judged answers": (s.EVALS, s.CORRECT),
+    "activations": (s.SAMPLES, s.ELEMENTS, s.ZEROS, s.NEGATIVES, s.NONFINITE),
+    "windows": (s.WINDOWS, s.WINDOW_NEURONS, s.WINDOW_DEAD, s.WINDOW_DEAD_SQUARED),
+}
+_FAMILY_OF = {metric: name for name, metrics in _FAMILIES.items() for metric in metrics}
+_ELEMENTS = frozenset({"activations", "windows", s.MAGNITUDES})
+Family = tuple[Target, str, str, str]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What one process counts under one name: the buckets of one histogram, or a single counter."""
+
+    channel: Channel
+    """Of a histogram without the edge."""
+    labels: Labels
+    """Without the name and the edge."""
+    target: Target
+    members: Mapping[str, Series]
+    """By detail: edges of a histogram, else the one detail of the counter."""
+    names: Mapping[str, Labels]
+    """The labels of each member, as the store has them."""
+    born: int
+    """When the first of them was scraped, its bad samples included (ms)."""
+
+    @property
+    def top(self) -> Series:
+        """The member that counts everything: the last edge, or the counter itself."""
+        return self.members[INFINITE] if INFINITE in self.members else next(reversed(self.members.values()))
+
+    @property
+    def first(self) -> int:
+        return min(int(one.times[0]) for one in self.members.values())
+
+    @property
+    def last(self) -> int:
+        return max(int(one.times[-1]) for one in self.members.values())
+
+    @property
+    def family(self) -> Family:
+        """(target, name, arm, layer) of what is left out together."""
+        channel = self.channel
+        return self.target, _FAMILY_OF.get(channel.metric, channel.metric), channel.arm, channel.layer
+
+    @property
+    def counts_elements(self) -> bool:
+        """Whether it counts values of a layer rather than requests, which are fewer."""
+        return self.family[1] in _ELEMENTS
+
+    def cut(self, starts: Iterable[int]) -> list[Bundle]:
+        """The samples before, between and from the times `starts` (rising) on, each as a bundle of its own."""
+        edges = [*starts, None]
+        parts, before = [], dict.fromkeys(self.members, 0)
+        for edge in edges:
+            members = {}
+            for detail, one in self.members.items():
+                until = len(one.times) if edge is None else int(np.searchsorted(one.times, edge))
+                if until > before[detail]:
+                    span = slice(before[detail], until)
+                    members[detail] = Series(one.labels, one.times[span], one.values[span])
+                before[detail] = until
+            parts.append(self.with_members(members))
+        return parts
+
+    def with_members(self, members: Mapping[str, Series]) -> Bundle:
+        return replace(self, members=members)
+
+
+def bundles(store: SampleStore, reader: SeriesReader) -> list[Bundle]:
+    """The counters of a store, in one order whatever the order of its series."""
+    found: dict[tuple[Labels, Channel], list[tuple[Channel, Labels, Series]]] = {}
+    for labels, one in sorted(store.series.items()):
+        channel = reader.channel(dict(labels)) if len(one.times) else None
+        if channel is None or channel.metric in s.GAUGES | s.MARKS:
+            continue
+        edged = channel.metric in HISTOGRAMS
+        rest = tuple(pair for pair in labels if pair[0] != "__name__" and not (edged and pair[0] == LABEL))
+        key = rest, replace(channel, detail="") if edged else channel
+        found.setdefault(key, []).append((channel, labels, one))
+    return [_bundle(rest, channel, members) for (rest, channel), members in found.items()]
+
+
+def _bundle(rest: Labels, channel: Channel, members: Iterable[tuple[Channel, Labels, Series]]) -> Bundle:
+    edged = channel.metric in HISTOGRAMS
+    ordered = sorted(members, key=lambda one: float(one[0].detail) if edged else 0.0)
+    series = {one.detail: values for one, _, values in ordered}
+    target = next(iter(series.values())).target
+    names = {one.detail: labels for one, labels, _ in ordered}
+    born = min(int(one.times[0]) for one in series.values())
+    kind = replace(channel, detail="") if edged else channel
+    return Bundle(kind, rest, target, series, names, born)
+
+
+def times_of(members: Iterable[Bundle]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Every time at which any of them was scraped."""
+    found = [one.times for bundle in members for one in bundle.members.values()]
+    return np.unique(np.concatenate(found))

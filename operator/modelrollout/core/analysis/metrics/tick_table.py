@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from modelrollout.core.analysis.metrics.counters.cleaning import LeftOut, cleaned
-from modelrollout.core.analysis.metrics.counters.families import Bundle, bundles
+from modelrollout.core.analysis.metrics.counters.continuation import Chain, Continuation
+from modelrollout.core.analysis.metrics.counters.families import bundles
 from modelrollout.core.analysis.metrics.counters.usable import are_numbers
 from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.increments import began_at_zero, increments, scraped_ticks
 from modelrollout.core.analysis.metrics.model_series import GAUGES, MARKS, Arm
 from modelrollout.core.analysis.metrics.samples import SampleStore
-from modelrollout.core.analysis.metrics.series import Labels
 from modelrollout.core.analysis.metrics.series_reader import NO_ERROR, Channel, SeriesReader
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 
@@ -75,9 +75,8 @@ def make_tick_table(stores: Iterable[SampleStore], reader: SeriesReader, grid: G
         found = cleaned(bundles(store, reader), store.targets, grid, scrape)
         counted.left_out.update(found.left_out)
         counted.unreadable |= found.unreadable
-        zero = began_at_zero(store, scrape)
-        for bundle in found.bundles:
-            counted.add(bundle, zero)
+        for chain in Continuation(found.bundles, store.targets, began_at_zero(store, scrape), scrape).chains():
+            counted.add(chain)
     return TickTable(
         grid,
         counted.growth,
@@ -126,10 +125,10 @@ class _Counted:
     left_out: dict[tuple[str, Arm], LeftOut] = field(default_factory=dict)
     unreadable: frozenset[tuple[str, Arm]] = frozenset()
 
-    def add(self, bundle: Bundle, zero: set[Labels]) -> None:
-        for detail, one in bundle.members.items():
-            channel = replace(bundle.channel, detail=detail)
-            grown = increments(one, self.grid, from_zero=bundle.names[detail] in zero)
+    def add(self, chain: Chain) -> None:
+        for detail, one in chain.bundle.members.items():
+            channel = replace(chain.bundle.channel, detail=detail)
+            grown = increments(one, self.grid, from_zero=chain.zero[detail])
             self.growth[channel] = self.growth[channel] + grown if channel in self.growth else grown
 
 

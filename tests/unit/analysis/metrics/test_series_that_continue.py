@@ -1,0 +1,108 @@
+"""A series that takes over from its twin has not begun at 0; what truly begins at 0 counts from its start."""
+
+from __future__ import annotations
+
+import pytest
+
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.series import Series
+from tests.unit.analysis.metrics.counting import BUSY, EVERY, counter, grown, line, table_of, without
+
+RELABELLED = {
+    "a label is added": counter(line(1055, 1100, 3010), team="vision"),
+    "a label is removed": without(counter(line(1055, 1100, 3010)), "pod"),
+    "a label is renamed": without(counter(line(1055, 1100, 3010), pod_name="a"), "pod"),
+    "a label has another value": counter(line(1055, 1100, 3010), pod="digits-a"),
+    "every free label has another value": counter(line(1055, 1100, 3010), pod="b", zone="z"),
+    "the scrape job is renamed": counter(line(1055, 1100, 3010), job="models"),
+    "the port has moved": counter(line(1055, 1100, 3010), instance="10.0.0.1:9000"),
+    "job and port have moved": counter(line(1055, 1100, 3010), job="models", instance="10.0.0.1:9000"),
+    "some scrapes were missed meanwhile": counter(line(1075, 1100, 3010), team="vision"),
+    "both are there for some scrapes": counter(line(1045, 1100, 3010), team="vision"),
+    "both are there, scraped at other times": counter(line(1042, 1100, 3010), team="vision"),
+}
+
+
+@pytest.mark.parametrize("sentence", RELABELLED)
+def test_growth_across_is_the_difference_where(sentence):
+    before = counter([*line(1000, 1035, 3000), *line(1040, 1050, 3010)])
+    assert grown(BUSY, before, RELABELLED[sentence]) == 10, sentence
+
+
+def test_a_federation_that_adds_a_label_to_many_pods_at_once_counts_none_twice():
+    def pods(first: float, last: float, growth: float, start: float, **labels: str) -> list[Series]:
+        return [
+            counter(line(first, last, start + 1000 * n, growth), s.SUCCESS, pod=f"p{n}", instance="global", **labels)
+            for n in range(20)
+        ]
+
+    series = [*pods(1000, 1050, 7, 500), *pods(1055, 1100, 7, 577, cluster="eu")]
+    assert grown(*series, metric=s.SUCCESS) == 20 * 20 * 7
+
+
+def test_pod_after_pod_is_relabelled():
+    series = []
+    for pod, at in enumerate((1050, 1080, 1110)):
+        own = {"instance": f"10.0.0.{pod}:8000", "pod": f"p{pod}"}
+        for metric, start, growth in ((s.SUCCESS, 2000, 7), (s.FAILURE, 1000, 0)):
+            series.append(counter(line(1000, at, start, growth), metric, **own))
+            after = start + growth * ((at - 1000) / EVERY + 1)
+            series.append(counter(line(at + EVERY, 1200, after, growth), metric, **own, team="vision"))
+    assert grown(*series) == 0
+    assert grown(*series, metric=s.SUCCESS) == 3 * 7 * 40
+
+
+def test_a_name_that_comes_back_continues_what_the_counter_was_called_meanwhile():
+    there = counter([*line(1000, 1050, 3000), *line(1155, 1200, 3030)])
+    assert grown(BUSY, there, counter(line(1055, 1150, 3020), team="vision")) == 30
+
+
+def test_a_histogram_continues_as_a_whole_and_in_another_spelling():
+    def buckets(first: float, last: float, start: float, one: str, **labels: str) -> list[Series]:
+        fast = counter(line(first, last, start, 5), s.DURATION, le=one, **labels)
+        return [fast, counter(line(first, last, 2 * start, 10), s.DURATION, le="+Inf", **labels)]
+
+    series = [*buckets(1000, 1050, 5000, "1"), *buckets(1055, 1100, 5055, "1.0", team="vision")]
+    table = table_of(*series)
+    assert table.total(s.DURATION, "candidate", details=["1"]).sum() == 100
+    assert table.total(s.DURATION, "candidate", details=["+Inf"]).sum() == 200
+
+
+# What truly begins at 0
+
+
+def test_a_restart_under_a_new_label_counts_from_its_start():
+    assert grown(BUSY, counter(line(1000, 1050, 3000)), counter(line(1055, 1100, 8), container="new")) == 8
+
+
+def test_a_crash_loop_under_a_new_label_each_time_counts_every_life():
+    lives = [counter([(1005 + EVERY * n, 10)], container=f"c{n}") for n in range(20)]
+    assert grown(BUSY, *lives) == 200
+
+
+def test_a_crash_loop_of_longer_lives_counts_every_life():
+    lives = [counter(line(1005 + 15 * n, 1015 + 15 * n, 4, 3), container=f"c{n}") for n in range(10)]
+    assert grown(BUSY, *lives) == 100
+
+
+def test_an_error_that_was_never_seen_before_counts_from_its_first():
+    assert grown(BUSY, counter(line(1055, 1100, 40, 40))) == 400
+
+
+def test_a_reset_under_the_same_name_counts_from_its_start():
+    assert grown(BUSY, counter([*line(1000, 1050, 3000), *line(1055, 1100, 8)])) == 8
+
+
+def test_a_new_pod_is_not_the_old_ones_twin():
+    old = counter(line(1000, 1050, 100, 1))
+    new = counter(line(1055, 1100, 5000, 1), instance="10.0.0.9:8000", pod="b")
+    assert grown(old, new) == 10 + 9
+
+
+def test_a_life_that_nobody_saw_is_not_counted_where_it_appears():
+    assert grown(BUSY, counter(line(1055, 1100, 40_000, 1))) == 9
+
+
+def test_counters_that_stay_apart_are_two():
+    get, post = counter(line(1000, 1300, 10, 2), method="get"), counter(line(1055, 1300, 32, 3), method="post")
+    assert grown(BUSY, get, post) == 120 + 32 + 147

@@ -92,7 +92,7 @@ class Analysis(ApiModel):
     false_rollback: Share = 0.05
     """The promise: the probability of rolling back a candidate that keeps its limits stays below this."""
     minimum_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 200
-    """Requests the candidate must have answered in a step before the next one."""
+    """Requests the candidate must have answered in a step before the next one, and in the bake before its end."""
     warmup: Duration = 60.0
     """After readiness and after each raise, Latency is not judged for this long; errors and NaN are."""
     ready_for: Duration = 30.0

@@ -16,6 +16,7 @@ from tests.expect import present
 from tests.unit.rollout.world import World, manifest
 
 CRASHES = st.sampled_from([None, None, None, "lower", "status", "route", "consume"])
+SELDOM = st.sampled_from([True, True, True, False])
 STEPS = st.lists(st.integers(1, 99), min_size=1, max_size=4, unique=True).map(sorted)
 
 
@@ -47,6 +48,7 @@ class AnythingHappens(RuleBasedStateMachine):
     def all_goes_well_for_a_while(self, version, ticks, approval, proven):
         """Random edits alone would hardly ever reach the later phases, or those that wait for a person."""
         world = self.world
+        self.evidence_goes_or_comes(evaluating=True, required=True, leaning=False, requests=True, halt=True)
         world.verdict, world.outage, world.command = "PASS" if proven else "CONTINUE", None, None
         world.spec = world.spec | manifest(version)
         world.spec["steps"] = [step | {"approval": approval} for step in world.spec["steps"]]
@@ -64,6 +66,7 @@ class AnythingHappens(RuleBasedStateMachine):
             return
         version = world.parsed.candidate or "2"
         world.verdict, world.frozen, world.outage, world.command = "PASS", False, None, None
+        self.evidence_goes_or_comes(evaluating=True, required=True, leaning=False, requests=True, halt=True)
         edited = [{"name": "errors", "type": "ErrorRate", "max": "3%"}]  # the last edit of all
         world.spec = world.spec | manifest(version, gates=edited)
         for each in ("1", "2", "3", "4"):
@@ -126,7 +129,14 @@ class AnythingHappens(RuleBasedStateMachine):
         assert before.phase == "Baking"
         assert after.stable == before.candidate
         assert decision.trigger is Trigger.PROMOTE or world.now - before.rollout.bake_started_at >= 60
-        assert decision.trigger is Trigger.PROMOTE or (world.verdict != "FAIL" and world.outage is None)
+        if decision.trigger is not Trigger.PROMOTE:
+            assert world.verdict in ("PASS", "CONTINUE")
+            assert world.outage is None
+            assert world.evaluating
+            assert world.required
+            assert not world.leaning
+            assert world.requests > 0
+            assert world.halt is None
 
     @rule(version=st.sampled_from(["1", "2", "3", "4"]))
     def version_is_changed(self, version):
@@ -144,9 +154,18 @@ class AnythingHappens(RuleBasedStateMachine):
         self.world.make_unready(self.world.parsed.candidate or "2")
         self.time_passes(2, crash)
 
-    @rule(verdict=st.sampled_from(["PASS", "PASS", "CONTINUE", "FAIL", "NO_DATA"]), frozen=st.booleans())
+    @rule(
+        verdict=st.sampled_from(["PASS", "PASS", "CONTINUE", "FAIL", "NO_DATA", "NOT_COMPARABLE"]), frozen=st.booleans()
+    )
     def gates_say(self, verdict, frozen):
         self.world.verdict, self.world.frozen = verdict, frozen
+
+    @rule(
+        evaluating=SELDOM, required=SELDOM, leaning=SELDOM.map(lambda usual: not usual), requests=SELDOM, halt=SELDOM
+    )
+    def evidence_goes_or_comes(self, evaluating, required, leaning, requests, halt):
+        self.world.evaluating, self.world.required, self.world.leaning = evaluating, required, leaning
+        self.world.requests, self.world.halt = 1000 if requests else 0, None if halt else "WeightsDiffer"
 
     @rule(digest=st.sampled_from([None, "sha256:a", "sha256:b"]))
     def weights_are_reloaded(self, digest):

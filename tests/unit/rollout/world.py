@@ -48,6 +48,8 @@ class World:
     route: ObservedRoute | None = None
     status: dict[str, Any] = field(default_factory=dict)
     ready: dict[str, Readiness] = field(default_factory=dict)
+    judged: str = "errors"
+    """The only gate that evaluations have."""
     verdict: Verdict = "PASS"
     required: bool = True
     frozen: bool = False
@@ -98,7 +100,7 @@ class World:
         if began is None:
             began = status.steps[-1].started_at if status.steps else status.rollout.started_at
         gate = GateResult(
-            "errors",
+            self.judged,
             "ErrorRate",
             self.verdict,
             "the sentence",

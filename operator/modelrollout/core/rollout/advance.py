@@ -10,7 +10,7 @@ from modelrollout.api.spec import Spec
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.rollout import status_message
-from modelrollout.core.rollout.context import Context, Transition
+from modelrollout.core.rollout.context import Context, Transition, longest_silence
 from modelrollout.core.rollout.missing import BAKE, LAST, STEP, first_missing, held, why_not_ready
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.transitions import forward, setbacks
@@ -91,11 +91,15 @@ def _step(ctx: Context, spec: Spec) -> Transition:
 
 
 def _inconclusive(ctx: Context, spec: Spec, missing: Finding | None) -> Transition:
+    """At the deadline a person decides, or the weight goes back; out of a bake to the last step, beside stable."""
     late = f"not proven within {spec.analysis.deadline:.0f} s"
     passing = (reasons.STEP_HOLDING, reasons.WAITING_FOR_EVALUATION)  # what is over by the time it is read
     why = f" ({missing.message})" if missing and missing.reason not in passing else ""
     if spec.analysis.on_inconclusive == "Rollback":
         return setbacks.roll_back(ctx, Trigger.BREACH, Finding(reasons.DEADLINE, late + why))
+    if ctx.status.phase == "Baking":
+        back = f"{late}, back to {spec.steps[-1].weight} %: resume, promote or abort it{why}"
+        return setbacks.leave_bake(ctx, spec, Trigger.DEADLINE, Finding(reasons.DEADLINE, back))
     asked = Finding(reasons.DEADLINE, f"{late}: resume, promote or abort it{why}")
     return forward.change(ctx, Trigger.DEADLINE, asked, warning=True)
 
@@ -120,10 +124,19 @@ def _step_done(ctx: Context, spec: Spec) -> Transition:
 def _bake(ctx: Context, spec: Spec) -> Transition:
     blocked = held(ctx)
     missing = blocked or first_missing(ctx, spec, ctx.current, BAKE)
+    if missing and not blocked and _is_late(ctx, spec) and _is_overdue(ctx, spec):
+        return _inconclusive(ctx, spec, missing)
     if missing:
         baking = Finding(reasons.BAKING, missing.message) if missing.reason == reasons.STEP_HOLDING else missing
         return hold(ctx, baking)
     return forward.promote(ctx, Trigger.BAKED, "the bake is over and every limit was kept")
+
+
+def _is_overdue(ctx: Context, spec: Spec) -> bool:
+    """Whether the bake should have ended some evaluations ago: one that is late or has no data is no reason to stop."""
+    step = ctx.status.step
+    over = step.earliest_advance if step and step.earliest_advance is not None else ctx.now
+    return ctx.now - over > longest_silence(spec)
 
 
 def _is_late(ctx: Context, spec: Spec) -> bool:

@@ -91,7 +91,7 @@ class Context:
             return None
         if step is not None and not _covers(found, step.started_at):
             return None
-        return found if self.now - found.tick_end <= 4 * self.spec.analysis.interval + 60 else None
+        return found if self.now - found.tick_end <= longest_silence(self.spec) else None
 
     @property
     def breach(self) -> Finding | None:
@@ -134,6 +134,11 @@ class Context:
 def _covers(found: Evaluation, step_started_at: float) -> bool:
     """Whether the evaluation counted from this step's start (to the millisecond, as status stores it)."""
     return abs(found.step_started_at - step_started_at) < SAME_INSTANT and found.tick_end > step_started_at
+
+
+def longest_silence(spec: Spec) -> float:
+    """Seconds for which an evaluation counts: with none for longer, nothing is known of the candidate."""
+    return 4 * spec.analysis.interval + 60
 
 
 def step_index(spec: Spec, weight: int) -> int:

@@ -84,6 +84,7 @@ def _requests(_ctx: Context, spec: Spec, current: Evaluation) -> Finding | None:
 
 
 def _not_leaning(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
+    """Every required gate has data, and none of them leans bad."""
     for gate in current.gates:
         if gate.required and (gate.verdict in ("NO_DATA", "NOT_COMPARABLE") or gate.leaning_bad):
             return Finding(
@@ -97,6 +98,17 @@ def _proven(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
     unproven = [gate for gate in current.gates if gate.required and gate.verdict != "PASS"]
     if unproven:
         return Finding(reasons.NOT_PROVEN, "; ".join(f"{g.name}: {g.message}" for g in unproven[:3]))
+    return None
+
+
+def _all_judged(ctx: Context, spec: Spec, current: Evaluation) -> Finding | None:
+    """An evaluation that leaves out a gate which decides says nothing of it; one without any proves nothing."""
+    judged = {gate.name for gate in current.gates}
+    default = ctx.status.rollout.gates if ctx.status.rollout else []
+    wanted = [gate.name for gate in spec.gates if gate.decides] if spec.gates else default
+    absent = [name for name in wanted if name not in judged]
+    if absent:
+        return Finding(reasons.NOT_PROVEN, f"not judged in the last evaluation: {', '.join(absent[:3])}")
     if not any(gate.required for gate in current.gates):
         return Finding(reasons.NOT_PROVEN, "no required gate has been judged: nothing is proven")
     return None
@@ -112,5 +124,7 @@ def why_not_ready(ctx: Context) -> str:
 
 
 STEP: tuple[Check, ...] = (_halted, _requests, _not_leaning, _hold_over)
-LAST: tuple[Check, ...] = (_halted, _requests, _not_leaning, _hold_over, _proven)
-BAKE: tuple[Check, ...] = (_halted, _hold_over)
+LAST: tuple[Check, ...] = (_halted, _requests, _not_leaning, _hold_over, _proven, _all_judged)
+BAKE: tuple[Check, ...] = (_halted, _not_leaning, _all_judged, _hold_over, _requests)
+"""A gate that said PASS before the bake need not say so again: at 100 % there is nothing to compare with, so CONTINUE
+may be all it can say. But it must say something, and not lean bad."""

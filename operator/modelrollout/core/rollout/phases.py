@@ -123,7 +123,7 @@ TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
     ("Stepping", Trigger.STEP_DONE): "Stepping",
     ("Stepping", Trigger.APPROVAL_NEEDED): "AwaitingApproval",
     ("Stepping", Trigger.PROVEN): "Baking",
-    ("Stepping", Trigger.DEADLINE): "Inconclusive",
+    **{(p, Trigger.DEADLINE): "Inconclusive" for p in ("Stepping", "Baking")},
     ("AwaitingApproval", Trigger.APPROVE): "Stepping",
     ("AwaitingApproval", Trigger.APPROVAL_DROPPED): "Stepping",
     ("Inconclusive", Trigger.RESUME): "Stepping",

@@ -69,6 +69,7 @@ class RolloutChanges(ClockChanges, total=False):
     exposed: bool
     losses: int
     doubts: int
+    reloads: int
     blind_since: float | None
     bake_started_at: float | None
     question: Question | None

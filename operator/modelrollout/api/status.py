@@ -101,6 +101,7 @@ class RolloutStatus(StatusModel):
     exposed: bool = Field(False, description="whether the candidate has ever had weight in this rollout")
     losses: int = 0
     doubts: int = Field(0, description="bakes left because the candidate was worse than stable was before them")
+    reloads: int = Field(0, description="times the analysis started again because the weights were other ones")
     blind_since: Timestamp | None = None
     clock_stopped_at: Timestamp | None = None
     clock_stopped_for: float = Field(0.0, description="seconds for which the deadline's clock was stopped")

@@ -79,7 +79,8 @@ def test_whether_an_old_command_was_applied_is_known_though_it_has_no_outcome():
 def test_nothing_that_was_written_is_lost_by_reading_it(name: str):
     status = Status.model_validate(stored(name)).model_dump(mode="json", by_alias=True, exclude_none=True)
     for key, value in stored(name).items():
-        assert status[key] == value
+        kept = {part: status[key][part] for part in value} if isinstance(value, dict) else status[key]
+        assert kept == value  # what this version adds to it has its default
 
 
 def test_an_unknown_reason_is_read_kept_and_shown():

@@ -200,20 +200,6 @@ def test_a_pause_outside_a_rollout_is_refused_rather_than_forgotten():
     assert present(world.parsed.last_command).result.startswith("refused")
 
 
-def test_reloaded_weights_get_the_whole_deadline():
-    world = World(spec=manifest(analysis={"deadline": "10m", "minimumRequests": 100}), digest="sha256:a").stepping()
-    world.verdict = "CONTINUE"
-    for _ in range(36):
-        world.tick()
-    world.digest = "sha256:b"
-    for _ in range(30):
-        world.tick()
-    assert world.phase == "Stepping"
-    for _ in range(20):
-        world.tick()
-    assert world.phase == "Inconclusive"
-
-
 async def test_a_port_edited_alone_moves_the_traffic_there():
     reconciler, watch, cluster, clock = made()
     for _ in range(3):

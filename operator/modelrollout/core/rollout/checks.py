@@ -20,6 +20,8 @@ from modelrollout.core.rollout.transitions import setbacks
 from modelrollout.core.rollout.transitions.forward import hold
 
 MAX_LOSSES = 3
+MAX_RELOADS = 3
+"""Times the analysis starts again under other weights; a version that changes once more cannot be analysed."""
 Check = Callable[[Context, Spec], Transition | None]
 
 
@@ -68,6 +70,9 @@ def watch_weights(ctx: Context) -> Transition | None:
         return None
     if rollout.digest in ("", found.digest):
         return None
+    if rollout.reloads >= MAX_RELOADS:
+        text = f"its weights keep changing: other ones again ({found.digest}) after {MAX_RELOADS} restarts"
+        return setbacks.roll_back(ctx, Trigger.CANDIDATE_UNSTABLE, Finding(reasons.CANDIDATE_UNSTABLE, text))
     return setbacks.restart_analysis(ctx, ctx.spec, found.digest)
 
 

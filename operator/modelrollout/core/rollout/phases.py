@@ -58,7 +58,7 @@ class Trigger(StrEnum):
     FAST_ROLLBACK = "spec names the previous stable, ready"
     CANDIDATE_READY = "ready for readyFor, metrics current"
     CANDIDATE_LOST = "two failed probes"
-    CANDIDATE_UNSTABLE = "lost for the third time"
+    CANDIDATE_UNSTABLE = "lost for the third time, or reloaded for the fourth"
     READY_DEADLINE = "not ready in time"
     STEP_DONE = "hold over, requests seen, not leaning bad"
     APPROVAL_NEEDED = "step done, a person must approve"
@@ -116,7 +116,7 @@ TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
     ("Waiting", Trigger.READY_DEADLINE): "Rejected",
     **{(p, Trigger.ABORT): "RolledBack" for p in RUNNING},
     **{(p, Trigger.CANDIDATE_LOST): "Waiting" for p in EXPOSED},
-    **{(p, Trigger.CANDIDATE_UNSTABLE): "RolledBack" for p in EXPOSED},
+    **{(p, Trigger.CANDIDATE_UNSTABLE): "RolledBack" for p in RUNNING},
     **{(p, Trigger.BREACH): "RolledBack" for p in RUNNING},
     **{(p, Trigger.BLIND): "Stepping" for p in EXPOSED},
     **{(p, Trigger.WEIGHTS_CHANGED): "Stepping" for p in EXPOSED},

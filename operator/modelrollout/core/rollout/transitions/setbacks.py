@@ -14,7 +14,7 @@ from modelrollout.core.observation import Event
 from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.phases import Trigger
-from modelrollout.core.rollout.transitions.effects import end, expose, go, record, restarted_clock, with_entry
+from modelrollout.core.rollout.transitions.effects import end, expose, go, record, with_entry
 
 MAX_DOUBTS = 1
 """Bakes in doubt that are compared beside stable again without asking; one more is for a person."""
@@ -83,14 +83,15 @@ def step_back(ctx: Context, spec: Spec, message: str) -> Transition:
 
 
 def restart_analysis(ctx: Context, spec: Spec, digest: str) -> Transition:
-    """The candidate was reloaded with other weights: evidence starts again, with the first step's weight at most."""
-    clock = restarted_clock(ctx)
-    status = update(
-        ctx.status,
-        rollout=update_rollout(
-            ctx.status, digest=digest, evidence_from=ctx.now, bake_started_at=None, doubts=0, **clock
-        ),
+    """The candidate was reloaded with other weights: evidence starts again, with the first step's weight at most.
+
+    The deadline does not: whoever keeps reloading would never meet it.
+    """
+    reloads = ctx.status.rollout.reloads + 1 if ctx.status.rollout else 1
+    rollout = update_rollout(
+        ctx.status, digest=digest, evidence_from=ctx.now, bake_started_at=None, doubts=0, reloads=reloads
     )
+    status = update(ctx.status, rollout=rollout)
     message = (
         f"version {ctx.status.candidate} was reloaded with other weights ({digest}): "
         "its analysis starts again at the first step"

@@ -27,6 +27,7 @@ ApiReason = Literal[
     "KindMissing",
     "NotFound",
     "RouteMissing",
+    "RouteNotOurs",
     "Superseded",
 ]
 
@@ -48,7 +49,10 @@ class NotFound(Unreachable):
 
 
 class Router(Protocol):
-    """Six verbs over one route. The route's name is the resource's; namespace and name identify it."""
+    """Six verbs over one route. The route's name is the resource's; namespace and name identify it.
+
+    A route without this resource's mark is somebody else's: it is observed as `foreign`, and nothing writes it.
+    """
 
     async def observe(self, namespace: str, name: str) -> ObservedRoute | None:
         """The route as it is now, or None where there is none."""
@@ -77,6 +81,16 @@ class Router(Protocol):
         """Digest of everything but the weights, comparable with ObservedRoute.structure."""
 
 
+@dataclass(frozen=True)
+class Released:
+    """What a release found."""
+
+    held: tuple[Router, ...] = ()
+    """The routers that held a route and released it."""
+    left: tuple[str, ...] = ()
+    """Why a route of this name was left as it is: it is somebody else's."""
+
+
 class Routers(Protocol):
     """Every way to split traffic there is; which one serves a resource is decided by its spec."""
 
@@ -86,8 +100,8 @@ class Routers(Protocol):
         Without a valid spec the one that holds a route of this name, so that lowering needs no spec.
         """
 
-    async def release(self, namespace: str, name: str) -> tuple[Router, ...]:
-        """100 % on stable wherever a route of this name is held; the routers that held one."""
+    async def release(self, namespace: str, name: str) -> Released:
+        """100 % on stable wherever a route of this name is held; somebody else's is left as it is."""
 
 
 class ObjectStore(Protocol):

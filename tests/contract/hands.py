@@ -20,6 +20,8 @@ class Hand(Protocol):
     async def owners(self) -> list[Any]: ...
     async def version(self) -> str | None: ...
     async def remove(self) -> None: ...
+    async def make(self, first: str, second: str) -> None: ...
+    async def content(self) -> Any: ...
 
 
 class HTTPRouteHand:
@@ -74,6 +76,23 @@ class HTTPRouteHand:
 
     async def remove(self) -> None:
         await self._api.request("DELETE", self._path)
+
+    async def make(self, first: str, second: str) -> None:
+        """A route of this name that another team made, half of it for each of two Services."""
+        refs = [{"name": name, "port": 8000, "weight": 50} for name in (first, second)]
+        route = {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": self._path.rpartition("/")[2], "labels": {"owner": "another-team"}},
+            "spec": {"parentRefs": [{"name": "inference", "namespace": "infra"}], "rules": [{"backendRefs": refs}]},
+        }
+        await self._api.request("POST", self._path.rpartition("/")[0], query={"fieldManager": MANAGER}, body=route)
+
+    async def content(self) -> Any:
+        """All of it that people or operators write."""
+        found = await self._route()
+        meta = found["metadata"]
+        return meta.get("annotations"), meta.get("labels"), found["spec"], meta["generation"]
 
     async def _route(self) -> dict[str, Any]:
         return await self._api.request("GET", self._path)

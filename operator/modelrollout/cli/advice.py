@@ -46,6 +46,8 @@ def _by_reason(status: Status, command: Command) -> str | None:
         reasons.ROUTE_UNCLEAR: "Annotate the route as the message says: nothing moves until it names stable.",
         reasons.ROUTE_REJECTED: "Fix what the gateway names (its listeners, the routes it allows, the hostname): the "
         f"rollout continues when it accepts the route{either}.",
+        reasons.ROUTE_NOT_OURS: "Rename the ModelRollout or the other route, or hand that route over as the "
+        "message says: until then nothing moves.",
         reasons.ROUTE_NOT_WRITTEN: "Fix what the message says, most likely the operator's rights on HTTPRoutes or an "
         "admission webhook. The operator keeps retrying.",
         reasons.SERVING_CHANGED: "Make stable ready at the Service and port that spec names now: traffic follows.",

@@ -43,6 +43,8 @@ class ObservedRoute:
     """The field manager that last changed the rules: our own, or whom an Event should name."""
     doubt: str = ""
     """Why `stable` is None: nothing names it, or what names it contradicts the backends."""
+    foreign: str = ""
+    """Why this is somebody else's route, which is never written: it does not carry this resource's mark."""
     structure: str = ""
     """Digest of everything but the weights: differs from a plan's when gateway, hostnames or rules changed."""
 

@@ -61,6 +61,7 @@ RAISE_PENDING: Final = "RaisePending"
 ROUTE_MISSING: Final = "RouteMissing"
 ROUTE_CHANGED: Final = "RouteChanged"
 ROUTE_REJECTED: Final = "RouteRejected"
+ROUTE_NOT_OURS: Final = "RouteNotOurs"
 ROUTE_NOT_WRITTEN: Final = "RouteNotWritten"
 RELEASE_FAILED: Final = "ReleaseFailed"
 COMMAND_REFUSED: Final = "CommandRefused"
@@ -115,6 +116,7 @@ Reason = Literal[
     "RouteMissing",
     "RouteChanged",
     "RouteRejected",
+    "RouteNotOurs",
     "RouteNotWritten",
     "ReleaseFailed",
     "CommandRefused",

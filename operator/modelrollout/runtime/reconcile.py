@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ from modelrollout.runtime.writes import SOON, Writer
 if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
     from modelrollout.runtime.watch import Watch
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -58,8 +62,13 @@ class Reconciler:
         """Traffic to stable, the route stays; where that fails, the resource is released after giveUpAfter."""
         watch.look_at(polling_plan(watch, None, Status(), None, None))
         try:
-            await self.routers.release(watch.namespace, watch.name)
-        except (Conflict, Unreachable) as error:
+            released = await self.routers.release(watch.namespace, watch.name)
+            for why in released.left:
+                text = f"deleted; a route of this name was left as it is, for it is somebody else's: {why}"
+                self.writer.notifier.tell(Subject.of(obj), Event(reasons.ROUTE_NOT_OURS, text, warning=True))
+        except Exception as error:  # whatever is wrong with its route, a deleted resource goes in the end
+            if not isinstance(error, Conflict | Unreachable):
+                log.exception("%s/%s: its release failed", watch.namespace, watch.name)
             since = parse_timestamp(obj["metadata"]["deletionTimestamp"])
             patience = self.config.give_up_after
             if self.writer.clock.now() - since < patience:

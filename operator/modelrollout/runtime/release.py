@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 REIGN = 120.0
 """Seconds for which no other process may lead once all is released: an uninstall deletes the operator within them."""
+PATIENCE = 20.0
+"""Seconds for one resource; some failures are over by the second try."""
+AT_ONCE = 16
+"""Resources released at the same time."""
 
 
 async def release_all(settings: Settings) -> int:
     """100 % on stable for every resource, and no finalizer left behind; 1 when some could not be released.
 
-    Exposure is lowered at once; finalizers go when the deposed leader has certainly ended.
+    Exposure is lowered at once; finalizers go when the deposed leader has certainly ended. Every resource is tried, and
+    those that are left are named at the end.
     """
     async with await connect(settings.kubeconfig) as api:
         lease = _lease(settings, api)
@@ -33,16 +38,21 @@ async def release_all(settings: Settings) -> int:
         keeping = asyncio.create_task(lease.keep(lambda reason: log.warning("the Lease is lost again: %s", reason)))
         try:
             store, routers = KubernetesStore(api), RegisteredRouters(api, epoch=epoch)
-            await _round(settings, store, routers, drop=False)
+            found, unknown = await _every(settings, store)
+            await _round(found, store, routers, drop=False)
             if deposed:
                 log.info("waiting %.0f s for the deposed leader to end", settings.lease_duration)
                 await asyncio.sleep(settings.lease_duration)
-            failed = await _round(settings, store, routers, drop=True)
+            found, unknown = await _every(settings, store)
+            failed = await _round(found, store, routers, drop=True)
+            failed = await _round(failed, store, routers, drop=True)
         finally:
             keeping.cancel()
-        if failed:
+        left = [*unknown, *map(_name, failed)]
+        if left:
+            log.error("not released, each for the reason above: %s", ", ".join(left))
             await lease.release()  # the uninstall stops here, so the operator goes on
-    return min(failed, 1)
+    return 1 if left else 0
 
 
 def _lease(settings: Settings, api: Api) -> Lease:
@@ -59,27 +69,61 @@ async def _depose(lease: Lease) -> tuple[bool, str]:
         return True, ""
 
 
-async def _round(settings: Settings, store: KubernetesStore, routers: Routers, *, drop: bool) -> int:
-    """Every resource once; the number that failed."""
-    failed = 0
-    found = [obj for space in settings.namespaces or (None,) for obj in await store.list_all(space)]
-    for obj in found:
-        where = f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
+async def _every(settings: Settings, store: KubernetesStore) -> tuple[list[dict[str, Any]], list[str]]:
+    """Every resource, and the namespaces that could not be listed."""
+    found: list[dict[str, Any]] = []
+    unknown: list[str] = []
+    for space in settings.namespaces or (None,):
         try:
+            found += await store.list_all(space)
+        except (Conflict, Unreachable):
+            unknown.append(f"namespace {space}" if space else "all namespaces")
+            log.exception("%s: could not be listed", unknown[-1])
+    return found, unknown
+
+
+async def _round(
+    found: list[dict[str, Any]], store: KubernetesStore, routers: Routers, *, drop: bool
+) -> list[dict[str, Any]]:
+    """Every resource once, AT_ONCE at a time and none for longer than PATIENCE; those that failed."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def released(obj: dict[str, Any]) -> bool:
+        async with places:
+            return await _release(obj, store, routers, drop=drop)
+
+    outcomes = await asyncio.gather(*(released(obj) for obj in found))
+    return [obj for obj, done in zip(found, outcomes, strict=True) if not done]
+
+
+async def _release(obj: dict[str, Any], store: KubernetesStore, routers: Routers, *, drop: bool) -> bool:
+    """Whether one resource is released; whatever is wrong with it is its own matter and stops no other's release."""
+    try:
+        async with asyncio.timeout(PATIENCE):
             await _hand_over(routers, obj)
             if drop:
                 await store.drop_finalizer(obj)
-                log.info("%s: 100 %% on stable, released", where)
-        except (Conflict, Unreachable):
-            failed += 1
-            log.exception("%s: not released", where)
-    return failed
+    except Exception:
+        log.exception("%s: not released", _name(obj))
+        return False
+    if drop:
+        log.info("%s: released", _name(obj))
+    return True
+
+
+def _name(obj: dict[str, Any]) -> str:
+    return f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
 
 
 async def _hand_over(routers: Routers, obj: dict[str, Any]) -> None:
     """Stable gets everything, and the route carries our epoch, so that what the old leader still raises fails."""
     namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
-    for router in await routers.release(namespace, name):
+    released = await routers.release(namespace, name)
+    for why in released.left:
+        log.warning(
+            "%s/%s: a route of this name was left as it is, for it is somebody else's: %s", namespace, name, why
+        )
+    for router in released.held:
         after = await router.observe(namespace, name)
         if after is not None:
             await router.claim(namespace, name, after)

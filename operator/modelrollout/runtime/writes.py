@@ -107,6 +107,8 @@ class Writer:
             watch.route_due = True
             return SOON
         router, route = found
+        if route is not None and route.foreign:
+            return None
         try:
             if route is not None:
                 route = await router.claim(watch.namespace, watch.name, route)

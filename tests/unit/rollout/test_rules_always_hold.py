@@ -160,9 +160,7 @@ class AnythingHappens(RuleBasedStateMachine):
     def gates_say(self, verdict, frozen):
         self.world.verdict, self.world.frozen = verdict, frozen
 
-    @rule(
-        evaluating=SELDOM, required=SELDOM, leaning=SELDOM.map(lambda usual: not usual), requests=SELDOM, halt=SELDOM
-    )
+    @rule(evaluating=SELDOM, required=SELDOM, leaning=SELDOM.map(lambda usual: not usual), requests=SELDOM, halt=SELDOM)
     def evidence_goes_or_comes(self, evaluating, required, leaning, requests, halt):
         self.world.evaluating, self.world.required, self.world.leaning = evaluating, required, leaning
         self.world.requests, self.world.halt = 1000 if requests else 0, None if halt else "WeightsDiffer"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -12,7 +12,7 @@ from modelrollout.adapters.routers import ROUTERS, RegisteredRouters, RouterKind
 from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
 from modelrollout.api.spec import Spec
 from modelrollout.core.observation import Backend, ObservedRoute
-from modelrollout.ports import Conflict, Router, Unreachable
+from modelrollout.ports import Conflict, Released, Router, Unreachable
 from tests.unit.rollout.world import manifest
 
 ROUTE = ObservedRoute("1", (Backend("1", "digits-v1", 8000, 100),), "7")
@@ -97,7 +97,7 @@ async def test_with_a_spec_only_its_router_is_asked(made):
 async def test_a_release_reaches_every_router_that_holds_a_route(made):
     first, last, routers = made
     first.route = last.route = ROUTE
-    assert await routers.release("vision", "digits") == (first, last)
+    assert await routers.release("vision", "digits") == Released((first, last))
     assert first.released == last.released == ["digits"]
 
 
@@ -113,10 +113,19 @@ async def test_a_release_that_fails_is_told_after_the_others_were_released(made,
 async def test_a_kind_that_is_not_served_keeps_no_resource_from_going(made):
     first, last, routers = made
     first.failure, last.route = Unreachable("KindMissing", "no such CRD"), ROUTE
-    assert await routers.release("vision", "digits") == (last,)
+    assert await routers.release("vision", "digits") == Released((last,))
     last.route = None
     with pytest.raises(Unreachable, match="no such CRD"):
         await routers.release("vision", "digits")
+
+
+async def test_somebody_elses_route_is_left_as_it_is_and_keeps_no_other_from_its_release(made):
+    first, last, routers = made
+    first.route, last.route = replace(ROUTE, foreign="it carries no mark"), ROUTE
+    assert await routers.release("vision", "digits") == Released((last,), ("it carries no mark",))
+    assert (first.released, last.released) == ([], ["digits"])
+    last.route, last.failure = None, Unreachable("KindMissing", "no such CRD")
+    assert await routers.release("vision", "digits") == Released((), ("it carries no mark",))
 
 
 def test_the_last_router_of_the_registry_serves_every_spec():

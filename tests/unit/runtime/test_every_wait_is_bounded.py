@@ -15,6 +15,7 @@ SAFE = {
     ("evaluator.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
     ("evaluator.py", "gather"): "of the ledger's calls, each of which has its server's timeout",
     ("live.py", "gather"): "of two calls of Api",
+    ("release.py", "gather"): "of releases, each of which has a timeout of its own",
     ("run.py", "acquire"): "the standby's whole work is to wait for the Lease",
     ("run.py", "wait"): "a leading operator's whole work lasts until it is stopped",
     ("service.py", "gather"): "of tasks just cancelled",

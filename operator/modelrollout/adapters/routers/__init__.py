@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
-from modelrollout.ports import Conflict, Unreachable
+from modelrollout.ports import Conflict, Released, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,26 +74,29 @@ class RegisteredRouters:
             raise failure
         return list(self._made.values())[-1], None
 
-    async def release(self, namespace: str, name: str) -> tuple[Router, ...]:
-        """100 % on stable wherever a route of this name is held; the routers that held one.
+    async def release(self, namespace: str, name: str) -> Released:
+        """100 % on stable wherever a route of this name is held; one without our mark is left as it is.
 
         One that fails keeps no other from its release. Raises the first failure afterwards; a kind that is not
         served counts as one only where no route was held at all.
         """
         held: list[Router] = []
+        left: list[str] = []
         failures: list[Conflict | Unreachable] = []
         for router in self._made.values():
             try:
                 route = await router.observe(namespace, name)
-                if route is not None:
+                if route is not None and route.foreign:
+                    left.append(route.foreign)
+                elif route is not None:
                     await router.release(namespace, name, route)
                     held.append(router)
             except (Conflict, Unreachable) as error:
                 failures.append(error)
-        grave = [error for error in failures if not (held and _is_not_served(error))]
+        grave = [error for error in failures if not ((held or left) and _is_not_served(error))]
         if grave:
             raise grave[0]
-        return tuple(held)
+        return Released(tuple(held), tuple(left))
 
 
 def _is_not_served(error: Conflict | Unreachable) -> bool:

@@ -50,13 +50,14 @@ class GatewayApiRouter:
     ) -> ObservedHTTPRoute:
         """Create the route (`observed` None) or bring the one seen to `plan`, writing only what differs.
 
-        Raises Conflict when it is not as seen any more or gone, Unreachable("Superseded") under a newer leader.
+        Raises Conflict when it is not as seen any more or gone, Unreachable("Superseded") under a newer leader,
+        Unreachable("RouteNotOurs") where it does not carry our mark.
         """
         notes: dict[str, str | None] = dict(annotations_for(namespace, name, spec, plan))
         desired = route_spec(namespace, spec, plan)
         if observed is None:
             return await self._create(namespace, name, notes, desired)
-        self._refuse_if_superseded(observed)
+        self._refuse_if_not_ours_to_write(observed)
         if observed.structure == self.structure(namespace, name, spec, plan) and _has_weights(observed, plan):
             return await self._again(namespace, name, observed)
         meta = {"resourceVersion": observed.resource_version, "annotations": self._with_epoch(notes)}
@@ -64,7 +65,7 @@ class GatewayApiRouter:
 
     async def claim(self, namespace: str, name: str, observed: ObservedRoute) -> ObservedHTTPRoute:
         """Write this leader's epoch where another's stands, outdating what an old leader has read."""
-        self._refuse_if_superseded(observed)
+        self._refuse_if_not_ours_to_write(observed)
         if not self._epoch or observed.epoch == self._epoch:
             return await self._again(namespace, name, observed)
         meta = {"resourceVersion": observed.resource_version, "annotations": {EPOCH: self._epoch}}
@@ -73,8 +74,8 @@ class GatewayApiRouter:
     async def lower(self, namespace: str, name: str, observed: ObservedRoute, plan: RoutePlan) -> ObservedHTTPRoute:
         """Give plan.stable all but min(plan.weight, what the candidate has); drop the testers unless planned.
 
-        Tries again at once on anything that may pass. Raises Conflict when the route is another one by now
-        (decide again), Unreachable("RouteMissing") when it is gone, Unreachable otherwise.
+        Tries again at once on anything that may pass. Raises Conflict when the route is another one or somebody
+        else's by now (decide again), Unreachable("RouteMissing") when it is gone, Unreachable otherwise.
         """
         path = _path(namespace, name)
         route: dict[str, Any] | None = observed.raw if isinstance(observed, ObservedHTTPRoute) else None
@@ -93,7 +94,7 @@ class GatewayApiRouter:
         raise AssertionError  # the last try returns or raises
 
     async def release(self, namespace: str, name: str, observed: ObservedRoute) -> None:
-        """On deletion of the resource: 100 % on stable, testers gone, the route stays.
+        """On deletion of the resource: 100 % on stable, testers gone, the route stays. Somebody else's is left alone.
 
         Where nothing says which version is stable, the first backend is taken: it has always been stable's.
         Raises like lower.
@@ -146,7 +147,9 @@ class GatewayApiRouter:
             return observed
         return read(await self._api.request("GET", _path(namespace, name)))
 
-    def _refuse_if_superseded(self, observed: ObservedRoute) -> None:
+    def _refuse_if_not_ours_to_write(self, observed: ObservedRoute) -> None:
+        if observed.foreign:
+            raise Unreachable("RouteNotOurs", f"the route is somebody else's and left as it is: {observed.foreign}")
         if is_newer(observed.epoch, self._epoch):
             raise Unreachable(
                 "Superseded",

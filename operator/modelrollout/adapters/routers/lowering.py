@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from modelrollout.adapters.routers.httproute import EPOCH, SPLIT, STABLE, split_index
+from modelrollout.adapters.routers.httproute import EPOCH, RESOURCE, SPLIT, STABLE, split_index
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, is_testers, read, services_of
 from modelrollout.core.observation import FULL_WEIGHT
 
@@ -22,9 +22,11 @@ def lowering(route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan, ep
     """JSON Patch giving plan.stable all but min(plan.weight, what the candidate has); [] when it has that.
 
     Tests which backend stands where and which version is stable; never weights, never resourceVersion. The
-    `epoch` is written along unless it is "". Raises NotTheSameRoute when plan.stable cannot be found.
+    `epoch` is written along unless it is "". Raises NotTheSameRoute when plan.stable cannot be found, or the mark.
     """
     now = read(route)
+    if now.foreign:
+        raise NotTheSameRoute(f"the route is somebody else's by now: {now.foreign}")
     rules = route["spec"].get("rules") or []
     split = split_index(rules)
     if split is None:
@@ -104,10 +106,14 @@ def _tests(route: dict[str, Any], split: int, refs: list[dict[str, Any]]) -> lis
     ]
     if route["spec"]["rules"][split].get("name"):
         tests.insert(0, {"op": "test", "path": f"{at}/name", "value": SPLIT})
-    stable = (route["metadata"].get("annotations") or {}).get(STABLE)
-    if stable is not None:
-        tests.append({"op": "test", "path": f"/metadata/annotations/{pointer(STABLE)}", "value": stable})
-    return tests
+    notes = route["metadata"].get("annotations") or {}
+    tests += [
+        {"op": "test", "path": f"/metadata/annotations/{pointer(key)}", "value": notes[key]}
+        for key in (STABLE, RESOURCE)
+        if notes.get(key) is not None
+    ]
+    uid = route["metadata"].get("uid")
+    return [*tests, {"op": "test", "path": "/metadata/uid", "value": uid}] if uid else tests
 
 
 def with_every_backend_named(observed: ObservedRoute) -> ObservedRoute:

@@ -12,6 +12,7 @@ from modelrollout.adapters.routers.httproute import (
     CANDIDATE,
     EPOCH,
     MODEL,
+    RESOURCE,
     SERVICES,
     STABLE,
     TESTERS,
@@ -19,7 +20,7 @@ from modelrollout.adapters.routers.httproute import (
     structure,
 )
 from modelrollout.api.spec import VERSION
-from modelrollout.core.observation import Acceptance, Backend, ObservedRoute
+from modelrollout.core.observation import FIELD_MANAGER, Acceptance, Backend, ObservedRoute
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def read(route: dict[str, Any]) -> ObservedHTTPRoute:
         acceptance_reason=reason,
         manager=manager_of(meta, "f:spec", "f:rules"),
         doubt=doubt,
+        foreign=_foreign(meta, notes),
         structure=structure(str(meta.get("namespace", "")), notes, spec),
         raw=route,
     )
@@ -62,6 +64,20 @@ def services_of(notes: dict[str, Any]) -> dict[str, tuple[str, int]]:
         return {v: (service, int(port)) for v, (service, _, port) in pairs.items() if re.match(VERSION, v)}
     except (ValueError, TypeError, AttributeError):
         return {}
+
+
+def _foreign(meta: dict[str, Any], notes: dict[str, Any]) -> str:
+    """Why the route is not this resource's; "" where it carries the mark, or its last parentRefs are our own.
+
+    The mark is the annotation of the resource, or that of stable where nothing names another resource: that is how
+    people hand a route over. The epoch is no mark: earlier versions left it on routes that were never ours.
+    """
+    mine, named = f"{meta.get('namespace', '')}/{meta.get('name', '')}", notes.get(RESOURCE)
+    if named == mine or manager_of(meta, "f:spec", "f:parentRefs") == FIELD_MANAGER:
+        return ""
+    if named:
+        return f"its annotation {RESOURCE} names {str(named)[:128]}, not {mine}"
+    return "" if notes.get(STABLE) else f"it has neither the annotation {RESOURCE} nor {STABLE}"
 
 
 def _backends(rule: dict[str, Any], notes: dict[str, Any]) -> list[Backend]:

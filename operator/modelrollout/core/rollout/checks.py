@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from modelrollout.api.spec import Spec
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
-from modelrollout.core.observation import Command
+from modelrollout.core.observation import Command, Event
 from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.adoption import adopt
 from modelrollout.core.rollout.advance import make_progress
-from modelrollout.core.rollout.commands import obey
+from modelrollout.core.rollout.commands import obey, refuse
 from modelrollout.core.rollout.context import Context, Transition
-from modelrollout.core.rollout.missing import route_rejected
+from modelrollout.core.rollout.missing import route_foreign, route_rejected
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.spec_edits import follow_edits, follow_spec, refuse_other_model
 from modelrollout.core.rollout.transitions import setbacks
@@ -27,6 +28,9 @@ Check = Callable[[Context, Spec], Transition | None]
 
 def decide_move(ctx: Context) -> Transition:
     """What this pass does: whatever takes traffic away first, then commands; an invalid spec moves nothing."""
+    foreign = route_foreign(ctx)
+    if foreign is not None:
+        return leave_alone(ctx, foreign)
     if ctx.status.stable is None:
         return adopt(ctx)
     urgent = (check(ctx) for check in URGENT)
@@ -38,6 +42,14 @@ def decide_move(ctx: Context) -> Transition:
         return hold(ctx, Finding(reasons.INVALID_SPEC, f"{problem}; nothing moves until it is fixed"))
     checked = (check(ctx, ctx.spec) for check in CHECKS)
     return next(transition for transition in checked if transition is not None)
+
+
+def leave_alone(ctx: Context, foreign: Finding) -> Transition:
+    """Somebody else's route: nothing moves and nothing is obeyed; one Event says so."""
+    held = hold(ctx, foreign)
+    if ctx.status.reason != foreign.reason:
+        held = replace(held, events=(Event(foreign.reason, foreign.message, warning=True),))
+    return refuse(replace(ctx, status=held.status), foreign.message, held.events) or held
 
 
 def watch_readiness(ctx: Context) -> Transition | None:

@@ -39,6 +39,17 @@ def obey(ctx: Context) -> Transition | None:
     return None if effect is None else _record(ctx, found, effect)
 
 
+def refuse(ctx: Context, why: str, events: tuple[Event, ...] = ()) -> Transition | None:
+    """The refusal of whatever is asked, after `events`; None where nothing is."""
+    found = ctx.asked
+    if found is None:
+        return None
+    if isinstance(found, MalformedCommand):
+        return obey(ctx)
+    refused = _record(ctx, found, Refusal(why))
+    return replace(refused, events=(*events, *refused.events))
+
+
 def _misplaced(ctx: Context, command: Command) -> Refusal | None:
     status = ctx.status
     about = status.candidate or (status.rejected.version if status.rejected else None)

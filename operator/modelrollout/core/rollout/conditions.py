@@ -17,6 +17,7 @@ STALLING = frozenset(
         reasons.MODEL_CHANGED,
         reasons.ROUTE_UNCLEAR,
         reasons.ROUTE_REJECTED,
+        reasons.ROUTE_NOT_OURS,
         reasons.ROUTE_NOT_WRITTEN,
     }
 )

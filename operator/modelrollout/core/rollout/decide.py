@@ -58,7 +58,7 @@ def contradiction(status: Status, route: ObservedRoute | None) -> str | None:
 
     Between a promotion or a fast rollback and its route write the two differ rightly, and only there.
     """
-    if route is None or status.stable is None or route.stable in (None, status.stable):
+    if route is None or route.foreign or status.stable is None or route.stable in (None, status.stable):
         return None
     promoted = route.weight_of(status.stable) == FULL_WEIGHT
     last = status.history[-1] if status.history else None

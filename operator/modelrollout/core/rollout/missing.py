@@ -38,6 +38,19 @@ def route_rejected(ctx: Context) -> Finding | None:
     return Finding(reasons.ROUTE_REJECTED, route.acceptance_reason or "the gateway rejects the route")
 
 
+def route_foreign(ctx: Context) -> Finding | None:
+    """A route of this name that somebody else made is not ours to move traffic on."""
+    route = ctx.observed.route
+    if route is None or not route.foreign:
+        return None
+    text = (
+        f"a route of this name exists and is somebody else's, so it is left as it is: {route.foreign}. Give it or this "
+        "ModelRollout another name, or hand it over: annotate it with modelrollout.dev/stable=VERSION and "
+        """modelrollout.dev/services={"VERSION":"SERVICE:PORT"}"""
+    )
+    return Finding(reasons.ROUTE_NOT_OURS, text)
+
+
 def first_missing(ctx: Context, spec: Spec, current: Evaluation | None, checks: tuple[Check, ...]) -> Finding | None:
     waiting = _weight_missing(ctx)
     if waiting:

@@ -43,6 +43,8 @@ def route_for(ctx: Context, transition: Transition) -> Routing:
     status, route = transition.status, ctx.observed.route
     if status.stable is None:
         return Routing(expected=None)
+    if route is not None and route.foreign:
+        return Routing(expected=None)
     plan = plan_of(ctx, status)
     if route is None:
         return _recreate(ctx, transition, plan)

@@ -16,7 +16,7 @@ PATIENCE = 3
 
 def say_refusal(ctx: Context, status: Status) -> Status:
     """`status` as it is where the route could not be written lately, with the weight that others than stable have."""
-    if ctx.observed.refusals < PATIENCE or status.stable is None:
+    if ctx.observed.refusals < PATIENCE or status.stable is None or status.reason == reasons.ROUTE_NOT_OURS:
         return status
     desired, others = target_weight(status), _others(ctx, status)
     lowered = (ctx.status.weight.lowered_at or ctx.now) if (others or 0) < desired else None
@@ -27,6 +27,7 @@ def say_refusal(ctx: Context, status: Status) -> Status:
 def refusal_events(ctx: Context, status: Status) -> tuple[Event, ...]:
     """One Event, however many refusals follow."""
     known = ctx.status.reason == reasons.ROUTE_NOT_WRITTEN
+    known = known or status.reason == reasons.ROUTE_NOT_OURS
     if ctx.observed.refusals < PATIENCE or status.stable is None or known:
         return ()
     finding = _finding(ctx, status)

@@ -16,7 +16,7 @@ _REJECTED = {"version": "2", "attempt": 1, "reason": "GateFailed", "message": "e
 _ADOPTING = {"phase": "Adopting", "reason": "FirstVersionNotReady", "message": "version 1 is not ready: refused"}
 _WARNINGS = [
     "the candidate got 16.7 % of 21,600 requests, its weight is 5.0 %: testers or retries",
-    "the gateway answered 12 requests with 5xx that reached neither version: look at the endpoints of both Services",
+    "the gateway answered 12 requests with errors that reached neither version: look at the endpoints of both Services",
 ]
 _PREVIOUS = {"result": "Promoted", "message": "version 1 promoted: bake over, every limit kept"}
 

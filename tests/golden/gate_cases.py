@@ -10,7 +10,17 @@ import numpy as np
 
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.series import Series, make_series
-from tests.unit.analysis.recorded import START, Recording, dead_windows, gateway, histogram, scrapes
+from tests.unit.analysis.recorded import (
+    GATEWAY_HEARTBEAT,
+    GATEWAY_REQUESTS,
+    START,
+    Recording,
+    backend,
+    dead_windows,
+    gateway,
+    histogram,
+    scrapes,
+)
 
 METHODS = ("Sequential", "Threshold")
 
@@ -50,6 +60,15 @@ def per_version(until: float, series: dict[str, tuple[Any, Any]], /, **labels: s
     return found
 
 
+def refusing(until: float, *, stable: float, candidate: float) -> Recording:
+    """100 requests per scrape of both versions, so many of them refused."""
+    found = Recording(scrapes(until), "traefik").growing(GATEWAY_HEARTBEAT, 0)
+    for version, refused, since in (("1", stable, -np.inf), ("2", candidate, START)):
+        for code, growth in (("200", 100 - refused), ("400", refused)):
+            found.growing(GATEWAY_REQUESTS, growth, since=since, code=code, service=backend(version))
+    return found
+
+
 def errors() -> Iterator[Case]:
     gate = {"name": "errors", "type": "ErrorRate"}
     yield from by_both("far above stable", gate, "FAIL", 300, gateway(300, stable=(230, 2), candidate=(10, 2)))
@@ -60,6 +79,8 @@ def errors() -> Iterator[Case]:
     yield from by_both("stable has none", gate, "NO_DATA", 600, gateway(600, stable=(0, 0), candidate=(60, 1)))
     leaning = gateway(150, stable=(230, 2), candidate=(58.3, 0.8))
     yield Case("ErrorRate, leaning against it, Sequential", gate, "CONTINUE", 150, (leaning,))
+    yield from by_both("refuses what stable accepts", gate, "FAIL", 300, refusing(300, stable=1, candidate=10))
+    yield from by_both("refuses as stable does", gate, "PASS", 3000, refusing(3000, stable=20, candidate=20))
     near = gateway(300, stable=(230, 2), candidate=(10, 2))
     plain = {**gate, "method": "Threshold"}
     yield Case("ErrorRate, beyond the limit but not three times yet, Threshold", plain, "CONTINUE", 106, (near,))

@@ -58,12 +58,14 @@ class _Gate(ApiModel):
 
 
 class ErrorRateGate(_Gate):
-    """The share of requests answered with an error."""
+    """The share of requests answered with an error; and of those refused (4xx), compared with stable."""
 
     type: Literal["ErrorRate"]
     max: Share | None = None
-    """The highest share of errors."""
+    """The highest share of errors: 5xx, and what gRPC and the model server call a failure."""
     versus_stable: VersusStable | None = None
+    refused: VersusStable | None = None
+    """Limit on the share of refused requests (4xx) at the gateway; 1.25 times stable's plus 1% when unset."""
     source: Source | None = None
     """Whose series count: the gateway's when unset and known, else the model's."""
 

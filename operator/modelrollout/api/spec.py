@@ -25,6 +25,9 @@ HOSTNAME = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9]
 
 Version = Annotated[str, Field(pattern=VERSION, max_length=18)]
 
+ADDED_LATER = frozenset({"refused"})
+"""Fields of gates that 0.1.0 did not have."""
+
 
 class Model(ApiModel):
     """The model, and the version of it that should serve."""
@@ -176,7 +179,13 @@ class Spec(ApiModel):
         return gates
 
     def gates_digest(self) -> str:
-        """A short digest of everything that evidence depends on: when it changes, evidence restarts."""
+        """A short digest of everything that evidence depends on: when it changes, evidence restarts.
+
+        A field that a later version of the operator added counts only where it is set: an upgrade is no edit.
+        """
         judged = {"prometheus", "interval", "false_rollback", "minimum_requests", "warmup"}
-        body = json.dumps(self.model_dump(mode="json", include={"gates": True, "analysis": judged}), sort_keys=True)
-        return hashlib.sha256(body.encode()).hexdigest()[:12]
+        found = self.model_dump(mode="json", include={"gates": True, "analysis": judged})
+        for gate in found["gates"]:
+            for name in ADDED_LATER & {key for key, value in gate.items() if value is None}:
+                del gate[name]
+        return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]

@@ -76,13 +76,21 @@ class Dialect(Protocol):
         ...
 
     def is_error(self, status: str) -> bool:
-        """Whether an answer with this status is an error."""
+        """Whether an answer with this status is an error: the version failed to serve the request."""
+        ...
+
+    def is_refusal(self, status: str) -> bool:
+        """Whether the version refused the request; never an error too, and never a client that went away."""
         ...
 
 
 @dataclass(frozen=True)
 class GatewayMetrics:
-    """A dialect whose errors are recognised by one label. Fields as in Dialect; `errors` is a pattern of `status`."""
+    """A dialect whose errors are recognised by one label. Fields as in Dialect.
+
+    `errors` and `refusals` are patterns of `status`; what both match is an error. What counts as which, in HTTP and
+    gRPC, is in docs/decisions.md; every other status is an answer.
+    """
 
     name: str
     controllers: tuple[str, ...]
@@ -92,6 +100,7 @@ class GatewayMetrics:
     backend: str
     status: str
     errors: str
+    refusals: str
     seconds: float = 1.0
     rule: str | None = None
     router: str | None = None
@@ -101,3 +110,7 @@ class GatewayMetrics:
     def is_error(self, status: str) -> bool:
         """Whether the whole status matches `errors`."""
         return re.fullmatch(self.errors, status) is not None
+
+    def is_refusal(self, status: str) -> bool:
+        """Whether the whole status matches `refusals` and is no error."""
+        return re.fullmatch(self.refusals, status) is not None and not self.is_error(status)

@@ -1,6 +1,10 @@
 """Traefik 3: one service for every backend of a rule, named after route, Gateway, entry point and rule.
 
 A looser pattern would also match a route called ROUTE-eu, and the testers' rule (1); ours splits in rule 0.
+
+Its `code` is HTTP's status, and gRPC's (0 to 16) for calls of gRPC. Errors are 5xx and what gRPC calls UNKNOWN (2),
+DEADLINE_EXCEEDED (4), UNIMPLEMENTED (12), INTERNAL (13), UNAVAILABLE (14) and DATA_LOSS (15). Refusals are 4xx and the
+other codes of gRPC, except a client that went away: 499, and CANCELLED (1).
 """
 
 from __future__ import annotations
@@ -20,5 +24,6 @@ TRAEFIK: Dialect = GatewayMetrics(
     router="traefik_router_requests_total",
     heartbeat="traefik_config_reloads_total",
     status="code",
-    errors="5.*",
+    errors="5[0-9]{2}|2|4|1[2-5]",
+    refusals="4[0-8][0-9]|49[0-8]|3|[5-9]|10|11|16",
 )

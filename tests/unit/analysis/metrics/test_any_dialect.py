@@ -11,7 +11,7 @@ import pytest
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer, parse_config
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.metrics.series_reader import NO_ERROR, SeriesReader
+from modelrollout.core.analysis.metrics.series_reader import NO_ERROR, REFUSED, SeriesReader
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects import registry
 from modelrollout.dialects.dialect import Dialect, GatewayMetrics
@@ -29,6 +29,7 @@ OTHER = GatewayMetrics(
     backend="{gatewayNamespace}/{gateway}:{namespace}/{route}/0/(?:{service})",
     status="response",
     errors="5..|grpc-14",
+    refusals="4..|grpc-3",
     matchers=('reporter="source"',),
 )
 """Milliseconds, another label, no heartbeat, nothing counted by rule, several reporters."""
@@ -59,18 +60,24 @@ class Example:
     backend: Callable[[Place], str]
     good: tuple[str, ...]
     bad: tuple[str, ...]
+    refused: tuple[str, ...]
     edges: Mapping[str, float] = field(default_factory=dict)
     """`le` as exported, and what it is in seconds."""
 
 
 EXAMPLES = {
     "Traefik": Example(
-        _traefik, good=("200", "302", "404", "499", ""), bad=("500", "503", "599"), edges={"0.1": 0.1, "1.2": 1.2}
+        _traefik,
+        good=("200", "302", "499", "0", "1", ""),
+        bad=("500", "503", "599", "2", "4", "12", "13", "14", "15"),
+        refused=("400", "401", "404", "408", "429", "490", "498", "3", "5", "6", "7", "8", "9", "10", "11", "16"),
+        edges={"0.1": 0.1, "1.2": 1.2},
     ),
     "Other": Example(
         lambda at: f"infra/{at.gateway}:{at.namespace}/{at.route}/{at.rule}/{at.service}",
         good=("200", "grpc-0", "5000"),
         bad=("500", "503", "grpc-14"),
+        refused=("400", "499", "grpc-3"),
         edges={"100": 0.1, "1200": 1.2, "+Inf": np.inf},
     ),
 }
@@ -126,10 +133,11 @@ def test_a_dot_in_a_name_matches_only_a_dot(dialect):
 
 
 @every_dialect
-def test_errors_are_told_from_answers(dialect):
+def test_errors_and_refusals_are_told_from_answers(dialect):
     reader = SeriesReader(request(dialect))
     of = example(dialect)
-    for status, detail in [*((one, NO_ERROR) for one in of.good), *((one, one) for one in of.bad)]:
+    expected = dict.fromkeys(of.good, NO_ERROR) | {one: one for one in of.bad}
+    for status, detail in (expected | {one: REFUSED + one for one in of.refused}).items():
         found = reader.channel(labels(dialect, dialect.requests, Place(), **{dialect.status: status}))
         assert found is not None
         assert (found.metric, found.detail) == (s.GATEWAY_REQUESTS, detail), status

@@ -1,4 +1,4 @@
-"""ErrorRate: the share of requests answered with an error; a budget that both versions burn blames neither."""
+"""ErrorRate: requests answered with an error or refused; a budget that both versions burn blames neither."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ from dataclasses import replace
 
 from modelrollout.api.gates import ErrorRateGate
 from modelrollout.core.analysis.gates.checks.burn_rate_hold import burning
-from modelrollout.core.analysis.gates.checks.count_check import CountReading, count_tests, judge_counts, show_bad_share
-from modelrollout.core.analysis.gates.checks.counts import request_counts
-from modelrollout.core.analysis.gates.checks.standing import LimitTest, Standing
+from modelrollout.core.analysis.gates.checks.count_check import (
+    Beside,
+    CountReading,
+    count_tests,
+    judge_counts,
+    show_bad_share,
+    show_refused,
+)
+from modelrollout.core.analysis.gates.checks.counts import Counts, request_counts
+from modelrollout.core.analysis.gates.checks.standing import CountTest, LimitTest, Standing
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import limits
+from modelrollout.core.analysis.stats.parameters import REFUSED_PART
 
 
 def tests_of(gate: ErrorRateGate) -> tuple[LimitTest, ...]:
@@ -24,11 +32,27 @@ def tests_of(gate: ErrorRateGate) -> tuple[LimitTest, ...]:
 def judge_error_rate(gate: ErrorRateGate, gate_input: GateInput, share: float) -> Judged:
     """The gate's standing, and the hold of a budget spent too fast."""
     counts = request_counts(gate_input, gate.source)
+    share, refused = _split(gate, counts, share)
     hold = None if counts.problem else burning(gate, counts, gate_input)
-    reading = CountReading(tests_of(gate), show_bad_share)
+    reading = CountReading(tests_of(gate), show_bad_share, beside=refused)
     if hold is not None and hold.shared:
         reading = replace(reading, adjust=_not_blamed, blames=lambda one: one.kind == "stable")
     return judge_counts(gate, counts, reading, gate_input, share, halt=None if hold is None else hold.finding)
+
+
+def _split(gate: ErrorRateGate, counts: Counts, share: float) -> tuple[float, tuple[Beside, ...]]:
+    """The share left to errors, and the test of refused requests with its own; no test without any of stable's.
+
+    How the share is split depends on the source alone, so that it is known before anything is seen.
+    """
+    if counts.refused is None:
+        return share, ()
+    errors, own = share * (1 - REFUSED_PART), share * REFUSED_PART
+    if not counts.refused.stable_total.sum():
+        return errors, ()
+    margin = gate.refused
+    line = limits.REFUSED if margin is None else limits.LimitLine(margin.ratio, margin.plus)
+    return errors, (Beside(CountTest("stable", counts.refused, line, own), show_refused),)
 
 
 def _not_blamed(one: Standing) -> Standing:

@@ -41,6 +41,8 @@ class Shown:
     limit: str
     clause: str
     """candidate ... vs stable ...; allowed ..."""
+    listed: bool = True
+    """Whether the limit is always listed, or only where this test is the one that is shown."""
 
 
 def no_data(gate: Gate, problem: Finding, *, verdict: Verdict = "NO_DATA", layer: str | None = None) -> Judged:
@@ -50,12 +52,13 @@ def no_data(gate: Gate, problem: Finding, *, verdict: Verdict = "NO_DATA", layer
 
 
 def worst(standings: Sequence[Standing]) -> int:
-    """Index of the test that people should read: the failing one, else the one furthest from passing."""
+    """Index of the test that people should read: the failing one, the one furthest from passing, or the first."""
 
     def rank(index: int) -> tuple[int, float]:
         one = standings[index]
         order = {"FAIL": 0, "NO_DATA": 1, "NOT_COMPARABLE": 1, "CONTINUE": 2, "PASS": 3}[one.verdict]
-        return order, -((one.odds or 0.0) if one.verdict == "FAIL" else (one.left or 0.0))
+        weight = {"FAIL": one.odds or 0.0, "PASS": 0.0}.get(one.verdict, one.left or 0.0)
+        return order, -weight
 
     return min(range(len(standings)), key=rank)
 
@@ -88,7 +91,7 @@ def build(
         required=gate.decides,
         observed=words.observed if one.total else None,
         stable=words.stable,
-        limit="; ".join(dict.fromkeys(each.limit for each in shown)),
+        limit="; ".join(dict.fromkeys(each.limit for each in shown if each.listed or each is words)),
         samples=f"{say.count(one.total)} vs {say.count(one.stable_total)} {noun}",
         evidence=odds,
         eta=eta,

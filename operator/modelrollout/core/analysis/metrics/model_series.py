@@ -27,6 +27,8 @@ REQUEST_ERRORS = "model_request_errors_total"
 DURATION = "model_request_duration_seconds_bucket"
 SUCCESS = "nv_inference_request_success"
 FAILURE = "nv_inference_request_failure"
+CANCELED = "CANCELED"
+"""Triton's reason of a failure that is none: the client went away. Every other reason is an error."""
 COUNTED = frozenset({REQUESTS, REQUEST_ERRORS, SUCCESS, FAILURE})
 """Requests are counted with any gates: steps need them."""
 EVALS = "model_eval_total"
@@ -50,6 +52,7 @@ MARKS = frozenset({INFO, LAYER_INFO})
 
 DETAIL: Mapping[str, str] = {
     DURATION: "le",
+    FAILURE: "reason",
     NONFINITE: "kind",
     EVALS: "source",
     CORRECT: "source",

@@ -14,7 +14,9 @@ from modelrollout.dialects.dialect import Dialect
 from modelrollout.dialects.registry import dialect_called
 
 NO_ERROR = ""
-"""Detail of a gateway's answers that its dialect calls no error; of the others it is their status."""
+"""Detail of a gateway's answers that its dialect calls neither error nor refusal; of an error it is its status."""
+REFUSED = "refused "
+"""What stands before the status in the detail of a refusal."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,13 @@ class _GatewayReader:
 
     def _detail(self, role: str, labels: Mapping[str, str]) -> str | None:
         if role in {s.GATEWAY_REQUESTS, s.GATEWAY_ROUTER}:
-            status = labels.get(self._dialect.status, "")
-            return status if self._dialect.is_error(status) else NO_ERROR
+            return self._answer(labels.get(self._dialect.status, ""))
         if role != s.GATEWAY_DURATION:
             return ""
         edge = canonical_edge(labels.get(LABEL, ""))
         return None if edge is None else scaled_edge(edge, self._dialect.seconds)
+
+    def _answer(self, status: str) -> str:
+        if self._dialect.is_error(status):
+            return status
+        return REFUSED + status if self._dialect.is_refusal(status) else NO_ERROR

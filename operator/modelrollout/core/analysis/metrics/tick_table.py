@@ -15,7 +15,7 @@ from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.increments import began_at_zero, increments, scraped_ticks
 from modelrollout.core.analysis.metrics.model_series import GAUGES, MARKS, Arm
 from modelrollout.core.analysis.metrics.samples import SampleStore
-from modelrollout.core.analysis.metrics.series_reader import NO_ERROR, Channel, SeriesReader
+from modelrollout.core.analysis.metrics.series_reader import NO_ERROR, REFUSED, Channel, SeriesReader
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 
 
@@ -56,7 +56,11 @@ class TickTable:
 
     def errors(self, role: str) -> set[str]:
         """The statuses of a gateway's counter of answers that are errors."""
-        return self.details(role) - {NO_ERROR}
+        return self.details(role) - {NO_ERROR} - self.refusals(role)
+
+    def refusals(self, role: str) -> set[str]:
+        """The details of a gateway's counter of answers that are refusals."""
+        return {detail for detail in self.details(role) if detail.startswith(REFUSED)}
 
     def layers(self, metric: str, arm: Arm) -> set[str]:
         """The layers that report the metric."""

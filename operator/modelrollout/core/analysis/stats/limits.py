@@ -43,6 +43,8 @@ def absolute(limit: float) -> LimitLine:
 
 
 ERROR_RATE = LimitLine(1.25, 0.001)
+REFUSED = LimitLine(1.25, 0.01)
+"""On the share of refused requests, which clients cause as well as versions."""
 ACCURACY = LimitLine(1.1, 0.005)
 """On the share of wrong answers."""
 NON_FINITE = LimitLine(2.0, 0.0001)

@@ -12,6 +12,8 @@ FALSE_ROLLBACK = 0.05
 """The promise: probability of rolling back a candidate that is within its limits."""
 COUNT_PART = 0.8
 """Of the promise, the part of all count gates together; the rest belongs to window and gauge gates."""
+REFUSED_PART = 0.2
+"""Of an ErrorRate gate's part, what its test of refused requests gets; the rest belongs to its errors."""
 PASS_ODDS = 20.0
 """Good-side evidence at which a gate passes."""
 NOTHING = 1e-9

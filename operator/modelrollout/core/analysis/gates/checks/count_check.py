@@ -18,6 +18,14 @@ from modelrollout.core.finding import Finding
 
 
 @dataclass(frozen=True)
+class Beside:
+    """One more test of a gate, on other counts and with its own share."""
+
+    test: CountTest
+    show: Callable[[Standing], Shown]
+
+
+@dataclass(frozen=True)
 class CountReading:
     """What a count gate reads and says, apart from its counts."""
 
@@ -27,6 +35,7 @@ class CountReading:
     """What must be corrected in a standing before its verdict is used."""
     blames: Callable[[Standing], bool] = lambda _: True
     """Whether a test's evidence may be combined with that of other gates."""
+    beside: tuple[Beside, ...] = ()
 
 
 def count_tests(limit: float | None, margin: VersusStable | None, default: LimitLine) -> tuple[LimitTest, ...]:
@@ -47,29 +56,33 @@ def judge_counts(
     share: float,
     halt: Finding | None = None,
 ) -> Judged:
-    """The gate's standing; `share` of the promise is split evenly over its tests."""
+    """The gate's standing; `share` of the promise is split evenly over its tests, those `beside` have their own."""
     missing, text = absence(gate.type, counts, gate_input)
     if counts.problem:
         return no_data(gate, counts.problem)
     part = share / len(reading.tests)
-    tests = [CountTest(kind, counts.ticks, line, part) for kind, line in reading.tests]
-    standings = [reading.adjust(judge(test, gate.method, gate_input)) for test in tests]
+    own = [Beside(CountTest(kind, counts.ticks, line, part), reading.show) for kind, line in reading.tests]
+    tests = (*own, *reading.beside)
+    standings = [reading.adjust(judge(one.test, gate.method, gate_input)) for one in tests]
     if not counts.candidate_present.any() and gate_input.missing(counts.candidate_present):
         return Judged(no_data(gate, Finding("SeriesMissing", text)).result, (), missing, text)
     result = build(
         gate,
         standings,
-        [reading.show(one) for one in standings],
+        [one.show(standing) for one, standing in zip(tests, standings, strict=True)],
         noun=counts.noun,
         per_second=gate_input.per_second(counts.ticks.candidate_total),
         least=gate_input.request.spec.analysis.minimum_requests,
     )
-    return Judged(result, _blamed(standings, reading, part), missing, text, halt=halt)
+    shares = [one.test.share for one in tests]
+    return Judged(result, _blamed(standings, shares, reading), missing, text, halt=halt)
 
 
-def _blamed(standings: Sequence[Standing], reading: CountReading, part: float) -> tuple[tuple[float, float], ...]:
-    found = ((one.attributable, one) for one in standings)
-    return tuple((odds, part) for odds, one in found if odds is not None and reading.blames(one))
+def _blamed(
+    standings: Sequence[Standing], shares: Sequence[float], reading: CountReading
+) -> tuple[tuple[float, float], ...]:
+    found = ((one.attributable, share, one) for one, share in zip(standings, shares, strict=True))
+    return tuple((odds, share) for odds, share, one in found if odds is not None and reading.blames(one))
 
 
 def show_bad_share(one: Standing, what: str = "") -> Shown:
@@ -79,6 +92,13 @@ def show_bad_share(one: Standing, what: str = "") -> Shown:
     numbers = f"({say.count(one.bad)}/{say.count(one.total)})"
     versus = f" vs stable {stable}" if stable else ""
     return Shown(observed, stable, limit, f"candidate {observed}{what} {numbers}{versus}; allowed {limit}")
+
+
+def show_refused(one: Standing) -> Shown:
+    """The share of refused requests, named in each figure: the gate's own are those of errors."""
+    shown = show_bad_share(one, " refused")
+    stable = shown.stable and f"{shown.stable} refused"
+    return Shown(f"{shown.observed} refused", stable, f"{shown.limit} refused", f"{shown.clause} refused", listed=False)
 
 
 def show_good_share(one: Standing) -> Shown:

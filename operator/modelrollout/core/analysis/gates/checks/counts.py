@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -30,6 +30,8 @@ class Counts:
     candidate_present: Flags
     stable_present: Flags
     problem: Finding | None = None
+    refused: CountTicks | None = None
+    """Requests that the versions refused, among the same totals; None where the source does not tell them apart."""
 
 
 def use_gateway(gate_input: GateInput, wanted: Source | None) -> bool:
@@ -43,17 +45,8 @@ def request_counts(gate_input: GateInput, wanted: Source | None) -> Counts:
     """Answers that the gateway calls errors, or failures that the model itself or its server reports."""
     table = gate_input.table
     if use_gateway(gate_input, wanted):
-        errors = table.errors(s.GATEWAY_REQUESTS)
-        return make_counts(
-            gate_input,
-            lambda arm: (
-                table.total(s.GATEWAY_REQUESTS, arm, details=errors),
-                table.total(s.GATEWAY_REQUESTS, arm),
-            ),
-            "gateway",
-            "requests",
-            (s.GATEWAY_REQUESTS,),
-        )
+        errors = _answers(gate_input, table.errors(s.GATEWAY_REQUESTS))
+        return replace(errors, refused=_answers(gate_input, table.refusals(s.GATEWAY_REQUESTS)).ticks)
     if any(table.has(s.REQUESTS, arm) for arm in s.ARMS):
         return make_counts(
             gate_input,
@@ -64,10 +57,21 @@ def request_counts(gate_input: GateInput, wanted: Source | None) -> Counts:
         )
 
     def answered(arm: s.Arm) -> tuple[Array, Array]:
-        bad = table.total(s.FAILURE, arm)
-        return bad, bad + table.total(s.SUCCESS, arm)
+        failed = table.total(s.FAILURE, arm)
+        gone = table.total(s.FAILURE, arm, details=[s.CANCELED])
+        return failed - gone, failed + table.total(s.SUCCESS, arm)
 
     return make_counts(gate_input, answered, "Triton", "requests", (s.SUCCESS,))
+
+
+def _answers(gate_input: GateInput, details: set[str]) -> Counts:
+    """The gateway's answers of both versions, those with one of the `details` being the bad ones."""
+
+    def read(arm: s.Arm) -> tuple[Array, Array]:
+        total = gate_input.table.total
+        return total(s.GATEWAY_REQUESTS, arm, details=details), total(s.GATEWAY_REQUESTS, arm)
+
+    return make_counts(gate_input, read, "gateway", "requests", (s.GATEWAY_REQUESTS,))
 
 
 def request_totals(gate_input: GateInput) -> tuple[Array, Array]:

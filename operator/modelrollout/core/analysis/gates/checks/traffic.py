@@ -23,7 +23,7 @@ def traffic_warnings(gate_input: GateInput, candidate: Array, stable: Array) -> 
         )
         if routed - known >= 1:
             found.append(
-                f"the gateway answered {say.count(routed - known)} requests with 5xx that reached neither version: "
+                f"the gateway answered {say.count(routed - known)} requests with errors that reached neither version: "
                 "look at the endpoints of both Services"
             )
     if gate_input.bake is None and gate_input.request.steps:

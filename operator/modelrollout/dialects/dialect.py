@@ -50,6 +50,15 @@ class Dialect(Protocol):
         """Pattern of `label` for one backend of the rule that splits traffic, and of no other rule or route."""
         ...
 
+    def written(self, name: str) -> str:
+        """What the gateway makes of a name of Kubernetes before it stands in `label`."""
+        ...
+
+    @property
+    def lookalike(self) -> str | None:
+        """Pattern of the part of `label` that alone differs between two routes whose names are written alike."""
+        ...
+
     @property
     def rule(self) -> str | None:
         """Pattern of `label` for that rule itself in `router`; None where the gateway does not count by rule."""
@@ -106,6 +115,13 @@ class GatewayMetrics:
     router: str | None = None
     heartbeat: str | None = None
     matchers: tuple[str, ...] = ()
+    joint: str | None = None
+    """What every run of characters that are neither letters nor digits is written as; None: names are as they are."""
+    lookalike: str | None = None
+
+    def written(self, name: str) -> str:
+        """Letters and digits of any alphabet, joined by `joint`."""
+        return name if self.joint is None else self.joint.join(re.findall(r"[^\W_]+", name))
 
     def is_error(self, status: str) -> bool:
         """Whether the whole status matches `errors`."""

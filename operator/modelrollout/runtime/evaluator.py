@@ -15,6 +15,7 @@ from modelrollout.core.analysis.gates.evaluate import evaluate
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
 from modelrollout.core.analysis.gates.query import query_text, read_answer
 from modelrollout.core.analysis.metrics.grid import Grid, make_grid
+from modelrollout.core.analysis.metrics.lookalikes import lookalikes
 from modelrollout.core.analysis.metrics.model_series import Selection, gateway_selection, model_selection
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes
@@ -234,8 +235,9 @@ def _judge(
     answers: dict[str, Answer],
     now: float,
 ) -> Evaluation:
-    table = make_tick_table(stores, SeriesReader(request), _grid(request, tick), server.scrape_interval)
-    gate_input = GateInput(request, table, answers)
+    reader = SeriesReader(request)
+    table = make_tick_table(stores, reader, _grid(request, tick), server.scrape_interval)
+    gate_input = GateInput(request, table, answers, lookalikes(stores, reader, request))
     names = None
     if not request.spec.gates:
         names = request.default_gates or registry.default_gates(table, gate_input.position(request.started_at) + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.promql import any_of, fill_matchers, fill_template, literal, quoted
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.dialects.traefik import TRAEFIK
 from tests.unit.analysis.recorded import GATEWAY_REQUESTS
 
 HASH = "0123456789abcdef0123"
@@ -63,8 +65,38 @@ def test_traefik_label_belongs_to(sentence, label, expected):
     assert arm(label) == expected, sentence
 
 
-def test_a_dot_in_the_gateways_name_matches_only_a_dot():
-    assert arm(service(gateway="in.ference"), gateway="in.ference") == "candidate"
+def normalized(name: str) -> str:
+    """What Traefik does to a route's key: letters and numbers of any alphabet, joined by single dashes."""
+    return "-".join("".join(c if unicodedata.category(c)[0] in "LN" else " " for c in name).split())
+
+
+NAMES = ("digits", "digits.eu", "digits--eu", "a.b-c..d", "d1.2", "x-.-y")
+ENTRY_POINTS = ("web", "web-secure", "Web", "WEB_SECURE", "web.1", "web-0", "прием-1", "入口", "ε²")
+
+
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+@pytest.mark.parametrize("gateway", NAMES)
+@pytest.mark.parametrize("name", NAMES)
+def test_traefik_writes_every_run_of_other_characters_as_one_dash(name, gateway, entry_point):
+    label = service(normalized(name), normalized(gateway), entrypoint=normalized(entry_point))
+    asked = {"name": name, "gateway": gateway}
+    assert arm(label, **asked) == "candidate", label
+    assert arm(label.replace("digits-v2", "digits-v1"), **asked) == "stable"
+    assert arm(label.replace(f"-0-{HASH}", f"-1-{HASH}"), **asked) is None
+    selection = s.gateway_selection(request(dialect="Traefik", **asked), PrometheusServer(url="http://p"), ())
+    assert selection is not None
+    pattern = re.search(r'service=~"([^"]*)"', selection.text)
+    assert pattern is not None
+    assert re.fullmatch(pattern.group(1).replace("\\\\", "\\"), label)
+
+
+@given(st.text(max_size=20))
+def test_a_name_is_written_as_traefik_writes_it(name):
+    assert TRAEFIK.written(name) == normalized(name)
+
+
+def test_a_dot_in_a_name_is_a_dash_and_nothing_else():
+    assert arm(service(gateway="in-ference"), gateway="in.ference") == "candidate"
     assert arm(service(gateway="inxference"), gateway="in.ference") is None
 
 

@@ -54,7 +54,8 @@ def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float, names: tu
     rollback, evidence = _rollback(gates, judged, request.spec.analysis.false_rollback)
     text = why or evidence or say.summary(results)
     tick = gate_input.table.grid.last
-    warnings = [*(text for one in judged for text in one.warnings), *left_out_warnings(gate_input)]
+    said = (text for one in judged for text in one.warnings)
+    warnings = [*gate_input.warnings, *said, *left_out_warnings(gate_input)]
     return Evaluation(
         rollout=request.rollout,
         at=now,

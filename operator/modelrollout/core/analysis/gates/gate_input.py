@@ -34,6 +34,8 @@ class GateInput:
     request: EvaluationRequest
     table: TickTable
     answers: Mapping[str, Answer] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    """What reading the samples showed and people should know, whatever the gates say."""
 
     def exported(self, metric: str) -> str:
         """The name under which people find the metric, or a gateway's role, in Prometheus."""

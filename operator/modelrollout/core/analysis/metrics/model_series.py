@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from modelrollout.api.config import PrometheusServer
-from modelrollout.core.analysis.metrics.promql import any_of, fill_matchers, fill_pattern, literal, quoted, selector
+from modelrollout.core.analysis.metrics.promql import any_of, fill_matchers, fill_pattern, quoted, selector
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.dialect import Dialect
 from modelrollout.dialects.registry import dialect_called
@@ -89,14 +89,23 @@ def exported_as(metric: str, request: EvaluationRequest) -> str:
 
 
 def label_pattern(pattern: str, request: EvaluationRequest, services: Iterable[str] = ()) -> str:
-    """A dialect's pattern for the rollout's route and any of the `services`, every name escaped."""
-    gateway = request.spec.traffic.gateway
+    """A dialect's pattern for the rollout's route and any of the `services`, every name escaped.
+
+    A name is matched as it is and as the gateway writes it: not every part of a label is rewritten.
+    """
+    gateway, dialect = request.spec.traffic.gateway, dialect_called(request.dialect)
+
+    def spelled(*names: str) -> str:
+        known = [*names, *(dialect.written(name) for name in names if dialect is not None)]
+        found = any_of(dict.fromkeys(known))
+        return f"(?:{found})" if "|" in found else found
+
     values = {
-        "namespace": literal(request.namespace),
-        "route": literal(request.name),
-        "gatewayNamespace": literal(gateway.namespace or request.namespace),
-        "gateway": literal(gateway.name),
-        "service": any_of(services),
+        "namespace": spelled(request.namespace),
+        "route": spelled(request.name),
+        "gatewayNamespace": spelled(gateway.namespace or request.namespace),
+        "gateway": spelled(gateway.name),
+        "service": spelled(*services),
     }
     return fill_pattern(pattern, values)
 

@@ -32,6 +32,13 @@ OFFERED = Family(
     "rows",
     "Rows of activations shown to the monitor; what exceeds samples_total was thinned by the rate cap.",
 )
+OBSERVATIONS = Family(
+    "model_activation_observations_total",
+    "counter",
+    LAYER,
+    "observations",
+    "Observations of this layer that were taken, thinned ones included: what was dropped is a share of both.",
+)
 ELEMENTS = Family(
     "model_activation_elements_total",
     "counter",
@@ -145,6 +152,7 @@ DURATION_SUM = Family("model_request_duration_seconds_sum", "counter", MODEL, "s
 CATALOG: tuple[Family, ...] = (
     SAMPLES,
     OFFERED,
+    OBSERVATIONS,
     ELEMENTS,
     ZEROS,
     NEGATIVES,

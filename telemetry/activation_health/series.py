@@ -46,6 +46,7 @@ def _element_group(labels: Names, totals: LayerTotals) -> Group:
     tally = totals.tally
     return (
         Sample(catalog.OFFERED, labels, totals.offered),
+        Sample(catalog.OBSERVATIONS, labels, totals.observations),
         Sample(catalog.SAMPLES, labels, totals.samples),
         Sample(catalog.ELEMENTS, labels, tally.elements),
         Sample(catalog.ZEROS, labels, tally.zeros),

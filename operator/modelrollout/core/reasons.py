@@ -125,11 +125,13 @@ Reason = Literal[
 """Where a rollout stands or why: each has a constant above."""
 
 GateReason = Literal[
+    "AnswersLost",
     "CriteriaDiffer",
     "EmptyAnswer",
     "LayersDiffer",
     "NotANumber",
     "NotAskedYet",
+    "ObservationsDropped",
     "QueriesNotAllowed",
     "SampleNotANumber",
     "SeriesMissing",

@@ -33,6 +33,7 @@ class LayerTotals:
     """One layer's counters; `alpha` is the mean and variance of learnable slopes, where there are any."""
 
     offered: int = 0
+    observations: int = 0
     samples: int = 0
     windows: WindowTotals = field(default_factory=WindowTotals)
     tally: Tally = NO_VALUES
@@ -98,6 +99,7 @@ class LayerState:
         if units != self._units:
             self._settle(units)
         self._totals.offered += rows
+        self._totals.observations += 1
         return self._cap.grant(rows)
 
     def _settle(self, units: int) -> None:

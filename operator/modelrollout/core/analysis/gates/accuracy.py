@@ -7,6 +7,7 @@ import numpy as np
 from modelrollout.api.gates import AccuracyGate
 from modelrollout.core.analysis.gates.checks.count_check import CountReading, count_tests, judge_counts, show_good_share
 from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
+from modelrollout.core.analysis.gates.checks.losses import heeding, lost_answers
 from modelrollout.core.analysis.gates.checks.standing import LimitTest
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -41,9 +42,9 @@ def accuracy_counts(gate: AccuracyGate, gate_input: GateInput) -> Counts:
 
 DEFINITION = GateDefinition(
     model=AccuracyGate,
-    series=always(s.EVALS, s.CORRECT),
+    series=always(s.EVALS, s.CORRECT, s.EVALS_LOST),
     family="counts",
-    judge=judge_accuracy,
+    judge=heeding(judge_accuracy, lambda gate: lost_answers(gate.labels)),
     default=AccuracyGate(name="accuracy", type="Accuracy"),
     needs=s.EVALS,
     replay=tests_of,

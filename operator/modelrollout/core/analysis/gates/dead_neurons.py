@@ -9,6 +9,7 @@ from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.layer_likeness import criteria_differ, sizes_differ
 from modelrollout.core.analysis.gates.checks.layer_windows import LayerStanding, layer_standing
+from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import unreadable
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -130,9 +131,19 @@ def _eta(gate: DeadNeuronsGate, gate_input: GateInput, one: LayerStanding, unsee
 
 DEFINITION = GateDefinition(
     model=DeadNeuronsGate,
-    series=always(s.WINDOWS, s.WINDOW_NEURONS, s.WINDOW_DEAD, s.WINDOW_DEAD_SQUARED, s.WINDOW_SIZE, s.LAYER_INFO),
+    series=always(
+        s.WINDOWS,
+        s.WINDOW_NEURONS,
+        s.WINDOW_DEAD,
+        s.WINDOW_DEAD_SQUARED,
+        s.WINDOW_SIZE,
+        s.LAYER_INFO,
+        *COUNTED_WITH_DROPS,
+    ),
     family="windows",
-    judge=judge_dead_neurons,
+    judge=heeding(
+        judge_dead_neurons, lambda _: DROPPED_OBSERVATIONS, lambda gate: any(one.relative for one in limits_of(gate))
+    ),
     default=DeadNeuronsGate(name="dead-neurons", type="DeadNeurons"),
     needs=s.WINDOWS,
 )

@@ -6,6 +6,7 @@ import numpy as np
 
 from modelrollout.api.gates import DriftGate
 from modelrollout.core.analysis.gates.checks.layer_shares import LayerShare, absence, by_looks, layers_result
+from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import unreadable
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -94,4 +95,9 @@ def jensen_shannon(p: Array, q: Array) -> float:
     return min(1.0, max(0.0, (relative(p) + relative(q)) / 2))
 
 
-DEFINITION = GateDefinition(model=DriftGate, series=always(s.MAGNITUDES), family="windows", judge=judge_drift)
+DEFINITION = GateDefinition(
+    model=DriftGate,
+    series=always(s.MAGNITUDES, *COUNTED_WITH_DROPS),
+    family="windows",
+    judge=heeding(judge_drift, lambda _: DROPPED_OBSERVATIONS),
+)

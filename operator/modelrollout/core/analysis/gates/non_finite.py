@@ -15,6 +15,7 @@ from modelrollout.core.analysis.gates.checks.count_check import (
     show_bad_share,
 )
 from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
+from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.standing import LimitTest
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -58,9 +59,13 @@ def _rows(gate_input: GateInput, arm: s.Arm) -> tuple[Array, Array]:
 
 DEFINITION = GateDefinition(
     model=NonFiniteGate,
-    series=always(s.SAMPLES, s.ELEMENTS, s.NONFINITE),
+    series=always(s.ELEMENTS, s.NONFINITE, *COUNTED_WITH_DROPS),
     family="counts",
-    judge=judge_non_finite,
+    judge=heeding(
+        judge_non_finite,
+        lambda _: DROPPED_OBSERVATIONS,
+        lambda gate: any(line.relative for _, line in tests_of(gate)),
+    ),
     default=NonFiniteGate(name="non-finite", type="NonFinite"),
     needs=s.NONFINITE,
     replay=tests_of,

@@ -6,6 +6,7 @@ import numpy as np
 
 from modelrollout.api.gates import NegativeRatioGate, ZeroRatioGate
 from modelrollout.core.analysis.gates.checks.layer_shares import LayerShare, absence, by_looks, layers_result
+from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import unreadable
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -91,8 +92,14 @@ def _from_pair(
 
 
 ZERO_RATIO = GateDefinition(
-    model=ZeroRatioGate, series=always(s.ELEMENTS, s.ZEROS), family="windows", judge=judge_zero_ratio
+    model=ZeroRatioGate,
+    series=always(s.ELEMENTS, s.ZEROS, *COUNTED_WITH_DROPS),
+    family="windows",
+    judge=heeding(judge_zero_ratio, lambda _: DROPPED_OBSERVATIONS, lambda gate: gate.within is None),
 )
 NEGATIVE_RATIO = GateDefinition(
-    model=NegativeRatioGate, series=always(s.ELEMENTS, s.NEGATIVES), family="windows", judge=judge_negative_ratio
+    model=NegativeRatioGate,
+    series=always(s.ELEMENTS, s.NEGATIVES, *COUNTED_WITH_DROPS),
+    family="windows",
+    judge=heeding(judge_negative_ratio, lambda _: DROPPED_OBSERVATIONS, lambda gate: gate.within is None),
 )

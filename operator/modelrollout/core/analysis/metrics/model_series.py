@@ -33,7 +33,11 @@ COUNTED = frozenset({REQUESTS, REQUEST_ERRORS, SUCCESS, FAILURE})
 """Requests are counted with any gates: steps need them."""
 EVALS = "model_eval_total"
 CORRECT = "model_eval_correct_total"
+EVALS_LOST = "model_eval_lost_total"
 SAMPLES = "model_activation_samples_total"
+OFFERED = "model_activation_offered_samples_total"
+OBSERVATIONS = "model_activation_observations_total"
+DROPPED = "model_activation_dropped_observations_total"
 ELEMENTS = "model_activation_elements_total"
 ZEROS = "model_activation_zero_elements_total"
 NEGATIVES = "model_activation_negative_elements_total"
@@ -54,6 +58,8 @@ DETAIL: Mapping[str, str] = {
     DURATION: "le",
     FAILURE: "reason",
     NONFINITE: "kind",
+    DROPPED: "reason",
+    EVALS_LOST: "reason",
     EVALS: "source",
     CORRECT: "source",
     MAGNITUDES: "le",

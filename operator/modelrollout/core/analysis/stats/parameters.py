@@ -72,6 +72,11 @@ DEADBAND = 0.05
 TOO_COARSE = 1.25
 """Buckets that grow by more make a relative latency gate too coarse."""
 
+MOST_LOST = 0.5
+"""Beyond this share of observations or answers that telemetry could not use, the others are no sample: no PASS."""
+SOME_LOST = 0.05
+"""Beyond this share people are warned. Two versions whose shares differ by at most this much lose alike."""
+
 BURN_LIMIT = 2.0
 BURN_LONG = 1800.0
 BURN_SHORT = 300.0

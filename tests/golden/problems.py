@@ -29,7 +29,10 @@ ENVELOPES = {
 }
 NO_YAML = {
     "an_open_bracket": "a: [\n",
-    "a_control_character": "a: \x00\n",
+    "an_open_quote": "a: 'b\n",
+    "a_colon_too_many": "a: b: c\n",
+    "a_tab": "a:\n\t- b\n",
+    "a_control_character": "é: é\na: é \x00\n",
     "an_alias_of_itself": "a: &x [*x]\n",
     "too_deep": "a: " + "[" * 100 + "]" * 100,
     "no_such_day": "d: 2024-02-30\n",

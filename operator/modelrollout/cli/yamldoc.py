@@ -106,12 +106,25 @@ def documents(text: str) -> Iterator[Document]:
                 yield Document(data, node, duplicates)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        why = ", ".join(part for part in (error.problem, error.context) if part)
-        raise Unreadable(_TOO_DEEP if _opened(text, mark) >= _DEEPEST else why, _place(mark)) from error
+        raise Unreadable(_why(text, error, mark), _place(mark)) from error
     except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        place = Place(before.count("\n") + 1, error.position - before.rfind("\n"))
-        raise Unreadable(f"no text: {error.reason}", place) from error
+        before = text[: max(text.find(chr(error.character)), 0)]  # its position is in bytes under libyaml
+        place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise Unreadable(f"the character U+{error.character:04X} may not stand in YAML", place) from error
+
+
+def _why(text: str, error: yaml.MarkedYAMLError, mark: Any) -> str:
+    """What is wrong at `mark`. Of the syntax in our words: the parser's own differ from library to library."""
+    if _opened(text, mark) >= _DEEPEST:
+        return _TOO_DEEP
+    if not isinstance(error, yaml.scanner.ScannerError | yaml.parser.ParserError):
+        return ", ".join(part for part in (error.problem, error.context) if part)
+    rest = text[mark.index :]
+    if not rest.strip():
+        return "the text ends inside a list, a mapping or quotes that are still open"
+    if rest[0] == "\t":
+        return "a tab cannot stand here; indent with spaces"
+    return f'"{rest[0]}" cannot stand here; check indentation, colons, brackets and quotes up to here'
 
 
 def _construct(loader: yaml.SafeLoader, node: yaml.Node) -> Any:

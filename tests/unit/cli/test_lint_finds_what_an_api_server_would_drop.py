@@ -105,7 +105,7 @@ def test_a_list_of_resources_is_opened(tmp_path: Path, capsys: pytest.CaptureFix
     ("text", "place"),
     [
         (NO_YAML["an_open_bracket"], ":2:1: "),
-        (NO_YAML["a_control_character"], ":1:4: "),
+        (NO_YAML["a_control_character"], ":2:6: "),
         (NO_YAML["an_alias_of_itself"], ":1:4: "),
         (NO_YAML["too_deep"], ":1:67: "),
         ("a: " + "[" * 1100 + "]" * 1100, ": nested too deeply"),  # where depends on libyaml

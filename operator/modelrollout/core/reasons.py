@@ -126,6 +126,8 @@ Reason = Literal[
 
 GateReason = Literal[
     "AnswersLost",
+    "BucketsDiffer",
+    "BucketsIncomplete",
     "CriteriaDiffer",
     "EmptyAnswer",
     "LayersDiffer",

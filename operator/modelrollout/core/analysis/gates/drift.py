@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from modelrollout.api.gates import DriftGate
+from modelrollout.api.status import Verdict
+from modelrollout.core.analysis.gates.checks.bucket_layouts import edges_in_both
 from modelrollout.core.analysis.gates.checks.layer_shares import LayerShare, absence, by_looks, layers_result
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import unreadable
@@ -12,11 +14,13 @@ from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.counters.layouts import details_of, per_bucket
 from modelrollout.core.analysis.stats import alpha_budget, window_evidence
 from modelrollout.core.analysis.stats.arrays import Array
 from modelrollout.core.analysis.stats.parameters import BATCH_TICKS
 from modelrollout.core.analysis.stats.replicates import Replicates
 from modelrollout.core.analysis.stats.window_evidence import WindowSettings
+from modelrollout.core.evaluation import GateResult
 from modelrollout.core.finding import Finding
 
 
@@ -27,22 +31,38 @@ def judge_drift(gate: DriftGate, gate_input: GateInput, share: float) -> Judged:
     )
     missing, text = absence(gate.type, s.MAGNITUDES, gate_input)
     if not layers:
-        problem = Finding("SeriesMissing", f"{s.MAGNITUDES} is not exported by both versions: is their telemetry on?")
-        return Judged(no_data(gate, problem).result, (), missing, text)
-    bad = unreadable(gate_input, (s.MAGNITUDES,))
-    if bad:
-        return no_data(gate, bad)
+        nothing = Finding("SeriesMissing", f"{s.MAGNITUDES} is not exported by both versions: is their telemetry on?")
+        return Judged(no_data(gate, nothing).result, (), missing, text)
+    problem = unreadable(gate_input, (s.MAGNITUDES,))
+    if problem:
+        return no_data(gate, problem)
+    edges: dict[str, tuple[float, ...]] = {}
+    for layer in layers:
+        shared = edges_in_both(gate_input, s.MAGNITUDES, layer)
+        if isinstance(shared, Finding):
+            return Judged(_no_edges(gate, layer, shared), (), missing, text)
+        edges[layer] = shared
     alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
-    found = [_drift_layer(gate, gate_input, layer, alpha) for layer in layers]
+    found = [_drift_layer(gate, gate_input, layer, edges[layer], alpha) for layer in layers]
     return Judged(layers_result(gate, found, "divergence", "batch"), (), missing, text)
 
 
-def _drift_layer(gate: DriftGate, gate_input: GateInput, layer: str, alpha: float) -> LayerShare:
-    edges = sorted(
-        gate_input.table.details(s.MAGNITUDES, "stable") & gate_input.table.details(s.MAGNITUDES, "candidate"),
-        key=float,
+def _no_edges(gate: DriftGate, layer: str, problem: Finding) -> GateResult:
+    found = Finding(problem.reason, f"layer {layer}: {problem.message}")
+    verdict: Verdict = "NOT_COMPARABLE" if problem.reason == "BucketsDiffer" else "NO_DATA"
+    return no_data(gate, found, verdict=verdict, layer=layer).result
+
+
+def _drift_layer(
+    gate: DriftGate, gate_input: GateInput, layer: str, edges: tuple[float, ...], alpha: float
+) -> LayerShare:
+    details = details_of(edges)
+    candidate, stable = (
+        per_bucket(
+            np.stack([gate_input.table.total(s.MAGNITUDES, arm, layer=layer, details=[le]) for le in details], axis=1)
+        )
+        for arm in ("candidate", "stable")
     )
-    candidate, stable = (_per_bucket(gate_input, arm, layer, edges) for arm in ("candidate", "stable"))
     first = gate_input.step if gate.method == "Threshold" else gate_input.start
     values = batch_divergence(candidate[first:], stable.sum(axis=0))
     observed = values[~np.isnan(values)]
@@ -66,12 +86,6 @@ def _drift_layer(gate: DriftGate, gate_input: GateInput, layer: str, alpha: floa
         bool(evidence.passing[-1]),
         float(evidence.strength[-1]),
     )
-
-
-def _per_bucket(gate_input: GateInput, arm: s.Arm, layer: str, edges: list[str]) -> Array:
-    """Cumulative `le` counters become counts per bucket, (T, B)."""
-    cumulative = [gate_input.table.total(s.MAGNITUDES, arm, layer=layer, details=[le]) for le in edges]
-    return np.maximum(np.diff(np.stack(cumulative, axis=1), axis=1, prepend=0.0), 0.0)
 
 
 def batch_divergence(histogram: Array, reference: Array) -> Array:

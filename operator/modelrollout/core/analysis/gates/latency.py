@@ -38,17 +38,18 @@ def series_of(gate: LatencyGate) -> frozenset[str]:
 
 def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Judged:
     """The gate's standing; warm-up ticks of the candidate are left out."""
-    found = read_histograms(gate, gate_input)
-    if isinstance(found, Finding):
-        flags = np.zeros(gate_input.table.grid.count, dtype=bool)
-        return replace(
-            no_data(gate, found), missing=gate_input.missing(flags), missing_text=f"Latency: {found.message}"
-        )
-    missing, text = absence(gate.type, found.counts, gate_input)
     kinds: list[Kind] = ["limit"] if gate.max is not None else []
     if gate.versus_stable is not None or not kinds:
         kinds.append("stable")
-    judged = [_judge(gate, kind, found, gate_input, share / len(kinds)) for kind in kinds]
+    histograms: dict[Kind, Histograms] = {}
+    for kind in kinds:
+        read = read_histograms(gate, gate_input, kind)
+        if isinstance(read, Finding):
+            return _without_histogram(gate, gate_input, read)
+        histograms[kind] = read
+    found = histograms[kinds[-1]]
+    missing, text = absence(gate.type, found.counts, gate_input)
+    judged = [_judge(gate, kind, histograms[kind], gate_input, share / len(kinds)) for kind in kinds]
     standings, shown = [one for one, _ in judged], [words for _, words in judged]
     usable = np.where(gate_input.warming, 0.0, found.candidate.sum(axis=1))
     result = build(
@@ -61,6 +62,14 @@ def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Jud
     )
     evidence = tuple((one.attributable, share / len(kinds)) for one in standings if one.attributable is not None)
     return Judged(result, evidence, missing, text, _warnings(gate, kinds, found, gate_input))
+
+
+def _without_histogram(gate: LatencyGate, gate_input: GateInput, found: Finding) -> Judged:
+    if found.reason == "BucketsDiffer":
+        return no_data(gate, found, verdict="NOT_COMPARABLE")
+    flags = np.zeros(gate_input.table.grid.count, dtype=bool)
+    missing = gate_input.missing(flags) if found.reason == "SeriesMissing" else 0
+    return replace(no_data(gate, found), missing=missing, missing_text=f"Latency: {found.message}")
 
 
 def _judge(

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from modelrollout.api.status import HistoryEntry
 from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.counters.layouts import details_of, shared_edges
+from modelrollout.core.analysis.metrics.series_reader import Channel
 from modelrollout.core.analysis.metrics.tick_table import TickTable
 
 LayerSummary = dict[str, int | dict[str, int] | None]
@@ -47,7 +49,8 @@ def slot_for(name: str, history: Sequence[HistoryEntry]) -> str:
 def summarize(table: TickTable) -> dict[str, dict[str, LayerSummary]]:
     """{"stable": {layer: {...}}, "candidate": ...} of counts over the whole grid; shares are left to the reader.
 
-    `histogram` maps the upper edge of |activation| to the number of elements up to it (cumulative).
+    `histogram` maps the upper edge of |activation| to the number of elements up to it (cumulative), of the edges that
+    all of the version's processes have.
     """
     return {arm: {layer: _layer(table, arm, layer) for layer in _layers(table, arm)} for arm in s.ARMS}
 
@@ -60,7 +63,8 @@ def _layer(table: TickTable, arm: s.Arm, layer: str) -> LayerSummary:
     found: LayerSummary = {key: _total(table, metric, arm, layer) for key, metric in _COUNTS.items()}
     for kind in ("nan", "inf"):
         found[kind] = _total(table, s.NONFINITE, arm, layer, kind)
-    edges = sorted(table.details(s.MAGNITUDES, arm), key=float)
+    layouts = table.layouts.get(Channel(s.MAGNITUDES, arm, layer), frozenset())
+    edges = details_of(shared_edges(layouts)) if layouts else []
     found["histogram"] = {edge: _total(table, s.MAGNITUDES, arm, layer, edge) for edge in edges}
     sizes = {v for c, values in table.gauges.items() if (c.arm, c.layer) == (arm, layer) for v in values}
     found["windowSize"] = int(max(sizes)) if sizes else None

@@ -9,7 +9,8 @@ import numpy as np
 
 from modelrollout.core.analysis.metrics.counters.cleaning import LeftOut, cleaned
 from modelrollout.core.analysis.metrics.counters.continuation import Chain, Continuation
-from modelrollout.core.analysis.metrics.counters.families import bundles
+from modelrollout.core.analysis.metrics.counters.families import HISTOGRAMS, bundles
+from modelrollout.core.analysis.metrics.counters.layouts import Layout, layouts_of
 from modelrollout.core.analysis.metrics.counters.usable import are_numbers
 from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.increments import began_at_zero, increments, scraped_ticks
@@ -31,6 +32,8 @@ class TickTable:
     """Samples that were bad, by metric and arm."""
     unreadable: frozenset[tuple[str, Arm]]
     """What is scraped now and has had no good sample lately: it cannot be judged."""
+    layouts: Mapping[Channel, frozenset[Layout]]
+    """The edges that each histogram has, by channel (without a detail): one layout where all its processes agree."""
     gauges: Mapping[Channel, frozenset[float]]
     """All values a gauge has had within the grid."""
     marks: Mapping[Channel, Flags]
@@ -87,6 +90,7 @@ def make_tick_table(stores: Iterable[SampleStore], reader: SeriesReader, grid: G
         seen.sampled,
         counted.left_out,
         counted.unreadable,
+        counted.layouts,
         seen.gauges,
         seen.marks,
     )
@@ -128,12 +132,16 @@ class _Counted:
     growth: dict[Channel, Array] = field(default_factory=dict)
     left_out: dict[tuple[str, Arm], LeftOut] = field(default_factory=dict)
     unreadable: frozenset[tuple[str, Arm]] = frozenset()
+    layouts: dict[Channel, frozenset[Layout]] = field(default_factory=dict)
 
     def add(self, chain: Chain) -> None:
         for detail, one in chain.bundle.members.items():
             channel = replace(chain.bundle.channel, detail=detail)
             grown = increments(one, self.grid, from_zero=chain.zero[detail])
             self.growth[channel] = self.growth[channel] + grown if channel in self.growth else grown
+        if chain.bundle.channel.metric in HISTOGRAMS:
+            known = self.layouts.get(chain.bundle.channel, frozenset())
+            self.layouts[chain.bundle.channel] = known | layouts_of(chain, self.grid)
 
 
 def _lasting(when: Flags, grid: Grid, gap: float) -> Flags:

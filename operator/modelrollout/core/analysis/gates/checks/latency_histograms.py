@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from modelrollout.api.gates import LatencyGate
 from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.checks.bucket_layouts import edges_in_both, edges_of_candidate, has_edges
 from modelrollout.core.analysis.gates.checks.counts import Counts, Origin, scraped, use_gateway
 from modelrollout.core.analysis.gates.checks.readable import unreadable
 from modelrollout.core.analysis.gates.checks.standing import Kind
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.counters.layouts import details_of, per_bucket
 from modelrollout.core.analysis.stats import histogram as b
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks
 from modelrollout.core.finding import Finding
@@ -28,37 +31,32 @@ class Histograms:
     counts: Counts
 
 
-def read_histograms(gate: LatencyGate, gate_input: GateInput) -> Histograms | Finding:
-    """The histograms of both arms on the edges they share."""
+def read_histograms(gate: LatencyGate, gate_input: GateInput, kind: Kind = "stable") -> Histograms | Finding:
+    """The histograms of both arms on the edges they share; against a limit on the candidate's own.
+
+    There stable, which is only shown, has no requests where it lacks one of those edges.
+    """
     gateway = use_gateway(gate_input, gate.source)
     metric = s.GATEWAY_DURATION if gateway else s.DURATION
     source: Origin = "gateway" if gateway else "model"
-    problem = unreadable(gate_input, (metric,))
-    if problem:
-        return problem
-    known: dict[float, str] = {}
-    for le in gate_input.table.details(metric):
-        known[float(le)] = le
-    edges = np.array(sorted(edge for edge in known if np.isfinite(edge)), dtype=float)
+    compare = edges_in_both if kind == "stable" else edges_of_candidate
+    found = unreadable(gate_input, (metric,)) or compare(gate_input, metric)
+    if isinstance(found, Finding):
+        return found
     present = [scraped(gate_input, source, arm, metric) for arm in ("candidate", "stable")]
-    if not len(edges):
-        return Finding(
-            "SeriesMissing", f"no {gate_input.exported(metric)} of either version: there is no histogram to judge"
-        )
-    order = [known[edge] for edge in edges]
-    arms = [
-        _per_bucket(gate_input, metric, arm, [*order, known.get(np.inf, "+Inf")]) for arm in ("candidate", "stable")
-    ]
+    edges = np.array(found, dtype=float)
+    arms = [_per_bucket(gate_input, metric, arm, found) for arm in ("candidate", "stable")]
+    if not has_edges(gate_input, metric, found):
+        arms[1] = np.zeros(arms[1].shape)
     totals = [arm.sum(axis=1) for arm in arms]
     nothing = np.zeros(len(totals[0]))
     ticks = CountTicks(gate_input.ends, nothing, totals[0], nothing, totals[1], restart=gate_input.restarts)
     return Histograms(edges, arms[0], arms[1], Counts(ticks, source, "requests", present[0], present[1]))
 
 
-def _per_bucket(gate_input: GateInput, metric: str, arm: s.Arm, order: list[str]) -> Array:
-    """Cumulative `le` counters become counts per bucket; what a torn scrape would make negative counts as 0."""
-    cumulative = np.stack([gate_input.table.total(metric, arm, details=[le]) for le in order], axis=1)
-    return np.maximum(np.diff(cumulative, axis=1, prepend=0.0), 0.0)
+def _per_bucket(gate_input: GateInput, metric: str, arm: s.Arm, edges: Sequence[float]) -> Array:
+    details = details_of(edges)
+    return per_bucket(np.stack([gate_input.table.total(metric, arm, details=[le]) for le in details], axis=1))
 
 
 def margin_of(gate: LatencyGate) -> int:

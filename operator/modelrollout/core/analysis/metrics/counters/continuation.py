@@ -18,7 +18,6 @@ import numpy as np
 
 from modelrollout.core.analysis.metrics.counters.families import Bundle, times_of
 from modelrollout.core.analysis.metrics.counters.usable import FAR, usual_growth
-from modelrollout.core.analysis.metrics.edges import INFINITE
 from modelrollout.core.analysis.metrics.scrapes import TargetScrapes
 from modelrollout.core.analysis.metrics.series import Labels, Millis, Series, Target, one_per_time
 from modelrollout.core.analysis.metrics.series_reader import Channel
@@ -164,9 +163,8 @@ def _host(target: Target) -> str:
 
 def _young(chain: Chain) -> bool:
     """One sample, counted from 0: what comes next with that much is as likely another short life (a crash loop)."""
-    bundle = chain.bundle
-    detail = INFINITE if INFINITE in bundle.members else next(reversed(bundle.members))
-    return len(bundle.top.times) < 2 and chain.zero[detail]  # noqa: PLR2004 - seen to live on by a second sample
+    one = chain.bundle
+    return len(one.top.times) < 2 and chain.zero[one.whole]  # noqa: PLR2004 - seen to live on by a second sample
 
 
 def _spliced(old: Series, new: Series) -> Series:

@@ -43,9 +43,14 @@ class Bundle:
     """When the first of them was scraped, its bad samples included (ms)."""
 
     @property
+    def whole(self) -> str:
+        """The detail of the member that counts everything: the last edge, or the counter itself."""
+        return INFINITE if INFINITE in self.members else list(self.members)[-1]
+
+    @property
     def top(self) -> Series:
-        """The member that counts everything: the last edge, or the counter itself."""
-        return self.members[INFINITE] if INFINITE in self.members else next(reversed(self.members.values()))
+        """The member that counts everything."""
+        return self.members[self.whole]
 
     @property
     def first(self) -> int:

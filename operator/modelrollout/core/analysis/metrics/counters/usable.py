@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from modelrollout.core.analysis.metrics.series import Millis, Series
-from modelrollout.core.analysis.stats.arrays import Array, Flags
+from modelrollout.core.analysis.stats.arrays import Array, Flags, Index
 
 LARGEST = 2.0**63
 """No counter of 64 bits holds more."""
@@ -85,7 +85,7 @@ def _spikes(times: Millis, values: Array, fastest: float, burst: float) -> list[
     return bad if pending < 0 else [*bad, pending]
 
 
-def _dips(values: Array) -> Array:
+def _dips(values: Array) -> Index:
     """Positions of samples below both neighbours, where the way back is too far for a counter that started again.
 
     A counter that was reset and has passed its old value within one scrape looks the same, unless it grows so fast
@@ -99,4 +99,5 @@ def _dips(values: Array) -> Array:
         return at
     grown = _regrown(values)
     rest = np.delete(grown, at)
-    return at[grown[at] > FAR * _ranked(rest, 9 * len(rest) // 10)]
+    back: Index = at[grown[at] > FAR * _ranked(rest, 9 * len(rest) // 10)]
+    return back

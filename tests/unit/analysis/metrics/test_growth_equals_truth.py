@@ -1,0 +1,55 @@
+"""Whatever befalls the series on their way, what is read is what the processes counted, within a stated bound."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelrollout.core.analysis.metrics.samples import SampleStore
+from tests.unit.analysis.metrics.worlds import Process, counted, delivered, process, table_of
+
+seeds = st.integers(0, 2**32)
+
+
+def world(seed: int, *, restarts: bool, bad: bool) -> tuple[list[Process], SampleStore]:
+    rng = random.Random(seed)
+    pods = [process(rng, pod, restarts=restarts, bad=bad) for pod in range(rng.randrange(1, 4))]
+    return pods, delivered([one for pod in pods for one in pod.series(rng)], rng)
+
+
+@given(seeds)
+def test_names_and_spellings_change_nothing(seed):
+    pods, store = world(seed, restarts=False, bad=False)
+    found = counted(table_of(store))
+    for key in pods[0].growth:
+        read, true = found[key], sum(one.true(*key) for one in pods)
+        assert true - sum(one.hidden(*key) for one in pods) <= read <= true
+
+
+@given(seeds)
+def test_life_is_never_counted_and_no_more_is_lost_than_promised(seed):
+    pods, store = world(seed, restarts=True, bad=True)
+    found = counted(table_of(store))
+    for key in pods[0].growth:
+        read, true = found.get(key, 0.0), sum(one.true(*key) for one in pods)
+        assert true - sum(one.hidden(*key) for one in pods) <= read <= true, key
+
+
+@given(seeds, st.randoms(use_true_random=False))
+def test_the_order_of_answers_changes_nothing(seed, rng):
+    pods, store = world(seed, restarts=True, bad=True)
+    again = delivered(list(store.series.values()), rng)
+    one, other = table_of(store), table_of(again)
+    assert list(one.growth) == list(other.growth)
+    assert all((one.growth[key] == other.growth[key]).all() for key in one.growth)
+    assert (one.left_out, one.unreadable, one.layouts) == (other.left_out, other.unreadable, other.layouts)
+    assert len(pods) > 0
+
+
+@pytest.mark.slow
+def test_two_thousand_worlds():
+    for seed in range(2000):
+        test_life_is_never_counted_and_no_more_is_lost_than_promised.hypothesis.inner_test(seed)

@@ -36,7 +36,7 @@ def recordings(rng: random.Random) -> list[Recording]:
     found = []
     for pod in range(4):
         one = Recording(scrapes(240, before=120), f"10.0.0.{pod}:8000")
-        own = {"model": "digits", "version": "12"[pod % 2], "zone": rng.choice("ab")}
+        own: dict[str, Any] = {"model": "digits", "version": "12"[pod % 2], "zone": rng.choice("ab")}
         for metric in (s.SUCCESS, s.FAILURE, s.REQUESTS, s.REQUEST_ERRORS):
             one.growing(metric, rng.randrange(60), **own)
         for metric in (s.EVALS, s.CORRECT):
@@ -51,14 +51,14 @@ def recordings(rng: random.Random) -> list[Recording]:
     return found
 
 
-def _histogram(one: Recording, rng: random.Random, metric: str, labels: dict[str, str]) -> None:
+def _histogram(one: Recording, rng: random.Random, metric: str, labels: dict[str, Any]) -> None:
     grown = 0
     for edge in rng.choice(EDGES):
         grown += rng.randrange(20)
         one.growing(metric, grown, le=edge, **labels)
 
 
-def _layer(one: Recording, rng: random.Random, labels: dict[str, str]) -> None:
+def _layer(one: Recording, rng: random.Random, labels: dict[str, Any]) -> None:
     for metric in (s.SAMPLES, s.ELEMENTS, s.ZEROS, s.NEGATIVES, s.WINDOWS, s.WINDOW_NEURONS, s.WINDOW_DEAD):
         one.growing(metric, rng.randrange(1, 100), **labels)
     one.growing(s.NONFINITE, rng.randrange(2), kind=rng.choice(["nan", "inf"]), **labels)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 
 from modelrollout.core.analysis.metrics import model_series as s
@@ -97,7 +96,7 @@ async def test_a_bad_window_is_left_out_and_the_layer_is_judged():
 
 async def test_the_verdict_is_the_same_wherever_the_bad_sample_lies():
     found = set()
-    for at in np.arange(20, 560, 45):
+    for at in range(20, 560, 45):
         gate = await gate_of(ERRORS, 600, spoil(errors(), (at, at + 5), math.nan, "'503'", "digits-v2"))
         found.add((gate.verdict, gate.samples))
     assert len(found) == 1

@@ -17,7 +17,7 @@ from modelrollout.core.analysis.metrics.tick_table import TickTable, make_tick_t
 from tests.unit.analysis.metrics.counting import BUSY, EVERY, GRID, READER, counter, line, table_of
 
 BAD = (math.nan, math.inf, -math.inf, -1.0, 1e308, 2.0**64, 1e15)
-KEY = (s.FAILURE, "candidate")
+KEY: tuple[str, s.Arm] = (s.FAILURE, "candidate")
 
 
 def failures(values: list[float], *, busy: bool = True) -> TickTable:

@@ -22,7 +22,9 @@ SCRAPES_APART = 2.5
 def increments(one: Series, grid: Grid, *, from_zero: bool) -> Array:
     """Growth per tick, (grid.count,). `from_zero`: the first sample counts in full. What is no number is left out."""
     usable = are_numbers(one.values)
-    where, values = grid.index(one.times)[usable], one.values[usable]
+    where, values = grid.index(one.times), one.values
+    if not usable.all():
+        where, values = where[usable], values[usable]
     inside = (where >= 0) & (where < grid.count)
     before = np.concatenate([[0.0 if from_zero else np.nan], values[:-1]]) if len(values) else values
     grown = np.where(values < before, values, values - before)

@@ -79,6 +79,8 @@ class Continuation:
         times = times_of([bundle])
         gap = self._targets[bundle.target].gap or self._scrape * 1000
         long = np.diff(times) > AWAY * gap
+        if not long.any():
+            return [bundle]
         others = np.searchsorted(every, times[1:]) - np.searchsorted(every, times[:-1], side="right") > 0
         return [part for part in bundle.cut(times[1:][long & others].tolist()) if part.members]
 

@@ -10,7 +10,7 @@ import numpy as np
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.edges import INFINITE, LABEL
 from modelrollout.core.analysis.metrics.samples import SampleStore
-from modelrollout.core.analysis.metrics.series import Labels, Series, Target
+from modelrollout.core.analysis.metrics.series import Labels, Millis, Series, Target
 from modelrollout.core.analysis.metrics.series_reader import Channel, SeriesReader
 
 HISTOGRAMS = frozenset({s.GATEWAY_DURATION, s.DURATION, s.MAGNITUDES})
@@ -115,7 +115,10 @@ def _bundle(rest: Labels, channel: Channel, members: Iterable[tuple[Channel, Lab
     return Bundle(kind, rest, target, series, names, born)
 
 
-def times_of(members: Iterable[Bundle]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def times_of(members: Iterable[Bundle]) -> Millis:
     """Every time at which any of them was scraped."""
-    found = [one.times for bundle in members for one in bundle.members.values()]
-    return np.unique(np.concatenate(found))
+    found: list[Millis] = []
+    for one in (one.times for bundle in members for one in bundle.members.values()):
+        if not found or not np.array_equal(one, found[-1]):  # most members of a family are scraped together
+            found.append(one)
+    return found[0] if len(found) == 1 else np.unique(np.concatenate(found))

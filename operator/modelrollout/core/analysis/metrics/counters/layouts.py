@@ -32,11 +32,11 @@ def layouts_of(chain: Chain, grid: Grid) -> frozenset[Layout]:
     where = grid.index(top.times)
     grown = np.diff(top.values, prepend=0.0 if chain.zero[chain.bundle.whole] else top.values[0]) != 0
     at = np.flatnonzero(grown & (where >= 0) & (where < grid.count))
-    needed = np.unique(np.concatenate([top.times[at], top.times[np.maximum(at - 1, 0)]]))
+    needed = np.concatenate([top.times[at], top.times[np.maximum(at - 1, 0)]])
     kept = tuple(
         float(detail)
         for detail, one in members.items()
-        if detail != INFINITE and (not len(at) or np.isin(needed, one.times).all())
+        if detail != INFINITE and (np.array_equal(one.times, top.times) or np.isin(needed, one.times).all())
     )
     return frozenset({Layout(kept, INFINITE in members, bool(len(at)))})
 

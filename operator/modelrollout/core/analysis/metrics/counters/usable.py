@@ -18,6 +18,8 @@ FASTEST_REQUESTS, FASTEST_ELEMENTS = 1e7, 1e13
 """No series grows by more in a second: requests, rows or windows; elements."""
 BURST = 100.0
 """A growth so many times beyond anything seen in the family counts once the next scrape confirms it."""
+_SOONEST = 0.001
+"""Seconds between two scrapes at least: times are in milliseconds."""
 FAR = 10.0
 """A growth so many times beyond the usual one is not what a counter that was just reset has counted."""
 
@@ -35,12 +37,10 @@ def bad_samples(one: Series, fastest: float, burst: float) -> Flags:
     confirmed by the next; inf where nothing is known.
     """
     good = are_numbers(one.values)
-    at = np.flatnonzero(good)
-    if len(at) > 1:
-        times, values = one.times[at], one.values[at]
-        grown = np.diff(values)
-        if (grown > np.minimum(fastest * np.diff(times) / 1000, burst)).any():
-            good[at[_spikes(times, values, fastest, burst)]] = False
+    grown = np.diff(one.values) if good.all() else np.full(1, np.inf)
+    if len(grown) and (grown.min() < 0 or grown.max() > min(fastest * _SOONEST, burst)):  # else all of them are good
+        at = np.flatnonzero(good)
+        good[at[_spikes(one.times[at], one.values[at], fastest, burst)]] = False
         at = np.flatnonzero(good)
         good[at[_dips(one.values[at])]] = False
     return ~good
@@ -48,7 +48,8 @@ def bad_samples(one: Series, fastest: float, burst: float) -> Flags:
 
 def usual_growth(one: Series) -> float:
     """What the counter grows by between two scrapes on a busy day: the 90th percentile; 0 where nothing is known."""
-    values = one.values[are_numbers(one.values)]
+    good = are_numbers(one.values)
+    values = one.values if good.all() else one.values[good]
     grown = _regrown(values) if len(values) > 1 else np.zeros(1)
     return _ranked(grown, 9 * (len(grown) - 1) // 10)  # rounded down: one odd value is never it
 
@@ -60,12 +61,15 @@ def _ranked(grown: Array, at: int) -> float:
 def _regrown(values: Array) -> Array:
     """Growth between neighbours, over resets."""
     step = np.diff(values)
-    grown: Array = np.where(step < 0, values[1:], step)
+    fallen = step < 0
+    grown: Array = np.where(fallen, values[1:], step) if fallen.any() else step
     return grown
 
 
 def _spikes(times: Millis, values: Array, fastest: float, burst: float) -> list[int]:
     """Positions of samples that lie impossibly far above what came before, or far and the next does not confirm it."""
+    if not (np.diff(values) > np.minimum(fastest * np.diff(times) / 1000, burst)).any():
+        return []
     bad: list[int] = []
     base, pending = 0, -1
     for at in range(1, len(values)):

@@ -74,7 +74,7 @@ def _problem(
         odd = ", ".join(sorted(candidate ^ stable))
         text = f"only one of the versions reports layer {odd}: it cannot be compared with stable"
         return "NOT_COMPARABLE", Finding("LayersDiffer", text)
-    bad = unreadable(gate_input, (s.WINDOWS,), s.ARMS if relative else ("candidate",))
+    bad = unreadable(gate_input, (s.WINDOWS, s.DROPPED), s.ARMS if relative else ("candidate",))
     if bad:
         return "NO_DATA", bad
     differ = (sizes_differ(gate_input) or criteria_differ(gate_input)) if relative else None

@@ -33,7 +33,7 @@ def judge_drift(gate: DriftGate, gate_input: GateInput, share: float) -> Judged:
     if not layers:
         nothing = Finding("SeriesMissing", f"{s.MAGNITUDES} is not exported by both versions: is their telemetry on?")
         return Judged(no_data(gate, nothing).result, (), missing, text)
-    problem = unreadable(gate_input, (s.MAGNITUDES,))
+    problem = unreadable(gate_input, (s.MAGNITUDES, s.DROPPED))
     if problem:
         return no_data(gate, problem)
     edges: dict[str, tuple[float, ...]] = {}

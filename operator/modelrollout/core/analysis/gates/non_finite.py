@@ -42,7 +42,7 @@ def nonfinite_counts(gate_input: GateInput) -> Counts:
 
     A bad row usually spoils its whole layer, so elements would count one event many times.
     """
-    metrics = (s.SAMPLES, s.NONFINITE, s.ELEMENTS)
+    metrics = (s.SAMPLES, s.NONFINITE, s.ELEMENTS, s.DROPPED)
     return make_counts(gate_input, lambda arm: _rows(gate_input, arm), "model", "rows", metrics)
 
 

@@ -38,7 +38,7 @@ def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float, part: str,
     if not layers:
         problem = Finding("SeriesMissing", f"the candidate exports no {s.ELEMENTS}: is its telemetry on?")
         return Judged(no_data(gate, problem).result, (), missing, text)
-    bad = unreadable(gate_input, (part, s.ELEMENTS), ("candidate",) if gate.within else s.ARMS)
+    bad = unreadable(gate_input, (part, s.ELEMENTS, s.DROPPED), ("candidate",) if gate.within else s.ARMS)
     if bad:
         return no_data(gate, bad)
     alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)

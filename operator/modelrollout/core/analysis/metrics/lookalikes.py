@@ -45,7 +45,7 @@ def lookalikes(stores: Iterable[SampleStore], reader: SeriesReader, request: Eva
 
 def _growing(one: Series, since: float) -> tuple[float, float] | None:
     """Epoch seconds of the first and the last growth after `since`; None where there was none."""
-    grown = np.flatnonzero(np.diff(one.values) > 0) + 1
+    grown = np.flatnonzero(one.values[1:] > one.values[:-1]) + 1  # Inf and NaN have no difference
     times = one.times[grown] / 1000
     times = times[times >= since]
     return (float(times[0]), float(times[-1])) if len(times) else None

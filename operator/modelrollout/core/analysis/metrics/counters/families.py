@@ -17,7 +17,8 @@ HISTOGRAMS = frozenset({s.GATEWAY_DURATION, s.DURATION, s.MAGNITUDES})
 _FAMILIES: Mapping[str, tuple[str, ...]] = {
     "requests of the model": (s.REQUESTS, s.REQUEST_ERRORS),
     "requests of Triton": (s.SUCCESS, s.FAILURE),
-    "judged answers": (s.EVALS, s.CORRECT),
+    "judged answers": (s.EVALS, s.CORRECT, s.EVALS_LOST),
+    "observations": (s.OFFERED, s.OBSERVATIONS, s.DROPPED),
     "activations": (s.SAMPLES, s.ELEMENTS, s.ZEROS, s.NEGATIVES, s.NONFINITE),
     "windows": (s.WINDOWS, s.WINDOW_NEURONS, s.WINDOW_DEAD, s.WINDOW_DEAD_SQUARED),
 }

@@ -235,6 +235,13 @@ class Status(StatusModel):
     history: Annotated[list[HistoryEntry], Field(max_length=MOST_ENTRIES)] = []
     conditions: Annotated[list[Condition], Field(max_length=8)] = []
 
+    @property
+    def subject(self) -> float | None:
+        """When what a command can be about began: the rollout in progress, or else the refusal of the last version."""
+        if self.rollout is not None:
+            return self.rollout.started_at
+        return self.rejected.at if self.rejected is not None else None
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         """A phase without the facts that it stands on was not written by the operator."""

@@ -12,6 +12,7 @@ from typing import Any
 from modelrollout.adapters.kubernetes.client import MERGE_PATCH, Api
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND, LONGEST_BY, LONGEST_WHY, write_command
 from modelrollout.api.status import LastCommand, Status
+from modelrollout.api.timestamps import format_timestamp
 from modelrollout.cli import access
 from modelrollout.cli.render import status_of
 from modelrollout.cli.target import Failure
@@ -48,7 +49,8 @@ def build(verb: Verb, status: Status, *, by: str, why: str) -> Command:
     """The command about what `status` shows now."""
     version = status.candidate or (status.rejected.version if status.rejected else None)
     step = status.step.index if status.step and verb in ("approve", "promote") else None
-    return Command(verb, uuid.uuid4().hex[:16], version, step, by=by[:LONGEST_BY], why=why[:LONGEST_WHY])
+    began = "" if status.subject is None else format_timestamp(status.subject)
+    return Command(verb, uuid.uuid4().hex[:16], version, step, by=by[:LONGEST_BY], why=why[:LONGEST_WHY], rollout=began)
 
 
 async def _write(api: Api, namespace: str, args: argparse.Namespace) -> Command:
@@ -74,11 +76,11 @@ async def _write(api: Api, namespace: str, args: argparse.Namespace) -> Command:
 
 
 def about(verb: Verb, status: Status) -> tuple[object, ...]:
-    """What must not have changed meanwhile: for what holds or takes back traffic the version alone, else all."""
+    """What must not have changed meanwhile: for what holds or takes back traffic the rollout alone, else all."""
     version = status.candidate or (status.rejected.version if status.rejected else None)
     if verb in ("abort", "pause"):
-        return (version,)
-    return version, status.phase, status.step.index if status.step else None
+        return version, status.subject
+    return version, status.subject, status.phase, status.step.index if status.step else None
 
 
 async def _annotate(api: Api, namespace: str, obj: dict[str, Any], command: Command) -> bool:

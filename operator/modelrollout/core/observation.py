@@ -95,6 +95,16 @@ class Command:
     by: str = ""
     manager: str = ""
     why: str = ""
+    rollout: str = ""
+    """When what it is about began (Status.subject), as in status; "" where it does not say."""
+    written_at: float | None = None
+    """When its writer last changed anything, to the second: it was not written later. None where that is unknown."""
+    dated: bool = False
+    """Whether `written_at` is the command's own time: its writer has changed nothing else since."""
+
+    def surely_before(self, moment: float) -> bool:
+        """Whether it was written before `moment`, whatever part of a second its time has lost."""
+        return self.written_at is not None and self.written_at + 1 <= moment
 
 
 @dataclass(frozen=True)

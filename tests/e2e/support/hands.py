@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND, write_command
+from modelrollout.api.status import Status
+from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core.observation import Command
 from tests import ROOT
 from tests.lab import WRITES, Fault, FaultProxy, LoadClient, Rule, bodies
@@ -45,9 +47,11 @@ class Asked:
 def ask(live: LiveRollout, verb: str, version: int | None = None, step: int | None = None, nonce: str = "") -> Asked:
     """Write the annotation and return at once."""
     nonce = nonce or uuid.uuid4().hex[:16]
-    text = write_command(
-        Command(cast("Any", verb), nonce, str(version) if version else None, step, by=getpass.getuser(), why="a test")
-    )
+    began = Status.model_validate(live.status()).subject
+    about = "" if began is None else format_timestamp(began)
+    named = str(version) if version else None
+    who = getpass.getuser()
+    text = write_command(Command(cast("Any", verb), nonce, named, step, by=who, why="a test", rollout=about))
     at = time.time()
     live.change({"metadata": {"annotations": {COMMAND: text}}})
     return Asked(at, nonce)

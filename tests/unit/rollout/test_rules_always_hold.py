@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from modelrollout.api.problems import parse_spec
+from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core.evaluation import MetricsOutage
+from modelrollout.core.observation import Command
 from modelrollout.core.rollout.context import target_weight
 from modelrollout.core.rollout.phases import Trigger, exposed, running, waits_for_person
 from modelrollout.core.rollout.status_message import asked
-from tests.expect import present
+from tests.expect import expect, present
 from tests.unit.rollout.world import World, manifest
 
 CRASHES = st.sampled_from([None, None, None, "lower", "status", "route", "consume"])
+VERBS = st.sampled_from(["approve", "abort", "pause", "resume", "retry", "promote"])
 SELDOM = st.sampled_from([True, True, True, False])
 STEPS = st.lists(st.integers(1, 99), min_size=1, max_size=4, unique=True).map(sorted)
 
@@ -31,6 +36,7 @@ class AnythingHappens(RuleBasedStateMachine):
             )
         ).adopted()
         self.by_hand = False
+        self.written_in: float | None = None
 
     @rule(seconds=st.sampled_from([0.1, 2, 16, 70, 400]), crash=CRASHES)
     def time_passes(self, seconds, crash):
@@ -40,6 +46,7 @@ class AnythingHappens(RuleBasedStateMachine):
         self.check_writes(before)
         self.check_raises(before, route, decision)
         self.check_promotion(before, decision)
+        self.check_command(before)
         if crash is None:
             self.check_lost(before)
         self.by_hand = crash is not None
@@ -138,6 +145,12 @@ class AnythingHappens(RuleBasedStateMachine):
             assert world.requests > 0
             assert world.halt is None
 
+    def check_command(self, before):
+        """A command is obeyed in the rollout that was in progress when it was written, and in no other."""
+        last = self.world.parsed.last_command
+        if last is not None and last != before.last_command and last.applied:
+            assert self.written_in == before.subject
+
     @rule(version=st.sampled_from(["1", "2", "3", "4"]))
     def version_is_changed(self, version):
         self.world.want(version)
@@ -206,11 +219,21 @@ class AnythingHappens(RuleBasedStateMachine):
     def route_is_deleted(self):
         self.world.route = None
 
-    @rule(verb=st.sampled_from(["approve", "abort", "pause", "resume", "retry", "promote"]), right=st.booleans())
+    @rule(verb=VERBS, right=st.booleans())
     def person_commands(self, verb, right):
         status = self.world.parsed
         version = status.candidate or (status.rejected.version if status.rejected else None)
         self.world.ask(verb, version if right else "77", status.step.index if status.step else None)
+        self.written_in = status.subject
+
+    @rule(verb=VERBS)
+    def person_commanded_an_earlier_rollout(self, verb):
+        self.person_commands(verb, right=True)
+        earlier = self.world.now - 86_400
+        asked = expect(Command, self.world.command)
+        self.world.command = replace(asked, rollout=format_timestamp(earlier), written_at=earlier)
+        self.written_in = earlier
+        self.time_passes(2, None)
 
     @rule()
     def operator_is_restarted(self):

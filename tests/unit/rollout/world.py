@@ -7,6 +7,7 @@ from typing import Any
 
 from modelrollout.api.problems import parse_spec
 from modelrollout.api.status import Status, Verdict, dump
+from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core.evaluation import Evaluation, GateResult, MetricsOutage
 from modelrollout.core.observation import (
     Backend,
@@ -83,7 +84,19 @@ class World:
         )
 
     def ask(self, verb: str, version: str | None = None, step: int | None = None, nonce: str | None = None) -> None:
-        self.command = Command(verb, nonce or f"n{self.now}", version, step, by="ann", why="because")  # type: ignore[arg-type]
+        """As the plugin writes it: about what status shows now."""
+        began = self.parsed.subject
+        self.command = Command(
+            verb,  # type: ignore[arg-type]
+            nonce or f"n{self.now}",
+            version,
+            step,
+            by="ann",
+            why="because",
+            rollout="" if began is None else format_timestamp(began),
+            written_at=float(int(self.now)),
+            dated=True,
+        )
 
     @property
     def parsed(self) -> Status:

@@ -29,6 +29,7 @@ def test_no_annotation_is_no_command(obj: dict[str, Any]) -> None:
         Command("approve", "n-1", "2", 1, by="ana", why="looks good"),
         Command("pause", "2026.1", None, None),
         Command("retry", "x", "7", 0),
+        Command("approve", "x", "7", 0, rollout="2026-11-26T20:00:00.125Z"),
     ],
 )
 def test_what_is_written_is_read_back(command: Command) -> None:
@@ -50,6 +51,11 @@ def test_what_is_written_is_read_back(command: Command) -> None:
         ('{"verb":"approve","nonce":"x","step":-1}', "step"),
         ('{"verb":"abort","nonce":"x","force":true}', "force"),
         ('{"verb":"abort","nonce":"x","why":"' + "y" * 1500 + '"}', "why"),
+        ('{"verb":"abort","nonce":"x","rollout":1700000000}', "rollout"),
+        ('{"verb":"abort","nonce":"x","rollout":"2026-11-26"}', "rollout"),
+        ('{"verb":"abort","nonce":"x","rollout":"2026-11-26T20:00:00.000+00:00"}', "rollout"),
+        ('{"verb":"abort","nonce":"x","rollout":"٢٠٢٦-11-26T20:00:00.000Z"}', "rollout"),
+        ('{"verb":"abort","nonce":"x","rollout":"2026-11-26T20:00:00.000Z\\n"}', "rollout"),
     ],
 )
 def test_what_is_no_command_is_refused_with_the_field_and_the_value(text: str, says: str) -> None:
@@ -82,3 +88,28 @@ def test_the_manager_is_who_wrote_the_annotation_last_not_who_wrote_the_object_l
     found = command_of(annotated('{"verb":"abort","nonce":"x"}', fields))
     assert isinstance(found, Command)
     assert found.manager == "kubectl-annotate"
+
+
+ALONE: dict[str, Any] = {"f:metadata": {"f:annotations": {".": {}, f"f:{COMMAND}": {}}}}
+BESIDE: dict[str, Any] = {"f:metadata": {"f:annotations": {f"f:{COMMAND}": {}, "f:other": {}}}}
+WITH_SPEC = ALONE | {"f:spec": {"f:model": {}}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "time", "written_at", "dated"),
+    [
+        (ALONE, "1970-01-02T00:00:00Z", 86_400.0, True),
+        (BESIDE, "1970-01-02T00:00:00Z", 86_400.0, False),
+        (WITH_SPEC, "1970-01-02T00:00:00Z", 86_400.0, False),
+        (ALONE, "yesterday", None, True),
+        (ALONE, None, None, True),
+        ({"f:spec": {}}, "1970-01-02T00:00:00Z", None, False),
+    ],
+)
+def test_the_time_is_the_commands_own_only_where_its_writer_owns_nothing_else(
+    fields: dict[str, Any], time: str | None, written_at: float | None, dated: bool
+) -> None:
+    entry = {"manager": "someone", "time": time, "fieldsV1": fields}
+    found = command_of(annotated('{"verb":"abort","nonce":"x"}', [entry]))  # type: ignore[arg-type]
+    assert isinstance(found, Command)
+    assert (found.written_at, found.dated) == (written_at, dated)

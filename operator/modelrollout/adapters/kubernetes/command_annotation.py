@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from modelrollout.adapters.kubernetes.managed_fields import manager_of
+from modelrollout.adapters.kubernetes.managed_fields import writing_of
 from modelrollout.api.base import ApiModel
 from modelrollout.api.spec import Version
 from modelrollout.core.observation import Command, MalformedCommand, Verb
@@ -18,6 +18,8 @@ LONGEST = 2048
 """Bytes of the annotation's text."""
 LONGEST_BY, LONGEST_WHY = 256, 1024
 """Characters of who asks, and of the reason given."""
+_STARTED = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+"""status.rollout.startedAt (for retry status.rejected.at), as it stands there."""
 
 
 class _Text(ApiModel):
@@ -27,6 +29,7 @@ class _Text(ApiModel):
     step: Annotated[int, Field(ge=0, le=20, strict=True)] | None = None
     by: Annotated[str, Field(max_length=LONGEST_BY)] = ""
     why: Annotated[str, Field(max_length=LONGEST_WHY)] = ""
+    rollout: Annotated[str, Field(pattern=_STARTED)] = ""
 
 
 def command_text(obj: dict[str, Any]) -> str | None:
@@ -46,13 +49,13 @@ def command_of(obj: dict[str, Any]) -> Command | MalformedCommand | None:
         found = _Text.model_validate_json(text)
     except ValidationError as error:
         return MalformedCommand(nonce, _sentence(error))
-    manager = manager_of(obj["metadata"], "f:metadata", "f:annotations", f"f:{COMMAND}")
-    return Command(**found.model_dump(), manager=manager)
+    writing = writing_of(obj["metadata"], "f:metadata", "f:annotations", f"f:{COMMAND}")
+    return Command(**found.model_dump(), manager=writing.manager, written_at=writing.at, dated=writing.alone)
 
 
 def write_command(command: Command) -> str:
     """The annotation's text for a command: what `command_of` reads back."""
-    fields = ("verb", "nonce", "version", "step", "by", "why")
+    fields = ("verb", "nonce", "version", "step", "by", "why", "rollout")
     values = {name: getattr(command, name) for name in fields}
     return json.dumps({name: value for name, value in values.items() if value not in (None, "")})
 

@@ -1,17 +1,48 @@
-"""Who last wrote a field is read from managedFields, never guessed from the value."""
+"""Who last wrote a field, and when, is read from managedFields, never guessed from the value."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
+
+from modelrollout.api.timestamps import parse_timestamp
+
+
+@dataclass(frozen=True)
+class Writing:
+    """The newest entry about a field. An entry's time is that of its manager's last change of any of its fields."""
+
+    manager: str = ""
+    at: float | None = None
+    """Epoch seconds, whole; None where the entry has no time that can be read."""
+    alone: bool = False
+    """Whether the entry is about this field and no other, so that `at` is when it was written."""
+
+
+def writing_of(meta: dict[str, Any], *path: str) -> Writing:
+    """Who last wrote the field at `path` (as in managedFields)."""
+    found: list[tuple[str, str, bool]] = []
+    for entry in meta.get("managedFields") or []:
+        fields: Any = entry.get("fieldsV1") or {}
+        alone = True
+        for part in path:
+            alone = alone and isinstance(fields, dict) and set(fields) <= {part, "."}
+            fields = fields.get(part) if isinstance(fields, dict) else None
+        if fields is not None and not entry.get("subresource"):
+            found.append((str(entry.get("time") or ""), str(entry.get("manager") or ""), alone))
+    if not found:
+        return Writing()
+    time, manager, alone = max(found)
+    return Writing(manager, _seconds(time), alone)
 
 
 def manager_of(meta: dict[str, Any], *path: str) -> str:
-    """The field manager that last wrote the field at `path` (as in managedFields); "" where none is known."""
-    found: list[tuple[str, str]] = []
-    for entry in meta.get("managedFields") or []:
-        fields: Any = entry.get("fieldsV1") or {}
-        for part in path:
-            fields = fields.get(part) if isinstance(fields, dict) else None
-        if fields is not None and not entry.get("subresource"):
-            found.append((str(entry.get("time") or ""), str(entry.get("manager") or "")))
-    return max(found)[1] if found else ""
+    """The field manager that last wrote the field at `path`; "" where none is known."""
+    return writing_of(meta, *path).manager
+
+
+def _seconds(time: str) -> float | None:
+    try:
+        return parse_timestamp(time)
+    except (ValueError, OverflowError):
+        return None

@@ -6,15 +6,18 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from modelrollout.api.changes import update, update_rollout, update_step
-from modelrollout.api.status import LastCommand
+from modelrollout.api.status import LastCommand, Status
+from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
-from modelrollout.core.observation import Command, Event, MalformedCommand
+from modelrollout.core.observation import Command, Event, MalformedCommand, Verb
 from modelrollout.core.reasons import Reason
 from modelrollout.core.rollout import phases, status_message
 from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.transitions import effects, forward, setbacks
+
+_RAISING: tuple[Verb, ...] = ("approve", "promote")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def obey(ctx: Context) -> Transition | None:
     if isinstance(found, MalformedCommand):
         unknown = Command("abort", found.nonce, None, None)
         return _record(ctx, unknown, Refusal(found.message), verb="unreadable")
-    effect = _misplaced(ctx, found) or _effect(ctx, found)
+    effect = _misplaced(ctx, found) or _stale(ctx.status, found) or _effect(ctx, found)
     return None if effect is None else _record(ctx, found, effect)
 
 
@@ -61,6 +64,36 @@ def _misplaced(ctx: Context, command: Command) -> Refusal | None:
     if command.verb in ("approve", "promote") and command.step != step:
         return Refusal(f"it names {_counted(command.step)}, but the rollout is at {_counted(step)}")
     return None
+
+
+def _stale(status: Status, command: Command) -> Refusal | None:
+    """A command is about one rollout: Monday's approval says nothing of Tuesday's, though version and step agree."""
+    began, named = status.subject, command.rollout
+    start = None if began is None else format_timestamp(began)
+    if named and named != start:
+        what = "started at" if status.rollout else "was refused at"
+        other = f", but the present one {what} {start}" if start else ", which is over"
+        return Refusal(f"it is about the rollout of {named}{other}")
+    if began is not None and not named and not _belongs(command, began):
+        how = f'send it with `kubectl modelrollout {command.verb}`, or add "rollout":"{start}" to it'
+        return Refusal(f"it does not say which rollout it is about, and may be older than this one: {how}")
+    step = status.step
+    if step is not None and command.verb in _RAISING and command.surely_before(step.started_at):
+        since = format_timestamp(step.started_at)[11:19]
+        return Refusal(
+            f"it was written before step {step.number} started at {since} UTC: look at the step, then repeat it"
+        )
+    return None
+
+
+def _belongs(command: Command, began: float) -> bool:
+    """Whether a command that names no rollout is about the one that began then.
+
+    What takes traffic back or holds it may be about it; everything else must be known to be.
+    """
+    if command.verb in ("abort", "pause"):
+        return not command.surely_before(began)
+    return command.dated and command.written_at is not None and command.written_at >= began
 
 
 def _abort(ctx: Context, command: Command) -> Effect:

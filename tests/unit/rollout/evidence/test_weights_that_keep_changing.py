@@ -34,7 +34,7 @@ def test_the_fourth_change_of_weights_rolls_back(phase: str, names: str):
         world.tick()
     reload(world, f"sha256:{names[3]}")
     assert (world.phase, world.weight_of("2"), world.parsed.reason) == ("RolledBack", 0, "CandidateUnstable")
-    assert f"other ones again (sha256:{names[3]}) after 3 new starts" in world.parsed.message
+    assert f"other ones again (sha256:{names[3]}) after 3 restarts" in world.parsed.message
     assert reasons_of(world).count("WeightsChanged") == 3
     for _ in range(20):
         world.tick()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +16,12 @@ from modelrollout.adapters.kubernetes.events import KubernetesEvents
 from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
 from modelrollout.adapters.kubernetes.store import FINALIZER, KubernetesStore
 from modelrollout.api.spec import Spec
+from modelrollout.api.timestamps import parse_timestamp
 from modelrollout.core.observation import Command, Event
 from modelrollout.ports import Conflict, Subject
 from modelrollout.runtime.metrics import MemoryMetrics
 from modelrollout.runtime.notifier import Notifier
+from tests.expect import expect, present
 from tests.lab import Fault
 
 if TYPE_CHECKING:
@@ -126,8 +129,21 @@ async def test_gone_is_a_conflict_however_the_api_server_says_it(
 
 
 async def test_a_command_is_read_with_its_author_and_field_manager(api: Api, stored: dict[str, Any], path: str) -> None:
-    found = command_of(await annotate(api, path, ABORT, manager="kubectl-modelrollout"))
-    assert found == Command("abort", "n1", "2", None, by="ana", manager="kubectl-modelrollout", why="p99 looks odd")
+    found = expect(Command, command_of(await annotate(api, path, ABORT, manager="kubectl-modelrollout")))
+    undated = replace(found, written_at=None, dated=False)
+    assert undated == Command("abort", "n1", "2", None, by="ana", manager="kubectl-modelrollout", why="p99 looks odd")
+
+
+async def test_a_command_has_a_time_of_its_own_unless_its_writer_owns_more(
+    api: Api, stored: dict[str, Any], path: str
+) -> None:
+    wrote = await annotate(api, path, ABORT)
+    found = expect(Command, command_of(wrote))
+    assert found.dated
+    assert parse_timestamp(wrote["metadata"]["creationTimestamp"]) <= present(found.written_at)
+    await annotate(api, path, None)
+    creator = stored["metadata"]["managedFields"][0]["manager"]  # as a GitOps tool: spec and annotation in one manifest
+    assert not expect(Command, command_of(await annotate(api, path, APPROVE, manager=creator))).dated
 
 
 async def test_a_command_is_consumed_once_and_twice_is_no_error(

@@ -67,6 +67,14 @@ async def test_without_a_spec_the_router_that_holds_the_route_is_found(made, hol
     assert await made[2].find("vision", "digits", None) == (made[holder], ROUTE)
 
 
+async def test_without_a_spec_somebody_elses_route_hides_none_of_ours(made):
+    first, last, routers = made
+    first.route = replace(ROUTE, foreign="it carries no mark")
+    assert await routers.find("vision", "digits", None) == (first, first.route)
+    last.route = ROUTE
+    assert await routers.find("vision", "digits", None) == (last, ROUTE)
+
+
 async def test_without_a_spec_or_a_route_the_default_is_taken(made):
     assert await made[2].find("vision", "digits", None) == (made[1], None)
 

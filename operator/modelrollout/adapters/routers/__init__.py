@@ -53,7 +53,7 @@ class RegisteredRouters:
         self._made = {name: router_for(name, api, epoch=epoch) for name in ROUTERS}
 
     async def find(self, namespace: str, name: str, spec: Spec | None) -> tuple[Router, ObservedRoute | None]:
-        """The router that `spec` asks for; without one, that which holds a route of this name, or the last.
+        """The router that `spec` asks for; without one, that which holds a route of this name (ours first).
 
         Raises Unreachable: with a spec when its router's route cannot be read, else when none was found and any
         could not be read.
@@ -62,17 +62,20 @@ class RegisteredRouters:
             chosen = next(self._made[kind] for kind, registered in ROUTERS.items() if registered.serves(spec))
             return chosen, await chosen.observe(namespace, name)
         failure: Unreachable | None = None
+        otherwise: tuple[Router, ObservedRoute | None] = list(self._made.values())[-1], None
         for router in self._made.values():
             try:
                 route = await router.observe(namespace, name)
             except Unreachable as error:
                 failure = failure or error
                 continue
-            if route is not None:
+            if route is not None and not route.foreign:
                 return router, route
+            if route is not None:
+                otherwise = router, route
         if failure is not None:
             raise failure
-        return list(self._made.values())[-1], None
+        return otherwise
 
     async def release(self, namespace: str, name: str) -> Released:
         """100 % on stable wherever a route of this name is held; one without our mark is left as it is.

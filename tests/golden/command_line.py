@@ -15,11 +15,12 @@ def texts() -> dict[str, str]:
     listing = next(one for one in top._actions if isinstance(one, argparse._SubParsersAction))
     assert set(listing.choices) == set(COMMANDS)
     summaries = [f"{one.dest}: {one.help}" for one in listing._choices_actions]
-    found = {"kubectl modelrollout": "\n".join([*_help(top), "", *summaries])}
-    return found | {name: "\n".join(_help(listing.choices[name])) for name in COMMANDS}
+    found = {"kubectl modelrollout": "\n".join([*words(top), "", *summaries])}
+    return found | {name: "\n".join(words(listing.choices[name])) for name in COMMANDS}
 
 
-def _help(one: argparse.ArgumentParser) -> list[str]:
+def words(one: argparse.ArgumentParser) -> list[str]:
+    """Description, arguments and epilog."""
     arguments = [
         f"{', '.join(each.option_strings) or each.metavar}: {each.help}"
         for each in one._actions

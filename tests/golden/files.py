@@ -23,7 +23,7 @@ class GoldenFiles:
         """Fail unless the file `name` holds exactly these sections."""
         path, text = self.folder / f"{name}.txt", render(sections)
         if self.update:
-            self.folder.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
             return
         if not path.exists():
@@ -34,7 +34,8 @@ class GoldenFiles:
 
     def check_names(self, names: set[str]) -> None:
         """Fail where a file belongs to no text; with `update` it is removed."""
-        stale = sorted(path for path in self.folder.glob("*") if path.stem not in names or path.suffix != ".txt")
+        files = {path.relative_to(self.folder).as_posix(): path for path in self.folder.rglob("*") if path.is_file()}
+        stale = [files[name] for name in sorted(files.keys() - {f"{name}.txt" for name in names})]
         if self.update:
             for path in stale:
                 path.unlink()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, get_args
 
 import pytest
 
+from modelrollout.core.reasons import MetricsReason
+from modelrollout.ports import ApiReason
 from tests.golden import advice, cli_status, command_line, gates, judge, problems, rollouts, routes
 from tests.golden.files import FOLDER, GoldenFiles
+from tests.golden.process import api_server, command, leading, passes, prometheus, readiness, routers, service
 
-TEXTS: dict[str, Callable[[], dict[str, str]]] = {
+Texts = dict[str, str]
+TEXTS: dict[str, Callable[[], Texts | Coroutine[Any, Any, Texts]]] = {
     "advice": advice.texts,
     "cli-help": command_line.texts,
     "cli-judge": judge.texts,
@@ -19,6 +25,16 @@ TEXTS: dict[str, Callable[[], dict[str, str]]] = {
     "evaluations": gates.evaluations,
     "gates": gates.texts,
     "operator-config": problems.config,
+    "process/api-server": api_server.texts,
+    "process/command-line": command.texts,
+    "process/commands": api_server.commands,
+    "process/lease": leading.lease,
+    "process/passes": passes.texts,
+    "process/prometheus": prometheus.texts,
+    "process/readiness": readiness.texts,
+    "process/release": leading.release,
+    "process/routers": routers.texts,
+    "process/service": service.texts,
     "rollouts": rollouts.texts,
     "routes": routes.texts,
 }
@@ -31,8 +47,15 @@ def files(request: pytest.FixtureRequest) -> GoldenFiles:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_the_text_is_the_pinned_one(name: str, files: GoldenFiles):
-    files.check(name, TEXTS[name]())
+    found = TEXTS[name]()
+    files.check(name, found if isinstance(found, dict) else asyncio.run(found))
 
 
 def test_every_pinned_file_belongs_to_a_text(files: GoldenFiles):
     files.check_names(set(TEXTS))
+
+
+def test_every_reason_of_the_api_server_and_of_prometheus_has_its_sentence_pinned():
+    text = "".join((FOLDER / "process" / f"{name}.txt").read_text() for name in ("api-server", "routers", "prometheus"))
+    reasons = {*get_args(ApiReason), *get_args(MetricsReason)}
+    assert {reason for reason in reasons if f"    {reason}: " not in text} == set(), "add how it comes about"

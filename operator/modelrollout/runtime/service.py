@@ -105,7 +105,8 @@ class Service:
             return min(SOONEST_CONFLICT * 2**failures, LATEST_CONFLICT), min(failures + 1, MOST_DOUBLINGS)
         except (Unreachable, TimeoutError) as error:
             self._ended.add("unreachable" if isinstance(error, Unreachable) else "timeout")
-            log.warning("%s/%s: %s; again in %.1f s", watch.namespace, watch.name, error, retry)
+            why = str(error) or f"the pass took longer than {PASS_TIMEOUT:g} s"
+            log.warning("%s/%s: %s; again in %.1f s", watch.namespace, watch.name, why, retry)
         except Exception:  # any defect: one resource's must not end the process that cares for all
             self._ended.add("defect")
             log.exception("%s/%s: the pass failed; again in %.1f s", watch.namespace, watch.name, retry)

@@ -74,11 +74,10 @@ LOSSES: dict[str, Callable[[Leases], None]] = {
 }
 
 
-def _lease(leases: Leases, **changes: float) -> Lease:
-    seconds = {"duration": 15.0, "renew": 0.01} | changes
+def _lease(leases: Leases, renew: float = 0.01) -> Lease:
     clock = itertools.count()  # a second at every look, so that no test waits
-    name = ("modelrollout", "operator", "operator-a")
-    return Lease(cast("Api", leases), *name, **seconds, monotonic=lambda: float(next(clock)))
+    api, name = cast("Api", leases), ("modelrollout", "operator", "operator-a")
+    return Lease(api, *name, duration=15.0, renew=renew, monotonic=lambda: float(next(clock)))
 
 
 async def lease() -> dict[str, str]:

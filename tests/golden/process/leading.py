@@ -11,10 +11,11 @@ from modelrollout.adapters.kubernetes.client import Api
 from modelrollout.adapters.kubernetes.store import FINALIZER
 from modelrollout.core.observation import RoutePlan
 from modelrollout.ports import Conflict, NotFound, Unreachable
+from modelrollout.runtime import release as module
 from modelrollout.runtime.lease import Lease
 from modelrollout.runtime.release import release_all
 from modelrollout.runtime.settings import Settings
-from tests.golden.process.local import Answer, by_path, gone, kubeconfig, logged, refusal, sends, serving
+from tests.golden.process.local import Answer, by_path, gone, instead, kubeconfig, logged, refusal, sends, serving
 from tests.unit.rollout.world import manifest
 from tests.unit.routers.routes import route
 
@@ -131,10 +132,12 @@ async def release() -> dict[str, str]:
         "/httproutes/letters": gone("httproutes", "letters"),
     }
     forbidden = refusal(403, "leases is forbidden")
+    others = {"metadata": {"namespace": "vision", "name": "letters", "uid": "l"}, "spec": {}}
     webhook = refusal(500, "failed calling webhook")
     return {
         "all goes well": await _released(by_path(well)),
         "the Lease may not be taken": await _released(by_path(well | {"/leases/": forbidden})),
+        "a route is somebody else's": await _released(by_path(well | {"/httproutes/letters": sends(200, others)})),
         "a finalizer cannot be removed": await _released(by_path({"PATCH /apis/modelrollout.dev": webhook} | well)),
         "a route cannot be read": await _released(by_path(well | {"/httproutes/letters": webhook})),
     }
@@ -143,6 +146,6 @@ async def release() -> dict[str, str]:
 async def _released(answer: Answer) -> str:
     async with serving() as local:
         local.answer = answer
-        with kubeconfig(local.url) as path, logged() as lines:
+        with kubeconfig(local.url) as path, logged() as lines, instead(module, AT_ONCE=1):  # in their order
             status = await release_all(Settings(path, (), "modelrollout", "operator", 0.01, ("", 0)))
     return "\n".join([*lines, f"exit status {status}"])

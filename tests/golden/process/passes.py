@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from modelrollout.core.observation import Event, ObservedRoute
-from modelrollout.ports import Conflict, Unreachable
+from modelrollout.ports import Conflict, Released, Unreachable
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch
 from tests.expect import present
@@ -126,6 +126,12 @@ async def deleted(scene: Scene) -> None:
     await _delete(scene)
 
 
+async def deleted_beside_a_route_of_others(scene: Scene) -> None:
+    left = "its annotation modelrollout.dev/resource names vision/letters, not vision/digits"
+    scene.reconciler.routers = cast("Any", Releasing(left=(left,)))
+    await _delete(scene)
+
+
 async def deleted_although_traffic_stays(scene: Scene) -> None:
     scene.reconciler.routers = cast("Any", Releasing(NO_ANSWER))
     await _delete(scene)
@@ -145,10 +151,12 @@ class Releasing:
 
     failure: Exception | None = None
 
-    async def release(self, *_: Any) -> tuple[()]:
+    left: tuple[str, ...] = ()
+
+    async def release(self, *_: Any) -> Released:
         if self.failure:
             raise self.failure
-        return ()
+        return Released(left=self.left)
 
 
 async def _delete(scene: Scene) -> None:
@@ -164,6 +172,7 @@ SCENES: tuple[Callable[[Scene], Awaitable[None]], ...] = (
     a_status_that_cannot_be_read,
     a_server_that_is_configured_no_more,
     deleted,
+    deleted_beside_a_route_of_others,
     deleted_although_traffic_stays,
     deleted_although_the_route_keeps_changing,
 )

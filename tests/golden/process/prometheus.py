@@ -31,7 +31,6 @@ ANSWERS: dict[str, Answer] = {
     "a login page": sends(200, "<html>login</html>", Date=DATE),
     "JSON of something else": sends(200, {"hello": 1}, Date=DATE),
     "a scalar": _result([1, "2"]),
-    "a sample that is no number": _result([{"metric": {}, "values": [[1, "x"]]}]),
     "a query that it cannot parse": sends(400, {"status": "error", "error": "parse error"}, Date=DATE),
     "a query that takes too much": sends(422, {"status": "error", "error": "query timed out"}, Date=DATE),
     "credentials that it does not take": sends(401, "Unauthorized", Date=DATE),

@@ -77,7 +77,7 @@ async def _lower(api: Api, local: Local, observed: ObservedHTTPRoute, answer: An
 def _raises(api: Api) -> dict[str, tuple[Answer, Awaitable[object]]]:
     """Writes after the record."""
     router, now = GatewayApiRouter(api, epoch=OURS), _of(route(EXPOSED))
-    newer = _of(route(EXPOSED), epoch=NEWER)
+    newer, foreign = _of(route(EXPOSED), epoch=NEWER), read({"metadata": {"namespace": "ns", "name": "digits"}})
     return {
         "creating a route that is there": (
             refusal(409, 'httproutes "digits" already exists'),
@@ -90,6 +90,7 @@ def _raises(api: Api) -> dict[str, tuple[Answer, Awaitable[object]]]:
         "raising on a route that is gone": (GONE, router.apply("ns", "digits", SPEC, RoutePlan("1", "2", 50), now)),
         "raising under a newer leader": (GONE, router.apply("ns", "digits", SPEC, EXPOSED, newer)),
         "claiming under a newer leader": (GONE, router.claim("ns", "digits", newer)),
+        "raising on a route of others": (GONE, router.apply("ns", "digits", SPEC, EXPOSED, foreign)),
         "looking where no HTTPRoutes are served": (
             sends(404, "404 page not found"),
             RegisteredRouters(api).find("ns", "digits", SPEC),

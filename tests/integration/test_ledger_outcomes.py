@@ -3,78 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlparse
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 import trustme
 
-from modelrollout.adapters.prometheus import ledger as module
+from modelrollout.adapters.prometheus import answer as parsing
+from modelrollout.adapters.prometheus import session
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import PrometheusServer
 from modelrollout.ports import LedgerFailure
-
-Behaviour = Callable[[BaseHTTPRequestHandler], None]
-
-
-class Misbehaving:
-    """A real HTTP server that does what `behave` says."""
-
-    def __init__(self) -> None:
-        self.behave: Behaviour = answer([])
-        self.requests: list[tuple[dict[str, list[str]], dict[str, str], str]] = []
-        self.let_go = threading.Event()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                url = urlparse(self.path)
-                outer.requests.append((parse_qs(url.query), dict(self.headers), url.path))
-                outer.behave(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            def handle_error(self, *_: object) -> None:
-                """Callers that give up are the point of these tests."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def close(self) -> None:
-        self.let_go.set()
-        self.server.shutdown()
-        self.server.server_close()
-
-
-def send(status: int, body: bytes, *, kind: str = "application/json") -> Behaviour:
-    def behave(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        handler.send_header("Content-Type", kind)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return behave
-
-
-def answer(result: object, **more: object) -> Behaviour:
-    body = {"status": "success", "data": {"resultType": "matrix", "result": result}, **more}
-    return send(200, json.dumps(body, separators=(",", ":")).encode())
+from tests.integration.misbehaving import Misbehaving, answer, send
 
 
 @pytest.fixture
@@ -87,6 +30,9 @@ def server() -> Iterator[Misbehaving]:
 def at(server: Misbehaving, timeout: float = 10.0, **changes: object) -> PrometheusServer:
     """A server that answers may be slow on a busy machine; only where it never does is `timeout` short."""
     return PrometheusServer(url=server.url, timeout=timeout, **changes)
+
+
+WARNED = b'{"warnings": [ "store x is down" ], "status": "success", "data": {"result": []}}'
 
 
 async def test_samples_come_back_exactly_with_their_timestamps(server, ledger):
@@ -139,6 +85,11 @@ async def test_grid_values_are_asked_for_at_exactly_the_tick_ends(server, ledger
         ("a server error", send(500, b"oops"), "PrometheusError"),
         ("a server that starts", send(503, b"starting"), "PrometheusError"),
         ("an incomplete answer", answer([], warnings=["store x is down"]), "PartialAnswer"),
+        ("warnings before the data, with spaces", send(200, WARNED), "PartialAnswer"),
+        ("a warning that is no list", answer([], warnings="store x is down"), "PartialAnswer"),
+        ("storage nodes that did not answer", answer([], isPartial=True), "PartialAnswer"),
+        ("a flag that is no bool", answer([], isPartial="true"), "PartialAnswer"),
+        ("a redirect", send(302, b""), "PrometheusError"),
     ],
 )
 async def test_failure_is_typed(server, ledger, sentence, behaviour, reason):
@@ -147,6 +98,21 @@ async def test_failure_is_typed(server, ledger, sentence, behaviour, reason):
     assert isinstance(got, LedgerFailure), sentence
     assert got.reason == reason
     assert got.message
+
+
+async def test_a_limit_that_m3_reached_is_a_partial_answer(server, ledger):
+    server.behave = send(200, b'{"status":"success","data":{"result":[]}}', headers={"M3-Results-Limited": "max"})
+    got = await ledger.range(at(server), "c", 0, 10)
+    assert isinstance(got, LedgerFailure)
+    assert got.reason == "PartialAnswer"
+
+
+@pytest.mark.parametrize(
+    "more", [{"infos": ["metric might be no counter"]}, {"warnings": ["PromQL info: x"]}, {"isPartial": False}]
+)
+async def test_what_harms_no_answer_is_no_failure(server, ledger, more):
+    server.behave = answer([], **more)
+    assert await ledger.range(at(server), "c", 0, 10) == ()
 
 
 async def test_a_server_error_is_not_retried(server, ledger):
@@ -211,7 +177,7 @@ async def test_a_server_that_drips_is_given_up_after_its_timeout_in_all(server, 
 
 
 async def test_an_endless_answer_is_cut_off(server, ledger, monkeypatch):
-    monkeypatch.setattr(module, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(session, "MAX_BYTES", 100_000)
     server.behave = send(200, b" " * 200_000)
     got = await ledger.range(at(server), "c", 0, 10)
     assert isinstance(got, LedgerFailure)
@@ -219,7 +185,7 @@ async def test_an_endless_answer_is_cut_off(server, ledger, monkeypatch):
 
 
 async def test_too_many_series_are_refused_with_their_number(server, ledger, monkeypatch):
-    monkeypatch.setattr(module, "MAX_SERIES", 3)
+    monkeypatch.setattr(parsing, "MAX_SERIES", 3)
     server.behave = answer([{"metric": {"i": str(i)}, "values": [[1, "1"]]} for i in range(4)])
     got = await ledger.range(at(server), "c", 0, 10)
     assert isinstance(got, LedgerFailure)

@@ -1,0 +1,105 @@
+"""One exchange with a server: it ends at its deadline whatever it waits for, TLS handshake and headers included."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+_HERE = threading.local()
+
+
+def current() -> Exchange:
+    """The exchange of this thread."""
+    found: Exchange = _HERE.exchange
+    return found
+
+
+class Exchange:
+    """A query under way in the thread that entered it; any other thread may cut it off, whatever it waits for."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.deadline = math.inf
+        self.is_cut = False
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+
+    def __enter__(self) -> None:
+        _HERE.exchange = self
+        self.deadline = time.monotonic() + self.seconds
+
+    def __exit__(self, *_: object) -> None:
+        _HERE.exchange = None
+        with self._lock:
+            for one in self._sockets:
+                one.close()
+            self._sockets.clear()
+
+    def watch(self, sock: socket.socket) -> None:
+        """From now on `cut` ends what waits for this socket. A copy, since TLS takes the original away."""
+        copy = socket.socket(fileno=os.dup(sock.fileno()))
+        with self._lock:
+            self._sockets.append(copy)
+            if self.is_cut:
+                _end(copy)
+
+    def cut(self) -> None:
+        """End it: whoever reads gets the end of the stream at once."""
+        with self._lock:
+            self.is_cut = True
+            for one in self._sockets:
+                _end(one)
+
+
+def _end(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+class _Watched:
+    """A connection whose socket belongs to the exchange of its thread, from before the TLS handshake on."""
+
+    sock: Any
+
+    def _new_conn(self) -> socket.socket:
+        made: socket.socket = super()._new_conn()  # type: ignore[misc]  # of urllib3's connection, the other base
+        current().watch(made)
+        return made
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is not None:
+            current().watch(self.sock)
+        super().request(*args, **kwargs)  # type: ignore[misc]  # of urllib3's connection, the other base
+
+
+class _Plain(_Watched, HTTPConnection):
+    pass
+
+
+class _Encrypted(_Watched, HTTPSConnection):
+    pass
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _EncryptedPool(HTTPSConnectionPool):
+    ConnectionCls = _Encrypted
+
+
+class WatchedAdapter(HTTPAdapter):
+    """Connections that an Exchange can cut off."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _EncryptedPool}

@@ -1,0 +1,122 @@
+"""What a session with Prometheus may take: bounded bytes, also once decompressed, no redirect, no environment."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from modelrollout.adapters.kubernetes.server_clock import epoch_of
+from modelrollout.adapters.prometheus.answer import read_answer
+from modelrollout.adapters.prometheus.exchange import Exchange, WatchedAdapter, current
+from modelrollout.adapters.prometheus.failures import Refused, refusal
+from modelrollout.api.config import PrometheusServer
+from modelrollout.ports import Clock
+
+MAX_BYTES = 16 * 1024 * 1024
+"""Of one answer, decompressed."""
+MAX_SKEW = 5.0
+"""Seconds that a Prometheus server's clock may differ from ours: beyond it, samples are counted in the wrong step."""
+LONGEST_TOKEN = 64 * 1024
+_CHUNK = 64 * 1024
+_GZIP = 31  # window bits of zlib for a gzip header
+
+
+class BoundedSession(requests.Session):
+    """A session for queries inside an Exchange; it follows no redirect and takes nothing from the environment."""
+
+    def __init__(self, server: PrometheusServer, clock: Clock | None, connections: int) -> None:
+        super().__init__()
+        self._server, self._clock = server, clock
+        self.trust_env = False  # a .netrc or REQUESTS_CA_BUNDLE would silently replace what is configured
+        self.verify = server.ca_file or True
+        self.headers["Accept-Encoding"] = "gzip"
+        self._adapter = WatchedAdapter(pool_maxsize=connections, max_retries=0)
+
+    def get_adapter(self, url: str | bytes) -> HTTPAdapter:  # noqa: ARG002 - whatever the address
+        """Ours for every address: the library mounts one of its own."""
+        return self._adapter
+
+    def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # the library passes keywords only
+        """The answer, whose JSON is read series by series when it is asked for; raises Refused for no success."""
+        exchange = current()
+        sent = self._clock.now() if self._clock else 0.0
+        kwargs["headers"] = {**(kwargs.get("headers") or {}), **self._credentials()}
+        kwargs["timeout"] = exchange.seconds
+        response = super().request(method, url, **kwargs, stream=True, allow_redirects=False)
+        try:
+            body = _read(response, exchange)
+        finally:
+            response.close()
+        self._check_clock(response.headers.get("Date"), sent)
+        if response.status_code != HTTPStatus.OK:
+            raise refusal(response.status_code, body)
+        limited = response.headers.get("M3-Results-Limited")
+        response.json = lambda **_: {"data": {"result": read_answer(body, limited)}}  # type: ignore[method-assign]
+        return response
+
+    def _check_clock(self, date: str | None, sent: float) -> None:
+        """Samples carry the server's time, steps ours: what differs by much would mix one step with another."""
+        at = epoch_of(date)
+        if self._clock is None or at is None:
+            return
+        ahead, behind = at - self._clock.now(), sent - at - 1
+        if max(ahead, behind) > MAX_SKEW:
+            off = f"{ahead:.0f} s ahead of" if ahead > 0 else f"{behind:.0f} s behind"
+            text = f"the clock of Prometheus {self._server.name!r} is {off} the API server's; fix it (NTP)"
+            raise Refused("ClockSkew", text)
+
+    def _credentials(self) -> dict[str, str]:
+        path = self._server.bearer_token_file
+        if not path:
+            return {}
+        try:
+            with Path(path).open("rb") as file:
+                token = file.read(LONGEST_TOKEN).decode("ascii").strip()
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it is no ASCII text"
+            raise Refused("CredentialsUnreadable", f"bearer token file {path} cannot be read: {why}") from None
+        if not token.isprintable() or " " in token:  # what a header cannot hold; the library's error would quote it
+            raise Refused("CredentialsUnreadable", f"bearer token file {path} holds more than one token on one line")
+        return {"Authorization": f"Bearer {token}"}
+
+
+def _read(response: requests.Response, exchange: Exchange) -> bytes:
+    unpacked = _Unpacked(response.headers.get("Content-Encoding", ""))
+    parts, size = [], 0
+    while part := response.raw.read1(_CHUNK, decode_content=False):
+        for piece in unpacked.pieces(part):
+            size += len(piece)
+            if size > MAX_BYTES:
+                raise Refused("AnswerTooLarge", f"the answer is larger than {MAX_BYTES // 2**20} MiB")
+            parts.append(piece)
+        if time.monotonic() > exchange.deadline:
+            raise Refused("PrometheusTimeout", f"no complete answer within {exchange.seconds:g} s")
+    return b"".join([*parts, unpacked.rest()])
+
+
+class _Unpacked:
+    """What was received, decompressed in pieces of at most _CHUNK bytes: a bomb is met by its size."""
+
+    def __init__(self, encoding: str) -> None:
+        name = encoding.strip().lower()
+        if name not in {"", "identity", "gzip"}:
+            raise Refused("AnswerMalformed", "the answer is compressed in a way that was not asked for")
+        self._zip = zlib.decompressobj(_GZIP) if name == "gzip" else None
+
+    def pieces(self, part: bytes) -> Iterator[bytes]:
+        if self._zip is None:
+            yield part
+            return
+        while part:
+            yield self._zip.decompress(part, _CHUNK)
+            part = self._zip.unconsumed_tail
+
+    def rest(self) -> bytes:
+        return self._zip.flush() if self._zip else b""

@@ -1,0 +1,330 @@
+"""Whatever bytes come, and however slowly: a typed failure in time, no thread for ever, no memory without bound."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import json
+import socket
+import threading
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from modelrollout.adapters.prometheus import answer, session
+from modelrollout.adapters.prometheus import ledger as module
+from modelrollout.adapters.prometheus.ledger import PrometheusLedger
+from modelrollout.api.config import PrometheusServer
+from modelrollout.ports import LedgerFailure
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+EMPTY = b'{"status":"success","data":{"resultType":"matrix","result":[]}}'
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+NAMES = ("status", "data", "result", "metric", "values", "value", "warnings", "isPartial", "error", "histograms")
+MIB = 2.0**20
+
+
+@contextlib.asynccontextmanager
+async def serving(talk: Talk) -> AsyncIterator[str]:
+    """A raw server on a free port; `talk` may be cut off anywhere."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.append(asyncio.current_task())
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await talk(reader, writer)
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+    talks: list[Any] = []
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for one in talks:
+            one.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+
+
+def response(body: bytes, status: str = "200 OK", *headers: bytes) -> bytes:
+    head = [b"HTTP/1.1 " + status.encode(), b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+def saying(said: bytes) -> Talk:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(said)
+        await writer.drain()
+
+    return talk
+
+
+def dripping(first: bytes, drop: bytes) -> Talk:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(first)
+        while True:
+            writer.write(drop)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    return talk
+
+
+async def silence(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await reader.read(1)
+    await asyncio.sleep(30)
+
+
+def threads() -> int:
+    return sum(one.name.startswith("ledger") for one in threading.enumerate())
+
+
+async def asked(ledger: PrometheusLedger, url: str, **changes: Any) -> Any:
+    server = PrometheusServer(**{"url": url, "timeout": 0.5, **changes})
+    return await asyncio.wait_for(ledger.range(server, "up", 0, 10), 5)
+
+
+@pytest.mark.parametrize(
+    ("what", "talk", "scheme"),
+    [
+        ("nothing at all", silence, "http"),
+        ("no TLS handshake", silence, "https"),
+        ("a TLS record that never ends", dripping(b"\x16\x03\x03\x40\x00", b"a"), "https"),
+        ("a status line that never ends", dripping(b"HTTP/1.1 200 ", b"a"), "http"),
+        ("a header that never ends", dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a"), "http"),
+        ("headers without end", dripping(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), "http"),
+        ("interim answers without end", dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "http"),
+        ("a body that never ends", dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"{"), "http"),
+        ("a chunk that never begins", dripping(CHUNKED, b"0"), "http"),
+        ("trailers without end", dripping(CHUNKED + b"0\r\n", b"x: y\r\n"), "http"),
+    ],
+)  # fmt: skip
+async def test_an_exchange_ends_in_time_and_its_thread_with_it(ledger, what, talk, scheme):
+    async with serving(talk) as url:
+        began = time.monotonic()
+        got = await asked(ledger, url.replace("http", scheme, 1))
+        assert time.monotonic() - began < 2.0, what
+        assert isinstance(got, LedgerFailure)
+        assert got.reason in {"PrometheusTimeout", "PrometheusUnreachable", "AnswerMalformed"}
+        async with asyncio.timeout(2):
+            while threads():  # noqa: ASYNC110 - nothing tells when a thread has ended
+                await asyncio.sleep(0.02)
+
+
+async def test_a_thread_that_hangs_keeps_its_place_and_no_other_server_waits(ledger, monkeypatch):
+    go_on, real = threading.Event(), socket.getaddrinfo
+
+    def resolve(host: Any, *rest: Any, **more: Any) -> Any:
+        if host == "hangs.test":
+            go_on.wait(20)
+            raise OSError("no such host")
+        return real(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    try:
+        for _ in range(3):
+            hung = [asked(ledger, "http://hangs.test", timeout=0.1) for _ in range(module.OUR_PLACES + 2)]
+            assert {one.reason for one in await asyncio.gather(*hung)} == {"PrometheusTimeout"}
+            assert threads() == module.OUR_PLACES
+        async with serving(saying(response(EMPTY))) as url:
+            began = time.monotonic()
+            assert await asked(ledger, url) == ()
+            assert time.monotonic() - began < 0.4
+    finally:
+        go_on.set()
+
+
+async def test_slow_queries_of_users_take_no_place_from_the_operators_own(ledger):
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"query_range" in await reader.readuntil(b"\r\n\r\n"):
+            await asyncio.sleep(5)
+        writer.write(response(EMPTY))
+        await writer.drain()
+
+    async with serving(slow) as url:
+        server = PrometheusServer(url=url, timeout=1.0)
+        users = [asyncio.create_task(ledger.steps(server, f"slow{n}", 0, 1, 1)) for n in range(24)]
+        await asyncio.sleep(0.05)
+        began = time.monotonic()
+        assert await ledger.range(server, "quick", 0, 1) == ()
+        assert time.monotonic() - began < 0.5
+        for one in users:
+            one.cancel()
+        await asyncio.gather(*users, return_exceptions=True)
+
+
+async def test_a_redirect_is_not_followed_whatever_its_body(ledger):
+    visited = []
+
+    async def elsewhere(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        visited.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(response(b'{"Token": "hunter2"}', "403 Forbidden"))
+
+    async with serving(elsewhere) as target:
+        where = f"Location: {target}/latest/meta-data".encode()
+        for status in ("301 M", "302 F", "303 S", "307 T", "308 P"):
+            async with serving(saying(response(b"x" * 10_000_000, status, where))) as url:
+                got = await asked(ledger, url, timeout=2.0)
+            assert (got.reason, "not followed" in got.message) == ("PrometheusError", True)
+    assert visited == []
+
+
+async def test_a_body_that_grows_when_it_is_unpacked_is_met_by_its_size(ledger):
+    bomb = gzip.compress(b" " * (200 * 2**20), compresslevel=9)
+    async with serving(saying(response(bomb, "200 OK", b"Content-Encoding: gzip"))) as url:
+        tracemalloc.start()
+        got = await asked(ledger, url, timeout=5.0)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert got.reason == "AnswerTooLarge"
+    assert peak < 3 * session.MAX_BYTES
+
+
+@pytest.mark.parametrize("encoding", [b"br", b"deflate", b"gzip, gzip", b"zstd"])
+async def test_what_is_packed_in_another_way_is_refused(ledger, encoding):
+    async with serving(saying(response(EMPTY, "200 OK", b"Content-Encoding: " + encoding))) as url:
+        assert (await asked(ledger, url)).reason == "AnswerMalformed"
+
+
+async def test_a_packed_answer_is_read(ledger):
+    said = json.dumps({"data": {"result": [{"metric": {"a": "b" * 90_000}, "values": [[1, "2"]]}]}}).encode()
+    async with serving(saying(response(gzip.compress(said), "200 OK", b"Content-Encoding: gzip"))) as url:
+        (series,) = await asked(ledger, url)
+    assert series.values.tolist() == [2.0]
+
+
+@pytest.mark.parametrize("text", ["user\nTOP-SECRET\n", "TOP-SECRET\u2026\n", "TOP-SECRET\x00", "TOP SECRET"])
+async def test_a_token_that_no_header_can_hold_is_not_shown(ledger, tmp_path, text):
+    token = tmp_path / "token"
+    token.write_text(text)
+    got = await asked(ledger, "http://127.0.0.1:1", bearer_token_file=str(token))
+    assert got.reason == "CredentialsUnreadable"
+    assert "SECRET" not in got.message
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"-ERR secret=hunter2\r\n",
+        b"HTTP/1.1 200 OK\r\nbad header hunter2\x01\r\n\r\n",
+        response(b'{"secret": "hunter2"}', "500 hunter2"),
+        response(b"hunter2", "401 Unauthorized", b"WWW-Authenticate: hunter2"),
+        b"HTTP/1.1 hunter2 OK\r\n\r\n",
+    ],
+)
+async def test_what_is_not_prometheus_is_not_shown(ledger, said):
+    async with serving(saying(said)) as url:
+        got = await asked(ledger, url)
+    assert isinstance(got, LedgerFailure)
+    assert "hunter2" not in got.message
+
+
+async def test_prometheus_own_sentence_is_shown_on_one_line(ledger):
+    body = json.dumps({"status": "error", "error": "parse error\n\x1b[31mFORGED " + "x" * 9999}).encode()
+    async with serving(saying(response(body, "400 Bad Request"))) as url:
+        got = await asked(ledger, url)
+    assert got.message.isprintable()
+    assert "parse error" in got.message
+    assert len(got.message) < 500
+
+
+def matrix(*entries: str) -> bytes:
+    return ('{"status":"success","data":{"resultType":"matrix","result":[' + ",".join(entries) + "]}}").encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 200_000,
+        b'{"data":{"result":' + b"[" * 100_000,
+        b'{"data":' * 10_000,
+        b"9" * 100_000,
+        b'{"data":{"result":[' + b"9" * 100_000 + b"]}}",
+        b"\xff\xfe\x00",
+        b"\xef\xbb\xbf{}",
+        matrix('{"metric":{"a":1},"values":[[1,"1"]]}'),
+        matrix('{"metric":{"a":[1]},"values":[[1,"1"]]}'),
+        matrix('{"metric":[],"values":[[1,"1"]]}'),
+        matrix('{"metric":{},"values":[[1]]}'),
+        matrix('{"metric":{},"values":[null]}'),
+        matrix('{"metric":{},"values":[{"a":1}]}'),
+        matrix('{"metric":{},"values":[["a","1"]]}'),
+        matrix('{"metric":{},"values":{"a":1}}'),
+        matrix("null"),
+        matrix('"x"'),
+    ],
+)
+async def test_json_that_is_not_prometheus_is_a_failure(ledger, body):
+    async with serving(saying(response(body))) as url:
+        got = await asked(ledger, url, timeout=2.0)
+    assert isinstance(got, LedgerFailure)
+    assert got.reason == "AnswerMalformed"
+
+
+async def test_samples_from_no_time_that_was_asked_for_are_left_out(ledger):
+    odd = ["1e400", "-1e400", "1e300", "1e18", "NaN", "Infinity", '"nan"', '"inf"', "-5", "11", "99999999999999999999"]
+    values = ",".join(f'[{at},"1"]' for at in [*odd, "7"])
+    async with serving(saying(response(matrix(f'{{"metric":{{"a":"b"}},"values":[{values}]}}')))) as url:
+        (series,) = await asked(ledger, url)
+    assert series.times.tolist() == [7000]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(body=st.binary(max_size=300) | JSON.map(lambda found: json.dumps(found).encode()), head=st.binary(max_size=100))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+def test_no_bytes_make_it_raise(body, head):
+    async def once() -> None:
+        for said in (response(body), response(body, "400 B"), b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n" + body, head):
+            ledger = PrometheusLedger()
+            async with serving(saying(said)) as url:
+                got = await asked(ledger, url)
+            ledger.close()
+            assert isinstance(got, tuple | LedgerFailure)
+            if isinstance(got, LedgerFailure):
+                assert got.message
+                assert len(got.message) < 600
+                assert got.message.isprintable()
+
+    asyncio.run(once())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("what", "entry", "between"),
+    [
+        ("samples", b'[1700000000.123,"12345"]', b","),
+        ("texts", b'"ab"', b","),
+        ("numbers", b"1.5", b","),
+        ("lists", b"[]", b","),
+        ("objects", b'{"a":1}', b","),
+        ("wide characters", "\U0001f600".encode() + b"a" * 60, b""),
+    ],
+)
+def test_the_memory_of_one_answer_at_the_limit_is_bounded(what, entry, between):
+    if between:
+        many = {b"[": answer.MAX_SAMPLES, b"{": answer.MAX_SERIES}.get(entry[:1], answer.MAX_COMMAS - 10)
+        body = b'{"data":{"result":[{"metric":{},"values":[' + between.join([entry] * many) + b"]}]}}"
+    else:
+        body = b'{"data":{"result":["' + entry * (session.MAX_BYTES // len(entry)) + b'"]}}'
+    tracemalloc.start()
+    with contextlib.suppress(Exception):
+        answer.series_of(answer.read_answer(body), 0, 2e9)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    print(f"{what}: {len(body) / MIB:.1f} MiB of JSON, at most {peak / MIB:.0f} MiB while it is read")
+    assert peak < answer.MOST_MEMORY

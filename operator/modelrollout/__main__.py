@@ -6,9 +6,9 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ from modelrollout.ports import Unreachable
 from modelrollout.runtime.release import release_all
 from modelrollout.runtime.run import run
 from modelrollout.runtime.settings import Settings
+from modelrollout.runtime.stop import Stop, leave
 
 log = logging.getLogger(__name__)
 EPILOG = """\
@@ -71,11 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     config = _config(args.config)
     if config is None:
         return 2
-    try:
-        return asyncio.run(_until_told(settings, config))
-    except Unreachable as error:
-        print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201 - for people
-        return 1
+    return asyncio.run(_until_told(settings, config))
 
 
 def _config(path: Path | None) -> OperatorConfig | None:
@@ -95,11 +92,15 @@ def _config(path: Path | None) -> OperatorConfig | None:
         return None
 
 
-async def _until_told(settings: Settings, config: OperatorConfig) -> int:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return await run(settings, config, stop, _end_at_once)
+async def _until_told(settings: Settings, config: OperatorConfig) -> NoReturn:
+    stop = Stop()
+    stop.listen()
+    try:
+        status = await run(settings, config, stop, _end_at_once)
+    except Unreachable as error:
+        print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201 - for people
+        status = 1
+    leave(status)
 
 
 def _end_at_once(reason: str) -> None:

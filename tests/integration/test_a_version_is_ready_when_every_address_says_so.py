@@ -27,7 +27,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.oldest]
 async def prober(api: Api) -> AsyncIterator[TritonServer]:
     made = TritonServer(api, timeout=1.0)
     yield made
-    await made.close()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +82,6 @@ async def test_slices_are_found_on_a_cluster_that_has_only_the_beta_version(
     async with await connect(str(kubeconfig)) as bare:
         old = TritonServer(bare)
         assert await probe(old, served) == (2, "")
-        await old.close()
 
 
 async def test_a_service_that_is_missing_or_empty_is_not_ready(
@@ -139,7 +137,6 @@ async def test_a_server_that_hangs_is_given_up(api: Api, served: ModelService, m
         assert count == 1
         assert "did not answer within 0.2 s" in wrong
     finally:
-        await impatient.close()
         forwarder.close()
 
 
@@ -160,7 +157,6 @@ async def test_hundreds_of_addresses_that_hang_are_given_up_together(
         patient = TritonServer(api, timeout=30)
         async with asyncio.timeout(20):
             count, wrong = await patient.probe(namespace, "m", 8000, "digits", "1")
-        await patient.close()
     assert count == 400
     assert wrong
 

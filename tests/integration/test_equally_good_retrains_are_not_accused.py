@@ -18,7 +18,7 @@ import requests
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.evaluation import Evaluation
-from modelrollout.runtime.evaluator import Evaluator
+from modelrollout.runtime.evaluation.evaluator import Evaluator
 from tests.lab import METRICS, Prometheus, Triton, bodies
 from tests.lab.models import CONFIG, DEAD_UNITS, MIDDLING, RETRAINS, Training, build_repository
 from tests.unit.analysis.recorded import request_of, spec_of

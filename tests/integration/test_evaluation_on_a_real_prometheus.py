@@ -15,7 +15,7 @@ import pytest
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.ports import Ledger
-from modelrollout.runtime.evaluator import Evaluator
+from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.metrics import CountedLedger, MemoryMetrics
 from tests.expect import expect
 from tests.lab import Prometheus

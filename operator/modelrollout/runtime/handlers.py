@@ -10,18 +10,18 @@ from modelrollout.adapters.routers import ROUTERS
 from modelrollout.api.base import API_VERSION, GROUP, PLURAL
 
 if TYPE_CHECKING:
-    import asyncio
-
     from modelrollout.runtime.service import Service
+    from modelrollout.runtime.stop import Stop
 
 RESOURCE_ANNOTATION = f"{GROUP}/resource"
 
 
-def register(registry: kopf.OperatorRegistry, service: Service, stop: asyncio.Event) -> None:
+def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop) -> None:
     """Event handlers for our kind and every kind of route, the settings and the end; no handler keeps state."""
 
     @kopf.on.startup(registry=registry)
-    def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+    async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+        stop.listen()
         settings.posting.enabled = False
         settings.scanning.disabled = True  # what there is at the start is all; no rights on CRDs or namespaces
         settings.networking.request_timeout = 15.0

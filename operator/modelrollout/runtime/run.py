@@ -20,7 +20,7 @@ from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.adapters.routers import RegisteredRouters
 from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.ports import Unreachable
-from modelrollout.runtime.evaluator import Evaluator
+from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.handlers import register
 from modelrollout.runtime.health import serve_health
 from modelrollout.runtime.lease import Lease
@@ -33,16 +33,21 @@ from modelrollout.runtime.watch import Watch
 from modelrollout.runtime.writes import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from modelrollout.adapters.kubernetes.client import Api
     from modelrollout.api.config import OperatorConfig
     from modelrollout.runtime.settings import Settings
+    from modelrollout.runtime.stop import Stop
 
 log = logging.getLogger(__name__)
+AFTER_STOP = 2.0
+"""Seconds that watches and handlers have to end after SIGTERM."""
+CLEAN_UP = 0.7
+"""Seconds for each thing that is done last: with AFTER_STOP less than stop.LAST_RESORT."""
 
 
-async def run(settings: Settings, config: OperatorConfig, stop: asyncio.Event, lost: Callable[[str], None]) -> int:
+async def run(settings: Settings, config: OperatorConfig, stop: Stop, lost: Callable[[str], None]) -> int:
     """Lead, and reconcile until `stop` is set; `lost` must end the process."""
     identity = f"{os.environ.get('POD_NAME', socket.gethostname())}-{uuid.uuid4().hex[:8]}"
     # The Lease has its own connections: a burst of work must not queue before its renewal.
@@ -58,13 +63,34 @@ async def run(settings: Settings, config: OperatorConfig, stop: asyncio.Event, l
         health.watch(service)
         keeping = asyncio.create_task(lease.keep(lost))
         try:
-            await _reconcile(settings, service, stop)
+            await _until(stop, _reconcile(settings, service, stop))
         finally:
-            await service.stop()
+            for last in (service.stop(), lease.release(), health.stop()):
+                await _soon(last)
             keeping.cancel()
-            await lease.release()
-            await health.stop()
     return 0
+
+
+async def _until(stop: Stop, work: Coroutine[object, object, None]) -> None:
+    """Do the work until it ends, or AFTER_STOP seconds longer than `stop`: what hangs must not keep the Lease."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    await asyncio.wait({working}, timeout=AFTER_STOP)
+    if working.done():
+        working.result()
+    else:
+        working.cancel()
+        log.warning("something did not stop within %g s; the Lease is handed over without it", AFTER_STOP)
+
+
+async def _soon(last: Coroutine[object, object, None]) -> None:
+    """Clean up, as far as that goes in CLEAN_UP seconds."""
+    try:
+        async with asyncio.timeout(CLEAN_UP):
+            await last
+    except Exception:  # each of them is best effort, and the next one is still to be done
+        log.exception("a part of the process did not end cleanly")
 
 
 def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
@@ -101,7 +127,7 @@ async def _check(settings: Settings, store: KubernetesStore) -> None:
         log.warning("the API server does not answer yet: %s", error)
 
 
-async def _reconcile(settings: Settings, service: Service, stop: asyncio.Event) -> None:
+async def _reconcile(settings: Settings, service: Service, stop: Stop) -> None:
     if settings.kubeconfig:
         os.environ["KUBECONFIG"] = settings.kubeconfig  # where kopf's own login looks
     registry = kopf.OperatorRegistry()

@@ -10,7 +10,7 @@ from modelrollout.api.config import OperatorConfig
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsOutage
 from modelrollout.core.observation import Readiness
 from modelrollout.ports import Clock, ModelServer
-from modelrollout.runtime.evaluator import Evaluator
+from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
 
 log = logging.getLogger(__name__)

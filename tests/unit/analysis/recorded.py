@@ -14,7 +14,7 @@ from modelrollout.core.analysis.metrics.series import Series, make_series
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.traefik import TRAEFIK
 from modelrollout.ports import LedgerFailure
-from modelrollout.runtime.evaluator import Evaluator
+from modelrollout.runtime.evaluation.evaluator import Evaluator
 
 METRICS = s.metrics_of(TRAEFIK)
 """What the recorded gateway calls its series, by role."""

@@ -11,7 +11,7 @@ from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.analysis.metrics.series import Series, make_series
 from modelrollout.core.observation import Backend, Event, ObservedRoute, RoutePlan
 from modelrollout.ports import ObjectStore, Routers, Subject
-from modelrollout.runtime.evaluator import Evaluator
+from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.metrics import MemoryMetrics
 from modelrollout.runtime.notifier import Notifier
 from modelrollout.runtime.reconcile import Reconciler

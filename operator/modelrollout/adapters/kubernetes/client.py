@@ -1,4 +1,4 @@
-"""The only door to the API server: a call is bounded in time, tried once, and fails as a typed outcome."""
+"""The only door to the API server: a call is bounded in time and size, tried once, and fails as a typed outcome."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
+from modelrollout.adapters.kubernetes.bounds import read_bounded, stay_here
 from modelrollout.adapters.kubernetes.server_clock import ServerClock
 from modelrollout.core.observation import FIELD_MANAGER
 from modelrollout.ports import ApiReason, Conflict, NotFound, Unreachable
@@ -26,6 +27,10 @@ MERGE_PATCH = "application/merge-patch+json"
 TIMEOUT = 5.0
 LONGEST_REFUSAL = 300
 """Bytes that are handed on of an answer that is no Status."""
+LONGEST_MESSAGE = 2000
+"""Characters of a Status's own message."""
+LONGEST_WAIT = 300.0
+"""Seconds that the server may ask a caller to wait."""
 
 Body = dict[str, Any] | list[dict[str, Any]] | None
 
@@ -113,7 +118,7 @@ class Api:
     ) -> dict[str, Any]:
         """One exchange. Raises Conflict (409), NotFound (the object), Unreachable (everything else)."""
         seconds = timeout or self._timeout
-        headers = {"Accept": "application/json", "Content-Type": content_type}
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Content-Type": content_type}
         url = self._client.configuration.host.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
         sent = self.clock.elapsed()
         try:
@@ -122,16 +127,16 @@ class Api:
                 answer = await self._client.call_api(
                     method, url, headers, body, _request_timeout=aiohttp.ClientTimeout(total=seconds)
                 )
-                raw = await answer.read()  # type: ignore[no-untyped-call]  # generated without types
+                raw = await read_bounded(answer.response)
         except TimeoutError:
             raise Unreachable(
                 "ApiTimeout", f"the API server did not answer {method} {path} within {seconds:g} s"
             ) from None
         except config.ConfigException as error:
             raise Unreachable("ApiUnauthorized", f"no credentials for the API server: {error}") from None
-        except (aiohttp.ClientError, OSError) as error:
-            sentence = f"no connection to the API server for {method} {path}: {error}"
-            raise Unreachable("ApiUnreachable", sentence) from None
+        except Exception as error:  # noqa: BLE001 - whatever an answer brings the client to raise is an outcome, no defect
+            sentence = f"no answer of the API server to {method} {path}: {type(error).__name__} {error}"
+            raise Unreachable("ApiUnreachable", sentence[:LONGEST_REFUSAL]) from None
         self.clock.heard(answer.headers.get("Date"), sent)
         return _judge(method, path, answer.status, raw, answer.headers.get("Retry-After"))
 
@@ -139,25 +144,26 @@ class Api:
 def _judge(method: str, path: str, status: int, raw: bytes, retry_after: str | None) -> dict[str, Any]:
     try:
         answer = json.loads(raw) if raw else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = {}
     answer = answer if isinstance(answer, dict) else {}
     if status < HTTPStatus.MULTIPLE_CHOICES:
         if not answer:
             raise Unreachable("ApiError", f"the API server answered {method} {path} with no JSON object")
         return answer
-    said = str(answer.get("message") or raw[:LONGEST_REFUSAL].decode(errors="replace")).strip()
+    said = str(answer.get("message") or raw[:LONGEST_REFUSAL].decode(errors="replace")).strip()[:LONGEST_MESSAGE]
     sentence = f"the API server answered {method} {path} with {status}: {said}"
     if status == HTTPStatus.CONFLICT:
         raise Conflict(sentence)
     if status == HTTPStatus.NOT_FOUND:
         # An object that is gone is reported by a Status naming it. A kind that is not (or not yet) served gives a
         # bare 404: taking that for "no route" would let a candidate be adopted unanalysed.
-        if answer.get("reason") == "NotFound" and (answer.get("details") or {}).get("name"):
+        details = answer.get("details")
+        if answer.get("reason") == "NotFound" and isinstance(details, dict) and details.get("name"):
             raise NotFound("NotFound", sentence)
         raise Unreachable("KindMissing", f"{sentence} (is the CRD installed?)")
     reason = _REASONS.get(status, "ApiError")
-    wait = float(retry_after) if retry_after and retry_after.isdigit() else None
+    wait = min(float(retry_after), LONGEST_WAIT) if retry_after and retry_after.isdecimal() else None
     raise Unreachable(reason, sentence, retry_after=wait)
 
 
@@ -194,6 +200,7 @@ async def connect(
     """
     settings = Configuration()
     settings.retries = None
+    settings.client_session_kwargs = {"middlewares": (stay_here,)}
     load: Any  # the client's loaders have no types
     if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
         load = config.load_incluster_config

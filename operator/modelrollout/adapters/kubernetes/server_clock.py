@@ -56,5 +56,5 @@ def epoch_of(date: str | None) -> float | None:
     """An HTTP date (RFC 9110) in epoch seconds; None for anything else."""
     try:
         return parsedate_to_datetime(date).timestamp() if date else None
-    except (ValueError, OverflowError):
+    except (ArithmeticError, LookupError, OSError, TypeError, ValueError):  # a text from outside can be anything
         return None

@@ -8,17 +8,16 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import aiohttp
-
 from modelrollout.adapters.kubernetes.client import Api, path_of
+from modelrollout.adapters.triton.exchange import NotHttpError, status_at
 from modelrollout.ports import Conflict, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LONGEST_ANSWER = 200
-"""Bytes that are read of an answer that says why a version is not ready."""
-IN_FLIGHT = 64
+IN_FLIGHT = 16
+"""Probes of one version under way; every version has as many, whatever the addresses of another do."""
+MOST_ADDRESSES = 2000
 OVERALL = 10.0
 """Seconds for all probes of one version together, however many addresses there are."""
 REMEMBER = 60.0
@@ -32,14 +31,7 @@ class TritonServer:
     def __init__(self, api: Api, *, timeout: float = 1.0) -> None:
         self._api = api
         self._timeout = timeout
-        self._session: aiohttp.ClientSession | None = None
         self._observation: dict[tuple[str, str, int], tuple[float, tuple[list[str], list[str]]]] = {}
-
-    async def close(self) -> None:
-        """Drop the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
 
     async def probe(self, namespace: str, service: str, port: int, model: str, version: str) -> tuple[int, str]:
         """(addresses that should answer, "" when all are ready or else what is wrong). Never raises."""
@@ -47,9 +39,12 @@ class TritonServer:
             targets, unready = await self._known_addresses(namespace, service, port)
         except (Unreachable, Conflict, _NotServedError) as error:
             return 0, str(error)
+        except Exception as error:  # noqa: BLE001 - objects of other people that are not what their kind says
+            return 0, f"the addresses of {namespace}/{service} cannot be read: {type(error).__name__}"
         count = len(targets) + len(unready)
-        if count == 0:
-            return 0, f"Service {namespace}/{service} has no addresses"
+        if not 0 < count <= MOST_ADDRESSES:
+            many = f"{count} addresses, more than {MOST_ADDRESSES}" if count else "no addresses"
+            return count, f"Service {namespace}/{service} has {many}"
         path = f"/v2/models/{quote(model, safe='')}/versions/{quote(version, safe='')}/ready"
         failures = [f"{address} is not ready in its EndpointSlice" for address in unready]
         try:
@@ -57,32 +52,27 @@ class TritonServer:
                 failures += await self._ask(targets, path)
         except TimeoutError:
             return count, f"{count} addresses of {service} did not all answer within {OVERALL:g} s"
-        if failures:
-            return count, f"{len(failures)} of {count} addresses of {service} are not ready: {failures[0]}"
-        return count, ""
+        wrong = f"{len(failures)} of {count} addresses of {service} are not ready: {failures[0]}" if failures else ""
+        return count, wrong
 
     async def _ask(self, targets: list[str], path: str) -> list[str]:
-        if self._session is None:
-            # A new connection for every probe: one left over from a process now gone proves nothing.
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=IN_FLIGHT, force_close=True),
-                timeout=aiohttp.ClientTimeout(total=self._timeout),
-            )
         slots = asyncio.Semaphore(IN_FLIGHT)
-        answers = await asyncio.gather(*(self._one(self._session, slots, t, path) for t in targets))
+        answers = await asyncio.gather(*(self._one(slots, target, path) for target in targets))
         return [answer for answer in answers if answer]
 
-    async def _one(self, session: aiohttp.ClientSession, slots: asyncio.Semaphore, target: str, path: str) -> str:
+    async def _one(self, slots: asyncio.Semaphore, target: str, path: str) -> str:
         try:
-            async with slots, session.get(f"http://{target}{path}", allow_redirects=False) as answer:
-                if answer.status == HTTPStatus.OK:
-                    return ""
-                said = (await answer.content.read(LONGEST_ANSWER)).decode(errors="replace").strip()
-                return f"{target} answered {answer.status} {said}".strip()
+            async with slots, asyncio.timeout(self._timeout):
+                status = await status_at(target, path)
         except TimeoutError:
             return f"{target} did not answer within {self._timeout:g} s"
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return f"{target}: {error}"
+        except NotHttpError:
+            return f"{target} did not answer in HTTP"
+        except OSError as error:
+            return f"{target}: {error.strerror or type(error).__name__}"
+        except Exception as error:  # noqa: BLE001 - whatever an address brings out makes it not ready, and no defect
+            return f"{target}: {type(error).__name__}"
+        return "" if status == HTTPStatus.OK else f"{target} answered {status}"
 
     async def _known_addresses(self, namespace: str, service: str, port: int) -> tuple[list[str], list[str]]:
         """The addresses now; those of a moment ago where the API server fails, which says nothing about a model."""

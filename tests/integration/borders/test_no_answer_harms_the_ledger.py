@@ -10,7 +10,6 @@ import socket
 import threading
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -22,66 +21,11 @@ from modelrollout.adapters.prometheus import ledger as module
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import PrometheusServer
 from modelrollout.ports import LedgerFailure
+from tests.integration.borders.raw_server import CHUNKED, dripping, response, saying, serving, silence
 
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 EMPTY = b'{"status":"success","data":{"resultType":"matrix","result":[]}}'
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 NAMES = ("status", "data", "result", "metric", "values", "value", "warnings", "isPartial", "error", "histograms")
 MIB = 2.0**20
-
-
-@contextlib.asynccontextmanager
-async def serving(talk: Talk) -> AsyncIterator[str]:
-    """A raw server on a free port; `talk` may be cut off anywhere."""
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talks.append(asyncio.current_task())
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await talk(reader, writer)
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-
-    talks: list[Any] = []
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for one in talks:
-            one.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
-
-
-def response(body: bytes, status: str = "200 OK", *headers: bytes) -> bytes:
-    head = [b"HTTP/1.1 " + status.encode(), b"Content-Length: %d" % len(body), *headers]
-    return b"\r\n".join(head) + b"\r\n\r\n" + body
-
-
-def saying(said: bytes) -> Talk:
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(said)
-        await writer.drain()
-
-    return talk
-
-
-def dripping(first: bytes, drop: bytes) -> Talk:
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        writer.write(first)
-        while True:
-            writer.write(drop)
-            await writer.drain()
-            await asyncio.sleep(0.05)
-
-    return talk
-
-
-async def silence(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    await reader.read(1)
-    await asyncio.sleep(30)
 
 
 def threads() -> int:

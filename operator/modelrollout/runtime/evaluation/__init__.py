@@ -1,0 +1,1 @@
+"""From a rollout's identity to its verdicts: what is fetched and remembered, and what is made of it."""

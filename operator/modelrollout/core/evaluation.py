@@ -33,6 +33,8 @@ class EvaluationRequest:
     bake_started_at: float | None = None
     dialect: str = NO_DIALECT
     """Name of the gateway's dialect in the registry."""
+    raise_from: float | None = None
+    """When the current hold is over, and the weight may be raised by what was found; None where nothing is held."""
     default_gates: tuple[str, ...] | None = None
     """status.rollout.gates where spec.gates is empty; None or () until they were found and recorded."""
 
@@ -98,6 +100,8 @@ class Evaluation:
     message: str = ""
     warnings: tuple[str, ...] = ()
     """Sentences for people that change no verdict: unattributed errors, coarse buckets, a share far from the weight."""
+    confirmed: bool = True
+    """Whether all evidence was read again just now: it must be before the weight is raised, not before a rollback."""
     digest: str | None = None
     """Of the candidate's weights, where its telemetry names exactly one."""
     default_gates: tuple[str, ...] | None = None

@@ -149,6 +149,7 @@ MetricsReason = Literal[
     "AnswerTooLarge",
     "ClockSkew",
     "CredentialsUnreadable",
+    "EvaluationFailed",
     "PartialAnswer",
     "PrometheusError",
     "PrometheusRejected",

@@ -64,6 +64,7 @@ def _request(watch: Watch, spec: Spec, status: Status, dialect: str) -> Evaluati
         evidence_from=rollout.evidence_from,
         steps=steps,
         bake_started_at=rollout.bake_started_at,
+        raise_from=status.step.earliest_advance if status.step else None,
         dialect=dialect,
         default_gates=tuple(rollout.gates) or None,
     )

@@ -29,6 +29,33 @@ def test_what_is_not_proven_is_never_promoted(verdict):
     assert world.parsed.stable == "1"
 
 
+def test_evidence_that_was_not_read_again_raises_nothing_and_still_rolls_back():
+    world = World().stepping()
+    world.confirmed = False
+    for _ in range(100):
+        world.tick()
+    assert world.weight_of("2") == 5
+    assert world.parsed.reason == "WaitingForEvaluation"
+    assert "being read again" in world.parsed.message
+    world.verdict = "FAIL"
+    world.tick(2)
+    assert world.weight_of("2") == 0
+
+
+def test_a_bake_ends_only_by_evidence_that_was_read_again():
+    world = World().stepping()
+    while world.phase != "Baking":
+        world.tick()
+    world.confirmed = False
+    for _ in range(100):
+        world.tick()
+    assert world.parsed.stable == "1"
+    world.confirmed = True
+    for _ in range(5):
+        world.tick()
+    assert world.parsed.stable == "2"
+
+
 def test_without_metrics_the_weight_is_held_and_goes_on_by_itself_afterwards():
     world = World().stepping()
     world.outage = MetricsOutage("PrometheusUnreachable", "connection refused", world.now)

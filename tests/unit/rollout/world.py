@@ -57,6 +57,7 @@ class World:
     digest: str | None = None
     leaning: bool = False
     requests: int = 1000
+    confirmed: bool = True
     halt: AnyReason | None = None
     rollback: AnyReason | None = None
     outage: MetricsOutage | None = None
@@ -134,6 +135,7 @@ class World:
             self.rollback,
             message="why",
             digest=self.digest,
+            confirmed=self.confirmed,
         )
 
     def seen(self, problem: str | None) -> Observation:

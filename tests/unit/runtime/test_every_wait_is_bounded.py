@@ -13,7 +13,9 @@ LEAVES = {"wait", "call_api", "read", "run_in_executor", "to_thread", "gather", 
 BOUNDED_BY = {"timeout", "timeout_at", "_request_timeout"}
 SAFE = {
     ("evaluator.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
-    ("evaluator.py", "gather"): "of the ledger's calls, each of which has its server's timeout",
+    ("past.py", "gather"): "of the ledger's calls, each of which has its server's timeout",
+    ("past.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
+    ("query_answers.py", "gather"): "of the ledger's calls, each of which has its server's timeout",
     ("live.py", "gather"): "of two calls of Api",
     ("release.py", "gather"): "of releases, each of which has a timeout of its own",
     ("run.py", "acquire"): "the standby's whole work is to wait for the Lease",

@@ -14,11 +14,11 @@ from modelrollout.adapters.prometheus.failures import Refused, printable
 from modelrollout.core.analysis.metrics.series import Series
 
 MAX_SERIES = 10_000
-MAX_SAMPLES = 600_000
+MAX_SAMPLES = 400_000
 """Of one answer; a sample is about 25 bytes of JSON, so this many fill an answer of the largest size."""
 MAX_COMMAS = 4 * MAX_SAMPLES
 """Every object that an answer can make in memory stands behind a comma or a bracket."""
-MOST_MEMORY = 192 * 2**20
+MOST_MEMORY = 128 * 2**20
 """Bytes that reading one answer takes besides its text; a test holds it to this."""
 _PARSING = threading.Lock()
 """Parsing holds many times what the text does: the process does it once at a time."""

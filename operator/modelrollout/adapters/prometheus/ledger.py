@@ -20,9 +20,9 @@ from modelrollout.api.config import PrometheusServer
 from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.ports import Clock, LedgerFailure
 
-OUR_PLACES = 6
+OUR_PLACES = 4
 """Queries of the operator's own under way at one server."""
-USERS_PLACES = 4
+USERS_PLACES = 2
 """Queries that users wrote, which may be slow: they take no place from the operator's own."""
 _GRACE = 0.5
 """Seconds that a thread has to end after its exchange was cut off."""

@@ -19,7 +19,7 @@ from modelrollout.adapters.prometheus.failures import Refused, refusal
 from modelrollout.api.config import PrometheusServer
 from modelrollout.ports import Clock
 
-MAX_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 12 * 1024 * 1024
 """Of one answer, decompressed."""
 MAX_SKEW = 5.0
 """Seconds that a Prometheus server's clock may differ from ours: beyond it, samples are counted in the wrong step."""

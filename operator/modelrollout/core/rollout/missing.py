@@ -127,6 +127,13 @@ def _all_judged(ctx: Context, spec: Spec, current: Evaluation) -> Finding | None
     return None
 
 
+def _read_again(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
+    """Samples may have come late: what raises the weight is what a new process would find."""
+    if current.confirmed:
+        return None
+    return Finding(reasons.WAITING_FOR_EVALUATION, "all evidence is being read again before the weight is raised")
+
+
 def why_not_ready(ctx: Context) -> str:
     readiness = ctx.candidate_readiness
     if readiness is None:
@@ -136,8 +143,8 @@ def why_not_ready(ctx: Context) -> str:
     return readiness.message or "not ready"
 
 
-STEP: tuple[Check, ...] = (_halted, _requests, _not_leaning, _hold_over)
-LAST: tuple[Check, ...] = (_halted, _requests, _not_leaning, _hold_over, _proven, _all_judged)
-BAKE: tuple[Check, ...] = (_halted, _not_leaning, _all_judged, _hold_over, _requests)
+STEP: tuple[Check, ...] = (_halted, _requests, _not_leaning, _hold_over, _read_again)
+LAST: tuple[Check, ...] = (_halted, _requests, _not_leaning, _hold_over, _proven, _all_judged, _read_again)
+BAKE: tuple[Check, ...] = (_halted, _not_leaning, _all_judged, _hold_over, _requests, _read_again)
 """A gate that said PASS before the bake need not say so again: at 100 % there is nothing to compare with, so CONTINUE
 may be all it can say. But it must say something, and not lean bad."""

@@ -11,7 +11,8 @@ import pytest
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.ports import LedgerFailure
-from modelrollout.runtime import evaluator as module
+from modelrollout.runtime.evaluation import evaluator as module
+from modelrollout.runtime.evaluation.past import LATE
 from tests.draws import fixed
 from tests.expect import expect
 from tests.unit.analysis.recorded import (
@@ -79,8 +80,8 @@ async def run(ledger: StoredLedger, *, forget_at: set[int], moments: list[float]
         got = await judge.evaluate(request, now)
         assert not isinstance(got, MetricsOutage)
         if got is not None:
-            # a forgetful operator may judge a tick twice: only the time of the evaluation may differ
-            judged = replace(got, at=0.0)
+            # a forgetful operator may judge a tick twice: only when it was, and what was read, may differ
+            judged = replace(got, at=0.0, confirmed=True)
             assert found.setdefault(got.tick, judged) == judged
     return found
 
@@ -115,7 +116,7 @@ async def test_what_was_seen_while_prometheus_was_down_is_made_up_for():
             assert got.since == moments[10]
         elif got is not None:
             judged = expect(Evaluation, got)
-            assert replace(judged, at=0.0) == kept[judged.tick]
+            assert replace(judged, at=0.0, confirmed=True) == kept[judged.tick]
 
 
 async def test_a_tick_is_judged_once():
@@ -129,9 +130,9 @@ async def test_a_tick_is_judged_once():
     assert len(ledger.asked) == before
 
 
-async def test_a_tick_in_steady_state_costs_two_queries_of_a_few_scrapes():
+async def test_a_tick_within_a_hold_costs_two_queries_of_what_may_still_come_late():
     ledger = StoredLedger(*recordings(6, late_share=0.0))
-    judge, request = evaluator(ledger), request_of(spec_of(*GATES))
+    judge, request = evaluator(ledger), request_of(spec_of(*GATES), raise_from=START + 9999)
     now, counts = START, []
     while now < START + LENGTH - 20:
         now = max(judge.next_due(request, now), now + 0.1)
@@ -141,7 +142,7 @@ async def test_a_tick_in_steady_state_costs_two_queries_of_a_few_scrapes():
     looks = sum(1 for judged, _ in counts if judged)
     assert looks >= 25
     assert sum(asked for _, asked in counts[1:]) == 2 * (looks - 1)
-    assert all(end - start <= 60 for _, start, end in ledger.asked[10:])
+    assert all(end - start <= LATE + 30 for _, start, end in ledger.asked[10:])
 
 
 async def test_a_forgotten_rollout_is_fetched_again():
@@ -160,7 +161,7 @@ async def test_memory_is_bounded_and_what_is_not_asked_for_goes_first(monkeypatc
     for rollout in ("a", "b", "c"):
         await judge.evaluate(replace(request, rollout=rollout), START + 100)
     assert list(judge._memories) == ["a", "b", "c"]
-    monkeypatch.setattr(module, "MAX_SAMPLES", judge._memories["a"].size)
+    monkeypatch.setattr(module, "MOST_BYTES", judge._memories["a"].past.bytes)
     await judge.evaluate(replace(request, rollout="d"), START + 100)
     assert list(judge._memories) == ["d"]
     monkeypatch.undo()

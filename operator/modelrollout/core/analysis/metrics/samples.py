@@ -12,6 +12,9 @@ from modelrollout.core.analysis.metrics.edges import LABEL, canonical_edge
 from modelrollout.core.analysis.metrics.scrapes import TargetScrapes, targets_seen
 from modelrollout.core.analysis.metrics.series import Labels, Series, Target, one_per_time
 
+_SERIES, _LABEL = 500, 120
+"""Bytes of Python's objects around one series and one label."""
+
 
 @dataclass(frozen=True)
 class SampleStore:
@@ -44,6 +47,23 @@ class SampleStore:
             entries = dict(sorted(entries.items()))
         return SampleStore(entries)
 
+    @cached_property
+    def bytes(self) -> int:
+        """About what it holds in memory."""
+        texts = sum(len(name) + len(value) + _LABEL for labels in self.series for name, value in labels)
+        return texts + _SERIES * len(self.series) + 16 * self.size
+
+    def replaced(self, fresh: Iterable[Series], start: float, end: float) -> SampleStore:
+        """With the samples after `start` and up to `end` (epoch seconds) as `fresh` has them, and only those.
+
+        What came late is there then, and what vanished from Prometheus or was rewritten is gone.
+        """
+        low, high = round(start * 1000), round(end * 1000)
+        kept = {labels: _outside(one, low, high) for labels, one in self.series.items()}
+        asked = [_between(one, low, high) for one in fresh]
+        store = SampleStore({labels: one for labels, one in kept.items() if len(one.times)})
+        return store.merged(one for one in asked if len(one.times))
+
     def since(self, start: float) -> SampleStore:
         """Only the samples after `start` (epoch seconds)."""
         edge = round(start * 1000)
@@ -59,6 +79,21 @@ class SampleStore:
 def _canonical(labels: Labels) -> Labels:
     """The same labels with `le` in its one spelling; as they are where it is no number."""
     return tuple((name, (canonical_edge(value) or value) if name == LABEL else value) for name, value in labels)
+
+
+def _between(one: Series, low: int, high: int) -> Series:
+    """The samples after `low` and up to `high` (ms)."""
+    first, last = np.searchsorted(one.times, [low, high], side="right")
+    return Series(one.labels, one.times[first:last], one.values[first:last])
+
+
+def _outside(one: Series, low: int, high: int) -> Series:
+    """All other samples than those after `low` and up to `high` (ms)."""
+    first, last = np.searchsorted(one.times, [low, high], side="right")
+    if last == len(one.times):
+        return Series(one.labels, one.times[:first], one.values[:first])
+    times = np.concatenate([one.times[:first], one.times[last:]])
+    return Series(one.labels, times, np.concatenate([one.values[:first], one.values[last:]]))
 
 
 def _union(old: Series, fresh: Series) -> Series:

@@ -1,0 +1,93 @@
+"""What one rollout needs to be judged: which series, how far back, and when a tick is closed; no I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from modelrollout.api.config import PrometheusServer
+from modelrollout.api.gates import Gate
+from modelrollout.core.analysis.gates import registry
+from modelrollout.core.analysis.gates.evaluate import evaluate
+from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
+from modelrollout.core.analysis.metrics.grid import Grid, make_grid
+from modelrollout.core.analysis.metrics.lookalikes import lookalikes
+from modelrollout.core.analysis.metrics.model_series import Selection, gateway_selection, model_selection
+from modelrollout.core.analysis.metrics.samples import SampleStore
+from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes
+from modelrollout.core.analysis.metrics.series import Target
+from modelrollout.core.analysis.metrics.series_reader import SeriesReader
+from modelrollout.core.analysis.metrics.tick_table import make_tick_table
+from modelrollout.core.analysis.stats.parameters import HISTORY
+from modelrollout.core.evaluation import Evaluation, EvaluationRequest
+
+MAX_TICKS = 6000
+"""Evidence reaches back so far (a day at 15 s); what is older is dropped in pieces of PIECE ticks."""
+PIECE = 1000
+
+
+def first_tick(request: EvaluationRequest, last: int) -> int:
+    """The first tick that counts when `last` is judged: stable's history before the rollout, as far as it is kept."""
+    history = -math.ceil(HISTORY / request.interval)
+    behind = last - MAX_TICKS - history
+    return history + (max(behind, 0) // PIECE) * PIECE
+
+
+def oldest(request: EvaluationRequest, server: PrometheusServer, now: float) -> float:
+    """The history, and a little more so that its first tick has a scrape to be counted from."""
+    first = first_tick(request, request.last_ended(now))
+    return request.started_at + first * request.interval - 3 * server.scrape_interval
+
+
+def grid_of(request: EvaluationRequest, tick: int) -> Grid:
+    """The ticks that count up to `tick`."""
+    return make_grid(request.started_at, request.interval, first_tick(request, tick), tick)
+
+
+def selections(request: EvaluationRequest, server: PrometheusServer) -> list[Selection]:
+    """One query for the gateway's series, where there is a dialect, and one for the model's."""
+    wanted = registry.series_wanted(_wanted(request))
+    gateway = gateway_selection(request, server, wanted)
+    return [one for one in (gateway, model_selection(request, server, wanted)) if one is not None]
+
+
+def _wanted(request: EvaluationRequest) -> tuple[Gate, ...]:
+    names = request.default_gates or registry.every_default()
+    return registry.gates_in_force(request.spec.gates, names)
+
+
+def scrapes_of(request: EvaluationRequest, stores: Iterable[SampleStore], server: PrometheusServer) -> Scrapes:
+    """When the targets behind these samples are scraped."""
+    observed: dict[Target, TargetScrapes] = {}
+    for store in stores:
+        observed.update(store.targets)
+    return Scrapes(observed, request.interval, server.scrape_interval)
+
+
+def closed_tick(
+    request: EvaluationRequest, stores: Sequence[SampleStore], server: PrometheusServer, evaluated: int, now: float
+) -> int | None:
+    """The newest tick that is complete and was not judged yet."""
+    scrapes = scrapes_of(request, stores, server)
+    for tick in range(request.last_ended(now), evaluated, -1):
+        if scrapes.complete(request.tick_end(tick), now):
+            return tick
+    return None
+
+
+def judge(
+    request: EvaluationRequest,
+    stores: Sequence[SampleStore],
+    server: PrometheusServer,
+    tick: int,
+    answers: Mapping[str, Answer],
+    now: float,
+) -> Evaluation:
+    """All gates at `tick`: a function of its arguments, whichever process calls it."""
+    reader = SeriesReader(request)
+    table = make_tick_table(stores, reader, grid_of(request, tick), server.scrape_interval)
+    gate_input = GateInput(request, table, answers, lookalikes(stores, reader, request))
+    names = None
+    if not request.spec.gates:
+        names = request.default_gates or registry.default_gates(table, gate_input.position(request.started_at) + 1)
+    return evaluate(registry.gates_in_force(request.spec.gates, names or ()), gate_input, now, names)

@@ -33,6 +33,8 @@ class EvaluationRequest:
     bake_started_at: float | None = None
     dialect: str = NO_DIALECT
     """Name of the gateway's dialect in the registry."""
+    addresses: int | None = None
+    """How many addresses of the candidate are ready; None while that is not known."""
     raise_from: float | None = None
     """When the current hold is over, and the weight may be raised by what was found; None where nothing is held."""
     default_gates: tuple[str, ...] | None = None

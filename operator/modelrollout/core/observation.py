@@ -82,6 +82,8 @@ class Readiness:
     failures: int
     """Consecutive failed probes."""
     message: str
+    addresses: int = 0
+    """How many of them were ready the last time all were."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ DEADLINE: Final = "DeadlineExceeded"
 METRICS_UNAVAILABLE: Final = "MetricsUnavailable"
 COMBINED_EVIDENCE: Final = "CombinedEvidence"
 BURN_RATE: Final = "BurnRate"
+TARGET_LOST: Final = "TargetNotScraped"
 WEIGHTS_CHANGED: Final = "WeightsChanged"
 WEIGHTS_DIFFER: Final = "WeightsDiffer"
 SHARED_INCIDENT: Final = "SharedIncident"
@@ -98,6 +99,7 @@ Reason = Literal[
     "MetricsUnavailable",
     "CombinedEvidence",
     "BurnRate",
+    "TargetNotScraped",
     "WeightsChanged",
     "WeightsDiffer",
     "SharedIncident",

@@ -52,6 +52,7 @@ def _request(watch: Watch, spec: Spec, status: Status, dialect: str) -> Evaluati
     rollout = status.rollout
     if rollout is None or status.candidate is None or status.stable is None or not phases.running(status.phase):
         return None
+    readiness = watch.ready().get(status.candidate)
     steps = tuple((record.weight, record.started_at) for record in status.steps)
     return EvaluationRequest(
         rollout=identity(status),
@@ -64,6 +65,7 @@ def _request(watch: Watch, spec: Spec, status: Status, dialect: str) -> Evaluati
         evidence_from=rollout.evidence_from,
         steps=steps,
         bake_started_at=rollout.bake_started_at,
+        addresses=readiness.addresses if readiness and readiness.ready else None,
         raise_from=status.step.earliest_advance if status.step else None,
         dialect=dialect,
         default_gates=tuple(rollout.gates) or None,

@@ -144,7 +144,7 @@ def after_probe(old: Readiness | None, version: str, found: tuple[int, str], now
     addresses, wrong = found
     if not wrong and addresses:
         since = old.since if old and old.ready and old.since is not None else now
-        return Readiness(version, ready=True, since=since, failures=0, message="")
+        return Readiness(version, ready=True, since=since, failures=0, message="", addresses=addresses)
     failures = (old.failures if old else 0) + 1
     message = wrong or "its Service has no ready address"
     return Readiness(version, ready=False, since=None, failures=failures, message=message)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from modelrollout.adapters.prometheus.failures import Refused, printable
-from modelrollout.core.analysis.metrics.series import Series
+from modelrollout.core.analysis.metrics.series import Series, one_per_time
 
 MAX_SERIES = 10_000
 MAX_SAMPLES = 400_000
@@ -75,7 +75,7 @@ def _compact(found: dict[str, Any]) -> Any:
     if not isinstance(values, list) or not isinstance(found.get("metric"), dict):
         return found
     times = np.array([_time(at) for at, _ in values], dtype=float)
-    return _Points(found["metric"], times, np.array([float(value) for _, value in values], dtype=float))
+    return _Points(found["metric"], times, np.array([_value(value) for _, value in values], dtype=float))
 
 
 def _time(at: Any) -> float:
@@ -84,13 +84,20 @@ def _time(at: Any) -> float:
     return seconds if abs(seconds) < _PLAUSIBLE else np.nan
 
 
+def _value(value: Any) -> float:
+    """A number; NaN where it is none, so that one bad sample is left out and not the answer."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return np.nan
+
+
 def _series(one: Any, start: float, end: float) -> Series:
     if not isinstance(one, _Points) or not _are_labels(one.labels):
         raise TypeError("an entry is no series with values")
     kept = (one.times >= start - 0.001) & (one.times <= end + 0.001)
     millis = np.round(one.times[kept] * 1000).astype(np.int64)
-    unique, back = np.unique(millis[::-1], return_index=True)  # of equal times the last one given stays
-    return Series(tuple(sorted(one.labels.items())), unique, one.values[kept][::-1][back])
+    return Series(tuple(sorted(one.labels.items())), *one_per_time(millis, one.values[kept]))
 
 
 def _are_labels(found: Mapping[Any, Any]) -> bool:

@@ -10,10 +10,12 @@ from modelrollout.api.gates import Gate
 from modelrollout.core.analysis.gates import registry
 from modelrollout.core.analysis.gates.evaluate import evaluate
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
+from modelrollout.core.analysis.metrics.coverage import uncovered
 from modelrollout.core.analysis.metrics.grid import Grid, make_grid
 from modelrollout.core.analysis.metrics.lookalikes import lookalikes
 from modelrollout.core.analysis.metrics.model_series import Selection, gateway_selection, model_selection
 from modelrollout.core.analysis.metrics.samples import SampleStore
+from modelrollout.core.analysis.metrics.scraped_twice import counted_once
 from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes
 from modelrollout.core.analysis.metrics.series import Target
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
@@ -84,9 +86,12 @@ def judge(
     now: float,
 ) -> Evaluation:
     """All gates at `tick`: a function of its arguments, whichever process calls it."""
-    reader = SeriesReader(request)
-    table = make_tick_table(stores, reader, grid_of(request, tick), server.scrape_interval)
-    gate_input = GateInput(request, table, answers, lookalikes(stores, reader, request))
+    counted = [counted_once(store) for store in stores]
+    once, reader = [store for store, _ in counted], SeriesReader(request)
+    table = make_tick_table(once, reader, grid_of(request, tick), server.scrape_interval)
+    partial = uncovered(once, reader, request, request.tick_end(tick))
+    warnings = (*dict.fromkeys(text for _, said in counted for text in said), *lookalikes(once, reader, request))
+    gate_input = GateInput(request, table, answers, warnings, partial)
     names = None
     if not request.spec.gates:
         names = request.default_gates or registry.default_gates(table, gate_input.position(request.started_at) + 1)

@@ -50,7 +50,7 @@ def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float, names: tu
     results = tuple(one.result for one in judged)
     candidate, stable = request_totals(gate_input)
     digests = model_digest.serving(gate_input.table)
-    halt, why = _halt(gates, judged, model_digest.mixed(digests, request.candidate))
+    halt, why = _halt(gates, judged, gate_input.partial or model_digest.mixed(digests, request.candidate))
     rollback, evidence = _rollback(gates, judged, request.spec.analysis.false_rollback)
     text = why or evidence or say.summary(results)
     tick = gate_input.table.grid.last
@@ -77,14 +77,14 @@ def _bounded(warnings: Sequence[str]) -> tuple[str, ...]:
     return tuple(text[:LONGEST_WARNING] for text in dict.fromkeys(warnings))[:MOST_WARNINGS]
 
 
-def _halt(gates: Sequence[Gate], judged: Sequence[Judged], mixed: Finding | None) -> tuple[AnyReason | None, str]:
-    """Three missing ticks in a row of anything a deciding gate rests on; else mixed weights, or a budget that burns."""
+def _halt(gates: Sequence[Gate], judged: Sequence[Judged], found: Finding | None) -> tuple[AnyReason | None, str]:
+    """Three missing ticks in a row of what a deciding gate rests on; else what was `found`, or a budget that burns."""
     deciding = [one for gate, one in zip(gates, judged, strict=True) if gate.decides]
     for one in deciding:
         if one.missing >= MISSING_TICKS:
             return reasons.METRICS_UNAVAILABLE, one.missing_text
-    if mixed:
-        return mixed.reason, mixed.message
+    if found:
+        return found.reason, found.message
     for one in deciding:
         if one.halt is not None:
             return one.halt.reason, one.halt.message

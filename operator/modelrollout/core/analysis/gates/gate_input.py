@@ -36,6 +36,8 @@ class GateInput:
     answers: Mapping[str, Answer] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     """What reading the samples showed and people should know, whatever the gates say."""
+    partial: Finding | None = None
+    """Why the evidence is only a part, if so: nothing is raised by it."""
 
     def exported(self, metric: str) -> str:
         """The name under which people find the metric, or a gateway's role, in Prometheus."""

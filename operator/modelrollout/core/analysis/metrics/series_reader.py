@@ -50,6 +50,10 @@ class SeriesReader:
         detail = canonical_edge(labels.get(label, "")) if label == LABEL else labels.get(label, "")
         return None if detail is None else Channel(metric, arm, labels.get("layer", ""), detail)
 
+    def is_gateways(self, channel: Channel) -> bool:
+        """Whether a gateway counted it, and not the model."""
+        return channel.metric in s.GATEWAY
+
 
 class _GatewayReader:
     """The same for the series of a gateway, as its dialect has it."""

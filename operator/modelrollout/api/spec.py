@@ -26,7 +26,7 @@ HOSTNAME = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9]
 Version = Annotated[str, Field(pattern=VERSION, max_length=18)]
 
 ADDED_LATER = frozenset({"refused"})
-"""Fields of gates that 0.1.0 did not have."""
+"""Fields of gates that the first release did not have."""
 
 
 class Model(ApiModel):

@@ -20,7 +20,7 @@ def test_a_failed_test_counts_from_when_the_evidence_began():
     found = count_evidence(counted, test.line)
     first = limit_check._began(found)
     standing = Standing("stable", "FAIL", bad.sum() / totals.sum(), bad.sum(), totals.sum(), 0.01, 1.0, 0.0135)
-    shown = limit_check._since_it_began(standing, test, first)
+    shown = limit_check._since_it_began(standing, found, test.line)
     assert first >= onset - 20
     assert shown.rate > 2 * standing.rate
     assert shown.total < standing.total

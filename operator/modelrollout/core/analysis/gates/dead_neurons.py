@@ -89,8 +89,9 @@ def _result(gate: DeadNeuronsGate, gate_input: GateInput, standings: list[LayerS
     verdict: Verdict = "FAIL" if failed else "NO_DATA" if not unseen else "CONTINUE" if open_ones else "PASS"
     eta = _eta(gate, gate_input, one, unseen) if verdict in {"NO_DATA", "CONTINUE"} else None
     versus = f" vs stable {say.percent(one.stable)}" if one.stable is not None else ""
-    limit = f"<= {say.margin(one.limit)}" if np.isfinite(one.limit) else None
-    clause = f"layer {one.layer}: candidate {say.percent(one.rate)} dead{versus}; allowed {limit or 'unknown yet'}"
+    observed, allowed = say.beside(one.rate, one.limit)
+    limit = f"<= {allowed}" if np.isfinite(one.limit) else None
+    clause = f"layer {one.layer}: candidate {observed} dead{versus}; allowed {limit or 'unknown yet'}"
     others = ", ".join(dict.fromkeys(each.layer for each in failed[1:] if each.layer != one.layer))
     why = {
         "FAIL": one.fails + (f"; also layer {others}" if others else ""),
@@ -107,7 +108,7 @@ def _result(gate: DeadNeuronsGate, gate_input: GateInput, standings: list[LayerS
         message=f"{clause}. {why[:1].upper()}{why[1:]}",
         required=gate.decides,
         layer=one.layer,
-        observed=f"{say.percent(one.rate)} dead" if one.windows else None,
+        observed=f"{observed} dead" if one.windows else None,
         stable=None if one.stable is None else f"{say.percent(one.stable)} dead",
         limit=limit,
         samples=f"{say.count(one.windows)} vs {say.count(one.stable_windows)} windows",

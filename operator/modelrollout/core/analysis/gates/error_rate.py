@@ -58,7 +58,7 @@ def _split(gate: ErrorRateGate, counts: Counts, share: float) -> tuple[float, tu
 def _not_blamed(one: Standing) -> Standing:
     """In an incident of both versions the absolute limit says nothing about the candidate."""
     if one.kind == "limit" and one.verdict == "FAIL":
-        return replace(one, verdict="CONTINUE", leaning_bad=True)
+        return replace(one, verdict="CONTINUE", leaning_bad=True, excused="stable exceeds it too: not held against it")
     return one
 
 

@@ -6,36 +6,55 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from modelrollout.core.analysis.stats.parameters import PASS_ODDS
+from modelrollout.core.analysis.stats.parameters import PASS_ODDS, ROUNDING
 from modelrollout.core.evaluation import GateResult
 
 _MOST = 1e6
 _LEAST = math.log(1.05)
 """Log odds that are shown as odds; less would read as 1.0:1."""
+_FIGURES = 12
+"""So many more figures are tried until two numbers are in the right order."""
+_EXPONENT = 700.0
 _MINUTE = 60.0
 _HOUR = 3600.0
 
 
-def percent(share: float) -> str:
-    """4.9 %, 0.013 %, 97 %: two significant figures, more where the share is near one."""
+def percent(share: float, more: int = 0) -> str:
+    """4.9 %, 0.013 %, 97 %: two significant figures and `more`, which is needed where the share is near one."""
     value = 100 * share
     if not math.isfinite(value):
         return "unknown"
     if value == 0:
         return "0 %"
     digits = max(0, 1 - math.floor(math.log10(abs(value))))
-    text = f"{value:.{min(max(digits, 1 if value < 99.95 else 0), 6)}f}"  # noqa: PLR2004 - 100 % has no decimals
+    text = f"{value:.{min(max(digits, 1 if value < 99.95 else 0), 6) + more}f}"  # noqa: PLR2004 - 100 % has no decimals
     return f"{text} %"
 
 
-def margin(share: float) -> str:
-    """A limit with one more figure than what is measured against it: 1.35 %."""
+def margin(share: float, more: int = 0) -> str:
+    """A limit with one more figure than what is measured against it, and `more`: 1.35 %."""
     value = 100 * share
     if not math.isfinite(value):
         return "unknown"
     digits = 0 if value == 0 else max(2, 2 - math.floor(math.log10(abs(value))))
-    text = f"{value:.{min(digits, 8)}f}"
+    text = f"{value:.{min(digits, 8) + more}f}"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+
+
+def beside(share: float, limit: float) -> tuple[str, str]:
+    """A share and its limit with as many figures as show which of the two is greater."""
+    if abs(share - limit) <= ROUNDING:
+        return margin(share), margin(limit)
+    for more in range(_FIGURES):
+        texts = percent(share, more), margin(limit, more)
+        shown = [float(text.removesuffix(" %")) for text in texts if text != "unknown"]
+        if len(shown) < len(texts) or _order(*shown) == _order(share, limit):
+            return texts
+    return texts
+
+
+def _order(one: float, other: float) -> int:
+    return (one > other) - (one < other)
 
 
 def count(number: float) -> str:
@@ -48,25 +67,40 @@ def count(number: float) -> str:
 NO_EVIDENCE = "no evidence yet"
 
 
-def odds(log_odds: float) -> str:
-    """Odds of at least one: 410:1, 3.2:1, over 1,000,000:1."""
+def odds(log_odds: float, more: int = 0) -> str:
+    """Odds of at least one: 410:1, 3.2:1, over 1,000,000:1; `more` figures."""
     if log_odds > math.log(_MOST):
         return f"over {_MOST:,.0f}:1"
     value = math.exp(log_odds)
-    return f"{value:,.0f}:1" if value >= 10 or value == round(value) else f"{value:.1f}:1"  # noqa: PLR2004 - as it says
+    whole = value >= 10 or value == round(value)  # noqa: PLR2004 - below ten one figure is not enough
+    return f"{value:,.{more}f}:1" if whole else f"{value:.{1 + more}f}:1"
 
 
-def evidence(against: float, needed: float, in_favour: float, *, decides: bool = True) -> str:
+def evidence(against: float, needed: float, in_favour: float, *, decides: bool = True, of: str = "") -> str:
     """The stronger side's evidence, in natural logs of odds, and the odds at which it decides.
 
-    For example: odds 145:1 against the candidate (rolls back at 100:1).
+    For example: odds 145:1 against the candidate (rolls back at 100:1). `of` says at what the good side is judged.
     """
     if max(against, in_favour) < _LEAST:
         return NO_EVIDENCE
     if in_favour > against:
-        return f"odds {odds(in_favour)} for it (passes at {odds(math.log(PASS_ODDS))})"
+        shown, line = _odds_beside(in_favour, math.log(PASS_ODDS))
+        return f"odds {shown} for it{of} (passes at {line})"
     decision = "rolls back" if decides else "fails"
-    return f"odds {odds(against)} against the candidate ({decision} at {odds(needed)})"
+    shown, line = _odds_beside(against, needed)
+    return f"odds {shown} against the candidate ({decision} at {line})"
+
+
+def _odds_beside(found: float, needed: float) -> tuple[str, str]:
+    """Both with as many figures as show whether the odds are enough."""
+    if needed > math.log(_MOST):  # "over 1,000,000:1" would say it of both
+        return f"{math.exp(min(found, _EXPONENT)):.6g}:1", f"{math.exp(min(needed, _EXPONENT)):.6g}:1"
+    for more in range(_FIGURES):
+        texts = odds(found, more), odds(needed, more)
+        shown = [float(text.removeprefix("over ").removesuffix(":1").replace(",", "")) for text in texts]
+        if (shown[0] >= shown[1]) == (found >= needed):
+            return texts
+    return texts
 
 
 def sentence(text: str) -> str:

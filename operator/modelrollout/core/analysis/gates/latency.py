@@ -9,7 +9,7 @@ import numpy as np
 from modelrollout.api.gates import LatencyGate
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.counts import absence
-from modelrollout.core.analysis.gates.checks.latency_check import by_evidence
+from modelrollout.core.analysis.gates.checks.latency_check import Decided, by_evidence
 from modelrollout.core.analysis.gates.checks.latency_histograms import (
     Histograms,
     edges_of,
@@ -87,25 +87,19 @@ def _judge(
         restart=gate_input.restarts,
     )
     test = CountTest(kind, ticks, limits.absolute(1 - gate.quantile), share)
-    plain = by_threshold(test, gate_input)
-    standing = plain
     if gate.method == "Sequential":
-        standing, known, allowed = by_evidence(gate, test, found, gate_input)
-    if kind == "stable" and standing.verdict != "FAIL" and not found.stable.sum():
-        standing = replace(standing, verdict="NO_DATA" if standing.total else standing.verdict)
-    return standing, _shown(gate, kind, found, (known, allowed), standing, candidate[_first(gate, gate_input) :])
+        decided = by_evidence(gate, test, found, gate_input)
+    else:
+        decided = Decided(by_threshold(test, gate_input), gate.quantile, known, allowed, gate_input.step)
+    if kind == "stable" and decided.standing.verdict != "FAIL" and not found.stable.sum() and decided.standing.total:
+        decided = replace(decided, standing=replace(decided.standing, verdict="NO_DATA"))
+    return decided.standing, _shown(gate, kind, found, decided, candidate[decided.first :])
 
 
-def _first(gate: LatencyGate, gate_input: GateInput) -> int:
-    return gate_input.start if gate.method == "Sequential" else gate_input.step
-
-
-def _shown(
-    gate: LatencyGate, kind: Kind, found: Histograms, edges: tuple[int, int], one: Standing, candidate: Array
-) -> Shown:
-    name = f"P{100 * gate.quantile:g}"
-    observed = quantile_of(found.edges, candidate.sum(axis=0), gate.quantile)
-    stable = quantile_of(found.edges, found.stable.sum(axis=0), gate.quantile)
+def _shown(gate: LatencyGate, kind: Kind, found: Histograms, decided: Decided, candidate: Array) -> Shown:
+    one, edges, name = decided.standing, (decided.known, decided.allowed), f"P{100 * decided.quantile:g}"
+    observed = quantile_of(found.edges, candidate.sum(axis=0), decided.quantile)
+    stable = quantile_of(found.edges, found.stable.sum(axis=0), decided.quantile)
     allowed = float(found.edges[edges[1]])
     limit = f"{name} <= {say.seconds(allowed)}"
     if kind == "limit":
@@ -114,8 +108,12 @@ def _shown(
             limit += f" (max {say.seconds(gate.max)}, the next bucket edge)"
     else:
         limit += f" (stable's {say.seconds(float(found.edges[edges[0]]))} + {margin_of(gate)} bucket)"
-    slow = f"{say.percent(one.rate)} slower than {say.seconds(allowed)} ({say.count(one.bad)}/{say.count(one.total)})"
+    other = one.stable_rate if kind == "stable" and gate.method == "Sequential" else None
+    share, line = say.beside(one.rate, 1 - decided.quantile if other is None else other)
+    slow = f"{share} slower than {say.seconds(allowed)} ({say.count(one.bad)}/{say.count(one.total)})"
     versus = "" if stable is None else f" vs stable {name} {stable}"
+    if stable is not None and other is not None:
+        versus += f", {line} slower than {say.seconds(float(found.edges[edges[0]]))}"
     clause = f"candidate {name} {observed}, {slow}{versus}; allowed {limit}"
     return Shown(f"{name} {observed}", None if stable is None else f"{name} {stable}", limit, clause)
 

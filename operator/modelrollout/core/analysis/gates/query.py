@@ -16,7 +16,7 @@ from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.promql import fill_template
 from modelrollout.core.analysis.metrics.series import Series
-from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS, LOOKS
+from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS, DEADBAND, LOOKS
 from modelrollout.core.analysis.stats.threshold_evidence import threshold_evidence
 from modelrollout.core.evaluation import EvaluationRequest, GateResult
 from modelrollout.core.finding import Finding
@@ -79,10 +79,10 @@ def judge_query(gate: QueryGate, gate_input: GateInput, _share: float) -> Judged
     why = {
         "FAIL": f"beyond the limit in {int(found.bad[~np.isnan(since)][-LOOKS[1] :].sum())} of the last "
         f"{min(len(values), LOOKS[1])} evaluations",
-        "PASS": "within the limit",
+        "PASS": f"within the limit, give or take {say.percent(DEADBAND)} of it" if beyond[-1] else "within the limit",
         "CONTINUE": f"needs {more}" if left else "not settled within the limit yet",
     }[verdict]
-    observed = f"{values[-1]:.6g}"
+    observed = _shown(float(values[-1]), (low, high))
     return Judged(
         GateResult(
             name=gate.name,
@@ -99,10 +99,26 @@ def judge_query(gate: QueryGate, gate_input: GateInput, _share: float) -> Judged
     )
 
 
+def _shown(value: float, limits: tuple[float | None, float | None]) -> str:
+    """The value with as many figures as show on which side of its limits it lies."""
+    known = [one for one in limits if one is not None]
+    for figures in range(6, 18):
+        text = f"{value:.{figures}g}"
+        if all((float(text) > one) == (value > one) and (float(text) < one) == (value < one) for one in known):
+            return text
+    return repr(value)
+
+
 def _limit(low: float | None, high: float | None) -> str:
     if low is not None and high is not None:
-        return f"{low:g} to {high:g}"
-    return f">= {low:g}" if low is not None else f"<= {high:g}"
+        return f"{_exact(low)} to {_exact(high)}"
+    return f">= {_exact(low)}" if low is not None else f"<= {_exact(high)}"
+
+
+def _exact(limit: float | None) -> str:
+    """As `:g`, unless that would be another number."""
+    text = f"{limit:g}"
+    return text if limit is None or float(text) == limit else repr(limit)
 
 
 DEFINITION = GateDefinition(model=QueryGate, series=always(), family="windows", judge=judge_query)

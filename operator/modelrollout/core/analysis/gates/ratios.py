@@ -78,9 +78,12 @@ def _from_pair(
     layer: str, pair: tuple[WindowEvidence, WindowEvidence], stable: float | None, band: tuple[float, float]
 ) -> LayerShare:
     upper, lower = pair
+    rate, above, below = (float(values[-1]) for values in (upper.mean, upper.excess, lower.excess))
+    if np.isfinite(above) and np.isfinite(below):
+        band = below + rate, rate - above  # what was allowed while the batches came, of which the verdict is
     return LayerShare(
         layer,
-        float(upper.mean[-1]),
+        rate,
         stable,
         *band,
         float(upper.samples[-1]),

@@ -82,7 +82,7 @@ def build(
     eta = None
     if verdict in {"CONTINUE", "NO_DATA"} and one.left is not None:
         eta = say.eta(one.left, per_second, noun)
-    odds = _odds(one, verdict, noun, decides=gate.decides)
+    odds = _odds(one, noun, decides=gate.decides)
     return GateResult(
         name=gate.name,
         type=gate.type,
@@ -100,16 +100,28 @@ def build(
     )
 
 
-def _odds(one: Standing, verdict: Verdict, noun: str, *, decides: bool) -> str | None:
+def _odds(one: Standing, noun: str, *, decides: bool) -> str | None:
     """The evidence in words; None for a plain comparison, which weighs none."""
     if one.odds is None or one.needed is None or one.good is None:
         return None
-    if verdict == "PASS" and one.rare:
+    if one.verdict == "PASS" and one.rare:
         bound = float(rare_bound(np.asarray(one.total)))
-        return f"none in {say.count(one.total)} {noun}: at most {say.margin(bound)} with 95 % confidence"
+        slower = f" slower than {one.good_at}" if one.good_at else ""
+        return f"none in {say.count(one.total)} {noun}{slower}: at most {say.margin(bound)} with 95 % confidence"
     if one.verdict == "FAIL":
         return say.evidence(one.odds, one.needed, 0.0, decides=decides)
-    return say.evidence(one.odds, one.needed, one.good, decides=decides)
+    if one.verdict == "PASS":
+        return say.evidence(0.0, one.needed, one.good, of=_judged_at(one))
+    text = say.evidence(one.odds, one.needed, one.good, decides=decides, of=_judged_at(one))
+    return f"{text}: {one.excused}" if one.excused else text
+
+
+def _judged_at(one: Standing) -> str:
+    """The limit of the good side, where it is not the one that is named before."""
+    if one.good_at:
+        return f" at {one.good_at}"
+    above = one.verdict == "PASS" and one.good_limit is not None and one.rate > one.limit
+    return f" at twice the margin, <= {say.margin(one.good_limit)}" if above and one.good_limit is not None else ""
 
 
 def _sentence(
@@ -136,5 +148,7 @@ def _why_plain(one: Standing, verdict: Verdict, eta: str | None) -> str:
 
 def _why(one: Standing, verdict: Verdict, eta: str | None, odds: str) -> str:
     if verdict == "FAIL" and one.began is not None:
+        if one.until is not None:
+            return f"{odds}, between about {say.clock(one.began)} and {say.clock(one.until)} UTC"
         return f"{odds}, since about {say.clock(one.began)} UTC"
     return f"{odds}; {eta}" if eta else odds

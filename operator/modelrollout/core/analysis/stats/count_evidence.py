@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class CountEvidence:
     """What one test (a line over two arms) knows after each tick. Arrays (..., T) unless said otherwise.
 
-    `log_bad` and `log_good` are log odds (E as 1:E); `log_bad_steps` (R, ..., T) the factors per alternative.
+    `log_bad` and `log_good` are log odds (E as 1:E); `log_bad_steps` and `log_good_steps` (R, ..., T) their factors
+    per alternative.
     `expected` is stable's rate as known before the tick, `limit` the line at it, `phi` the overdispersion;
     `rare` where 0 bad in enough requests is a PASS; `ticks` the cleaned ticks.
     """
@@ -29,6 +30,7 @@ class CountEvidence:
     log_bad: Array
     log_good: Array
     log_bad_steps: Array
+    log_good_steps: Array
     weights: Array
     expected: Array
     limit: Array
@@ -45,6 +47,10 @@ class CountEvidence:
     def began(self, tick: Index) -> Index:
         """Tick (same shape as `tick`, the batch's) at which the bad evidence standing at `tick` started."""
         return eprocess.began_at(self.log_bad_steps, self.weights, np.asarray(tick))
+
+    def good_began(self, tick: Index) -> Index:
+        """The same of the good evidence."""
+        return eprocess.began_at(self.log_good_steps, self.weights, np.asarray(tick))
 
 
 def count_evidence(
@@ -84,6 +90,7 @@ def two_sided(
         log_bad=eprocess.log_mixture(steps[0], weights),
         log_good=eprocess.log_mixture(steps[1], weights),
         log_bad_steps=steps[0],
+        log_good_steps=steps[1],
         weights=weights,
         expected=base.rate,
         limit=lines[0].at(base.rate),

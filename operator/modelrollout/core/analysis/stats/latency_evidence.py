@@ -59,6 +59,10 @@ class LatencyEvidence:
     edge: Index
     allowed: Index
     good_allowed: Index
+    quantiles: tuple[float, ...]
+    """Of the parts."""
+    edges: tuple[tuple[Index, ...], ...]
+    """(edge, allowed, good_allowed) of each part."""
 
     @property
     def passing(self) -> Flags:
@@ -94,7 +98,7 @@ def versus_stable(
     everything, before = _with_history(ticks, stable, history)
     past = _past(everything, settings.half_life)
     top = len(ticks.edges) - 1
-    parts, chosen = [], []
+    parts, edges = [], []
     for q in quantile_pair(quantile):
         edge = choose_edge(past, q, buckets)
         total, past_total = everything.stable.sum(axis=-1), past.sum(axis=-1)
@@ -102,10 +106,11 @@ def versus_stable(
         base = expect(slower, total, over(past, edge), past_total, before=before, settings=settings)
         edge = edge[..., before:]
         chosen = [edge, *(np.minimum(edge + k * buckets, top) for k in (1, 2))]
+        edges.append(tuple(chosen))
         sides = tuple(_counts(ticks, candidate, stable, side, edge) for side in chosen[1:])
         lines = (EXCEEDANCE, EXCEEDANCE.good)
         parts.append(two_sided((sides[0], sides[1]), lines, base, minimum_requests, settings))
-    return _mean(tuple(parts), chosen)
+    return _mean(tuple(parts), quantile_pair(quantile), tuple(edges))
 
 
 def at_most(
@@ -126,7 +131,7 @@ def at_most(
     counts = _counts(ticks, candidate, stable, edge, edge)
     base = baseline(counts, None, settings)
     part = two_sided((counts, counts), (line, line.good), base, minimum_requests, settings)
-    return _mean((part,), [edge, edge, edge])
+    return _mean((part,), (quantile,), ((edge, edge, edge),))
 
 
 def _with_history(ticks: LatencyTicks, stable: Array, history: LatencyHistory | None) -> tuple[LatencyHistory, int]:
@@ -173,10 +178,17 @@ def _counts(
     ).clean()
 
 
-def _mean(parts: tuple[CountEvidence, ...], edges: list[Index]) -> LatencyEvidence:
+def _mean(
+    parts: tuple[CountEvidence, ...], quantiles: tuple[float, ...], edges: tuple[tuple[Index, ...], ...]
+) -> LatencyEvidence:
+    edge, allowed, good_allowed = edges[-1]
     return LatencyEvidence(
-        alpha_budget.log_mean(np.stack([p.log_bad for p in parts])),
-        alpha_budget.log_mean(np.stack([p.log_good for p in parts])),
-        tuple(parts),
-        *edges,
+        log_bad=alpha_budget.log_mean(np.stack([p.log_bad for p in parts])),
+        log_good=alpha_budget.log_mean(np.stack([p.log_good for p in parts])),
+        parts=parts,
+        edge=edge,
+        allowed=allowed,
+        good_allowed=good_allowed,
+        quantiles=quantiles,
+        edges=edges,
     )

@@ -66,6 +66,8 @@ BREACHING_LOOKS = 3
 FEW_WINDOWS = 3
 """Threshold: windows of the candidate in this step before it may pass."""
 LOOKS = (3, 5)
+ROUNDING = 1e-12
+"""Two shares that differ by less are equal: only the order of additions made them differ."""
 DEADBAND = 0.05
 """Threshold gates: m of n looks; within this share of the limit around it a look keeps the last answer."""
 

@@ -87,7 +87,8 @@ def _blamed(
 
 def show_bad_share(one: Standing, what: str = "") -> Shown:
     """The bad share in the words of a gate; `what` says what is bad, where the gate's name does not."""
-    observed, limit = say.percent(one.rate), f"<= {say.margin(one.limit)}"
+    observed, allowed = say.beside(one.rate, one.limit)
+    limit = f"<= {allowed}"
     stable = None if one.stable_rate is None else say.percent(one.stable_rate)
     numbers = f"({say.count(one.bad)}/{say.count(one.total)})"
     versus = f" vs stable {stable}" if stable else ""
@@ -103,7 +104,8 @@ def show_refused(one: Standing) -> Shown:
 
 def show_good_share(one: Standing) -> Shown:
     """The same standing as the share of good ones."""
-    observed, limit = say.percent(1 - one.rate), f">= {say.margin(1 - one.limit)}"
+    observed, allowed = say.beside(1 - one.rate, 1 - one.limit)
+    limit = f">= {allowed}"
     stable = None if one.stable_rate is None else say.percent(1 - one.stable_rate)
     numbers = f"({say.count(one.total - one.bad)}/{say.count(one.total)})"
     versus = f" vs stable {stable}" if stable else ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from modelrollout.api.gates import LatencyGate
+from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.latency_histograms import Histograms, edges_of, margin_of
 from modelrollout.core.analysis.gates.checks.limit_check import told_apart, with_frozen
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing
@@ -22,13 +23,22 @@ from modelrollout.core.analysis.stats.latency_evidence import (
 from modelrollout.core.analysis.stats.parameters import GOOD_ALTERNATIVES, PASS_ODDS
 
 
-def by_evidence(
-    gate: LatencyGate, test: CountTest, found: Histograms, gate_input: GateInput
-) -> tuple[Standing, int, int]:
+@dataclass(frozen=True)
+class Decided:
+    """A standing with what people must know of it: the quantile and edges it is about, and from which tick on."""
+
+    standing: Standing
+    quantile: float
+    known: int
+    allowed: int
+    first: int
+
+
+def by_evidence(gate: LatencyGate, test: CountTest, found: Histograms, gate_input: GateInput) -> Decided:
     """Sequential: the mean of the evidence at the gate's quantile and at a wider one."""
     analysis = gate_input.request.spec.analysis
     start, least = gate_input.start, analysis.minimum_requests
-    known, allowed = edges_of(gate, test.kind, found, gate_input)
+    _, allowed = edges_of(gate, test.kind, found, gate_input)
 
     def ticks(first: int) -> LatencyTicks:
         return LatencyTicks(
@@ -40,24 +50,61 @@ def by_evidence(
             ignore=gate_input.warming[first:],
         )
 
+    needed = float(np.log(alpha_budget.odds_needed(test.share, analysis.false_rollback)))
+    paired: float | None = None
+    known: int | None = None
     if test.kind == "limit":
         assert gate.max is not None, "a limit test has a limit"
         evidence = at_most(ticks(start), gate.max, gate.quantile, minimum_requests=least)
-        bad, paired = float(evidence.log_bad[-1]), None
+        bad = float(evidence.log_bad[-1])
     else:
         history = LatencyHistory(gate_input.ends[:start], found.stable[:start])
         evidence = versus_stable(ticks(start), gate.quantile, margin_of(gate), history=history, minimum_requests=least)
-        bad, paired = float(evidence.log_bad[-1]), None
-        bake = gate_input.bake
+        bad, bake = float(evidence.log_bad[-1]), gate_input.bake
         if bake is not None and bake < gate_input.table.grid.count and found.stable[gate_input.frozen].sum():
-            limit = float(found.edges[allowed])
-            evidence = at_most(ticks(bake), limit, gate.quantile, minimum_requests=least)
-            bad, paired = with_frozen(bad, float(evidence.log_bad[-1]))
-        else:
-            known, allowed = int(evidence.edge[-1]), int(evidence.allowed[-1])
-    needed = alpha_budget.odds_needed(test.share, analysis.false_rollback)
-    standing = _standing(test, evidence, (bad, float(np.log(needed))), least)
-    return told_apart(standing, paired), known, allowed
+            baked = at_most(ticks(bake), float(found.edges[allowed]), gate.quantile, minimum_requests=least)
+            bad, paired = with_frozen(bad, float(baked.log_bad[-1]))
+            if bad < needed or baked.log_bad[-1] - np.log(2) >= needed or baked.log_bad[-1] >= evidence.log_bad[-1]:
+                evidence, start, known = baked, bake, edges_of(gate, test.kind, found, gate_input)[0]
+    standing = told_apart(_standing(test, evidence, (bad, needed), least), paired)
+    return _decided(standing, evidence, found, gate_input, start, known)
+
+
+def _decided(
+    standing: Standing,
+    evidence: LatencyEvidence,
+    found: Histograms,
+    gate_input: GateInput,
+    start: int,
+    known: int | None,
+) -> Decided:
+    """What the sentence says: of a FAIL the quantile that carries most of it, since its evidence began.
+
+    `known`: stable's edge from before the bake, where the limit rests on that.
+    """
+    part, first = len(evidence.parts) - 1, start
+    if standing.verdict == "FAIL":
+        logs = [float(one.log_bad[-1]) for one in evidence.parts]
+        alone = logs[part] - float(np.log(len(logs))) >= (standing.needed or 0.0)
+        part = part if alone else int(np.argmax(logs))
+        at = int(evidence.parts[part].began(np.asarray(len(evidence.log_bad) - 1)))
+        first, standing = start + at, replace(standing, began=float(evidence.parts[part].ticks.seconds[at]))
+    edge, allowed, good = (int(index[-1]) for index in evidence.edges[part])
+    if standing.rare:
+        good = int(evidence.edges[part][2].max())  # none is slower than the highest edge it was counted at
+    candidate = np.where(gate_input.warming[first:, None], 0.0, found.candidate[first:])
+    stable, total = found.stable[first:], float(candidate.sum())
+    slow = float(candidate[:, allowed + 1 :].sum())
+    slower = float(stable[:, edge + 1 :].sum() / stable.sum()) if stable.sum() and known is None else None
+    standing = replace(
+        standing,
+        bad=slow,
+        total=total,
+        rate=slow / total if total else float("nan"),
+        stable_rate=slower if standing.kind == "stable" else None,
+        good_at=say.seconds(float(found.edges[good])),
+    )
+    return Decided(standing, evidence.quantiles[part], edge if known is None else known, allowed, first)
 
 
 def _standing(test: CountTest, evidence: LatencyEvidence, logs: tuple[float, float], least: int) -> Standing:

@@ -11,7 +11,7 @@ from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.stats.arrays import Array
-from modelrollout.core.analysis.stats.parameters import BURN_IN, LOOKS, STABLE_WINDOWS
+from modelrollout.core.analysis.stats.parameters import BURN_IN, DEADBAND, LOOKS, STABLE_WINDOWS
 from modelrollout.core.analysis.stats.threshold_evidence import threshold_evidence
 from modelrollout.core.evaluation import GateResult
 
@@ -31,6 +31,8 @@ class LayerShare:
     strength: float = 0.0
     stable_batches: float | None = None
     """Set where the rule needs STABLE_WINDOWS of them before it may fail."""
+    near: bool = False
+    """Fails by evaluations that are back within the limit, but not clear of it."""
 
 
 def absence(what: str, metric: str, gate_input: GateInput) -> tuple[int, str]:
@@ -42,12 +44,16 @@ def absence(what: str, metric: str, gate_input: GateInput) -> tuple[int, str]:
 def by_looks(layer: str, values: Array, stable: float | None, band: tuple[float, float]) -> LayerShare:
     """Threshold: m of n evaluations outside the band fail."""
     observed = values[~np.isnan(values)]
-    rate = float(observed.mean()) if len(observed) else float("nan")
+    rate = float(observed[-LOOKS[1] :].mean()) if len(observed) else float("nan")
     if not len(observed) or not np.isfinite(band[0]):
         return LayerShare(layer, rate, stable, *band, float(len(observed)))
     found = threshold_evidence(values, *band)
+    fails, latest = bool(found.failing[-1]), observed[-LOOKS[1] :]
+    beyond = latest[(latest < band[0]) | (latest > band[1])]
+    if fails and len(beyond):  # the mean may lie within: what is shown is the newest of those that are beyond
+        rate = float(beyond[-1])
     return LayerShare(
-        layer, rate, stable, *band, float(len(observed)), bool(found.failing[-1]), bool(found.passing[-1])
+        layer, rate, stable, *band, float(len(observed)), fails, bool(found.passing[-1]), near=fails and not len(beyond)
     )
 
 
@@ -55,17 +61,20 @@ def layers_result(gate: Gate, found: list[LayerShare], noun: str, sample: str) -
     """The gate's result, the worst layer named; `noun` is what the share is of, `sample` what each value is from."""
     one = max(found, key=lambda each: (each.fails, not each.passes, each.strength))
     limited = np.isfinite(one.high)
-    observed = all(each.batches for each in found)
-    verdict: Verdict = "FAIL" if one.fails else "NO_DATA" if not observed else "CONTINUE" if not one.passes else "PASS"
+    seen = all(each.batches for each in found)
+    verdict: Verdict = "FAIL" if one.fails else "NO_DATA" if not seen else "CONTINUE" if not one.passes else "PASS"
     low = max(one.low, 0.0)
-    limit = f"<= {say.margin(one.high)}" if low == 0 else f"{say.margin(low)} to {say.margin(one.high)}"
+    high = say.beside(one.rate, one.high)[1]
+    observed = say.beside(one.rate, low if one.rate < low else one.high)[0]
+    limit = f"<= {high}" if low == 0 else f"{say.beside(one.rate, low)[1]} to {high}"
     versus = f" vs stable {say.percent(one.stable)}" if one.stable is not None else ""
-    clause = f"layer {one.layer}: candidate {say.percent(one.rate)} {noun}{versus}"
+    clause = f"layer {one.layer}: candidate {observed} {noun}{versus}"
     clause += f"; allowed {limit}" if limited else "; reported only, no limit is set"
     if verdict == "NO_DATA":
         clause = f"layer {one.layer}: no values of the candidate yet"
     needs = float(LOOKS[1] if gate.method == "Threshold" else BURN_IN)
-    why = {"FAIL": "beyond the limit", "PASS": "within the limit"}.get(verdict, "")
+    back = f"was beyond the limit, and is not clear of it by {say.percent(DEADBAND)} yet"
+    why = {"FAIL": back if one.near else "beyond the limit", "PASS": "within the limit"}.get(verdict, "")
     if not why and limited:
         left = max(needs - one.batches, 0.0)
         why = f"needs about {say.counted(left, f'more {sample}')}" if left else "not proven yet"
@@ -78,7 +87,7 @@ def layers_result(gate: Gate, found: list[LayerShare], noun: str, sample: str) -
         message=f"{clause}. {why[:1].upper()}{why[1:]}" if why else clause,
         required=gate.decides,
         layer=one.layer,
-        observed=f"{say.percent(one.rate)} {noun}" if one.batches else None,
+        observed=f"{observed} {noun}" if one.batches else None,
         stable=None if one.stable is None else f"{say.percent(one.stable)} {noun}",
         limit=limit if limited else None,
         samples=say.counted(one.batches, sample),

@@ -13,7 +13,7 @@ from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Flags
 from modelrollout.core.analysis.stats.limits import LimitLine
-from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS, FEW_WINDOWS
+from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS, FEW_WINDOWS, ROUNDING
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, at_most, window_evidence
 
@@ -70,16 +70,19 @@ def _replicates(gate_input: GateInput, arm: s.Arm, layer: str) -> tuple[Replicat
 
 
 def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerStanding:
-    n, limit = float(found.samples[-1]), float(found.limit[-1])
+    n, mean, excess = (float(values[-1]) for values in (found.samples, found.mean, found.excess))
+    # what was allowed while the windows came, of which the verdict is: not what stable would allow now
+    limit = mean - excess if np.isfinite(mean - excess) else float(found.limit[-1])
     fails = ""
     if bool(found.sequence[-1]):
         fails = "beyond the limit by more than chance explains"
     elif bool(found.ceiling[-1]):
-        fails = "over twice the limit in two windows in a row (a fixed ceiling, without an error bound)"
+        within = ", though their mean is within it" if mean <= limit else ""
+        fails = f"over twice the limit in two windows in a row{within} (a fixed ceiling, without an error bound)"
     stable = float(found.stable[-1]) if versus else None
     return LayerStanding(
         layer=layer,
-        rate=float(found.mean[-1]),
+        rate=mean,
         stable=stable if stable is not None and np.isfinite(stable) else None,
         limit=limit,
         windows=n,
@@ -103,11 +106,11 @@ def _plain(
         limits = np.maximum(line.at(reference), reference + excess)
     rates = np.where(n > 0, total / np.where(n > 0, n, 1.0), np.nan)
     looks = (candidate.count[gate_input.step :] > 0) & np.isfinite(limits)
-    breaches: Flags = (rates > limits)[looks]
+    breaches: Flags = (rates > limits + ROUNDING)[looks]
     in_a_row = in_a_row_at_end(breaches)
     windows_now, rate = (float(n[-1]), float(rates[-1])) if len(n) else (0.0, float("nan"))
     limit = float(limits[-1]) if len(limits) else float("nan")
-    beyond = bool(rate > limit)
+    beyond = bool(rate > limit + ROUNDING)
     return LayerStanding(
         layer=layer,
         rate=rate,

@@ -41,8 +41,10 @@ def by_evidence(test: CountTest, gate_input: GateInput) -> Standing:
         line, shown, first, good = fixed, baked, bake, float(baked.log_good[-1])
     numbers = _numbers(test, gate_input, line, first, float(shown.expected[-1]))
     found_now = _with_verdict(numbers, shown, (bad, good), alpha_budget.odds_needed(test.share, alpha), line, least)
-    found_now = told_apart(found_now, paired)
-    return _since_it_began(found_now, test, first + _began(shown)) if found_now.verdict == "FAIL" else found_now
+    alone = float(shown.log_bad[-1]) - float(np.log(2)) >= (found_now.needed or 0.0)
+    if not alone and shown.log_bad[-1] < found.log_bad[-1]:  # in the bake, by what both gave side by side before it
+        shown, line = found, test.line
+    return _since_it_began(told_apart(found_now, paired), shown, line)
 
 
 def with_frozen(paired: float, frozen: float) -> tuple[float, float]:
@@ -62,10 +64,58 @@ def _began(shown: CountEvidence) -> int:
     return int(shown.began(np.asarray(len(shown.log_bad) - 1)))
 
 
-def _since_it_began(standing: Standing, test: CountTest, first: int) -> Standing:
-    """A late regression shows the counts that speak against it, not diluted by the good time before."""
-    bad, total = float(test.ticks.candidate_bad[first:].sum()), float(test.ticks.candidate_total[first:].sum())
-    return replace(standing, bad=bad, total=total, rate=bad / total) if total else standing
+def _since_it_began(standing: Standing, shown: CountEvidence, line: LimitLine) -> Standing:
+    """A verdict shows the counts that it rests on: a late regression's are not diluted by the good time before.
+
+    Nor are those of a PASS after a bad time that was not bad enough. A FAIL that is over, since stable has become as
+    bad, shows the time in which it was proven.
+    """
+    last = len(shown.log_bad) - 1
+    if standing.verdict == "PASS" and not standing.rare and standing.rate > standing.limit:
+        return _counted(standing, shown, line, slice(int(shown.good_began(np.asarray(last))), None))
+    if standing.verdict != "FAIL":
+        return standing
+    first = int(shown.began(np.asarray(last)))
+    standing = replace(standing, began=float(shown.ticks.seconds[first]))
+    found = _counted(standing, shown, line, slice(first, None))
+    if found.rate > found.limit:
+        return found
+    peak = first + int(np.argmax(shown.log_bad[first:]))
+    first = int(shown.began(np.asarray(peak)))
+    times = shown.ticks.seconds[first], shown.ticks.seconds[peak]
+    standing = replace(standing, began=float(times[0]), until=float(times[1]))
+    return _counted(standing, shown, line, slice(first, peak + 1))
+
+
+def _counted(standing: Standing, shown: CountEvidence, line: LimitLine, part: slice) -> Standing:
+    """The counts of those ticks, and what was allowed in them, weighted by the candidate's requests."""
+    counts = shown.ticks.candidate_total[part]
+    total, bad = float(counts.sum()), float(shown.ticks.candidate_bad[part].sum())
+    if not total:
+        return standing
+    stable = _stable_in(shown, part, line, bad / total if standing.verdict == "FAIL" else np.inf)
+    return replace(
+        standing,
+        bad=bad,
+        total=total,
+        rate=bad / total,
+        stable_rate=stable if line.relative and standing.stable_rate is not None else standing.stable_rate,
+        limit=float(line.at(np.asarray(stable))),
+        good_limit=float(line.good.at(np.asarray(stable))),
+    )
+
+
+def _stable_in(shown: CountEvidence, part: slice, line: LimitLine, failing: float) -> float:
+    """Stable's rate in those ticks: as it was expected, or as it was where it had become better than that.
+
+    The evidence rests on both; `failing` is the candidate's share where it failed, infinite where it did not.
+    """
+    counts = shown.ticks.candidate_total[part]
+    expected = float((shown.expected[part] * counts).sum() / counts.sum())
+    observed = float(shown.ticks.stable_total[part].sum())
+    if failing > line.at(np.asarray(expected)) or not observed:
+        return expected
+    return float(shown.ticks.stable_bad[part].sum()) / observed
 
 
 def _with_verdict(

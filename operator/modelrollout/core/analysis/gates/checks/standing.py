@@ -34,12 +34,20 @@ class Standing:
     good: float | None = None
     began: float | None = None
     """Epoch seconds at which the bad evidence started."""
+    until: float | None = None
+    """Epoch seconds at which it was strongest, where what followed hides it."""
     left: float | None = None
     """Candidate requests still needed."""
     leaning_bad: bool = False
     rare: bool = False
     looks: int = 0
     """Threshold: evaluations beyond the limit in a row."""
+    good_limit: float | None = None
+    """What the evidence for it is judged by, where that is another limit: twice the margin."""
+    good_at: str = ""
+    """The same in words, where it is no share."""
+    excused: str = ""
+    """Why enough odds against it do not count; empty as a rule."""
     paired: float | None = None
     """The part of `odds` that both versions, serving side by side, gave; None where that is all of it."""
     frozen: bool = False

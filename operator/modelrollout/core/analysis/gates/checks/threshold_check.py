@@ -8,7 +8,7 @@ from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing, frozen_line
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.stats.arrays import Flags
-from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS
+from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS, ROUNDING
 
 
 def by_threshold(test: CountTest, gate_input: GateInput) -> Standing:
@@ -25,10 +25,12 @@ def by_threshold(test: CountTest, gate_input: GateInput) -> Standing:
     limits = line.at(stable) if line.relative else np.full(len(bad), line.plus)
     judged = (total >= least) & (total > 0) & np.isfinite(limits)
     rates = bad / np.where(total > 0, total, 1.0)
-    breach = judged & (rates > limits)
+    breach = judged & (rates > limits + ROUNDING)
     looks = judged & (np.asarray(t.candidate_total[part]) > 0)
     in_a_row = in_a_row_at_end(breach[looks])
     now = len(bad) - 1
+    if in_a_row >= BREACHING_LOOKS:
+        now = int(np.flatnonzero(looks)[-1])  # what failed is shown, not what stable has done since
     n = float(total[now]) if now >= 0 else 0.0
     verdict: Verdict = "CONTINUE"
     if n <= 0 or (line.relative and not known[now]):
@@ -47,7 +49,7 @@ def by_threshold(test: CountTest, gate_input: GateInput) -> Standing:
         stable_total=float(stable_total[now]) if now >= 0 else 0.0,
         limit=float(limits[now]) if now >= 0 else float("nan"),
         left=max(least - n, 0.0) or None,
-        leaning_bad=bool(n) and bool(rates[now] > limits[now]),
+        leaning_bad=bool(n) and bool(rates[now] > limits[now] + ROUNDING),
         looks=in_a_row,
         frozen=frozen and verdict == "FAIL",
     )

@@ -19,6 +19,7 @@ from tests.unit.analysis.recorded import (
     dead_windows,
     gateway,
     histogram,
+    promoted,
     scrapes,
 )
 
@@ -148,6 +149,10 @@ def dead_neurons() -> Iterator[Case]:
     yield from by_both("two layers dead", gate, "FAIL", 300, *layers(300, 74, 90))
     yield from by_both("above its maximum", {**gate, "max": "20%"}, "FAIL", 300, *layers(300, 74))
     yield from by_both("alive", gate, "PASS", 600, *layers(600, 9, 5))
+    for known, title in ((2, "two promoted versions known"), (3, "three promoted versions known")):
+        past = {"promoted": tuple(promoted(f"p{n}", h1=0.06 + n / 100) for n in range(known))}
+        yield from by_both(title, gate, "PASS", 600, *layers(600, 9), request=past)
+        yield from by_both(f"{title}, dead", gate, "FAIL", 300, *layers(300, 74), request=past)
     yield Case("DeadNeurons, too few windows, Sequential", gate, "CONTINUE", 16, layers(16, 7))
     idle = dead_windows(300, "h1", stable=7, candidate=7)
     for metric in (s.WINDOWS, s.WINDOW_NEURONS, s.WINDOW_DEAD, s.WINDOW_DEAD_SQUARED):

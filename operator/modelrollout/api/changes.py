@@ -15,6 +15,7 @@ from modelrollout.api.status import (
     LastCommand,
     Phase,
     Previous,
+    PromotedVersion,
     Question,
     Rejected,
     RolloutStatus,
@@ -46,6 +47,7 @@ class StatusChanges(TypedDict, total=False):
     paused: bool
     last_command: LastCommand | None
     history: list[HistoryEntry]
+    promoted: list[PromotedVersion]
     conditions: list[Condition]
 
 

@@ -30,6 +30,8 @@ Truth = Literal["True", "False", "Unknown"]
 
 MOST_RECORDS, MOST_GATES, MOST_ENTRIES, MOST_WARNINGS = 64, 48, 10, 8
 """The most items that the lists of a status hold; every writer keeps to it."""
+MOST_LAYERS, LONGEST_LAYER = 64, 200
+"""Layers that are kept of a promoted version, and characters of their names."""
 LONGEST_GATE_MESSAGE, LONGEST_HISTORY_MESSAGE, LONGEST_WARNING = 1024, 512, 300
 """Characters of the sentences that a status holds many of."""
 
@@ -197,6 +199,29 @@ class HistoryEntry(StatusModel):
     """The ConfigMap that keeps the distributions."""
 
 
+class DeadShare(StatusModel):
+    """What one layer of a version had for dead units, and how that was measured."""
+
+    layer: str
+    dead: float
+    """The share of its units that were dead in the mean window, from 0 to 1."""
+    units: int
+    """Units of the layer."""
+    window_size: int
+    """Rows per window."""
+    dead_if: str = ""
+    """The rule for a dead unit, where telemetry names one."""
+
+
+class PromotedVersion(StatusModel):
+    """What later retrains are compared with."""
+
+    version: str
+    at: Timestamp
+    """When it was promoted."""
+    layers: Annotated[list[DeadShare], Field(max_length=MOST_LAYERS)] = []
+
+
 class Condition(StatusModel):
     type: ConditionType
     status: Truth
@@ -233,6 +258,8 @@ class Status(StatusModel):
     paused: bool = Field(False, description="paused by command; spec.paused pauses too")
     last_command: LastCommand | None = None
     history: Annotated[list[HistoryEntry], Field(max_length=MOST_ENTRIES)] = []
+    promoted: Annotated[list[PromotedVersion], Field(max_length=MOST_ENTRIES)] = []
+    """Dead units of the versions promoted last: from three on, a retrain's margin is learned from them."""
     conditions: Annotated[list[Condition], Field(max_length=8)] = []
 
     @property

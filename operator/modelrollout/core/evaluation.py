@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from modelrollout.api.spec import Spec
-from modelrollout.api.status import Verdict
+from modelrollout.api.status import DeadShare, PromotedVersion, Verdict
 from modelrollout.core.reasons import AnyReason, MetricsReason
 from modelrollout.dialects.registry import NO_DIALECT
 
@@ -39,6 +39,8 @@ class EvaluationRequest:
     """When the current hold is over, and the weight may be raised by what was found; None where nothing is held."""
     default_gates: tuple[str, ...] | None = None
     """status.rollout.gates where spec.gates is empty; None or () until they were found and recorded."""
+    promoted: tuple[PromotedVersion, ...] = ()
+    """status.promoted: what the margin of a retrain is learned from."""
 
     @property
     def interval(self) -> float:
@@ -108,6 +110,8 @@ class Evaluation:
     """Of the candidate's weights, where its telemetry names exactly one."""
     default_gates: tuple[str, ...] | None = None
     """Names of the gates in force where spec.gates is empty: record them in status.rollout.gates."""
+    layers: tuple[DeadShare, ...] = ()
+    """The candidate's dead units so far: record them in status.promoted when it is promoted."""
 
 
 @dataclass(frozen=True)

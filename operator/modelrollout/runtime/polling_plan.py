@@ -69,6 +69,7 @@ def _request(watch: Watch, spec: Spec, status: Status, dialect: str) -> Evaluati
         raise_from=status.step.earliest_advance if status.step else None,
         dialect=dialect,
         default_gates=tuple(rollout.gates) or None,
+        promoted=tuple(status.promoted),
     )
 
 

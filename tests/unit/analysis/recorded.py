@@ -9,6 +9,7 @@ import numpy as np
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.spec import Spec
+from modelrollout.api.status import DeadShare, PromotedVersion
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.series import Series, make_series
 from modelrollout.core.evaluation import EvaluationRequest
@@ -172,3 +173,12 @@ def dead_windows(
         found.growing(s.WINDOW_DEAD_SQUARED, dead**2, since=since, **labels)
         found.reading(s.WINDOW_SIZE, rows, since=since, **labels)
     return found
+
+
+def promoted(
+    version: str, *, units: int = 100, window_size: int = 200, dead_if: str = "", **dead: float
+) -> PromotedVersion:
+    """A version that was promoted, with the share of dead units of each layer, as dead_windows measures it."""
+    how: dict[str, Any] = {"units": units, "window_size": window_size, "dead_if": dead_if}
+    layers = [DeadShare(layer=layer, dead=share, **how) for layer, share in dead.items()]
+    return PromotedVersion(version=version, at=START - 86400, layers=layers)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modelrollout.api.problems import parse_spec
-from modelrollout.api.status import Status, Verdict, dump
+from modelrollout.api.status import DeadShare, Status, Verdict, dump
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core.evaluation import Evaluation, GateResult, MetricsOutage
 from modelrollout.core.observation import (
@@ -55,6 +55,7 @@ class World:
     required: bool = True
     frozen: bool = False
     digest: str | None = None
+    layers: tuple[DeadShare, ...] = ()
     leaning: bool = False
     requests: int = 1000
     confirmed: bool = True
@@ -136,6 +137,7 @@ class World:
             message="why",
             digest=self.digest,
             confirmed=self.confirmed,
+            layers=self.layers,
         )
 
     def seen(self, problem: str | None) -> Observation:

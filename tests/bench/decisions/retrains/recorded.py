@@ -6,7 +6,7 @@ The record (data/retrains.npz, `make records`) holds counts, not weights: anothe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,16 @@ class Network:
     accuracy: float
     dead: tuple[np.ndarray, ...]
     widths: tuple[int, ...]
+
+    def share(self, layer: int) -> float:
+        """Of the layer's units, dead in the mean window."""
+        return float(self.dead[layer].mean()) / self.widths[layer]
+
+    def with_layer(self, layer: int, other: Network, more: float) -> Network:
+        """The same but for one layer: the other network's, with a share of `more` of its units dead besides."""
+        width = self.widths[layer]
+        dead = np.clip(other.dead[layer] + more * width, 0, width)
+        return replace(self, dead=(*self.dead[:layer], dead, *self.dead[layer + 1 :]))
 
 
 @dataclass(frozen=True)

@@ -89,9 +89,11 @@ def _result(gate: DeadNeuronsGate, gate_input: GateInput, standings: list[LayerS
     verdict: Verdict = "FAIL" if failed else "NO_DATA" if not unseen else "CONTINUE" if open_ones else "PASS"
     eta = _eta(gate, gate_input, one, unseen) if verdict in {"NO_DATA", "CONTINUE"} else None
     versus = f" vs stable {say.percent(one.stable)}" if one.stable is not None else ""
-    observed, allowed = say.beside(one.rate, one.limit)
-    limit = f"<= {allowed}" if np.isfinite(one.limit) else None
-    clause = f"layer {one.layer}: candidate {observed} dead{versus}; allowed {limit or 'unknown yet'}"
+    observed, most = say.beside(one.rate, one.limit)
+    limit = f"<= {most}" if np.isfinite(one.limit) else None
+    source = f" ({one.source})" if one.source and limit else ""
+    allowed = f"{limit or 'unknown yet'}{source}"
+    clause = f"layer {one.layer}: candidate {observed} dead{versus}; allowed {allowed}"
     others = ", ".join(dict.fromkeys(each.layer for each in failed[1:] if each.layer != one.layer))
     why = {
         "FAIL": one.fails + (f"; also layer {others}" if others else ""),

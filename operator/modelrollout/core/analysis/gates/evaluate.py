@@ -12,6 +12,7 @@ from modelrollout.api.status import LONGEST_WARNING, MOST_WARNINGS
 from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.counts import request_totals
+from modelrollout.core.analysis.gates.checks.promoted_versions import measured
 from modelrollout.core.analysis.gates.checks.readable import left_out_warnings
 from modelrollout.core.analysis.gates.checks.traffic import traffic_warnings
 from modelrollout.core.analysis.gates.definition import Family
@@ -70,6 +71,7 @@ def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float, names: tu
         warnings=_bounded([*warnings, *traffic_warnings(gate_input, candidate, stable)]),
         digest=model_digest.one_of(digests),
         default_gates=names,
+        layers=measured(gate_input),
     )
 
 

@@ -61,6 +61,25 @@ BATCH_TICKS = 4
 HOLD_OF = (3, 5)
 """So many of the last so many windows above the line: hold, never roll back."""
 
+LOSS = 0.20
+"""Share of a layer's units whose loss is found in LOSS_WINDOWS windows, wherever a margin was learned."""
+LOSS_UNITS = 3
+"""A loss is at least so many units, however small the layer."""
+LOSS_WINDOWS = 20
+LOSS_SIGMAS = 2.5
+"""Standard errors of the candidate's mean that are left for chance within LOSS_WINDOWS."""
+PAST_VERSIONS = 3
+"""So many promoted versions, measured alike, make a margin of their own."""
+PAST_PRIOR = 4.0
+"""Versions that the prior spread (units that die independently) is worth."""
+PAST_OVERDISPERSION = 1.3
+"""Of the prior: retrains on record vary by so much more than independent units would."""
+PAST_SIGMAS = 4.0
+UNLEARNED_SIGMAS = 2.6
+"""Of the prior spread alone: what a small layer's retrain may lie above stable before anything is learned."""
+PAST_LEAST = 0.10
+"""A learned margin is never less than this, or LOSS_UNITS units, above the versions' mean."""
+
 BREACHING_LOOKS = 3
 """Threshold gates of counts and windows: so many looks beyond the limit in a row fail."""
 FEW_WINDOWS = 3

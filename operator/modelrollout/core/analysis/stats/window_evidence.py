@@ -8,7 +8,7 @@ the printed guarantee; the ceiling (2x the line, two replicates running) has no 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -24,6 +24,17 @@ _NO_CEILING = 1e9
 """Drift of ratios has no ceiling: it is two-sided, and by default only reported."""
 
 
+class Margin(Protocol):
+    """A limit over stable that is no plain line, see retrain_margin.py."""
+
+    @property
+    def slope(self) -> float | Array:
+        """How much the limit moves with stable's rate, at most."""
+
+    def limit(self, stable: Array, room: Array) -> Array:
+        """The highest allowed rate beside stable's; `room` of a loss is what proving it takes."""
+
+
 @dataclass(frozen=True)
 class WindowSettings:
     """`alpha` is what alpha_budget.gauge_alpha leaves to one layer; a unit is 1 / neurons."""
@@ -35,6 +46,8 @@ class WindowSettings:
     """Replicates are never believed to be steadier than this (half a unit: .5 / neurons)."""
     stable_needed: float = d.STABLE_WINDOWS
     ceiling: float = d.CEILING
+    margin: Margin | None = None
+    """Takes the place of the line and of `min_excess`."""
     half_life: float = d.HALF_LIFE
 
 
@@ -88,6 +101,13 @@ def radius(samples: Array, sd: Array, alpha: float, tuning: float = d.SEQUENCE_T
     return np.where(samples > 0, sd * np.sqrt((n + k) * (np.log1p(n / k) + logs)) / n, np.inf)
 
 
+def room(sd: Array, alpha: float) -> Array:
+    """How far beyond its limit a mean must lie to be found in LOSS_WINDOWS replicates, but for rare chance."""
+    count = np.asarray(float(d.LOSS_WINDOWS))
+    wide: Array = radius(count, sd, alpha) + d.LOSS_SIGMAS * sd / np.sqrt(count)
+    return wide
+
+
 def window_evidence(
     seconds: Array,
     candidate: Replicates,
@@ -97,15 +117,22 @@ def window_evidence(
     *,
     history: ReplicateHistory | None = None,
 ) -> WindowEvidence:
-    """Candidate's mean <= max(line at stable's rate, that rate + min_excess), of stable's earlier ticks."""
+    """Candidate's mean <= max(line at stable's rate, that rate + min_excess), of stable's earlier ticks.
+
+    A margin in `settings` takes the place of both.
+    """
     known = stable_so_far(seconds, stable, history, settings.half_life)
-    limit = np.maximum(line.at(known.rate), known.rate + settings.min_excess)
+    steady = np.maximum(known.spread, settings.spread_floor)
+    limit, slope = np.maximum(line.at(known.rate), known.rate + settings.min_excess), np.asarray(line.ratio)
+    if settings.margin is not None:
+        slope = np.asarray(settings.margin.slope)
+        limit = settings.margin.limit(known.rate, room(steady, settings.alpha))
     candidate = candidate.clean
     count = np.where(known.weight > LEAST, candidate.count, 0.0)
     n = np.cumsum(count, axis=-1)
     # the limit itself rests on finitely many windows of stable, the same ones at every look
-    shared = 1 + line.ratio**2 * n / np.where(known.weight > LEAST, known.weight, 1.0)
-    sd = np.maximum(known.spread, settings.spread_floor) * np.sqrt(shared)
+    shared = 1 + slope**2 * n / np.where(known.weight > LEAST, known.weight, 1.0)
+    sd = steady * np.sqrt(shared)
     ready = (n >= d.BURN_IN) & (known.samples >= settings.stable_needed)
     evidence = _against(candidate, count, limit, sd=sd, ready=ready, settings=settings)
     return replace(evidence, stable=known.rate, stable_samples=known.samples)

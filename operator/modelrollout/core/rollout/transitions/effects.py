@@ -10,6 +10,7 @@ from modelrollout.api.status import (
     MOST_ENTRIES,
     MOST_RECORDS,
     HistoryEntry,
+    PromotedVersion,
     Result,
     Status,
     StepRecord,
@@ -71,6 +72,23 @@ def with_entry(
         ended_at=ctx.now,
     )
     return [*status.history, entry][-MOST_ENTRIES:]
+
+
+def with_promoted(ctx: Context) -> list[PromotedVersion]:
+    """The promoted versions with the candidate as the newest, as far as its layers were measured.
+
+    A version that is promoted again counts once, by its last measurement.
+    """
+    version, layers = ctx.status.candidate or "", ctx.evaluation.layers if ctx.evaluation else ()
+    others = without_version(ctx.status, version)
+    if not layers:
+        return others
+    return [*others, PromotedVersion(version=version, at=ctx.now, layers=list(layers))][-MOST_ENTRIES:]
+
+
+def without_version(status: Status, version: str | None) -> list[PromotedVersion]:
+    """The promoted versions but one."""
+    return [one for one in status.promoted if one.version != version]
 
 
 def restarted_clock(ctx: Context) -> ClockChanges:

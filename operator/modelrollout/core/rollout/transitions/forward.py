@@ -15,7 +15,14 @@ from modelrollout.core.reasons import Reason
 from modelrollout.core.rollout import status_message
 from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.phases import Trigger
-from modelrollout.core.rollout.transitions.effects import end, expose, go, say_hold, with_entry
+from modelrollout.core.rollout.transitions.effects import (
+    end,
+    expose,
+    go,
+    say_hold,
+    with_entry,
+    with_promoted,
+)
 
 
 def hold(ctx: Context, finding: Finding) -> Transition:
@@ -78,6 +85,7 @@ def promote(ctx: Context, trigger: Trigger, why: str) -> Transition:
     status = go(ctx.status, trigger, reasons.PROMOTED, message)
     history = with_entry(ctx, "Promoted", reasons.PROMOTED, message)
     status = update(status, stable=new, previous=Previous(version=old, replaced_at=ctx.now), history=history)
+    status = update(status, promoted=with_promoted(ctx))
     return Transition(end(status), trigger, (Event(reasons.PROMOTED, message),))
 
 

@@ -14,7 +14,14 @@ from modelrollout.core.observation import Event
 from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.phases import Trigger
-from modelrollout.core.rollout.transitions.effects import end, expose, go, record, with_entry
+from modelrollout.core.rollout.transitions.effects import (
+    end,
+    expose,
+    go,
+    record,
+    with_entry,
+    without_version,
+)
 
 MAX_DOUBTS = 1
 """Bakes in doubt that are compared beside stable again without asking; one more is for a person."""
@@ -56,7 +63,8 @@ def fast_rollback(ctx: Context, version: str) -> Transition:
     message = f"back to version {version} without steps: it was stable until recently"
     history = with_entry(ctx, "FastRollback", reasons.FAST_ROLLBACK, message, candidate=version)
     status = go(ctx.status, Trigger.FAST_ROLLBACK, reasons.FAST_ROLLBACK, message)
-    status = update(status, stable=version, previous=None, rejected=None, history=history)
+    promoted = without_version(status, ctx.status.stable)  # what was left in haste is no example of a good retrain
+    status = update(status, stable=version, previous=None, rejected=None, history=history, promoted=promoted)
     return Transition(end(status), Trigger.FAST_ROLLBACK, (Event(reasons.FAST_ROLLBACK, message, warning=True),))
 
 

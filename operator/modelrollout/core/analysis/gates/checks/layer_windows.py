@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from modelrollout.api.gates import DeadNeuronsGate
+from modelrollout.core.analysis.gates.checks.promoted_versions import margin_of
 from modelrollout.core.analysis.gates.checks.threshold_check import in_a_row_at_end
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import limits
-from modelrollout.core.analysis.stats.arrays import Flags
+from modelrollout.core.analysis.stats.arrays import Array, Flags
 from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS, FEW_WINDOWS, ROUNDING
-from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, windows
-from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings, at_most, window_evidence
+from modelrollout.core.analysis.stats.replicates import (
+    ReplicateHistory,
+    Replicates,
+    divide,
+    spread,
+    windows,
+)
+from modelrollout.core.analysis.stats.window_evidence import (
+    WindowEvidence,
+    WindowSettings,
+    at_most,
+    room,
+    window_evidence,
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,8 @@ class LayerStanding:
     passes: bool = False
     leaning: bool = False
     strength: float = 0.0
+    source: str = ""
+    """Where the limit comes from, in words; empty where the spec sets it."""
 
 
 def layer_standing(
@@ -42,11 +57,17 @@ def layer_standing(
     candidate, width = _replicates(gate_input, "candidate", layer)
     stable, stable_width = _replicates(gate_input, "stable", layer)
     units = width if np.isfinite(width) else stable_width
-    excess = limits.DEAD_RETRAIN_UNITS / units if gate.profile == "Retrain" and np.isfinite(units) else 0.0
+    counted = np.isfinite(units) and gate.profile == "Retrain"
+    found = margin_of(gate_input, layer, units) if counted and not sets_limit(gate) else None
+    settings = WindowSettings(
+        alpha=alpha,
+        min_excess=limits.DEAD_RETRAIN_UNITS / units if counted else 0.0,
+        spread_floor=0.5 / units if np.isfinite(units) else 1e-6,
+        margin=found.margin if found else None,
+    )
+    source = found.source if found else "" if sets_limit(gate) else "default margin"
     if gate.method == "Threshold":
-        return _plain(gate_input, layer, candidate, stable, line, excess)
-    floor = 0.5 / units if np.isfinite(units) else 1e-6
-    settings = WindowSettings(alpha=alpha, min_excess=excess, spread_floor=floor)
+        return replace(_plain(gate_input, layer, candidate, stable, line, settings), source=source)
     start = gate_input.start
     cut = Replicates(candidate.count[start:], candidate.total[start:], candidate.square[start:])
     if not line.relative:
@@ -54,9 +75,13 @@ def layer_standing(
     before = Replicates(stable.count[:start], stable.total[:start], stable.square[:start])
     after = Replicates(stable.count[start:], stable.total[start:], stable.square[start:])
     history = ReplicateHistory(gate_input.ends[:start], before) if start else None
-    return _standing(
-        layer, window_evidence(gate_input.ends[start:], cut, after, line, settings, history=history), "stable"
-    )
+    evidence = window_evidence(gate_input.ends[start:], cut, after, line, settings, history=history)
+    return replace(_standing(layer, evidence, "stable"), source=source)
+
+
+def sets_limit(gate: DeadNeuronsGate) -> bool:
+    """Whether the spec says what is allowed."""
+    return gate.max is not None or gate.versus_stable is not None
 
 
 def _replicates(gate_input: GateInput, arm: s.Arm, layer: str) -> tuple[Replicates, float]:
@@ -95,15 +120,17 @@ def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerSta
 
 
 def _plain(
-    gate_input: GateInput, layer: str, candidate: Replicates, stable: Replicates, line: LimitLine, excess: float
+    gate_input: GateInput,
+    layer: str,
+    candidate: Replicates,
+    stable: Replicates,
+    line: LimitLine,
+    settings: WindowSettings,
 ) -> LayerStanding:
     """Threshold: the mean over this step's windows, three evaluations with new windows beyond the limit in a row."""
     n, total = np.cumsum(candidate.count[gate_input.step :]), np.cumsum(candidate.total[gate_input.step :])
-    observed, known = np.cumsum(stable.count), np.cumsum(stable.total)
-    reference = np.where(observed > 0, known / np.where(observed > 0, observed, 1.0), np.nan)[gate_input.step :]
-    limits = np.full(len(n), line.plus)
-    if line.relative:
-        limits = np.maximum(line.at(reference), reference + excess)
+    observed = np.cumsum(stable.count)
+    limits, reference = _limits(stable, line, settings, gate_input.step)
     rates = np.where(n > 0, total / np.where(n > 0, n, 1.0), np.nan)
     looks = (candidate.count[gate_input.step :] > 0) & np.isfinite(limits)
     breaches: Flags = (rates > limits + ROUNDING)[looks]
@@ -123,3 +150,15 @@ def _plain(
         leaning=beyond,
         strength=(rate - limit) if np.isfinite(rate) and np.isfinite(limit) else -np.inf,
     )
+
+
+def _limits(stable: Replicates, line: LimitLine, settings: WindowSettings, first: int) -> tuple[Array, Array]:
+    """(limit, stable's mean so far) at the ticks from `first` on."""
+    count, total, square = (np.cumsum(each) for each in (stable.count, stable.total, stable.square))
+    reference = divide(total, count)[first:]
+    if not line.relative:
+        return np.full(len(reference), line.plus), reference
+    if settings.margin is None:
+        return np.maximum(line.at(reference), reference + settings.min_excess), reference
+    sd = np.maximum(spread(count, total, square)[first:], settings.spread_floor)
+    return settings.margin.limit(reference, room(sd, settings.alpha)), reference

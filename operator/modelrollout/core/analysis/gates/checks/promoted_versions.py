@@ -1,0 +1,84 @@
+"""The model's own past: what a version's layers had for dead units, and what earlier versions' say of the next one.
+
+Shares are kept with how they were measured, and only those that were measured alike are compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from modelrollout.api.status import LONGEST_LAYER, MOST_LAYERS, DeadShare
+from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.stats.parameters import PASS_WINDOWS, PAST_VERSIONS
+from modelrollout.core.analysis.stats.retrain_margin import DefaultMargin, LearnedMargin, learn, usable
+
+_DIGITS = 4
+_MOST = 10**9
+"""Units or rows; more is no measurement."""
+
+
+@dataclass(frozen=True)
+class RetrainMargin:
+    """The margin of a layer where the spec sets none, and what people read about it."""
+
+    margin: DefaultMargin | LearnedMargin
+    source: str
+
+
+def margin_of(gate_input: GateInput, layer: str, units: float) -> RetrainMargin:
+    """Learned where PAST_VERSIONS promoted versions were measured as this layer is, else the default."""
+    measure = _measure(gate_input, "candidate", layer) or _measure(gate_input, "stable", layer)
+    past = {
+        version.version: one.dead
+        for version in gate_input.request.promoted
+        for one in version.layers
+        if (one.layer, one.units, one.window_size, one.dead_if) == (layer, *(measure or ()))
+    }
+    shares = list(past.values())
+    found = learn(shares, units)
+    if found is not None:
+        low, high = say.percent(found.lowest), say.percent(found.highest)
+        between = low if low == high else f"{low} to {high}"
+        return RetrainMargin(found, f"learned from {found.versions} promoted versions, {between} dead")
+    known = f"; {len(usable(shares, units))} of {PAST_VERSIONS} comparable promoted versions known" if shares else ""
+    return RetrainMargin(DefaultMargin(units), f"default margin{known}")
+
+
+def measured(gate_input: GateInput) -> tuple[DeadShare, ...]:
+    """Of the candidate's layers with enough windows to be a verdict, by name; bounded in number and length."""
+    found = []
+    for layer in sorted(gate_input.table.layers(s.WINDOWS, "candidate")):
+        measure = _measure(gate_input, "candidate", layer)
+        since = slice(gate_input.start, None)
+        count, units, dead = (
+            float(gate_input.table.total(metric, "candidate", layer=layer)[since].sum())
+            for metric in (s.WINDOWS, s.WINDOW_NEURONS, s.WINDOW_DEAD)
+        )
+        if measure is None or count < PASS_WINDOWS or not 0 <= dead <= units or len(layer) > LONGEST_LAYER:
+            continue
+        share = round(dead / units, _DIGITS)
+        found.append(DeadShare(layer=layer, dead=share, units=measure[0], window_size=measure[1], dead_if=measure[2]))
+    return tuple(found[:MOST_LAYERS])
+
+
+def _measure(gate_input: GateInput, arm: s.Arm, layer: str) -> tuple[int, int, str] | None:
+    """(units, rows per window, rule) of a layer; None while they are unknown or contradict each other."""
+    table = gate_input.table
+    count = float(table.total(s.WINDOWS, arm, layer=layer).sum())
+    neurons = float(table.total(s.WINDOW_NEURONS, arm, layer=layer).sum())
+    sizes = {
+        size
+        for channel, values in table.gauges.items()
+        if (channel.metric, channel.arm, channel.layer) == (s.WINDOW_SIZE, arm, layer)
+        for size in values
+    }
+    rules = {one.detail for one in table.marks if (one.metric, one.arm, one.layer) == (s.LAYER_INFO, arm, layer)}
+    rule = next(iter(rules), "")
+    if count <= 0 or len(sizes) != 1 or len(rules) > 1 or len(rule) > LONGEST_LAYER:
+        return None
+    units, (size,) = neurons / count, sizes
+    if not (1 <= units <= _MOST and 1 <= size <= _MOST):
+        return None
+    return round(units), round(size), rule

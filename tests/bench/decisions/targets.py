@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from modelrollout.core.analysis.stats.parameters import LOSS, LOSS_WINDOWS
 from tests.bench.decisions.outcome import Outcome
+from tests.bench.decisions.retrains.learned import Learned
 from tests.bench.decisions.retrains.measure import Retrains
-from tests.bench.decisions.retrains.recorded import ARCHITECTURES, NARROW
+from tests.bench.decisions.retrains.recorded import ARCHITECTURES
 from tests.bench.decisions.study import OURS, Study
 
 LIMIT = 0.0135
 """1.25 x 1 % + 0.1 pp."""
-ACCUSED, ACCUSED_NARROW = 1.0, 2.0
-"""Percent of equally good retrains; layers of 16 and 32 units are watched less surely, and the page says so."""
+ACCUSED = 1.0
+"""Percent of equally good retrains."""
+FOUND = 97.0
+"""Percent of the losses of 20 points in one layer, in time, of every group; chance delays the others."""
 KAYENTA = "Kayenta, each minute, all of stable"
 
 
@@ -63,11 +67,27 @@ def claims(retrains: Retrains) -> Iterator[Target]:
         cases = [one for one in retrains.cases if one.group.architecture == architecture]
         worst = max(cases, key=lambda one: one.percent)
         where = f", {worst.group.data} in windows of {worst.group.window}" if worst.accused else ""
-        limit = ACCUSED_NARROW if architecture == NARROW else ACCUSED
         yield Target(
-            f"equally good retrains accused, {architecture.name}", f"at most {limit:g} %",
-            f"{worst.percent:.1f} % ({worst.accused}/{worst.pairs}{where})", worst.percent <= limit,
+            f"equally good retrains accused, {architecture.name}", f"at most {ACCUSED:g} %",
+            f"{worst.percent:.1f} % ({worst.accused}/{worst.pairs}{where})", worst.percent <= ACCUSED,
         )  # fmt: skip
+    yield from _of_learned(retrains.learned)
+
+
+def _of_learned(found: Sequence[Learned]) -> Iterator[Target]:
+    """Of margins learned from promoted versions, in the worst group and number of versions."""
+    worst = max(found, key=lambda one: one.percent)
+    yield Target(
+        "equally good retrains accused, learned margin", f"at most {ACCUSED:g} %",
+        f"{worst.percent:.1f} % ({worst.accused}/{worst.pairs}, {worst.group.architecture.name} on {worst.group.data} "
+        f"in windows of {worst.group.window}, {worst.known} versions)", worst.percent <= ACCUSED,
+    )  # fmt: skip
+    least = min((one.loss for one in found), key=lambda one: one.found / one.runs)
+    percent = 100 * least.found / least.runs
+    yield Target(
+        f"a loss of {100 * LOSS:.0f} points in one layer found within {LOSS_WINDOWS} windows, learned margin",
+        f"at least {FOUND:g} %", f"{percent:.1f} % ({least.found}/{least.runs} in the worst group)", percent >= FOUND,
+    )  # fmt: skip
 
 
 def _at_most(what: str, found: Outcome, percent: float) -> Target:

@@ -33,6 +33,7 @@ def test_every_claim_about_retrains_holds_and_the_network_with_dead_layers_is_al
     found = measure()
     assert [claim for claim in claims(found) if not claim.met] == []
     assert all((one.found, one.windows) == (one.runs, 2) for one in found.broken)
+    assert all(one.loss.ever >= 0.999 * one.loss.runs for one in found.learned)
     assert sum(case.accused_tight for case in found.cases) > 100 * sum(case.accused for case in found.cases)
 
 

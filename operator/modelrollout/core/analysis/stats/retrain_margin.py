@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DefaultMargin:
-    """Twice stable's share and 10 points, and in a small layer what chance explains of two networks."""
+    """Twice stable's share and 10 points; in a small layer, what chance explains between two networks."""
 
     units: float
 
@@ -35,8 +35,7 @@ class DefaultMargin:
         """The highest allowed share where stable's is `stable`."""
         stable = np.asarray(stable, dtype=float)
         chance = d.UNLEARNED_SIGMAS * np.sqrt(2 * _prior(stable, self.units, 1))
-        least = np.maximum(chance, limits.DEAD_RETRAIN_UNITS / self.units)
-        return np.maximum(limits.DEAD_RETRAIN.at(stable), stable + least)
+        return np.maximum(limits.DEAD_RETRAIN.at(stable), stable + chance)
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,8 @@ class LearnedMargin:
     def limit(self, stable: Array, room: Array) -> Array:
         """The highest allowed share where stable's is `stable`, and `room` of a loss is needed to prove it in time."""
         most = np.maximum(self.loss - room, d.PAST_LEAST)
-        return np.maximum(stable, self.mean) + np.minimum(self.excess, most)
+        allowed: Array = np.maximum(stable, self.mean) + np.minimum(self.excess, most)
+        return allowed
 
 
 def usable(shares: Sequence[float], units: float) -> Array:

@@ -24,6 +24,7 @@ from tests.unit.analysis.recorded import (
     StoredLedger,
     backend,
     evaluator,
+    promoted,
     request_of,
     scrapes,
     spec_of,
@@ -58,11 +59,14 @@ def recordings(seed: int, *, late_share: float = 0.2) -> list[Recording]:
         for metric, step in ((s.WINDOWS, 1), (s.WINDOW_NEURONS, 100), (s.WINDOW_DEAD, counts)):
             layers.growing(metric, step, since=since, late=late, **labels)
         layers.growing(s.WINDOW_DEAD_SQUARED, counts**2, since=since, late=late, **labels)
+        layers.reading(s.WINDOW_SIZE, 200, since=since, late=late, **labels)
     for recording in (found, layers):
         restart = START + rng.uniform(100, 300)
         lost = set(rng.choice(times, int(30 * late_share), replace=False).tolist())
         for key, points in recording.points.items():
             before = max((value for at, value, _ in points if at <= restart), default=0.0)
+            if dict(key)["__name__"] == s.WINDOW_SIZE:  # a gauge
+                before = 0.0
             recording.points[key] = [
                 (at, value - before if at > restart else value, seen) for at, value, seen in points if at not in lost
             ]
@@ -89,7 +93,8 @@ async def run(ledger: StoredLedger, *, forget_at: set[int], moments: list[float]
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_memory_thrown_away_at_random_ticks_changes_no_verdict(seed):
     rng = random.Random(seed)
-    request = request_of(spec_of(*GATES), steps=((5, START), (25, START + 240)))
+    past = tuple(promoted(str(dead), h1=dead / 100) for dead in (6, 7, 8))
+    request = request_of(spec_of(*GATES), steps=((5, START), (25, START + 240)), promoted=past)
     moments = [START + 15.0 * k + rng.uniform(0.1, 12) for k in range(1, int(LENGTH / 15))]
     world = recordings(seed)
     kept = await run(StoredLedger(*world), forget_at=set(), moments=moments, request=request)
@@ -98,6 +103,7 @@ async def test_memory_thrown_away_at_random_ticks_changes_no_verdict(seed):
     assert again == kept
     assert len(kept) > 20
     assert len({gate.verdict for found in kept.values() for gate in found.gates}) > 1
+    assert "learned from 3" in kept[max(kept)].gates[2].message
 
 
 async def test_what_was_seen_while_prometheus_was_down_is_made_up_for():

@@ -58,6 +58,8 @@ def test_a_drifted_version_among_the_promoted_ones_counts_for_nothing():
 
 def test_what_is_no_share_counts_for_nothing():
     assert learnt(0.08, float("nan"), 0.09, -1.0, 0.1, 7.0, float("inf")) == learnt(0.08, 0.09, 0.1)
+    assert learn([0.02, 0.03, -0.01], 128) is None
+    assert learn([0.98, 0.99, 1.01], 128) is None
 
 
 @given(SHARES, UNITS, st.floats(0, 1), st.floats(0, 1))

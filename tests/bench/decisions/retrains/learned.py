@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from modelrollout.core.analysis.stats.arrays import Array
-from modelrollout.core.analysis.stats.retrain_margin import DefaultMargin, LearnedMargin, learn
+from modelrollout.core.analysis.stats.margins.retrain import DefaultMargin, LearnedMargin, learn
 from modelrollout.core.analysis.stats.window_evidence import Margin
 from tests.bench.decisions.retrains.judged import Loss, judge, loss_found
 from tests.bench.decisions.retrains.recorded import Group, Network

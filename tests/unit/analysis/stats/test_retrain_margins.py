@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelrollout.core.analysis.stats import parameters as d
-from modelrollout.core.analysis.stats.retrain_margin import DefaultMargin, LearnedMargin, learn
+from modelrollout.core.analysis.stats.margins.retrain import DefaultMargin, LearnedMargin, learn
 
 SHARES = st.lists(st.floats(0, 1), min_size=3, max_size=10)
 UNITS = st.integers(1, 100_000)

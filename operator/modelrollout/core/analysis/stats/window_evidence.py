@@ -25,7 +25,7 @@ _NO_CEILING = 1e9
 
 
 class Margin(Protocol):
-    """A limit over stable that is no plain line, see retrain_margin.py."""
+    """A limit over stable that is no plain line, see margins/retrain.py."""
 
     @property
     def slope(self) -> float | Array:

@@ -12,7 +12,7 @@ from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats.parameters import PASS_WINDOWS, PAST_VERSIONS
-from modelrollout.core.analysis.stats.retrain_margin import DefaultMargin, LearnedMargin, learn, usable
+from modelrollout.core.analysis.stats.margins.retrain import DefaultMargin, LearnedMargin, learn, usable
 
 _DIGITS = 4
 _MOST = 10**9

@@ -1,0 +1,1 @@
+"""Margins over stable that are no plain lines."""

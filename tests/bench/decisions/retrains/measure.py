@@ -14,8 +14,8 @@ import numpy as np
 from numpy.random import RandomState
 
 from modelrollout.core.analysis.stats.limits import LimitLine
-from modelrollout.core.analysis.stats.parameters import LOSS
 from modelrollout.core.analysis.stats.margins.retrain import DefaultMargin
+from modelrollout.core.analysis.stats.parameters import LOSS
 from modelrollout.core.analysis.stats.window_evidence import Margin
 from tests.bench.decisions.retrains.judged import Loss, judge, loss_found
 from tests.bench.decisions.retrains.learned import KNOWN, Learned, learned

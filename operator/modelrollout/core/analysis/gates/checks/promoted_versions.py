@@ -11,8 +11,8 @@ from modelrollout.api.status import LONGEST_LAYER, MOST_LAYERS, DeadShare
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.stats.parameters import PASS_WINDOWS, PAST_VERSIONS
 from modelrollout.core.analysis.stats.margins.retrain import DefaultMargin, LearnedMargin, learn, usable
+from modelrollout.core.analysis.stats.parameters import PASS_WINDOWS, PAST_VERSIONS
 
 _DIGITS = 4
 _MOST = 10**9

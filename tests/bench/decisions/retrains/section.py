@@ -26,10 +26,10 @@ others it would have accused.
 {limits}
 
 The margin that is learned from the model's own promoted versions: each network in turn is stable and the newest of
-them, the older ones are drawn from the others ({draws} times), and all that were not drawn come as candidates. A loss
-is a candidate whose dead share in one layer is {loss:.0f} points above what stable and the promoted versions' mean
-have, whichever is more; found is in at most {windows} windows. At the default margin it is {loss:.0f} points above
-stable. Windows of 100 and of 200 together.
+them, the older ones are drawn from the others ({draws} times), and all that were not drawn come as candidates. With a
+loss, a candidate's dead share in one layer is {loss:.0f} points above stable's or the promoted versions' mean, whichever
+is more; at the default margin, above stable's. It is found when the gate fails within {windows} windows. Windows of 100
+and of 200 together.
 {learned}
 
 {past}"""
@@ -53,7 +53,7 @@ def _learned(found: Retrains) -> str:
             accused, pairs = sum(one.accused for one in here), sum(one.pairs for one in here)
             cells.append(f"{100 * accused / pairs:.1f} % ({accused}/{pairs:,}); {_found([one.loss for one in here])}")
         rows.append([small.group.data, small.group.architecture.name, *cells])
-    heads = [f"accused, and losses found, {known} versions" for known in KNOWN]
+    heads = [f"{known} versions: accused; losses found" for known in KNOWN]
     return table(["data", "architecture", "losses found at the default", *heads], rows)
 
 

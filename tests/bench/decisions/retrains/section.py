@@ -27,9 +27,9 @@ others it would have accused.
 
 The margin that is learned from the model's own promoted versions: each network in turn is stable and the newest of
 them, the older ones are drawn from the others ({draws} times), and all that were not drawn come as candidates. With a
-loss, a candidate's dead share in one layer is {loss:.0f} points above stable's or the promoted versions' mean, whichever
-is more; at the default margin, above stable's. It is found when the gate fails within {windows} windows. Windows of 100
-and of 200 together.
+loss, a candidate's dead share in one layer is {loss:.0f} points above stable's or the promoted versions' mean,
+whichever is more; at the default margin, above stable's. It is found when the gate fails within {windows} windows.
+Windows of 100 and of 200 together.
 {learned}
 
 {past}"""

@@ -44,16 +44,10 @@ class Learned:
 
 @dataclass(frozen=True)
 class _Trial:
-    past: tuple[Network, ...]
-    """Stable last."""
+    stable: Network
     candidate: Network
-
-    @property
-    def stable(self) -> Network:
-        return self.past[-1]
-
-    def margin(self, layer: int) -> LearnedMargin | None:
-        return learn([one.share(layer) for one in self.past], self.stable.widths[layer])
+    margins: tuple[LearnedMargin | None, ...]
+    """Per layer; None where too few versions are alike to learn from."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +68,7 @@ def learned(random: RandomState, group: Group, known: int, drifted: Network | No
     """Every candidate's hour against the margin of `known` promoted versions."""
     trials = list(_trials(random, group.networks, known, () if drifted is None else (drifted,)))
     accused = _failing(random, trials, group.window)[0].any(axis=-1)
-    margins = [(one, layer, one.margin(layer)) for one in trials for layer in range(len(group.architecture.hidden))]
+    margins = [(one, layer, margin) for one in trials for layer, margin in enumerate(one.margins)]
     lost = [replace(one, candidate=_with_loss(one, layer, margin)) for one, layer, margin in margins if margin]
     loss = loss_found(*_failing(random, lost, group.window))
     return Learned(group, known, drifted is not None, len(trials), int(accused.sum()), loss)
@@ -87,14 +81,16 @@ def _trials(
         for _ in range(DRAWS):
             others = [int(one) for one in random.permutation(len(networks)) if one != stable]
             past = (*oldest, *(networks[one] for one in others[: known - 1]), networks[stable])
-            yield from (_Trial(past, networks[one]) for one in others[known - 1 :])
+            widths = enumerate(networks[stable].widths)
+            margins = tuple(learn([one.share(layer) for one in past], width) for layer, width in widths)
+            yield from (_Trial(networks[stable], networks[one], margins) for one in others[known - 1 :])
 
 
 def _failing(random: RandomState, trials: list[_Trial], window: int) -> tuple[Array, Array]:
     pairs = [(one.stable, one.candidate) for one in trials]
     widths = enumerate(pairs[0][0].widths)
     found = [
-        judge(random, pairs, window, at, _Margins([one.margin(at) or DefaultMargin(width) for one in trials]))
+        judge(random, pairs, window, at, _Margins([one.margins[at] or DefaultMargin(width) for one in trials]))
         for at, width in widths
     ]
     return np.logical_or.reduce([e.failing for e in found]), found[0].samples

@@ -30,7 +30,7 @@ Truth = Literal["True", "False", "Unknown"]
 
 MOST_RECORDS, MOST_GATES, MOST_ENTRIES, MOST_WARNINGS = 64, 48, 10, 8
 """The most items that the lists of a status hold; every writer keeps to it."""
-MOST_LAYERS, LONGEST_LAYER = 64, 200
+MOST_LAYERS, LONGEST_LAYER = 64, 100
 """Layers that are kept of a promoted version, and characters of their names."""
 LONGEST_GATE_MESSAGE, LONGEST_HISTORY_MESSAGE, LONGEST_WARNING = 1024, 512, 300
 """Characters of the sentences that a status holds many of."""

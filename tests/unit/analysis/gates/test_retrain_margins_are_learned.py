@@ -123,6 +123,13 @@ async def test_what_is_kept_is_bounded_in_number_and_length():
     assert [one.layer for one in found.layers] == [f"h{n:03}" for n in range(MOST_LAYERS)]
 
 
+@pytest.mark.parametrize("text", ["h\x001", "h\n1", "\ud8001", "\u202eh", "h" * (LONGEST_LAYER + 1)])
+async def test_a_name_or_rule_that_no_status_should_hold_is_not_kept(text: str):
+    request = request_of(spec_of(DEAD))
+    assert (await look(request, 600, dead_windows(600, text, stable=7, candidate=9))).layers == ()
+    assert (await look(request, 600, dead_windows(600, "h1", stable=7, candidate=9), with_rule(text))).layers == ()
+
+
 async def test_the_same_past_read_from_the_status_again_gives_the_same_verdict():
     request = request_of(spec_of(DEAD), promoted=PAST)
     stored = tuple(PromotedVersion.model_validate_json(one.model_dump_json(by_alias=True)) for one in PAST)

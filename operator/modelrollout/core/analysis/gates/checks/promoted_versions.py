@@ -56,7 +56,7 @@ def measured(gate_input: GateInput) -> tuple[DeadShare, ...]:
             float(gate_input.table.total(metric, "candidate", layer=layer)[since].sum())
             for metric in (s.WINDOWS, s.WINDOW_NEURONS, s.WINDOW_DEAD)
         )
-        if measure is None or count < PASS_WINDOWS or not 0 <= dead <= units or len(layer) > LONGEST_LAYER:
+        if measure is None or count < PASS_WINDOWS or not 0 <= dead <= units or not _kept(layer):
             continue
         share = round(dead / units, _DIGITS)
         found.append(DeadShare(layer=layer, dead=share, units=measure[0], window_size=measure[1], dead_if=measure[2]))
@@ -76,9 +76,14 @@ def _measure(gate_input: GateInput, arm: s.Arm, layer: str) -> tuple[int, int, s
     }
     rules = {one.detail for one in table.marks if (one.metric, one.arm, one.layer) == (s.LAYER_INFO, arm, layer)}
     rule = next(iter(rules), "")
-    if count <= 0 or len(sizes) != 1 or len(rules) > 1 or len(rule) > LONGEST_LAYER:
+    if count <= 0 or len(sizes) != 1 or len(rules) > 1 or not _kept(rule):
         return None
     units, (size,) = neurons / count, sizes
     if not (1 <= units <= _MOST and 1 <= size <= _MOST):
         return None
     return round(units), round(size), rule
+
+
+def _kept(text: str) -> bool:
+    """Whether a text from telemetry can stand in a status that holds hundreds of them."""
+    return len(text) <= LONGEST_LAYER and text.isprintable()

@@ -13,7 +13,8 @@ from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.gates import QueryGate
 from modelrollout.core.evaluation import MetricsOutage
 from modelrollout.ports import LedgerFailure
-from modelrollout.runtime.evaluator import Evaluator
+from modelrollout.runtime.evaluation.evaluator import Evaluator
+from modelrollout.runtime.evaluation.query_answers import QueryAnswers
 from tests.golden.process.local import Answer, Local, hangs, instead, plain, sends, serving
 from tests.unit.analysis.recorded import StoredLedger, request_of, spec_of
 
@@ -44,6 +45,15 @@ ANSWERS: dict[str, Answer] = {
 }
 
 
+class _Defective(StoredLedger):
+    async def range(self, *_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("division by zero")
+
+
+def _evaluator(ledger: StoredLedger) -> Evaluator:
+    return Evaluator(ledger, OperatorConfig(prometheus=[PrometheusServer(url="http://prometheus:9090")]))
+
+
 class _Clock:
     def now(self) -> float:
         return NOW
@@ -68,6 +78,9 @@ async def failures() -> dict[str, str]:
     outage = await Evaluator(StoredLedger(), other).evaluate(request_of(spec_of()), NOW + 60)
     assert isinstance(outage, MetricsOutage)
     found["a server that is not configured"] = f"{outage.reason}: {outage.message}"
+    failed = await _evaluator(_Defective()).evaluate(request_of(spec_of()), NOW + 60)
+    assert isinstance(failed, MetricsOutage)
+    found["a defect of the evaluation itself"] = f"{failed.reason}: {failed.message}"
     return found
 
 
@@ -102,6 +115,6 @@ async def _problem(query: str, failure: LedgerFailure | None = None, *, allowed:
     server = PrometheusServer(name="default", url="http://prometheus:9090", allow_queries=allowed)
     ledger = StoredLedger()
     ledger.failure = failure
-    answer = await Evaluator(ledger, OperatorConfig(prometheus=[server]))._answer(request_of(spec), server, gate, 3)
+    answer = await QueryAnswers(ledger)._answer(request_of(spec), server, gate, 3)
     assert answer.problem is not None
     return f"{answer.problem.reason}: {answer.problem.message}"

@@ -68,7 +68,6 @@ async def texts() -> dict[str, str]:
 async def _probe(api: Api, patience: float) -> str:
     server = TritonServer(api, timeout=patience)
     count, wrong = await server.probe("vision", "digits-v2", 8000, "digits", "2")
-    await server.close()
     return f"{plain(wrong)}  (addresses: {count})"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from modelrollout.runtime.evaluator import Evaluator
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.analysis.metrics.series import Series, make_series
+from modelrollout.runtime.evaluation.evaluator import Evaluator
 from tests.unit.runtime.in_memory import EVERY, GrowingLedger, made, one_pass, router_of
 
 

@@ -68,6 +68,31 @@ def test_a_histogram_continues_as_a_whole_and_in_another_spelling():
     assert table.total(s.DURATION, "candidate", details=["+Inf"]).sum() == 200
 
 
+def test_a_name_that_comes_back_continues_a_counter_that_stood_still():
+    there = counter([*line(1000, 1050, 3), *line(1155, 1200, 3)])
+    assert grown(BUSY, there, counter(line(1055, 1150, 3), team="vision")) == 0
+
+
+@pytest.mark.parametrize("moved", [{"job": "models"}, {"instance": "10.0.0.1:9000"}])
+def test_growth_across_a_move_counts(moved):
+    assert grown(BUSY, counter(line(1000, 1050, 3000, 1)), counter(line(1055, 1100, 3012, 1), **moved)) == 21
+
+
+def test_of_two_that_begin_where_one_ends_only_one_continues_it():
+    two = [counter(line(1055, 1100, start), method=method) for start, method in ((110, "get"), (105, "post"))]
+    assert grown(BUSY, counter(line(1000, 1050, 100)), *two) == 5 + 110
+
+
+def test_a_series_far_above_its_twin_is_another_counter():
+    assert grown(BUSY, counter(line(1000, 1050, 3000)), counter(line(1055, 1100, 900_000, 1), team="vision")) == 9
+
+
+def test_more_ends_and_starts_than_can_be_compared_are_matched_by_value():
+    before = [counter(line(1000, 1050, 40 * n, 2), pod=f"p{n}") for n in range(150)]
+    after = [counter(line(1055, 1100, 40 * n + 22, 2), pod=f"p{n}", team="vision") for n in range(150)]
+    assert grown(*before, *after) == 150 * 40
+
+
 # What truly begins at 0
 
 
@@ -78,6 +103,11 @@ def test_a_restart_under_a_new_label_counts_from_its_start():
 def test_a_crash_loop_under_a_new_label_each_time_counts_every_life():
     lives = [counter([(1005 + EVERY * n, 10)], container=f"c{n}") for n in range(20)]
     assert grown(BUSY, *lives) == 200
+
+
+def test_a_crash_loop_from_the_first_scrape_on_loses_one_life_at_most():
+    lives = [counter([(1000 + EVERY * n, 10)], container=f"c{n}") for n in range(20)]
+    assert grown(*lives) == 180
 
 
 def test_a_crash_loop_of_longer_lives_counts_every_life():
@@ -101,6 +131,11 @@ def test_a_new_pod_is_not_the_old_ones_twin():
 
 def test_a_life_that_nobody_saw_is_not_counted_where_it_appears():
     assert grown(BUSY, counter(line(1055, 1100, 40_000, 1))) == 9
+
+
+def test_counters_that_read_the_same_and_stand_still_are_two():
+    get, post = counter(line(1000, 1300, 5), method="get"), counter(line(1055, 1300, 5), method="post")
+    assert grown(BUSY, get, post) == 5
 
 
 def test_counters_that_stay_apart_are_two():

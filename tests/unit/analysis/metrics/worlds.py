@@ -76,8 +76,8 @@ class Process:
         return sum(self.growth[metric, edge][1:])
 
     def hidden(self, metric: str, edge: str = "") -> int:
-        """The bound that is promised: growth around a restart (from the good scrape before to the second after), and
-        across a move.
+        """The bound that is promised: growth around a restart (from the second good scrape before to the second after),
+        and across a move.
         """
         growth = self.growth[metric, edge]
         spans = [(self._after_good(at), self._next(at, 2)) for at in sorted(self.restarts)]
@@ -94,8 +94,9 @@ class Process:
         return at
 
     def _after_good(self, at: int) -> int:
-        """The first scrape after the last good one before `at`."""
-        while at > 1 and at - 1 in self.bad:
+        """The last good scrape before `at`, which the next one may not have confirmed, or a bad one before it."""
+        at -= 1
+        while at > 1 and (at in self.bad or at - 1 in self.bad):
             at -= 1
         return at
 

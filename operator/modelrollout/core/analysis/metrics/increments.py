@@ -50,17 +50,13 @@ def began_at_zero(store: SampleStore, scrape: float) -> set[Labels]:
     members: dict[Target, list[Millis]] = {}
     for one in store.series.values():
         members.setdefault(one.target, []).append(one.times)
+    scraped = {target: np.unique(np.concatenate(times)) for target, times in members.items()}
     found = set()
     for labels, one in store.series.items():
         if not len(one.times) or int(one.times[0]) == observed[one.target].first:
             continue
         born, gap = int(one.times[0]), observed[one.target].gap
-        oldest = born - SCRAPES_APART * (scrape * 1000 if gap is None else gap)
-        if any(_any_between(times, oldest, born) for times in members[one.target]):
+        before = scraped[one.target][int(np.searchsorted(scraped[one.target], born)) - 1]
+        if before >= born - SCRAPES_APART * (scrape * 1000 if gap is None else gap):
             found.add(labels)
     return found
-
-
-def _any_between(times: Millis, low: float, high: int) -> bool:
-    at = int(np.searchsorted(times, high, side="left")) - 1
-    return at >= 0 and float(times[at]) >= low

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from modelrollout.core.analysis.metrics.counters.chain import Chain
 from modelrollout.core.analysis.metrics.counters.cleaning import LeftOut, cleaned
-from modelrollout.core.analysis.metrics.counters.continuation import Chain, Continuation
+from modelrollout.core.analysis.metrics.counters.continuation import Continuation
 from modelrollout.core.analysis.metrics.counters.families import HISTOGRAMS, bundles
 from modelrollout.core.analysis.metrics.counters.layouts import Layout, layouts_of
 from modelrollout.core.analysis.metrics.counters.usable import are_numbers

@@ -11,52 +11,37 @@ docs/decisions.md says what this cannot tell.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
 
+from modelrollout.core.analysis.metrics.counters.chain import Chain
 from modelrollout.core.analysis.metrics.counters.families import Bundle, times_of
-from modelrollout.core.analysis.metrics.counters.usable import FAR, usual_growth
+from modelrollout.core.analysis.metrics.counters.twins import Twins
+from modelrollout.core.analysis.metrics.counters.usable import FAR
 from modelrollout.core.analysis.metrics.scrapes import TargetScrapes
-from modelrollout.core.analysis.metrics.series import Labels, Millis, Series, Target, one_per_time
+from modelrollout.core.analysis.metrics.series import Labels, Millis, Target
 from modelrollout.core.analysis.metrics.series_reader import Channel
 
-FEW = 5
-"""Scrapes between a series' end and the start of the one that continues it, or that both may overlap."""
 AWAY = 1.5
 """Scrape intervals without a sample after which a name may have stood for nothing."""
-TOGETHER = 3
-"""Steps that two series must have grown by together to be one counter although neither ends."""
-Began = frozenset[Labels] | set[Labels]
-
-
-@dataclass(frozen=True)
-class Chain:
-    """One counter (or histogram) under all the names that it had, oldest first."""
-
-    bundle: Bundle
-    """The samples under all names; labels and target are those of the newest."""
-    zero: Mapping[str, bool]
-    """By member: whether its first sample counts in full."""
-    called: frozenset[Labels]
-    """The labels that it had."""
+MOST_NAMES = 500
+"""Of one counter at one place that are looked at while they are still there; of more, only those that have ended."""
 
 
 class Continuation:
     """Joins the series of one store. `began`: those whose target had been up before; `scrape` in seconds."""
 
     def __init__(
-        self, found: Iterable[Bundle], targets: Mapping[Target, TargetScrapes], began: Began, scrape: float
+        self,
+        found: Iterable[Bundle],
+        targets: Mapping[Target, TargetScrapes],
+        began: frozenset[Labels] | set[Labels],
+        scrape: float,
     ) -> None:
         self._bundles = tuple(found)
-        self._targets = targets
         self._began = began
-        self._scrape = scrape
-        self._usual: dict[tuple[Target, str], float] = {}
-        self._families: dict[tuple[Target, str], list[Bundle]] = {}
-        for one in self._bundles:
-            self._families.setdefault(one.family[:2], []).append(one)
+        self._twins = Twins(self._bundles, targets, scrape)
 
     def chains(self) -> Iterator[Chain]:
         """Every counter once, under all the names that it had."""
@@ -77,8 +62,7 @@ class Continuation:
         A name that comes back continues whatever the counter was called meanwhile.
         """
         times = times_of([bundle])
-        gap = self._targets[bundle.target].gap or self._scrape * 1000
-        long = np.diff(times) > AWAY * gap
+        long = np.diff(times) > AWAY * self._twins.gap(bundle.target)
         if not long.any():
             return [bundle]
         others = np.searchsorted(every, times[1:]) - np.searchsorted(every, times[:-1], side="right") > 0
@@ -86,117 +70,40 @@ class Continuation:
 
     def _joined(self, parts: list[Bundle]) -> list[Chain]:
         chains: list[Chain] = []
-        for _, cohort in groupby(parts, key=lambda one: one.first):
+        called: dict[Labels, int] = {}
+        recent: dict[int, Chain] = {}
+        for start, cohort in groupby(parts, key=lambda one: one.first):
             born = list(cohort)
-            pairs = [
-                (rank, old, new)
-                for old, chain in enumerate(chains)
-                for new, bundle in enumerate(born)
-                if (rank := self._rank(chain, bundle)) is not None
-            ]
-            taken: dict[int, int] = {}
-            for _, old, new in sorted(pairs):
-                if old not in taken and new not in taken.values():
-                    taken[old] = new
-                    chains[old] = self._joined_pair(chains[old], born[new])
-            for one in (one for at, one in enumerate(born) if at not in taken.values()):
-                same = next((at for at, chain in enumerate(chains) if one.labels in chain.called), None)
-                if same is None:
+            recent = self._twins.lately(recent, start, born[0].target)
+            ended = {at: chain for at, chain in recent.items() if chain.last < start}
+            twin = {new: old for old, new in self._twins.pairs(recent if len(recent) <= MOST_NAMES else ended, born)}
+            for new, one in enumerate(born):
+                at = twin.get(new, called.get(one.labels))
+                if at is None:
+                    at = len(chains)
                     chains.append(self._alone(one))
                 else:
-                    chains[same] = self._joined_pair(chains[same], one)
+                    chains[at] = chains[at].going_on_as(one, self._zero(one))
+                called[one.labels] = at
+                recent[at] = chains[at]
         return chains
 
     def _alone(self, bundle: Bundle) -> Chain:
-        zero = {detail: self._from_zero(bundle, detail) for detail in bundle.members}
-        return Chain(bundle, zero, frozenset({bundle.labels}))
+        return Chain(bundle, self._zero(bundle), bundle.first, bundle.last, int(bundle.first == bundle.last))
 
-    def _joined_pair(self, chain: Chain, new: Bundle) -> Chain:
-        members, zero = dict(chain.bundle.members), dict(chain.zero)
-        for detail, one in new.members.items():
-            old = members.get(detail)
-            members[detail] = one if old is None else _spliced(old, one)
-            zero.setdefault(detail, self._from_zero(new, detail))
-        return Chain(new.with_members(members), zero, chain.called | {new.labels})
-
-    def _from_zero(self, bundle: Bundle, detail: str) -> bool:
-        """A life that is far longer than what its family grows by in one scrape was lived before, unseen."""
-        if bundle.names[detail] not in self._began:
-            return False
-        one, usual = bundle.members[detail], self._usual_of(bundle)
-        return not usual or float(one.values[0]) <= FAR * usual * self._scrapes(bundle, bundle.born, int(one.times[0]))
-
-    def _rank(self, chain: Chain, new: Bundle) -> tuple[bool, float, int, float, Labels] | None:
-        """How well `new` continues the chain, the smallest best; None where it does not."""
-        old, moved = chain.bundle, chain.bundle.target != new.target
-        shared = [detail for detail in new.members if detail in old.members]
-        if not shared or not old.first < new.first or _young(chain):
-            return None
-        pairs = [(old.members[detail], new.members[detail]) for detail in shared]
-        late = self._scrapes(new, old.last, new.first)
-        apart = self._scrapes(new, new.first, old.last) > FEW and not _together(*pairs[-1])
-        if late > FEW or apart or not all(_rising(*pair) for pair in pairs):
-            return None
-        grown, usual = max(_step(*pair) for pair in pairs), max(self._usual_of(old), self._usual_of(new))
-        if grown > FAR * usual * late and (moved or usual):
-            return None
-        alike = len(frozenset(old.labels) & frozenset(new.labels))
-        return moved, round(late), -alike, grown, old.labels
-
-    def _scrapes(self, bundle: Bundle, start: int, end: int) -> float:
-        """The time from `start` to `end` in scrape intervals of the bundle's target, at least one."""
-        gap = self._targets[bundle.target].gap
-        return max((end - start) / (self._scrape * 1000 if gap is None else gap), 1.0)
-
-    def _usual_of(self, bundle: Bundle) -> float:
-        """What the busiest counter of the family at that target grows by between two scrapes."""
-        key = bundle.family[:2]
-        if key not in self._usual:
-            members = (one for each in self._families[key] for one in each.members.values())
-            self._usual[key] = max(usual_growth(one) for one in members)
-        return self._usual[key]
+    def _zero(self, bundle: Bundle) -> dict[str, bool]:
+        """Which members count from 0. A life far longer than what the family grows by was lived before, unseen."""
+        found = {}
+        for detail, one in bundle.members.items():
+            found[detail] = bundle.names[detail] in self._began
+            usual = self._twins.usual_of(bundle) if found[detail] else 0.0
+            if usual:
+                scrapes = self._twins.scrapes(bundle.target, bundle.born, int(one.times[0]))
+                found[detail] = float(one.values[0]) <= FAR * usual * scrapes
+        return found
 
 
 def _host(target: Target) -> str:
     """The host of an instance, without its port."""
     host, colon, port = target[1].rpartition(":")
     return host if colon and port.isdecimal() else target[1]
-
-
-def _young(chain: Chain) -> bool:
-    """One sample, counted from 0: what comes next with that much is as likely another short life (a crash loop)."""
-    one = chain.bundle
-    return len(one.top.times) < 2 and chain.zero[one.whole]  # noqa: PLR2004 - seen to live on by a second sample
-
-
-def _spliced(old: Series, new: Series) -> Series:
-    return Series(
-        new.labels,
-        *one_per_time(np.concatenate([old.times, new.times]), np.concatenate([old.values, new.values])),
-    )
-
-
-def _rising(old: Series, new: Series) -> bool:
-    """Whether both read the same at the scrapes that they share; without any, whether both lie on one rising line.
-
-    The line starts at the old one's last sample before the new one and ends at the new one's first after the old one.
-    """
-    _, mine, theirs = np.intersect1d(old.times, new.times, assume_unique=True, return_indices=True)
-    if len(mine):
-        return bool((old.values[mine] == new.values[theirs]).all())
-    before = max(int(np.searchsorted(old.times, new.times[0])) - 1, 0)
-    after = int(np.searchsorted(new.times, old.times[-1])) + 1
-    times = np.concatenate([old.times[before:], new.times[:after]])
-    values = np.concatenate([old.values[before:], new.values[:after]])
-    return bool((np.diff(values[np.argsort(times)]) >= 0).all())
-
-
-def _step(old: Series, new: Series) -> float:
-    before = max(int(np.searchsorted(old.times, new.times[0], side="right")) - 1, 0)
-    return float(new.values[0] - old.values[before])
-
-
-def _together(old: Series, new: Series) -> bool:
-    """Whether both have grown while both were there (along one line, as _rising has it)."""
-    within = old.values[old.times >= new.times[0]]
-    return int((np.diff(within) > 0).sum()) >= TOGETHER

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelrollout.core.analysis.metrics.counters.continuation import Chain
+from modelrollout.core.analysis.metrics.counters.chain import Chain
 from modelrollout.core.analysis.metrics.edges import INFINITE, edge_text
 from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.stats.arrays import Array

@@ -77,11 +77,14 @@ class Process:
 
     def hidden(self, metric: str, edge: str = "") -> int:
         """The bound that is promised: growth around a restart (from the second good scrape before to the second after),
-        and across a move.
+        across a move, and across another name where it is far beyond the usual.
         """
         growth = self.growth[metric, edge]
         spans = [(self._after_good(at), self._next(at, 2)) for at in sorted(self.restarts)]
-        spans += [(name.first, self._next(name.first, 1)) for name in self.names if name.moved]
+        burst = 7 * sorted(growth)[9 * (self.scrapes - 1) // 10]
+        spans += [
+            (name.first, self._next(name.first, 1)) for name in self.names if name.moved or growth[name.first] > burst
+        ]
         unseen = {at for first, last in spans for at in range(first, last)}
         unseen |= set(range(self._last_confirmed(), self.scrapes))
         return sum(growth[at] for at in unseen if at > 0)

@@ -7,8 +7,8 @@ import numpy as np
 from modelrollout.api.gates import DeadNeuronsGate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.gates.checks.layer_likeness import criteria_differ, sizes_differ
-from modelrollout.core.analysis.gates.checks.layer_windows import LayerStanding, layer_standing
+from modelrollout.core.analysis.gates.checks.layers.likeness import criteria_differ, sizes_differ
+from modelrollout.core.analysis.gates.checks.layers.windows import LayerStanding, layer_standing
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import unreadable
 from modelrollout.core.analysis.gates.definition import GateDefinition, always

@@ -7,7 +7,7 @@ import numpy as np
 from modelrollout.api.gates import DriftGate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates.checks.bucket_layouts import edges_in_both
-from modelrollout.core.analysis.gates.checks.layer_shares import LayerShare, absence, by_looks, layers_result
+from modelrollout.core.analysis.gates.checks.layers.shares import LayerShare, absence, by_looks, layers_result
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import unreadable
 from modelrollout.core.analysis.gates.definition import GateDefinition, always

@@ -12,7 +12,7 @@ from modelrollout.api.status import LONGEST_WARNING, MOST_WARNINGS
 from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.counts import request_totals
-from modelrollout.core.analysis.gates.checks.promoted_versions import measured
+from modelrollout.core.analysis.gates.checks.layers.promoted_versions import measured
 from modelrollout.core.analysis.gates.checks.readable import left_out_warnings
 from modelrollout.core.analysis.gates.checks.traffic import traffic_warnings
 from modelrollout.core.analysis.gates.definition import Family

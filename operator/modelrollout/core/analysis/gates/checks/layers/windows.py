@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modelrollout.api.gates import DeadNeuronsGate
-from modelrollout.core.analysis.gates.checks.promoted_versions import margin_of
+from modelrollout.core.analysis.gates.checks.layers.promoted_versions import margin_of
 from modelrollout.core.analysis.gates.checks.threshold_check import in_a_row_at_end
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.metrics import model_series as s

@@ -1,0 +1,1 @@
+"""Gates on the layers of a model, from samples as Prometheus holds them."""

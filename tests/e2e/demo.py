@@ -20,7 +20,8 @@ from modelrollout.api.quantities import format_duration
 from modelrollout.api.spec import Analysis, Spec
 from modelrollout.api.status import GateStatus, Status
 from modelrollout.cli.live import follow
-from modelrollout.cli.words import clean, span
+from modelrollout.cli.printing import clean
+from modelrollout.cli.words import span
 from modelrollout.core.analysis.stats import limits
 from tests.e2e.support.live_rollout import NAME, LiveRollout, gates
 from tests.e2e.support.rollouts import Rollouts

@@ -35,7 +35,10 @@ NO_YAML = {
     "a_control_character": "é: é\na: é \x00\n",
     "an_alias_of_itself": "a: &x [*x]\n",
     "too_deep": "a: " + "[" * 100 + "]" * 100,
-    "no_such_day": "d: 2024-02-30\n",
+    "a_word_for_a_number": "a: 1\nd: !!int soon\n",
+    "another_languages_object": "a: !!python/object:os.system x\n",
+    "a_number_of_a_thousand_digits": f"a: {'7' * 1000}\n",
+    "two_of_three_documents": "a: [\n---\nkind: ModelRollout\n---\nc: !x 3\n",
     "a_bomb": "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [" + "*a," * 100 + "]\nc: [" + "*b," * 100 + "]\n",
 }
 _NO_QUERIES = 'prometheus: [{name: default, url: "http://prometheus:9090"}]\n'

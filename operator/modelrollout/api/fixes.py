@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+_LONGEST_COMPARED = 64
+DNS_NAME_FIX = "use lower-case letters, digits, dashes and dots, with a letter or digit at both ends of every part"
 _PATTERNS = {
     VERSION: 'write a positive whole number in quotes, such as "2", as Triton names its version folders',
     MODEL: "use letters, digits, dots, dashes and underscores, with a letter or digit at both ends",
     SERVICE: "write a Service name in lower case with {version} once in it, such as digits-v{version}",
     DNS_LABEL: "use lower-case letters, digits and dashes, with a letter or digit at both ends",
-    DNS_NAME: "use lower-case letters, digits, dashes and dots, with a letter or digit at both ends",
+    DNS_NAME: DNS_NAME_FIX,
     HOSTNAME: "write a host name in lower case, such as digits.example.com or *.example.com",
     URL: "write the server's address, such as http://prometheus.monitoring:9090",
     HEADER: "write an HTTP header name, such as x-model-candidate",
@@ -99,7 +101,7 @@ def _bound(detail: ErrorDetails, fix: str) -> str:
 
 def _one_of(value: object, choices: list[str]) -> str:
     lowered = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(str(value).lower(), lowered, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(str(value)[:_LONGEST_COMPARED].lower(), lowered, n=1, cutoff=0.6)
     hint = f"did you mean {lowered[close[0]]}? " if close else ""
     return f"{hint}choose one of {', '.join(choices)}"
 

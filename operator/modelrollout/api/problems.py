@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 Loc = tuple[str | int, ...]
 
 _SHOWN_VALUE = 60
+_LONGEST_READ = 2000
+"""Characters of a value that are looked at for what is shown."""
+_SHOWN_NAME = 120
+"""Characters of a field's name, which a manifest chooses as freely as a value."""
 _SENTENCE_BUDGET = 900
 _SHOWN_PROBLEMS = 5
 
@@ -46,14 +50,26 @@ class Problem:
 
 def path_of(loc: Loc) -> str:
     """The manifest's spelling of a location: ``spec.steps[1].weight``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_name(part)}" for part in loc)
     return text.removeprefix(".") or "the document"
 
 
+def _name(part: str) -> str:
+    """A field's name as it stands, or as JSON where it would break the line or say something else."""
+    if part.isprintable() and len(part) <= _SHOWN_NAME:
+        return part
+    return json.dumps(part[:_SHOWN_NAME])[:-1] + ('"' if len(part) <= _SHOWN_NAME else '…"')
+
+
 def shown(value: object) -> str:
-    """A value as JSON, shortened and without credentials; quotes and newlines in it show as escapes."""
-    text = re.sub(r"//[^/@\s\"]*@", "//…@", json.dumps(value, ensure_ascii=False, default=str))
-    return text if len(text) <= _SHOWN_VALUE else text[: _SHOWN_VALUE - 1] + "…"
+    """A value as JSON, shortened and without credentials; quotes and what does not print show as escapes."""
+    try:
+        text = json.dumps(value[:_LONGEST_READ] if isinstance(value, str) else value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):  # no JSON: only Python makes such a value
+        text = f"a {type(value).__name__}"
+    text = re.sub(r"//[^/@\s\"]*@", "//…@", text[:_LONGEST_READ])
+    text = text if len(text) <= _SHOWN_VALUE else text[: _SHOWN_VALUE - 1] + "…"
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], prefix: str = "spec") -> list[Problem]:
@@ -66,7 +82,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], root: Loc) -> Problem
     loc = without_tags(detail["loc"])
     if detail["type"] == "extra_forbidden":
         known = known_fields(model, detail["loc"][:-1])
-        return Problem(path_of(root + loc), "is not a field", _meant(str(loc[-1]), known), root + loc)
+        return Problem(path_of(root + loc), "is not a field", meant(str(loc[-1]), known), root + loc)
     if detail["type"] == "missing":
         return Problem(path_of(root + loc), "is missing", fix_of(detail), root + loc)
     if detail["type"] == "union_tag_not_found":
@@ -92,9 +108,10 @@ def _value_at(value: Any, loc: Loc) -> Any:
     return value
 
 
-def _meant(name: str, known: Sequence[str]) -> str:
+def meant(name: str, known: Sequence[str]) -> str:
+    """The fix for a name that is no field: the known one that looks like it, or all of them."""
     lowered = {field.lower(): field for field in known}
-    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name[:_SHOWN_NAME].lower(), lowered, n=1, cutoff=0.6)
     if close:
         return f"did you mean {lowered[close[0]]}?"
     return f"remove it, or use one of {', '.join(known)}" if known else "remove it"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from modelrollout.cli.commands import COMMANDS
+from modelrollout.cli.printing import remark, tolerant_streams
 from modelrollout.cli.target import Failure
 
 _INTERRUPTED = 130
@@ -45,11 +46,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    tolerant_streams()
     args = parser().parse_args(argv)
     try:
         return int(args.func(args))
     except Failure as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a command line tool speaks here
+        remark(f"error: {error}")
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED

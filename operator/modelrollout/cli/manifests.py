@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from modelrollout.api.base import API_VERSION, GROUP, KIND
 from modelrollout.api.config import OperatorConfig
-from modelrollout.api.problems import Problem, check_against, parse_spec, path_of, shown
-from modelrollout.cli.yamldoc import Document, Loc, Place, Unreadable, documents
+from modelrollout.api.problems import Problem, check_against, meant, parse_spec, path_of
+from modelrollout.cli.metadata import metadata_problems, phrase
+from modelrollout.cli.yamldoc import Document, Loc, Place, Unreadable, readable
 
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _WANTED = f"{GROUP}/{API_VERSION}"
+MOST_FINDINGS = 100
+"""Of one file: nobody reads more at once, and a hostile file would have millions."""
 
 
 @dataclass(frozen=True)
@@ -37,26 +39,31 @@ def check(text: str, config: OperatorConfig | None) -> Checked:
     """Every ModelRollout in `text`, also inside a List; other kinds pass unread."""
     resources = 0
     findings: list[Finding] = []
-    try:
-        for document in documents(text):
-            for loc, body in _resources(document):
-                resources += 1
-                findings += _findings(document, loc, body, config)
-    except Unreadable as error:
-        findings.append(Finding(error.place, f"this is not YAML: {error}"))
-    return Checked(resources, sorted(findings, key=lambda f: (f.place.line, f.place.column)))
+    for document in readable(text):
+        room = MOST_FINDINGS + 1 - len(findings)
+        if isinstance(document, Unreadable):
+            findings.append(Finding(document.place, f"this is not YAML: {document}"))
+            continue
+        for loc, body in _resources((), document.data):
+            resources += 1
+            found = list(itertools.islice(_findings(document, loc, body, config), room))
+            findings += found
+            room -= len(found)
+    findings.sort(key=lambda f: (f.place.line, f.place.column))
+    if len(findings) > MOST_FINDINGS:
+        last = findings[MOST_FINDINGS - 1].place
+        findings[MOST_FINDINGS:] = [Finding(last, "this file has more problems: fix these first")]
+    return Checked(resources, findings)
 
 
-def _resources(document: Document) -> Iterator[tuple[Loc, dict[str, Any]]]:
-    data = document.data
+def _resources(loc: Loc, data: Any) -> Iterator[tuple[Loc, dict[str, Any]]]:
     if not isinstance(data, dict):
         return
     if isinstance(data.get("items"), list) and str(data.get("kind", "")).endswith("List"):
         for index, item in enumerate(data["items"]):
-            if isinstance(item, dict) and _is_ours(item):
-                yield ("items", index), item
+            yield from _resources((*loc, "items", index), item)
     elif _is_ours(data):
-        yield (), data
+        yield loc, data
 
 
 def _is_ours(body: dict[str, Any]) -> bool:
@@ -76,22 +83,11 @@ def _findings(document: Document, root: Loc, body: dict[str, Any], config: Opera
 def _envelope(body: dict[str, Any]) -> Iterator[Problem]:
     for field in body:
         if field not in _TOP:
-            yield Problem(str(field), "is not a field", f"remove it, or use one of {', '.join(_TOP)}", (field,))
+            yield Problem(path_of((str(field),)), "is not a field", meant(str(field), _TOP), (str(field),))
     for field, wanted in (("apiVersion", _WANTED), ("kind", KIND)):
         if body.get(field) != wanted:
-            yield Problem(field, _phrase(body, field), f"write {wanted}", (field,))
-    metadata = body.get("metadata")
-    if not isinstance(metadata, dict):
-        yield Problem("metadata", _phrase(body, "metadata"), "add metadata with a name", ("metadata",))
-        return
-    name = metadata.get("name")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        fix = "use lower-case letters, digits, dashes and dots, with a letter or digit at both ends"
-        yield Problem("metadata.name", _phrase(metadata, "name"), fix, ("metadata", "name"))
-
-
-def _phrase(body: dict[str, Any], field: str) -> str:
-    return f"is {shown(body[field])}" if field in body else "is missing"
+            yield Problem(field, phrase(body, field), f"write {wanted}", (field,))
+    yield from metadata_problems(body)
 
 
 def _spec(body: dict[str, Any], config: OperatorConfig | None) -> list[Problem]:

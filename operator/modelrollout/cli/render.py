@@ -14,7 +14,8 @@ from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.cli.advice import advice
 from modelrollout.cli.picture import gate_sentences, gate_table, warning_lines, weight_bar, weight_words
-from modelrollout.cli.words import ago, clean, plain, span, until
+from modelrollout.cli.printing import clean
+from modelrollout.cli.words import ago, plain, span, until
 
 _PHASES = {
     "Serving": ("✔", "green"),

@@ -14,9 +14,9 @@ from modelrollout.adapters.kubernetes.command_annotation import COMMAND, LONGEST
 from modelrollout.api.status import LastCommand, Status
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.cli import access
+from modelrollout.cli.printing import clean, tell
 from modelrollout.cli.render import status_of
 from modelrollout.cli.target import Failure
-from modelrollout.cli.words import clean
 from modelrollout.core.observation import Command, Verb
 from modelrollout.ports import Conflict, Unreachable
 
@@ -41,7 +41,7 @@ async def _send(args: argparse.Namespace) -> int:
             f"{args.verb} is written, but the operator has not answered within {_ANSWER_WITHIN:.0f} s: "
             "is it running? It acts on the command as soon as it runs."
         )
-    print(clean(f"{args.verb} {args.name}: {answer.result}"))  # noqa: T201 - the command's output
+    tell(f"{args.verb} {args.name}: {answer.result}")
     return 0 if answer.applied else 1
 
 

@@ -1,17 +1,13 @@
-"""Small spellings shared by everything the plugin shows; none of them lets a control character through."""
+"""Small spellings shared by everything that `status` shows; none of them lets a control character through."""
 
 from __future__ import annotations
 
 from rich.text import Text
 
 from modelrollout.api.quantities import format_duration
+from modelrollout.cli.printing import clean
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-
-
-def clean(value: object) -> str:
-    """Text from the cluster made safe for a terminal: no escapes, no line breaks."""
-    return "".join(char if char.isprintable() else " " for char in str(value))
 
 
 def plain(value: object, style: str = "") -> Text:

@@ -1,25 +1,36 @@
 """YAML with places: what a document holds, and on which line and column each field of it stands.
 
-Read as the API server's tools read it (YAML 1.1), except that a key that stands twice is a finding instead of a
-silent loss, and that a document which would unfold beyond all measure is refused.
+Read as kubectl reads it, except that a key that stands twice is a finding instead of a silent loss, and that a document
+which is larger than any manifest, or would unfold beyond all measure, is refused.
 """
 
 from __future__ import annotations
 
+import bisect
+import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 from yaml.composer import Composer
-from yaml.constructor import SafeConstructor
-from yaml.resolver import Resolver
+
+from modelrollout.cli.yaml_scalars import Constructor, Resolver
 
 Loc = tuple[str | int, ...]
 
-_MOST_NODES = 50_000
+_MOST_VALUES = 250_000
+"""Values of one document, as many as in a thousand ModelRollouts: they cost half a kilobyte each."""
+_MOST_UNFOLDED = 50_000
+"""Values that aliases may add, a long one counting for several."""
+_LONG = 64
+"""Characters of a scalar that count as one value more."""
 _DEEPEST = 64
 """Levels of lists and mappings; a manifest has a dozen, and the time to read deeper ones grows with their square."""
+_MOST_DOCUMENTS = 10_000
+_MOST_UNREADABLE = 20
+_START = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _TOO_DEEP = f"nested too deeply: more than {_DEEPEST} levels"
 
 
@@ -37,6 +48,10 @@ class Unreadable(Exception):  # noqa: N818 - says what the document is
     def __init__(self, message: str, place: Place) -> None:
         super().__init__(message)
         self.place = place
+
+
+class _TooMany(Unreadable):
+    """Nothing is gained by reading on."""
 
 
 @dataclass(frozen=True)
@@ -62,28 +77,35 @@ class Document:
 try:
     from yaml._yaml import CParser
 except ImportError:  # PyYAML built without libyaml: slower, and stricter about some tabs
-    _Base: Any = yaml.SafeLoader
+    _Parser: tuple[type, ...] = (yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser)
 else:
-
-    class _Base(Composer, CParser, SafeConstructor, Resolver):  # type: ignore[no-redef]
-        """libyaml's scanner, of which kubectl's is a port, under a composer that can stop early."""
-
-        def __init__(self, text: str) -> None:
-            CParser.__init__(self, text)
-            for part in (Composer, SafeConstructor, Resolver):
-                part.__init__(self)
+    _Parser = (CParser,)
 
 
-class _Loader(_Base):  # type: ignore[misc]
-    """Stops where a document gets deeper than any manifest is."""
+class _Loader(Composer, *_Parser, Constructor, Resolver):  # type: ignore[misc]
+    """libyaml's scanner, of which kubectl's is a port, under a composer that stops where no manifest goes on."""
 
     _depth = 0
+    _values = 0
+
+    def __init__(self, text: str) -> None:
+        first, *others = _Parser
+        first.__init__(self, text)  # type: ignore[misc] # each has its own arguments
+        for part in (*others, Composer, Constructor, Resolver):
+            part.__init__(self)  # type: ignore[misc]
+
+    def compose_document(self) -> yaml.Node | None:
+        self._values = 0
+        node: yaml.Node | None = super().compose_document()
+        return node
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self._depth += 1
+        self._values += 1
         if self._depth > _DEEPEST:
-            mark = self.peek_event().start_mark
-            raise Unreadable(_TOO_DEEP, _place(mark))
+            raise Unreadable(_TOO_DEEP, _place(self.peek_event().start_mark))
+        if self._values > _MOST_VALUES:
+            raise Unreadable(f"more than {_MOST_VALUES:,} values", _place(self.peek_event().start_mark))
         try:
             node: yaml.Node | None = super().compose_node(parent, index)
             return node
@@ -95,10 +117,14 @@ def documents(text: str) -> Iterator[Document]:
     """The documents of a file, empty ones left out. Raises Unreadable at the first one that is no YAML."""
     try:
         loader = _Loader(text)
+        count = 0
         while loader.check_node():
             node = loader.get_node()
             if node is None:
                 break
+            count += 1
+            if count > _MOST_DOCUMENTS:
+                raise _TooMany(f"more than {_MOST_DOCUMENTS:,} documents", _place(node.start_mark))
             _refuse_bombs(node)
             duplicates = tuple(_duplicates(node, (), set()))  # before merge keys are unfolded
             data = _construct(loader, node)
@@ -127,11 +153,34 @@ def _why(text: str, error: yaml.MarkedYAMLError, mark: Any) -> str:
     return f'"{rest[0]}" cannot stand here; check indentation, colons, brackets and quotes up to here'
 
 
-def _construct(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+def readable(text: str) -> Iterator[Document | Unreadable]:
+    """As `documents`, but after one that is no YAML it goes on with the next, as kubectl does; not for ever."""
+    starts = [found.start() for found in _START.finditer(text)]
+    lines = [text.count("\n", 0, starts[0])] if starts else []
+    for before, start in itertools.pairwise(starts):
+        lines.append(lines[-1] + text.count("\n", before, start))
+    skipped = 0
+    for _ in range(_MOST_UNREADABLE):
+        try:
+            yield from documents("\n" * lines[skipped - 1] + text[starts[skipped - 1] :] if skipped else text)
+        except _TooMany as error:
+            yield error
+            return
+        except Unreadable as error:
+            yield error
+            skipped = max(skipped + 1, bisect.bisect_left(lines, error.place.line - 1) + 1)
+        else:
+            return
+        if skipped > len(starts):
+            return
+    yield Unreadable("as the documents before; what follows has not been read", Place(lines[skipped - 1] + 1, 1))
+
+
+def _construct(loader: _Loader, node: yaml.Node) -> Any:
     try:
         return loader.construct_document(node)
-    except (ValueError, OverflowError) as error:  # such as the 30th of February
-        raise Unreadable(str(error), _place(node.start_mark)) from error
+    except RecursionError as error:
+        raise Unreadable("its merge keys lead through too many mappings", _place(node.start_mark)) from error
 
 
 def _opened(text: str, mark: Any) -> int:
@@ -179,18 +228,23 @@ def _refuse_bombs(root: yaml.Node) -> None:
     """Aliases let a few lines unfold into billions of values, or into themselves; no manifest needs that."""
     sizes: dict[int, int] = {}
     open_nodes: set[int] = set()
+    written = 0
 
     def size(node: yaml.Node) -> int:
-        if isinstance(node, yaml.ScalarNode):
-            return 1
+        nonlocal written
         if id(node) in open_nodes:
             raise Unreadable("an alias that contains itself", _place(node.start_mark))
         if id(node) not in sizes:
-            open_nodes.add(id(node))
-            children = [c for pair in node.value for c in (pair if isinstance(pair, tuple) else (pair,))]
-            sizes[id(node)] = 1 + sum(map(size, children))
-            open_nodes.discard(id(node))
+            if isinstance(node, yaml.ScalarNode):
+                own = children = 1 + len(node.value) // _LONG
+            else:
+                open_nodes.add(id(node))
+                parts = [c for pair in node.value for c in (pair if isinstance(pair, tuple) else (pair,))]
+                own, children = 1, 1 + sum(map(size, parts))
+                open_nodes.discard(id(node))
+            written += own
+            sizes[id(node)] = children
         return sizes[id(node)]
 
-    if size(root) > _MOST_NODES:
-        raise Unreadable(f"it unfolds into more than {_MOST_NODES} values", _place(root.start_mark))
+    if size(root) > written + _MOST_UNFOLDED:
+        raise Unreadable(f"its aliases unfold into more than {_MOST_UNFOLDED:,} values", _place(root.start_mark))

@@ -110,7 +110,9 @@ def test_a_list_of_resources_is_opened(tmp_path: Path, capsys: pytest.CaptureFix
         (NO_YAML["too_deep"], ":1:67: "),
         ("a: " + "[" * 1100 + "]" * 1100, ": nested too deeply"),  # where depends on libyaml
         ("a: " + "[\n" * 1100 + "]" * 1100, ":64:1: "),
-        (NO_YAML["no_such_day"], ":1:1: "),
+        (NO_YAML["a_word_for_a_number"], ":2:4: "),
+        (NO_YAML["another_languages_object"], ":1:4: "),
+        (NO_YAML["a_number_of_a_thousand_digits"], ":1:4: "),
         (NO_YAML["a_bomb"], ":1:1: "),
     ],
 )
@@ -184,6 +186,6 @@ def test_without_libyaml_documents_are_read_as_well(monkeypatch: pytest.MonkeyPa
     slow = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "modelrollout.cli.yamldoc", slow)
     spec.loader.exec_module(slow)
-    assert issubclass(slow._Loader, yaml.SafeLoader)
+    assert issubclass(slow._Loader, yaml.scanner.Scanner)
     (found,) = slow.documents("spec:\n  steps: [{weight: 5}]\n")
     assert found.place(("spec", "steps", 0, "weight")) == slow.Place(2, 12)

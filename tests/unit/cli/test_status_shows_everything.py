@@ -9,8 +9,9 @@ from rich.console import Console
 from modelrollout.api.status import Phase, Status, Verdict
 from modelrollout.cli.advice import advice
 from modelrollout.cli.picture import VERDICTS
+from modelrollout.cli.printing import clean
 from modelrollout.cli.render import _PHASES, line, render
-from modelrollout.cli.words import clean, span
+from modelrollout.cli.words import span
 from tests.unit.cli.rollouts import NOW, stepping
 
 

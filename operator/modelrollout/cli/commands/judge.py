@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,10 @@ from pydantic import BaseModel, ValidationError
 from modelrollout.api.gates import AccuracyGate, Gate
 from modelrollout.api.problems import problems_of
 from modelrollout.api.quantities import parse_share
+from modelrollout.cli.files import opened, read_text
+from modelrollout.cli.printing import clean, tell
 from modelrollout.cli.target import Failure
-from modelrollout.cli.ticks import BadTicks, Series, read_ticks
+from modelrollout.cli.ticks import BadTicks, Series, lines_of, read_ticks
 from modelrollout.cli.yamldoc import Unreadable, documents
 from modelrollout.core.analysis.backtest import Outcome, backtest
 from modelrollout.core.analysis.gates import formatting as say
@@ -32,6 +33,10 @@ _BATCH = 40_000
 """Ticks judged at once: enough to be quick, few enough to stay small."""
 _EPOCH = 1e8
 """Times from here on are shown as the clock's, smaller ones as seconds."""
+_WIDEST = 40
+"""Characters of a name up to which verdicts stand below each other."""
+_LARGEST_GATE = 1 << 20
+"""Bytes."""
 
 _EPILOG = """\
 examples:
@@ -42,7 +47,8 @@ gate.yaml holds one gate as in the resource (ErrorRate, Accuracy or NonFinite), 
   {name: errors, type: ErrorRate, max: "1%", versusStable: {ratio: 1.25, plus: "0.1%"}}
 ticks.csv has the columns rollout,time,candidate_bad,candidate_total,stable_bad,stable_total: one row per tick with what
 was counted in it, any number of rollouts, time in seconds. For Accuracy, bad are the wrong answers and total the
-labelled ones. The first two ticks only set the expected rate of stable; evidence starts after them.
+labelled ones. The first two ticks only set the expected rate of stable; evidence starts after them. Counters that grow
+since a process started are refused: write the difference to the tick before, or --increments if traffic really grew.
 """
 
 
@@ -60,25 +66,26 @@ class Judgement:
     def as_json(self) -> str:
         """One JSON object on one line."""
         time = int(self.time) if self.time is not None and self.time == int(self.time) else self.time
-        return json.dumps(
-            {
-                "rollout": self.rollout,
-                "verdict": self.verdict,
-                "time": time,
-                "evidence": float(f"{self.evidence:.4g}"),
-                "message": self.message,
-            },
-            ensure_ascii=False,
-        )
+        found = {
+            "rollout": self.rollout,
+            "verdict": self.verdict,
+            "time": time,
+            "evidence": float(f"{self.evidence:.4g}"),
+            "message": self.message,
+        }
+        # Escaped as JSON, a name survives what cleans a line: escapes, and what build servers obey.
+        return json.dumps(found).replace("::", ":\\u003a").replace("##", "#\\u0023")
 
 
-def judge_ticks(gate: Gate, lines: Iterable[str], false_rollback: float = FALSE_ROLLBACK) -> list[Judgement]:
+def judge_ticks(
+    gate: Gate, lines: Iterable[str], false_rollback: float = FALSE_ROLLBACK, *, increments: bool = False
+) -> list[Judgement]:
     """One judgement per rollout of the CSV `lines`, in order of appearance. Raises BadTicks."""
     tests = definition_of(gate).tests_of(gate)
     assert tests is not None, f"{gate.type} cannot be judged by counts alone"
     allowed = [line for _, line in tests]
     share = split_shares([gate.share])[0]
-    series = read_ticks(lines)
+    series = read_ticks(lines, increments=increments)
     found: dict[str, Judgement] = {}
     for batch in _batches(series):
         ticks = _padded(batch)
@@ -161,6 +168,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--gate", type=Path, required=True, metavar="GATE.yaml", help="one gate, as in the resource")
     parser.add_argument("--false-rollback", default="5%", metavar="SHARE", help='the promise (default "5%%")')
+    parser.add_argument("--increments", action="store_true", help="the counts are increments even where they only grow")
     parser.add_argument("--json", action="store_true", help="one JSON object per rollout and line")
     parser.add_argument("ticks", metavar="TICKS.csv", help="the ticks; - for stdin")
     parser.set_defaults(func=run)
@@ -172,25 +180,15 @@ def run(args: argparse.Namespace) -> int:
     promise = _promise(args.false_rollback)
     name = "stdin" if args.ticks == "-" else args.ticks
     try:
-        judged = judge_ticks(gate, _text(args.ticks).splitlines(keepends=True), promise)
+        with opened(args.ticks) as file:
+            judged = judge_ticks(gate, lines_of(file), promise, increments=args.increments)
     except BadTicks as error:
         raise Failure(f"{name}: {error}") from error
-    width = max(len(one.rollout) for one in judged)
+    width = min(max(len(clean(one.rollout)) for one in judged), _WIDEST)
     for one in judged:
         when = "" if one.time is None else f" at {_when(one.time)}"
-        text = one.as_json if args.json else f"{one.rollout:{width}}  {one.verdict}{when}: {one.message}"
-        print(text)  # noqa: T201 - the command's output
+        tell(one.as_json if args.json else f"{clean(one.rollout):{width}}  {one.verdict}{when}: {one.message}")
     return 0
-
-
-def _text(name: str | Path) -> str:
-    try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise Failure(f"{name}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise Failure(f"{name}: cannot be read: byte {error.start} is not UTF-8; save the file as UTF-8") from error
 
 
 def _promise(text: str) -> float:
@@ -212,7 +210,7 @@ class _File(BaseModel):
 
 def _gate(path: Path) -> Gate:
     try:
-        found = [document.data for document in documents(_text(path))]
+        found = [document.data for document in documents(read_text(str(path), _LARGEST_GATE))]
     except Unreadable as error:
         raise Failure(f"{path}:{error.place.line}:{error.place.column}: this is not YAML: {error}") from error
     if len(found) == 1 and isinstance(found[0], list):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from modelrollout.api.config import OperatorConfig, parse_config
 from modelrollout.api.problems import problems_of
+from modelrollout.cli.files import read_text
 from modelrollout.cli.manifests import Checked, check
+from modelrollout.cli.printing import remark, tell
+from modelrollout.cli.target import Failure
 from modelrollout.cli.yamldoc import Place, Unreadable, documents
 
 CLEAN, FOUND, UNREADABLE = 0, 1, 2
+_LARGEST = 16 << 20
+"""Bytes of a file; an object may have 1.5 MB in a cluster."""
 
 _EPILOG = """\
 examples:
@@ -51,10 +55,10 @@ def run(args: argparse.Namespace) -> int:
             worst = UNREADABLE
             continue
         for finding in checked.findings:
-            print(f"{name}:{finding.place.line}:{finding.place.column}: {finding.sentence}")  # noqa: T201 - output
+            tell(f"{name}:{finding.place.line}:{finding.place.column}: {finding.sentence}")
         resources += checked.resources
         problems += len(checked.findings)
-    _say(f"{_count(resources, 'ModelRollout')} in {_count(len(args.files), 'file')}: {_count(problems, 'problem')}")
+    remark(f"{_count(resources, 'ModelRollout')} in {_count(len(args.files), 'file')}: {_count(problems, 'problem')}")
     return max(worst, FOUND if problems else CLEAN)
 
 
@@ -65,12 +69,9 @@ def _check(name: str, config: OperatorConfig | None) -> Checked | None:
 
 def _read(name: str) -> str | None:
     try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        _say(f"{name}: cannot be read: {error.strerror}")
-    except UnicodeDecodeError as error:
-        _say(f"{name}: cannot be read: byte {error.start} is not UTF-8; save the file as UTF-8")
+        return read_text(name, _LARGEST)
+    except Failure as error:
+        remark(str(error))
     return None
 
 
@@ -84,7 +85,7 @@ def _config(path: Path | None) -> tuple[OperatorConfig | None, int]:
     try:
         found = list(documents(text))
     except Unreadable as error:
-        _say(f"{path}:{error.place.line}:{error.place.column}: this is not YAML: {error}")
+        remark(f"{path}:{error.place.line}:{error.place.column}: this is not YAML: {error}")
         return None, FOUND
     document = found[0] if found else None
     try:
@@ -92,13 +93,9 @@ def _config(path: Path | None) -> tuple[OperatorConfig | None, int]:
     except ValidationError as error:
         for problem in problems_of(error, OperatorConfig, ""):
             place = document.place(problem.loc) if document else Place(1, 1)
-            _say(f"{path}:{place.line}:{place.column}: {problem.sentence}")
+            remark(f"{path}:{place.line}:{place.column}: {problem.sentence}")
     return None, FOUND
 
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201 - a command line tool speaks here

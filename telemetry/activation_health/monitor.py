@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import threading
+import operator
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from activation_health import catalog
 from activation_health.catalog import Sample
 from activation_health.evals import EvalCounters
+from activation_health.locks import new_lock
 from activation_health.measure.sampling import RateCap
 from activation_health.measure.state import LayerState
 from activation_health.requests import RequestCounters
 from activation_health.series import eval_groups, layer_groups, request_group
-from activation_health.spec import REASONS, Layer, RefusedError
+from activation_health.spec import REASONS, Layer, RefusedError, is_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_LAYERS = 64  # about 25 series each; more would strain Prometheus before it helps anyone
 MAX_WINDOW = 1_000_000
+MAX_LABEL = 128  # longer label values only strain Prometheus
+MAX_MESSAGE = 500
 
 
 class Monitor:
@@ -55,7 +58,7 @@ class Monitor:
         self._digest = digest
         self._window = _whole("window", window, 1, MAX_WINDOW)
         self._one_in = _whole("one_in", one_in, 1, MAX_WINDOW)
-        if not 0 < rows_per_second < float("inf"):
+        if not is_number(rows_per_second) or not 0 < rows_per_second < float("inf"):
             raise ValueError(f"rows_per_second={rows_per_second!r} must be above 0; 50 is the default")
         self._rows_per_second = float(rows_per_second)
         self._seed = seed
@@ -63,7 +66,7 @@ class Monitor:
         self._layers: dict[str, LayerState] = {}
         self._dropped = dict.fromkeys(REASONS, 0)
         self._last_refusal = ""
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self.evals = EvalCounters()
         self.requests = RequestCounters()
         for layer in layers:
@@ -83,12 +86,24 @@ class Monitor:
         spec = layer if isinstance(layer, Layer) else Layer(layer)
         _label("layer", spec.name)
         if spec.name in self._layers:
-            raise ValueError(f"layer {spec.name!r} is declared already: give each layer its own name")
+            fix = "give each layer its own name, and each attachment and model its own Monitor"
+            raise ValueError(f"layer {spec.name!r} is declared already: {fix}")
         if len(self._layers) >= MAX_LAYERS:
             raise ValueError(f"layer {spec.name!r} is one too many: watch at most {MAX_LAYERS} layers")
         cap = RateCap(self._rows_per_second, self._one_in, self._seed, self._clock)
-        state = LayerState(spec, self._window, cap, self._refuse_error)
+        state = LayerState(spec, self._window, cap, self.refuse_error)
         self._layers = {**self._layers, spec.name: state}  # a new dict: collect() may be reading the old
+
+    def add_layers(self, layers: Iterable[Layer]) -> None:
+        """As `add_layer` for each, or for none where one of them cannot be added."""
+        found = list(layers)
+        before = self._layers
+        try:
+            for layer in found:
+                self.add_layer(layer)
+        except ValueError:
+            self._layers = before
+            raise
 
     def observe(self, layer: str, activations: npt.NDArray[Any]) -> None:
         """Add a request's activations of `layer`, (batch, units) or (batch, channels, ...). Never raises."""
@@ -99,7 +114,7 @@ class Monitor:
             elif not state.passes_over(activations):
                 state.observe(activations)
         except Exception as error:  # noqa: BLE001 - measuring must never cost the caller an answer; counted
-            self._refuse_error(layer, error)
+            self.refuse_error(layer, error)
 
     def observe_batch(self, layer: str, rows: int, units: int, make: Callable[[slice], Batch]) -> None:
         """For adapters that reduce elsewhere: `make(slice)` gives the rows to measure. Never raises."""
@@ -110,35 +125,49 @@ class Monitor:
             elif not state.passes_over(range(rows)):
                 state.observe_batch(rows, units, make)
         except Exception as error:  # noqa: BLE001 - as in observe
-            self._refuse_error(layer, error)
+            self.refuse_error(layer, error)
 
     def refuse(self, reason: str, message: str) -> None:
         """Count an observation an adapter could not even offer; `reason` is one of spec.REASONS."""
         with self._lock:
             self._dropped[reason] += 1
-            self._last_refusal = message
+            self._last_refusal = message[:MAX_MESSAGE]
 
-    def _refuse_layer(self, layer: str) -> None:
-        known = ", ".join(self._layers) or "none"
-        self.refuse("unknown_layer", f"layer {layer!r} is not among those declared: {known}")
-
-    def _refuse_error(self, layer: str, error: Exception) -> None:
+    def refuse_error(self, layer: str, error: Exception) -> None:
+        """Count an observation that raised."""
         if isinstance(error, RefusedError):
             self.refuse(error.reason, str(error))
         else:
-            self.refuse("internal", f"layer {layer!r}: {type(error).__name__}: {error}")
+            self.refuse("internal", f"layer {_shown(layer)}: {type(error).__name__}: {_shown(error, str)}")
 
-    def set_alpha(self, layer: str, slopes: npt.NDArray[Any]) -> None:
-        """Report a layer's learnable slopes (PReLU); raises KeyError for a layer that was not declared."""
-        self._layers[layer].set_alpha(slopes)
+    def _refuse_layer(self, layer: str) -> None:
+        known = ", ".join(self._layers) or "none"
+        self.refuse("unknown_layer", f"layer {_shown(layer)} is not among those declared: {known}")
+
+    def set_alpha(self, layer: str, slopes: npt.ArrayLike) -> None:
+        """Report a layer's learnable slopes (PReLU). Never raises."""
+        try:
+            state = self._layers.get(layer)
+            if state is None:
+                self._refuse_layer(layer)
+            else:
+                state.set_alpha(slopes)
+        except Exception as error:  # noqa: BLE001 - as in observe
+            self.refuse_error(layer, error)
 
     def request(self, seconds: float, *, failed: bool = False, count: int = 1) -> None:
-        """Count `count` requests answered together after `seconds` inside the model."""
-        self.requests.add(seconds, failed=failed, count=count)
+        """Count `count` requests answered together after `seconds` inside the model. Never raises."""
+        try:
+            self.requests.add(seconds, failed=failed, count=count)
+        except Exception as error:  # noqa: BLE001 - as in observe
+            self.refuse("internal", f"request: {type(error).__name__}: {_shown(error, str)}")
 
     def judged(self, source: str, *, correct: int, total: int) -> None:
-        """Count answers that could be judged; `source` is labels, golden or shadow."""
-        self.evals.add(source, correct=correct, total=total)
+        """Count answers that could be judged; `source` is labels, golden or shadow. Never raises."""
+        try:
+            self.evals.add(source, correct=correct, total=total)
+        except Exception as error:  # noqa: BLE001 - as in observe
+            self.refuse("internal", f"judged: {type(error).__name__}: {_shown(error, str)}")
 
     def collect(self) -> Iterator[Group]:
         """Every series and its value now; each group is a consistent reading."""
@@ -155,12 +184,29 @@ class Monitor:
 def _label(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name}={value!r} must be a string: write {name}={str(value)!r}")
-    if not value or len(value) > 128:  # noqa: PLR2004 - longer label values only strain Prometheus
-        raise ValueError(f"{name}={value!r} must have 1 to 128 characters")
+    problem = label_problem(value)
+    if problem:
+        raise ValueError(f"{name}={_shown(value)} {problem}")
     return value
+
+
+def label_problem(text: str) -> str:
+    """What keeps `text` from being a label's value, as a phrase; empty where it is one."""
+    if not text or len(text) > MAX_LABEL:
+        return f"must have 1 to {MAX_LABEL} characters"
+    carried = "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+    return "" if carried else "must have no NUL and no half of a surrogate pair among its characters"
+
+
+def _shown(value: object, spell: Callable[[Any], str] = repr) -> str:
+    """Whatever it is, and whatever its own methods do."""
+    try:
+        return spell(value)[:MAX_MESSAGE]
+    except Exception:  # noqa: BLE001 - it is only for a message
+        return f"a {type(value).__name__}"
 
 
 def _whole(name: str, value: object, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or not low <= operator.index(value) <= high:
         raise ValueError(f"{name}={value!r} must be a whole number from {low} to {high}")
-    return value
+    return operator.index(value)

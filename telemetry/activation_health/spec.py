@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from activation_health.measure.exponents import LAYOUTS
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-REASONS = ("unknown_layer", "dtype", "rank", "empty", "width", "reused", "internal")
+REASONS = ("unknown_layer", "dtype", "rank", "empty", "width", "reused", "tracing", "internal")
 
 
 class RefusedError(ValueError):
@@ -42,16 +43,36 @@ class Layer:
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"layer name must be a non-empty string, not {self.name!r}: name the layer")
         tau = self.dormant_tau
-        if tau is not None and not 0 <= tau < 1:
+        if tau is not None and (not is_number(tau) or not 0 <= tau < 1):
             raise ValueError(f"layer {self.name!r}: dormant_tau {tau!r} must lie in [0, 1); 0.025 is usual")
+        if not _is_whole(self.channel_axis):
+            raise ValueError(f"layer {self.name!r}: channel_axis {self.channel_axis!r} must be a whole number")
         if self.channel_axis == 0:
             raise ValueError(f"layer {self.name!r}: channel_axis 0 is the batch; use 1 or -1")
-        if self.units is not None and self.units < 1:
+        if self.units is not None and (not _is_whole(self.units) or self.units < 1):
             raise ValueError(f"layer {self.name!r}: units {self.units!r} must be 1 or more, or left out")
 
     @property
     def dead_if(self) -> str:
         return "zero" if self.dormant_tau is None else f"dormant<={self.dormant_tau:g}"
+
+
+def is_number(value: object) -> bool:
+    """Whether this can be compared with numbers."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def plain(layer: Layer, activations: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """An array of numpy's own type, since those made of it compute in their own ways; what is none stays as it is."""
+    if type(activations) is np.ndarray or not isinstance(activations, np.ndarray):
+        return activations
+    if isinstance(activations, np.ma.MaskedArray):
+        raise RefusedError("dtype", f"layer {layer.name!r} needs values everywhere: fill the masked array")
+    return activations.view(np.ndarray)
 
 
 def check_form(layer: Layer, activations: npt.NDArray[Any]) -> tuple[int, ...]:

@@ -82,11 +82,20 @@ def test_an_answer_changed_by_its_owner_afterwards_stays_what_it_was() -> None:
     assert value_of(monitor, CORRECT, "labels") == 2
 
 
-@pytest.mark.parametrize("key", ["", None, 5])
-def test_a_request_without_an_id_is_refused(key: Any) -> None:
-    _, joiner, _ = joined()
-    with pytest.raises(TypeError, match="request_id"):
-        joiner.answered(key, 1)
+@pytest.mark.parametrize("key", ["", None, 5, b"a", ["a"]])
+def test_a_request_without_an_id_is_lost_and_costs_no_answer(key: Any) -> None:
+    monitor, joiner, _ = joined()
+    joiner.answered(key, 1)
+    assert joiner.labelled(key, 1) is False
+    assert (len(joiner), value_of(monitor, LOST, "unmatched")) == (0, 2)
+
+
+def test_long_ids_are_told_apart_to_their_last_character() -> None:
+    monitor, joiner, _ = joined()
+    for number in range(3):
+        joiner.answered("\ud800" * 10_000 + str(number), [number])
+    joiner.labelled("\ud800" * 10_000 + "1", [1])
+    assert (value_of(monitor, CORRECT, "labels"), len(joiner)) == (1, 2)
 
 
 def test_a_golden_set_is_replayed_in_batches() -> None:
@@ -133,8 +142,20 @@ def test_agreement_with_stable_is_counted_as_shadow() -> None:
 
 @pytest.mark.parametrize(
     ("source", "correct", "total", "named"),
-    [("guess", 1, 1, "'guess' is unknown"), ("labels", 2, 1, "correct=2"), ("labels", -1, 1, "correct=-1")],
+    [
+        ("guess", 1, 1, "'guess' is unknown"),
+        ("labels", 2, 1, "correct=2"),
+        ("labels", -1, 1, "correct=-1"),
+        ("labels", 0.5, 1, "float"),
+        ("labels", 1, float("inf"), "float"),
+        ("labels", "1", 1, "str"),
+        ("labels", None, None, "NoneType"),
+        ("labels", np.array([1, 2]), 5, ""),
+    ],
 )
-def test_impossible_counts_are_refused(source: str, correct: int, total: int, named: str) -> None:
-    with pytest.raises(ValueError, match=named):
-        Monitor("m", "1").judged(source, correct=correct, total=total)
+def test_impossible_counts_are_counted_as_dropped(source: str, correct: Any, total: Any, named: str) -> None:
+    monitor = Monitor("m", "1")
+    monitor.judged(source, correct=correct, total=total)
+    assert named in monitor.last_refusal
+    assert value_of(monitor, "model_activation_dropped_observations_total", "internal") == 1
+    assert value_of(monitor, TOTAL, "labels") == 0

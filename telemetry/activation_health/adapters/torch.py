@@ -13,11 +13,13 @@ import torch
 from torch import nn
 
 from activation_health.adapters.torch_batch import TorchBatch
+from activation_health.adapters.torch_forms import is_whole, refuse_root, why_not, why_not_watched
+from activation_health.adapters.torch_hooks import Hook
 from activation_health.monitor import MAX_LAYERS, Monitor
 from activation_health.spec import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Self
 
 DORMANT_TAU = 0.025
@@ -44,12 +46,14 @@ class Attachment:
         self.skipped: list[Skipped] = []
         self._only = only
         self._handles: list[Any] = []
+        self._hooks: list[Hook] = []
         self._local = threading.local()
 
     def detach(self) -> None:
         """Remove the hooks; the monitor keeps its counts. Safe to call twice."""
         while self._handles:
             self._handles.pop().remove()
+        self._hooks.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -59,19 +63,24 @@ class Attachment:
 
     def watch_root(self, module: Any) -> None:
         """Follow the forward passes of the whole module, to notice a submodule that is called twice in one."""
+        begin, end = self._hook("", self._begin, module), self._hook("", self._end, module)
         self._handles += [
-            module.register_forward_pre_hook(self._begin),
-            module.register_forward_hook(self._end, always_call=True),
+            module.register_forward_pre_hook(begin),
+            module.register_forward_hook(end, always_call=True),
         ]
 
     def watch(self, name: str, module: Any, channel_axis: int | None) -> None:
-        def hook(called: Any, _inputs: Any, output: Any) -> None:
+        def act(called: Any, output: Any) -> None:
             self._observe(name, called, output, channel_axis)
 
-        if isinstance(module, nn.PReLU):
-            self.monitor.set_alpha(name, _host(module.weight))
-        self._handles.append(module.register_forward_hook(hook))
+        self._set_alpha(name, module)
+        self._handles.append(module.register_forward_hook(self._hook(name, act, module)))
         self.layers.append(name)
+
+    def _hook(self, name: str, act: Callable[[Any, Any], None], module: Any) -> Hook:
+        hook = Hook(act, lambda error: self.monitor.refuse_error(name, error)).hold(module)
+        self._hooks.append(hook)
+        return hook
 
     def _begin(self, *_: object) -> None:
         self._local.seen = set()
@@ -88,14 +97,18 @@ class Attachment:
             return
         if seen is not None:
             seen.add(name)
-        if module.training and isinstance(module, nn.PReLU):
-            self.monitor.set_alpha(name, _host(module.weight))
+        if module.training:
+            self._set_alpha(name, module)
         self._measure(name, output, channel_axis)
 
+    def _set_alpha(self, name: str, module: Any) -> None:
+        if isinstance(module, nn.PReLU) and not module.weight.is_meta:
+            self.monitor.set_alpha(name, module.weight.detach().float().cpu().numpy())
+
     def _measure(self, name: str, output: Any, channel_axis: int | None) -> None:
-        if not isinstance(output, torch.Tensor) or not output.is_floating_point():
-            kind = getattr(output, "dtype", type(output).__name__)
-            self.monitor.refuse("dtype", f"layer {name!r} gave {kind}, not a floating-point tensor")
+        problem = why_not(output)
+        if problem is not None:
+            self.monitor.refuse(problem[0], f"layer {name!r} gave {problem[1]}, not values in a dense float tensor")
             return
         axis = channel_axis if channel_axis is not None else 1
         if output.dim() < 2 or not -output.dim() < axis < output.dim():  # noqa: PLR2004 - (batch, units) at least
@@ -104,7 +117,7 @@ class Attachment:
         if not output.numel():
             self.monitor.refuse("empty", f"layer {name!r} gave an empty tensor of shape {tuple(output.shape)}")
             return
-        values = output.detach()
+        values = output.detach().resolve_neg()
         self.monitor.observe_batch(
             name, values.shape[0], values.shape[axis], lambda rows: TorchBatch(values[rows], axis)
         )
@@ -124,29 +137,33 @@ def attach(
     these patterns (`*` as in file names), whatever its type. Units of ReLU, ReLU6 and Threshold are dead at
     exactly 0, of all others when tau-dormant at 0.025. Units lie on axis 1; `channel_axis` says otherwise, for
     all or by name pattern; for outputs (batch, tokens, features) give -1. `only` leaves out training or
-    evaluation passes. Attach before `torch.compile`. Raises TypeError or ValueError when nothing can be watched.
+    evaluation passes. Attach before `torch.compile`. Raises TypeError or ValueError when nothing can be watched;
+    then nothing is changed. From then on nothing raises: see docs/instrument-your-model.md for what is counted.
     """
-    if not isinstance(module, nn.Module):
-        raise TypeError(f"module={type(module).__name__} must be a torch.nn.Module")
     if not isinstance(monitor, Monitor):
         raise TypeError(f"monitor={type(monitor).__name__} must be an activation_health.Monitor")
     if only not in {None, "eval", "train"}:
         raise ValueError(f"only={only!r} must be 'eval', 'train' or left out")
-    patterns = None if names is None else tuple(names)
+    refuse_root(module)
+    patterns = None if names is None else (names,) if isinstance(names, str) else tuple(names)
     attachment = Attachment(monitor, only)
+    layers: list[tuple[Any, Layer, int | None]] = []
     for name, child in module.named_modules():
-        if not _is_wanted(name, child, patterns):
-            continue
-        reason = _why_not(child, attachment)
-        if reason:
+        reason = why_not_watched(name, child, module)
+        wanted = _is_wanted(name, child, patterns)
+        if reason and (wanted or (patterns is None and is_whole(name, child))):
             attachment.skipped.append(Skipped(name, reason))
-            continue
-        axis = _axis_of(name, channel_axis)
-        monitor.add_layer(_layer(name, child, axis))
-        attachment.watch(name, child, axis)
+        elif wanted and len(layers) >= MAX_LAYERS:
+            attachment.skipped.append(Skipped(name, f"more than {MAX_LAYERS} layers: choose some with names=[...]"))
+        elif wanted:
+            axis = _axis_of(name, channel_axis)
+            layers.append((child, _layer(name, child, axis), axis))
+    if not layers:
+        raise ValueError(_nothing_found(module, patterns, attachment.skipped))
+    monitor.add_layers(layer for _, layer, _ in layers)
+    for child, layer, axis in layers:
+        attachment.watch(layer.name, child, axis)
     _note_shared(module, attachment)
-    if not attachment.layers:
-        raise ValueError(_nothing_found(module, patterns))
     attachment.watch_root(module)
     return attachment
 
@@ -155,14 +172,6 @@ def _is_wanted(name: str, child: Any, patterns: tuple[str, ...] | None) -> bool:
     if patterns is None:
         return isinstance(child, (*ZERO_TYPES, *DORMANT_TYPES)) and bool(name)
     return bool(name) and any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _why_not(child: Any, attachment: Attachment) -> str:
-    if isinstance(child, torch.jit.ScriptModule):
-        return "compiled by TorchScript: hooks do not run there; attach before scripting"
-    if len(attachment.layers) >= MAX_LAYERS:
-        return f"more than {MAX_LAYERS} layers: choose some with names=[...]"
-    return ""
 
 
 def _note_shared(module: nn.Module, attachment: Attachment) -> None:
@@ -175,9 +184,12 @@ def _note_shared(module: nn.Module, attachment: Attachment) -> None:
 
 
 def _axis_of(name: str, channel_axis: int | Mapping[str, int] | None) -> int | None:
-    if channel_axis is None or isinstance(channel_axis, int):
-        return channel_axis
-    return next((axis for pattern, axis in channel_axis.items() if fnmatchcase(name, pattern)), None)
+    axis: object = channel_axis
+    if not (channel_axis is None or isinstance(channel_axis, int)):
+        axis = next((axis for pattern, axis in channel_axis.items() if fnmatchcase(name, pattern)), None)
+    if axis is not None and (isinstance(axis, bool) or not isinstance(axis, int)):
+        raise TypeError(f"channel_axis={axis!r} for {name!r} must be a whole number, such as -1")
+    return axis
 
 
 def _layer(name: str, child: Any, axis: int | None) -> Layer:
@@ -185,15 +197,17 @@ def _layer(name: str, child: Any, axis: int | None) -> Layer:
     return Layer(name, dormant_tau=tau, channel_axis=1 if axis is None else axis)
 
 
-def _nothing_found(module: nn.Module, patterns: tuple[str, ...] | None) -> str:
-    children = ", ".join(name for name, _ in module.named_modules() if name) or "none"
+def _nothing_found(module: nn.Module, patterns: tuple[str, ...] | None, skipped: list[Skipped]) -> str:
+    kind = type(module).__name__
+    if skipped:
+        return f"{kind} has no submodule that can be watched: {skipped[0].name!r} is {skipped[0].reason}"
+    names = [name for name, _ in module.named_modules() if name]
+    children = ", ".join(names[:MAX_LAYERS]) + (" ..." if len(names) > MAX_LAYERS else "") if names else "none"
     if patterns is not None:
-        return f"names={list(patterns)} match no submodule of {type(module).__name__}: it has {children}"
+        return f"names={list(patterns)} match no submodule of {kind}: it has {children}"
+    if isinstance(module, torch.fx.GraphModule):
+        return f"{kind} is a graph of function calls, which cannot be hooked: watch the module that it was made from"
     return (
-        f"{type(module).__name__} has no submodule of the ReLU family (functional calls cannot be hooked): "
+        f"{kind} has no submodule of the ReLU family (functional calls cannot be hooked): "
         f"use nn.ReLU and the like, or names=[...] out of {children}"
     )
-
-
-def _host(weight: Any) -> Any:
-    return weight.detach().float().cpu().numpy()

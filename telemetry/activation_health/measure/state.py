@@ -7,17 +7,17 @@ while a pass runs; per float type 128 KiB.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from activation_health.locks import new_lock
 from activation_health.measure.batches import NumpyBatch
 from activation_health.measure.histogram import NO_VALUES, Histogram, Tally
 from activation_health.measure.waiting import Waiting
 from activation_health.measure.windows import DormantWindow, Window, WindowTotals, ZeroWindow
-from activation_health.spec import Layer, RefusedError, canonical, check_form
+from activation_health.spec import Layer, RefusedError, canonical, check_form, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
@@ -49,7 +49,7 @@ class LayerState:
         self._window_size = window
         self._cap = rate_cap
         self._every = rate_cap.one_in == 1
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._units = layer.units
         self._window = self._open_window(layer.units or 0)
         self._waiting = Waiting()
@@ -58,7 +58,8 @@ class LayerState:
 
     def observe(self, activations: npt.NDArray[Any]) -> None:
         """Add one request's activations; raises RefusedError when their form does not fit."""
-        layer, shape = self.layer, check_form(self.layer, activations)
+        layer, activations = self.layer, plain(self.layer, activations)
+        shape = check_form(layer, activations)
         with self._lock:
             granted = self._offer(shape[0], shape[layer.channel_axis])
             if granted is not None:
@@ -76,14 +77,23 @@ class LayerState:
         """Whether this request is not one of the `one_in`: decided before anything else is done."""
         if self._every:
             return False
+        try:
+            number = len(rows)
+        except TypeError:  # no array: it is to be refused
+            return False
         with self._lock:
             if self._cap.chooses():
                 return False
-            self._totals.offered += len(rows)
+            self._totals.offered += number
             return True
 
-    def set_alpha(self, slopes: npt.NDArray[Any]) -> None:
+    def set_alpha(self, slopes: npt.ArrayLike) -> None:
+        """Raises RefusedError or what numpy raises where these are no finite numbers."""
         values = np.asarray(slopes, np.float64)
+        if not values.size or not np.isfinite(values).all():
+            raise RefusedError(
+                "empty" if not values.size else "dtype", f"slopes of layer {self.layer.name!r}: {values}"
+            )
         alpha = float(values.mean()), float(values.var())
         with self._lock:
             self._totals.alpha = alpha

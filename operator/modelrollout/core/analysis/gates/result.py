@@ -41,6 +41,8 @@ class Shown:
     limit: str
     clause: str
     """candidate ... vs stable ...; allowed ..."""
+    good_limit: str = ""
+    """What the evidence for it is judged by, where that is another limit."""
     listed: bool = True
     """Whether the limit is always listed, or only where this test is the one that is shown."""
 
@@ -82,7 +84,7 @@ def build(
     eta = None
     if verdict in {"CONTINUE", "NO_DATA"} and one.left is not None:
         eta = say.eta(one.left, per_second, noun)
-    odds = _odds(one, noun, decides=gate.decides)
+    odds = _odds(one, words, noun, decides=gate.decides)
     return GateResult(
         name=gate.name,
         type=gate.type,
@@ -100,7 +102,7 @@ def build(
     )
 
 
-def _odds(one: Standing, noun: str, *, decides: bool) -> str | None:
+def _odds(one: Standing, words: Shown, noun: str, *, decides: bool) -> str | None:
     """The evidence in words; None for a plain comparison, which weighs none."""
     if one.odds is None or one.needed is None or one.good is None:
         return None
@@ -111,17 +113,17 @@ def _odds(one: Standing, noun: str, *, decides: bool) -> str | None:
     if one.verdict == "FAIL":
         return say.evidence(one.odds, one.needed, 0.0, decides=decides)
     if one.verdict == "PASS":
-        return say.evidence(0.0, one.needed, one.good, of=_judged_at(one))
-    text = say.evidence(one.odds, one.needed, one.good, decides=decides, of=_judged_at(one))
+        return say.evidence(0.0, one.needed, one.good, of=_judged_at(one, words))
+    text = say.evidence(one.odds, one.needed, one.good, decides=decides, of=_judged_at(one, words))
     return f"{text}: {one.excused}" if one.excused else text
 
 
-def _judged_at(one: Standing) -> str:
+def _judged_at(one: Standing, words: Shown) -> str:
     """The limit of the good side, where it is not the one that is named before."""
     if one.good_at:
         return f" at {one.good_at}"
-    above = one.verdict == "PASS" and one.good_limit is not None and one.rate > one.limit
-    return f" at twice the margin, <= {say.margin(one.good_limit)}" if above and one.good_limit is not None else ""
+    above = one.verdict == "PASS" and one.rate > one.limit
+    return f" at twice the margin, {words.good_limit}" if above and words.good_limit else ""
 
 
 def _sentence(

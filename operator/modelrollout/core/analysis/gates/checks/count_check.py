@@ -87,29 +87,50 @@ def _blamed(
 
 def show_bad_share(one: Standing, what: str = "") -> Shown:
     """The bad share in the words of a gate; `what` says what is bad, where the gate's name does not."""
-    observed, allowed = say.beside(one.rate, one.limit)
+    observed, allowed = say.beside(one.rate, _possible(one.limit))
     limit = f"<= {allowed}"
     stable = None if one.stable_rate is None else say.percent(one.stable_rate)
     numbers = f"({say.count(one.bad)}/{say.count(one.total)})"
     versus = f" vs stable {stable}" if stable else ""
-    return Shown(observed, stable, limit, f"candidate {observed}{what} {numbers}{versus}; allowed {limit}")
+    clause = f"candidate {observed}{what} {numbers}{versus}; allowed {limit}"
+    return Shown(observed, stable, limit, clause, _good_limit(one, "<=", lambda share: share))
+
+
+def _possible(limit: float) -> float:
+    """More than everything is no limit: a multiple of a high share is shown as 100 %."""
+    return min(limit, 1.0)
 
 
 def show_refused(one: Standing) -> Shown:
     """The share of refused requests, named in each figure: the gate's own are those of errors."""
     shown = show_bad_share(one, " refused")
     stable = shown.stable and f"{shown.stable} refused"
-    return Shown(f"{shown.observed} refused", stable, f"{shown.limit} refused", f"{shown.clause} refused", listed=False)
+    return replace(
+        shown,
+        observed=f"{shown.observed} refused",
+        stable=stable,
+        limit=f"{shown.limit} refused",
+        clause=f"{shown.clause} refused",
+        listed=False,
+    )
 
 
 def show_good_share(one: Standing) -> Shown:
     """The same standing as the share of good ones."""
-    observed, allowed = say.beside(1 - one.rate, 1 - one.limit)
+    observed, allowed = say.beside(1 - one.rate, 1 - _possible(one.limit))
     limit = f">= {allowed}"
     stable = None if one.stable_rate is None else say.percent(1 - one.stable_rate)
     numbers = f"({say.count(one.total - one.bad)}/{say.count(one.total)})"
     versus = f" vs stable {stable}" if stable else ""
-    return Shown(observed, stable, limit, f"candidate {observed} {numbers}{versus}; allowed {limit}")
+    clause = f"candidate {observed} {numbers}{versus}; allowed {limit}"
+    return Shown(observed, stable, limit, clause, _good_limit(one, ">=", lambda share: 1 - share))
+
+
+def _good_limit(one: Standing, side: str, shown: Callable[[float], float]) -> str:
+    """Twice the margin, as `shown` of a bad share."""
+    if one.good_limit is None:
+        return ""
+    return f"{side} {say.beside(shown(one.rate), shown(_possible(one.good_limit)))[1]}"
 
 
 def never_frozen(one: Standing) -> Standing:

@@ -141,10 +141,34 @@ def counted(kind: str, until: float, stable: list[float], candidate: list[float]
     return rec
 
 
+ERRORS = {"type": "ErrorRate", "method": "Sequential", "_kind": "ErrorRate"}
+
+
 @given(shares())
+@example(
+    (
+        {"type": "ErrorRate", "method": "Sequential", "_kind": "ErrorRate"},
+        1500,
+        [0, 0, 0.125],
+        [0, 0.03125, 0],
+        4,
+        False,
+    )
+)
+@example(
+    (
+        {"type": "ErrorRate", "method": "Sequential", "_kind": "ErrorRate"},
+        900,
+        [0.03125, 0, 0],
+        [0, 0, 0.015625],
+        40,
+        False,
+    )
+)
+@example((ERRORS, 90, [0, 0, 0], [0.125, 0, 0], 40, True))
 def test_a_share_is_on_the_side_of_its_limit_that_the_verdict_says(drawn):
-    gate, until, stable, candidate, per, baking = drawn
-    kind = gate.pop("_kind")
+    asked, until, stable, candidate, per, baking = drawn
+    kind, gate = asked["_kind"], {key: value for key, value in asked.items() if key != "_kind"}
     when = {"bake_started_at": START + until // 2} if baking else {}
     one = judged(gate, until, counted(kind, until, stable, candidate, per), **when)
     share_agrees(one)
@@ -211,16 +235,16 @@ def test_a_latency_names_the_edge_and_the_quantile_that_decided(drawn):
     figures_are_those_of_the_sentence(one)
 
 
-@given(st.data())
-def test_a_layer_is_on_the_side_of_its_limit_that_the_verdict_says(data):
-    method, until = data.draw(METHODS), data.draw(st.sampled_from([100, 600, 900]))
-    times = scrapes(until)
-    half = (times - START > until / 2).astype(int)
-    dead = np.array(data.draw(st.lists(st.sampled_from([0, 2, 9, 10, 11, 14, 30, 90]), min_size=2, max_size=2)))[half]
-    known = np.array(data.draw(st.lists(st.sampled_from([0, 2, 9, 20, 50]), min_size=2, max_size=2)))[half]
-    gate: dict[str, Any] = {"type": "DeadNeurons", "method": method}
-    if data.draw(st.booleans()):
-        gate["max"] = data.draw(st.sampled_from(["10%", "9.5%", "50%"]))
+DEAD = st.lists(st.sampled_from([0, 2, 9, 10, 11, 14, 20, 30, 50, 90]), min_size=2, max_size=2)
+
+
+@given(METHODS, st.sampled_from([100, 600, 900]), DEAD, DEAD, st.sampled_from([None, "10%", "9.5%", "50%"]))
+@example("Threshold", 900, [14, 14], [2, 2], None)
+@example("Sequential", 900, [50, 50], [2, 50], None)
+def test_a_layer_is_on_the_side_of_its_limit_that_the_verdict_says(method, until, candidate, stable, limit):
+    half = (scrapes(until) - START > until / 2).astype(int)
+    dead, known = np.array(candidate)[half], np.array(stable)[half]
+    gate: dict[str, Any] = {"type": "DeadNeurons", "method": method, **({"max": limit} if limit else {})}
     rec = dead_windows(until, "h1", stable=0, candidate=0)
     for version, values, since in (("1", known, -np.inf), ("2", dead, START)):
         labels = {"model": "digits", "version": version, "layer": "h1"}

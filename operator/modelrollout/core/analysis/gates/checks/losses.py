@@ -104,6 +104,7 @@ DROP_FIXES = {
     "dtype": "give float16, float32 or float64",
     "empty": "do not observe empty batches",
     "unknown_layer": "declare the layer, or correct its name",
+    "tracing": "trace, export or vmap a copy that is not watched",
     "internal": "read the monitor's last_refusal in the model server's log",
 }
 ANSWER_FIXES = {

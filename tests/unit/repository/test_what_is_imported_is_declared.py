@@ -14,7 +14,7 @@ from tests import ROOT
 from tests.unit.repository.declared import requirements
 
 OPERATOR, TELEMETRY = ROOT / "operator/modelrollout", ROOT / "telemetry/activation_health"
-OURS = {"modelrollout", "activation_health", "tests"}
+OURS = {"modelrollout", "activation_health", "tests", "series_reading"}
 #: Comes with the server, not from an index.
 SERVERS = {"triton_python_backend_utils"}
 

@@ -118,6 +118,17 @@ def test_traffic_that_grows_is_not_taken_for_counters(seed: int):
     assert len(read(csv_of(rows))) == 1
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_little_traffic_that_falls_to_half_and_less_is_not_taken_for_counters(seed: int):
+    totals = np.random.default_rng(seed).choice([1, 4, 16], (40, 2)).repeat(2, axis=1)
+    assert len(read(csv_of((totals * [0, 1, 0, 1]).tolist()))) == 1
+
+
+def test_a_negative_time_is_said_as_such():
+    with pytest.raises(BadTicks, match=r"^line 2: time is -30: write seconds from 0 on$"):
+        read(f"{HEADER}\nr,-30,1,5,1,10\n")
+
+
 def test_the_same_numbers_at_every_tick_are_no_counters():
     assert len(read(csv_of([[0, 38, 7, 712]] * 40))) == 1
     assert len(read(csv_of([[0, 38, 7, 712]] * 20 + [[0, 100, 7, 650]] * 20))) == 1

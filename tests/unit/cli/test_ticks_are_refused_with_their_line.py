@@ -30,6 +30,7 @@ def read(data: bytes | str):
     [
         GOOD.encode(),
         b"\xef\xbb\xbf" + GOOD.encode(),
+        b"\xef\xbb\xbf" + GOOD.replace("rollout,", '"rollout",').encode(),
         GOOD.replace("\n", "\r\n").encode(),
         GOOD.replace("\n", "\r").encode(),
         GOOD.replace("\n", "\n\n").rstrip().encode(),

@@ -42,7 +42,7 @@ def recordings(rng: random.Random) -> list[Recording]:
         for metric in (s.EVALS, s.CORRECT):
             one.growing(metric, rng.randrange(60), source="labels", **own)
         _histogram(one, rng, s.DURATION, own)
-        for layer in rng.sample(LAYERS, 3):
+        for layer in rng.sample(LAYERS, rng.choice([3, 4, 4, 4])):
             _layer(one, rng, {**own, "layer": layer})
         for key in rng.sample(sorted(one.points), 4):
             at = rng.randrange(len(one.points[key]))
@@ -62,7 +62,7 @@ def _layer(one: Recording, rng: random.Random, labels: dict[str, Any]) -> None:
     for metric in (s.SAMPLES, s.ELEMENTS, s.ZEROS, s.NEGATIVES, s.WINDOWS, s.WINDOW_NEURONS, s.WINDOW_DEAD):
         one.growing(metric, rng.randrange(1, 100), **labels)
     one.growing(s.NONFINITE, rng.randrange(2), kind=rng.choice(["nan", "inf"]), **labels)
-    one.reading(s.WINDOW_SIZE, rng.choice([100, 200]), **labels)
+    one.reading(s.WINDOW_SIZE, 100, **labels)
     one.reading(s.LAYER_INFO, 1, dead_if=rng.choice(["zero", "negative"]), **labels)
     one.reading(s.INFO, 1, digest=rng.choice(["aa", "bb"]), **{k: v for k, v in labels.items() if k != "layer"})
     _histogram(one, rng, s.MAGNITUDES, labels)

@@ -44,18 +44,6 @@ def make_series(labels: Mapping[str, str], points: Iterable[tuple[float, float]]
     return Series(tuple(sorted(labels.items())), *one_per_time(times, values))
 
 
-def within(found: Iterable[Series], start: float, end: float) -> list[Series]:
-    """Only the samples in (start, end], epoch seconds: an answer with others is about something that was not asked."""
-    kept = []
-    for one in found:
-        inside = (one.times > start * 1000 - 1) & (one.times < end * 1000 + 1)
-        if inside.all():
-            kept.append(one)
-        elif inside.any():
-            kept.append(Series(one.labels, one.times[inside], one.values[inside]))
-    return kept
-
-
 def one_per_time(times: Millis, values: Array) -> tuple[Millis, Array]:
     """Sorted, each time once; of several values the smallest that is a number >= 0, in any order of the input.
 

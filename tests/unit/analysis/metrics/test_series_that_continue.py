@@ -138,6 +138,12 @@ def test_counters_that_read_the_same_and_stand_still_are_two():
     assert grown(BUSY, get, post) == 5
 
 
+def test_two_ports_of_one_host_that_go_on_are_two_processes():
+    times = [(1000 + EVERY * n, 7.0 * n) for n in range(40)]
+    later = [(at + 0.7, value) for at, value in times]
+    assert grown(counter(times), counter(later, instance="10.0.0.1:9000")) == 2 * 39 * 7
+
+
 def test_counters_that_stay_apart_are_two():
     get, post = counter(line(1000, 1300, 10, 2), method="get"), counter(line(1055, 1300, 32, 3), method="post")
     assert grown(BUSY, get, post) == 120 + 32 + 147

@@ -145,6 +145,8 @@ def _names(rng: random.Random, scrapes: int, pod: int) -> list[Name]:
         names.append(Name(at, following - 1 + overlap, dict(labels), rng.randrange(4), moved))
         at, kind = following, rng.choice(MOVES)
         moved = kind in {"job", "port"}
+        if kind == "port":  # two ports that are scraped at once are two processes
+            names[-1].last = following - 1
         if kind == "remove" and labels:
             labels.pop(rng.choice(sorted(labels)))
         else:

@@ -76,6 +76,8 @@ class Twins:
         shared = [detail for detail in new.members if detail in old.members]
         if late > FEW or not shared or not chain.first < new.first or chain.young:
             return None
+        if old.target[1] != new.target[1] and chain.last + self.gap(new.target) >= new.last:
+            return None  # two ports may be two processes: only one of them that has ended has moved
         pairs = [(old.members[detail], new.members[detail]) for detail in shared]
         apart = self.scrapes(new.target, new.first, chain.last) > FEW
         if not all(_rising(*pair) for pair in pairs) or (apart and not _together(*pairs[-1])):

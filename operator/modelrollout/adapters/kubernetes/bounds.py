@@ -20,12 +20,17 @@ async def read_bounded(response: ClientResponse) -> bytes:
         response.close()
         raise ValueError("the answer is compressed, which was not asked for")
     parts, size = [], 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > MAX_BYTES:
+    try:
+        async for part in response.content.iter_any():
+            size += len(part)
+            parts.append(part)
+            if size > MAX_BYTES:
+                break
+    finally:  # also when the time is over: what was not read to its end is of no more use
+        if not response.content.at_eof():
             response.close()
-            raise ValueError(f"the answer is larger than {MAX_BYTES // 2**20} MiB")
-        parts.append(part)
+    if size > MAX_BYTES:
+        raise ValueError(f"the answer is larger than {MAX_BYTES // 2**20} MiB")
     return b"".join(parts)
 
 

@@ -65,7 +65,7 @@ def _cause(error: BaseException) -> str:
 
 
 def _inside(error: BaseException) -> BaseException | None:
-    inner = [error.__cause__, getattr(error, "reason", None), *error.args, error.__context__]
+    inner = [error.__cause__, getattr(error, "reason", None), *error.args]
     return next((one for one in inner if isinstance(one, BaseException)), None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -69,7 +70,7 @@ class TritonServer:
         except NotHttpError:
             return f"{target} did not answer in HTTP"
         except OSError as error:
-            return f"{target}: {error.strerror or type(error).__name__}"
+            return f"{target}: {os.strerror(error.errno) if error.errno else type(error).__name__}"
         except Exception as error:  # noqa: BLE001 - whatever an address brings out makes it not ready, and no defect
             return f"{target}: {type(error).__name__}"
         return "" if status == HTTPStatus.OK else f"{target} answered {status}"

@@ -140,7 +140,7 @@ async def test_every_request_is_counted_once_from_the_very_first(exporter, prome
     found = await watch(judge, request, lambda e: e.requests > 50)
     last = expect(Evaluation, found[-1])
     assert last.requests == 100
-    assert last.gates[0].message.startswith("candidate 5.0 % (5/100) vs stable 0 %; allowed <= 5 %")
+    assert last.gates[0].message.startswith("candidate 5 % (5/100) vs stable 0 %; allowed <= 5 %")
 
 
 async def test_a_restarted_target_loses_no_request_that_was_scraped(exporter, prometheus, ledger):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ MOST_MEMORY = 128 * 2**20
 """Bytes that reading one answer takes besides its text; a test holds it to this."""
 _PARSING = threading.Lock()
 """Parsing holds many times what the text does: the process does it once at a time."""
+SMALL = 256 * 1024
+"""Bytes of an answer that waits for no other to be parsed."""
 _PLAUSIBLE = 1e12
 """No sample is from after this epoch second."""
 
@@ -44,7 +47,7 @@ def read_answer(body: bytes, limited: str | None = None) -> list[_Points]:
         raise Refused("AnswerTooLarge", f"the answer has more than {MAX_SAMPLES} samples")
     if body.count(b"{") > 4 * MAX_SERIES:
         raise too_many(body.count(b'"metric"'))
-    with _PARSING:
+    with _PARSING if len(body) > SMALL else contextlib.nullcontext():
         answer = json.loads(body, object_hook=_compact)
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), dict):
         raise TypeError("this is no answer of Prometheus")

@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from modelrollout.api.borders.cleaning import clean
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.spec import Spec
 from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.core.observation import Event, ObservedRoute, RoutePlan
 from modelrollout.core.reasons import MetricsReason
 
+LONGEST_FAILURE = 600
+"""Characters of a sentence about a failure outside, with what the other side said."""
+
 
 class Conflict(Exception):  # noqa: N818 - a normal outcome of optimistic concurrency, not a fault
     """The object changed since it was read: look again, then decide again."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(clean(message, LONGEST_FAILURE))
 
 
 ApiReason = Literal[
@@ -39,7 +46,7 @@ class Unreachable(Exception):  # noqa: N818 - named for what it says
     """
 
     def __init__(self, reason: ApiReason, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
+        super().__init__(clean(message, LONGEST_FAILURE))
         self.reason = reason
         self.retry_after = retry_after
 
@@ -176,6 +183,10 @@ class LedgerFailure:
 
     reason: MetricsReason
     message: str
+
+    def __post_init__(self) -> None:
+        """Whatever the server said, it is bounded and printable from here on."""
+        object.__setattr__(self, "message", clean(self.message, LONGEST_FAILURE))
 
 
 class Ledger(Protocol):

@@ -1,13 +1,15 @@
 """The only place where a status is copied with changes: a misspelt field or a value of another type is a type error.
 
-pydantic's own model_copy takes any mapping and checks nothing. The typed dictionaries below repeat the fields of
-api/status.py; tests/unit/rollout/test_changes_are_typed.py holds the two together.
+pydantic's own model_copy takes any mapping and checks nothing. Texts and lists are cut here as the models cut them.
+The typed dictionaries below repeat the fields of api/status.py;
+tests/unit/rollout/test_changes_are_typed.py holds the two together.
 """
 
 from __future__ import annotations
 
 from typing import TypedDict, Unpack
 
+from modelrollout.api.borders.bounds import bounded
 from modelrollout.api.status import (
     Condition,
     GateStatus,
@@ -89,21 +91,24 @@ class StepChanges(TypedDict, total=False):
 
 def update(status: Status, **changes: Unpack[StatusChanges]) -> Status:
     """A copy of the frozen status with some fields changed."""
-    return status.model_copy(update=dict(changes))
+    return status.model_copy(update=bounded(Status, dict(changes)))
 
 
 def update_rollout(status: Status, **changes: Unpack[RolloutChanges]) -> RolloutStatus:
     """A copy of the rollout's facts with some changed; `status` must have a rollout."""
     assert status.rollout is not None
-    return status.rollout.model_copy(update=dict(changes))
+    return status.rollout.model_copy(update=bounded(RolloutStatus, dict(changes)))
 
 
 def update_step(step: StepStatus, **changes: Unpack[StepChanges]) -> StepStatus:
     """A copy of the step with some fields changed."""
-    return step.model_copy(update=dict(changes))
+    return step.model_copy(update=bounded(StepStatus, dict(changes)))
 
 
-def with_snapshot(status: Status, name: str) -> Status:
-    """The newest history entry refers to the ConfigMap `name`."""
-    *older, last = status.history
-    return update(status, history=[*older, last.model_copy(update={"snapshot": name})])
+def with_snapshot(status: Status, name: str, ended_at: float) -> Status:
+    """The history entry of the rollout that ended then refers to the ConfigMap `name`; others to it no more."""
+    linked = [
+        entry.model_copy(update={"snapshot": name if entry.ended_at == ended_at else entry.snapshot})
+        for entry in status.history
+    ]
+    return update(status, history=linked)

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, computed_field, model_validator
 
-from modelrollout.api.base import ApiModel
+from modelrollout.api.base import LONGEST_STRING, ApiModel
+from modelrollout.api.borders.bounds import Longest, Newest, Shown, bounded
 from modelrollout.api.timestamps import Timestamp
 
 Phase = Literal[
@@ -34,12 +35,27 @@ MOST_LAYERS, LONGEST_LAYER = 64, 100
 """Layers that are kept of a promoted version, and characters of their names."""
 LONGEST_GATE_MESSAGE, LONGEST_HISTORY_MESSAGE, LONGEST_WARNING = 1024, 512, 300
 """Characters of the sentences that a status holds many of."""
+LONGEST_QUESTION = LONGEST_STRING // 2
+"""Characters of what a person is asked; the other half of the status' message is for the sentence before it."""
+
+Sentence = Annotated[str, Longest(LONGEST_STRING)]
+Percent = Annotated[int, Field(ge=0, le=100)]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class StatusModel(ApiModel):
-    """Unknown fields are dropped, so that an older operator can read a newer one's status."""
+    """Unknown fields are dropped, so that an older operator can read a newer one's status.
 
-    model_config = ConfigDict(extra="ignore")
+    Texts and lists are cut to the limits below here and in api/changes.py, and nowhere else: no text is too long or
+    too strange for a status, read or written.
+    """
+
+    model_config = ConfigDict(extra="ignore", str_max_length=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bounded(cls, data: object) -> object:
+        return bounded(cls, data) if isinstance(data, dict) else data
 
 
 class Previous(StatusModel):
@@ -52,17 +68,17 @@ class Previous(StatusModel):
 class Weight(StatusModel):
     """Percent of requests for the candidate: what the operator intends, and what the route says."""
 
-    desired: int = 0
+    desired: Percent = 0
     """What the operator wants."""
-    observed: int | None = None
+    observed: Percent | None = None
     """What the route said when last read, or what is being written to it: a raise is recorded before it is written."""
     lowered_at: Timestamp | None = Field(None, description="when the route was first seen below desired")
 
 
 class StepStatus(StatusModel):
-    index: int
+    index: Count
     """Counted from 0."""
-    weight: int
+    weight: Percent
     """Percent of this step."""
     started_at: Timestamp
     """When the candidate got this weight."""
@@ -77,7 +93,7 @@ class StepStatus(StatusModel):
 
 
 class StepRecord(StatusModel):
-    weight: int
+    weight: Percent
     started_at: Timestamp
 
 
@@ -86,7 +102,7 @@ class Question(StatusModel):
 
     reason: str
     """Reason constant."""
-    message: str = ""
+    message: Annotated[str, Longest(LONGEST_QUESTION)] = ""
     """The sentence with what can be done."""
 
 
@@ -94,16 +110,16 @@ class RolloutStatus(StatusModel):
     """The facts of the rollout in progress that time and evidence are counted from."""
 
     started_at: Timestamp = Field(description="origin of the evaluation grid")
-    attempt: int = 1
+    attempt: Count = 1
     evidence_from: Timestamp = Field(description="later than startedAt when gates were edited or weights reloaded")
     gates_digest: str = ""
     digest: str = Field("", description="digest of the weights that are analysed, where telemetry names one")
     gates: list[str] = Field([], description="names of the default gates found at the start, if spec has none")
     waiting_since: Timestamp
     exposed: bool = Field(False, description="whether the candidate has ever had weight in this rollout")
-    losses: int = 0
-    doubts: int = Field(0, description="bakes left because the candidate was worse than stable was before them")
-    reloads: int = Field(0, description="times the analysis started again because the weights were other ones")
+    losses: Count = 0
+    doubts: Count = Field(0, description="bakes left because the candidate was worse than stable was before them")
+    reloads: Count = Field(0, description="times the analysis started again because the weights were other ones")
     blind_since: Timestamp | None = None
     clock_stopped_at: Timestamp | None = None
     clock_stopped_for: float = Field(0.0, description="seconds for which the deadline's clock was stopped")
@@ -136,18 +152,18 @@ class GateStatus(StatusModel):
     """The odds so far, and the odds at which it decides."""
     eta: str | None = None
     """When a decision is expected."""
-    message: str = ""
+    message: Annotated[str, Longest(LONGEST_GATE_MESSAGE)] = ""
     """The sentence with the numbers."""
 
 
 class Rejected(StatusModel):
     version: str
     """The version that is not retried automatically."""
-    attempt: int
+    attempt: Count
     """The attempt that was rolled back or rejected."""
     reason: str
     """Reason constant."""
-    message: str = ""
+    message: Sentence = ""
     """The sentence with the numbers."""
     at: Timestamp
     """When."""
@@ -166,9 +182,9 @@ class LastCommand(StatusModel):
     """Who sent it, by their own account."""
     manager: str | None = None
     """The field manager that wrote it."""
-    why: str | None = None
+    why: Annotated[str | None, Longest(LONGEST_GATE_MESSAGE)] = None
     """The reason given."""
-    result: str = ""
+    result: Sentence = ""
     """Applied, or refused and why."""
     outcome: Outcome | None = None
     """The same for programs; absent where an older operator wrote it."""
@@ -189,7 +205,7 @@ class HistoryEntry(StatusModel):
     result: Result
     reason: str
     """Reason constant."""
-    message: str = ""
+    message: Annotated[str, Longest(LONGEST_HISTORY_MESSAGE)] = ""
     """The sentence with the numbers."""
     started_at: Timestamp
     """When the rollout started."""
@@ -226,7 +242,7 @@ class Condition(StatusModel):
     type: ConditionType
     status: Truth
     reason: str
-    message: str = ""
+    message: Sentence = ""
     last_transition_time: Timestamp
     observed_generation: int = 0
 
@@ -238,7 +254,7 @@ class Status(StatusModel):
     """Where the rollout stands, for people."""
     reason: str = ""
     """Why, as a constant."""
-    message: str = ""
+    message: Sentence = ""
     """Why, as a sentence with numbers."""
     stable: str | None = None
     """The version that serves."""
@@ -246,21 +262,21 @@ class Status(StatusModel):
     candidate: str | None = None
     """The version that is being tried."""
     step: StepStatus | None = None
-    steps: Annotated[list[StepRecord], Field(max_length=MOST_RECORDS)] = []
+    steps: Annotated[list[StepRecord], Field(max_length=MOST_RECORDS), Newest()] = []
     weight: Weight = Weight()
     rollout: RolloutStatus | None = None
-    gates: Annotated[list[GateStatus], Field(max_length=MOST_GATES)] = []
-    warnings: Annotated[list[str], Field(max_length=MOST_WARNINGS)] = []
+    gates: Annotated[list[GateStatus], Field(max_length=MOST_GATES), Shown()] = []
+    warnings: Annotated[list[str], Field(max_length=MOST_WARNINGS), Longest(LONGEST_WARNING)] = []
     """What people should know about the evidence; it changes no verdict."""
     next_evaluation: Timestamp | None = None
     """When the gates are read again."""
     rejected: Rejected | None = None
     paused: bool = Field(False, description="paused by command; spec.paused pauses too")
     last_command: LastCommand | None = None
-    history: Annotated[list[HistoryEntry], Field(max_length=MOST_ENTRIES)] = []
-    promoted: Annotated[list[PromotedVersion], Field(max_length=MOST_ENTRIES)] = []
+    history: Annotated[list[HistoryEntry], Field(max_length=MOST_ENTRIES), Newest(), Shown()] = []
+    promoted: Annotated[list[PromotedVersion], Field(max_length=MOST_ENTRIES), Newest(), Shown()] = []
     """Dead units of the versions promoted last: from three on, a retrain's margin is learned from them."""
-    conditions: Annotated[list[Condition], Field(max_length=8)] = []
+    conditions: Annotated[list[Condition], Field(max_length=8), Shown()] = []
 
     @property
     def subject(self) -> float | None:

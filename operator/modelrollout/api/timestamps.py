@@ -7,16 +7,26 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+LAST = 253_402_300_799.0
+"""The end of the year 9999: no later time can be written."""
+
 
 def parse_timestamp(value: Any) -> float:
-    """Epoch seconds of an RFC 3339 string; numbers pass."""
-    if isinstance(value, int | float):
-        return float(value)
-    return datetime.fromisoformat(str(value)).timestamp()
+    """Epoch seconds of an RFC 3339 string; numbers pass. ValueError for what no status can hold: before 1970, say."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"a time is a text, not {type(value).__name__}")  # noqa: TRY004 - pydantic takes no TypeError
+    try:
+        seconds = float(value) if isinstance(value, int | float) else datetime.fromisoformat(value).timestamp()
+    except OverflowError:
+        raise ValueError("a time is between 1970 and 9999") from None
+    if not 0 <= seconds <= LAST:
+        raise ValueError("a time is between 1970 and 9999")
+    return seconds
 
 
 def format_timestamp(seconds: float) -> str:
-    """RFC 3339, UTC, milliseconds: the same instant always gives the same text."""
+    """RFC 3339, UTC, milliseconds: the same instant always gives the same text; what is no time gives the nearest."""
+    seconds = min(max(seconds, 0.0), LAST)
     text = datetime.fromtimestamp(round(seconds, 3), UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from modelrollout.api.borders.cleaning import clean
 from modelrollout.api.spec import Spec
-from modelrollout.api.status import DeadShare, PromotedVersion, Verdict
+from modelrollout.api.status import LONGEST_GATE_MESSAGE, DeadShare, PromotedVersion, Verdict
 from modelrollout.core.reasons import AnyReason, MetricsReason
 from modelrollout.dialects.registry import NO_DIALECT
 
@@ -82,6 +83,10 @@ class GateResult:
     leaning_bad: bool = False
     frozen: bool = False
     """A FAIL in the bake that only a limit from before the bake stands behind: a doubt, see checks.watch_bake."""
+
+    def __post_init__(self) -> None:
+        """However many layers there are and whatever they are called, three such sentences fit into a status."""
+        object.__setattr__(self, "message", clean(self.message, LONGEST_GATE_MESSAGE))
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,10 @@ RELEASE_FAILED: Final = "ReleaseFailed"
 COMMAND_REFUSED: Final = "CommandRefused"
 COMMAND_APPLIED: Final = "CommandApplied"
 
+# A defect of the operator, or a status that the API server does not take
+INTERNAL_ERROR: Final = "InternalError"
+STATUS_TRUNCATED: Final = "StatusTruncated"
+
 Reason = Literal[
     "Adopted",
     "FirstVersionNotReady",
@@ -123,6 +127,8 @@ Reason = Literal[
     "ReleaseFailed",
     "CommandRefused",
     "CommandApplied",
+    "InternalError",
+    "StatusTruncated",
 ]
 """Where a rollout stands or why: each has a constant above."""
 

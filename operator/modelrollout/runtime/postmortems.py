@@ -1,11 +1,12 @@
-"""At the end of a rollout its distributions go to a ConfigMap: best effort, bounded in time and size."""
+"""At the end of a rollout its distributions go to a ConfigMap: in the background, bounded in time, work and size."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.api.timestamps import format_timestamp
@@ -16,40 +17,65 @@ from modelrollout.core.analysis.metrics.promql import fill_matchers
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
-from modelrollout.ports import Conflict, Ledger, LedgerFailure, PostmortemStore, Unreachable
+from modelrollout.ports import Ledger, LedgerFailure, PostmortemStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from modelrollout.api.config import OperatorConfig
+    from modelrollout.core.analysis.metrics.series import Series
     from modelrollout.core.evaluation import EvaluationRequest
 
 log = logging.getLogger(__name__)
 LONGEST_SPAN = 900.0
-PATIENCE = 3.0
+PATIENCE = 30.0
+"""Seconds for one post-mortem, its turn included: nothing waits for it, and it may hold up nothing for ever."""
+MOST_WAITING = 16
+"""Post-mortems that may be under way or wait for their turn; more are not kept."""
+MOST_SAMPLES = 1_000_000
+"""More than this of one span is not summarized: the thread that does it shares the interpreter."""
 MAX_BYTES = 200_000
 
 
 @dataclass
 class Postmortems:
-    """Reads the last 15 minutes of a rollout again, with the histograms that gates do not need."""
+    """Reads the last 15 minutes of a rollout again, with the histograms that gates do not need; one at a time."""
 
     ledger: Ledger
     store: PostmortemStore
     config: OperatorConfig
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="postmortem"))
 
-    async def keep(self, obj: dict[str, Any], name: str, request: EvaluationRequest, now: float) -> bool:
-        """Write the ConfigMap `name`; whether that worked. Never raises, never takes longer than PATIENCE."""
+    def begin(
+        self, obj: dict[str, Any], name: str, request: EvaluationRequest, now: float, kept: Callable[[], None]
+    ) -> None:
+        """Start to write the ConfigMap `name`, and return at once; `kept` is called when it stands."""
+        if len(self._tasks) >= MOST_WAITING:
+            log.warning("%s/%s: no snapshot was kept: too many are under way", request.namespace, request.name)
+            return
+        task = asyncio.create_task(self._keep(obj, name, request, now, kept), name=f"{request.namespace}/{name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def wait(self) -> None:
+        """Until none is under way: for tests."""
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(*self._tasks)
+
+    async def _keep(
+        self, obj: dict[str, Any], name: str, request: EvaluationRequest, now: float, kept: Callable[[], None]
+    ) -> None:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(PATIENCE), self._turn:
                 text = await self._text(request, now)
-                if text is None:
-                    return False
-                await self.store.save(obj, name, {"snapshot.json": text})
-        except (TimeoutError, Conflict, Unreachable) as error:
-            log.warning(
-                "%s/%s: no snapshot was kept: %s", request.namespace, request.name, str(error) or "it took too long"
-            )
-            return False
-        return True
+                if text is not None:
+                    await self.store.save(obj, name, {"snapshot.json": text})
+                    kept()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rollout has ended and is recorded
+            why = str(error) or f"it took too long ({type(error).__name__})"
+            log.warning("%s/%s: no snapshot was kept: %s", request.namespace, request.name, why)
 
     async def _text(self, request: EvaluationRequest, now: float) -> str | None:
         server = self.config.server(request.spec.analysis.prometheus)
@@ -61,11 +87,24 @@ class Postmortems:
         if isinstance(answer, LedgerFailure):
             log.warning("%s/%s: no snapshot: %s", request.namespace, request.name, answer.message)
             return None
-        grid = make_grid(start, now - start, 0, 0)
-        layers = summarize(
-            make_tick_table([SampleStore().merged(answer)], SeriesReader(request), grid, server.scrape_interval)
-        )
-        about = {"model": request.spec.model.name, "stable": request.stable, "candidate": request.candidate}
-        span = {"from": format_timestamp(start), "to": format_timestamp(now)}
-        text = json.dumps(about | span | {"layers": layers}, separators=(",", ":"))
-        return text if len(text) <= MAX_BYTES and any(layers.values()) else None
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, _summary, request, answer, (start, now), server.scrape_interval)
+
+
+def _summary(
+    request: EvaluationRequest, answer: Sequence[Series], span: tuple[float, float], scrape: float
+) -> str | None:
+    """The ConfigMap's text, or None where there is nothing to keep or too much."""
+    samples = sum(len(one.times) for one in answer)
+    if samples > MOST_SAMPLES:
+        log.warning("%s/%s: no snapshot: %d samples", request.namespace, request.name, samples)
+        return None
+    start, now = span
+    grid = make_grid(start, now - start, 0, 0)
+    layers = summarize(make_tick_table([SampleStore().merged(answer)], SeriesReader(request), grid, scrape))
+    about = {"model": request.spec.model.name, "stable": request.stable, "candidate": request.candidate}
+    times = {"from": format_timestamp(start), "to": format_timestamp(now)}
+    text = json.dumps(about | times | {"layers": layers}, separators=(",", ":"))
+    if len(text) > MAX_BYTES:
+        log.warning("%s/%s: no snapshot: %d bytes", request.namespace, request.name, len(text))
+    return text if len(text) <= MAX_BYTES and any(layers.values()) else None

@@ -14,9 +14,10 @@ from modelrollout.api.problems import check_against, read_spec, summary
 from modelrollout.api.status import Status
 from modelrollout.api.timestamps import parse_timestamp
 from modelrollout.core import reasons
-from modelrollout.core.observation import Event, Observation, ObservedRoute
+from modelrollout.core.observation import Command, Event, MalformedCommand, Observation, ObservedRoute
 from modelrollout.core.rollout import phases
-from modelrollout.core.rollout.decide import decide
+from modelrollout.core.rollout.decide import Decision, decide
+from modelrollout.core.rollout.fallback.decision import decide_less
 from modelrollout.dialects.registry import NO_DIALECT
 from modelrollout.ports import Conflict, GatewayFacts, Routers, Subject, Unreachable
 from modelrollout.runtime.polling_plan import next_wake, polling_plan
@@ -25,6 +26,8 @@ from modelrollout.runtime.writes import SOON, Writer
 if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
     from modelrollout.runtime.watch import Watch
+
+log = logging.getLogger(__name__)
 
 
 log = logging.getLogger(__name__)
@@ -47,12 +50,19 @@ class Reconciler:
             return None
         if obj["metadata"].get("deletionTimestamp"):
             return await self._finalize(watch, obj)
-        obj = await store.add_finalizer(obj)
+        refused: Unreachable | None = None
+        try:
+            obj = await store.add_finalizer(obj)
+        except Unreachable as error:  # such as an object stored before its definition had a schema: it still lowers
+            refused = error
         status, lost = _status_of(obj)
         spec, problem = self._spec_of(obj)
         found = await self.routers.find(watch.namespace, watch.name, spec)
         observed = _observation(watch, obj, found[1], problem=problem, lost=lost)
-        decision = decide(spec, status, observed, clock.now())
+        decision = _decide(watch, spec, status, observed, clock.now())
+        if refused is not None:
+            await self.writer.lower(watch, decision, found)
+            raise refused
         delay = await self.writer.carry_out(watch, obj, spec, decision, found)
         dialect = await self._dialect(watch, spec, decision.status)
         watch.look_at(polling_plan(watch, spec, decision.status, found[1], dialect))
@@ -107,7 +117,7 @@ def _observation(
         readiness=watch.ready(),
         evaluation=watch.evaluation,
         outage=watch.outage,
-        command=command_of(obj),
+        command=_command_of(watch, obj),
         problem=problem,
         status_lost=lost,
         refusals=watch.refusals,
@@ -115,12 +125,29 @@ def _observation(
     )
 
 
+def _decide(watch: Watch, spec: Spec | None, status: Status, observed: Observation, now: float) -> Decision:
+    """decide(), and where that fails what still lowers: a defect must not keep a candidate's traffic."""
+    try:
+        return decide(spec, status, observed, now)
+    except Exception as error:  # any defect: the fallback reads only what it needs
+        log.exception("%s/%s: the decision could not be built; only lowering is done", watch.namespace, watch.name)
+        return decide_less(spec, status, observed, now, error)
+
+
+def _command_of(watch: Watch, obj: dict[str, Any]) -> Command | MalformedCommand | None:
+    try:
+        return command_of(obj)
+    except Exception:  # any defect: what cannot even be refused must stop no breach and no lost candidate
+        log.exception("%s/%s: the command could not be read", watch.namespace, watch.name)
+        return None
+
+
 def _status_of(obj: dict[str, Any]) -> tuple[Status, str | None]:
     """The stored status, or an empty one with what was wrong: then the route decides who is stable."""
     try:
         return Status.model_validate(obj.get("status") or {}), None
     except ValidationError as error:
-        return (
-            Status(),
-            f"the status cannot be read ({error.error_count()} problems): {error.errors()[0]['msg']}",
-        )
+        why = f"{error.error_count()} problems): {error.errors(include_url=False, include_input=False)[0]['msg']}"
+    except Exception as error:  # noqa: BLE001 - a status is JSON that anybody with the right may write
+        why = f"{type(error).__name__})"
+    return Status(), f"the status cannot be read ({why}"

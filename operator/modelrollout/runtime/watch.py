@@ -57,6 +57,8 @@ class Watch:
     """How many passes could not write the route since it last was as decided."""
     refusal: str = ""
     """What it said the last time."""
+    kept: tuple[str, float] | None = None
+    """A post-mortem that the status does not link yet: the ConfigMap's name, and when its rollout ended."""
     _probe_now: asyncio.Event = field(default_factory=asyncio.Event)
     _judge_now: asyncio.Event = field(default_factory=asyncio.Event)
 

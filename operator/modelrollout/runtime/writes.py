@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.api.changes import with_snapshot
@@ -12,6 +14,7 @@ from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics.postmortem import slot_for
 from modelrollout.core.observation import Event, ObservedRoute
 from modelrollout.core.rollout.decide import Decision
+from modelrollout.core.rollout.fallback.short_status import shortened
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.ports import Conflict, Subject, Unreachable
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
@@ -26,8 +29,10 @@ if TYPE_CHECKING:
     from modelrollout.runtime.watch import Watch
 
 log = logging.getLogger(__name__)
-SOON = 1.0
-"""Seconds until a pass that could not write the route comes again."""
+SOON, LATER = 1.0, 15.0
+"""Seconds until a pass that could not write the route comes again, or one that could not write the whole status."""
+LARGE = 256 * 1024
+"""Bytes of a status beyond which an unexplained failure to write it may be due to its size."""
 ENDS = (Trigger.BREACH, Trigger.BAKED, Trigger.PROMOTE, Trigger.ABORT, Trigger.CANDIDATE_UNSTABLE)
 
 
@@ -60,39 +65,86 @@ class Writer:
 
         A Conflict of the record ends the pass: the snapshots stay in focus, and the next pass decides again.
         """
-        router, route = found
-        again: float | None = None
-        if decision.lower is not None and route is not None:
-            try:
-                route = await router.lower(watch.namespace, watch.name, route, decision.lower)
-                self._route_writes.add("lower")
-                watch.route_written()
-            except Unreachable as error:
-                log.warning("%s/%s: lowering did not get through: %s", watch.namespace, watch.name, error)
-                watch.route_refused(str(error))
-                again = SOON
-        decision = await self._keep_snapshot(watch, obj, decision)
-        written = await self.store.write_status(obj, dump(decision.status))
-        self._status_writes.add("unchanged" if written is obj else "written")
-        obj = written
+        router = found[0]
+        route, again = await self.lower(watch, decision, found)
+        obj, whole = await self._record(watch, obj, decision)
+        self._in_passing(lambda: self._begin_postmortem(watch, obj, decision))
+        if not whole:
+            again = again or LATER
         if again is None:
             again = await self._write_route(watch, obj, spec, decision, (router, route))
         for event in decision.events:
-            self.notifier.tell(Subject.of(obj), event)
+            self._in_passing(partial(self.notifier.tell, Subject.of(obj), event))
         if decision.consume_command:
             await self.store.consume_command(obj)
         return again
 
-    async def _keep_snapshot(self, watch: Watch, obj: dict[str, Any], decision: Decision) -> Decision:
-        """The distributions behind a promotion or a rollback; its history entry refers to them if they were kept."""
+    async def lower(
+        self, watch: Watch, decision: Decision, found: tuple[Router, ObservedRoute | None]
+    ) -> tuple[ObservedRoute | None, float | None]:
+        """The first write of a pass: the route after it, and how soon to come again where it did not get through."""
+        router, route = found
+        if decision.lower is None or route is None:
+            return route, None
+        try:
+            route = await router.lower(watch.namespace, watch.name, route, decision.lower)
+        except Conflict:
+            raise
+        except Exception as error:  # a defect, too, leaves the record to be written and the next pass to try again
+            if not isinstance(error, Unreachable):
+                log.exception("%s/%s: lowering failed", watch.namespace, watch.name)
+            log.warning("%s/%s: lowering did not get through: %s", watch.namespace, watch.name, error)
+            watch.route_refused(str(error) or type(error).__name__)
+            return route, SOON
+        self._route_writes.add("lower")
+        watch.route_written()
+        return route, None
+
+    async def _record(self, watch: Watch, obj: dict[str, Any], decision: Decision) -> tuple[dict[str, Any], bool]:
+        """The object with the new status, and whether that is all of it: one that is refused is written short."""
+        status = decision.status
+        if watch.kept is not None:
+            status = with_snapshot(status, *watch.kept)
+        try:
+            body = dump(status)
+            written = await self.store.write_status(obj, body)
+        except Conflict:
+            raise
+        except Exception as error:
+            if isinstance(error, Unreachable) and not _about_the_status(error, body):
+                raise
+            log.exception("%s/%s: the status cannot be written as a whole", watch.namespace, watch.name)
+            why = f"the status was cut short, since it could not be written: {str(error) or type(error).__name__}"
+            written = await self.store.write_status(obj, dump(shortened(status, why, self.clock.now())))
+            self._status_writes.add("shortened")
+            return written, False
+        watch.kept = None
+        self._status_writes.add("unchanged" if written is obj else "written")
+        return written, True
+
+    def _in_passing(self, begin: Callable[[], None]) -> None:
+        """What people are told is best effort: whatever is wrong with it, the writes go on."""
+        try:
+            begin()
+        except Exception:  # any defect
+            log.exception("an Event or a post-mortem was not begun")
+
+    def _begin_postmortem(self, watch: Watch, obj: dict[str, Any], decision: Decision) -> None:
+        """The distributions behind a promotion or a rollback, kept in the background.
+
+        The next pass links them from the history entry, if they were kept by then.
+        """
         request, history = watch.polling.request, decision.status.history
         ended = decision.trigger in ENDS and decision.status.rollout is None
-        if self.postmortems is None or request is None or not ended or not request.steps:
-            return decision
-        name = slot_for(watch.name, history[:-1])
-        if not await self.postmortems.keep(obj, name, request, self.clock.now()):
-            return decision
-        return replace(decision, status=with_snapshot(decision.status, name))
+        if self.postmortems is None or request is None or not ended or not request.steps or not history:
+            return
+        name, at = slot_for(watch.name, history[:-1]), history[-1].ended_at
+
+        def link() -> None:
+            watch.kept = (name, at)
+            watch.wake.set()
+
+        self.postmortems.begin(obj, name, request, self.clock.now(), link)
 
     async def _write_route(
         self,
@@ -139,6 +191,13 @@ class Writer:
         text = "the route's rules were not those of this resource, or its spec changed: written again"
         who = (route.manager if route else "") or "nobody known"
         self.notifier.tell(Subject.of(obj), Event(reasons.ROUTE_CHANGED, f"{text}; last written by {who}"))
+
+
+def _about_the_status(error: Unreachable, body: dict[str, Any]) -> bool:
+    """Whether a status with less in it may be taken where this one was refused."""
+    if error.reason == "ApiError":  # too large for the API server (413) or for its database (500)
+        return len(json.dumps(body)) > LARGE
+    return error.reason == "ApiInvalid"
 
 
 def _changed_by_others(watch: Watch, decision: Decision, route: ObservedRoute | None, structure: str) -> bool:

@@ -60,6 +60,7 @@ def test_a_convolutional_network_is_judged_by_its_channels(rollouts: Rollouts):
     last = live.ended()["history"][-1]
     assert last["result"] == "RolledBack", live.report()
     assert "dead-neurons: layer conv" in last["message"]
+    last = live.wait("what is kept of it", lambda s: "snapshot" in s["history"][-1], 30)["history"][-1]
     kept = present(live.kube.get("v1", "ConfigMap", rollouts.namespace, last["snapshot"]))
     assert any(layer.startswith("conv") for layer in json.loads(kept["data"]["snapshot.json"])["layers"]["candidate"])
 

@@ -39,6 +39,7 @@ def test_v3_is_rolled_back_by_its_dead_neurons_while_accuracy_passes(rollouts: R
     assert live.gate("accuracy")["verdict"] == "PASS", live.report()
     assert live.weight(3) <= 0
     assert live.weight(1) == 100
+    last = live.wait("what is kept of it", lambda s: "snapshot" in s["history"][-1], 30)["history"][-1]
     kept = present(live.kube.get("v1", "ConfigMap", rollouts.namespace, last["snapshot"]))
     layers = json.loads(kept["data"]["snapshot.json"])["layers"]
     dead = {

@@ -36,7 +36,8 @@ class Settings:
 
     `window`: rows per dead-unit window; `rows_per_second`: the monitor's cap; `slow_ms`: sleep per request;
     `nan_share`: share of requests whose activations and answer carry NaN; `instances`: model instances;
-    `telemetry`: whether the monitor runs at all; `flush_seconds`: how often its series are written.
+    `telemetry`: whether the monitor runs at all; `flush_seconds`: how often its series are written;
+    `copies`: layers with ordinary long names, in place of its own, that all show what its first one does.
     """
 
     window: int = 100
@@ -47,6 +48,7 @@ class Settings:
     instances: int = 1
     telemetry: bool = True
     flush_seconds: float = 0.5
+    copies: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from modelrollout.api.base import LONGEST_STRING
-from modelrollout.api.status import Status, dump
+from modelrollout.api.status import LONGEST_QUESTION, Status, dump
 from modelrollout.core.evaluation import MetricsOutage
 from modelrollout.core.finding import Finding
-from modelrollout.core.rollout.status_message import LONGEST_QUESTION, approval, remember, say
+from modelrollout.core.rollout.status_message import approval, remember, say
 from tests.expect import present
 from tests.unit.rollout.world import World, manifest
 

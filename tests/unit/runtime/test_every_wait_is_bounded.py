@@ -23,7 +23,7 @@ SAFE = {
     ("service.py", "gather"): "of tasks just cancelled",
     ("readiness.py", "gather"): "under the timeout of the caller, probe(), which names its seconds",
     ("readiness.py", "read"): "under the session's total timeout",
-    ("postmortems.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
+    ("postmortems.py", "run_in_executor"): "arithmetic on samples in memory, whose number is bounded",
 }
 
 

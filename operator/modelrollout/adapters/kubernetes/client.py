@@ -15,6 +15,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from modelrollout.adapters.kubernetes.bounds import read_bounded, stay_here
 from modelrollout.adapters.kubernetes.server_clock import ServerClock
+from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping
 from modelrollout.core.observation import FIELD_MANAGER
 from modelrollout.ports import ApiReason, Conflict, NotFound, Unreachable
 
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 TIMEOUT = 5.0
-LONGEST_REFUSAL = 300
-"""Bytes that are handed on of an answer that is no Status."""
-LONGEST_MESSAGE = 2000
-"""Characters of a Status's own message."""
 LONGEST_WAIT = 300.0
 """Seconds that the server may ask a caller to wait."""
 
@@ -146,23 +143,21 @@ class Api:
 
 def _judge(method: str, path: str, status: int, raw: bytes, retry_after: str | None) -> dict[str, Any]:
     try:
-        answer = json.loads(raw) if raw else {}
+        answer = mapping(json.loads(raw)) if raw else {}
     except (ValueError, RecursionError):
         answer = {}
-    answer = answer if isinstance(answer, dict) else {}
     if status < HTTPStatus.MULTIPLE_CHOICES:
         if not answer:
             raise Unreachable("ApiError", f"the API server answered {method} {path} with no JSON object")
         return answer
-    said = str(answer.get("message") or raw[:LONGEST_REFUSAL].decode(errors="replace")).strip()[:LONGEST_MESSAGE]
+    said = clean(answer.get("message") or raw, LONGEST_SAID).strip()
     sentence = f"the API server answered {method} {path} with {status}: {said}"
     if status == HTTPStatus.CONFLICT:
         raise Conflict(sentence)
     if status == HTTPStatus.NOT_FOUND:
         # An object that is gone is reported by a Status naming it. A kind that is not (or not yet) served gives a
         # bare 404: taking that for "no route" would let a candidate be adopted unanalysed.
-        details = answer.get("details")
-        if answer.get("reason") == "NotFound" and isinstance(details, dict) and details.get("name"):
+        if answer.get("reason") == "NotFound" and mapping(answer.get("details")).get("name"):
             raise NotFound("NotFound", sentence)
         raise Unreachable("KindMissing", f"{sentence} (is the CRD installed?)")
     reason = _REASONS.get(status, "ApiError")

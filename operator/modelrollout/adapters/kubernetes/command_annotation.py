@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from modelrollout.adapters.kubernetes.managed_fields import writing_of
 from modelrollout.api.base import ApiModel
+from modelrollout.api.borders.cleaning import clean, mapping
 from modelrollout.api.spec import Version
 from modelrollout.core.observation import Command, MalformedCommand, Verb
 
@@ -18,6 +19,8 @@ LONGEST = 2048
 """Bytes of the annotation's text."""
 LONGEST_BY, LONGEST_WHY = 256, 1024
 """Characters of who asks, and of the reason given."""
+SHOWN = 80
+"""Characters of a value that is no command's, in the sentence about it."""
 _STARTED = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 """status.rollout.startedAt (for retry status.rejected.at), as it stands there."""
 
@@ -34,7 +37,8 @@ class _Text(ApiModel):
 
 def command_text(obj: dict[str, Any]) -> str | None:
     """The annotation's text as it stands on the object, or None."""
-    return ((obj.get("metadata") or {}).get("annotations") or {}).get(COMMAND)
+    found = mapping(mapping(obj.get("metadata")).get("annotations")).get(COMMAND)
+    return found if found is None or isinstance(found, str) else json.dumps(found, default=str)
 
 
 def command_of(obj: dict[str, Any]) -> Command | MalformedCommand | None:
@@ -42,15 +46,18 @@ def command_of(obj: dict[str, Any]) -> Command | MalformedCommand | None:
     text = command_text(obj)
     if text is None:
         return None
-    nonce = hashlib.sha256(text.encode()).hexdigest()[:16]
-    if len(text.encode()) > LONGEST:
+    raw = text.encode(errors="surrogatepass")
+    nonce = hashlib.sha256(raw).hexdigest()[:16]
+    if len(raw) > LONGEST:
         return MalformedCommand(nonce, f"the annotation {COMMAND} is longer than {LONGEST} bytes; shorten it")
     try:
-        found = _Text.model_validate_json(text)
+        found = _Text.model_validate_json(raw)
     except ValidationError as error:
         return MalformedCommand(nonce, _sentence(error))
     writing = writing_of(obj["metadata"], "f:metadata", "f:annotations", f"f:{COMMAND}")
-    return Command(**found.model_dump(), manager=writing.manager, written_at=writing.at, dated=writing.alone)
+    said = {"by": clean(found.by, LONGEST_BY), "why": clean(found.why, LONGEST_WHY)}
+    fields = found.model_dump() | said
+    return Command(**fields, manager=writing.manager, written_at=writing.at, dated=writing.alone)
 
 
 def write_command(command: Command) -> str:
@@ -62,6 +69,7 @@ def write_command(command: Command) -> str:
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "the text"
-    value = str(first["input"])[:80]
-    return f"the annotation {COMMAND} is not a command: {where}: {first['msg']} (it is {value!r})"
+    where = ".".join(clean(part, SHOWN) for part in first["loc"]) or "the text"
+    value = first["input"] if isinstance(first["input"], str) else repr(first["input"])
+    told = f"{where}: {clean(first['msg'], 2 * SHOWN)} (it is {clean(value, SHOWN)!r})"
+    return f"the annotation {COMMAND} is not a command: {told}"

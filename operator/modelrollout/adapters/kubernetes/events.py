@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.api.base import GROUP, GROUP_VERSION, KIND
+from modelrollout.api.borders.cleaning import clean
 
 if TYPE_CHECKING:
     from modelrollout.core.observation import Event
@@ -66,6 +67,7 @@ class KubernetesEvents:
 
 def _cut(text: str, longest: int) -> str:
     """The text in at most `longest` bytes of UTF-8, its end marked where it was cut."""
+    text = clean(text, longest)  # that many characters are at least as many bytes
     raw = text.encode()
     if len(raw) <= longest:
         return text

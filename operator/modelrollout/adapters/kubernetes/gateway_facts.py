@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
+from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping
 from modelrollout.ports import Unreachable
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class KubernetesGatewayFacts:
 
     async def _controller_of(self, namespace: str, name: str) -> str:
         gateway = await self._api.get(path_of(GATEWAYS, "gateways", namespace, name))
-        chosen = ((gateway or {}).get("spec") or {}).get("gatewayClassName")
-        if not chosen:
+        chosen = mapping(mapping(gateway).get("spec")).get("gatewayClassName")
+        if not isinstance(chosen, str) or not chosen:
             return ""
         found = await self._api.get(path_of(GATEWAYS, "gatewayclasses", None, chosen))
-        return str(((found or {}).get("spec") or {}).get("controllerName") or "")
+        return clean(mapping(mapping(found).get("spec")).get("controllerName"), LONGEST_SAID)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from modelrollout.api.borders.cleaning import clean, mapping, mappings
 from modelrollout.api.timestamps import parse_timestamp
+
+LONGEST_MANAGER = 128
+"""Characters of a field manager's name, as the API server takes it."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +26,15 @@ class Writing:
 def writing_of(meta: dict[str, Any], *path: str) -> Writing:
     """Who last wrote the field at `path` (as in managedFields)."""
     found: list[tuple[str, str, bool]] = []
-    for entry in meta.get("managedFields") or []:
-        fields: Any = entry.get("fieldsV1") or {}
+    for entry in mappings(meta.get("managedFields")):
+        fields: Any = mapping(entry.get("fieldsV1"))
         alone = True
         for part in path:
             alone = alone and isinstance(fields, dict) and set(fields) <= {part, "."}
             fields = fields.get(part) if isinstance(fields, dict) else None
         if fields is not None and not entry.get("subresource"):
-            found.append((str(entry.get("time") or ""), str(entry.get("manager") or ""), alone))
+            time, manager = (clean(entry.get(key), LONGEST_MANAGER) for key in ("time", "manager"))
+            found.append((time, manager, alone))
     if not found:
         return Writing()
     time, manager, alone = max(found)

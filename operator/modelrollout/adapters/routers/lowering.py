@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.routers.httproute import EPOCH, RESOURCE, SPLIT, STABLE, split_index
-from modelrollout.adapters.routers.reading import ObservedHTTPRoute, is_testers, read, services_of
+from modelrollout.adapters.routers.reading import ObservedHTTPRoute, is_testers, notes_of, read, services_of, weight_of
+from modelrollout.api.borders.cleaning import mapping, mappings
 from modelrollout.core.observation import FULL_WEIGHT
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ def lowering(route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan, ep
     now = read(route)
     if now.foreign:
         raise NotTheSameRoute(f"the route is somebody else's by now: {now.foreign}")
-    rules = route["spec"].get("rules") or []
+    rules = mappings(mapping(route.get("spec")).get("rules"))
     split = split_index(rules)
     if split is None:
         raise NotTheSameRoute("the route has no rule named split")
     if now.stable not in (None, observed.stable):
         raise NotTheSameRoute(f"the route now says that version {now.stable} is stable, not {observed.stable}")
-    refs = rules[split].get("backendRefs") or []
+    refs = mappings(rules[split].get("backendRefs"))
     known = {backend.service: backend.version for backend in observed.backends if backend.version}
     versions = [known.get(str(ref.get("name"))) for ref in refs]
     weights = _lowered(refs, versions, plan)
@@ -47,7 +48,7 @@ def lowering(route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan, ep
 
 def _lowered(refs: list[dict[str, Any]], versions: list[str | None], plan: RoutePlan) -> list[int]:
     """The weights to write, in the order of `refs`, totalling 100; all 0 where plan.stable is absent."""
-    current = [1 if ref.get("weight") is None else int(ref["weight"]) for ref in refs]
+    current = [weight_of(ref) for ref in refs]
     total = sum(current) or 1
     has = sum(w for w, v in zip(current, versions, strict=True) if v == plan.candidate) * FULL_WEIGHT // total
     candidate = min(plan.weight, has) if plan.candidate in versions else 0
@@ -71,7 +72,7 @@ def _replace_refs(
             if ref.get("weight") != weight
         ]
     # Someone took stable out of the split: the annotation still knows its Service.
-    known = services_of((route["metadata"].get("annotations")) or {}).get(plan.stable)
+    known = services_of(notes_of(route)).get(plan.stable)
     if known is None:
         raise NotTheSameRoute(f"no backend of the route's split serves version {plan.stable}")
     only = {"group": "", "kind": "Service", "name": known[0], "port": known[1], "weight": FULL_WEIGHT}
@@ -87,7 +88,7 @@ def _drop_rules(
         rule = rules[index]
         if index == split or (keep_testers and is_testers(rule)):
             continue
-        names = [str(ref.get("name")) for ref in rule.get("backendRefs") or []]
+        names = [str(ref.get("name")) for ref in mappings(rule.get("backendRefs"))]
         if set(names) <= stable_services:
             continue
         at = f"/spec/rules/{index}"
@@ -106,7 +107,7 @@ def _tests(route: dict[str, Any], split: int, refs: list[dict[str, Any]]) -> lis
     ]
     if route["spec"]["rules"][split].get("name"):
         tests.insert(0, {"op": "test", "path": f"{at}/name", "value": SPLIT})
-    notes = route["metadata"].get("annotations") or {}
+    notes = mapping(route["metadata"].get("annotations"))
     tests += [
         {"op": "test", "path": f"/metadata/annotations/{pointer(key)}", "value": notes[key]}
         for key in (STABLE, RESOURCE)
@@ -124,7 +125,7 @@ def with_every_backend_named(observed: ObservedRoute) -> ObservedRoute:
 
 def stable_at_release(observed: ObservedRoute) -> str:
     """The version to leave the traffic with: stable's, the annotated one's, or else the first backend's."""
-    notes = (observed.raw["metadata"].get("annotations") or {}) if isinstance(observed, ObservedHTTPRoute) else {}
+    notes = notes_of(observed.raw) if isinstance(observed, ObservedHTTPRoute) else {}
     annotated = notes.get(STABLE)
     if observed.stable or annotated in services_of(notes):
         return str(observed.stable or annotated)
@@ -133,8 +134,8 @@ def stable_at_release(observed: ObservedRoute) -> str:
 
 def epoch_patch(route: dict[str, Any], epoch: str) -> list[dict[str, Any]]:
     """The operations that write `epoch`; none where it stands already or is ""."""
-    notes = route["metadata"].get("annotations")
-    if not epoch or (notes or {}).get(EPOCH) == epoch:
+    notes = mapping(mapping(route.get("metadata")).get("annotations"))
+    if not epoch or notes.get(EPOCH) == epoch:
         return []
     if not notes:
         return [{"op": "add", "path": "/metadata/annotations", "value": {EPOCH: epoch}}]

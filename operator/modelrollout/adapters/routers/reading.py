@@ -19,8 +19,14 @@ from modelrollout.adapters.routers.httproute import (
     split_index,
     structure,
 )
+from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping, mappings, texts, whole_number
 from modelrollout.api.spec import VERSION
 from modelrollout.core.observation import FIELD_MANAGER, Acceptance, Backend, ObservedRoute
+
+LONGEST_NOTE = 16_384
+"""Characters of an annotation that is read."""
+HEAVIEST, LAST_PORT, LATEST = 1_000_000, 65_535, 2**63
+UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -32,9 +38,9 @@ class ObservedHTTPRoute(ObservedRoute):
 
 def read(route: dict[str, Any]) -> ObservedHTTPRoute:
     """What the route says alone, without any spec."""
-    meta, spec = route.get("metadata") or {}, route.get("spec") or {}
-    notes = meta.get("annotations") or {}
-    rules = spec.get("rules") or []
+    meta, spec = mapping(route.get("metadata")), mapping(route.get("spec"))
+    notes = notes_of(route)
+    rules = mappings(spec.get("rules"))
     split = split_index(rules)
     backends = _backends(rules[split] if split is not None else {}, notes)
     stable, doubt = _stable(notes, backends)
@@ -42,8 +48,8 @@ def read(route: dict[str, Any]) -> ObservedHTTPRoute:
     return ObservedHTTPRoute(
         stable=stable,
         backends=tuple(sorted(backends, key=lambda backend: backend.version != stable)),
-        resource_version=str(meta.get("resourceVersion", "")),
-        model=notes.get(MODEL),
+        resource_version=clean(meta.get("resourceVersion"), LONGEST_SAID),
+        model=None if MODEL not in notes else clean(notes[MODEL], LONGEST_SAID),
         testers=any(is_testers(rule) for index, rule in enumerate(rules) if index != split),
         epoch=notes.get(EPOCH),
         acceptance=acceptance,
@@ -51,22 +57,33 @@ def read(route: dict[str, Any]) -> ObservedHTTPRoute:
         manager=manager_of(meta, "f:spec", "f:rules"),
         doubt=doubt,
         foreign=_foreign(meta, notes),
-        structure=structure(str(meta.get("namespace", "")), notes, spec),
+        structure=_structure(clean(meta.get("namespace"), LONGEST_SAID), notes, spec),
         raw=route,
     )
 
 
-def services_of(notes: dict[str, Any]) -> dict[str, tuple[str, int]]:
+def notes_of(route: dict[str, Any]) -> dict[str, str]:
+    """The route's annotations, but for what is longer than any of ours."""
+    return texts(mapping(route.get("metadata")).get("annotations"), LONGEST_NOTE)
+
+
+def weight_of(ref: dict[str, Any]) -> int:
+    """A backend's share as the Gateway API has it: 1 where nothing is said."""
+    weight = ref.get("weight")
+    return 1 if weight is None else whole_number(weight, 0, HEAVIEST, 0)
+
+
+def services_of(notes: dict[str, str]) -> dict[str, tuple[str, int]]:
     """Version -> (service, port) as annotated; a malformed annotation says nothing."""
     try:
         found = json.loads(notes.get(SERVICES) or "{}")
         pairs = {str(version): str(value).rpartition(":") for version, value in found.items()}
         return {v: (service, int(port)) for v, (service, _, port) in pairs.items() if re.match(VERSION, v)}
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return {}
 
 
-def _foreign(meta: dict[str, Any], notes: dict[str, Any]) -> str:
+def _foreign(meta: dict[str, Any], notes: dict[str, str]) -> str:
     """Why the route is not this resource's; "" where it carries the mark, or its last parentRefs are our own.
 
     The mark is the annotation of the resource, or that of stable where nothing names another resource: that is how
@@ -76,21 +93,28 @@ def _foreign(meta: dict[str, Any], notes: dict[str, Any]) -> str:
     if named == mine or manager_of(meta, "f:spec", "f:parentRefs") == FIELD_MANAGER:
         return ""
     if named:
-        return f"its annotation {RESOURCE} names {str(named)[:128]}, not {mine}"
+        return f"its annotation {RESOURCE} names {clean(named, 128)}, not {clean(mine, LONGEST_SAID)}"
     return "" if notes.get(STABLE) else f"it has neither the annotation {RESOURCE} nor {STABLE}"
 
 
-def _backends(rule: dict[str, Any], notes: dict[str, Any]) -> list[Backend]:
+def _backends(rule: dict[str, Any], notes: dict[str, str]) -> list[Backend]:
     versions = {service: version for version, (service, _) in services_of(notes).items()}
     found = []
-    for ref in rule.get("backendRefs") or []:
-        service, weight = str(ref.get("name", "")), ref.get("weight")
-        weight = 1 if weight is None else int(weight)  # the Gateway API's default
-        found.append(Backend(versions.get(service, ""), service, int(ref.get("port") or 0), weight))
+    for ref in mappings(rule.get("backendRefs")):
+        service, port = clean(ref.get("name"), LONGEST_SAID), whole_number(ref.get("port"), 0, LAST_PORT, 0)
+        found.append(Backend(versions.get(service, ""), service, port, weight_of(ref)))
     return found
 
 
-def _stable(notes: dict[str, Any], backends: list[Backend]) -> tuple[str | None, str]:
+def _structure(namespace: str, notes: dict[str, str], spec: dict[str, Any]) -> str:
+    """As structure(); what cannot be digested is like no plan's, and is written over."""
+    try:
+        return structure(namespace, notes, spec)
+    except (TypeError, ValueError, AttributeError, KeyError, RecursionError):
+        return UNREADABLE
+
+
+def _stable(notes: dict[str, str], backends: list[Backend]) -> tuple[str | None, str]:
     named = notes.get(STABLE)
     if not named:
         return None, f"the route has no annotation {STABLE}, so nothing says which version serves"
@@ -109,30 +133,32 @@ def _stable(notes: dict[str, Any], backends: list[Backend]) -> tuple[str | None,
 
 
 def is_testers(rule: dict[str, Any]) -> bool:
-    return rule.get("name") == TESTERS or any(match.get("headers") for match in rule.get("matches") or [])
+    return rule.get("name") == TESTERS or any(match.get("headers") for match in mappings(rule.get("matches")))
 
 
 def _acceptance(route: dict[str, Any]) -> tuple[Acceptance, str]:
-    generation = int((route.get("metadata") or {}).get("generation") or 0)
-    wanted = (route.get("spec") or {}).get("parentRefs") or [{}]
+    meta = mapping(route.get("metadata"))
+    generation = whole_number(meta.get("generation"), 0, LATEST, 0)
+    wanted = mappings(mapping(route.get("spec")).get("parentRefs")) or [{}]
     keys = ("name", "namespace", "sectionName")
-    namespace = (route.get("metadata") or {}).get("namespace")
+    namespace = meta.get("namespace")
     mine = [(wanted[0] | {"namespace": wanted[0].get("namespace") or namespace}).get(key) for key in keys]
-    gateway = f"{mine[1]}/{mine[0]}"
+    gateway = clean(f"{mine[1]}/{mine[0]}", LONGEST_SAID)
     pending = f"no controller has accepted the route for Gateway {gateway} yet"
-    for parent in (route.get("status") or {}).get("parents") or []:
-        ref = parent.get("parentRef") or {}
+    for parent in mappings(mapping(route.get("status")).get("parents")):
+        ref = mapping(parent.get("parentRef"))
         if [(ref | {"namespace": ref.get("namespace") or namespace}).get(key) for key in keys] != mine:
             continue
-        conditions = {c.get("type"): c for c in parent.get("conditions") or []}
+        conditions = {str(c.get("type")): c for c in mappings(parent.get("conditions"))}
         current = [
             c
             for c in (conditions.get("Accepted"), conditions.get("ResolvedRefs"))
-            if c and int(c.get("observedGeneration") or 0) >= generation
+            if c and whole_number(c.get("observedGeneration"), 0, LATEST, 0) >= generation
         ]
         for condition in current:
             if condition.get("status") == "False":
-                said = f"{condition.get('reason', '')}: {condition.get('message', '')}".strip(": ")
+                reason, why = (clean(condition.get(key), LONGEST_SAID) for key in ("reason", "message"))
+                said = f"{reason}: {why}".strip(": ")
                 return "REJECTED", f"Gateway {gateway} rejects the route, {condition['type']}=False: {said}"
         if len(current) == 2 and all(c.get("status") == "True" for c in current):  # noqa: PLR2004 - the two above
             return "ACCEPTED", ""

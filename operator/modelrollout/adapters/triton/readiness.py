@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import time
 from http import HTTPStatus
@@ -11,6 +12,7 @@ from urllib.parse import quote
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.adapters.triton.exchange import NotHttpError, status_at
+from modelrollout.api.borders.cleaning import clean, mapping, mappings, whole_number
 from modelrollout.ports import Conflict, Unreachable
 
 if TYPE_CHECKING:
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 IN_FLIGHT = 16
 """Probes of one version under way; every version has as many, whatever the addresses of another do."""
+LAST_PORT, IPV6 = 65535, 6
+KINDS = frozenset({"IPv4", "IPv6"})
+"""Kinds of addresses that Pods have: a host's name in a slice leads anywhere, and is not followed."""
+LONGEST_WHY = 80
 MOST_ADDRESSES = 2000
 OVERALL = 10.0
 """Seconds for all probes of one version together, however many addresses there are."""
@@ -98,8 +104,8 @@ class TritonServer:
             raise _NotServedError(f"Service {namespace}/{service} does not exist")
         name = _port_name(found, port)
         slices = await self._slices(namespace, service)
-        families = (found.get("spec") or {}).get("ipFamilies") or []
-        return _targets(slices, name, families[0] if families else None)
+        families = mapping(found.get("spec")).get("ipFamilies")
+        return _targets(slices, name, str(families[0]) if isinstance(families, list) and families else None)
 
     async def _slices(self, namespace: str, service: str) -> list[dict[str, Any]]:
         query = {"labelSelector": f"kubernetes.io/service-name={service}"}
@@ -111,7 +117,7 @@ class TritonServer:
                 if error.reason != "KindMissing" or last == len(SLICES):
                     raise
             else:
-                return answer.get("items") or []
+                return mappings(answer.get("items"))
         raise AssertionError  # the last version returns or raises
 
 
@@ -121,35 +127,45 @@ class _NotServedError(Exception):
 
 def _port_name(service: dict[str, Any], port: int) -> str:
     """The name under which the EndpointSlices carry the Service's port (its number may differ there)."""
-    ports = (service.get("spec") or {}).get("ports") or []
+    ports = mappings(mapping(service.get("spec")).get("ports"))
     for each in ports:
         if each.get("port") == port:
-            return str(each.get("name") or "")
+            return clean(each.get("name"), LONGEST_WHY)
     meta = service["metadata"]
-    has = ", ".join(str(each.get("port")) for each in ports) or "none"
+    has = ", ".join(clean(each.get("port"), LONGEST_WHY) for each in ports) or "none"
     raise _NotServedError(f"Service {meta['namespace']}/{meta['name']} has no port {port} (it has {has})")
 
 
 def _targets(slices: Iterable[dict[str, Any]], name: str, family: str | None) -> tuple[list[str], list[str]]:
     """(host:port of every address that should answer, host:port of those that are not ready), each once."""
-    slices = list(slices)
-    kinds = {each.get("addressType") for each in slices}
+    slices = [each for each in slices if each.get("addressType") in KINDS]
+    kinds = {each["addressType"] for each in slices}
     ready: dict[str, None] = {}
     unready: dict[str, None] = {}
     for each in slices:
-        if family in kinds and each.get("addressType") != family:
+        if family in kinds and each["addressType"] != family:
             continue  # dual stack lists every pod twice
-        for port in each.get("ports") or []:
-            if (port.get("name") or "") != name or not port.get("port"):
+        for port in mappings(each.get("ports")):
+            number = whole_number(port.get("port"), 0, LAST_PORT + 1, 0)
+            if (port.get("name") or "") != name or not 0 < number <= LAST_PORT:
                 continue
-            for endpoint in each.get("endpoints") or []:
-                conditions = endpoint.get("conditions") or {}
+            for endpoint in mappings(each.get("endpoints")):
+                conditions = mapping(endpoint.get("conditions"))
                 if conditions.get("terminating"):
                     continue  # on its way out: the gateway no longer sends it anything
                 into = unready if conditions.get("ready") is False else ready
-                into.update(dict.fromkeys(_joined(a, port["port"]) for a in endpoint.get("addresses") or []))
+                into.update(dict.fromkeys(_hosts(endpoint, number)))
     return list(ready), [address for address in unready if address not in ready]
 
 
-def _joined(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+def _hosts(endpoint: dict[str, Any], port: int) -> Iterable[str]:
+    """host:port of each address that a Pod can have."""
+    found = endpoint.get("addresses")
+    for address in found if isinstance(found, list) else []:
+        try:
+            ip = ipaddress.ip_address(str(address))
+        except ValueError:
+            continue
+        if ip.is_link_local or ip.is_multicast or ip.is_unspecified or "%" in str(ip):  # a cloud's metadata server
+            continue
+        yield f"[{ip}]:{port}" if ip.version == IPV6 else f"{ip}:{port}"

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from modelrollout.api.changes import RolloutChanges, update, update_rollout, update_step
 from modelrollout.api.status import (
-    LONGEST_GATE_MESSAGE,
-    LONGEST_WARNING,
-    MOST_GATES,
-    MOST_WARNINGS,
     GateStatus,
     RolloutStatus,
     Status,
@@ -107,10 +103,10 @@ def _show_evidence(ctx: Context, status: Status) -> Status:
         return status
     if status.rollout is not None and found.rollout != identity(status):
         return status  # what was evaluated is over: this pass has started something else
-    status = update(status, gates=[_shown(gate) for gate in found.gates[:MOST_GATES]], next_evaluation=None)
+    status = update(status, gates=[_shown(gate) for gate in found.gates], next_evaluation=None)
     if not phases.running(status.phase) or ctx.spec is None:
         return status
-    warnings = [text[:LONGEST_WARNING] for text in dict.fromkeys(found.warnings)][:MOST_WARNINGS]
+    warnings = list(dict.fromkeys(found.warnings))
     return update(status, warnings=warnings, next_evaluation=found.tick_end + ctx.spec.analysis.interval)
 
 
@@ -127,5 +123,5 @@ def _shown(gate: GateResult) -> GateStatus:
         samples=gate.samples,
         evidence=gate.evidence,
         eta=gate.eta,
-        message=gate.message[:LONGEST_GATE_MESSAGE],
+        message=gate.message,
     )

@@ -102,6 +102,14 @@ def watch_bake(ctx: Context) -> Transition | None:
     return setbacks.compare_again(ctx, spec, Trigger.BAKE_STILL_IN_DOUBT, doubt)
 
 
+def watch_revert(ctx: Context) -> Transition | None:
+    """Spec names stable again: the candidate's traffic waits for no answer to a command, however unreadable."""
+    spec, status = ctx.spec, ctx.status
+    if spec is None or spec.model.version != status.stable or not phases.running(status.phase):
+        return None
+    return setbacks.revert(ctx) if refuse_other_model(ctx, spec) is None else None
+
+
 def hold_breach(ctx: Context, spec: Spec) -> Transition | None:
     """With onBreach: Pause the evidence holds the weight, for a person to decide."""
     breach = ctx.breach or ctx.doubt
@@ -148,6 +156,7 @@ URGENT: tuple[Callable[[Context], Transition | None], ...] = (
     obey_abort,
     watch_readiness,
     watch_gates,
+    watch_revert,
     watch_weights,
     watch_bake,
     obey,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from modelrollout.api.base import LONGEST_STRING
 from modelrollout.api.changes import update, update_rollout
-from modelrollout.api.status import Question, Status
+from modelrollout.api.status import LONGEST_QUESTION, Question, Status
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.reasons import as_read
 
-LONGEST_QUESTION = LONGEST_STRING // 2
-"""Characters; the other half is for the message before it."""
 _OWN = (reasons.DEADLINE, reasons.BAKE_IN_DOUBT)
 """Reasons whose sentence is itself what a person is asked while Inconclusive."""
 
@@ -50,5 +48,5 @@ def remember(status: Status) -> Status:
     if status.rollout is None:
         return status
     inconclusive = status.phase == "Inconclusive"
-    question = Question(reason=status.reason, message=status.message[:LONGEST_QUESTION]) if inconclusive else None
+    question = Question(reason=status.reason, message=status.message) if inconclusive else None
     return update(status, rollout=update_rollout(status, question=question))

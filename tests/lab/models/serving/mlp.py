@@ -12,6 +12,8 @@ import triton_python_backend_utils as pb_utils  # given by Triton to every Pytho
 from activation_health import Monitor, digest_arrays
 from activation_health.sinks.triton import TritonSink
 
+ORDINARY = "model.encoder.layers.{:02d}.feed_forward.intermediate_act_fn.gelu_out"
+
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
@@ -21,10 +23,11 @@ class TritonPythonModel:
             self.weights = {name: stored[name] for name in stored.files}
         self.depth = len(self.weights) // 2
         self.served = 0
+        self.copies = [ORDINARY.format(index) for index in range(self.settings["copies"])]
         self.monitor = Monitor(
             args["model_name"],
             args["model_version"],
-            layers=[f"hidden_{index + 1}" for index in range(self.depth - 1)],
+            layers=self.copies or [f"hidden_{index + 1}" for index in range(self.depth - 1)],
             window=self.settings["window"],
             rows_per_second=self.settings["rows_per_second"],
             one_in=self.settings["one_in"],
@@ -72,8 +75,10 @@ class TritonPythonModel:
             x = np.maximum(x @ self.weights[f"w{index}"] + self.weights[f"b{index}"], 0)
             if broken and index == 0:
                 x[:, ::16] = np.nan  # NaN spreads through the layers behind it, as a real one would
-            if self.sink is not None:
+            if self.sink is not None and not self.copies:
                 self.monitor.observe(f"hidden_{index + 1}", x)
+            for name in self.copies if self.sink is not None and index == 0 else ():
+                self.monitor.observe(name, x)
         logits = x @ self.weights[f"w{self.depth - 1}"] + self.weights[f"b{self.depth - 1}"]
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -71,7 +71,7 @@ def _problem(
         text = f"stable exports no {s.WINDOWS} to compare with; set max for an absolute limit"
         return "NO_DATA", Finding("SeriesMissing", text)
     if relative and candidate != stable:
-        odd = ", ".join(sorted(candidate ^ stable))
+        odd = say.few(sorted(candidate ^ stable))
         text = f"only one of the versions reports layer {odd}: it cannot be compared with stable"
         return "NOT_COMPARABLE", Finding("LayersDiffer", text)
     bad = unreadable(gate_input, (s.WINDOWS, s.DROPPED), s.ARMS if relative else ("candidate",))
@@ -94,7 +94,7 @@ def _result(gate: DeadNeuronsGate, gate_input: GateInput, standings: list[LayerS
     source = f" ({one.source})" if one.source and limit else ""
     allowed = f"{limit or 'unknown yet'}{source}"
     clause = f"layer {one.layer}: candidate {observed} dead{versus}; allowed {allowed}"
-    others = ", ".join(dict.fromkeys(each.layer for each in failed[1:] if each.layer != one.layer))
+    others = say.few(list(dict.fromkeys(each.layer for each in failed[1:] if each.layer != one.layer)))
     why = {
         "FAIL": one.fails + (f"; also layer {others}" if others else ""),
         "PASS": "every layer within its limit",

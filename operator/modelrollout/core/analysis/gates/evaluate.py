@@ -8,7 +8,6 @@ from typing import get_args
 import numpy as np
 
 from modelrollout.api.gates import Gate
-from modelrollout.api.status import LONGEST_WARNING, MOST_WARNINGS
 from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.counts import request_totals
@@ -68,15 +67,11 @@ def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float, names: tu
         halt=halt,
         rollback=rollback,
         message=text,
-        warnings=_bounded([*warnings, *traffic_warnings(gate_input, candidate, stable)]),
+        warnings=tuple(dict.fromkeys([*warnings, *traffic_warnings(gate_input, candidate, stable)])),
         digest=model_digest.one_of(digests),
         default_gates=names,
         layers=measured(gate_input),
     )
-
-
-def _bounded(warnings: Sequence[str]) -> tuple[str, ...]:
-    return tuple(text[:LONGEST_WARNING] for text in dict.fromkeys(warnings))[:MOST_WARNINGS]
 
 
 def _halt(gates: Sequence[Gate], judged: Sequence[Judged], found: Finding | None) -> tuple[AnyReason | None, str]:

@@ -130,6 +130,12 @@ def lasting(value: float) -> str:
     return f"{value / _HOUR:.1f} h" if value < 48 * _HOUR else "days"
 
 
+def few(names: Sequence[str], most: int = 5) -> str:
+    """All of a few names, the first of many and how many more there are: a, b, c, d, e and 59 more."""
+    left = len(names) - most
+    return ", ".join(names) if left <= 0 else f"{', '.join(names[:most])} and {left} more"
+
+
 def last_ticks(number: int) -> str:
     """As in: the last tick, the last 3 ticks."""
     return "the last tick" if number == 1 else f"the last {number} ticks"

@@ -10,6 +10,9 @@ from modelrollout.core.analysis.metrics.series_reader import Channel
 from modelrollout.core.analysis.metrics.tick_table import TickTable
 from modelrollout.core.finding import Finding
 
+SHOWN = 5
+"""Digests that a sentence names."""
+
 
 def serving(table: TickTable) -> frozenset[str]:
     """Digests of the candidate's weights in the newest tick that has any; several while its addresses differ."""
@@ -27,9 +30,8 @@ def mixed(digests: frozenset[str], version: str) -> Finding | None:
     """Why the weight must be held: some addresses serve weights that others do not."""
     if len(digests) <= 1:
         return None
-    text = (
-        f"addresses of version {version} serve different weights ({', '.join(sorted(digests))}); held until they agree"
-    )
+    shown = ", ".join(sorted(digests)[:SHOWN]) + (" ..." if len(digests) > SHOWN else "")
+    text = f"addresses of version {version} serve different weights ({shown}); held until they agree"
     return Finding(reasons.WEIGHTS_DIFFER, text)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from modelrollout.api.status import HistoryEntry
 from modelrollout.core.analysis.metrics import model_series as s
@@ -12,7 +15,7 @@ from modelrollout.core.analysis.metrics.tick_table import TickTable
 
 LayerSummary = dict[str, int | dict[str, int] | None]
 """Counts by name, `histogram` by upper edge, `windowSize` None where none was exported."""
-MAX_LAYERS = 48
+MAX_LAYERS, MAX_EDGES = 48, 64
 SLOTS = 10
 SERIES = frozenset(
     {
@@ -37,6 +40,7 @@ _COUNTS = {
     "windowNeurons": s.WINDOW_NEURONS,
     "windowDeadNeurons": s.WINDOW_DEAD,
 }
+_DETAILED = frozenset({s.NONFINITE, s.MAGNITUDES})
 
 
 def slot_for(name: str, history: Sequence[HistoryEntry]) -> str:
@@ -50,27 +54,48 @@ def summarize(table: TickTable) -> dict[str, dict[str, LayerSummary]]:
     """{"stable": {layer: {...}}, "candidate": ...} of counts over the whole grid; shares are left to the reader.
 
     `histogram` maps the upper edge of |activation| to the number of elements up to it (cumulative), of the edges that
-    all of the version's processes have.
+    all of the version's processes have. Every channel is read once, however many layers and edges there are.
     """
-    return {arm: {layer: _layer(table, arm, layer) for layer in _layers(table, arm)} for arm in s.ARMS}
+    totals: dict[tuple[s.Arm, str], _Totals] = defaultdict(_Totals)
+    for channel, growth in table.growth.items():
+        totals[channel.arm, channel.layer].add(channel, float(growth.sum()))
+    for channel, values in table.gauges.items():
+        totals[channel.arm, channel.layer].sizes |= values
+    return {
+        arm: {layer: totals[arm, layer].summary(_edges(table, arm, layer)) for layer in _layers(totals, arm)}
+        for arm in s.ARMS
+    }
 
 
-def _layers(table: TickTable, arm: s.Arm) -> list[str]:
-    return sorted(table.layers(s.ELEMENTS, arm) | table.layers(s.WINDOWS, arm))[:MAX_LAYERS]
+@dataclass
+class _Totals:
+    """What one layer of one version has counted."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    details: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    sizes: frozenset[float] = frozenset()
+
+    def add(self, channel: Channel, number: float) -> None:
+        whole = round(number) if math.isfinite(number) else 0
+        self.counts[channel.metric] += whole
+        if channel.metric in _DETAILED:
+            self.details[channel.metric][channel.detail] += whole
+
+    def summary(self, edges: list[str]) -> LayerSummary:
+        found: LayerSummary = {key: self.counts[metric] for key, metric in _COUNTS.items()}
+        found |= {kind: self.details[s.NONFINITE][kind] for kind in ("nan", "inf")}
+        found["histogram"] = {edge: self.details[s.MAGNITUDES][edge] for edge in edges}
+        sizes = [size for size in self.sizes if math.isfinite(size)]
+        found["windowSize"] = int(max(sizes)) if sizes else None
+        return found
 
 
-def _layer(table: TickTable, arm: s.Arm, layer: str) -> LayerSummary:
-    found: LayerSummary = {key: _total(table, metric, arm, layer) for key, metric in _COUNTS.items()}
-    for kind in ("nan", "inf"):
-        found[kind] = _total(table, s.NONFINITE, arm, layer, kind)
+def _layers(totals: Mapping[tuple[s.Arm, str], _Totals], arm: s.Arm) -> list[str]:
+    reporting = (s.ELEMENTS, s.WINDOWS)
+    found = (layer for (of, layer), one in totals.items() if of == arm and any(m in one.counts for m in reporting))
+    return sorted(found)[:MAX_LAYERS]
+
+
+def _edges(table: TickTable, arm: s.Arm, layer: str) -> list[str]:
     layouts = table.layouts.get(Channel(s.MAGNITUDES, arm, layer), frozenset())
-    edges = details_of(shared_edges(layouts)) if layouts else []
-    found["histogram"] = {edge: _total(table, s.MAGNITUDES, arm, layer, edge) for edge in edges}
-    sizes = {v for c, values in table.gauges.items() if (c.arm, c.layer) == (arm, layer) for v in values}
-    found["windowSize"] = int(max(sizes)) if sizes else None
-    return found
-
-
-def _total(table: TickTable, metric: str, arm: s.Arm, layer: str, detail: str | None = None) -> int:
-    details = None if detail is None else [detail]
-    return round(float(table.total(metric, arm, layer=layer, details=details).sum()))
+    return details_of(shared_edges(layouts)[:MAX_EDGES]) if layouts else []

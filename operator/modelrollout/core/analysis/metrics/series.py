@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from modelrollout.api.borders.cleaning import clean_name
 from modelrollout.core.analysis.stats.arrays import Array
 
 Millis = npt.NDArray[np.int64]
 Labels = tuple[tuple[str, str], ...]
 Target = tuple[str, str]
+LONGEST_LABEL = 1024
+"""Characters of a label's value: more than a gateway needs to name namespace, route, Service and port."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ def make_series(labels: Mapping[str, str], points: Iterable[tuple[float, float]]
     """
     known = [(round(at * 1000), value) for at, value in points if -LATEST < at < LATEST]
     times, values = np.array([at for at, _ in known], dtype=np.int64), np.array([v for _, v in known], dtype=float)
-    return Series(tuple(sorted(labels.items())), *one_per_time(times, values))
+    named = ((clean_name(name, LONGEST_LABEL), clean_name(value, LONGEST_LABEL)) for name, value in labels.items())
+    return Series(tuple(sorted(named)), *one_per_time(times, values))
 
 
 def one_per_time(times: Millis, values: Array) -> tuple[Millis, Array]:

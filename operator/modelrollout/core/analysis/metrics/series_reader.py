@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from modelrollout.api.borders.cleaning import clean_name
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.edges import LABEL, canonical_edge, scaled_edge
 from modelrollout.core.analysis.metrics.model_series import Arm
@@ -46,9 +47,10 @@ class SeriesReader:
         arm = self._versions.get(labels.get("version", ""))
         if arm is None:
             return None
-        label = s.DETAIL.get(metric, "")
-        detail = canonical_edge(labels.get(label, "")) if label == LABEL else labels.get(label, "")
-        return None if detail is None else Channel(metric, arm, labels.get("layer", ""), detail)
+        label, layer = s.DETAIL.get(metric, ""), clean_name(labels.get("layer", ""))
+        text = labels.get(label, "")
+        detail = canonical_edge(text) if label == LABEL else clean_name(text)
+        return None if detail is None else Channel(metric, arm, layer, detail)
 
     def is_gateways(self, channel: Channel) -> bool:
         """Whether a gateway counted it, and not the model."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from modelrollout.api.base import LONGEST_STRING
 from modelrollout.api.changes import ClockChanges, update, update_rollout, update_step
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import (
-    LONGEST_HISTORY_MESSAGE,
     MOST_ENTRIES,
     MOST_RECORDS,
     HistoryEntry,
@@ -25,9 +23,7 @@ from modelrollout.core.rollout.phases import Trigger
 
 def go(status: Status, trigger: Trigger, reason: AnyReason, message: str) -> Status:
     """`status` in the phase that `trigger` leads to, saying why. Raises IllegalTransition."""
-    after = update(
-        status, phase=phases.next_phase(status.phase, trigger), reason=reason, message=message[:LONGEST_STRING]
-    )
+    after = update(status, phase=phases.next_phase(status.phase, trigger), reason=reason, message=message)
     return status_message.remember(after)
 
 
@@ -67,7 +63,7 @@ def with_entry(
         candidate=candidate or status.candidate or "",
         result=result,
         reason=reason,
-        message=message[:LONGEST_HISTORY_MESSAGE],
+        message=message,
         started_at=status.rollout.started_at if status.rollout else ctx.now,
         ended_at=ctx.now,
     )

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
 
-from modelrollout.runtime.evaluator import Evaluator
-
 from modelrollout.adapters.kubernetes.client import Api
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND
 from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
@@ -19,6 +17,7 @@ from modelrollout.api.problems import parse_spec
 from modelrollout.core.evaluation import Evaluation, GateResult
 from modelrollout.core.observation import Event, Readiness, RoutePlan
 from modelrollout.ports import Subject
+from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.metrics import MemoryMetrics
 from modelrollout.runtime.notifier import Notifier
 from modelrollout.runtime.reconcile import Reconciler

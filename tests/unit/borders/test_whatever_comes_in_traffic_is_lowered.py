@@ -15,7 +15,7 @@ from modelrollout.api.status import Status
 from modelrollout.core.evaluation import GateResult, MetricsOutage
 from modelrollout.ports import LedgerFailure
 from tests.unit.borders.cluster import ROLLOUT, ROUTE, Rollout, at_25_percent
-from tests.unit.borders.hostile import ANYTHING, TEXTS, VALUES
+from tests.unit.borders.hostile import ANYTHING, TEXTS, VALUES, nested
 
 LARGEST = 800_000
 """Bytes of a status: etcd takes 1.5 MB."""
@@ -160,3 +160,19 @@ async def test_an_outage_of_any_words_holds_and_says_so(text: str):
     await rollout.run()
     assert rollout.weight <= 25
     assert rollout.status["phase"] == "Stepping"
+
+
+@pytest.mark.parametrize("trigger", ["abort", "lost"])
+async def test_a_spec_that_nests_deeper_than_anybody_can_follow_keeps_no_traffic(trigger: str):
+    rollout = at_25_percent()
+    rollout.change(ROLLOUT, spec=rollout.api.objects[ROLLOUT]["spec"] | {"steps": nested(20_000)})
+    TRIGGERS[trigger](rollout, "")
+    await rollout.run()
+    check_lowered(rollout, trigger)
+
+
+async def test_a_status_that_nests_deeper_than_anybody_can_follow_gives_stable_all_traffic():
+    rollout = at_25_percent()
+    rollout.change(ROLLOUT, status=rollout.status | {"step": nested(20_000), "message": nested(20_000)})
+    await rollout.run()
+    assert rollout.weight == 0

@@ -202,7 +202,7 @@ async def test_more_samples_than_a_thread_should_take_are_not_summarized(monkeyp
     assert _summary(REQUEST, many(2, 3), (NOW - 900, NOW), 15.0) is None
 
 
-@pytest.mark.parametrize("edge", ["nan", "", "evil", "1e999"])
+@pytest.mark.parametrize("edge", ["nan", "", "evil"])
 def test_an_edge_that_is_no_number_is_left_out(edge: str):
     labels = {"__name__": s.MAGNITUDES, "model": "digits", "version": "2", "layer": "layer-0", "le": edge, "job": "m"}
     odd = Series(tuple(sorted(labels.items())), many(1, 0)[0].times, many(1, 0)[0].values)

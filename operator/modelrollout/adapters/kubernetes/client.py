@@ -133,10 +133,10 @@ class Api:
             raise Unreachable("ApiUnauthorized", f"no credentials for the API server: {error}") from None
         except (aiohttp.ClientError, OSError) as error:
             sentence = f"no connection to the API server for {method} {path}: {error}"
-            raise Unreachable("ApiUnreachable", sentence[:LONGEST_MESSAGE]) from None
+            raise Unreachable("ApiUnreachable", sentence) from None
         except Exception as error:  # noqa: BLE001 - whatever an answer brings the client to raise is an outcome, no defect
             sentence = f"no answer of the API server to {method} {path}: {type(error).__name__} {error}"
-            raise Unreachable("ApiUnreachable", sentence[:LONGEST_MESSAGE]) from None
+            raise Unreachable("ApiUnreachable", sentence) from None
         self.clock.heard(answer.headers.get("Date"), sent)
         return _judge(method, path, answer.status, raw, answer.headers.get("Retry-After"))
 

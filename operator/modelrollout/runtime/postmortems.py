@@ -74,7 +74,7 @@ class Postmortems:
                     await self.store.save(obj, name, {"snapshot.json": text})
                     kept()
         except Exception as error:  # noqa: BLE001 - whatever it is, the rollout has ended and is recorded
-            why = str(error) or f"it took too long ({type(error).__name__})"
+            why = str(error) or ("it took too long" if isinstance(error, TimeoutError) else type(error).__name__)
             log.warning("%s/%s: no snapshot was kept: %s", request.namespace, request.name, why)
 
     async def _text(self, request: EvaluationRequest, now: float) -> str | None:

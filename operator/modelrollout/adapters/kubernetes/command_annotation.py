@@ -70,6 +70,6 @@ def write_command(command: Command) -> str:
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(clean(part, SHOWN) for part in first["loc"]) or "the text"
-    value = first["input"] if isinstance(first["input"], str) else repr(first["input"])
+    value = first["input"] if isinstance(first["input"], str | bytes) else repr(first["input"])
     told = f"{where}: {clean(first['msg'], 2 * SHOWN)} (it is {clean(value, SHOWN)!r})"
     return f"the annotation {COMMAND} is not a command: {told}"

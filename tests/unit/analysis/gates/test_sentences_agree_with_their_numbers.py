@@ -147,6 +147,21 @@ ERRORS = {"type": "ErrorRate", "method": "Sequential", "_kind": "ErrorRate"}
 @given(shares())
 @example(
     (
+        {
+            "type": "ErrorRate",
+            "method": "Sequential",
+            "versusStable": {"ratio": 1, "plus": "1%"},
+            "_kind": "ErrorRate",
+        },
+        90,
+        [0.0, 0.0, 1.0],
+        [0.0, 0.0, 0.125],
+        40,
+        False,
+    )
+)
+@example(
+    (
         {"type": "ErrorRate", "method": "Sequential", "_kind": "ErrorRate"},
         1500,
         [0, 0, 0.125],

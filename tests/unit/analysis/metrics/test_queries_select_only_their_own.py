@@ -70,7 +70,7 @@ def normalized(name: str) -> str:
     return "-".join("".join(c if unicodedata.category(c)[0] in "LN" else " " for c in name).split())
 
 
-NAMES = ("digits", "digits.eu", "digits--eu", "a.b-c..d", "d1.2", "x-.-y")
+NAMES = ("digits", "digits.eu", "digits--eu", "a.b-c--d.e", "d1.2", "x--1.y-2")
 ENTRY_POINTS = ("web", "web-secure", "Web", "WEB_SECURE", "web.1", "web-0", "прием-1", "入口", "ε²")
 
 

@@ -44,7 +44,7 @@ def by_evidence(test: CountTest, gate_input: GateInput) -> Standing:
     alone = float(shown.log_bad[-1]) - float(np.log(2)) >= (found_now.needed or 0.0)
     if not alone and shown.log_bad[-1] < found.log_bad[-1]:  # in the bake, by what both gave side by side before it
         shown, line = found, test.line
-    return _since_it_began(told_apart(found_now, paired), shown, line)
+    return _not_contradicted(_since_it_began(told_apart(found_now, paired), shown, line))
 
 
 def with_frozen(paired: float, frozen: float) -> tuple[float, float]:
@@ -62,6 +62,15 @@ def told_apart(standing: Standing, paired: float | None) -> Standing:
 def _began(shown: CountEvidence) -> int:
     """Tick, counted from the first of `shown`, at which the bad evidence standing now started."""
     return int(shown.began(np.asarray(len(shown.log_bad) - 1)))
+
+
+def _not_contradicted(standing: Standing) -> Standing:
+    """No PASS beside a share beyond what it claims: what one tick may take from the odds is bounded, so they lag."""
+    if standing.verdict != "PASS" or standing.rare or standing.good_limit is None or standing.good is None:
+        return standing
+    if standing.rate <= standing.good_limit:
+        return standing
+    return replace(standing, verdict="CONTINUE", good=min(standing.good, 0.0), leaning_bad=True)
 
 
 def _since_it_began(standing: Standing, shown: CountEvidence, line: LimitLine) -> Standing:

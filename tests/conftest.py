@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.lab import Member, Site
 
 # How hard the properties are tried: `--hypothesis-profile=quick` while writing, everything otherwise.
-settings.register_profile("quick", max_examples=15, deadline=None)
+settings.register_profile("quick", max_examples=6, deadline=None)
 settings.register_profile("full", max_examples=100, deadline=None)
 settings.load_profile("full")
 

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.postmortem import summarize
 from tests.unit.analysis.metrics.worlds import delivered, process, table_of
@@ -80,6 +82,7 @@ async def read(seed: int) -> str:
     return repr((START, evaluation, growth, sorted(table.left_out.items()), summarize(table)))
 
 
+@pytest.mark.slow
 def test_every_hash_seed_gives_one_evaluation():
     code = "import asyncio; from tests.unit.analysis.gates import test_no_result_depends_on_the_hash_seed as t; "
     code += f"[print(asyncio.run(t.read(seed))) for seed in range({WORLDS})]"

@@ -120,6 +120,7 @@ async def test_tritons_own_reasons_are_told_apart(reason, verdict):
     assert gate.verdict == verdict, gate.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0005, 0.01, 0.1, 0.4])
 def test_equal_shares_are_accused_less_often_than_promised(share):
     """2,000 rollouts of an hour: the test of refused requests may err in 0.8 % of them, a fifth of 4 %."""

@@ -174,6 +174,7 @@ def test_a_larger_file_is_not_read(tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().err.count("cannot be read: more than 16 MiB") == 2
 
 
+@pytest.mark.slow
 def test_what_is_written_out_is_no_bomb():
     assert len(values("[" + "1," * 60_000 + "]")[0]) == 60_000  # type: ignore[arg-type]
 

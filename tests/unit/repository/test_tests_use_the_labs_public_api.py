@@ -32,6 +32,7 @@ def internals(source: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_no_test_imports_the_labs_inner_modules():
     found = {str(path.relative_to(ROOT)): internals(path.read_text()) for path in OUTSIDE}
     assert {path: lines for path, lines in found.items() if lines} == {}, "import from tests.lab, or make it public"

@@ -50,6 +50,7 @@ def undeclared(paths: list[Path], declared: set[str]) -> dict[str, list[str]]:
     return {name: where for name, where in distributions(*paths).items() if name not in declared}
 
 
+@pytest.mark.slow
 def test_what_the_operator_imports_is_what_it_declares():
     assert sorted(distributions(*OPERATOR.rglob("*.py"))) == sorted(requirements("."))
 
@@ -66,6 +67,7 @@ def test_the_rest_of_telemetry_needs_no_extra():
     assert undeclared(sorted({*TELEMETRY.rglob("*.py")} - optional), set(requirements("telemetry"))) == {}
 
 
+@pytest.mark.slow
 def test_what_tests_and_lab_import_is_declared():
     declared = requirements(".", "test", "lab") | requirements("telemetry", "prometheus", "torch")
     paths = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "telemetry/tests").rglob("*.py")]

@@ -25,6 +25,7 @@ class AskedLedger(GrowingLedger):
         return (make_series({}, [(at, self.value) for at in ends]),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [None, float("nan"), float("inf")])
 async def test_a_query_without_a_number_holds_the_bake_until_it_has_one(answer: float | None):
     reconciler, watch, cluster, clock = made()

@@ -240,6 +240,7 @@ def histograms(draw: st.DrawFn) -> tuple[dict[str, Any], float, tuple[Spread, Sp
     return gate, draw(st.sampled_from([120, 600, 1200])), (draw(spreads), draw(spreads)), draw(st.booleans())
 
 
+@pytest.mark.slow
 @given(histograms())
 def test_a_latency_names_the_edge_and_the_quantile_that_decided(drawn):
     gate, until, (stable, candidate), baking = drawn

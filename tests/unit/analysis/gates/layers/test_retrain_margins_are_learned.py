@@ -116,6 +116,7 @@ async def test_a_size_that_is_none_is_not_kept(size: float):
     assert (await look(request_of(spec_of(DEAD)), 600, recording)).layers == ()
 
 
+@pytest.mark.slow
 async def test_what_is_kept_is_bounded_in_number_and_length():
     many = [dead_windows(600, f"h{n:03}", stable=7, candidate=9) for n in range(MOST_LAYERS + 1)]
     long = dead_windows(600, "a" * (LONGEST_LAYER + 1), stable=7, candidate=9)

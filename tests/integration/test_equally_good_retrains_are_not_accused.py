@@ -98,7 +98,13 @@ async def verdicts(prometheus: Prometheus, candidate: str, started: float) -> di
     judge = Evaluator(ledger, OperatorConfig(prometheus=[server]))
     spec = spec_of(*GATES, interval=f"{INTERVAL}s", minimumRequests=20)
     request = request_of(
-        spec, candidate=candidate, started_at=started, evidence_from=started, steps=((50, started),), dialect="None"
+        spec,
+        stable=str(STABLE),
+        candidate=candidate,
+        started_at=started,
+        evidence_from=started,
+        steps=((50, started),),
+        dialect="None",
     )
     given: dict[str, set[str]] = {gate["name"]: set() for gate in GATES}
     while time.time() < started + SECONDS:

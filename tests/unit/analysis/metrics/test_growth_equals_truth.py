@@ -20,8 +20,8 @@ def world(seed: int, *, restarts: bool, bad: bool) -> tuple[list[Process], Sampl
     return pods, delivered([one for pod in pods for one in pod.series(rng)], rng)
 
 
-@given(seeds)
-def test_names_and_spellings_change_nothing(seed):
+@pytest.mark.parametrize("seed", range(40))
+def test_names_and_spellings_change_nothing(seed: int):
     pods, store = world(seed, restarts=False, bad=False)
     found = counted(table_of(store))
     for key in pods[0].growth:
@@ -37,8 +37,8 @@ def within_the_bound(seed: int) -> None:
         assert true - sum(one.hidden(*key) for one in pods) <= read <= true, key
 
 
-@given(seeds)
-def test_life_is_never_counted_and_no_more_is_lost_than_promised(seed):
+@pytest.mark.parametrize("seed", range(40))
+def test_life_is_never_counted_and_no_more_is_lost_than_promised(seed: int):
     within_the_bound(seed)
 
 
@@ -55,5 +55,5 @@ def test_the_order_of_answers_changes_nothing(seed, rng):
 
 @pytest.mark.slow
 def test_two_thousand_worlds():
-    for seed in range(2000):
+    for seed in range(2000):  # the same ones everywhere
         within_the_bound(seed)

@@ -81,7 +81,8 @@ class Process:
         """
         growth = self.growth[metric, edge]
         spans = [(self._after_good(at), self._next(at, 2)) for at in sorted(self.restarts)]
-        burst = 7 * sorted(growth)[9 * (self.scrapes - 1) // 10]
+        seen = sorted(growth[1:])  # what was counted before the first scrape tells nobody what is usual
+        burst = 7 * seen[9 * (len(seen) - 1) // 10]
         spans += [
             (name.first, self._next(name.first, 1)) for name in self.names if name.moved or growth[name.first] > burst
         ]

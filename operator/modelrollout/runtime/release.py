@@ -103,7 +103,7 @@ async def _release(obj: dict[str, Any], store: KubernetesStore, routers: Routers
             await _hand_over(routers, obj)
             if drop:
                 await store.drop_finalizer(obj)
-    except Exception:
+    except Exception:  # logged and counted as not released: what is wrong with one must not keep the others
         log.exception("%s: not released", _name(obj))
         return False
     if drop:

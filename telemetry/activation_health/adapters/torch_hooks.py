@@ -110,6 +110,7 @@ def _observe(ticket: torch.Tensor, number: int, values: torch.Tensor | None) -> 
 
 
 _schema = "(Tensor(a!) ticket, int number, Tensor? values) -> ()"
+# PyTorch's own registry of operators: a compiler keeps one whole and does not look inside it.
 _operator: Any = torch.library.custom_op(
     "activation_health::observe", _observe, mutates_args=("ticket",), schema=_schema
 )

@@ -57,7 +57,7 @@ class Wrapper(torch.Tensor):
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        raise NotImplementedError(str(func))
+        raise NotImplementedError(str(func))  # this kind of tensor refuses every operation: that is what is tested
 
 
 IGNORED = "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"

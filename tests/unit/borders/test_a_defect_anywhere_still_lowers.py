@@ -47,11 +47,16 @@ def broken(*_: Any, **__: Any) -> Any:
     raise RuntimeError("a defect\x00 of the operator")
 
 
-@pytest.mark.parametrize("trigger", TRIGGERS)
-@pytest.mark.parametrize("builder", BUILDERS)
+CASES = [
+    (builder, trigger)
+    for builder in BUILDERS
+    for trigger in TRIGGERS
+    if (builder, trigger) != ("reading the command", "abort")  # a command that was never read is unknown
+]
+
+
+@pytest.mark.parametrize(("builder", "trigger"), CASES)
 async def test_a_builder_that_fails_keeps_no_traffic(builder: str, trigger: str, monkeypatch: pytest.MonkeyPatch):
-    if (builder, trigger) == ("reading the command", "abort"):
-        pytest.skip("what was never read cannot be obeyed")
     rollout = at_25_percent()
     TRIGGERS[trigger](rollout, "text")
     monkeypatch.setattr(*BUILDERS[builder], broken)

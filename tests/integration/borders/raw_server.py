@@ -12,8 +12,8 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @contextlib.asynccontextmanager
-async def serving(talk: Talk) -> AsyncIterator[str]:
-    """A raw server on a free port; `talk` may be cut off anywhere."""
+async def serving(talk: Talk, host: str = "127.0.0.1") -> AsyncIterator[str]:
+    """A raw server on a free port of `host`; `talk` may be cut off anywhere."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         talks.append(asyncio.current_task())
@@ -24,7 +24,7 @@ async def serving(talk: Talk) -> AsyncIterator[str]:
             await writer.wait_closed()
 
     talks: list[Any] = []
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, host, 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:

@@ -105,9 +105,10 @@ test-newest: python ## what needs no component, on the newest versions that pypr
 	.venv-newest/bin/pytest -q -n 2 --hypothesis-profile=quick -m 'not lab' $(UNIT) tests/install tests/integration
 
 ##@ Generate what is committed
-crds: $(VENV) ## generate crds/ and the chart's copy from the models
+crds: $(VENV) ## generate crds/, the chart's copy and its schema of the configuration from the models
 	$(BIN)/python -m modelrollout.api.crd > crds/modelrollout.yaml
 	cp crds/modelrollout.yaml charts/modelrollout/files/crd.yaml
+	$(BIN)/python -m modelrollout.api.values_schema charts/modelrollout/values.schema.json
 
 docs: $(VENV) ## generate the references, the picture of the imports and the README's diagram from the code
 	$(BIN)/python -m modelrollout.api.reference > docs/spec-reference.md

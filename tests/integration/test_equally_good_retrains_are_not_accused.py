@@ -104,7 +104,7 @@ async def verdicts(prometheus: Prometheus, candidate: str, started: float) -> di
         started_at=started,
         evidence_from=started,
         steps=((50, started),),
-        dialect="None",
+        dialect=None,
     )
     given: dict[str, set[str]] = {gate["name"]: set() for gate in GATES}
     while time.time() < started + SECONDS:

@@ -7,27 +7,18 @@ import re
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticKnownError
+from pydantic import Field, model_validator
 
 from modelrollout.api.base import ApiModel, wrong
+from modelrollout.api.custom_dialect import CustomDialect
 from modelrollout.api.gates import Name
 from modelrollout.api.quantities import Duration
 from modelrollout.dialects import registry
+from modelrollout.dialects.dialect import Dialect
 
 REMOVED = frozenset({"settle"})
 """Fields of older configurations that nothing ever read."""
 
-
-def _known(name: str) -> str:
-    if name not in registry.names():
-        *others, last = (repr(each) for each in registry.names())
-        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})
-    return name
-
-
-Dialect = Annotated[str, AfterValidator(_known)]
-"""The name of a dialect, or "None"."""
 
 URL = r"^https?://[^/?#]+"
 
@@ -83,8 +74,10 @@ class OperatorConfig(ApiModel):
 
     prometheus: Annotated[list[PrometheusServer], Field(min_length=1, max_length=16)]
     """The Prometheus servers that resources may name."""
-    dialects: dict[str, Dialect] = Field(registry.by_controller())
-    """Metric dialect by the GatewayClass's controllerName."""
+    dialects: dict[str, str] = Field(registry.by_controller())
+    """Metric dialect by the GatewayClass's controllerName; "None" where the model's own series are to be read."""
+    custom_dialects: Annotated[list[CustomDialect], Field(max_length=16)] = []
+    """Gateways of other names, which `dialects` may use."""
     probe_interval: Duration = 2.0
     """How often a version's readiness is probed."""
     probe_timeout: Duration = 1.0
@@ -97,6 +90,25 @@ class OperatorConfig(ApiModel):
     def server(self, name: str) -> PrometheusServer | None:
         """The server of that name, or None."""
         return next((server for server in self.prometheus if server.name == name), None)
+
+    def dialect_of(self, controller: str) -> Dialect | None:
+        """How the gateways of that controllerName count; None where they are not read."""
+        name = self.dialects.get(controller, registry.NO_DIALECT)
+        custom = next((one for one in self.custom_dialects if one.name == name), None)
+        return custom.dialect() if custom else registry.dialect_called(name)
+
+    @model_validator(mode="after")
+    def _dialects_are_known(self) -> Self:
+        known = list(registry.names())
+        for index, one in enumerate(self.custom_dialects):
+            if one.name in known:
+                raise wrong(f"customDialects.{index}.name", f"choose another name: {one.name} is there already")
+            known.append(one.name)
+        for controller, name in self.dialects.items():
+            if name not in known:
+                *others, last = (repr(each) for each in known)
+                raise wrong(f"dialects.{controller}", f"choose {', '.join(others)} or {last}")
+        return self
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:

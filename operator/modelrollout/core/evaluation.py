@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from modelrollout.api.borders.cleaning import clean
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import LONGEST_GATE_MESSAGE, DeadShare, PromotedVersion, Verdict
 from modelrollout.core.reasons import AnyReason, MetricsReason
-from modelrollout.dialects.registry import NO_DIALECT
+from modelrollout.dialects.dialect import Dialect
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class EvaluationRequest:
     ready_at: float | None = None
     """Since when the candidate has been ready; warm-up counts from here and from every raise."""
     bake_started_at: float | None = None
-    dialect: str = NO_DIALECT
-    """Name of the gateway's dialect in the registry."""
+    dialect: Dialect | None = None
+    """How the gateway's series are read; None where they are not."""
     addresses: int | None = None
     """How many addresses of the candidate are ready; None while that is not known."""
     raise_from: float | None = None
@@ -42,6 +43,10 @@ class EvaluationRequest:
     """status.rollout.gates where spec.gates is empty; None or () until they were found and recorded."""
     promoted: tuple[PromotedVersion, ...] = ()
     """status.promoted: what the margin of a retrain is learned from."""
+
+    def version_of(self, arm: Literal["stable", "candidate", "both"]) -> str:
+        """The version that `arm` stands for; the candidate where it stands for both."""
+        return self.stable if arm == "stable" else self.candidate
 
     @property
     def interval(self) -> float:

@@ -1,8 +1,8 @@
 """A dialect is data: names of metrics, their unit, what tells the versions apart, and what counts as an error.
 
 Patterns are regular expressions (RE2's and Python's common part) with placeholders that are filled with escaped
-values: {namespace} and {route} of the HTTPRoute, {gatewayNamespace} and {gateway} it is attached to, {service} of a
-version's backend.
+values: {namespace} and {route} of the HTTPRoute, {gatewayNamespace} and {gateway} it is attached to, {service} and
+{port} of a version's backend, and {index}, its place among the rule's backends: 0 is stable's, 1 the candidate's.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Dialect(Protocol):
         ...
 
     @property
-    def durations(self) -> str:
-        """The buckets (label `le`) of how long answers took: a series for each backend."""
+    def durations(self) -> str | None:
+        """The buckets (label `le`) of how long answers took: a series for each backend; None where there are none."""
         ...
 
     @property
@@ -76,12 +76,17 @@ class Dialect(Protocol):
 
     @property
     def matchers(self) -> tuple[str, ...]:
-        """Label matchers that say whose series count, where several report the same request."""
+        """Label matchers that say whose series count, where several report the same request; with placeholders."""
         ...
 
     @property
     def status(self) -> str:
         """The label of `requests` and `router` that holds an answer's status."""
+        ...
+
+    @property
+    def grpc_status(self) -> str | None:
+        """The label that holds gRPC's status, where it is another one; its value decides unless it is empty."""
         ...
 
     def is_error(self, status: str) -> bool:
@@ -104,7 +109,7 @@ class GatewayMetrics:
     name: str
     controllers: tuple[str, ...]
     requests: str
-    durations: str
+    durations: str | None
     label: str
     backend: str
     status: str
@@ -115,6 +120,7 @@ class GatewayMetrics:
     router: str | None = None
     heartbeat: str | None = None
     matchers: tuple[str, ...] = ()
+    grpc_status: str | None = None
     joint: str | None = None
     """What every run of characters that are neither letters nor digits is written as; None: names are as they are."""
     lookalike: str | None = None

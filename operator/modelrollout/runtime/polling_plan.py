@@ -14,16 +14,17 @@ if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
     from modelrollout.api.status import Status
     from modelrollout.core.observation import Observation, ObservedRoute
+    from modelrollout.dialects.dialect import Dialect
 
 AT_REST = 3.0  # times the resync of a rollout in progress
 
 
 def polling_plan(
-    watch: Watch, spec: Spec | None, status: Status, route: ObservedRoute | None, dialect: str | None
+    watch: Watch, spec: Spec | None, status: Status, route: ObservedRoute | None, dialect: Dialect | None
 ) -> PollingPlan:
     """The versions to probe and the rollout to evaluate after this pass."""
     targets = _targets(spec, status, route)
-    if spec is None or dialect is None:
+    if spec is None:
         return PollingPlan(targets, None)
     return PollingPlan(targets, _request(watch, spec, status, dialect))
 
@@ -48,7 +49,7 @@ def _targets(spec: Spec | None, status: Status, route: ObservedRoute | None) -> 
     )
 
 
-def _request(watch: Watch, spec: Spec, status: Status, dialect: str) -> EvaluationRequest | None:
+def _request(watch: Watch, spec: Spec, status: Status, dialect: Dialect | None) -> EvaluationRequest | None:
     rollout = status.rollout
     if rollout is None or status.candidate is None or status.stable is None or not phases.running(status.phase):
         return None

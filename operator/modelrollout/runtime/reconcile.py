@@ -18,17 +18,14 @@ from modelrollout.core.observation import Command, Event, MalformedCommand, Obse
 from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.fallback.decision import decide_less
-from modelrollout.dialects.registry import NO_DIALECT
 from modelrollout.ports import Conflict, GatewayFacts, Routers, Subject, Unreachable
 from modelrollout.runtime.polling_plan import next_wake, polling_plan
 from modelrollout.runtime.writes import SOON, Writer
 
 if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
+    from modelrollout.dialects.dialect import Dialect
     from modelrollout.runtime.watch import Watch
-
-log = logging.getLogger(__name__)
-
 
 log = logging.getLogger(__name__)
 
@@ -96,11 +93,10 @@ class Reconciler:
                 return None, summary(problems)
         return spec, problem
 
-    async def _dialect(self, watch: Watch, spec: Spec | None, status: Status) -> str | None:
+    async def _dialect(self, watch: Watch, spec: Spec | None, status: Status) -> Dialect | None:
         if spec is None or not phases.running(status.phase):
             return None
-        controller = await self.facts.controller_of(watch.namespace, spec)
-        return self.config.dialects.get(controller, NO_DIALECT)
+        return self.config.dialect_of(await self.facts.controller_of(watch.namespace, spec))
 
 
 def _observation(

@@ -118,7 +118,7 @@ def request_of(spec: Spec, **changes: Any) -> EvaluationRequest:
         "started_at": START,
         "evidence_from": START,
         "steps": ((5, START),),
-        "dialect": "Traefik",
+        "dialect": TRAEFIK,
     }
     return EvaluationRequest(**{**facts, **changes})
 

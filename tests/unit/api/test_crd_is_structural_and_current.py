@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from modelrollout.api import values_schema
 from modelrollout.api.crd import crd, render
 from modelrollout.api.gates import Gate
 from modelrollout.api.spec import Spec
@@ -132,3 +133,8 @@ def test_a_fresh_status_fits_its_schema():
 
 def test_the_spec_of_the_schema_is_the_spec_of_the_models():
     assert set(root()["spec"]["properties"]) == {field.alias for field in Spec.model_fields.values()}
+
+
+def test_the_charts_schema_has_the_configuration_of_the_models():
+    file = ROOT / "charts" / "modelrollout" / "values.schema.json"
+    assert file.read_text() == values_schema.render(file), "run `make crds`"

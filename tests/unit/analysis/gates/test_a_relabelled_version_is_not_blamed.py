@@ -42,7 +42,7 @@ def pods(until: float, ats: tuple[float, ...], change: dict[str, str], *, bad: i
 
 
 async def judged(gate: dict[str, Any], *recordings: Recording) -> Any:
-    return await look(request_of(spec_of(gate), dialect="None"), 400, *recordings)
+    return await look(request_of(spec_of(gate), dialect=None), 400, *recordings)
 
 
 @pytest.mark.parametrize("overlap", [0, 11])

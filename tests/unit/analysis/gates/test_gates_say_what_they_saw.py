@@ -115,7 +115,7 @@ async def test_the_models_own_counters_serve_where_no_gateway_does():
     for version, bad, since in (("1", 1, -np.inf), ("2", 30, START)):
         rec.growing(s.SUCCESS, 100 - bad, since=since, model="digits", version=version)
         rec.growing(s.FAILURE, bad, since=since, model="digits", version=version, reason="OTHER")
-    found = await look(request_of(spec_of(ERRORS), dialect="None"), 600, rec)
+    found = await look(request_of(spec_of(ERRORS), dialect=None), 600, rec)
     assert found.gates[0].verdict == "FAIL"
     assert found.requests == 12_000
 

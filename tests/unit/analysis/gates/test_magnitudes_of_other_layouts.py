@@ -19,7 +19,7 @@ from modelrollout.core.analysis.metrics.tick_table import TickTable, make_tick_t
 from modelrollout.core.evaluation import GateResult
 from tests.unit.analysis.recorded import SCRAPE, START, request_of, spec_of
 
-REQUEST = request_of(spec_of({"name": "drift", "type": "Drift", "max": "10%"}), dialect="None")
+REQUEST = request_of(spec_of({"name": "drift", "type": "Drift", "max": "10%"}), dialect=None)
 (GATE,) = REQUEST.spec.gates
 TICKS = 40
 SPREAD = {0.5: 60.0, 1.0: 30.0, 2.0: 10.0}

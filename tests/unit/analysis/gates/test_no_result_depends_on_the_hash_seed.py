@@ -75,7 +75,7 @@ async def read(seed: int) -> str:
     rng = random.Random(seed)
     found = recordings(rng)
     rng.shuffle(found)
-    evaluation = await look(request_of(spec_of(*GATES), dialect="None"), 240, *found)
+    evaluation = await look(request_of(spec_of(*GATES), dialect=None), 240, *found)
     pods = [process(rng, pod) for pod in range(3)]
     table = table_of(delivered([one for pod in pods for one in pod.series(rng)], rng))
     growth = {channel: grown.tolist() for channel, grown in table.growth.items()}
@@ -106,7 +106,7 @@ def test_the_order_of_answers_gives_one_evaluation():
     for seed in range(WORLDS):
         rng = random.Random(seed)
         found = recordings(rng)
-        request = request_of(spec_of(*GATES), dialect="None")
+        request = request_of(spec_of(*GATES), dialect=None)
         one = asyncio.run(look(request, 240, *found))
         for recording in found:
             recording.points = dict(rng.sample(list(recording.points.items()), len(recording.points)))

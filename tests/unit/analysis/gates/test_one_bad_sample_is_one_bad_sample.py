@@ -91,7 +91,7 @@ async def test_bad_buckets_slow_nobody_down():
 
 async def test_a_bad_window_is_left_out_and_the_layer_is_judged():
     recording = spoil(dead_windows(600, "relu", stable=1, candidate=30), (200, 205), math.nan, s.WINDOW_DEAD, "'2'")
-    assert (await gate_of(DEAD, 600, recording, dialect="None")).verdict == "FAIL"
+    assert (await gate_of(DEAD, 600, recording, dialect=None)).verdict == "FAIL"
 
 
 async def test_the_verdict_is_the_same_wherever_the_bad_sample_lies():

@@ -10,7 +10,7 @@ from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import TickTable, make_tick_table
 from tests.unit.analysis.recorded import request_of, spec_of
 
-READER = SeriesReader(request_of(spec_of({"name": "errors", "type": "ErrorRate"}), dialect="None"))
+READER = SeriesReader(request_of(spec_of({"name": "errors", "type": "ErrorRate"}), dialect=None))
 GRID = make_grid(990.0, 10.0, 0, 60)
 EVERY = 5.0
 Points = list[tuple[float, float]]

@@ -18,7 +18,7 @@ from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import TickTable, make_tick_table
 from tests.unit.analysis.recorded import START, request_of, spec_of
 
-REQUEST = request_of(spec_of({"name": "slow", "type": "Latency", "source": "Model"}), dialect="None")
+REQUEST = request_of(spec_of({"name": "slow", "type": "Latency", "source": "Model"}), dialect=None)
 GATE = LatencyGate(name="slow", type="Latency", source="Model")
 
 

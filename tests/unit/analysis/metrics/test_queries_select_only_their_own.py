@@ -42,7 +42,7 @@ def service(route="digits", gateway="inference", service="digits-v2", rule=0, in
 
 def arm(label: str, **kw) -> str | None:
     labels = {"__name__": GATEWAY_REQUESTS, "service": label, "code": "200"}
-    found = SeriesReader(request(dialect="Traefik", **kw)).channel(labels)
+    found = SeriesReader(request(dialect=TRAEFIK, **kw)).channel(labels)
     return None if found is None else found.arm
 
 
@@ -83,7 +83,7 @@ def test_traefik_writes_every_run_of_other_characters_as_one_dash(name, gateway,
     assert arm(label, **asked) == "candidate", label
     assert arm(label.replace("digits-v2", "digits-v1"), **asked) == "stable"
     assert arm(label.replace(f"-0-{HASH}", f"-1-{HASH}"), **asked) is None
-    selection = s.gateway_selection(request(dialect="Traefik", **asked), PrometheusServer(url="http://p"), ())
+    selection = s.gateway_selection(request(dialect=TRAEFIK, **asked), PrometheusServer(url="http://p"), ())
     assert selection is not None
     pattern = re.search(r'service=~"([^"]*)"', selection.text)
     assert pattern is not None
@@ -102,7 +102,7 @@ def test_a_dot_in_a_name_is_a_dash_and_nothing_else():
 
 def test_the_gateway_query_asks_for_both_services_the_rule_and_the_heartbeat():
     server = PrometheusServer(url="http://p", gateway_matchers='cluster="{namespace}"')
-    found = s.gateway_selection(request(dialect="Traefik"), server, ())
+    found = s.gateway_selection(request(dialect=TRAEFIK), server, ())
     assert found is not None
     assert found.text.endswith(',cluster="vision"}')
     pattern = re.search(r'service=~"([^"]*)"', found.text)
@@ -114,7 +114,7 @@ def test_the_gateway_query_asks_for_both_services_the_rule_and_the_heartbeat():
 
 
 def test_without_a_dialect_the_gateway_is_not_asked():
-    assert s.gateway_selection(request(dialect="None"), PrometheusServer(url="http://p"), ()) is None
+    assert s.gateway_selection(request(dialect=None), PrometheusServer(url="http://p"), ()) is None
 
 
 def test_the_mandatory_matchers_stand_in_every_built_in_query():

@@ -17,7 +17,7 @@ from tests.unit.analysis.recorded import request_of, spec_of
 
 START, EVERY = 100_000.0, 5.0
 GRID = make_grid(START - 15, 15.0, 0, 60)
-READER = SeriesReader(request_of(spec_of({"name": "errors", "type": "ErrorRate"}), dialect="None"))
+READER = SeriesReader(request_of(spec_of({"name": "errors", "type": "ErrorRate"}), dialect=None))
 BAD = (float("nan"), float("inf"), float("-inf"), -1.0, 1e308, 2.0**70)
 SPELLINGS = {"0.5": ("0.5", ".5", "5e-1", "0.50"), "1": ("1", "1.0", "1e0", "+1"), "+Inf": ("+Inf", "Inf", "inf")}
 MOVES = ("add", "remove", "rename", "value", "job", "port")

@@ -13,7 +13,6 @@ from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.evaluation import EvaluationRequest
-from modelrollout.dialects.registry import dialect_called
 
 TOGETHER = 3
 """Ticks in which both grow. A route that was changed has a new label too, but the old one stops then."""
@@ -21,7 +20,7 @@ TOGETHER = 3
 
 def lookalikes(stores: Iterable[SampleStore], reader: SeriesReader, request: EvaluationRequest) -> tuple[str, ...]:
     """A sentence where labels that differ in nothing but the route behind them count the same version."""
-    dialect = dialect_called(request.dialect)
+    dialect = request.dialect
     if dialect is None or dialect.lookalike is None:
         return ()
     spans: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}

@@ -10,7 +10,6 @@ from modelrollout.api.config import PrometheusServer
 from modelrollout.core.analysis.metrics.promql import any_of, fill_matchers, fill_pattern, quoted, selector
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.dialect import Dialect
-from modelrollout.dialects.registry import dialect_called
 
 Arm = Literal["stable", "candidate", "both"]
 ARMS: tuple[Arm, ...] = ("stable", "candidate")
@@ -90,30 +89,36 @@ def metrics_of(dialect: Dialect) -> dict[str, str]:
 
 def exported_as(metric: str, request: EvaluationRequest) -> str:
     """What people find in Prometheus: a role's metric in the rollout's dialect, any other name as it is."""
-    dialect = dialect_called(request.dialect)
-    return metric if dialect is None else metrics_of(dialect).get(metric, metric)
+    return metric if request.dialect is None else metrics_of(request.dialect).get(metric, metric)
 
 
-def label_pattern(pattern: str, request: EvaluationRequest, services: Iterable[str] = ()) -> str:
-    """A dialect's pattern for the rollout's route and any of the `services`, every name escaped.
+def label_pattern(pattern: str, request: EvaluationRequest, arms: Iterable[Arm] = ()) -> str:
+    """A dialect's pattern for the rollout's route and the backends of any of the `arms`, every name escaped.
 
     A name is matched as it is and as the gateway writes it: not every part of a label is rewritten.
     """
-    gateway, dialect = request.spec.traffic.gateway, dialect_called(request.dialect)
+    gateway, dialect, serving = request.spec.traffic.gateway, request.dialect, request.spec.serving
 
     def spelled(*names: str) -> str:
         known = [*names, *(dialect.written(name) for name in names if dialect is not None)]
-        found = any_of(dict.fromkeys(known))
-        return f"(?:{found})" if "|" in found else found
+        return _one_of(known)
 
+    arms = list(arms)
     values = {
         "namespace": spelled(request.namespace),
         "route": spelled(request.name),
         "gatewayNamespace": spelled(gateway.namespace or request.namespace),
         "gateway": spelled(gateway.name),
-        "service": spelled(*services),
+        "service": spelled(*(serving.service_of(request.version_of(arm)) for arm in arms)),
+        "port": str(serving.port),
+        "index": _one_of([str(ARMS.index(arm)) for arm in arms]),
     }
     return fill_pattern(pattern, values)
+
+
+def _one_of(values: Iterable[str]) -> str:
+    found = any_of(dict.fromkeys(values))
+    return f"(?:{found})" if "|" in found else found
 
 
 def gateway_selection(request: EvaluationRequest, server: PrometheusServer, wanted: Iterable[str]) -> Selection | None:
@@ -121,12 +126,11 @@ def gateway_selection(request: EvaluationRequest, server: PrometheusServer, want
 
     Requests are always counted; durations only where they are among the `wanted`.
     """
-    dialect = dialect_called(request.dialect)
+    dialect = request.dialect
     if dialect is None:
         return None
-    serving, metrics = request.spec.serving, metrics_of(dialect)
-    services = [serving.service_of(request.stable), serving.service_of(request.candidate)]
-    patterns = [label_pattern(dialect.backend, request, services)]
+    metrics = metrics_of(dialect)
+    patterns = [label_pattern(dialect.backend, request, ARMS)]
     if dialect.rule is not None:
         patterns.append(label_pattern(dialect.rule, request))
     if dialect.heartbeat is not None:
@@ -134,8 +138,15 @@ def gateway_selection(request: EvaluationRequest, server: PrometheusServer, want
     roles = {GATEWAY_REQUESTS, GATEWAY_ROUTER, GATEWAY_HEARTBEAT} | (GATEWAY & frozenset(wanted))
     names = {metric for role, metric in metrics.items() if role in roles}
     mandatory = fill_matchers(server.gateway_matchers, request.namespace)
-    arms = [f"{dialect.label}=~{quoted('|'.join(patterns))}", *dialect.matchers]
+    speaks = (_matcher(one, request) for one in dialect.matchers)
+    arms = [f"{dialect.label}=~{quoted('|'.join(patterns))}", *speaks]
     return Selection("gateway", selector(names, arms, mandatory))
+
+
+def _matcher(matcher: str, request: EvaluationRequest) -> str:
+    """A dialect's matcher with its placeholders filled: a pattern inside a quoted value."""
+    label, _, value = matcher.partition('"')
+    return label + quoted(label_pattern(value.rpartition('"')[0], request))
 
 
 def model_selection(request: EvaluationRequest, server: PrometheusServer, wanted: Iterable[str]) -> Selection:

@@ -12,7 +12,6 @@ from modelrollout.core.analysis.metrics.edges import LABEL, canonical_edge, scal
 from modelrollout.core.analysis.metrics.model_series import Arm
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.dialect import Dialect
-from modelrollout.dialects.registry import dialect_called
 
 NO_ERROR = ""
 """Detail of a gateway's answers that its dialect calls neither error nor refusal; of an error it is its status."""
@@ -35,9 +34,8 @@ class SeriesReader:
     """Tells what a series counts for one rollout; built once per evaluation, since it compiles the route's name."""
 
     def __init__(self, request: EvaluationRequest) -> None:
-        dialect = dialect_called(request.dialect)
         self._versions: dict[str, Arm] = {request.stable: "stable", request.candidate: "candidate"}
-        self._gateway = None if dialect is None else _GatewayReader(dialect, request, self._versions)
+        self._gateway = None if request.dialect is None else _GatewayReader(request.dialect, request)
 
     def channel(self, labels: Mapping[str, str]) -> Channel | None:
         """The channel of a series, or None where it belongs to neither arm or is a bucket whose edge is no number."""
@@ -60,12 +58,11 @@ class SeriesReader:
 class _GatewayReader:
     """The same for the series of a gateway, as its dialect has it."""
 
-    def __init__(self, dialect: Dialect, request: EvaluationRequest, versions: Mapping[str, Arm]) -> None:
+    def __init__(self, dialect: Dialect, request: EvaluationRequest) -> None:
         self._dialect = dialect
         self.roles = {metric: role for role, metric in s.metrics_of(dialect).items()}
         self._backends: list[tuple[re.Pattern[str], Arm]] = [
-            (re.compile(s.label_pattern(dialect.backend, request, [request.spec.serving.service_of(version)])), arm)
-            for version, arm in versions.items()
+            (re.compile(s.label_pattern(dialect.backend, request, [arm])), arm) for arm in s.ARMS
         ]
 
     def channel(self, metric: str, labels: Mapping[str, str]) -> Channel | None:
@@ -82,13 +79,15 @@ class _GatewayReader:
 
     def _detail(self, role: str, labels: Mapping[str, str]) -> str | None:
         if role in {s.GATEWAY_REQUESTS, s.GATEWAY_ROUTER}:
-            return self._answer(labels.get(self._dialect.status, ""))
+            return self._answer(labels)
         if role != s.GATEWAY_DURATION:
             return ""
         edge = canonical_edge(labels.get(LABEL, ""))
         return None if edge is None else scaled_edge(edge, self._dialect.seconds)
 
-    def _answer(self, status: str) -> str:
+    def _answer(self, labels: Mapping[str, str]) -> str:
+        grpc = self._dialect.grpc_status
+        status = (labels.get(grpc, "") if grpc else "") or labels.get(self._dialect.status, "")
         if self._dialect.is_error(status):
             return status
         return REFUSED + status if self._dialect.is_refusal(status) else NO_ERROR

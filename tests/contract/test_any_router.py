@@ -76,6 +76,18 @@ async def test_the_structure_seen_is_the_structure_planned(case: Case) -> None:
     assert case.router.structure(case.namespace, NAME, case.spec, RoutePlan("1")) != (await case.seen()).structure
 
 
+async def test_answers_name_their_version_where_the_plan_says_so(case: Case) -> None:
+    await case.apply(RoutePlan("1"), None)
+    named = RoutePlan("1", "2", 50, version_header=True)
+    seen = await case.apply_now(named)
+    assert seen.version_header
+    assert (await case.seen()).structure == case.router.structure(case.namespace, NAME, case.spec, named)
+    await case.settled("ACCEPTED")
+    lowered = await case.router.lower(case.namespace, NAME, seen, RoutePlan("1", "2", 0))
+    assert (lowered.weight_of("2"), lowered.version_header) == (0, True)
+    assert not (await case.apply_now(RoutePlan("1"))).version_header
+
+
 async def test_the_candidate_stands_last_and_its_promotion_leaves_it_alone(case: Case) -> None:
     await case.apply(RoutePlan("1"), None)
     await case.apply_now(RoutePlan("1", "2", 5))

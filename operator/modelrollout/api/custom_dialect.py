@@ -48,6 +48,8 @@ class CustomDialect(ApiModel):
     """Pattern of a status that is an error."""
     refusals: Pattern = REFUSALS
     """Pattern of a status by which the version refuses a request."""
+    version_header: bool = False
+    """Whether it counts backends apart only where each sets a header of its answers, as Envoy Gateway does."""
     heartbeat: Metric | None = None
     """A series without `label` that is always there while the gateway is scraped."""
     matchers: Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=16)] = []
@@ -90,6 +92,7 @@ class CustomDialect(ApiModel):
             errors=self.errors,
             refusals=self.refusals,
             heartbeat=self.heartbeat,
+            version_header=self.version_header,
             matchers=tuple(self.matchers),
         )
 

@@ -35,6 +35,8 @@ class EvaluationRequest:
     bake_started_at: float | None = None
     dialect: Dialect | None = None
     """How the gateway's series are read; None where they are not."""
+    placed_at: float | None = None
+    """When another version last stood in stable's place among the route's backends; None where none did."""
     addresses: int | None = None
     """How many addresses of the candidate are ready; None while that is not known."""
     raise_from: float | None = None

@@ -45,6 +45,8 @@ class ObservedRoute:
     """Why `stable` is None: nothing names it, or what names it contradicts the backends."""
     foreign: str = ""
     """Why this is somebody else's route, which is never written: it does not carry this resource's mark."""
+    version_header: bool = False
+    """Whether answers carry the header that names their version."""
     structure: str = ""
     """Digest of everything but the weights: differs from a plan's when gateway, hostnames or rules changed."""
 
@@ -69,6 +71,8 @@ class RoutePlan:
     weight: int = 0
     """The candidate's percent; stable gets the rest."""
     testers: bool = False
+    version_header: bool = False
+    """Whether answers carry the header that names their version."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,8 @@ class Observation:
     """How many passes could not write the route since it last was as decided."""
     refusal: str = ""
     """The API server's answer to the last of them."""
+    version_header: bool | None = None
+    """Whether this gateway tells versions apart only by a header of their answers; None while that is not known."""
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,16 @@ class Dialect(Protocol):
         """The label that holds gRPC's status, where it is another one; its value decides unless it is empty."""
         ...
 
+    @property
+    def by_place(self) -> bool:
+        """Whether `backend` tells versions by their place alone, which another version had before a promotion."""
+        ...
+
+    @property
+    def version_header(self) -> bool:
+        """Whether it counts backends apart only where each sets a header of its answers."""
+        ...
+
     def is_error(self, status: str) -> bool:
         """Whether an answer with this status is an error: the version failed to serve the request."""
         ...
@@ -121,9 +131,15 @@ class GatewayMetrics:
     heartbeat: str | None = None
     matchers: tuple[str, ...] = ()
     grpc_status: str | None = None
+    version_header: bool = False
     joint: str | None = None
     """What every run of characters that are neither letters nor digits is written as; None: names are as they are."""
     lookalike: str | None = None
+
+    @property
+    def by_place(self) -> bool:
+        """Whether the pattern has {index}."""
+        return "{index}" in self.backend
 
     def written(self, name: str) -> str:
         """Letters and digits of any alphabet, joined by `joint`."""

@@ -10,7 +10,7 @@ from modelrollout.dialects.dialect import Dialect, GatewayMetrics
 from modelrollout.dialects.statuses import HTTP_ERRORS, HTTP_REFUSALS
 
 
-def _envoy(name: str, controller: str, backend: str) -> Dialect:
+def _envoy(name: str, controller: str, backend: str, *, version_header: bool = False) -> Dialect:
     return GatewayMetrics(
         name=name,
         controllers=(controller,),
@@ -23,6 +23,7 @@ def _envoy(name: str, controller: str, backend: str) -> Dialect:
         status="envoy_response_code",
         errors=HTTP_ERRORS,
         refusals=HTTP_REFUSALS,
+        version_header=version_header,
     )
 
 
@@ -30,6 +31,7 @@ ENVOY_GATEWAY = _envoy(
     "EnvoyGateway",
     "gateway.envoyproxy.io/gatewayclass-controller",
     "httproute/{namespace}/{route}/rule/0/backend/{index}",
+    version_header=True,
 )
 """One cluster for a whole rule, unless a backend carries a filter: then one for each, by its place in the rule."""
 

@@ -69,6 +69,7 @@ def _request(watch: Watch, spec: Spec, status: Status, dialect: Dialect | None) 
         addresses=readiness.addresses if readiness and readiness.ready else None,
         raise_from=status.step.earliest_advance if status.step else None,
         dialect=dialect,
+        placed_at=max((one.ended_at for one in status.history), default=None),
         default_gates=tuple(rollout.gates) or None,
         promoted=tuple(status.promoted),
     )

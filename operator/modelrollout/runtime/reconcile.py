@@ -15,7 +15,6 @@ from modelrollout.api.status import Status
 from modelrollout.api.timestamps import parse_timestamp
 from modelrollout.core import reasons
 from modelrollout.core.observation import Command, Event, MalformedCommand, Observation, ObservedRoute
-from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.fallback.decision import decide_less
 from modelrollout.ports import Conflict, GatewayFacts, Routers, Subject, Unreachable
@@ -61,7 +60,7 @@ class Reconciler:
             await self.writer.lower(watch, decision, found)
             raise refused
         delay = await self.writer.carry_out(watch, obj, spec, decision, found)
-        dialect = await self._dialect(watch, spec, decision.status)
+        dialect = None if spec is None else await self._dialect(watch, spec)
         watch.look_at(polling_plan(watch, spec, decision.status, found[1], dialect))
         return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, clock.now())
 
@@ -93,10 +92,16 @@ class Reconciler:
                 return None, summary(problems)
         return spec, problem
 
-    async def _dialect(self, watch: Watch, spec: Spec | None, status: Status) -> Dialect | None:
-        if spec is None or not phases.running(status.phase):
-            return None
-        return self.config.dialect_of(await self.facts.controller_of(watch.namespace, spec))
+    async def _dialect(self, watch: Watch, spec: Spec) -> Dialect | None:
+        """How the gateway counts. Asked after every write, since no lowering waits for it; the next pass heeds it."""
+        controller = await self.facts.controller_of(watch.namespace, spec)
+        dialect = self.config.dialect_of(controller)
+        known = watch.version_header
+        if controller:
+            watch.version_header = dialect is not None and dialect.version_header
+        if watch.version_header and not known:
+            watch.wake.set()
+        return dialect
 
 
 def _observation(
@@ -118,6 +123,7 @@ def _observation(
         status_lost=lost,
         refusals=watch.refusals,
         refusal=watch.refusal,
+        version_header=watch.version_header,
     )
 
 

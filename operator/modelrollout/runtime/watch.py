@@ -57,6 +57,8 @@ class Watch:
     """How many passes could not write the route since it last was as decided."""
     refusal: str = ""
     """What it said the last time."""
+    version_header: bool | None = None
+    """Whether its gateway tells versions apart by a header of their answers, as the last pass found."""
     kept: tuple[str, float] | None = None
     """A post-mortem that the status does not link yet: the ConfigMap's name, and when its rollout ended."""
     _probe_now: asyncio.Event = field(default_factory=asyncio.Event)

@@ -74,6 +74,7 @@ class World:
     manager: str = "modelrollout"
     refusals: int = 0
     refusal: str = ""
+    version_header: bool | None = None
 
     def make_ready(self, version: str, since: float | None = None) -> None:
         """`version` answers, and has done for long unless `since` says otherwise."""
@@ -151,6 +152,7 @@ class World:
             problem=problem,
             refusals=self.refusals,
             refusal=self.refusal,
+            version_header=self.version_header,
         )
 
     def run(self, crash: str | None = None) -> Decision:
@@ -240,6 +242,7 @@ class World:
             testers=testers,
             acceptance="ACCEPTED",
             manager="modelrollout",
+            version_header=plan.version_header if kind == "route" else before is not None and before.version_header,
         )
         if self.route is None or replace(self.route, resource_version="", manager="modelrollout") != new:
             self.route = replace(new, resource_version=self._next())

@@ -65,6 +65,7 @@ class MemoryCluster:
     obj: dict[str, Any]
     events: int = 0
     version: int = 1
+    controller: str = "traefik.io/gateway-controller"
 
     async def get(self, _namespace: str, _name: str) -> dict[str, Any]:
         return copied(self.obj)
@@ -82,7 +83,7 @@ class MemoryCluster:
         self.events += 1
 
     async def controller_of(self, _namespace: str, _spec: Any) -> str:
-        return "traefik.io/gateway-controller"
+        return self.controller
 
 
 @dataclass
@@ -112,7 +113,13 @@ class MemoryRouter:
         if plan.candidate:
             backends.append(Backend(plan.candidate, f"digits-v{plan.candidate}", 8000, plan.weight))
         new = ObservedRoute(
-            plan.stable, tuple(backends), "", model="digits", acceptance="ACCEPTED", manager="modelrollout"
+            plan.stable,
+            tuple(backends),
+            "",
+            model="digits",
+            acceptance="ACCEPTED",
+            manager="modelrollout",
+            version_header=plan.version_header,
         )
         if self.route is None or replace(self.route, resource_version="") != new:
             self.writes += 1

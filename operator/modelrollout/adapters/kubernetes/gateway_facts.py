@@ -1,4 +1,4 @@
-"""Which controller serves a Gateway: asked for once a minute, and what was known outlives a failure."""
+"""Which controller serves a Gateway: asked for every five minutes, and what was known outlives a failure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
 
 GATEWAYS = "gateway.networking.k8s.io/v1"
-REMEMBER = 60.0
+REMEMBER = 300.0
 """Seconds for which a Gateway's controller is taken to be the same."""
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ class KubernetesGatewayFacts:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._controllers: dict[tuple[str, str], tuple[float, str]] = {}
+        self._said: dict[tuple[str, str], str] = {}
 
     async def controller_of(self, namespace: str, spec: Spec) -> str:
         """The controllerName of the GatewayClass behind the spec's Gateway; "" when it cannot be known."""
@@ -37,9 +38,12 @@ class KubernetesGatewayFacts:
         try:
             found = await self._controller_of(*key)
         except Unreachable as error:
-            log.warning("the controller of Gateway %s/%s cannot be known: %s", *key, error)
+            if self._said.get(key) != str(error):  # each pass asks again
+                log.warning("the controller of Gateway %s/%s cannot be known: %s", *key, error)
+                self._said[key] = str(error)
             return known  # what it was is a better guess than none
         self._controllers[key] = (time.monotonic(), found)
+        self._said.pop(key, None)
         return found
 
     async def _controller_of(self, namespace: str, name: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 GROUP_VERSION = "gateway.networking.k8s.io/v1"
 SPLIT, TESTERS = "split", "testers"
+VERSION_HEADER = "x-model-version"
 PREFIX = "modelrollout.dev/"
 STABLE, CANDIDATE, MODEL, RESOURCE, SERVICES, EPOCH = (
     PREFIX + part for part in ("stable", "candidate", "model", "resource", "services", "epoch")
@@ -48,21 +49,28 @@ def route_spec(namespace: str, spec: Spec, plan: RoutePlan) -> dict[str, Any]:
     if gateway.section_name:
         parent["sectionName"] = gateway.section_name
     weight = plan.weight if plan.candidate else 0
-    backends = [_ref(spec, plan.stable, FULL_WEIGHT - weight)]
+    backends = [_ref(spec, plan, plan.stable, FULL_WEIGHT - weight)]
     if plan.candidate:
-        backends.append(_ref(spec, plan.candidate, weight))
+        backends.append(_ref(spec, plan, plan.candidate, weight))
     path = {"type": "PathPrefix", "value": f"/v2/models/{spec.model.name}"}
     rules: list[dict[str, Any]] = [{"name": SPLIT, "matches": [{"path": path}], "backendRefs": backends}]
     header = spec.traffic.tester_header
     if plan.testers and plan.candidate and header:
         chosen = {"path": dict(path), "headers": [{"type": "Exact", "name": header, "value": "always"}]}
-        rules.append({"name": TESTERS, "matches": [chosen], "backendRefs": [_ref(spec, plan.candidate, 1)]})
+        rules.append({"name": TESTERS, "matches": [chosen], "backendRefs": [_ref(spec, plan, plan.candidate, 1)]})
     return {"parentRefs": [parent], "hostnames": list(gateway.hostnames), "rules": rules}
 
 
-def _ref(spec: Spec, version: str, weight: int) -> dict[str, Any]:
+def _ref(spec: Spec, plan: RoutePlan, version: str, weight: int) -> dict[str, Any]:
     service = spec.serving.service_of(version)
-    return {"group": "", "kind": "Service", "name": service, "port": spec.serving.port, "weight": weight}
+    ref = {"group": "", "kind": "Service", "name": service, "port": spec.serving.port, "weight": weight}
+    return ref | {"filters": [naming(version)]} if plan.version_header else ref
+
+
+def naming(version: str) -> dict[str, Any]:
+    """The filter that makes every answer of a backend say its version."""
+    header = {"name": VERSION_HEADER, "value": version}
+    return {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [header]}}
 
 
 def structure(namespace: str, annotations: dict[str, Any], spec: dict[str, Any]) -> str:

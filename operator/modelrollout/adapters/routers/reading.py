@@ -16,6 +16,7 @@ from modelrollout.adapters.routers.httproute import (
     SERVICES,
     STABLE,
     TESTERS,
+    VERSION_HEADER,
     split_index,
     structure,
 )
@@ -57,6 +58,7 @@ def read(route: dict[str, Any]) -> ObservedHTTPRoute:
         manager=manager_of(meta, "f:spec", "f:rules"),
         doubt=doubt,
         foreign=_foreign(meta, notes),
+        version_header=_says_versions(rules[split] if split is not None else {}),
         structure=_structure(clean(meta.get("namespace"), LONGEST_SAID), notes, spec),
         raw=route,
     )
@@ -104,6 +106,19 @@ def _backends(rule: dict[str, Any], notes: dict[str, str]) -> list[Backend]:
         service, port = clean(ref.get("name"), LONGEST_SAID), whole_number(ref.get("port"), 0, LAST_PORT, 0)
         found.append(Backend(versions.get(service, ""), service, port, weight_of(ref)))
     return found
+
+
+def _says_versions(rule: dict[str, Any]) -> bool:
+    """Whether every backend of the rule sets our header; what else its filters do is its writer's."""
+    refs = mappings(rule.get("backendRefs"))
+    return bool(refs) and all(
+        any(
+            str(header.get("name")).lower() == VERSION_HEADER
+            for one in mappings(ref.get("filters"))
+            for header in mappings(mapping(one.get("responseHeaderModifier")).get("set"))
+        )
+        for ref in refs
+    )
 
 
 def _structure(namespace: str, notes: dict[str, str], spec: dict[str, Any]) -> str:

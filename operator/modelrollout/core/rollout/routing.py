@@ -70,11 +70,15 @@ def route_for(ctx: Context, transition: Transition) -> Routing:
 def plan_of(ctx: Context, status: Status) -> RoutePlan:
     """The route that `status` stands for."""
     assert status.stable is not None
+    named, route = ctx.observed.version_header, ctx.observed.route
+    if named is None:  # not known yet, such as in a process that has just started: as the route has it
+        named = route is not None and route.version_header
     kept = status.candidate is not None and status.rollout is not None and status.rollout.exposed
     if not kept:
-        return RoutePlan(status.stable)
+        return RoutePlan(status.stable, version_header=named)
     header = ctx.spec is not None and ctx.spec.traffic.tester_header is not None
-    return RoutePlan(status.stable, status.candidate, target_weight(status), testers=header and exposed(status.phase))
+    testers = header and exposed(status.phase)
+    return RoutePlan(status.stable, status.candidate, target_weight(status), testers, named)
 
 
 def _lowering(

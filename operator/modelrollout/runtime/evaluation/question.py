@@ -31,6 +31,9 @@ PIECE = 1000
 def first_tick(request: EvaluationRequest, last: int) -> int:
     """The first tick that counts when `last` is judged: stable's history before the rollout, as far as it is kept."""
     history = -math.ceil(HISTORY / request.interval)
+    if request.dialect is not None and request.dialect.by_place and request.placed_at is not None:
+        since = math.floor((request.started_at - request.placed_at) / request.interval)
+        history = -min(-history, max(since, 0))  # what its place counted before was another version's
     behind = last - MAX_TICKS - history
     return history + (max(behind, 0) // PIECE) * PIECE
 

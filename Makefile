@@ -108,7 +108,7 @@ test-newest: python ## what needs no component, on the newest versions that pypr
 crds: $(VENV) ## generate crds/, the chart's copy and its schema of the configuration from the models
 	$(BIN)/python -m modelrollout.api.crd > crds/modelrollout.yaml
 	cp crds/modelrollout.yaml charts/modelrollout/files/crd.yaml
-	$(BIN)/python -m modelrollout.api.values_schema charts/modelrollout/values.schema.json
+	$(BIN)/python -m modelrollout.api.config.values_schema charts/modelrollout/values.schema.json
 
 docs: $(VENV) ## generate the references, the picture of the imports and the README's diagram from the code
 	$(BIN)/python -m modelrollout.api.reference > docs/spec-reference.md

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from modelrollout.api import values_schema
+from modelrollout.api.config import values_schema
 from modelrollout.api.crd import crd, render
 from modelrollout.api.gates import Gate
 from modelrollout.api.spec import Spec

@@ -1,7 +1,7 @@
 """The chart's values.schema.json with `config` as the models have it.
 
-``python -m modelrollout.api.values_schema FILE`` rewrites it in place. Helm then refuses a configuration that the
-operator would refuse, but for what no schema can say.
+``python -m modelrollout.api.config.values_schema FILE`` rewrites it in place. Helm then refuses a configuration that
+the operator would refuse, but for what no schema can say.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from modelrollout.api.config import REMOVED, OperatorConfig
+from modelrollout.api.config.operator_config import REMOVED, OperatorConfig
 
 _BARE = frozenset({"title", "default"})
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from modelrollout.api.base import ApiModel, wrong
-from modelrollout.api.custom_dialect import CustomDialect
+from modelrollout.api.config.custom_dialect import CustomDialect
 from modelrollout.api.gates import Name
 from modelrollout.api.quantities import Duration
 from modelrollout.dialects import registry

@@ -1,0 +1,13 @@
+"""The operator's own configuration: what a platform team sets once, and the chart's schema of it."""
+
+from modelrollout.api.config.custom_dialect import CustomDialect
+from modelrollout.api.config.operator_config import (
+    REMOVED,
+    URL,
+    OperatorConfig,
+    PrometheusServer,
+    parse_config,
+    removed_fields,
+)
+
+__all__ = ["REMOVED", "URL", "CustomDialect", "OperatorConfig", "PrometheusServer", "parse_config", "removed_fields"]

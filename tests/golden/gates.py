@@ -9,7 +9,7 @@ from modelrollout.core.evaluation import Evaluation, GateResult
 from tests.expect import expect
 from tests.golden import evaluation_cases
 from tests.golden.gate_cases import Case, cases
-from tests.unit.analysis.recorded import START, StoredLedger, evaluator, request_of, spec_of
+from tests.unit.analysis.recorded import START, StoredLedger, evaluator, in_this_thread, request_of, spec_of
 
 
 def judged(case: Case) -> Evaluation:
@@ -19,7 +19,8 @@ def judged(case: Case) -> Evaluation:
     ledger = StoredLedger(*case.recordings)
     ledger.now, ledger.values = START + case.at, list(case.values)
     request = replace(request_of(spec), **case.request)
-    return expect(Evaluation, asyncio.run(evaluator(ledger).evaluate(request, ledger.now)))
+    with in_this_thread():
+        return expect(Evaluation, asyncio.run(evaluator(ledger).evaluate(request, ledger.now)))
 
 
 def texts() -> dict[str, str]:

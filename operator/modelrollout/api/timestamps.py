@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 LAST = 253_402_300_799.0
 """The end of the year 9999: no later time can be written."""
+_REMEMBERED = 1024
+"""Times whose other form is kept: a status has the same dozen, pass after pass."""
 
 
 def parse_timestamp(value: Any) -> float:
@@ -16,7 +19,7 @@ def parse_timestamp(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"a time is a text, not {type(value).__name__}")  # noqa: TRY004 - pydantic takes no TypeError
     try:
-        seconds = float(value) if isinstance(value, int | float) else datetime.fromisoformat(value).timestamp()
+        seconds = _instant(value) if isinstance(value, str) else float(value)
     except OverflowError:
         raise ValueError("a time is between 1970 and 9999") from None
     if not 0 <= seconds <= LAST:
@@ -24,6 +27,12 @@ def parse_timestamp(value: Any) -> float:
     return seconds
 
 
+@lru_cache(_REMEMBERED)
+def _instant(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+@lru_cache(_REMEMBERED)
 def format_timestamp(seconds: float) -> str:
     """RFC 3339, UTC, milliseconds: the same instant always gives the same text; what is no time gives the nearest."""
     seconds = min(max(seconds, 0.0), LAST)

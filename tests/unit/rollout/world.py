@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from modelrollout.api.problems import parse_spec
+from modelrollout.api.problems import Problem, parse_spec
+from modelrollout.api.spec import Spec
 from modelrollout.api.status import DeadShare, Status, Verdict, dump
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core.evaluation import Evaluation, GateResult, MetricsOutage
@@ -75,6 +76,8 @@ class World:
     refusals: int = 0
     refusal: str = ""
     version_header: bool | None = None
+    _read: tuple[str, Status] | None = None
+    """The status as it was read last, and its text: most passes are asked about one status several times."""
 
     def make_ready(self, version: str, since: float | None = None) -> None:
         """`version` answers, and has done for long unless `since` says otherwise."""
@@ -103,7 +106,10 @@ class World:
 
     @property
     def parsed(self) -> Status:
-        return Status.model_validate(self.status)
+        text = repr(self.status)
+        if self._read is None or self._read[0] != text:
+            self._read = text, Status.model_validate(self.status)
+        return self._read[1]
 
     @property
     def phase(self) -> str:
@@ -160,7 +166,7 @@ class World:
 
         "lowered": it goes on, but its route writes are refused.
         """
-        spec, problems = parse_spec(self.spec)
+        spec, problems = _spec_of(self.spec)
         problem = problems[0].sentence if problems else None
         decision = decide(spec, self.parsed, self.seen(problem), self.now)
         self.last = decision
@@ -252,6 +258,17 @@ class World:
     def _next(self) -> str:
         self.version += 1
         return str(self.version)
+
+
+_specs: dict[str, tuple[Spec | None, list[Problem]]] = {}
+
+
+def _spec_of(raw: dict[str, Any]) -> tuple[Spec | None, list[Problem]]:
+    """Each spec is read once: pass after pass has the same."""
+    text = repr(raw)
+    if text not in _specs:
+        _specs[text] = parse_spec(raw)
+    return _specs[text]
 
 
 def reasons_of(world: World) -> list[str]:

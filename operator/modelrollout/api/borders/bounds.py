@@ -45,15 +45,17 @@ class _Bound:
 
 def bounded(model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
     """`data` for `model`, by field name or alias, with every text clean and cut and every list short enough."""
-    bounds = _bounds(model)
-    return {key: _cut(value, bounds[key]) if key in bounds else value for key, value in data.items()}
+    bounds, found = _bounds(model), dict(data)
+    for key, value in data.items():
+        if isinstance(value, str):
+            if key in bounds:
+                found[key] = clean(value, bounds[key].characters)
+        elif isinstance(value, list) and key in bounds:
+            found[key] = _cut(value, bounds[key])
+    return found
 
 
-def _cut(value: Any, bound: _Bound) -> Any:
-    if isinstance(value, str):
-        return clean(value, bound.characters)
-    if not isinstance(value, list):
-        return value
+def _cut(value: list[Any], bound: _Bound) -> list[Any]:
     if bound.items is not None and len(value) > bound.items:
         value = value[-bound.items :] if bound.newest else value[: bound.items]
     if bound.item is not None:
@@ -62,6 +64,8 @@ def _cut(value: Any, bound: _Bound) -> Any:
 
 
 def _read(model: type[BaseModel], item: Any) -> BaseModel | None:
+    if type(item) is model:
+        return item  # read before
     try:
         return model.model_validate(item)
     except ValidationError:

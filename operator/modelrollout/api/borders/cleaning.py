@@ -27,9 +27,9 @@ def clean(text: object, longest: int) -> str:
 
     What is cut ends in CUT. A clean text is returned as it is, so cleaning twice changes nothing.
     """
+    if isinstance(text, str) and len(text) <= longest and text.isprintable():
+        return text
     whole = text if isinstance(text, str) else _words(text, longest)
-    if len(whole) <= longest and whole.isprintable():
-        return whole
     kept = whole if len(whole) <= longest else whole[: longest - len(CUT)]
     if not kept.isprintable():
         kept = "".join(c if c.isprintable() else UNPRINTABLE for c in kept.translate(_SPACES))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from modelrollout.api.spec import Spec, Step
 from modelrollout.api.status import Status
@@ -65,7 +66,7 @@ class Context:
         readiness = self.observed.readiness.get(version or "")
         return readiness.message if readiness and readiness.message else "not probed yet"
 
-    @property
+    @cached_property
     def evaluation(self) -> Evaluation | None:
         """The last evaluation, if it is about this rollout under these gates."""
         found = self.observed.evaluation

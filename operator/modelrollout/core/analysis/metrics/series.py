@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -42,10 +43,16 @@ def make_series(labels: Mapping[str, str], points: Iterable[tuple[float, float]]
 
     Of samples at one time one stays, whatever their order: as `one_per_time` has it.
     """
-    known = [(round(at * 1000), value) for at, value in points if -LATEST < at < LATEST]
-    times, values = np.array([at for at, _ in known], dtype=np.int64), np.array([v for _, v in known], dtype=float)
-    named = ((clean_name(name, LONGEST_LABEL), clean_name(value, LONGEST_LABEL)) for name, value in labels.items())
-    return Series(tuple(sorted(named)), *one_per_time(times, values))
+    at, values = np.array(list(points), dtype=float).reshape(-1, 2).T
+    known = np.abs(at) < LATEST  # false for what is no number
+    times, values = np.rint(at[known] * 1000).astype(np.int64), values[known]
+    return Series(_named(tuple(labels.items())), *one_per_time(times, values))
+
+
+@lru_cache(maxsize=4096)
+def _named(labels: Labels) -> Labels:
+    named = ((clean_name(name, LONGEST_LABEL), clean_name(value, LONGEST_LABEL)) for name, value in labels)
+    return tuple(sorted(named))
 
 
 def one_per_time(times: Millis, values: Array) -> tuple[Millis, Array]:

@@ -29,6 +29,8 @@ def cases() -> Iterator[Case]:
     good = gateway(300, stable=(230, 2), candidate=(10, 0))
     yield Case("every gate in one line", ERRORS, "goes on", 300, (good,))
     yield Case("scrapes are missing", ERRORS, "MetricsUnavailable", 360, (good,))
+    pods = [_pod(name, until) for name, until in (("a", 600), ("b", 600), ("c", 200))]
+    yield Case("an address is not scraped", ERRORS, "TargetNotScraped", 280, (good, *pods), request={"addresses": 3})
     yield Case("both versions fail in one incident", {**ERRORS, "max": "1%"}, "SharedIncident", 900, (_incident(),))
     burning = gateway(300, stable=(100, 0.2), candidate=(9.7, 0.3))
     plain = {**ERRORS, "method": "Threshold", "max": "1%"}
@@ -64,6 +66,12 @@ def _incident() -> Recording:
         for code, growth in (("200", size - bad), ("500", bad)):
             found.growing(GATEWAY_REQUESTS, growth, since=since, code=code, service=backend(version))
     return found
+
+
+def _pod(name: str, until: float) -> Recording:
+    """A server of the candidate that is scraped so long."""
+    times = scrapes(until)
+    return Recording(times[times >= START], name).growing(s.REQUESTS, 5, model="digits", version="2")
 
 
 def _two_digests() -> Recording:

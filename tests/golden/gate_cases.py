@@ -11,6 +11,7 @@ import numpy as np
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.series import Series, make_series
 from tests.unit.analysis.recorded import (
+    GATEWAY_DURATION,
     GATEWAY_HEARTBEAT,
     GATEWAY_REQUESTS,
     START,
@@ -82,6 +83,9 @@ def errors() -> Iterator[Case]:
     yield Case("ErrorRate, leaning against it, Sequential", gate, "CONTINUE", 150, (leaning,))
     yield from by_both("refuses what stable accepts", gate, "FAIL", 300, refusing(300, stable=1, candidate=10))
     yield from by_both("refuses as stable does", gate, "PASS", 3000, refusing(3000, stable=20, candidate=20))
+    spoilt = gateway(600, stable=(300, 0), candidate=(60, 0))
+    spoilt.reading(GATEWAY_REQUESTS, np.nan, since=START, code="503", service=backend("2"))
+    yield from by_both("a counter that is no number", gate, "NO_DATA", 600, spoilt)
     near = gateway(300, stable=(230, 2), candidate=(10, 2))
     plain = {**gate, "method": "Threshold"}
     yield Case("ErrorRate, beyond the limit but not three times yet, Threshold", plain, "CONTINUE", 106, (near,))
@@ -103,6 +107,8 @@ def accuracy() -> Iterator[Case]:
     yield from by_both("like stable", gate, "PASS", 1200, answers(1200, 97, 97))
     yield from by_both("too few answers", gate, "CONTINUE", 60, answers(60, 97, 1.94, 2))
     yield from by_both("no answers", gate, "NO_DATA", 120, answers(120, 97, 0, 0))
+    lost = per_version(600, {s.EVALS_LOST: (0, 300)}, reason="expired")
+    yield from by_both("most answers lost", gate, "NO_DATA", 600, answers(600, 97, 97), lost)
 
 
 def non_finite() -> Iterator[Case]:
@@ -135,8 +141,21 @@ def latency() -> Iterator[Case]:
     yield from by_both("like stable", gate, "PASS", 1200, alike)
     yield from by_both("too few requests", gate, "CONTINUE", 60, few)
     yield from by_both("no requests", gate, "NO_DATA", 120, none)
+    yield from by_both(
+        "buckets of other edges", gate, "NOT_COMPARABLE", 120, _buckets(("0.02", "+Inf"), ("0.3", "+Inf"))
+    )
+    yield from by_both("a single bucket", gate, "NO_DATA", 120, _buckets(("+Inf",), ("+Inf",)))
     no_histogram = gateway(120, stable=(200, 0), candidate=(20, 0))
     yield from by_both("no histogram", gate, "NO_DATA", 120, no_histogram)
+
+
+def _buckets(stable: tuple[str, ...], candidate: tuple[str, ...]) -> Recording:
+    """Durations of 20 requests per scrape of both versions, under these edges alone."""
+    found = gateway(120, stable=(20, 0), candidate=(20, 0))
+    for version, edges, since in (("1", stable, -np.inf), ("2", candidate, START)):
+        for edge in edges:
+            found.growing(GATEWAY_DURATION, 20, since=since, le=edge, code="200", service=backend(version))
+    return found
 
 
 def dead_neurons() -> Iterator[Case]:
@@ -158,6 +177,9 @@ def dead_neurons() -> Iterator[Case]:
     for metric in (s.WINDOWS, s.WINDOW_NEURONS, s.WINDOW_DEAD, s.WINDOW_DEAD_SQUARED):
         idle.growing(metric, 0, since=START, model="digits", version="2", layer="h1")
     yield from by_both("no window yet", gate, "NO_DATA", 300, idle)
+    dropped = per_version(300, {s.DROPPED: (0, 18)}, reason="width")
+    taken = per_version(300, {s.OBSERVATIONS: (20, 2)}, layer="h1")
+    yield from by_both("most observations dropped", gate, "NO_DATA", 300, *layers(300, 7), dropped, taken)
     alone = Recording(scrapes(300)).growing(s.WINDOWS, 1, model="digits", version="1", layer="h1")
     yield from by_both("no telemetry", gate, "NO_DATA", 300, alone)
     only = Recording(scrapes(300)).growing(s.WINDOWS, 1, since=START, model="digits", version="2", layer="h1")
@@ -231,6 +253,13 @@ def queries() -> Iterator[Case]:
         asked = {key: value for key, value in {**gate, **changes}.items() if value is not None}
         samples = (gateway(121, stable=(9, 1), candidate=(9, 1)),)
         yield Case(f"Query, {title}", asked, expects, 121, samples, values)
+    worse = (gateway(300, stable=(230, 2), candidate=(10, 2)),)
+    beside = ({"name": "errors", "type": "ErrorRate"},)
+    yield Case("Query, not asked since another gate fails", gate, "NO_DATA", 300, worse, beside=beside)
+    early = {"steps": ((5, START), (50, START + 119))}
+    yield Case(
+        "Query, a step that has just started", gate, "NO_DATA", 121, samples, (answer(*[12] * 8),), request=early
+    )
 
 
 def cases() -> Iterator[Case]:

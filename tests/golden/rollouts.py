@@ -18,6 +18,8 @@ class Transcript(World):
 
     lines: list[str] = field(default_factory=list)
     shown: tuple[str, ...] = ()
+    ended: int = 0
+    """Rollouts in the history that are written down already."""
 
     def adopted(self, version: str = "1") -> World:
         super().adopted(version)
@@ -31,7 +33,7 @@ class Transcript(World):
 
     def _forget(self, where: str) -> None:
         """What led here is the text of other scenarios."""
-        self.lines = [where]
+        self.lines, self.ended = [where], len(self.parsed.history)
 
     def run(self, crash: str | None = None) -> Decision:
         decision = super().run(crash)
@@ -43,7 +45,8 @@ class Transcript(World):
             self.lines.append(f"{self.now - START:+.0f} s  {status.phase}, {status.reason} [{conditions}]")
             self.lines.append(f"  status: {status.message}")
             self.lines += [f"  {'warning' if e.warning else 'event'}: {e.reason}: {e.message}" for e in events]
-        self.shown = now
+        self.lines += [f"  history: {e.result}, {e.reason}: {e.message}" for e in status.history[self.ended :]]
+        self.shown, self.ended = now, len(status.history)
         return decision
 
 

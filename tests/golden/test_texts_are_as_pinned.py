@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any, get_args
 
 import pytest
 
-from modelrollout.core.reasons import MetricsReason
+from modelrollout.core.reasons import GateReason, MetricsReason, Reason
 from modelrollout.ports import ApiReason
 from tests.golden import advice, cli_status, command_line, gates, judge, problems, rollouts, routes
 from tests.golden.files import FOLDER, GoldenFiles
-from tests.golden.process import api_server, command, leading, passes, prometheus, readiness, routers, service
+from tests.golden.process import api_server, command, defects, leading, passes, prometheus, readiness, routers, service
 
 Texts = dict[str, str]
 TEXTS: dict[str, Callable[[], Texts | Coroutine[Any, Any, Texts]]] = {
@@ -28,6 +29,7 @@ TEXTS: dict[str, Callable[[], Texts | Coroutine[Any, Any, Texts]]] = {
     "process/api-server": api_server.texts,
     "process/command-line": command.texts,
     "process/commands": api_server.commands,
+    "process/defects": defects.texts,
     "process/lease": leading.lease,
     "process/passes": passes.texts,
     "process/prometheus": prometheus.texts,
@@ -53,6 +55,13 @@ def test_the_text_is_the_pinned_one(name: str, files: GoldenFiles):
 
 def test_every_pinned_file_belongs_to_a_text(files: GoldenFiles):
     files.check_names(set(TEXTS))
+
+
+def test_every_reason_of_the_core_has_its_text_pinned():
+    """Beside the advice, which is there for every name."""
+    pinned = "".join(path.read_text() for path in sorted(FOLDER.rglob("*.txt")) if path.name != "advice.txt")
+    reasons = {*get_args(Reason), *get_args(GateReason)}
+    assert reasons - set(re.findall(r"[A-Z][A-Za-z]+", pinned)) == set(), "add how it comes about"
 
 
 def test_every_reason_of_the_api_server_and_of_prometheus_has_its_sentence_pinned():

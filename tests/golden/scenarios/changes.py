@@ -42,6 +42,14 @@ def another_model_in_the_spec(world: World) -> None:
     world.tick()
 
 
+def another_service_in_the_spec(world: World) -> None:
+    world.adopted().spec |= {"serving": {"service": "letters-v{version}", "port": 8000}}
+    world.make_unready("1")
+    ticks(world, 2)
+    world.make_ready("1")
+    world.tick()
+
+
 def an_invalid_spec(world: World) -> None:
     world.stepping().spec |= {"steps": [{"weight": 50, "hold": "1m"}, {"weight": 5, "hold": "1m"}]}
     ticks(world, 2)
@@ -126,6 +134,7 @@ ALL: tuple[Scenario, ...] = (
     the_gates_are_edited,
     the_gates_are_edited_in_the_bake,
     another_model_in_the_spec,
+    another_service_in_the_spec,
     an_invalid_spec,
     an_invalid_spec_before_anything_serves,
     a_weight_is_lowered_by_hand,

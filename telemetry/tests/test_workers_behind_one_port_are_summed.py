@@ -49,7 +49,7 @@ def start_worker(tmp_path: Path):
     yield start
     for child in started:
         child.kill()
-        child.wait(5)
+        child.wait(30)
         if child.stdout is not None:
             child.stdout.close()
 
@@ -62,7 +62,7 @@ def shared_in(folder: Path, rows: int) -> SharedTotals:
 
 
 def eventually(shared: SharedTotals, rows: int) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while value_of(shared, SAMPLES, "h") != rows:
         assert time.monotonic() < deadline, value_of(shared, SAMPLES, "h")
         time.sleep(0.02)
@@ -81,7 +81,7 @@ def test_a_killed_worker_keeps_counting_and_its_slot_is_taken_over(tmp_path: Pat
     first = start_worker(5)
     eventually(mine, 6)
     os.kill(first.pid, signal.SIGKILL)
-    first.wait(5)
+    first.wait(30)
     eventually(mine, 6)
     start_worker(10)
     eventually(mine, 16)

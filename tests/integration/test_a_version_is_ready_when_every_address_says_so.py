@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.oldest]
 
 @pytest_asyncio.fixture
 async def prober(api: Api) -> AsyncIterator[TritonServer]:
-    made = TritonServer(api, timeout=1.0)
+    made = TritonServer(api, timeout=10.0)
     yield made
 
 

@@ -91,7 +91,7 @@ def fresh_counters(exporter: Exporter) -> None:
 
 
 def evaluator(ledger: Ledger, prometheus: Prometheus) -> Evaluator:
-    server = PrometheusServer(url=prometheus.url, scrape_interval=1.0, matchers="", timeout=3.0, allow_queries=True)
+    server = PrometheusServer(url=prometheus.url, scrape_interval=1.0, matchers="", timeout=10.0, allow_queries=True)
     return Evaluator(ledger, OperatorConfig(prometheus=[server]))
 
 

@@ -151,7 +151,7 @@ async def test_a_connection_that_is_cut_is_unreachable(server, ledger):
 
 async def test_a_server_that_hangs_times_out(server, ledger):
     server.behave = lambda _: server.let_go.wait(20)
-    got = await asyncio.wait_for(ledger.range(at(server, 0.5), "c", 0, 10), 5)
+    got = await asyncio.wait_for(ledger.range(at(server, 0.5), "c", 0, 10), 10)
     assert isinstance(got, LedgerFailure)
     assert got.reason == "PrometheusTimeout"
 
@@ -193,16 +193,18 @@ async def test_too_many_series_are_refused_with_their_number(server, ledger, mon
 
 
 async def test_a_hanging_server_does_not_delay_another(server, ledger):
-    server.behave = lambda _: server.let_go.wait(20)
+    server.behave = lambda _: server.let_go.wait(60)
     other = Misbehaving()
+    hanging = [asyncio.create_task(ledger.range(at(server, 60.0), "c", 0, 10)) for _ in range(20)]
     try:
-        hanging = [asyncio.create_task(ledger.range(at(server, 0.5), "c", 0, 10)) for _ in range(20)]
         await asyncio.sleep(0.1)
-        assert await asyncio.wait_for(ledger.range(at(other), "c", 0, 10), 5) == ()
-        found = await asyncio.wait_for(asyncio.gather(*hanging), 30)
+        assert await asyncio.wait_for(ledger.range(at(other), "c", 0, 10), 20) == ()
+        assert not any(one.done() for one in hanging)
     finally:
         other.close()
-    assert {one.reason for one in found} == {"PrometheusTimeout"}
+        for one in hanging:
+            one.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
 
 
 async def test_the_bearer_token_is_read_for_every_request(server, ledger, tmp_path):
@@ -246,7 +248,7 @@ async def test_a_certificate_is_checked_against_the_ca_file(ledger, tmp_path):
         for number, (ca, expected) in enumerate(((authority, ()), (stranger, "PrometheusUnreachable"))):
             path = tmp_path / f"{number}.pem"
             ca.cert_pem.write_to_path(str(path))
-            got = await ledger.range(PrometheusServer(url=url, ca_file=str(path), timeout=2.0), "c", 0, 10)
+            got = await ledger.range(PrometheusServer(url=url, ca_file=str(path), timeout=10.0), "c", 0, 10)
             assert (got.reason if isinstance(got, LedgerFailure) else got) == expected
     finally:
         found.close()

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
-DURATION = 4.0
+DURATION = 9.0
+"""Two thirds of it must pass without a renewal until a leader steps down: no machine is as busy as that."""
 SHORT: dict[str, Any] = {"duration": DURATION, "renew": 0.5}
 PATIENT: dict[str, Any] = {"duration": 12.0, "renew": 0.5}
 """For tests about something else: a machine that is slow for some seconds must not depose a leader."""
@@ -58,7 +59,7 @@ async def test_the_first_leads_and_the_second_waits_while_it_renews(api: Api, na
     await within(first.acquire())
     keeping = asyncio.create_task(first.keep(lost.append))
     waiting = asyncio.create_task(second.acquire())
-    for _ in range(20):
+    for _ in range(10):
         await asyncio.sleep(DURATION / 8)
         assert first.held()
         assert not second.held()
@@ -100,7 +101,7 @@ async def test_clocks_that_disagree_neither_steal_nor_block(api: Api, namespace:
     await within(first.acquire())
     keeping = asyncio.create_task(first.keep(lost.append))
     waiting = asyncio.create_task(second.acquire())
-    await asyncio.sleep(2 * DURATION)
+    await asyncio.sleep(1.25 * DURATION)
     assert not waiting.done()
     assert first.held()
     keeping.cancel()

@@ -26,10 +26,11 @@ def kubeconfig(folder: Path, url: str) -> str:
     return str(path)
 
 
-async def failure(folder: Path, talk: Talk, seconds: float = 0.5) -> Unreachable:
+async def failure(folder: Path, talk: Talk, seconds: float = 10.0) -> Unreachable:
+    """A server that answers may be slow on a busy machine; only where it never does are the seconds few."""
     async with serving(talk) as url, await connect(kubeconfig(folder, url), timeout=seconds) as api:
         with pytest.raises(Unreachable) as failed:
-            await asyncio.wait_for(api.get("/api/v1/x"), 5)
+            await asyncio.wait_for(api.get("/api/v1/x"), 20)
     return failed.value
 
 
@@ -45,7 +46,7 @@ async def failure(folder: Path, talk: Talk, seconds: float = 0.5) -> Unreachable
     ],
 )
 async def test_an_answer_that_does_not_end_is_given_up(tmp_path, talk):
-    assert (await failure(tmp_path, talk)).reason in {"ApiTimeout", "ApiUnreachable"}
+    assert (await failure(tmp_path, talk, seconds=0.5)).reason in {"ApiTimeout", "ApiUnreachable"}
 
 
 async def test_a_redirect_carries_the_token_nowhere(tmp_path):
@@ -82,7 +83,7 @@ async def test_a_redirect_carries_the_token_nowhere(tmp_path):
 )
 async def test_what_is_no_answer_is_unreachable(tmp_path, monkeypatch, said):
     monkeypatch.setattr(bounds, "MAX_BYTES", 200_000)
-    got = await failure(tmp_path, saying(said), seconds=2.0)
+    got = await failure(tmp_path, saying(said))
     assert len(str(got)) < 2500
 
 
@@ -96,9 +97,9 @@ async def test_a_server_cannot_ask_for_a_wait_without_end(tmp_path):
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_raise_anything_else(tmp_path, said, body, status):
     async def once(sent: bytes) -> None:
-        async with serving(saying(sent)) as url, await connect(kubeconfig(tmp_path, url), timeout=0.5) as api:
+        async with serving(saying(sent)) as url, await connect(kubeconfig(tmp_path, url), timeout=10) as api:
             with contextlib.suppress(Conflict, Unreachable):
-                assert isinstance(await asyncio.wait_for(api.request("GET", "/api/v1/x"), 5), dict)
+                assert isinstance(await asyncio.wait_for(api.request("GET", "/api/v1/x"), 20), dict)
 
     asyncio.run(once(said))
     asyncio.run(once(response(body, status)))

@@ -8,7 +8,6 @@ import gzip
 import json
 import socket
 import threading
-import time
 import tracemalloc
 from typing import Any
 
@@ -33,8 +32,9 @@ def threads() -> int:
 
 
 async def asked(ledger: PrometheusLedger, url: str, **changes: Any) -> Any:
-    server = PrometheusServer(**{"url": url, "timeout": 0.5, **changes})
-    return await asyncio.wait_for(ledger.range(server, "up", 0, 10), 15)
+    """A server that answers may be slow on a busy machine; only where it never does is `timeout` short."""
+    server = PrometheusServer(**{"url": url, "timeout": 10.0, **changes})
+    return await asyncio.wait_for(ledger.range(server, "up", 0, 10), 20)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ async def asked(ledger: PrometheusLedger, url: str, **changes: Any) -> Any:
 )  # fmt: skip
 async def test_an_exchange_ends_in_time_and_its_thread_with_it(ledger, what, talk, scheme):
     async with serving(talk) as url:
-        got = await asked(ledger, url.replace("http", scheme, 1))
+        got = await asked(ledger, url.replace("http", scheme, 1), timeout=0.5)
         assert isinstance(got, LedgerFailure), what
         assert got.reason in {"PrometheusTimeout", "PrometheusUnreachable", "AnswerMalformed"}
         async with asyncio.timeout(10):
@@ -78,7 +78,7 @@ async def test_a_thread_that_hangs_keeps_its_place_and_no_other_server_waits(led
             assert {one.reason for one in await asyncio.gather(*hung)} == {"PrometheusTimeout"}
             assert threads() == module.OUR_PLACES
         async with serving(saying(response(EMPTY))) as url:
-            assert await asked(ledger, url, timeout=5.0) == ()
+            assert await asked(ledger, url) == ()
     finally:
         go_on.set()
 
@@ -91,12 +91,11 @@ async def test_slow_queries_of_users_take_no_place_from_the_operators_own(ledger
         await writer.drain()
 
     async with serving(slow) as url:
-        server = PrometheusServer(url=url, timeout=10.0)
+        server = PrometheusServer(url=url, timeout=60.0)
         users = [asyncio.create_task(ledger.steps(server, f"slow{n}", 0, 1, 1)) for n in range(24)]
         await asyncio.sleep(0.05)
-        began = time.monotonic()
-        assert await ledger.range(server, "quick", 0, 1) == ()
-        assert time.monotonic() - began < 5  # the users' queries keep their places for ten seconds
+        quick = asyncio.wait_for(ledger.range(server, "quick", 0, 1), 20)
+        assert await quick == ()  # the users' queries keep their places for a minute
         for one in users:
             one.cancel()
         await asyncio.gather(*users, return_exceptions=True)
@@ -113,7 +112,7 @@ async def test_a_redirect_is_not_followed_whatever_its_body(ledger):
         where = f"Location: {target}/latest/meta-data".encode()
         for status in ("301 M", "302 F", "303 S", "307 T", "308 P"):
             async with serving(saying(response(b"x" * 10_000_000, status, where))) as url:
-                got = await asked(ledger, url, timeout=2.0)
+                got = await asked(ledger, url)
             assert (got.reason, "not followed" in got.message) == ("PrometheusError", True)
     assert visited == []
 
@@ -122,7 +121,7 @@ async def test_a_body_that_grows_when_it_is_unpacked_is_met_by_its_size(ledger):
     bomb = gzip.compress(b" " * (200 * 2**20), compresslevel=9)
     async with serving(saying(response(bomb, "200 OK", b"Content-Encoding: gzip"))) as url:
         tracemalloc.start()
-        got = await asked(ledger, url, timeout=5.0)
+        got = await asked(ledger, url)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert got.reason == "AnswerTooLarge"
@@ -205,7 +204,7 @@ def matrix(*entries: str) -> bytes:
 )
 async def test_json_that_is_not_prometheus_is_a_failure(ledger, body):
     async with serving(saying(response(body))) as url:
-        got = await asked(ledger, url, timeout=2.0)
+        got = await asked(ledger, url)
     assert isinstance(got, LedgerFailure)
     assert got.reason == "AnswerMalformed"
 

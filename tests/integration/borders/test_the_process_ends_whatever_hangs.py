@@ -96,11 +96,11 @@ async def stopped(folder: Path, cluster: Cluster, *program: str) -> tuple[int, f
             sys.executable, *program, *arguments, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
         )
         try:
-            await asyncio.wait_for(cluster.asked.wait(), 9)
+            await asyncio.wait_for(cluster.asked.wait(), 60)
             await asyncio.sleep(0.5)
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            _, said = await asyncio.wait_for(process.communicate(), 10)
+            _, said = await asyncio.wait_for(process.communicate(), 45)
         finally:
             if process.returncode is None:
                 process.kill()
@@ -117,7 +117,7 @@ async def test_the_lease_is_handed_over_and_the_process_ends(tmp_path, program):
     status, seconds, said = await stopped(tmp_path, cluster, *program)
     print(f"ended {seconds:.1f} s after SIGTERM")
     assert status == 0, said
-    assert seconds < 5
+    assert seconds < 20, "what hangs does so for a minute, and the last resort comes after 4.5 seconds"
     assert cluster.holders[-1] == ""
 
 
@@ -127,4 +127,4 @@ async def test_the_process_ends_where_nothing_can_be_handed_over(tmp_path, progr
     status, seconds, said = await stopped(tmp_path, cluster, *program)
     print(f"ended {seconds:.1f} s after SIGTERM")
     assert status == 0, said
-    assert seconds < 5
+    assert seconds < 20, "what hangs does so for a minute, and the last resort comes after 4.5 seconds"

@@ -41,7 +41,7 @@ class OneService:
 
 
 async def probed(port: int) -> tuple[int, str]:
-    prober = TritonServer(cast("Api", OneService(port)), timeout=2.0)
+    prober = TritonServer(cast("Api", OneService(port)), timeout=10.0)
     return await prober.probe("a", "s", 8000, "digits", "2")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -76,8 +77,8 @@ class World:
     refusals: int = 0
     refusal: str = ""
     version_header: bool | None = None
-    _read: tuple[str, Status] | None = None
-    """The status as it was read last, and its text: most passes are asked about one status several times."""
+    _read: tuple[bytes | None, Status] | None = None
+    """The status as it was read last, and its bytes: most passes are asked about one status several times."""
 
     def make_ready(self, version: str, since: float | None = None) -> None:
         """`version` answers, and has done for long unless `since` says otherwise."""
@@ -106,9 +107,9 @@ class World:
 
     @property
     def parsed(self) -> Status:
-        text = repr(self.status)
-        if self._read is None or self._read[0] != text:
-            self._read = text, Status.model_validate(self.status)
+        content = _bytes_of(self.status)
+        if self._read is None or content is None or self._read[0] != content:
+            self._read = content, Status.model_validate(self.status)
         return self._read[1]
 
     @property
@@ -260,15 +261,25 @@ class World:
         return str(self.version)
 
 
-_specs: dict[str, tuple[Spec | None, list[Problem]]] = {}
+_specs: dict[bytes, tuple[Spec | None, list[Problem]]] = {}
 
 
 def _spec_of(raw: dict[str, Any]) -> tuple[Spec | None, list[Problem]]:
     """Each spec is read once: pass after pass has the same."""
-    text = repr(raw)
-    if text not in _specs:
-        _specs[text] = parse_spec(raw)
-    return _specs[text]
+    content = _bytes_of(raw)
+    if content is None:
+        return parse_spec(raw)
+    if content not in _specs:
+        _specs[content] = parse_spec(raw)
+    return _specs[content]
+
+
+def _bytes_of(value: object) -> bytes | None:
+    """The same for equal values, at next to no cost; None for what is no plain data."""
+    try:
+        return marshal.dumps(value, 2)
+    except ValueError:
+        return None
 
 
 def reasons_of(world: World) -> list[str]:

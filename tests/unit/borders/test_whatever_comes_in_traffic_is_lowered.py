@@ -27,8 +27,9 @@ def abort(rollout: Rollout, text: str) -> None:
 
 
 def breach(rollout: Rollout, text: str) -> None:
+    message = text * 3
     gates = [
-        GateResult(text, text, "FAIL", text * 3, layer=text, observed=text, stable=text, limit=text, evidence=text)
+        GateResult(text, text, "FAIL", message, layer=text, observed=text, stable=text, limit=text, evidence=text)
         for _ in range(64)
     ]
     rollout.fail(*gates, warnings=(text,) * 20, message=text, digest=text or None)

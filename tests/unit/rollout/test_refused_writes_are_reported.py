@@ -131,6 +131,7 @@ def test_a_raise_that_is_refused_is_reported_once_and_comes_when_it_can():
     assert world.weight_of("2") == 25
 
 
+@pytest.mark.slow
 async def test_a_raise_that_the_api_server_refuses_is_reported_and_comes_when_it_can(monkeypatch: pytest.MonkeyPatch):
     reconciler, watch, cluster, clock = made()
     for _ in range(100):

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+import numpy as np
+
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.analysis.metrics.series import Series, make_series
 from modelrollout.core.observation import Backend, Event, ObservedRoute, RoutePlan
@@ -17,7 +19,7 @@ from modelrollout.runtime.notifier import Notifier
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch
 from modelrollout.runtime.writes import Writer
-from tests.unit.analysis.recorded import GATEWAY_REQUESTS, backend
+from tests.unit.analysis.recorded import GATEWAY_REQUESTS, backend, in_this_thread
 from tests.unit.rollout.world import START, manifest
 
 EVERY = 15.0
@@ -41,15 +43,15 @@ class GrowingLedger:
     """Gateway counters of both versions, each a line through time: any moment of any year can be asked for."""
 
     async def range(self, _server: Any, selector: str, start: float, end: float) -> tuple[Series, ...]:
-        scrapes = [EVERY * n + 1 for n in range(int(start // EVERY), int(end // EVERY) + 1)]
-        times = [at for at in scrapes if start < at <= end]
-        if not times or GATEWAY_REQUESTS not in selector:
+        scrapes = EVERY * np.arange(start // EVERY, end // EVERY + 1) + 1
+        times = scrapes[(start < scrapes) & (scrapes <= end)]
+        if not times.size or GATEWAY_REQUESTS not in selector:
             return ()
         kinds = [(code, rate, version) for code, rate in (("200", 20.0), ("503", 0.01)) for version in ("1", "2")]
         return tuple(
             make_series(
                 {"__name__": GATEWAY_REQUESTS, "instance": "gw", "code": code, "service": backend(version)},
-                [(at, float(int(rate * (at - START + 1e6)))) for at in times],
+                np.stack([times, np.floor(rate * (times - START + 1e6))], axis=1).tolist(),
             )
             for code, rate, version in kinds
         )
@@ -175,7 +177,8 @@ async def one_pass(reconciler: Reconciler, watch: Watch, cluster: MemoryCluster,
     for target in watch.polling.targets:
         await watch._probe(target)
     if watch.polling.request is not None:
-        await watch._evaluate(watch.polling.request)
+        with in_this_thread():
+            await watch._evaluate(watch.polling.request)
     await reconciler.run(watch)
     status = cluster.obj.get("status", {})
     if status.get("phase") == "Serving":

@@ -14,6 +14,7 @@ from modelrollout.adapters.routers import RegisteredRouters
 from modelrollout.adapters.routers.httproute import annotations_for, route_spec
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.problems import parse_spec
+from modelrollout.api.status import Status
 from modelrollout.core.evaluation import Evaluation, GateResult
 from modelrollout.core.observation import Event, Readiness, RoutePlan
 from modelrollout.ports import Subject
@@ -137,7 +138,7 @@ class Rollout:
         """The newest evaluation, in which these gates are as given."""
         world = World(now=self.reconciler.writer.clock.now())
         world.status = self.status
-        found = present(world.evaluation(world.parsed))
+        found = present(world.evaluation(Status.model_validate(self.status)))
         self.watch.evaluation = Evaluation(**(found.__dict__ | {"gates": gates} | more))
 
     def want(self, version: str) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelrollout.core.analysis.metrics.samples import SampleStore
+from tests.unit.analysis.metrics.renamings import renamed_world
 from tests.unit.analysis.metrics.worlds import Process, counted, delivered, process, table_of
 
 seeds = st.integers(0, 2**32)
@@ -40,6 +41,31 @@ def within_the_bound(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_life_is_never_counted_and_no_more_is_lost_than_promised(seed: int):
     within_the_bound(seed)
+
+
+NAMES = {
+    "names change": {"restarts": False, "bad": False, "crashes": False},
+    "processes restart and samples are bad": {"restarts": True, "bad": True, "crashes": False},
+    "most new names are new lives": {"restarts": False, "bad": False, "crashes": True},
+}
+
+
+def names_change_nothing(seed: int, **what: bool) -> None:
+    pods, store = renamed_world(seed, **what)
+    found = counted(table_of(store))
+    for key in pods[0].growth:
+        read, true = found.get(key, 0.0), sum(one.true(*key) for one in pods)
+        assert true - sum(one.hidden(*key) for one in pods) <= read <= true, (seed, key)
+
+
+@pytest.mark.parametrize("what", NAMES)
+def test_any_number_of_names_in_a_row_counts_nothing_twice_where(what):
+    for seed in range(30):
+        names_change_nothing(seed, **NAMES[what])
+
+
+def test_a_burst_at_a_new_name_before_another_port_counts_once():
+    within_the_bound(3952)
 
 
 @given(seeds, st.randoms(use_true_random=False))

@@ -78,6 +78,30 @@ def test_growth_across_a_move_counts(moved):
     assert grown(BUSY, counter(line(1000, 1050, 3000, 1)), counter(line(1055, 1100, 3012, 1), **moved)) == 21
 
 
+def test_any_number_of_names_that_were_scraped_once_are_one_counter():
+    names: list[dict[str, str]] = [{"team": "a"}, {"zone": "z"}, {"team": "a", "zone": "z"}, {"job": "models"}, {}]
+    series = [counter([(1055 + EVERY * n, 12.0 + n)], **labels) for n, labels in enumerate(names)]
+    assert grown(BUSY, counter(line(1000, 1050, 1, 1)), *series) == 15
+
+
+def test_a_burst_at_a_new_name_is_not_counted_again_at_the_next_port():
+    series = [
+        counter(line(1000, 1050, 1000, 50), s.SUCCESS),
+        counter([(1055, 2100), (1060, 2150)], s.SUCCESS, team="vision"),
+        counter([(1065, 2200)], s.SUCCESS, instance="10.0.0.1:9000"),
+    ]
+    assert grown(*series, metric=s.SUCCESS) == 500 + 50
+
+
+def test_of_pods_in_one_federation_each_continues_its_own():
+    def pod(n: int, first: float, last: float, start: float, **labels: str) -> Series:
+        own = {"instance": "global", "pod": f"p{n}", **labels}
+        return counter([(at + 0.5 * n, value) for at, value in line(first, last, start)], **own)
+
+    before, after = [pod(n, 1000, 1050, 3) for n in range(4)], [pod(n, 1055, 1100, 3, zone="z") for n in range(4)]
+    assert grown(*before, *after) == 0
+
+
 def test_of_two_that_begin_where_one_ends_only_one_continues_it():
     two = [counter(line(1055, 1100, start), method=method) for start, method in ((110, "get"), (105, "post"))]
     assert grown(BUSY, counter(line(1000, 1050, 100)), *two) == 5 + 110
@@ -98,6 +122,18 @@ def test_more_ends_and_starts_than_can_be_compared_are_matched_by_value():
 
 def test_a_restart_under_a_new_label_counts_from_its_start():
     assert grown(BUSY, counter(line(1000, 1050, 3000)), counter(line(1055, 1100, 8), container="new")) == 8
+
+
+def test_a_restart_that_one_counter_hides_is_seen_in_another():
+    series = [counter(line(1000, 1050, 3000, 50), s.SUCCESS), counter(line(1000, 1050, 2))]
+    series += [counter(line(1055, 1100, 9, 50), s.SUCCESS, team="b"), counter(line(1055, 1100, 4), team="b")]
+    assert grown(*series) == 4
+    assert grown(*series, metric=s.SUCCESS) == 500 + 9 + 450
+
+
+def test_a_counter_that_appears_with_one_that_has_lived_has_lived_too():
+    series = [counter(line(1055, 1100, 40_000, 50), s.SUCCESS, team="b"), counter(line(1055, 1100, 4), team="b")]
+    assert grown(BUSY, *series) == 0
 
 
 def test_a_crash_loop_under_a_new_label_each_time_counts_every_life():

@@ -81,7 +81,9 @@ class Process:
         """
         growth = self.growth[metric, edge]
         spans = [(self._after_good(at), self._next(at, 2)) for at in sorted(self.restarts)]
-        seen = sorted(growth[1:])  # what was counted before the first scrape tells nobody what is usual
+        started = {name.first for name in self.names}
+        # what was counted before the first scrape, or between two names, tells nobody what is usual
+        seen = sorted(grown for at, grown in enumerate(growth) if at not in started) or [0]
         burst = 7 * seen[9 * (len(seen) - 1) // 10]
         spans += [
             (name.first, self._next(name.first, 1)) for name in self.names if name.moved or growth[name.first] > burst

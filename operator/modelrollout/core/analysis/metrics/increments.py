@@ -12,6 +12,7 @@ import numpy as np
 from modelrollout.core.analysis.metrics.counters.usable import are_numbers
 from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.samples import SampleStore
+from modelrollout.core.analysis.metrics.scrapes import SURE_OF_THE_NEXT
 from modelrollout.core.analysis.metrics.series import Labels, Millis, Series, Target
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 
@@ -53,10 +54,12 @@ def began_at_zero(store: SampleStore, scrape: float) -> set[Labels]:
     scraped = {target: np.unique(np.concatenate(times)) for target, times in members.items()}
     found = set()
     for labels, one in store.series.items():
-        if not len(one.times) or int(one.times[0]) == observed[one.target].first:
+        if not len(one.times):
             continue
-        born, gap = int(one.times[0]), observed[one.target].gap
+        born, gap = int(one.times[0]), observed[one.target].gap or scrape * 1000
+        if born < observed[one.target].first + SURE_OF_THE_NEXT * gap:  # a federation keeps each pod's own times
+            continue
         before = scraped[one.target][int(np.searchsorted(scraped[one.target], born)) - 1]
-        if before >= born - SCRAPES_APART * (scrape * 1000 if gap is None else gap):
+        if before >= born - SCRAPES_APART * gap:
             found.add(labels)
     return found

@@ -50,6 +50,12 @@ class SeriesReader:
         detail = canonical_edge(text) if label == LABEL else clean_name(text)
         return None if detail is None else Channel(metric, arm, layer, detail)
 
+    def apart(self, channel: Channel) -> str:
+        """The label that a channel's detail was read from; empty where there is none."""
+        if self._gateway is not None and channel.metric in {s.GATEWAY_REQUESTS, s.GATEWAY_ROUTER}:
+            return self._gateway.status
+        return s.DETAIL.get(channel.metric, "")
+
     def is_gateways(self, channel: Channel) -> bool:
         """Whether a gateway counted it, and not the model."""
         return channel.metric in s.GATEWAY
@@ -60,6 +66,7 @@ class _GatewayReader:
 
     def __init__(self, dialect: Dialect, request: EvaluationRequest) -> None:
         self._dialect = dialect
+        self.status = dialect.status
         self.roles = {metric: role for role, metric in s.metrics_of(dialect).items()}
         self._backends: list[tuple[re.Pattern[str], Arm]] = [
             (re.compile(s.label_pattern(dialect.backend, request, [arm])), arm) for arm in s.ARMS

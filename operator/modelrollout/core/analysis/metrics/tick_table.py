@@ -83,7 +83,7 @@ def make_tick_table(stores: Iterable[SampleStore], reader: SeriesReader, grid: G
         found = cleaned(bundles(store, reader), store.targets, grid, scrape)
         counted.left_out.update(found.left_out)
         counted.unreadable |= found.unreadable
-        for chain in Continuation(found.bundles, store.targets, began_at_zero(store, scrape), scrape).chains():
+        for chain in Continuation(found.bundles, began_at_zero(store, scrape), scrape).chains():
             counted.add(chain)
     return TickTable(
         grid,

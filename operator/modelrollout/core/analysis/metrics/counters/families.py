@@ -35,6 +35,8 @@ class Bundle:
     """Of a histogram without the edge."""
     labels: Labels
     """Without the name and the edge."""
+    process: Labels
+    """Without the detail too: what all counters of one process under one name have in common."""
     target: Target
     members: Mapping[str, Series]
     """By detail: edges of a histogram, else the one detail of the counter."""
@@ -102,10 +104,11 @@ def bundles(store: SampleStore, reader: SeriesReader) -> list[Bundle]:
         rest = tuple(pair for pair in labels if pair[0] != "__name__" and not (edged and pair[0] == LABEL))
         key = rest, replace(channel, detail="") if edged else channel
         found.setdefault(key, []).append((channel, labels, one))
-    return [_bundle(rest, channel, members) for (rest, channel), members in found.items()]
+    return [_bundle(rest, reader.apart(channel), channel, members) for (rest, channel), members in found.items()]
 
 
-def _bundle(rest: Labels, channel: Channel, members: Iterable[tuple[Channel, Labels, Series]]) -> Bundle:
+def _bundle(rest: Labels, apart: str, channel: Channel, members: Iterable[tuple[Channel, Labels, Series]]) -> Bundle:
+    process = tuple(pair for pair in rest if pair[0] != apart)
     edged = channel.metric in HISTOGRAMS
     ordered = sorted(members, key=lambda one: float(one[0].detail) if edged else 0.0)
     series = {one.detail: values for one, _, values in ordered}
@@ -113,7 +116,7 @@ def _bundle(rest: Labels, channel: Channel, members: Iterable[tuple[Channel, Lab
     names = {one.detail: labels for one, labels, _ in ordered}
     born = min(int(one.times[0]) for one in series.values())
     kind = replace(channel, detail="") if edged else channel
-    return Bundle(kind, rest, target, series, names, born)
+    return Bundle(kind, rest, process, target, series, names, born)
 
 
 def times_of(members: Iterable[Bundle]) -> Millis:
@@ -123,3 +126,9 @@ def times_of(members: Iterable[Bundle]) -> Millis:
         if not found or not np.array_equal(one, found[-1]):  # most members of a family are scraped together
             found.append(one)
     return found[0] if len(found) == 1 else np.unique(np.concatenate(found))
+
+
+def host_of(target: Target) -> str:
+    """The host of an instance, without its port."""
+    host, colon, port = target[1].rpartition(":")
+    return host if colon and port.isdecimal() else target[1]

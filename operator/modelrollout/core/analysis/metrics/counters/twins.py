@@ -3,90 +3,130 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from modelrollout.core.analysis.metrics.counters.chain import Chain
 from modelrollout.core.analysis.metrics.counters.families import Bundle
-from modelrollout.core.analysis.metrics.counters.usable import FAR, usual_growth
-from modelrollout.core.analysis.metrics.scrapes import TargetScrapes
+from modelrollout.core.analysis.metrics.counters.processes import FEW, Processes, Telling
+from modelrollout.core.analysis.metrics.counters.usable import FAR
+from modelrollout.core.analysis.metrics.scrapes import SURE_OF_THE_NEXT
 from modelrollout.core.analysis.metrics.series import Labels, Series, Target
 
-FEW = 5
-"""Scrapes between a series' end and the start of the one that continues it, or that both may overlap."""
 TOGETHER = 3
 """Steps that two series must have grown by together to be one counter although neither ends."""
+SHORT_LIFE = 3.0
+"""A life that was scraped once has counted no more than so many times what its family grows by between two scrapes."""
 MOST_PAIRS = 10_000
 """Of ends and starts at one time; among more, each start is compared with the end just below it in value alone."""
-Rank = tuple[bool, float, int, float, Labels]
+
+
+class Rank(NamedTuple):
+    """How near a chain is to a new name, the smallest nearest."""
+
+    told: int
+    """How many labels tell them apart."""
+    beside: bool
+    """Whether they were scraped at other times: a federation keeps those of each process."""
+    late: int
+    moved: bool
+    other: int
+    refused: bool
+    grown: float
+    labels: Labels
+
+
+How = Literal["goes on", "began", "unknown"]
+"""Whether the new one is the chain under another name, its process was reset and this began at 0, or nobody knows."""
+
+
+class Near(NamedTuple):
+    """The chain that is nearest to a new name."""
+
+    chain: int
+    how: How
 
 
 class Twins:
-    """What is known of the targets and their families in one store; `scrape`: configured interval, seconds."""
+    """Of one store. `began`: the series whose target had been up before."""
 
-    def __init__(self, found: Sequence[Bundle], targets: Mapping[Target, TargetScrapes], scrape: float) -> None:
-        self._targets = targets
-        self._scrape = scrape
-        self._usual: dict[tuple[Target, str], float] = {}
-        self._families: dict[tuple[Target, str], list[Bundle]] = {}
-        for one in found:
-            self._families.setdefault(one.family[:2], []).append(one)
+    def __init__(self, processes: Processes, began: frozenset[Labels] | set[Labels]) -> None:
+        self._known = processes
+        self._began = began
 
     def lately(self, chains: Mapping[int, Chain], start: int, target: Target) -> dict[int, Chain]:
         """The chains that have not ended long before `start`."""
-        oldest = start - FEW * self.gap(target)
+        oldest = start - FEW * self._known.gap(target)
         return {at: chain for at, chain in chains.items() if chain.last >= oldest}
 
-    def pairs(self, chains: Mapping[int, Chain], born: Sequence[Bundle]) -> list[tuple[int, int]]:
-        """(chain, index of the new one), the best first, each taken once."""
+    def pairs(self, chains: Mapping[int, Chain], born: Sequence[Bundle], telling: Telling) -> dict[int, Near]:
+        """What is known of each new one, by its index, from the nearest chain; each chain goes on as one of them.
+
+        A new one whose nearest chain does not go on, or may not, continues none further away: it would count again what
+        lies between.
+        """
         if len(chains) * len(born) > MOST_PAIRS:
             near = _nearest(chains, born)
         else:
             near = [(old, new) for old in chains for new in range(len(born))]
-        ranked = [(rank, *pair) for pair in near if (rank := self._rank(chains[pair[0]], born[pair[1]])) is not None]
-        found: list[tuple[int, int]] = []
-        olds, news = set(), set()
-        for _, old, new in sorted(ranked):
-            if old not in olds and new not in news:
-                found.append((old, new))
-                olds.add(old)
-                news.add(new)
+        known = ((self._rank(chains[old], born[new], telling), old, new) for old, new in near)
+        ranked = [(rank, old, new) for rank, old, new in known if rank is not None]
+        found: dict[int, Near] = {}
+        taken = set()
+        for rank, old, new in sorted(ranked):
+            if old not in taken and new not in found:
+                found[new] = Near(old, self._how(chains[old], born[new], refused=rank.refused))
+                if found[new].how == "goes on":
+                    taken.add(old)
         return found
 
-    def gap(self, target: Target) -> float:
-        """The usual time between two scrapes of a target, ms."""
-        return self._targets[target].gap or self._scrape * 1000
+    def _how(self, chain: Chain, new: Bundle, *, refused: bool) -> How:
+        other_port = chain.bundle.target[1] != new.target[1]
+        if other_port and chain.last + self._known.gap(new.target) >= self._known.newest:
+            return "unknown"  # two ports may be two processes: only one of them that has ended has moved
+        if refused:
+            fell = chain.last < new.first and self._known.falls(chain.bundle, new)
+            return "began" if fell and not self._known.has_lived(new) else "unknown"
+        whole = new.whole
+        small = float(new.top.values[0]) <= SHORT_LIFE * (self._known.usual_of(new) or np.inf)
+        young = small and chain.another_life(new, may_begin=self.may_begin(new, whole))
+        return "unknown" if young else "goes on"
 
-    def scrapes(self, target: Target, start: int, end: int) -> float:
-        """The time from `start` to `end` in scrape intervals of the target, at least one."""
-        return max((end - start) / self.gap(target), 1.0)
+    def may_begin(self, bundle: Bundle, detail: str) -> bool:
+        """Whether a member can have begun at 0: its target was up before, and no life was lived before, unseen."""
+        return bundle.names[detail] in self._began and not self._known.has_lived(bundle)
 
-    def usual_of(self, bundle: Bundle) -> float:
-        """What the busiest counter of the family at that target grows by between two scrapes."""
-        key = bundle.family[:2]
-        if key not in self._usual:
-            members = (one for each in self._families[key] for one in each.members.values())
-            self._usual[key] = max(usual_growth(one) for one in members)
-        return self._usual[key]
-
-    def _rank(self, chain: Chain, new: Bundle) -> Rank | None:
-        """How well `new` continues the chain, the smallest best; None where it does not."""
+    def _rank(self, chain: Chain, new: Bundle, telling: Telling) -> Rank | None:
+        """How near the chain is to `new`, and whether it can go on as it; None where they have nothing in common."""
         old, moved = chain.bundle, chain.bundle.target != new.target
-        late = self.scrapes(new.target, chain.last, new.first)
+        late = self._known.scrapes(new.target, chain.last, new.first)
         shared = [detail for detail in new.members if detail in old.members]
-        if late > FEW or not shared or not chain.first < new.first or chain.young:
+        told = _told(old.labels, new, telling)
+        if late > FEW or not shared or not chain.first < new.first or told is None:
             return None
-        if old.target[1] != new.target[1] and chain.last + self.gap(new.target) >= new.last:
-            return None  # two ports may be two processes: only one of them that has ended has moved
         pairs = [(old.members[detail], new.members[detail]) for detail in shared]
-        apart = self.scrapes(new.target, new.first, chain.last) > FEW
-        if not all(_rising(*pair) for pair in pairs) or (apart and not _together(*pairs[-1])):
+        apart = self._known.scrapes(new.target, new.first, chain.last) > FEW
+        if apart and not _together(*pairs[-1]):
             return None
-        grown, usual = max(_step(*pair) for pair in pairs), max(self.usual_of(old), self.usual_of(new))
-        if grown > FAR * usual * late and (moved or usual):
-            return None
+        soon = new.first < chain.last + SURE_OF_THE_NEXT * self._known.gap(new.target)
+        beside = soon and not len(np.intersect1d(old.top.times, new.top.times))
+        grown, usual = max(_step(*pair) for pair in pairs), max(self._known.usual_of(old), self._known.usual_of(new))
+        far = grown > FAR * usual * late and (moved or usual > 0)
+        refused = far or not all(_rising(*pair) for pair in pairs) or self._known.falls(old, new)
         alike = len(frozenset(old.labels) & frozenset(new.labels))
-        return moved, round(late), -alike, grown, old.labels
+        return Rank(told, beside and not moved, round(late), moved, -alike, refused, grown, old.labels)
+
+
+def _told(old: Labels, new: Bundle, telling: Telling) -> int | None:
+    """How many labels tell them apart; None where `new` is known to be another, since its value was there before."""
+    after, found = dict(new.labels), 0
+    for name, value in old:
+        if name in telling and after.get(name, value) != value:
+            if telling[name].get(after[name], new.first) < new.first:
+                return None
+            found += 1
+    return found
 
 
 def _nearest(chains: Mapping[int, Chain], born: Sequence[Bundle]) -> list[tuple[int, int]]:

@@ -87,7 +87,8 @@ def _result(gate: DeadNeuronsGate, gate_input: GateInput, standings: list[LayerS
     one = (failed or open_ones or sorted(standings, key=lambda each: -each.strength))[0]
     unseen = min(each.windows for each in standings)
     verdict: Verdict = "FAIL" if failed else "NO_DATA" if not unseen else "CONTINUE" if open_ones else "PASS"
-    eta = _eta(gate, gate_input, one, unseen) if verdict in {"NO_DATA", "CONTINUE"} else None
+    waits = verdict in {"NO_DATA", "CONTINUE"} and not one.collapsed
+    eta = _eta(gate, gate_input, one, unseen) if waits else None
     versus = f" vs stable {say.percent(one.stable)}" if one.stable is not None else ""
     observed, most = say.beside(one.rate, one.limit)
     limit = f"<= {most}" if np.isfinite(one.limit) else None
@@ -98,7 +99,7 @@ def _result(gate: DeadNeuronsGate, gate_input: GateInput, standings: list[LayerS
     why = {
         "FAIL": one.fails + (f"; also layer {others}" if others else ""),
         "PASS": "every layer within its limit",
-        "CONTINUE": eta or "not decided yet",
+        "CONTINUE": "far beyond the limit in the newest windows" if one.collapsed else eta or "not decided yet",
         "NO_DATA": eta or "",
     }[verdict]
     if verdict == "NO_DATA":

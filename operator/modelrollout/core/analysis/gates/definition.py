@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from modelrollout.api.gates import Gate
 from modelrollout.core.analysis.gates.checks.standing import LimitTest
 from modelrollout.core.analysis.gates.gate_input import GateInput
-from modelrollout.core.analysis.gates.result import Judged
+from modelrollout.core.analysis.gates.result import Judged, not_unseen
 
 Family = Literal["counts", "windows"]
 """Whose part of analysis.falseRollback a gate spends: that of the count tests, or that of windows and gauges."""
@@ -46,8 +46,8 @@ class GateDefinition(Generic[G]):
         return self.series(self._own(gate))
 
     def judged(self, gate: Gate, gate_input: GateInput, share: float) -> Judged:
-        """As `judge`, of a gate of this type."""
-        return self.judge(self._own(gate), gate_input, share)
+        """As `judge`, of a gate of this type; no PASS without a sample in the newest tick."""
+        return not_unseen(self.judge(self._own(gate), gate_input, share))
 
     def tests_of(self, gate: Gate) -> tuple[LimitTest, ...] | None:
         """As `replay`, of a gate of this type; None where past counts are not enough."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from modelrollout.api.gates import DriftGate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates.checks.bucket_layouts import edges_in_both
+from modelrollout.core.analysis.gates.checks.collapse import newest_far_beyond
 from modelrollout.core.analysis.gates.checks.layers.shares import LayerShare, absence, by_looks, layers_result
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import unreadable
@@ -44,6 +47,7 @@ def judge_drift(gate: DriftGate, gate_input: GateInput, share: float) -> Judged:
         edges[layer] = shared
     alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
     found = [_drift_layer(gate, gate_input, layer, edges[layer], alpha) for layer in layers]
+    found = [replace(one, collapsed=_newest_far(one, gate_input, edges[one.layer])) for one in found]
     return Judged(layers_result(gate, found, "divergence", "batch"), (), missing, text)
 
 
@@ -56,13 +60,7 @@ def _no_edges(gate: DriftGate, layer: str, problem: Finding) -> GateResult:
 def _drift_layer(
     gate: DriftGate, gate_input: GateInput, layer: str, edges: tuple[float, ...], alpha: float
 ) -> LayerShare:
-    details = details_of(edges)
-    candidate, stable = (
-        per_bucket(
-            np.stack([gate_input.table.total(s.MAGNITUDES, arm, layer=layer, details=[le]) for le in details], axis=1)
-        )
-        for arm in ("candidate", "stable")
-    )
+    candidate, stable = _histograms(gate_input, layer, edges)
     first = gate_input.step if gate.method == "Threshold" else gate_input.start
     values = batch_divergence(candidate[first:], stable.sum(axis=0))
     observed = values[~np.isnan(values)]
@@ -88,11 +86,27 @@ def _drift_layer(
     )
 
 
-def batch_divergence(histogram: Array, reference: Array) -> Array:
+def _histograms(gate_input: GateInput, layer: str, edges: tuple[float, ...]) -> tuple[Array, Array]:
+    """Magnitudes per tick and bucket, (T, B), of the candidate and of stable."""
+    details, table = details_of(edges), gate_input.table
+    candidate, stable = (
+        per_bucket(np.stack([table.total(s.MAGNITUDES, arm, layer=layer, details=[le]) for le in details], axis=1))
+        for arm in ("candidate", "stable")
+    )
+    return candidate, stable
+
+
+def _newest_far(one: LayerShare, gate_input: GateInput, edges: tuple[float, ...]) -> bool:
+    candidate, stable = _histograms(gate_input, one.layer, edges)
+    values = batch_divergence(candidate[gate_input.start :], stable.sum(axis=0), ticks=1)
+    return newest_far_beyond(values, one.low, one.high)
+
+
+def batch_divergence(histogram: Array, reference: Array, *, ticks: int = BATCH_TICKS) -> Array:
     """Divergence (base 2, 0 to 1) of every full batch of ticks of (T, B) from (B,), at its last tick; else NaN."""
     out = np.full(len(histogram), np.nan)
-    for last in range(BATCH_TICKS - 1, len(histogram), BATCH_TICKS):
-        batch = histogram[last - BATCH_TICKS + 1 : last + 1].sum(axis=0)
+    for last in range(ticks - 1, len(histogram), ticks):
+        batch = histogram[last - ticks + 1 : last + 1].sum(axis=0)
         if batch.sum() > 0 and reference.sum() > 0:
             out[last] = jensen_shannon(batch / batch.sum(), reference / reference.sum())
     return out

@@ -8,6 +8,7 @@ import numpy as np
 
 from modelrollout.api.gates import LatencyGate
 from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.checks.collapse import not_at_a_collapse
 from modelrollout.core.analysis.gates.checks.counts import absence
 from modelrollout.core.analysis.gates.checks.latency_check import Decided, by_evidence
 from modelrollout.core.analysis.gates.checks.latency_histograms import (
@@ -91,6 +92,8 @@ def _judge(
         decided = by_evidence(gate, test, found, gate_input)
     else:
         decided = Decided(by_threshold(test, gate_input), gate.quantile, known, allowed, gate_input.step)
+    first = gate_input.start if gate.method == "Sequential" else gate_input.step
+    decided = replace(decided, standing=not_at_a_collapse(decided.standing, test.cut(first), test.line))
     if kind == "stable" and decided.standing.verdict != "FAIL" and not found.stable.sum() and decided.standing.total:
         decided = replace(decided, standing=replace(decided.standing, verdict="NO_DATA"))
     return decided.standing, _shown(gate, kind, found, decided, candidate[decided.first :])

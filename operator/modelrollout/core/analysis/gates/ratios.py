@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from modelrollout.api.gates import NegativeRatioGate, ZeroRatioGate
+from modelrollout.core.analysis.gates.checks.collapse import newest_far_beyond
 from modelrollout.core.analysis.gates.checks.layers.shares import LayerShare, absence, by_looks, layers_result
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import unreadable
@@ -42,7 +45,7 @@ def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float, part: str,
     if bad:
         return no_data(gate, bad)
     alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
-    found = [_ratio_layer(gate, gate_input, layer, part, alpha) for layer in layers]
+    found = [_heeding_newest(_ratio_layer(gate, gate_input, layer, part, alpha), gate_input, part) for layer in layers]
     sample = "evaluation" if gate.method == "Threshold" else "batch"
     return Judged(layers_result(gate, found, noun, sample), (), missing, text)
 
@@ -72,6 +75,13 @@ def _ratio_layer(gate: RatioGate, gate_input: GateInput, layer: str, part: str, 
             gate_input.ends[start:], candidate, reference, LimitLine(1.0, margin), settings, history=history
         )
     return _from_pair(layer, pair, stable, (low, high))
+
+
+def _heeding_newest(one: LayerShare, gate_input: GateInput, part: str) -> LayerShare:
+    """Batches are of several ticks: the newest tick may tell of what the next batch will."""
+    bad, total = (gate_input.table.total(name, "candidate", layer=one.layer) for name in (part, s.ELEMENTS))
+    ratios = np.where(total > 0, bad / np.where(total > 0, total, 1.0), np.nan)[gate_input.start :]
+    return replace(one, collapsed=newest_far_beyond(ratios, one.low, one.high))
 
 
 def _from_pair(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,14 @@ def no_data(gate: Gate, problem: Finding, *, verdict: Verdict = "NO_DATA", layer
     """A gate that cannot be judged now, and why."""
     text = f"{problem.reason}: {problem.message}"
     return Judged(GateResult(gate.name, gate.type, verdict, text, required=gate.decides, layer=layer))
+
+
+def not_unseen(judged: Judged) -> Judged:
+    """No PASS at a tick without a sample of the candidate: what it does now is not known."""
+    if judged.result.verdict != "PASS" or not judged.missing:
+        return judged
+    text = f"{judged.result.message}. But no sample of the candidate in {say.last_ticks(judged.missing)}"
+    return replace(judged, result=replace(judged.result, verdict="CONTINUE", message=text))
 
 
 def worst(standings: Sequence[Standing]) -> int:
@@ -134,6 +142,9 @@ def _sentence(
         return f"no {noun} of the candidate yet, at least {say.count(least)} needed; allowed {words.limit}"
     if verdict == "NO_DATA":
         return f"{words.clause}. Stable has no {noun} to compare with"
+    if one.newest:
+        plain = "within the limit until then" if odds is None else odds
+        return f"{words.clause}. {say.sentence(f'{plain}, {one.newest}')}"
     why = _why_plain(one, verdict, eta) if odds is None else _why(one, verdict, eta, odds)
     return f"{words.clause}. {say.sentence(why)}"
 

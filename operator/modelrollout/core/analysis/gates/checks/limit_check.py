@@ -8,6 +8,7 @@ import numpy as np
 
 from modelrollout.api.gates import Method
 from modelrollout.api.status import Verdict
+from modelrollout.core.analysis.gates.checks.collapse import not_at_a_collapse
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing, frozen_line
 from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -21,7 +22,9 @@ from modelrollout.core.analysis.stats.rule_of_three import rare_requests
 
 def judge(test: CountTest, method: Method, gate_input: GateInput) -> Standing:
     """The standing of one test at the newest tick."""
-    return by_threshold(test, gate_input) if method == "Threshold" else by_evidence(test, gate_input)
+    if method == "Threshold":
+        return not_at_a_collapse(by_threshold(test, gate_input), test.cut(gate_input.step), test.line)
+    return not_at_a_collapse(by_evidence(test, gate_input), test.cut(gate_input.start), test.line)
 
 
 def by_evidence(test: CountTest, gate_input: GateInput) -> Standing:

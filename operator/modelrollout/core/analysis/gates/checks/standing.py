@@ -46,6 +46,8 @@ class Standing:
     """What the evidence for it is judged by, where that is another limit: twice the margin."""
     good_at: str = ""
     """The same in words, where it is no share."""
+    newest: str = ""
+    """Why it does not pass although all before would: what the newest ticks say."""
     excused: str = ""
     """Why enough odds against it do not count; empty as a rule."""
     paired: float | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class LayerShare:
     strength: float = 0.0
     stable_batches: float | None = None
     """Set where the rule needs STABLE_WINDOWS of them before it may fail."""
+    collapsed: bool = False
+    """The newest tick alone lies far outside: no PASS, whatever the batches before say."""
     near: bool = False
     """Fails by evaluations that are back within the limit, but not clear of it."""
 
@@ -59,6 +61,7 @@ def by_looks(layer: str, values: Array, stable: float | None, band: tuple[float,
 
 def layers_result(gate: Gate, found: list[LayerShare], noun: str, sample: str) -> GateResult:
     """The gate's result, the worst layer named; `noun` is what the share is of, `sample` what each value is from."""
+    found = [replace(each, passes=each.passes and not each.collapsed) for each in found]
     one = max(found, key=lambda each: (each.fails, not each.passes, each.strength))
     limited = np.isfinite(one.high)
     seen = all(each.batches for each in found)
@@ -75,7 +78,9 @@ def layers_result(gate: Gate, found: list[LayerShare], noun: str, sample: str) -
     needs = float(LOOKS[1] if gate.method == "Threshold" else BURN_IN)
     back = f"was beyond the limit, and is not clear of it by {say.percent(DEADBAND)} yet"
     why = {"FAIL": back if one.near else "beyond the limit", "PASS": "within the limit"}.get(verdict, "")
-    if not why and limited:
+    if not why and one.collapsed:
+        why = "far beyond the limit in the newest evaluation"
+    elif not why and limited:
         left = max(needs - one.batches, 0.0)
         why = f"needs about {say.counted(left, f'more {sample}')}" if left else "not proven yet"
         if not left and one.stable_batches is not None and one.stable_batches < STABLE_WINDOWS:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modelrollout.api.gates import DeadNeuronsGate
+from modelrollout.core.analysis.gates.checks.collapse import newest_far_beyond
 from modelrollout.core.analysis.gates.checks.layers.promoted_versions import margin_of
 from modelrollout.core.analysis.gates.checks.threshold_check import in_a_row_at_end
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -46,6 +47,8 @@ class LayerStanding:
     passes: bool = False
     leaning: bool = False
     strength: float = 0.0
+    collapsed: bool = False
+    """The newest windows alone lie far beyond the limit: no PASS, whatever those before say."""
     source: str = ""
     """Where the limit comes from, in words; empty where the spec sets it."""
 
@@ -54,6 +57,16 @@ def layer_standing(
     gate: DeadNeuronsGate, gate_input: GateInput, layer: str, line: LimitLine, alpha: float
 ) -> LayerStanding:
     """One layer against one limit, by the gate's method; `alpha` is the error allowed to it."""
+    candidate, _ = _replicates(gate_input, "candidate", layer)
+    newest = divide(candidate.total, candidate.count)[gate_input.start :]
+    one = _by_method(gate, gate_input, layer, line, alpha)
+    collapsed = newest_far_beyond(newest, 0.0, one.limit)
+    return replace(one, passes=False, leaning=True, collapsed=True) if one.passes and collapsed else one
+
+
+def _by_method(
+    gate: DeadNeuronsGate, gate_input: GateInput, layer: str, line: LimitLine, alpha: float
+) -> LayerStanding:
     candidate, width = _replicates(gate_input, "candidate", layer)
     stable, stable_width = _replicates(gate_input, "stable", layer)
     units = width if np.isfinite(width) else stable_width

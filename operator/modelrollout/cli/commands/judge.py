@@ -132,8 +132,9 @@ def _numbers(outcome: Outcome, gate: Gate) -> str:
         return f"no {noun} of {arm} in these ticks: there is nothing to judge"
     rate, what = bad / total if total else 0.0, " wrong" if isinstance(gate, AccuracyGate) else ""
     stable = f" vs stable {say.percent(outcome.stable_rate)}" if stable_total > 0 else ""
-    numbers = f"{say.percent(rate)}{what} ({say.count(bad)}/{say.count(total)})"
-    return f"candidate {numbers}{stable}; allowed <= {say.margin(outcome.limit)}"
+    observed, allowed = say.beside(rate, min(outcome.limit, 1.0))
+    numbers = f"{observed}{what} ({say.count(bad)}/{say.count(total)})"
+    return f"candidate {numbers}{stable}; allowed <= {allowed}"
 
 
 def _why(series: Series, outcome: Outcome, gate: Gate) -> str:

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from modelrollout.core.analysis.gates.registry import gate_types
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.postmortem import summarize
+from modelrollout.core.analysis.metrics.series import make_series
 from tests.unit.analysis.metrics.worlds import delivered, process, table_of
 from tests.unit.analysis.recorded import START, Recording, look, request_of, scrapes, spec_of
 
@@ -26,10 +28,13 @@ GATES: tuple[dict[str, Any], ...] = (
     {"name": "dead", "type": "DeadNeurons"},
     {"name": "zeros", "type": "ZeroRatio"},
     {"name": "nan", "type": "NonFinite"},
+    {"name": "negatives", "type": "NegativeRatio"},
     {"name": "accuracy", "type": "Accuracy"},
+    {"name": "query", "type": "Query", "query": "x", "max": "10"},
 )
 LAYERS = ("relu", "encoder.0", "encoder.1", "head")
 EDGES = (("0.25", "0.5", "1", "+Inf"), (".5", "1.0", "2", "Inf"), ("0.50", "1e0", "inf"), ("0.3", "+Inf"))
+QUERIED = [(START + 15.0 * n, 9.5 + n % 3) for n in range(1, 17)]
 BAD = (float("nan"), float("inf"), -1.0)
 
 
@@ -75,7 +80,8 @@ async def read(seed: int) -> str:
     rng = random.Random(seed)
     found = recordings(rng)
     rng.shuffle(found)
-    evaluation = await look(request_of(spec_of(*GATES), dialect=None), 240, *found)
+    answer = [make_series({}, rng.sample(QUERIED, len(QUERIED)))]
+    evaluation = await look(request_of(spec_of(*GATES), dialect=None), 240, *found, values=answer)
     pods = [process(rng, pod) for pod in range(3)]
     table = table_of(delivered([one for pod in pods for one in pod.series(rng)], rng))
     growth = {channel: grown.tolist() for channel, grown in table.growth.items()}
@@ -83,23 +89,30 @@ async def read(seed: int) -> str:
 
 
 @pytest.mark.slow
-def test_every_hash_seed_gives_one_evaluation():
+@pytest.mark.parametrize(
+    ("hash_seeds", "worlds"), [(range(3), WORLDS), *((range(first, first + 3), 1) for first in range(3, 21, 3))]
+)
+def test_every_hash_seed_gives_one_evaluation(hash_seeds, worlds):
     code = "import asyncio; from tests.unit.analysis.gates import test_no_result_depends_on_the_hash_seed as t; "
-    code += f"[print(asyncio.run(t.read(seed))) for seed in range({WORLDS})]"
+    code += f"[print(asyncio.run(t.read(seed))) for seed in range({worlds})]"
     running = [
         subprocess.Popen(
             [sys.executable, "-c", code],
             cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=subprocess.PIPE,
             text=True,
         )
-        for seed in ("0", "3", "12345")
+        for seed in hash_seeds
     ]
     texts = {one.communicate(timeout=120)[0] for one in running}
-    assert [one.returncode for one in running] == [0, 0, 0]
+    assert {one.returncode for one in running} == {0}
     assert len(texts) == 1
-    assert texts.pop().count("Evaluation(") == WORLDS
+    assert texts.pop().count("Evaluation(") == worlds
+
+
+def test_every_gate_type_is_read():
+    assert {gate["type"] for gate in GATES} == set(gate_types())
 
 
 def test_the_order_of_answers_gives_one_evaluation():

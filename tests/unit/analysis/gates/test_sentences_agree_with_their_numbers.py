@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from modelrollout.cli.commands.judge import _File, judge_ticks
 from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.registry import gate_types
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.series import make_series
 from modelrollout.core.evaluation import GateResult
@@ -275,8 +278,12 @@ def test_a_layer_is_on_the_side_of_its_limit_that_the_verdict_says(method, until
     figures_are_those_of_the_sentence(one)
 
 
+RATIOS = st.sampled_from([("ZeroRatio", "zero", s.ZEROS), ("NegativeRatio", "negative", s.NEGATIVES)])
+
+
 @given(st.data())
-def test_a_ratio_or_a_divergence_is_where_the_verdict_says(data):
+def test_a_ratio_is_where_the_verdict_says(data):
+    kind, noun, part_of = data.draw(RATIOS)
     method, until = data.draw(METHODS), data.draw(st.sampled_from([120, 600, 900]))
     times = scrapes(until)
     part = np.clip(np.floor(4 * (times - START) / until), 0, 3).astype(int)
@@ -286,17 +293,76 @@ def test_a_ratio_or_a_divergence_is_where_the_verdict_says(data):
     rec = Recording(times)
     for version, values, since in (("1", np.full(times.shape, 50), -np.inf), ("2", zeros[part], START)):
         labels = {"model": "digits", "version": version, "layer": "h1"}
-        rec.growing(s.ELEMENTS, 100, since=since, **labels).growing(s.ZEROS, values, since=since, **labels)
-    gate: dict[str, Any] = {"type": "ZeroRatio", "method": method, "required": True}
+        rec.growing(s.ELEMENTS, 100, since=since, **labels).growing(part_of, values, since=since, **labels)
+    gate: dict[str, Any] = {"type": kind, "method": method, "required": True}
     if data.draw(st.booleans()):
         gate["within"] = ["30%", "70%"]
     one = judged(gate, until, rec)
-    figures = found(rf"candidate {NUMBER} % zero.*; allowed {NUMBER} % to {NUMBER} %", one.message)
+    figures = found(rf"candidate {NUMBER} % {noun}.*; allowed {NUMBER} % to {NUMBER} %", one.message)
     if one.verdict in {"FAIL", "PASS"}:
         share, low, high = figures
         inside = low <= share <= high
         assert inside == (one.verdict == "PASS" or "not clear of it" in one.message), one.message
     figures_are_those_of_the_sentence(one)
+
+
+MOVED = st.lists(st.sampled_from([0, 5, 9, 10, 11, 30, 60, 100]), min_size=4, max_size=4)
+
+
+@given(METHODS, st.sampled_from([120, 600, 900]), MOVED, st.sampled_from(["1%", "2.5%", "10%", "50%"]))
+def test_a_divergence_is_where_the_verdict_says(method, until, moved, limit):
+    times = scrapes(until)
+    part = np.clip(np.floor(4 * (times - START) / until), 0, 3).astype(int)
+    rec = Recording(times)
+    for version, high, since in (("1", np.zeros(times.shape), -np.inf), ("2", np.array(moved)[part], START)):
+        labels = {"model": "digits", "version": version, "layer": "h1"}
+        for edge, grown in (("1", 100 - high), ("2", np.full(times.shape, 100)), ("+Inf", np.full(times.shape, 100))):
+            rec.growing(s.MAGNITUDES, grown, since=since, le=edge, **labels)
+    one = judged({"type": "Drift", "method": method, "required": True, "max": limit}, until, rec)
+    figures = found(rf"candidate {NUMBER} % divergence; allowed <= {NUMBER} %", one.message)
+    if one.verdict in {"FAIL", "PASS"}:
+        share, most = figures
+        assert (share <= most) == (one.verdict == "PASS" or "not clear of it" in one.message), one.message
+    figures_are_those_of_the_sentence(one)
+
+
+COLUMN = st.lists(st.tuples(*[st.sampled_from([0, 1, 2, 5, 99, 100])] * 2), min_size=1, max_size=9)
+
+
+@given(st.sampled_from(["ErrorRate", "Accuracy", "NonFinite"]), COLUMN, COLUMN, st.sampled_from([None, "1%", "99%"]))
+def test_what_judge_says_of_past_counts_is_on_the_side_of_its_verdict(kind, candidate, stable, limit):
+    limits = {} if limit is None else {"min" if kind == "Accuracy" else "max": limit}
+    gate = _File.model_validate({"gates": [{"name": "g", "type": kind, **limits}]}).gates[0]
+    rows = [
+        f"r,{60 * (at + 1)},{bad},{max(bad, total)},{known},{max(known, all_known)}"
+        for at, ((bad, total), (known, all_known)) in enumerate(zip(candidate, stable * 9, strict=False))
+    ]
+    columns = "rollout,time,candidate_bad,candidate_total,stable_bad,stable_total"
+    (one,) = judge_ticks(gate, [columns, *rows], increments=True)
+    figures = found(rf"candidate {NUMBER} %[^(;]* \({NUMBER}/{NUMBER}\).*; allowed <= {NUMBER} %", one.message)
+    if one.verdict in {"FAIL", "PASS"}:
+        share, bad, total, most = figures
+        assert share == pytest.approx(100 * bad / total, rel=0.06, abs=100 / total), one.message
+        assert one.verdict == "PASS" or share > most, one.message
+    against = found(
+        rf"[Oo]dds (?:over )?{NUMBER}:1 against the candidate \(\w+ back at (?:over )?{NUMBER}:1\)", one.message
+    )
+    if against:
+        assert (against[0] >= against[1]) == (one.verdict == "FAIL"), one.message
+
+
+def test_what_judge_rounds_is_not_its_limit():
+    gate = _File.model_validate({"gates": [{"name": "g", "type": "ErrorRate", "max": "1%"}]}).gates[0]
+    rows = [f"r,{60 * (at + 1)},10004,1000000,0,1000000" for at in range(3)]
+    columns = "rollout,time,candidate_bad,candidate_total,stable_bad,stable_total"
+    (one,) = judge_ticks(gate, [columns, *rows], increments=True)
+    assert "candidate 1.0004 % (30,012/3.0 million)" in one.message, one.message
+    assert "allowed <= 1 %" in one.message, one.message
+
+
+def test_every_gate_type_is_drawn():
+    drawn = set(re.findall(r"[\"'](\w+)[\"']", Path(__file__).read_text(encoding="utf-8")))
+    assert set(gate_types()) <= drawn
 
 
 @given(

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelrollout.core.analysis.metrics.samples import SampleStore
-from tests.unit.analysis.metrics.renamings import renamed_world
 from tests.unit.analysis.metrics.worlds import Process, counted, delivered, process, table_of
+from tests.unit.analysis.renamings import renamed_world
 
 seeds = st.integers(0, 2**32)
 

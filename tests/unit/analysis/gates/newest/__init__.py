@@ -1,0 +1,1 @@
+"""What the newest ticks alone say."""

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
+from modelrollout.dialects.statuses import canonical
+
 
 class Dialect(Protocol):
     """What the analysis asks of a gateway's metrics. Built-in dialects, and later configured ones, satisfy it."""
@@ -146,9 +148,13 @@ class GatewayMetrics:
         return name if self.joint is None else self.joint.join(re.findall(r"[^\W_]+", name))
 
     def is_error(self, status: str) -> bool:
-        """Whether the whole status matches `errors`."""
-        return re.fullmatch(self.errors, status) is not None
+        """Whether the whole status matches `errors`, as it is or in its canonical spelling."""
+        return _matches(self.errors, status)
 
     def is_refusal(self, status: str) -> bool:
-        """Whether the whole status matches `refusals` and is no error."""
-        return re.fullmatch(self.refusals, status) is not None and not self.is_error(status)
+        """Whether the whole status matches `refusals`, in either spelling, and is no error."""
+        return _matches(self.refusals, status) and not self.is_error(status)
+
+
+def _matches(pattern: str, status: str) -> bool:
+    return any(re.fullmatch(pattern, one) is not None for one in (status, canonical(status)))

@@ -184,6 +184,38 @@ def test_errors_and_refusals_are_told_from_answers(dialect):
 
 
 @every_dialect
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *((status, "error") for status in ("5xx", "5XX", " 500", "503 ")),
+        *((status, "refusal") for status in ("4xx", "4XX", "404 ")),
+        *(
+            (status, "answer")
+            for status in ("2xx", "3XX", " 200 ", "1xx", "", " ", "x", "\u0665xx", "xx", "55xx", "5x")
+        ),
+    ],
+)
+def test_a_status_counts_whatever_its_spelling(dialect, status, kind):
+    found = "error" if dialect.is_error(status) else "refusal" if dialect.is_refusal(status) else "answer"
+    assert found == kind
+
+
+@pytest.mark.parametrize("dialect", [one for one in registry.DIALECTS if one.is_error("14")], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *((status, "error") for status in ("UNAVAILABLE", "Unavailable", "DeadlineExceeded", "DEADLINE_EXCEEDED")),
+        *((status, "error") for status in ("Internal", "unknown", "DATA_LOSS", "UNIMPLEMENTED")),
+        *((status, "refusal") for status in ("NotFound", "NOT_FOUND", "InvalidArgument", "permission-denied")),
+        *((status, "answer") for status in ("OK", "Ok", "CANCELLED", "Canceled", "Internally")),
+    ],
+)
+def test_a_status_of_grpc_counts_by_its_name_too(dialect, status, kind):
+    found = "error" if dialect.is_error(status) else "refusal" if dialect.is_refusal(status) else "answer"
+    assert found == kind
+
+
+@every_dialect
 def test_bucket_edges_are_seconds(dialect):
     reader = SeriesReader(request(dialect))
     for edge, seconds in example(dialect).edges.items():

@@ -35,7 +35,7 @@ async def test_sixty_four_ordinary_layers_are_told_in_a_sentence_that_names_a_fe
     assert message.endswith("and 58 more")
 
 
-@settings(max_examples=min(20, settings.default.max_examples))
+@settings(max_examples=min(20, settings().max_examples))
 @given(names=st.lists(TEXTS, min_size=1, max_size=5, unique=True))
 async def test_layers_of_any_name_are_told_in_printable_words(names: list[str]):
     message = await rolled_back(names)

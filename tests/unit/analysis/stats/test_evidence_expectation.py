@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from modelrollout.core.analysis.stats import parameters
+from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
+from modelrollout.core.analysis.stats.count_evidence import count_evidence
 from modelrollout.core.analysis.stats.eprocess import log_factors, project, temper
 from modelrollout.core.analysis.stats.limits import ACCURACY, ERROR_RATE, EXCEEDANCE, NON_FINITE, LimitLine, absolute
 
@@ -65,13 +68,49 @@ def test_the_bound_is_tight_at_the_projected_null(line):
         assert expectation(log_e, n_c, n_s, float(tc0), float(ts0))[0] == pytest.approx(1, abs=1e-9)
 
 
-def test_tempering_and_the_cap_only_lower_the_expectation():
+def test_tempering_only_lowers_the_expectation():
     n_c, n_s, p_s = 20, 30, 0.1
     log_e = factors(n_c, n_s, p_s, ERROR_RATE, parameters.BAD_ALTERNATIVES)
     for phi in (1.0, 1.5, 4.0):
-        tempered = temper(log_e, np.array(phi), parameters.LOG_CAP)
+        tempered = temper(log_e, np.array(phi))
         assert expectation(tempered, n_c, n_s, float(ERROR_RATE.at(np.array(p_s))), p_s).max() <= 1 + 1e-9
-        assert tempered.max() <= parameters.LOG_CAP
+
+
+SHORT = {"one_look": math.log(1.5), "leap": math.log(1.2)}
+"""Bounds so low that they are met within a few requests."""
+
+
+@pytest.mark.parametrize("bounds", [{}, SHORT], ids=["as it is", "low bounds"])
+@pytest.mark.parametrize("line", [ERROR_RATE, EXCEEDANCE, LimitLine(2.0, 0.1), absolute(0.3)], ids=str)
+def test_expected_evidence_of_whole_rollouts_is_at_most_one_while_stable_drifts_and_weights_change(line, bounds):
+    """Every course that three ticks can take, with what each tick learns from those before it."""
+    requests = ((2, 3), (1, 4), (3, 1))
+    tables = [np.indices((n_c + 1, n_s + 1)).reshape(2, -1) for n_c, n_s in requests]
+    course = np.indices([each.shape[1] for each in tables]).reshape(3, -1)
+    bad = np.stack([each[:, at] for each, at in zip(tables, course, strict=True)], axis=-1).astype(float)
+    total = np.broadcast_to(np.array(requests, dtype=float).T[:, None, :], bad.shape)
+    raised = np.array([True, False, True])
+    past = StableHistory(np.arange(-7.0, 1) * 60, np.array([0, 2, 0, 0, 3, 0, 0, 1.0]), np.full(8, 6.0))
+    settings = replace(parameters.DEFAULTS, **bounds)
+    for elapsed in (5.0, 2000.0):
+        ends = np.arange(1, 4) * elapsed
+        ticks = CountTicks(ends, bad[0], total[0], bad[1], total[1], restart=raised)
+        found = count_evidence(ticks, line, history=past, settings=settings)
+        for side, allowed in ((found.log_bad, line), (found.log_good, line.good)):
+            for p_s in ((0.05, 0.3, 0.6), (0.4, 0.02, 0.3), (0.2, 0.2, 0.2)):
+                chance = np.ones(bad.shape[1])
+                for tick, (n_c, n_s) in enumerate(requests):
+                    p_c = min(float(allowed.at(np.array(p_s[tick]))), 1.0)
+                    now = np.outer(binomial(n_c, p_c), binomial(n_s, p_s[tick])).ravel()
+                    chance = chance * now[course[tick]]
+                assert chance.sum() == pytest.approx(1)
+                assert (chance @ np.exp(side)).max() <= 1 + 1e-9
+
+
+def test_the_bound_on_one_look_takes_hold_in_those_rollouts():
+    ticks = CountTicks(*(np.array([a, a]) for a in (5.0, 40.0, 40.0, 0.0, 400.0)))
+    settings = replace(parameters.DEFAULTS, **SHORT)
+    assert count_evidence(ticks, absolute(0.3), settings=settings).log_bad[0] == pytest.approx(math.log(1.5 + 0.65))
 
 
 def test_an_alternative_pushed_below_the_line_by_the_top_rate_is_skipped():

@@ -18,6 +18,7 @@ from tests.draws import fixed
 
 LINES = [ERROR_RATE, ACCURACY, NON_FINITE, EXCEEDANCE, absolute(0.01), absolute(0.0)]
 BASE = parameters.DEFAULTS
+ONCE = parameters.Stakes(first=1.0, steps=0.0, later=0.0)
 
 
 def rollout(seed=0, ticks=80, batch=(), candidate=0.03, stable=0.01):
@@ -145,13 +146,13 @@ def test_missing_ticks_say_nothing_either_way():
     ticks = replace(ticks, present=np.ones(40, dtype=bool), restart=np.zeros(40, dtype=bool))
     holes = np.ones(40, dtype=bool)
     holes[20:25] = False
-    seen = count_evidence(replace(ticks, present=holes), ERROR_RATE, settings=replace(BASE, restart_every=1e9))
+    seen = count_evidence(replace(ticks, present=holes), ERROR_RATE, settings=replace(BASE, bad_stakes=ONCE, good_stakes=ONCE))
     assert (np.diff(seen.log_bad[19:25]) == 0).all()
     assert (np.diff(seen.log_good[19:25]) == 0).all()
     as_nan = ticks.candidate_bad.astype(float)
     as_nan[20:25] = np.nan
     # NaN in one arm is as good as absent in that arm
-    nan = count_evidence(replace(ticks, candidate_bad=as_nan), ERROR_RATE, settings=replace(BASE, restart_every=1e9))
+    nan = count_evidence(replace(ticks, candidate_bad=as_nan), ERROR_RATE, settings=replace(BASE, bad_stakes=ONCE, good_stakes=ONCE))
     assert (np.diff(nan.log_bad[19:25]) == 0).all()
 
 
@@ -220,6 +221,7 @@ def test_bursts_in_stable_temper_the_evidence():
 
 def test_without_history_the_first_two_ticks_with_stable_requests_only_seed():
     ticks = rollout(seed=10, ticks=10)
+    ticks = replace(ticks, stable_total=ticks.stable_total // 10, stable_bad=ticks.stable_bad // 10)
     empty_first = ticks.stable_total.copy()
     empty_first[0] = 0
     plain = replace(ticks, present=None, restart=None)
@@ -234,12 +236,40 @@ def test_without_history_the_first_two_ticks_with_stable_requests_only_seed():
     assert (absolute_limit.log_bad_steps[..., 0] != 0).any()
 
 
-def test_the_stake_is_never_spent_whole_and_half_of_it_enters_at_the_start():
+@pytest.mark.parametrize("every", [5.0, 15.0, 3600.0])
+def test_the_stake_is_never_spent_whole_however_long_the_rollout_and_often_raised(every):
     ticks = replace(rollout(ticks=2000), present=None, restart=np.ones(2000, dtype=bool))
-    weights = count_evidence(ticks, ERROR_RATE).weights
-    assert weights[0] == 0.5
-    assert weights.sum() < 1
-    assert (weights[1:] > 0).all()
+    found = count_evidence(replace(ticks, seconds=np.arange(1, 2001) * every), ERROR_RATE)
+    for weights in (found.weights, found.good_weights):
+        assert weights.sum() < 1
+        assert (weights > 0).all()
+    assert found.weights[0] == parameters.BAD_STAKES.first
+
+
+def test_finer_ticks_share_the_stake_of_a_coarse_one():
+    coarse, fine = (
+        count_evidence(replace(rollout(ticks=n), restart=None, seconds=np.arange(1, n + 1) * every), ERROR_RATE).weights
+        for n, every in ((300, 15.0), (900, 5.0))
+    )
+    np.testing.assert_allclose(coarse.cumsum()[:290], np.concatenate([fine[:1], fine[1:]]).cumsum()[0:870:3], rtol=1e-9)
+
+
+def test_two_hundred_requests_of_stable_seed_as_well_as_two_ticks():
+    ticks = replace(rollout(seed=10, ticks=10), present=None, restart=None)
+    assert ticks.stable_total[0] > parameters.SEED_REQUESTS
+    steps = count_evidence(ticks, ERROR_RATE).log_bad_steps
+    assert (steps[..., 0] == 0).all()
+    assert (steps[..., 1] != 0).all()
+
+
+def test_the_second_of_two_bad_looks_decides_however_small_the_stake():
+    good, bad = 800, 2
+    y_c = np.concatenate([np.zeros(good), np.full(bad, 40.0)])
+    n = np.full(good + bad, 200.0)
+    ticks = CountTicks(np.arange(1, good + bad + 1) * 5.0, y_c, n, n * 0 + 8, 4 * n)
+    odds = count_evidence(ticks, ERROR_RATE, history=history()).log_bad
+    assert odds[-2] < np.log(25)
+    assert odds[-1] > np.log(500)
 
 
 def test_began_names_the_tick_at_which_the_candidate_turned_bad():

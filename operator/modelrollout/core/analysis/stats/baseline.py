@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelrollout.core.analysis.stats.arrays import usable
+from modelrollout.core.analysis.stats.parameters import (
+    DISPERSION_BLOCK,
+    DISPERSION_SIGMAS,
+    DISPERSION_TAIL,
+    SEED_REQUESTS,
+)
 
 if TYPE_CHECKING:
-    from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, StableHistory
+    from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, Index, StableHistory
     from modelrollout.core.analysis.stats.parameters import Settings
+
+_LEAST_VARIANCE = 1e-12
+"""Of the bad ones in a stretch: with less, one of them would be wilder than anything."""
 
 
 @dataclass(frozen=True)
@@ -55,29 +64,54 @@ def baseline(ticks: CountTicks, history: StableHistory | None, settings: Setting
             for earlier, now in ((history.seconds, seconds), (past_bad, bad), (past_total, total))
         )
     sums = [decayed_sums(seconds, a, settings.half_life) for a in (bad, total)]
-    return expect(bad, total, sums[0], sums[1], before=before, settings=settings)
+    return expect(seconds, bad, total, sums[0], sums[1], before=before, settings=settings)
 
 
 def expect(
-    bad: Array, total: Array, past_bad: Array, past_total: Array, *, before: int, settings: Settings
+    seconds: Array, bad: Array, total: Array, past_bad: Array, past_total: Array, *, before: int, settings: Settings
 ) -> Baseline:
     """The baseline from stable's ticks (..., H+T) and their decayed pasts; the first `before` are history."""
     rate = (past_bad + 0.5) / (past_total + 1.0)
-    phi = _overdispersion(bad, total, rate, past_total) if settings.dispersion else np.ones(rate.shape)
-    seeded: Flags = _before(total > 0)[..., before:] >= settings.seed_ticks
+    phi = _overdispersion(seconds, bad, total, rate, past_total) if settings.dispersion else np.ones(rate.shape)
+    seen = _before(total > 0)[..., before:] >= settings.seed_ticks
+    seeded: Flags = seen | (_before(total)[..., before:] >= SEED_REQUESTS)
     return Baseline(rate[..., before:], past_total[..., before:], phi[..., before:], seeded)
 
 
-def _overdispersion(bad: Array, total: Array, rate: Array, known: Array) -> Array:
-    """max(1, sum (y - n p)^2 / (n p (1 - p)) / df) over earlier ticks.
+def _overdispersion(seconds: Array, bad: Array, total: Array, rate: Array, known: Array) -> Array:
+    """max(1, sum (y - n p)^2 / (n p (1 - p)) / df) over earlier stretches, where that is more than chance gives.
 
-    The variance of a tick against an estimate includes the estimate's own, n^2 p (1 - p) / known: without
-    it two young ticks of a perfectly binomial stable would already look twice too wild.
+    The variance of a stretch against an estimate includes the estimate's own, n^2 p (1 - p) / known: without
+    it two young ticks of a perfectly binomial stable would already look twice too wild. Of a binomial stable the
+    mean of df such squares is 1 give or take its standard error; to temper by that noise would cost a tenth of
+    the speed and buy nothing. (2 + 1 / variance is the variance of one square, of counts as rare as these.)
     """
-    counted = (total > 0) & (known >= 1)
-    variance = total * rate * (1 - rate) * (1 + total / (known + 1))
-    square = np.where(counted, (bad - total * rate) ** 2 / np.where(variance > 0, variance, 1.0), 0.0)
-    return np.maximum(1.0, _before(square) / np.maximum(_before(counted), 1.0))
+    ends, start = _stretches(seconds)
+    y, n = (_over_stretch(a, start) for a in (bad, total))
+    p, seen = (np.take_along_axis(a, start, axis=-1) for a in (rate, known))
+    variance = n * p * (1 - p) * (1 + n / (seen + 1))
+    counted = ends & (seen >= 1) & (variance > _LEAST_VARIANCE)
+    safe = np.where(variance > _LEAST_VARIANCE, variance, 1.0)
+    square = np.where(counted, (y - n * p) ** 2 / safe, 0.0)
+    df = np.maximum(_before(counted), 1.0)
+    mean = _before(square) / df
+    chance = np.sqrt(_before(np.where(counted, 2 + 1 / safe, 0.0))) / df
+    return np.where(mean > 1 + DISPERSION_SIGMAS * chance, 1 + DISPERSION_TAIL * (mean - 1), 1.0)
+
+
+def _stretches(seconds: Array) -> tuple[Flags, Index]:
+    """(whether a tick is the last of its stretch of DISPERSION_BLOCK, the first tick of its stretch), (..., T)."""
+    number = np.floor((seconds - seconds[..., :1]) / DISPERSION_BLOCK + 1e-6)
+    begins = np.diff(number, axis=-1, prepend=number[..., :1] - 1) > 0
+    ends = np.concatenate([begins[..., 1:], np.zeros((*begins.shape[:-1], min(1, begins.shape[-1])), dtype=bool)], axis=-1)
+    return ends, np.maximum.accumulate(np.where(begins, np.arange(begins.shape[-1]), 0), axis=-1)
+
+
+def _over_stretch(values: Array, start: Index) -> Array:
+    """Sum from the first tick of each tick's stretch up to the tick itself."""
+    run = np.cumsum(values, axis=-1)
+    total: Array = run - np.take_along_axis(run - values, start, axis=-1)
+    return total
 
 
 def _before(values: Array | Flags) -> Array:

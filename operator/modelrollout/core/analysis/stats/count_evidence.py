@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelrollout.core.analysis.stats import eprocess
+from modelrollout.core.analysis.stats.bets import mixture
 from modelrollout.core.analysis.stats.baseline import Baseline, baseline
-from modelrollout.core.analysis.stats.parameters import DEFAULTS, MINIMUM_REQUESTS, PASS_ODDS, Settings
+from modelrollout.core.analysis.stats.parameters import DEFAULTS, LOG_RISING, MINIMUM_REQUESTS, PASS_ODDS, Settings
 from modelrollout.core.analysis.stats.rule_of_three import rare_pass
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class CountEvidence:
     """What one test (a line over two arms) knows after each tick. Arrays (..., T) unless said otherwise.
 
     `log_bad` and `log_good` are log odds (E as 1:E); `log_bad_steps` and `log_good_steps` (R, ..., T) their factors
-    per alternative.
+    per alternative, `weights` and `good_weights` (..., T) the stakes that entered.
     `expected` is stable's rate as known before the tick, `limit` the line at it, `phi` the overdispersion;
     `rare` where 0 bad in enough requests is a PASS; `ticks` the cleaned ticks.
     """
@@ -32,11 +33,18 @@ class CountEvidence:
     log_bad_steps: Array
     log_good_steps: Array
     weights: Array
+    good_weights: Array
     expected: Array
     limit: Array
     phi: Array
     rare: Flags
     ticks: CountTicks
+    settings: Settings
+
+    @property
+    def rising(self) -> bool:
+        """Whether any alternative has grown enough, since some tick, that the next scrape may decide."""
+        return bool((mixture.risen(self.log_bad_steps)[..., -1:] >= LOG_RISING).any())
 
     @property
     def passing(self) -> Flags:
@@ -46,11 +54,12 @@ class CountEvidence:
 
     def began(self, tick: Index) -> Index:
         """Tick (same shape as `tick`, the batch's) at which the bad evidence standing at `tick` started."""
-        return eprocess.began_at(self.log_bad_steps, self.weights, np.asarray(tick))
+        return mixture.began_at(self.log_bad_steps, self.weights, self.settings.bad_prior, np.asarray(tick))
 
     def good_began(self, tick: Index) -> Index:
         """The same of the good evidence."""
-        return eprocess.began_at(self.log_good_steps, self.weights, np.asarray(tick))
+        prior = self.settings.good_prior
+        return mixture.began_at(self.log_good_steps, self.good_weights, prior, np.asarray(tick))
 
 
 def count_evidence(
@@ -79,24 +88,29 @@ def two_sided(
     `sides` are cleaned ticks and `lines` their nulls, bad side first.
     """
     bad, good = sides
-    weights = eprocess.restart_weights(bad.seconds, _flags(bad), settings.restart_every)
-    steps = []
-    for ticks, null, bets in zip(sides, lines, (settings.bad, settings.good), strict=True):
+    weights = [mixture.stake_weights(bad.seconds, _flags(bad), each) for each in (settings.bad_stakes, settings.good_stakes)]
+    steps, odds = [], []
+    for ticks, null, bets, prior, stakes in zip(
+        sides, lines, (settings.bad, settings.good), (settings.bad_prior, settings.good_prior), weights, strict=True
+    ):
         candidate, stable = (ticks.candidate_bad, ticks.candidate_total), (ticks.stable_bad, ticks.stable_total)
         log_e = eprocess.log_factors(candidate, stable, base.rate, null, bets)
         waiting = null.relative & ~base.seeded
-        steps.append(np.where(waiting, 0.0, eprocess.temper(log_e, base.phi, settings.cap)))
+        steps.append(np.where(waiting, 0.0, eprocess.temper(log_e, base.phi)))
+        odds.append(mixture.log_mixture(steps[-1], stakes, prior, settings.one_look, settings.leap))
     return CountEvidence(
-        log_bad=eprocess.log_mixture(steps[0], weights),
-        log_good=eprocess.log_mixture(steps[1], weights),
+        log_bad=odds[0],
+        log_good=odds[1],
         log_bad_steps=steps[0],
         log_good_steps=steps[1],
-        weights=weights,
+        weights=weights[0],
+        good_weights=weights[1],
         expected=base.rate,
         limit=lines[0].at(base.rate),
         phi=base.phi,
         rare=rare_pass(good, lines[0], minimum_requests),
         ticks=bad,
+        settings=settings,
     )
 
 

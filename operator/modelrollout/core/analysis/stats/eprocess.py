@@ -157,55 +157,6 @@ def log_factors(
     return np.where(usable, total, 0.0)
 
 
-def temper(log_e: Array, phi: Array, cap: float) -> Array:
-    """e^(1/phi), still an e-value since phi >= 1 is known before the tick; then the cap on one tick."""
-    return np.clip(log_e / phi, d.LOG_FLOOR, cap)
-
-
-def restart_weights(seconds: Array, restart: Flags, every: float) -> Array:
-    """The stake that enters at each tick, shape (..., T): half at the start, the rest over restarts."""
-    if seconds.shape[-1] == 0:
-        return np.zeros(seconds.shape)
-    period = np.floor((seconds - seconds[..., :1]) / every + 1e-9)
-    begins = restart | (np.diff(period, axis=-1, prepend=period[..., :1]) > 0)
-    begins[..., 0] = False
-    number = np.maximum(np.cumsum(begins, axis=-1), 1)
-    share = (1 - d.FIRST_BET) / d.RESTART_SUM * number.astype(float) ** -d.RESTART_POWER
-    weights = np.where(begins, share, 0.0)
-    weights[..., 0] = d.FIRST_BET
-    return weights
-
-
-def log_mixture(log_e: Array, weights: Array) -> Array:
-    """Log E over time, shape (..., T), from log factors (R, ..., T): mean_r M_r + what is not staked yet.
-
-    M_r <- (M_r + w_t) e_t is log M_r = L_t + log sum_{s <= t} w_s exp(-L_{s-1}), L the running sum of log e.
-    """
-    if log_e.shape[-1] == 0:
-        return np.zeros(log_e.shape[1:])
-    run = np.cumsum(log_e, axis=-1)
-    with np.errstate(divide="ignore"):
-        stakes = np.logaddexp.accumulate(np.log(weights) - (run - log_e), axis=-1)
-        kept = np.log(np.maximum(1 - np.cumsum(weights, axis=-1), 0.0))
-    wealth: Array = np.logaddexp.reduce(run + stakes, axis=0) - np.log(len(log_e))
-    return np.logaddexp(wealth, kept)
-
-
-def began_at(log_e: Array, weights: Array, tick: Index) -> Index:
-    """The tick after which the evidence standing at `tick` has grown most, shape (...): "since about".
-
-    Of the alternative that carries most of it, the point from which it rose highest (as CUSUM does).
-    log_e is (R, ..., T), tick (...).
-    """
-    run = np.cumsum(log_e, axis=-1)
-    before = run - log_e
-    late = np.arange(log_e.shape[-1]) > tick[..., None]
-    with np.errstate(divide="ignore"):
-        stakes = np.logaddexp.reduce(np.where(late, -np.inf, np.log(weights) - before), axis=-1)
-    at = np.broadcast_to(tick[None, ..., None], (*run.shape[:-1], 1))
-    leader = (stakes + np.take_along_axis(run, at, axis=-1)[..., 0]).argmax(axis=0)
-    path = np.take_along_axis(before, leader[None, ..., None], axis=0)[0]
-    lowest = np.where(late, np.inf, path)
-    # the last of equal minima: ticks that say nothing do not move the start back
-    first: Index = lowest.shape[-1] - 1 - lowest[..., ::-1].argmin(axis=-1)
-    return first
+def temper(log_e: Array, phi: Array) -> Array:
+    """e^(1/phi), still an e-value since phi >= 1 is known before the tick."""
+    return np.maximum(log_e / phi, d.LOG_FLOOR)

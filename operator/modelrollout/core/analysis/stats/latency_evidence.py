@@ -103,7 +103,7 @@ def versus_stable(
         edge = choose_edge(past, q, buckets)
         total, past_total = everything.stable.sum(axis=-1), past.sum(axis=-1)
         slower = over(everything.stable, edge)
-        base = expect(slower, total, over(past, edge), past_total, before=before, settings=settings)
+        base = expect(everything.seconds, slower, total, over(past, edge), past_total, before=before, settings=settings)
         edge = edge[..., before:]
         chosen = [edge, *(np.minimum(edge + k * buckets, top) for k in (1, 2))]
         edges.append(tuple(chosen))

@@ -24,23 +24,50 @@ HALF_LIFE = 600.0
 HISTORY = 1800.0
 """How much of stable before the candidate seeds the expected rate."""
 SEED_TICKS = 2
-"""Without history, this many ticks with stable requests only seed and carry no evidence."""
+SEED_REQUESTS = 200
+"""Without history, so many ticks with stable requests, or so many requests, only seed and carry no evidence."""
+DISPERSION_BLOCK = 15.0
+"""Bursts are looked for in stretches of so many seconds: shorter ones show there too, and finer ticks hide longer."""
+DISPERSION_SIGMAS = 1.64
+"""Stable's scatter counts as bursts where it is so many standard errors beyond what chance gives."""
+DISPERSION_TAIL = 1.5
+"""Of bursts that were found, the excess counts so much: their tails are longer than a tempered binomial's."""
 
-BAD_ALTERNATIVES = (1.25, 1.6, 2.2, 4.0, 10.0, 30.0)
+BAD_ALTERNATIVES = (1.6, 2.5, 4.0, 8.0)
+BAD_PRIOR = (0.125, 0.125, 0.5, 0.25)
 GOOD_ALTERNATIVES = (0.25, 0.5, 0.7, 0.85)
-"""Hypotheses that are bet on, as multiples of the line."""
+GOOD_PRIOR = (0.25, 0.25, 0.25, 0.25)
+"""Hypotheses that are bet on, as multiples of the line, and the part of every stake that each gets."""
 TOP_RATE = 0.97
 """No alternative is above this; one that this pushes below the line is skipped."""
-LOG_CAP = math.log(20.0)
-"""The most one tick may say (in log odds): two ticks are needed to act."""
+LOG_ONE_LOOK = math.log(20.0)
+"""No single tick takes the odds beyond this, from however little: less than what all tests together need (25)."""
+LOG_LEAP = math.log(40.0)
+"""Odds that are higher already grow by no more than this in one tick: the second of two bad ones reaches 600:1."""
+LOG_RISING = math.log(8.0)
+"""From so much for some alternative since some tick, stakes left aside, the next look does not wait for the interval."""
 LOG_FLOOR = -690.0
 """The least one tick may say; adds less than 1e-299 to the expectation and keeps sums finite."""
 
-FIRST_BET = 0.5
-RESTART_EVERY = 300.0
-RESTART_POWER = 1.3
-RESTART_SUM = 3.931949211809
-"""zeta(RESTART_POWER): the k-th restart gets (1 - FIRST_BET) * k**-RESTART_POWER / RESTART_SUM."""
+STAKE_SPAN = 3600.0
+"""Seconds over which two thirds of what is staked on a later change are spread evenly; from then on it thins out."""
+STAKE_WITHIN = 2 / 3
+
+
+@dataclass(frozen=True)
+class Stakes:
+    """How the stake of 1 is spread over the moments at which a candidate may turn bad (or good): at most 1 in sum.
+
+    `first` at the first tick; `steps` over the changes of weight, the k-th with 1/(k (k + 1)) of it; `later` over time.
+    """
+
+    first: float
+    steps: float
+    later: float
+
+
+BAD_STAKES = Stakes(first=0.35, steps=0.05, later=0.6)
+GOOD_STAKES = Stakes(first=0.6, steps=0.05, later=0.35)
 
 MINIMUM_REQUESTS = 200
 RARE_REQUESTS_CAP = 3000
@@ -111,11 +138,15 @@ class Settings:
     """The knobs of one count test: evidence is a function of these, the line and the ticks."""
 
     half_life: float = HALF_LIFE
-    restart_every: float = RESTART_EVERY
     seed_ticks: int = SEED_TICKS
-    cap: float = LOG_CAP
+    one_look: float = LOG_ONE_LOOK
+    leap: float = LOG_LEAP
     bad: tuple[float, ...] = BAD_ALTERNATIVES
+    bad_prior: tuple[float, ...] = BAD_PRIOR
+    bad_stakes: Stakes = BAD_STAKES
     good: tuple[float, ...] = GOOD_ALTERNATIVES
+    good_prior: tuple[float, ...] = GOOD_PRIOR
+    good_stakes: Stakes = GOOD_STAKES
     dispersion: bool = True
     """Whether evidence is tempered by stable's own overdispersion."""
 

@@ -1,0 +1,1 @@
+"""How a stake is spread over moments and alternatives, and what it becomes."""

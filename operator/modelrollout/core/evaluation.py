@@ -104,7 +104,9 @@ class Evaluation:
     """Identity of what was judged: see rollout.context.identity(); an evaluation of anything else is ignored."""
     at: float
     tick: int
+    """The newest whole tick of `analysis.interval`; what counts evidence sees the scrapes after it too."""
     tick_end: float
+    """Epoch seconds up to which samples counted."""
     requests: int
     """Candidate requests since the current step started."""
     step_started_at: float
@@ -118,6 +120,8 @@ class Evaluation:
     """Sentences for people that change no verdict: unattributed errors, coarse buckets, a share far from the weight."""
     confirmed: bool = True
     """Whether all evidence was read again just now: it must be before the weight is raised, not before a rollback."""
+    rising: bool = False
+    """Whether, at the end of `tick`, the odds against the candidate rose so that the next scrape may decide."""
     digest: str | None = None
     """Of the candidate's weights, where its telemetry names exactly one."""
     default_gates: tuple[str, ...] | None = None

@@ -198,6 +198,7 @@ async def test_a_slow_store_is_read_again_in_pieces_and_raises_nothing_meanwhile
     assert await running.evaluate(replace(request, raise_from=START + 9999), START + 40)
     monkeypatch.setattr("modelrollout.runtime.evaluation.past.AT_ONCE", -AT_ONCE)
     confirmed = []
+    monkeypatch.setattr("modelrollout.runtime.evaluation.evaluator.LATE", 200.0)
     for now in (START + 280, START + 295.0, START + 310.0, START + 325.0, START + 340.0):
         remote.now = now
         found = await running.evaluate(request, now)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.gates import QueryGate
+from modelrollout.core.analysis.gates.gate_input import Answer
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsOutage
 from modelrollout.ports import Ledger, LedgerFailure
 from modelrollout.runtime.evaluation.past import LATE, READ_AGAIN, Past, PastReader
 from modelrollout.runtime.evaluation.query_answers import QueryAnswers
-from modelrollout.runtime.evaluation.question import closed_tick, judge, scrapes_of, selections
+from modelrollout.runtime.evaluation.question import closed_look, judge, looks_of, scrapes_of, selections
 
 log = logging.getLogger(__name__)
 MOST_BYTES = 128 * 2**20
@@ -32,7 +33,12 @@ class _Memory:
     """The step and the verdicts for which everything was read last."""
     failed: bool = False
     """Whether the newest evaluation was a failure: one that is new waits for nothing."""
-    evaluated: int = -1
+    looked: int = -1
+    """The newest look that was judged."""
+    rising: bool = False
+    """Whether its odds were such that the next scrape may decide: until then every look is taken."""
+    answers: tuple[float, int, dict[str, Answer]] | None = None
+    """What users' queries said: of which step, up to which tick."""
     used: float = 0.0
     blind_since: float | None = None
     retry_at: float = 0.0
@@ -53,9 +59,9 @@ class Evaluator:
         memory = self._memory(request.rollout)
         memory.used = now
         async with memory.lock:
-            if request.last_ended(now) <= memory.evaluated:
-                return None
             server = self._config.server(request.spec.analysis.prometheus)
+            if not _is_due(request, server, memory, now):
+                return None
             if server is None:
                 name = request.spec.analysis.prometheus
                 return _blind(memory, now, LedgerFailure("UnknownPrometheus", f"no server is called {name!r}"))
@@ -74,8 +80,12 @@ class Evaluator:
         server = self._config.server(request.spec.analysis.prometheus)
         if memory is None or server is None:
             return max(request.tick_end(0), now)
-        end = request.tick_end(max(memory.evaluated + 1, request.last_ended(now)))
-        stores = memory.past.stores()
+        looks, stores = looks_of(request, server), memory.past.stores()
+        if memory.rising and stores:
+            look, scrapes = max(memory.looked + 1, looks.last_ended(now)), scrapes_of(request, stores, server)
+            closed = scrapes.due if look == looks.at(looks.tick(look)) else scrapes.shown
+            return max(closed(looks.end(look)), memory.retry_at)
+        end = request.tick_end(max(looks.tick(memory.looked) + 1, request.last_ended(now)))
         return max(scrapes_of(request, stores, server).due(end) if stores else end, memory.retry_at)
 
     def forget(self, rollout: str) -> None:
@@ -105,15 +115,10 @@ class Evaluator:
         if failure is not None:
             return failure
         memory.blind_since = None
-        tick = await asyncio.to_thread(closed_tick, request, past.stores(), server, memory.evaluated, now)
-        if tick is None:
+        found = await self._newest(request, server, memory, now)
+        if found is None:
             memory.retry_at = now + min(max(0.1 * server.scrape_interval, 0.1), 1.0)
             return None
-        if request.tick_end(tick - 1) < request.evidence_from:  # just edited: no tick of the new evidence yet
-            memory.evaluated = tick
-            return None
-        found = await self._judged(request, server, past, tick, now)
-        memory.evaluated = tick
         if new:
             memory.confirmed = _standing(request, found)
         known, memory.failed = memory.failed, _failed(found)
@@ -121,23 +126,56 @@ class Evaluator:
             return replace(found, confirmed=_may_raise(request, found, now))
         if not await reader.read_again(past, wanted):
             return replace(found, confirmed=False)
-        again = await asyncio.to_thread(closed_tick, request, past.stores(), server, tick - 1, now)
-        tick = memory.evaluated = tick if again is None else again
-        found = await self._judged(request, server, past, tick, now)
+        memory.looked, memory.rising = memory.looked - looks_of(request, server).parts, False
+        found = await self._newest(request, server, memory, now) or found
         memory.confirmed = _standing(request, found)
         return replace(found, confirmed=_may_raise(request, found, now))
 
+    async def _newest(
+        self, request: EvaluationRequest, server: PrometheusServer, memory: _Memory, now: float
+    ) -> Evaluation | None:
+        """The newest whole tick; and where the odds rose at its end, the newest scrape since. None: nothing is new.
+
+        Which of the two follows from the samples alone, so that a new process looks where this one does.
+        """
+        looks, stores, found = looks_of(request, server), memory.past.stores(), None
+        after = looks.at(looks.tick(memory.looked))
+        whole = await asyncio.to_thread(closed_look, looks, stores, server, after, now, every=False)
+        if whole is not None:
+            memory.looked, memory.rising = whole, False
+            if request.tick_end(looks.tick(whole) - 1) < request.evidence_from:  # just edited: no tick of it yet
+                return None
+            found = await self._judged(request, server, memory, whole, now)
+            memory.rising = found.rising and looks.parts > 1 and not _failed(found)
+        if not memory.rising:
+            return found
+        fine = await asyncio.to_thread(closed_look, looks, stores, server, memory.looked, now, every=True)
+        if fine is None:
+            return found
+        sooner = await self._judged(request, server, memory, fine, now)
+        memory.looked, memory.rising = fine, sooner.rising
+        return sooner if sooner.rising or found is not None else None
+
     async def _judged(
-        self, request: EvaluationRequest, server: PrometheusServer, past: Past, tick: int, now: float
+        self, request: EvaluationRequest, server: PrometheusServer, memory: _Memory, look: int, now: float
     ) -> Evaluation:
-        """The gates at `tick`. A failure that needs no answer of a user's query does not wait for one."""
-        arguments = request, past.stores(), server, tick
+        """The gates at `look`. A failure that needs no answer of a user's query does not wait for one."""
+        arguments = request, memory.past.stores(), server, look
         if any(isinstance(gate, QueryGate) for gate in request.spec.gates):
             found = await asyncio.to_thread(judge, *arguments, {}, now)
             if _failed(found):
                 return found
-        answers = await self._queries.ask(request, server, tick)
-        return await asyncio.to_thread(judge, *arguments, answers, now)
+        looks = looks_of(request, server)
+        tick = looks.tick(look)
+        if look == looks.at(tick) or memory.answers is None or memory.answers[:2] != (request.step_started_at, tick):
+            memory.answers = request.step_started_at, tick, await self._queries.ask(request, server, tick)
+        return await asyncio.to_thread(judge, *arguments, memory.answers[2], now)
+
+
+def _is_due(request: EvaluationRequest, server: PrometheusServer | None, memory: _Memory, now: float) -> bool:
+    """Whether a whole tick has ended since the newest look, or the next one does not wait for that."""
+    judged = -1 if server is None else looks_of(request, server).tick(memory.looked)
+    return memory.rising or request.last_ended(now) > judged
 
 
 def _failed(found: Evaluation) -> bool:

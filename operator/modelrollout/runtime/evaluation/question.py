@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.gates import Gate
@@ -26,6 +27,55 @@ from modelrollout.core.evaluation import Evaluation, EvaluationRequest
 MAX_TICKS = 6000
 """Evidence reaches back so far (a day at 15 s); what is older is dropped in pieces of PIECE ticks."""
 PIECE = 1000
+
+
+SHORTEST_LOOK = 5.0
+"""Seconds: nobody's odds are looked at more often, however often the targets are scraped."""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The moments at which evidence may be judged: every tick in `parts` of a scrape interval or more each.
+
+    Where they lie follows from the rollout's start, the interval and the configured scrape interval alone, so that
+    every process comes to the same counts for each, whichever of them it looks at.
+    """
+
+    request: EvaluationRequest
+    parts: int
+
+    @property
+    def length(self) -> float:
+        """Seconds."""
+        return self.request.interval / self.parts
+
+    def end(self, look: int) -> float:
+        """Epoch seconds, to the millisecond."""
+        return round(self.request.started_at + (look + 1) * self.length, 3)
+
+    def last_ended(self, now: float) -> int:
+        """The newest look that has ended at `now`; -1 when none has."""
+        return max(-1, math.floor((now - self.request.started_at) / self.length + 1e-9) - 1)
+
+    def tick(self, look: int) -> int:
+        """The newest whole tick at a look."""
+        return (look + 1) // self.parts - 1
+
+    def at(self, tick: int) -> int:
+        """The look at the end of a tick."""
+        return (tick + 1) * self.parts - 1
+
+    def grid(self, look: int) -> Grid:
+        """The fine ticks that count up to `look`."""
+        first = first_tick(self.request, self.tick(look)) * self.parts
+        return make_grid(self.request.started_at, self.length, first, look)
+
+
+def looks_of(request: EvaluationRequest, server: PrometheusServer) -> Looks:
+    """As many looks in a tick as it has scrapes, each a whole number of milliseconds."""
+    whole = round(request.interval * 1000)
+    most = max(1, int(request.interval / max(server.scrape_interval, SHORTEST_LOOK) + 1e-9))
+    return Looks(request, next(parts for parts in range(most, 0, -1) if whole % parts == 0))
 
 
 def first_tick(request: EvaluationRequest, last: int) -> int:
@@ -69,14 +119,19 @@ def scrapes_of(request: EvaluationRequest, stores: Iterable[SampleStore], server
     return Scrapes(observed, request.interval, server.scrape_interval)
 
 
-def closed_tick(
-    request: EvaluationRequest, stores: Sequence[SampleStore], server: PrometheusServer, evaluated: int, now: float
+def closed_look(
+    looks: Looks, stores: Sequence[SampleStore], server: PrometheusServer, after: int, now: float, *, every: bool
 ) -> int | None:
-    """The newest tick that is complete and was not judged yet."""
-    scrapes = scrapes_of(request, stores, server)
-    for tick in range(request.last_ended(now), evaluated, -1):
-        if scrapes.complete(request.tick_end(tick), now):
-            return tick
+    """The newest look that is complete and later than `after`: at the end of a tick, or with `every` at any scrape.
+
+    With `every` also one within a tick that has not ended, where every target was scraped in it for the last time.
+    """
+    scrapes, ended = scrapes_of(looks.request, stores, server), looks.last_ended(now)
+    newest = ended + 1 if every else looks.at(looks.tick(ended))
+    for look in range(newest, after, -1 if every else -looks.parts):
+        within = look != looks.at(looks.tick(look))
+        if (look <= ended or within) and scrapes.complete(looks.end(look), now):
+            return look
     return None
 
 
@@ -84,17 +139,19 @@ def judge(
     request: EvaluationRequest,
     stores: Sequence[SampleStore],
     server: PrometheusServer,
-    tick: int,
+    look: int,
     answers: Mapping[str, Answer],
     now: float,
 ) -> Evaluation:
-    """All gates at `tick`: a function of its arguments, whichever process calls it."""
+    """All gates at `look`: a function of its arguments, whichever process calls it."""
+    looks = looks_of(request, server)
     counted = [counted_once(store) for store in stores]
     once, reader = [store for store, _ in counted], SeriesReader(request)
-    table = make_tick_table(once, reader, grid_of(request, tick), server.scrape_interval)
-    partial = uncovered(once, reader, request, request.tick_end(tick))
+    fine = make_tick_table(once, reader, looks.grid(look), server.scrape_interval)
+    table = fine.whole(looks.parts) if looks.parts > 1 else fine
+    partial = uncovered(once, reader, request, looks.end(look))
     warnings = (*dict.fromkeys(text for _, said in counted for text in said), *lookalikes(once, reader, request))
-    gate_input = GateInput(request, table, answers, warnings, partial)
+    gate_input = GateInput(request, table, answers, warnings, partial, fine if looks.parts > 1 else None)
     names = None
     if not request.spec.gates:
         names = request.default_gates or registry.default_gates(table, gate_input.position(request.started_at) + 1)

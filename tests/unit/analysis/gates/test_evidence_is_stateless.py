@@ -73,10 +73,10 @@ def recordings(seed: int, *, late_share: float = 0.2) -> list[Recording]:
     return [found, layers]
 
 
-async def run(ledger: StoredLedger, *, forget_at: set[int], moments: list[float], request) -> dict[int, Evaluation]:
+async def run(ledger: StoredLedger, *, forget_at: set[int], moments: list[float], request) -> dict[float, Evaluation]:
     """Evaluate at every moment; forget everything before the evaluations in `forget_at`."""
     judge = evaluator(ledger)
-    found: dict[int, Evaluation] = {}
+    found: dict[float, Evaluation] = {}
     for number, now in enumerate(moments):
         if number in forget_at:
             judge = evaluator(ledger)
@@ -86,7 +86,7 @@ async def run(ledger: StoredLedger, *, forget_at: set[int], moments: list[float]
         if got is not None:
             # a forgetful operator may judge a tick twice: only when it was, and what was read, may differ
             judged = replace(got, at=0.0, confirmed=True)
-            assert found.setdefault(got.tick, judged) == judged
+            assert found.setdefault(got.tick_end, judged) == judged
     return found
 
 
@@ -122,7 +122,7 @@ async def test_what_was_seen_while_prometheus_was_down_is_made_up_for():
             assert got.since == moments[10]
         elif got is not None:
             judged = expect(Evaluation, got)
-            assert replace(judged, at=0.0, confirmed=True) == kept[judged.tick]
+            assert replace(judged, at=0.0, confirmed=True) == kept[judged.tick_end]
 
 
 async def test_a_tick_is_judged_once():

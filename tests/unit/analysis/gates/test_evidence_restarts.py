@@ -20,4 +20,4 @@ async def test_an_evaluation_right_after_an_edit_waits_for_the_first_tick_of_the
     ledger.now = START + 130.0  # the tick from 105 to 120 s is the first that began after the edit
     found = await judge.evaluate(request, ledger.now)
     assert isinstance(found, Evaluation)
-    assert present(found.gates[0].samples).startswith("30 vs 150")
+    assert present(found.gates[0].samples).startswith("40 vs 200")

@@ -110,7 +110,9 @@ def test_expected_evidence_of_whole_rollouts_is_at_most_one_while_stable_drifts_
 def test_the_bound_on_one_look_takes_hold_in_those_rollouts():
     ticks = CountTicks(*(np.array([a, a]) for a in (5.0, 40.0, 40.0, 0.0, 400.0)))
     settings = replace(parameters.DEFAULTS, **SHORT)
-    assert count_evidence(ticks, absolute(0.3), settings=settings).log_bad[0] == pytest.approx(math.log(1.5 + 0.65))
+    assert count_evidence(ticks, absolute(0.3), settings=settings).log_bad[0] == pytest.approx(
+        math.log(1.5 + 1 - parameters.BAD_STAKES.first)
+    )
 
 
 def test_an_alternative_pushed_below_the_line_by_the_top_rate_is_skipped():

@@ -146,13 +146,17 @@ def test_missing_ticks_say_nothing_either_way():
     ticks = replace(ticks, present=np.ones(40, dtype=bool), restart=np.zeros(40, dtype=bool))
     holes = np.ones(40, dtype=bool)
     holes[20:25] = False
-    seen = count_evidence(replace(ticks, present=holes), ERROR_RATE, settings=replace(BASE, bad_stakes=ONCE, good_stakes=ONCE))
+    seen = count_evidence(
+        replace(ticks, present=holes), ERROR_RATE, settings=replace(BASE, bad_stakes=ONCE, good_stakes=ONCE)
+    )
     assert (np.diff(seen.log_bad[19:25]) == 0).all()
     assert (np.diff(seen.log_good[19:25]) == 0).all()
     as_nan = ticks.candidate_bad.astype(float)
     as_nan[20:25] = np.nan
     # NaN in one arm is as good as absent in that arm
-    nan = count_evidence(replace(ticks, candidate_bad=as_nan), ERROR_RATE, settings=replace(BASE, bad_stakes=ONCE, good_stakes=ONCE))
+    nan = count_evidence(
+        replace(ticks, candidate_bad=as_nan), ERROR_RATE, settings=replace(BASE, bad_stakes=ONCE, good_stakes=ONCE)
+    )
     assert (np.diff(nan.log_bad[19:25]) == 0).all()
 
 

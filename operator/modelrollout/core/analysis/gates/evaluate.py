@@ -29,7 +29,13 @@ from modelrollout.core.reasons import AnyReason
 def judge_all(gates: Sequence[Gate], gate_input: GateInput) -> tuple[Judged, ...]:
     """Every gate's standing, in the order of the spec."""
     shares = shares_of(gates)
-    return tuple(definition_of(gate).judged(gate, gate_input, shares[gate.name]) for gate in gates)
+    return tuple(definition_of(gate).judged(gate, _seen_by(gate, gate_input), shares[gate.name]) for gate in gates)
+
+
+def _seen_by(gate: Gate, gate_input: GateInput) -> GateInput:
+    """Evidence from counts takes every scrape by itself; whatever counts intervals or windows sees whole intervals."""
+    counts = gate.method == "Sequential" and definition_of(gate).family == "counts"
+    return gate_input.finest if counts else gate_input
 
 
 def shares_of(gates: Sequence[Gate]) -> dict[str, float]:
@@ -60,7 +66,7 @@ def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float, names: tu
         rollout=request.rollout,
         at=now,
         tick=tick,
-        tick_end=request.tick_end(tick),
+        tick_end=float(gate_input.finest.table.grid.ends[-1]),
         requests=round(float(candidate[gate_input.step :].sum())),
         step_started_at=request.step_started_at,
         gates=results,
@@ -68,6 +74,7 @@ def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float, names: tu
         rollback=rollback,
         message=text,
         warnings=tuple(dict.fromkeys([*warnings, *traffic_warnings(gate_input, candidate, stable)])),
+        rising=any(one.rising for gate, one in zip(gates, judged, strict=True) if gate.decides),
         digest=model_digest.one_of(digests),
         default_gates=names,
         layers=measured(gate_input),

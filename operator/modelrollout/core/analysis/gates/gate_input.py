@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -38,10 +38,23 @@ class GateInput:
     """What reading the samples showed and people should know, whatever the gates say."""
     partial: Finding | None = None
     """Why the evidence is only a part, if so: nothing is raised by it."""
+    finer: TickTable | None = None
+    """The same samples on finer ticks, up to the newest scrape; None where a tick holds no more than one."""
+
+    @property
+    def finest(self) -> GateInput:
+        """The same with the finer ticks, where there are any."""
+        return self if self.finer is None else replace(self, table=self.finer, finer=None)
 
     def exported(self, metric: str) -> str:
         """The name under which people find the metric, or a gateway's role, in Prometheus."""
         return exported_as(metric, self.request)
+
+    @property
+    def since_whole(self) -> int:
+        """Fine ticks after the newest whole one; 0 where the ticks are whole."""
+        parts = round(self.request.interval * 1000) // self.table.grid.interval
+        return (self.table.grid.last + 1) % parts if parts > 1 else 0
 
     @property
     def ends(self) -> Array:
@@ -104,9 +117,11 @@ class GateInput:
         return flags
 
     def missing(self, present: Flags) -> int:
-        """Ticks in a row without a scrape up to now, as far as the candidate has been asked for any."""
+        """Whole intervals in a row without a scrape up to now, as far as the candidate has been asked for any."""
         since = self.position(self.request.steps[0][1]) if self.request.steps else self.table.grid.count
-        return min(missing_at_end(present), max(self.table.grid.count - since, 0))
+        ticks = min(missing_at_end(present), max(self.table.grid.count - since, 0))
+        parts = round(self.request.interval * 1000) // self.table.grid.interval
+        return ticks if parts <= 1 else (ticks + 1) // parts  # a scrape covers the fine tick after its own, too
 
     def per_second(self, totals: Array) -> float:
         """The present rate of `totals`: over the current step, at most its last five minutes."""

@@ -62,7 +62,8 @@ def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Jud
         least=gate_input.request.spec.analysis.minimum_requests,
     )
     evidence = tuple((one.attributable, share / len(kinds)) for one in standings if one.attributable is not None)
-    return Judged(result, evidence, missing, text, _warnings(gate, kinds, found, gate_input))
+    rising = any(one.rising for one in standings)
+    return Judged(result, evidence, missing, text, _warnings(gate, kinds, found, gate_input), rising=rising)
 
 
 def _without_histogram(gate: LatencyGate, gate_input: GateInput, found: Finding) -> Judged:

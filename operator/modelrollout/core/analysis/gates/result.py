@@ -30,6 +30,8 @@ class Judged:
     warnings: tuple[str, ...] = ()
     halt: Finding | None = None
     """Why the weight must be held though this gate has not failed."""
+    rising: bool = False
+    """Whether the next scrape may decide it: then it is not waited for the interval."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,10 @@ class Grid:
         ends: Array = (self.origin + (ticks + 1) * self.interval) / 1000.0
         return ends
 
+    def whole(self, parts: int) -> Grid:
+        """The grid of `parts` of these ticks each, as far as they are complete; `first` must be one's first."""
+        return Grid(self.origin, self.interval * parts, self.first // parts, (self.last + 1) // parts - 1)
+
     def index(self, times: Millis) -> npt.NDArray[np.int64]:
         """Position of each time on the grid; outside 0..count-1 where the grid does not reach."""
         return (times - self.origin - 1) // self.interval - self.first

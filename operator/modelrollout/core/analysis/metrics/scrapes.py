@@ -70,10 +70,14 @@ class Scrapes:
 
     def due(self, end: float) -> float:
         """When the last sample needed for `complete` should be visible; `end` or later, at most `latest`."""
+        return max(end, self.shown(end))
+
+    def shown(self, end: float) -> float:
+        """As `due`, or before `end`: where the last scrape before it is so late that the next cannot be."""
         lately = self._lately(end)
         if not lately:
             return self.latest(end)
-        return min(max([end, *(_expected(one, end, self.usual) for one in lately)]), self.latest(end))
+        return min(max(_expected(one, end, self.usual) for one in lately), self.latest(end))
 
     def _lately(self, end: float) -> list[TargetScrapes]:
         oldest = end - 3 * max(self.interval, self.usual)

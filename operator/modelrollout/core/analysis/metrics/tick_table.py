@@ -37,6 +37,8 @@ class TickTable:
     """The edges that each histogram has, by channel (without a detail): one layout where all its processes agree."""
     gauges: Mapping[Channel, frozenset[float]]
     """All values a gauge has had within the grid."""
+    scraped: Mapping[tuple[str, Arm], Mapping[float, Flags]]
+    """Ticks that hold a scrape, by metric and arm and by the usual gap in seconds: what `sampled` is made from."""
     marks: Mapping[Channel, Flags]
     """Ticks in which a series was scraped that says something by its label: a digest, what counts as dead."""
 
@@ -74,6 +76,19 @@ class TickTable:
         """Ticks with a scrape of the metric; all False where it was never seen."""
         return self.sampled.get((metric, arm), np.zeros(self.grid.count, dtype=bool))
 
+    def whole(self, parts: int) -> TickTable:
+        """The same on ticks of `parts` of these each, as far as they are complete."""
+        grid = self.grid.whole(parts)
+
+        return replace(
+            self,
+            grid=grid,
+            growth={channel: _folded(grown, grid, parts).sum(axis=1) for channel, grown in self.growth.items()},
+            sampled={key: _covered(scraped, grid, parts) for key, scraped in self.scraped.items()},
+            scraped={},
+            marks={channel: _any_of(when, grid, parts) for channel, when in self.marks.items()},
+        )
+
 
 def make_tick_table(stores: Iterable[SampleStore], reader: SeriesReader, grid: Grid, scrape: float) -> TickTable:
     """Read every series of the stores (one per query) onto the grid. `scrape`: configured interval, seconds."""
@@ -88,11 +103,12 @@ def make_tick_table(stores: Iterable[SampleStore], reader: SeriesReader, grid: G
     return TickTable(
         grid,
         counted.growth,
-        seen.sampled,
+        {key: _covered(found, grid, 1) for key, found in seen.scraped.items()},
         counted.left_out,
         counted.unreadable,
         counted.layouts,
         seen.gauges,
+        seen.scraped,
         seen.marks,
     )
 
@@ -103,7 +119,7 @@ class _Seen:
 
     grid: Grid
     scrape: float
-    sampled: dict[tuple[str, Arm], Flags] = field(default_factory=dict)
+    scraped: dict[tuple[str, Arm], dict[float, Flags]] = field(default_factory=dict)
     gauges: dict[Channel, frozenset[float]] = field(default_factory=dict)
     marks: dict[Channel, Flags] = field(default_factory=dict)
 
@@ -116,9 +132,9 @@ class _Seen:
             if channel.metric in MARKS:
                 self.marks[channel] = self.marks[channel] | when if channel in self.marks else when
             gap = store.targets[one.target].gap
-            when = _lasting(when, self.grid, self.scrape if gap is None else gap / 1000)
-            key = (channel.metric, channel.arm)
-            self.sampled[key] = self.sampled[key] | when if key in self.sampled else when
+            every = round(self.scrape if gap is None else gap / 1000, 1)
+            known = self.scraped.setdefault((channel.metric, channel.arm), {})
+            known[every] = known[every] | when if every in known else when
             if channel.metric in GAUGES:
                 where = self.grid.index(one.times)
                 inside = (where >= 0) & (where < self.grid.count) & are_numbers(one.values)
@@ -143,6 +159,24 @@ class _Counted:
         if chain.bundle.channel.metric in HISTOGRAMS:
             known = self.layouts.get(chain.bundle.channel, frozenset())
             self.layouts[chain.bundle.channel] = known | layouts_of(chain, self.grid)
+
+
+def _folded(values: Array | Flags, grid: Grid, parts: int) -> Array | Flags:
+    """The values of each tick of `grid` beside each other, (grid.count, parts)."""
+    return values[: grid.count * parts].reshape(grid.count, parts)
+
+
+def _any_of(when: Flags, grid: Grid, parts: int) -> Flags:
+    flags: Flags = np.asarray(_folded(when, grid, parts).any(axis=1))
+    return flags
+
+
+def _covered(scraped: Mapping[float, Flags], grid: Grid, parts: int) -> Flags:
+    """Where a scrape covers the tick, from the ticks of 1/parts that hold one."""
+    flags = np.zeros(grid.count, dtype=bool)
+    for gap, when in scraped.items():
+        flags |= _lasting(_any_of(when, grid, parts), grid, gap)
+    return flags
 
 
 def _lasting(when: Flags, grid: Grid, gap: float) -> Flags:

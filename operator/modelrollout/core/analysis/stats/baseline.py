@@ -103,7 +103,9 @@ def _stretches(seconds: Array) -> tuple[Flags, Index]:
     """(whether a tick is the last of its stretch of DISPERSION_BLOCK, the first tick of its stretch), (..., T)."""
     number = np.floor((seconds - seconds[..., :1]) / DISPERSION_BLOCK + 1e-6)
     begins = np.diff(number, axis=-1, prepend=number[..., :1] - 1) > 0
-    ends = np.concatenate([begins[..., 1:], np.zeros((*begins.shape[:-1], min(1, begins.shape[-1])), dtype=bool)], axis=-1)
+    ends = np.concatenate(
+        [begins[..., 1:], np.zeros((*begins.shape[:-1], min(1, begins.shape[-1])), dtype=bool)], axis=-1
+    )
     return ends, np.maximum.accumulate(np.where(begins, np.arange(begins.shape[-1]), 0), axis=-1)
 
 

@@ -68,7 +68,9 @@ def _since(seconds: Array, values: Array, start: Array) -> Array:
     """Sum over the ticks that end after `start` (..., T), up to and including each tick."""
     run = np.cumsum(values, axis=-1)
     padded = np.concatenate([np.zeros((*run.shape[:-1], 1)), run], axis=-1)
-    # ticks are few hundred: comparing all pairs is cheaper than a search per row
-    earlier = (seconds[..., None, :] <= start[..., :, None] + 1e-6).sum(axis=-1)
+    if seconds.ndim == 1:
+        earlier = np.searchsorted(seconds, start + 1e-6, side="right")
+    else:  # comparing all pairs is cheaper than a search per row
+        earlier = (seconds[..., None, :] <= start[..., :, None] + 1e-6).sum(axis=-1)
     total: Array = run - np.take_along_axis(padded, earlier, axis=-1)
     return total

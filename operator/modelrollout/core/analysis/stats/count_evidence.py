@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelrollout.core.analysis.stats import eprocess
-from modelrollout.core.analysis.stats.bets import mixture
 from modelrollout.core.analysis.stats.baseline import Baseline, baseline
+from modelrollout.core.analysis.stats.bets import mixture
 from modelrollout.core.analysis.stats.parameters import DEFAULTS, LOG_RISING, MINIMUM_REQUESTS, PASS_ODDS, Settings
 from modelrollout.core.analysis.stats.rule_of_three import rare_pass
 
@@ -41,10 +41,12 @@ class CountEvidence:
     ticks: CountTicks
     settings: Settings
 
-    @property
-    def rising(self) -> bool:
-        """Whether any alternative has grown enough, since some tick, that the next scrape may decide."""
-        return bool((mixture.risen(self.log_bad_steps)[..., -1:] >= LOG_RISING).any())
+    def rising(self, back: int = 0) -> bool:
+        """Whether, `back` ticks ago, some alternative had grown so much that the next scrape may decide."""
+        until = self.log_bad_steps.shape[-1] - back
+        return (
+            bool((mixture.risen(self.log_bad_steps[..., :until])[..., -1:] >= LOG_RISING).any()) if until > 0 else False
+        )
 
     @property
     def passing(self) -> Flags:
@@ -88,7 +90,9 @@ def two_sided(
     `sides` are cleaned ticks and `lines` their nulls, bad side first.
     """
     bad, good = sides
-    weights = [mixture.stake_weights(bad.seconds, _flags(bad), each) for each in (settings.bad_stakes, settings.good_stakes)]
+    weights = [
+        mixture.stake_weights(bad.seconds, _flags(bad), each) for each in (settings.bad_stakes, settings.good_stakes)
+    ]
     steps, odds = [], []
     for ticks, null, bets, prior, stakes in zip(
         sides, lines, (settings.bad, settings.good), (settings.bad_prior, settings.good_prior), weights, strict=True

@@ -61,7 +61,7 @@ import numpy as np
 from modelrollout.core.analysis.stats import parameters as d
 
 if TYPE_CHECKING:
-    from modelrollout.core.analysis.stats.arrays import Array, Flags, Index
+    from modelrollout.core.analysis.stats.arrays import Array
     from modelrollout.core.analysis.stats.limits import LimitLine
 
 _STEPS = 200

@@ -17,7 +17,7 @@ from modelrollout.core.analysis.stats.baseline import baseline, decayed_sums, ex
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, two_sided
 from modelrollout.core.analysis.stats.histogram import choose_edge, edge_at_or_above, over
 from modelrollout.core.analysis.stats.limits import EXCEEDANCE, absolute
-from modelrollout.core.analysis.stats.parameters import DEFAULTS, MINIMUM_REQUESTS, PASS_ODDS, Settings
+from modelrollout.core.analysis.stats.parameters import MINIMUM_REQUESTS, PASS_ODDS, SLOWER, Settings
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def versus_stable(
     *,
     history: LatencyHistory | None = None,
     minimum_requests: float = MINIMUM_REQUESTS,
-    settings: Settings = DEFAULTS,
+    settings: Settings = SLOWER,
 ) -> LatencyEvidence:
     """The relative test: stable's quantile moved up by `buckets` whole buckets is allowed."""
     candidate, stable = _known(ticks)
@@ -119,7 +119,7 @@ def at_most(
     quantile: float = 0.99,
     *,
     minimum_requests: float = MINIMUM_REQUESTS,
-    settings: Settings = DEFAULTS,
+    settings: Settings = SLOWER,
 ) -> LatencyEvidence:
     """The absolute test: at most 1 - quantile of the candidate's requests above `limit` seconds.
 

@@ -45,13 +45,13 @@ LOG_ONE_LOOK = math.log(20.0)
 LOG_LEAP = math.log(40.0)
 """Odds that are higher already grow by no more than this in one tick: the second of two bad ones reaches 600:1."""
 LOG_RISING = math.log(8.0)
-"""From so much for some alternative since some tick, stakes left aside, the next look does not wait for the interval."""
+"""Where some alternative has grown so much since some tick, stakes left aside, the next look comes sooner."""
 LOG_FLOOR = -690.0
 """The least one tick may say; adds less than 1e-299 to the expectation and keeps sums finite."""
 
 STAKE_SPAN = 3600.0
-"""Seconds over which two thirds of what is staked on a later change are spread evenly; from then on it thins out."""
-STAKE_WITHIN = 2 / 3
+"""Seconds over which three quarters of what is staked on a later change are spread evenly; then it thins out."""
+STAKE_WITHIN = 0.75
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Stakes:
     later: float
 
 
-BAD_STAKES = Stakes(first=0.35, steps=0.05, later=0.6)
-GOOD_STAKES = Stakes(first=0.6, steps=0.05, later=0.35)
+BAD_STAKES = Stakes(first=0.42, steps=0.03, later=0.55)
+GOOD_STAKES = Stakes(first=0.5, steps=0.05, later=0.45)
 
 MINIMUM_REQUESTS = 200
 RARE_REQUESTS_CAP = 3000
@@ -152,3 +152,5 @@ class Settings:
 
 
 DEFAULTS = Settings()
+SLOWER = Settings(bad_prior=(0.2, 0.4, 0.3, 0.1))
+"""Of latency: a share of a tenth over stable's edge can only grow a few times."""

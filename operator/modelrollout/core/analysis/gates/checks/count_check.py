@@ -75,7 +75,11 @@ def judge_counts(
         least=gate_input.request.spec.analysis.minimum_requests,
     )
     shares = [one.test.share for one in tests]
-    return Judged(result, _blamed(standings, shares, reading), missing, text, halt=halt)
+    return Judged(result, _blamed(standings, shares, reading), missing, text, halt=halt, rising=_rising(standings))
+
+
+def _rising(standings: Sequence[Standing]) -> bool:
+    return any(one.rising for one in standings)
 
 
 def _blamed(

@@ -20,7 +20,7 @@ from modelrollout.core.analysis.stats.latency_evidence import (
     at_most,
     versus_stable,
 )
-from modelrollout.core.analysis.stats.parameters import GOOD_ALTERNATIVES, PASS_ODDS
+from modelrollout.core.analysis.stats.parameters import GOOD_ALTERNATIVES, NOTHING, PASS_ODDS
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ def by_evidence(gate: LatencyGate, test: CountTest, found: Histograms, gate_inpu
             if bad < needed or baked.log_bad[-1] - np.log(2) >= needed or baked.log_bad[-1] >= evidence.log_bad[-1]:
                 evidence, start, known = baked, bake, edges_of(gate, test.kind, found, gate_input)[0]
     standing = told_apart(_standing(test, evidence, (bad, needed), least), paired)
+    standing = replace(standing, rising=any(one.rising(gate_input.since_whole) for one in evidence.parts))
     return _decided(standing, evidence, found, gate_input, start, known)
 
 
@@ -131,7 +132,7 @@ def _standing(test: CountTest, evidence: LatencyEvidence, logs: tuple[float, flo
         needed=needed,
         good=good,
         began=began,
-        leaning_bad=good < 0 and not rare,
+        leaning_bad=good < -NOTHING and not rare,
         rare=rare,
     )
     if bad >= needed:

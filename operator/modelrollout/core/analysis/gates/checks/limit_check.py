@@ -44,6 +44,7 @@ def by_evidence(test: CountTest, gate_input: GateInput) -> Standing:
         line, shown, first, good = fixed, baked, bake, float(baked.log_good[-1])
     numbers = _numbers(test, gate_input, line, first, float(shown.expected[-1]))
     found_now = _with_verdict(numbers, shown, (bad, good), alpha_budget.odds_needed(test.share, alpha), line, least)
+    found_now = replace(found_now, rising=shown.rising(gate_input.since_whole))
     alone = float(shown.log_bad[-1]) - float(np.log(2)) >= (found_now.needed or 0.0)
     if not alone and shown.log_bad[-1] < found.log_bad[-1]:  # in the bake, by what both gave side by side before it
         shown, line = found, test.line

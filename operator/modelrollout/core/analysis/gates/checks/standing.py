@@ -40,6 +40,8 @@ class Standing:
     """Candidate requests still needed."""
     leaning_bad: bool = False
     rare: bool = False
+    rising: bool = False
+    """At the end of the newest whole tick some alternative had grown so much that the next scrape may decide."""
     looks: int = 0
     """Threshold: evaluations beyond the limit in a row."""
     good_limit: float | None = None

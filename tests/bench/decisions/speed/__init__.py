@@ -1,0 +1,1 @@
+"""How soon a change is found, beside the least that the same promise allows."""

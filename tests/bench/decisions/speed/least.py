@@ -1,0 +1,72 @@
+"""The least possible with the same promise: who knows both rates exactly bets their likelihood ratio, and looks always.
+
+Nobody who keeps the promise can be sooner at every moment. Whoever rolls a candidate within its limits back in at most
+alpha of all rollouts, and finds a change at any moment of the hour within d seconds in half of them, needs
+
+    d * I >= ln(1 / alpha) + ln(hour / d), about,
+
+I being the evidence of a second: the hour has hour / d stretches of such a length, in the one in which a false rollback
+is least likely it comes in at most alpha * d / hour of the rollouts, and evidence of I a second turns that into a half
+no sooner. So there are two floors. At the start, where a candidate is most likely to be bad, one may stake everything:
+the odds needed are reached by the likelihood ratio alone (`knowing`). Later one may not know the moment: who knows all
+but that stakes evenly on every second of the hour, which is the best there is against the worst moment (`waiting`,
+Shiryaev 1963). The first is printed for the later moments too; there it is what no rule can reach at all of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modelrollout.core.analysis.stats.eprocess import project
+from modelrollout.core.analysis.stats.limits import LimitLine
+from tests.bench.decisions.speed.cells import AFTER, STABLE, Cell
+from tests.draws import Random
+
+HOUR = 3600.0
+LOOKED_BACK = 900.0
+"""Seconds before the change that still matter to who stakes on each."""
+CAP = 60.0
+"""Log odds of one second, beyond which nothing changes."""
+
+
+def knowing(
+    rng: Random, cell: Cell, rates: tuple[float, float], line: LimitLine, runs: int, needed: float
+) -> np.ndarray:
+    """Seconds until the odds are reached from the very moment of the change; inf where that takes too long."""
+    run = np.cumsum(_evidence(rng, cell, rates, line, (runs, int(AFTER[cell.rate])), rates[1]), axis=1)
+    return _first(run >= needed)
+
+
+def waiting(
+    rng: Random, cell: Cell, rates: tuple[float, float], line: LimitLine, runs: int, needed: float
+) -> np.ndarray:
+    """Seconds from the change on, with an equal stake on every second of the hour."""
+    before = int(min(cell.at, LOOKED_BACK))
+    parts = [
+        _evidence(rng, cell, rates, line, (runs, length), rate)
+        for length, rate in ((before, rates[0]), (int(AFTER[cell.rate]), rates[1]))
+    ]
+    evidence = np.minimum(np.concatenate(parts, axis=1), CAP)
+    odds = np.full(runs, -np.inf)
+    reached = np.zeros(evidence.shape, dtype=bool)
+    for second in range(evidence.shape[1]):
+        odds = np.logaddexp(odds, -np.log(HOUR)) + evidence[:, second]
+        reached[:, second] = odds >= needed
+    return _first(reached[:, before:])
+
+
+def _evidence(
+    rng: Random, cell: Cell, rates: tuple[float, float], line: LimitLine, shape: tuple[int, int], now: float
+) -> np.ndarray:
+    """Log likelihood ratio of every second, while the candidate's rate is `now`; `rates` are stable's and the bad one's."""
+    stable, bad = rates
+    tc0, ts0 = (float(a) for a in project(*(np.array(a, dtype=float) for a in (1, STABLE, bad, stable)), line))
+    n_c, n_s = rng.poisson(cell.rate, shape), rng.poisson(STABLE * cell.rate, shape)
+    y_c, y_s = rng.binomial(n_c, now), rng.binomial(n_s, stable)
+    candidate = y_c * np.log(bad / tc0) + (n_c - y_c) * np.log((1 - bad) / (1 - tc0))
+    found: np.ndarray = candidate + y_s * np.log(stable / ts0) + (n_s - y_s) * np.log((1 - stable) / (1 - ts0))
+    return found
+
+
+def _first(reached: np.ndarray) -> np.ndarray:
+    return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.inf)

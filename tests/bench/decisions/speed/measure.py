@@ -1,0 +1,128 @@
+"""Every cell of the table: how soon it is found, and how soon it could be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import erf, log, sqrt
+
+import numpy as np
+
+from modelrollout.core.analysis.stats import alpha_budget
+from modelrollout.core.analysis.stats.count_evidence import count_evidence
+from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory, LatencyTicks, quantile_pair, versus_stable
+from modelrollout.core.analysis.stats.limits import ERROR_RATE, EXCEEDANCE, LimitLine
+from modelrollout.core.analysis.stats.parameters import FALSE_ROLLBACK, REFUSED_PART
+from tests.bench.decisions.speed import least, looks
+from tests.bench.decisions.speed.cells import HISTORY, SCRAPE, SLOWER, STABLE, Cell, cells, draw, moments, share_after
+from tests.bench.decisions.traces import EDGES, SIGMA, bucket_chances
+from tests.draws import Random
+
+GATES = 4
+ERRORS_NEED = log(alpha_budget.odds_needed((1 - REFUSED_PART) / GATES, FALSE_ROLLBACK))
+LATENCY_NEEDS = log(alpha_budget.odds_needed(1 / GATES, FALSE_ROLLBACK))
+QUANTILE = 0.99
+FACTOR = 1.3
+"""Of the least possible; a scrape and a second come on top."""
+AT_ONCE = 25
+"""Rollouts whose histograms are held at a time."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Seconds from the change: (median, 95th percentile). `least` is the floor that counts at this moment."""
+
+    cell: Cell
+    knowing: tuple[float, float]
+    waiting: tuple[float, float]
+    every_scrape: tuple[float, float]
+    as_looked: tuple[float, float]
+    early: float
+    """Share that was rolled back before anything had changed."""
+    looked: float
+    """Looks an interval while nothing had changed (1 without any that is sooner)."""
+
+    @property
+    def least(self) -> float:
+        return self.waiting[0] if self.cell.onset else self.knowing[0]
+
+    @property
+    def aim(self) -> float:
+        return FACTOR * self.least + SCRAPE + 1
+
+
+def measure(seed: int, runs: int) -> list[Found]:
+    """All cells, `runs` rollouts each (a quarter of them for latency, whose histograms are large)."""
+    seeds = np.random.SeedSequence(seed).spawn(len(cells()))
+    return [_found(np.random.default_rng(one), cell, runs) for cell, one in zip(cells(), seeds, strict=True)]
+
+
+def _found(rng: Random, cell: Cell, runs: int) -> Found:
+    if cell.change is None:
+        runs = max(runs // 4, AT_ONCE)
+        rates, line, needed = _slow_rates(), EXCEEDANCE, LATENCY_NEEDS
+        odds, soon, began = _latency(rng, cell, runs)
+    else:
+        rates, line, needed = cell.change, ERROR_RATE, ERRORS_NEED
+        drawn = draw(rng, cell, runs)
+        evidence = count_evidence(drawn.ticks, line, history=drawn.history)
+        odds, soon, began = evidence.log_bad, looks.rising((evidence,)), drawn.began
+    shown = looks.looked_at(soon)
+    before = shown[:, : int(cell.at / SCRAPE)]
+    times = [looks.found_at(odds >= needed, one, began) for one in (np.ones(odds.shape, dtype=bool), shown)]
+    floors = [each(rng, cell, rates, line, max(runs, 200), needed) for each in (least.knowing, least.waiting)]
+    pairs = [_pair(one) for one in (*floors, *times)]
+    looked = float(before.mean()) * looks.APART if before.size else 1.0
+    return Found(cell, pairs[0], pairs[1], pairs[2], pairs[3], float(np.isnan(times[0]).mean()), looked)
+
+
+def _pair(seconds: np.ndarray) -> tuple[float, float]:
+    """Median and 95th percentile of those not rolled back before; inf where they were not found in time."""
+    ordered = np.sort(seconds[~np.isnan(seconds)])
+    last = len(ordered) - 1
+    middle = (ordered[last // 2] + ordered[(last + 1) // 2]) / 2
+    return float(middle), float(ordered[int(np.ceil(0.95 * last))])
+
+
+def _latency(rng: Random, cell: Cell, runs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    odds, soon, began = [], [], []
+    for _ in range(0, runs, AT_ONCE):
+        at = moments(rng, cell, AT_ONCE)
+        shape = (AT_ONCE, cell.scrapes)
+        usual, slow = bucket_chances(1.0), bucket_chances(SLOWER)
+        part = share_after(cell, at)[..., None]
+        candidate = rng.multinomial(rng.poisson(cell.rate * SCRAPE, shape), usual + (slow - usual) * part)
+        stable = rng.multinomial(rng.poisson(STABLE * cell.rate * SCRAPE, shape), usual)
+        scrapes = int(HISTORY / SCRAPE)
+        past = rng.multinomial(rng.poisson((1 + STABLE) * cell.rate * SCRAPE, (AT_ONCE, scrapes)), usual)
+        ends = np.arange(1, cell.scrapes + 1) * SCRAPE
+        found = versus_stable(
+            LatencyTicks(ends, EDGES, candidate.astype(float), stable.astype(float)),
+            QUANTILE,
+            history=LatencyHistory(np.arange(1 - scrapes, 1) * SCRAPE, past.astype(float)),
+        )
+        odds.append(found.log_bad)
+        soon.append(looks.rising(found.parts))
+        began.append(at)
+    return np.concatenate(odds), np.concatenate(soon), np.concatenate(began)
+
+
+def _slow_rates(line: LimitLine = EXCEEDANCE) -> tuple[float, float]:
+    """(stable's share over its edge, the slow candidate's over the allowed one), of the quantile that says most."""
+    shares = []
+    for quantile in quantile_pair(QUANTILE):
+        edge = int(np.searchsorted(np.cumsum(bucket_chances(1.0)), quantile))
+        shares.append((_over(EDGES[edge], 1.0), _over(EDGES[edge + 1], SLOWER)))
+    return max(shares, key=lambda pair: _information(*pair))
+
+
+def _over(edge: float, scale: float) -> float:
+    return 0.5 * (1 - erf(log(edge / (0.1 * scale)) / (SIGMA * sqrt(2))))
+
+
+def _information(stable: float, bad: float) -> float:
+    middle = (bad + STABLE * stable) / (1 + STABLE)
+
+    def divergence(p: float) -> float:
+        return p * log(p / middle) + (1 - p) * log((1 - p) / (1 - middle))
+
+    return divergence(bad) + STABLE * divergence(stable)

@@ -58,9 +58,10 @@ def waiting(
 def _evidence(
     rng: Random, cell: Cell, rates: tuple[float, float], line: LimitLine, shape: tuple[int, int], now: float
 ) -> np.ndarray:
-    """Log likelihood ratio of every second, while the candidate's rate is `now`; `rates` are stable's and the bad one's."""
+    """Log likelihood ratio of every second, while the candidate's rate is `now`; `rates`: stable's and the bad one."""
     stable, bad = rates
-    tc0, ts0 = (float(a) for a in project(*(np.array(a, dtype=float) for a in (1, STABLE, bad, stable)), line))
+    weights = np.array(1.0), np.array(float(STABLE))
+    tc0, ts0 = (float(a) for a in project(*weights, np.array(bad), np.array(stable), line))
     n_c, n_s = rng.poisson(cell.rate, shape), rng.poisson(STABLE * cell.rate, shape)
     y_c, y_s = rng.binomial(n_c, now), rng.binomial(n_s, stable)
     candidate = y_c * np.log(bad / tc0) + (n_c - y_c) * np.log((1 - bad) / (1 - tc0))

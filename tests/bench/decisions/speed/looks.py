@@ -34,7 +34,7 @@ def looked_at(soon: np.ndarray, restarts: np.ndarray | None = None) -> np.ndarra
 
 
 def found_at(reached: np.ndarray, looks: np.ndarray, began: np.ndarray) -> np.ndarray:
-    """Seconds from the change until the look that saw the odds reached, (B,); inf without one, NaN before the change."""
+    """Seconds from the change until the look that saw the odds reached, (B,); inf for never, NaN for before it."""
     hit = reached & looks
     at = np.where(hit.any(axis=1), (hit.argmax(axis=1) + 1) * SCRAPE - began, np.inf)
     return np.where(at < 0, np.nan, at)

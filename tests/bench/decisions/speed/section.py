@@ -23,8 +23,8 @@ ln(1/alpha) + ln(hour/d) of evidence, however much it knows. The aim is a median
 one scrape and a second.
 {rows}
 
-{met} of {cells} medians at every scrape are within the aim{worst}. While nothing has changed the operator looks {looked}
-times an interval in the mean, and at most {most} times in a cell.
+{met} of {cells} medians at every scrape are within the aim{worst}. While nothing has changed the operator looks
+{looked} times an interval in the mean, and at most {most} times in a cell.
 """
 
 

@@ -76,13 +76,13 @@ def test_tempering_only_lowers_the_expectation():
         assert expectation(tempered, n_c, n_s, float(ERROR_RATE.at(np.array(p_s))), p_s).max() <= 1 + 1e-9
 
 
-SHORT = {"one_look": math.log(1.5), "leap": math.log(1.2)}
+SHORT = replace(parameters.DEFAULTS, one_look=math.log(1.5), leap=math.log(1.2))
 """Bounds so low that they are met within a few requests."""
 
 
-@pytest.mark.parametrize("bounds", [{}, SHORT], ids=["as it is", "low bounds"])
+@pytest.mark.parametrize("settings", [parameters.DEFAULTS, SHORT], ids=["as it is", "low bounds"])
 @pytest.mark.parametrize("line", [ERROR_RATE, EXCEEDANCE, LimitLine(2.0, 0.1), absolute(0.3)], ids=str)
-def test_expected_evidence_of_whole_rollouts_is_at_most_one_while_stable_drifts_and_weights_change(line, bounds):
+def test_expected_evidence_of_whole_rollouts_is_at_most_one_while_stable_drifts_and_weights_change(line, settings):
     """Every course that three ticks can take, with what each tick learns from those before it."""
     requests = ((2, 3), (1, 4), (3, 1))
     tables = [np.indices((n_c + 1, n_s + 1)).reshape(2, -1) for n_c, n_s in requests]
@@ -91,7 +91,6 @@ def test_expected_evidence_of_whole_rollouts_is_at_most_one_while_stable_drifts_
     total = np.broadcast_to(np.array(requests, dtype=float).T[:, None, :], bad.shape)
     raised = np.array([True, False, True])
     past = StableHistory(np.arange(-7.0, 1) * 60, np.array([0, 2, 0, 0, 3, 0, 0, 1.0]), np.full(8, 6.0))
-    settings = replace(parameters.DEFAULTS, **bounds)
     for elapsed in (5.0, 2000.0):
         ends = np.arange(1, 4) * elapsed
         ticks = CountTicks(ends, bad[0], total[0], bad[1], total[1], restart=raised)
@@ -109,8 +108,7 @@ def test_expected_evidence_of_whole_rollouts_is_at_most_one_while_stable_drifts_
 
 def test_the_bound_on_one_look_takes_hold_in_those_rollouts():
     ticks = CountTicks(*(np.array([a, a]) for a in (5.0, 40.0, 40.0, 0.0, 400.0)))
-    settings = replace(parameters.DEFAULTS, **SHORT)
-    assert count_evidence(ticks, absolute(0.3), settings=settings).log_bad[0] == pytest.approx(
+    assert count_evidence(ticks, absolute(0.3), settings=SHORT).log_bad[0] == pytest.approx(
         math.log(1.5 + 1 - parameters.BAD_STAKES.first)
     )
 

@@ -43,7 +43,7 @@ def cases() -> Iterator[Case]:
         "several gates together",
         ERRORS,
         "CombinedEvidence",
-        241,
+        301,
         (worse,),
         analysis={"minimumRequests": 1000},
         beside=more,

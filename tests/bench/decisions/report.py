@@ -9,6 +9,9 @@ from typing import Any
 
 from tests.bench.decisions.outcome import Outcome
 from tests.bench.decisions.retrains.section import retrains_section
+from tests.bench.decisions.speed.measure import FACTOR
+from tests.bench.decisions.speed.promise import promise_section
+from tests.bench.decisions.speed.section import speed_section
 from tests.bench.decisions.study import OURS, Study
 from tests.bench.decisions.table import table
 from tests.bench.decisions.targets import targets
@@ -28,6 +31,15 @@ stable answers 1 % of requests with an error and has 30 minutes of history, four
 
 ## The targets
 {targets}
+
+## How soon a change is found, and how soon it could be
+{speed}
+## The promise
+Rollouts of an hour at scrapes of 5 s whose candidate is within its limits, rolled back all the same (`python -m
+tests.bench.decisions.speed.promise`, 3,000 requests a minute, 5 % of them to the candidate). A restarted operator
+reads its evidence from the same samples and forgets only when it wanted to look next, so its rollbacks are among those
+at every scrape.
+{promise}
 
 ## Errors: rolled back in the hour, and after how long
 Each cell: rolled back, median / P90 minutes until then, median failed candidate requests until then (or in the hour).
@@ -80,11 +92,12 @@ _SLOWER = """\
 - **Small regressions.** 2 % errors take us {small:.2g} minutes ({small_share:.0f} % found in the hour), the same
   threshold with five failed checks {flagger:.2g}. It reacts to noise as readily as to the regression:
   {flagger_false:.0f} % of healthy candidates are rolled back too, after a median of {flagger_when:.2g} minutes.
-- **One tick is never enough**, since a single broken scrape would be enough: a candidate that answers only errors is
-  rolled back at the second tick, 30 s after its first request.
-- **A cold start** costs two ticks: without history nothing is known of stable, so the first two only measure it.
-- **Late regressions** take about a minute longer than those that are there from the start: evidence restarts every
-  five minutes with a part of the bet, so that earlier good behaviour need not be outweighed, and that part is smaller.
+- **One scrape is never enough**, since a single broken one would be enough: a candidate that answers only errors is
+  rolled back at the second scrape.
+- **A cold start** costs a scrape or two: without history nothing is known of stable, so the first 200 requests only
+  measure it.
+- **Late regressions** take longer than those that are there from the start: a part of the stake enters at every scrape,
+  so that earlier good behaviour need not be outweighed, and nobody knows at which one it will be needed.
 - **Very little traffic.** At 15 candidate requests a minute even 5 % errors take a quarter of an hour. No rule can know
   sooner without guessing; the status says how many more requests it takes."""
 
@@ -105,6 +118,8 @@ def page(study: Study) -> str:
             ["target", "wanted", "measured", ""],
             [[t.what, t.wanted, t.measured, "met" if t.met else "**missed**"] for t in targets(study)],
         ),
+        speed=speed_section(study.speed, FACTOR),
+        promise=promise_section(),
         errors=_grid("rule", study.errors, lambda rate: f"{100 * rate:g} %", _full),
         busy=_grid("rule", study.busy, lambda rate: f"{100 * rate:g} %", _full),
         latency=_grid("rule", study.latency, lambda times: f"+{100 * (times - 1):.0f} %", _short),

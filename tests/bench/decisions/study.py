@@ -13,6 +13,7 @@ from tests.bench.decisions import gates, recorded, rules, stress
 from tests.bench.decisions.outcome import Outcome, outcome
 from tests.bench.decisions.retrains import measure
 from tests.bench.decisions.rules import Rule
+from tests.bench.decisions.speed import measure as speed
 from tests.bench.decisions.traces import REQUESTS, draw, draw_latency
 
 SEED = 20260101
@@ -47,6 +48,8 @@ class Study:
     all_pass: Outcome | None = None
     dead: dict[str, Outcome] = field(default_factory=dict)
     stress: list[stress.Case] = field(default_factory=list)
+    speed: list[speed.Found] = field(default_factory=list)
+    """How soon a change is found, beside the least possible."""
     retrains: measure.Retrains | None = None
     recorded: list[recorded.Recording] = field(default_factory=list)
 
@@ -72,6 +75,8 @@ def carry_out(runs: int, say: Callable[[str], None]) -> Study:
     _all_gates(np.random.default_rng(next(seeds)), runs, study)
     say("stress")
     study.stress = list(stress.cases(np.random.default_rng(next(seeds)), runs))
+    say("how soon a change is found, and could be")
+    study.speed = speed.measure(SEED + 1, max(runs // 5, 40))
     say("retrains of real networks")
     study.retrains = measure.measure()
     study.recorded = recorded.recordings()

@@ -125,6 +125,7 @@ async def beside_a_new_one(remote: Remote, request: EvaluationRequest, seed: int
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(480)
 @given(seed=st.integers(0, 10**6))
 def test_what_is_not_too_late_counts_at_once(seed):
     request = request_of(spec_of(ERRORS, DEAD, minimumRequests=20), raise_from=START + 9999)
@@ -135,6 +136,7 @@ def test_what_is_not_too_late_counts_at_once(seed):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(480)
 @given(seed=st.integers(0, 10**6))
 def test_nothing_is_raised_by_what_a_new_process_would_not_find(seed):
     request = request_of(spec_of(ERRORS, DEAD, minimumRequests=20), raise_from=START + 100)

@@ -146,7 +146,7 @@ class Evaluator:
             if request.tick_end(looks.tick(whole) - 1) < request.evidence_from:  # just edited: no tick of it yet
                 return None
             found = await self._judged(request, server, memory, whole, now)
-            memory.rising = found.rising and looks.parts > 1 and not _failed(found)
+            memory.rising = found.rising and looks.parts > 1
         if not memory.rising:
             return found
         fine = await asyncio.to_thread(closed_look, looks, stores, server, memory.looked, now, every=True)

@@ -26,22 +26,28 @@ product is an e-process even where stable's rate drifts from tick to tick. Count
 weight goes from 5 % to 75 % while both versions get worse together, the candidate's requests are the later, worse ones,
 and the pooled rates accuse it (Simpson 1951).
 
-The mixture. Nobody knows how bad a bad candidate is: the stake is divided over several multiples of the line
-(parameters.BAD_ALTERNATIVES), and a mean of e-processes is one (Robbins 1970). It costs the log of their number and
-finds 1.3 times the limit as well as 30 times. The good side is the same test turned round, its null "worse than twice
-the margin": a gate passes on evidence, not on the absence of evidence.
+The mixture. Nobody knows how bad a bad candidate is: the stake is divided over a few multiples of the line
+(parameters.BAD_ALTERNATIVES, with what each gets), and a mean of e-processes is one (Robbins 1970). It costs the log of
+a part and finds 1.5 times the limit as well as 30 times: each alternative grows wherever the truth is nearer to it than
+to the line. The good side is the same test turned round, its null "worse than twice the margin": a gate passes on
+evidence, not on the absence of evidence.
 
 Restarts. A product that has shrunk through a good hour needs another hour to climb back: a late regression would be
-found late. So only half of the stake is bet in the first tick. The other half enters at the restarts (every five
-minutes and at every new weight), k^-1.3 / 3.93 of it at the k-th, so that it never runs out (`restart_weights`). A bet
-is fair if its tick and size are settled before that tick is seen; E is what all bets have become, and what is not
-staked yet (`log_mixture`). Change detection by e-values works the same way (Shin, Ramdas and Rinaldo 2022); the tick
-since when things are bad is the one from which the leading bet has risen most, as in CUSUM (Page 1954; `began_at`).
+found late. So only a part of the stake is bet in the first tick. The rest enters at every tick, in proportion to the
+time it covers and evenly over the first hour, then ever more slowly, so that it never runs out; a small part waits for
+changes of weight (bets/mixture.py). A bet is fair if its tick and size are settled before that tick is seen; E is what
+all bets have become, and what is not staked yet. Change detection by e-values works the same way (Shin, Ramdas and
+Rinaldo 2022); the tick since when things are bad is the one from which the leading bet has risen most, as in CUSUM
+(Page 1954; `began_at`). How near this comes to the least possible is measured in docs/decision-quality.md.
 
 Tempering. Requests come in bursts, so that counts scatter more than binomial: by phi, estimated from stable's earlier
-ticks (baseline.py). The factor is taken to the power 1/phi. Since phi >= 1 is known before the tick, Jensen's
-inequality keeps its expectation at most 1, whatever phi is; a phi estimated badly costs speed, never the promise under
-the binomial. And no tick may say more than 20:1 (`temper`): one bad scrape cannot roll back by itself.
+ticks where it is beyond what chance gives (baseline.py). The factor is taken to the power 1/phi. Since phi >= 1 is known
+before the tick, Jensen's inequality keeps its expectation at most 1, whatever phi is; a phi estimated badly costs speed,
+never the promise under the binomial.
+
+One bad scrape. What a bet may become in one tick is bounded: 20 times the stake of 1 from however little, and 40 times
+what it was beyond that (`log_mixture`). So one bad scrape cannot roll back by itself, and two suffice however small the
+stake was that they met. A bound on the factor alone would make a small stake need as many ticks as it has logs.
 
 What breaks it. (1) An alternative, a phi or a limit that has seen the tick it is used on: everything that enters a
 factor must be known before, from earlier ticks alone. (2) Requests that hang together within a tick beyond what stable

@@ -41,9 +41,9 @@ Rinaldo 2022); the tick since when things are bad is the one from which the lead
 (Page 1954; `began_at`). How near this comes to the least possible is measured in docs/decision-quality.md.
 
 Tempering. Requests come in bursts, so that counts scatter more than binomial: by phi, estimated from stable's earlier
-ticks where it is beyond what chance gives (baseline.py). The factor is taken to the power 1/phi. Since phi >= 1 is known
-before the tick, Jensen's inequality keeps its expectation at most 1, whatever phi is; a phi estimated badly costs speed,
-never the promise under the binomial.
+ticks where it is beyond what chance gives (baseline.py). The factor is taken to the power 1/phi. Since phi >= 1 is
+known before the tick, Jensen's inequality keeps its expectation at most 1, whatever phi is; a phi estimated badly costs
+speed, never the promise under the binomial.
 
 One bad scrape. What a bet may become in one tick is bounded: 20 times the stake of 1 from however little, and 40 times
 what it was beyond that (`log_mixture`). So one bad scrape cannot roll back by itself, and two suffice however small the

@@ -64,8 +64,8 @@ class Recording:
 def in_this_thread() -> Iterator[None]:
     """What is put into a thread of its own is done at once: on a few samples the thread costs more than the work."""
 
-    async def at_once(function: Any, /, *arguments: Any) -> Any:
-        return function(*arguments)
+    async def at_once(function: Any, /, *arguments: Any, **named: Any) -> Any:
+        return function(*arguments, **named)
 
     with mock.patch("asyncio.to_thread", at_once):
         yield

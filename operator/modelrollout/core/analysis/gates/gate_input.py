@@ -51,10 +51,14 @@ class GateInput:
         return exported_as(metric, self.request)
 
     @property
+    def parts(self) -> int:
+        """Ticks of the table in an interval: 1 where they are whole."""
+        return max(1, round(self.request.interval * 1000) // self.table.grid.interval)
+
+    @property
     def since_whole(self) -> int:
         """Fine ticks after the newest whole one; 0 where the ticks are whole."""
-        parts = round(self.request.interval * 1000) // self.table.grid.interval
-        return (self.table.grid.last + 1) % parts if parts > 1 else 0
+        return (self.table.grid.last + 1) % self.parts
 
     @property
     def ends(self) -> Array:
@@ -120,8 +124,7 @@ class GateInput:
         """Whole intervals in a row without a scrape up to now, as far as the candidate has been asked for any."""
         since = self.position(self.request.steps[0][1]) if self.request.steps else self.table.grid.count
         ticks = min(missing_at_end(present), max(self.table.grid.count - since, 0))
-        parts = round(self.request.interval * 1000) // self.table.grid.interval
-        return ticks if parts <= 1 else (ticks + 1) // parts  # a scrape covers the fine tick after its own, too
+        return ticks if self.parts == 1 else (ticks + 1) // self.parts  # a scrape covers the fine tick after its own
 
     def per_second(self, totals: Array) -> float:
         """The present rate of `totals`: over the current step, at most its last five minutes."""

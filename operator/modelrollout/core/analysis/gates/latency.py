@@ -94,7 +94,9 @@ def _judge(
     else:
         decided = Decided(by_threshold(test, gate_input), gate.quantile, known, allowed, gate_input.step)
     first = gate_input.start if gate.method == "Sequential" else gate_input.step
-    decided = replace(decided, standing=not_at_a_collapse(decided.standing, test.cut(first), test.line))
+    decided = replace(
+        decided, standing=not_at_a_collapse(decided.standing, test.cut(first), test.line, gate_input.parts)
+    )
     if kind == "stable" and decided.standing.verdict != "FAIL" and not found.stable.sum() and decided.standing.total:
         decided = replace(decided, standing=replace(decided.standing, verdict="NO_DATA"))
     return decided.standing, _shown(gate, kind, found, decided, candidate[decided.first :])

@@ -22,15 +22,16 @@ FAR_BEYOND = 0.1
 """Of a share of units or values: so far beyond its limit a single tick is no noise."""
 
 
-def not_at_a_collapse(standing: Standing, ticks: CountTicks, line: LimitLine) -> Standing:
-    """The standing, without a PASS where the newest one, two or three ticks alone are beyond the limit.
+def not_at_a_collapse(standing: Standing, ticks: CountTicks, line: LimitLine, parts: int = 1) -> Standing:
+    """The standing, without a PASS where the newest one, two or three intervals alone are beyond the limit.
 
-    `ticks` since evidence began. Stable's own share in those ticks counts, so that an outage of both blames neither.
+    `ticks` since evidence began, `parts` of them an interval. Stable's own share in those ticks counts, so that an
+    outage of both blames neither.
     """
     if standing.verdict != "PASS":
         return standing
-    for number in range(1, min(BREACHING_LOOKS, len(ticks.seconds)) + 1):
-        part = slice(-number, None)
+    for number in range(1, min(BREACHING_LOOKS, len(ticks.seconds) // parts) + 1):
+        part = slice(-number * parts, None)
         total, bad = float(ticks.candidate_total[part].sum()), float(ticks.candidate_bad[part].sum())
         allowed = _allowed(standing, ticks, line, part)
         if total and bad / total > allowed and total * _divergence(bad / total, allowed) >= -np.log(CHANCE):

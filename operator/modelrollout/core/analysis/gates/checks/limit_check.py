@@ -24,7 +24,7 @@ def judge(test: CountTest, method: Method, gate_input: GateInput) -> Standing:
     """The standing of one test at the newest tick."""
     if method == "Threshold":
         return not_at_a_collapse(by_threshold(test, gate_input), test.cut(gate_input.step), test.line)
-    return not_at_a_collapse(by_evidence(test, gate_input), test.cut(gate_input.start), test.line)
+    return not_at_a_collapse(by_evidence(test, gate_input), test.cut(gate_input.start), test.line, gate_input.parts)
 
 
 def by_evidence(test: CountTest, gate_input: GateInput) -> Standing:

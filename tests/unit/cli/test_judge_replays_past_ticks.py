@@ -65,7 +65,7 @@ def test_a_pass_is_dated_to_the_first_tick_of_the_standing_pass():
 
 
 def test_a_pass_that_was_lost_is_dated_again():
-    worse_for_a_while = np.where((np.arange(240) > 60) & (np.arange(240) < 90), 0.025, 0.009)
+    worse_for_a_while = np.where((np.arange(240) > 60) & (np.arange(240) < 90), 0.025, 0.007)
     rows = rollout("r", worse_for_a_while)
     early, late = one(rows[:60]), one(rows)
     assert early.verdict == late.verdict == "PASS"

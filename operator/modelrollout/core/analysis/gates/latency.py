@@ -16,7 +16,7 @@ from modelrollout.core.analysis.gates.checks.latency_histograms import (
     margin_of,
     quantile_of,
     read_histograms,
-    tail_of,
+    stable_beyond,
 )
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Kind, Standing
 from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
@@ -27,7 +27,7 @@ from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import histogram as b
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks
-from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE, NOTHING, TOO_COARSE
+from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE, NOTHING, ROUNDING, TOO_COARSE
 from modelrollout.core.finding import Finding
 
 
@@ -91,20 +91,23 @@ def _judge(
         test = CountTest(kind, ticks, limits.absolute(1 - gate.quantile), share)
         decided = by_evidence(gate, test, found, gate_input)
     else:
-        decided = _by_threshold(gate, CountTest(kind, ticks, limits.absolute(1 - gate.quantile), share), found, gate_input)
+        decided = _by_threshold(
+            gate, CountTest(kind, ticks, limits.absolute(1 - gate.quantile), share), found, gate_input
+        )
     if kind == "stable" and decided.standing.verdict != "FAIL" and not found.stable.sum() and decided.standing.total:
         decided = replace(decided, standing=replace(decided.standing, verdict="NO_DATA"))
     return decided.standing, _shown(gate, kind, found, decided, candidate[decided.ticks])
 
 
 def _by_threshold(gate: LatencyGate, test: CountTest, found: Histograms, gate_input: GateInput) -> Decided:
-    """Plain comparison with 1 - quantile; with a quarter more than stable's share, where that is beyond it already."""
+    """Plain comparison with 1 - quantile; with a quarter more than stable itself has there, where that is more."""
     known, allowed = edges_of(gate, test.kind, found, gate_input)
     tail = 1 - gate.quantile
-    if test.kind == "stable" and tail_of(gate, found, gate_input, known) > tail:
-        tail = min(GOOD_EXCEEDANCE * tail_of(gate, found, gate_input, known), 1.0)
+    if test.kind == "stable":
+        tail = max(tail, GOOD_EXCEEDANCE * stable_beyond(found, gate_input, allowed))
     standing = by_threshold(replace(test, line=limits.absolute(tail)), gate_input)
-    if test.kind == "limit" and gate.max is not None and gate.max > found.edges[-1] and standing.verdict == "FAIL":
+    unseen = test.kind == "limit" and gate.max is not None and gate.max > found.edges[-1]
+    if (unseen and standing.verdict == "FAIL") or (tail >= 1 and standing.verdict != "NO_DATA"):
         standing = replace(standing, verdict="CONTINUE", looks=0, leaning_bad=False)
     name, shown = say.quantile(tail, 1 - gate.quantile, standing.rate)
     return Decided(standing, name, shown, known, allowed, slice(gate_input.step, None))
@@ -144,13 +147,19 @@ def _warnings(gate: LatencyGate, kinds: list[Kind], found: Histograms, gate_inpu
         return ()
     known, allowed = edges_of(gate, "stable", found, gate_input)
     growth = float(found.edges[allowed] / found.edges[known]) if found.edges[known] > 0 else np.inf
-    if growth <= TOO_COARSE ** margin_of(gate) + 1e-9:
-        return ()
     before, after = (say.seconds(float(found.edges[edge])) for edge in (known, allowed))
-    text = (
-        f"{gate.name}: the bucket above stable's {before} ends at {after} ({growth:.1f}x): the histogram is too coarse "
-        "to see less; use buckets that grow by at most 1.25"
-    )
+    if stable_beyond(found, gate_input, allowed) > 1 - gate.quantile + ROUNDING:
+        text = (
+            f"{gate.name}: stable's P{100 * gate.quantile:g} is beyond the last bucket edge, {after}: how much slower "
+            "a candidate is cannot be seen there; use buckets that reach further"
+        )
+    elif growth > TOO_COARSE ** margin_of(gate) + 1e-9:
+        text = (
+            f"{gate.name}: the bucket above stable's {before} ends at {after} ({growth:.1f}x): the histogram is too "
+            "coarse to see less; use buckets that grow by at most 1.25"
+        )
+    else:
+        return ()
     return (text,)
 
 

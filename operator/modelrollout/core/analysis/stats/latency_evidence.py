@@ -3,7 +3,8 @@
 Allowed is that the candidate's quantile lies at most the margin above b, the edge that stable's does not exceed: of its
 requests, no more may be slower than b' (b moved up by the margin) than of stable's are slower than b, and 1 - quantile
 may be in any case (exceedances/factors.py). The good side takes twice the margin. The gate's own quantile and a wider
-one each give an e-value, and the gate uses their mean: when the whole distribution shifts, the wider one sees it sooner.
+one each give an e-value, and the gate uses their mean: when the whole distribution shifts, the wider one sees it
+sooner.
 """
 
 from __future__ import annotations
@@ -180,12 +181,17 @@ def frozen(
     ticks: LatencyTicks,
     edge: int,
     tail: float,
+    quantile: float = 0.99,
     *,
     minimum_requests: float = MINIMUM_REQUESTS,
     settings: Settings = DEFAULTS,
 ) -> LatencyEvidence:
-    """The relative test where stable no longer serves: at most `tail` above the edge that it allowed before."""
-    return _mean((_fixed(ticks, edge, (tail, GOOD_EXCEEDANCE), minimum_requests, settings),))
+    """The relative test where stable no longer serves: at most `tail` above the edge that it allowed before.
+
+    `tail` is 1 - quantile, or what stable itself had beyond its edge.
+    """
+    part = _fixed(ticks, edge, (tail, GOOD_EXCEEDANCE), minimum_requests, settings)
+    return _mean((replace(part, floor=1 - quantile),))
 
 
 def _fixed(

@@ -8,7 +8,7 @@ import numpy as np
 
 from modelrollout.api.gates import LatencyGate
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.gates.checks.latency_histograms import Histograms, edges_of, margin_of, tail_of
+from modelrollout.core.analysis.gates.checks.latency_histograms import Histograms, edges_of, margin_of, stable_beyond
 from modelrollout.core.analysis.gates.checks.limit_check import told_apart, with_frozen
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing, leans_bad
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -23,7 +23,7 @@ from modelrollout.core.analysis.stats.latency_evidence import (
     frozen,
     versus_stable,
 )
-from modelrollout.core.analysis.stats.parameters import GOOD_ALTERNATIVES, PASS_ODDS
+from modelrollout.core.analysis.stats.parameters import GOOD_ALTERNATIVES, GOOD_EXCEEDANCE, PASS_ODDS, ROUNDING
 from modelrollout.core.analysis.stats.rule_of_three import rare_requests
 
 
@@ -70,8 +70,8 @@ def by_evidence(gate: LatencyGate, test: CountTest, found: Histograms, gate_inpu
         evidence = versus_stable(ticks(start), gate.quantile, margin_of(gate), history=history, minimum_requests=least)
         bad, bake = float(evidence.log_bad[-1]), gate_input.bake
         if bake is not None and bake < gate_input.table.grid.count and found.stable[gate_input.frozen].sum():
-            tail = tail_of(gate, found, gate_input, known)
-            baked = frozen(ticks(bake), allowed, tail, minimum_requests=least)
+            tail = max(1 - gate.quantile, stable_beyond(found, gate_input, known))
+            baked = frozen(ticks(bake), allowed, tail, gate.quantile, minimum_requests=least)
             bad, paired = with_frozen(bad, float(baked.log_bad[-1]))
             if bad < needed or baked.log_bad[-1] - np.log(2) >= needed or baked.log_bad[-1] >= evidence.log_bad[-1]:
                 evidence, start, before = baked, bake, known
@@ -99,13 +99,20 @@ def _decided(
         at = at if alone else int(np.argmax(logs))
     part = evidence.parts[at]
     candidate = np.where(gate_input.warming[:, None], 0.0, found.candidate)
-    if failed:
-        ticks, edge = _while_it_was_built(part, start, candidate)
-        seconds = part.evidence.ticks.seconds
+    edge, seconds = len(part.edge) - 1, part.evidence.ticks.seconds
+    shown = _while_it_was_built(part, start, candidate) if failed else None
+    if shown is not None:
+        ticks, edge = shown
         until = None if ticks.stop is None else float(seconds[ticks.stop - 1 - start])
         standing = replace(standing, began=float(seconds[ticks.start - start]), until=until)
-    else:
-        edge = len(part.edge) - 1
+    elif failed:
+        excused = "stable's edge has moved since, and at none is it too slow: not held against it"
+        standing = replace(standing, verdict="CONTINUE", leaning_bad=True, excused=excused)
+    elif standing.verdict == "PASS":
+        found_in = _where_it_is_within(part, start, candidate, anywhere=not standing.rare)
+        if found_in is None:
+            standing = replace(standing, verdict="CONTINUE", good=min(standing.good or 0.0, 0.0), rare=False)
+        ticks = found_in or ticks
     allowed, limit = int(part.allowed[edge]), float(part.evidence.limit[edge])
     slow, total = float(candidate[ticks, allowed + 1 :].sum()), float(candidate[ticks].sum())
     rate = slow / total if total else float("nan")
@@ -123,8 +130,8 @@ def _decided(
     return Decided(standing, name, tail, own if known is None else known, allowed, ticks)
 
 
-def _while_it_was_built(part: Part, start: int, candidate: Array) -> tuple[slice, int]:
-    """(ticks on the grid, the tick whose edges are named) that show why `part` failed.
+def _while_it_was_built(part: Part, start: int, candidate: Array) -> tuple[slice, int] | None:
+    """(ticks on the grid, the tick whose edges are named) that show why `part` failed; None where none do.
 
     As a rule all since its evidence began, at today's edge. Where that hides it (it is over, or stable's edge has moved
     since), the ticks until it was strongest, or another edge that it was counted at.
@@ -139,7 +146,26 @@ def _while_it_was_built(part: Part, start: int, candidate: Array) -> tuple[slice
         for edge in range(end, begin - 1, -1):
             if counts[part.allowed[edge] + 1 :].sum() > part.evidence.limit[edge] * counts.sum():
                 return ticks, edge
-    return slice(start + first, None), last
+    return None
+
+
+def _where_it_is_within(part: Part, start: int, candidate: Array, *, anywhere: bool) -> slice | None:
+    """Ticks that show why `part` may pass: all, or those since its evidence began, or since stable's edge last moved.
+
+    None where the candidate is beyond what a PASS excludes in all of them: stable may have excused that at the time.
+    """
+    last = len(part.edge) - 1
+    firsts = [0]
+    if anywhere:
+        moved = np.flatnonzero(np.diff(part.edge))
+        firsts += [int(part.evidence.good_began(np.asarray(last))), int(moved[-1]) + 1 if len(moved) else 0]
+    allowed, limit = int(part.allowed[last]), float(part.evidence.limit[last])
+    for line in (limit, GOOD_EXCEEDANCE * limit):
+        for first in firsts:
+            counts = candidate[start + first :].sum(axis=0)
+            if counts.sum() and counts[allowed + 1 :].sum() <= line * counts.sum() + ROUNDING:
+                return slice(start + first, None)
+    return None
 
 
 def _standing(
@@ -218,7 +244,8 @@ def _left(evidence: LatencyEvidence, good: float, least: int) -> float:
     for part in evidence.parts:
         rate = np.asarray(max(float(part.good_share[-1]), 0.5 / (total + 1)))
         line = limits.absolute(float(part.ratio[-1] * part.evidence.limit[-1]))
-        growth = forecast.growth(rate, np.asarray(0.0), np.asarray(0.0), line) if rate < line.plus else np.asarray(0.0)
+        provable = rate < line.plus < 1
+        growth = forecast.growth(rate, np.asarray(0.0), np.asarray(0.0), line) if provable else np.asarray(0.0)
         needed.append(float(forecast.requests_needed(gap, len(GOOD_ALTERNATIVES) * len(evidence.parts), growth)))
     own = evidence.parts[-1]
     if not own.good.candidate_bad.sum():

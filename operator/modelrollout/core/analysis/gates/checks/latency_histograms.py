@@ -76,15 +76,11 @@ def edges_of(gate: LatencyGate, kind: Kind, found: Histograms, gate_input: GateI
     return edge, min(edge + margin, len(found.edges) - 1)
 
 
-def tail_of(gate: LatencyGate, found: Histograms, gate_input: GateInput, known: int) -> float:
-    """The share that may be slower than the allowed edge: 1 - quantile, or stable's own beyond `known` where that is more.
-
-    It is more where stable's quantile lies in the last bucket or beyond, so that no edge is left to move up to.
-    """
-    part = gate_input.frozen if gate_input.bake is not None else slice(0, None)
-    stable = found.stable[part]
+def stable_beyond(found: Histograms, gate_input: GateInput, edge: int) -> float:
+    """Stable's share of requests slower than `edge`: since the grid's start, in the bake that of before."""
+    stable = found.stable[gate_input.frozen if gate_input.bake is not None else slice(0, None)]
     total = float(stable.sum())
-    return max(1 - gate.quantile, float(stable[:, known + 1 :].sum()) / total if total else 0.0)
+    return float(stable[:, edge + 1 :].sum()) / total if total else 0.0
 
 
 def quantile_of(edges: Array, histogram: Array, quantile: float) -> str | None:

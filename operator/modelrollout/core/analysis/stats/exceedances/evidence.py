@@ -1,7 +1,7 @@
 """Evidence on the share beyond an edge, tick by tick: count_evidence with a floor under what is allowed.
 
-Against the candidate speaks the smaller of two products. Each is fair under its own null in every tick, so their minimum
-is fair under both: where the candidate is no worse than stable, and where it never exceeds the floor.
+Against the candidate speaks the smaller of two products. Each is fair under its own null in every tick, so their
+minimum is fair under both: where the candidate is no worse than stable, and where it never exceeds the floor.
 """
 
 from __future__ import annotations

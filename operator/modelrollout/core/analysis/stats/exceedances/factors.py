@@ -1,7 +1,7 @@
 """One tick's bets on the share of requests beyond an edge: allowed is what stable has, and never less than a floor.
 
-The floor is 1 - quantile: "P90 <= 20 ms" is kept while at most 10 % are slower, however few of stable's are. With s what
-earlier ticks make expect of stable, the nulls of one tick are
+The floor is 1 - quantile: "P90 <= 20 ms" is kept while at most 10 % are slower, however few of stable's are. With s
+what earlier ticks make expect of stable, the nulls of one tick are
 
     within:   p_c <= p_s + max(floor - s, 0)         stable's share, and what it lacks of the floor
     in_all:   p_c <= floor                           the floor alone, whatever stable does
@@ -11,7 +11,10 @@ The first moves with stable within the tick, so that a shared incident is not he
 becomes better than expected it would be stricter than the floor, which the second one prevents (evidence.py takes the
 smaller of the two products). All three are convex, and the bet against each is a likelihood ratio of an alternative to
 the null's nearest point (a, b). With the alternative (t, u) its expectation is (1 + (p_c - a)(t - a) / (a(1 - a)))^n_c
-times the same of stable, whose logarithm is at most n_c (p_c - a)(t - a) / (a(1 - a)) + n_s (p_s - b)(u - b) / (b(1 - b)):
+times the same of stable. The logarithm of both is at most
+
+    n_c (p_c - a)(t - a) / (a(1 - a)) + n_s (p_s - b)(u - b) / (b(1 - b)),
+
 the slope of the divergence from (a, b) towards (p_c, p_s) turned round, which is not positive inside the null.
 """
 
@@ -58,9 +61,7 @@ def log_above_floor(candidate: Arm, rate: Array, floor: float, bets: tuple[float
     return np.where(total > 0, _log_ratio(bad, total, tc, np.full(tc.shape, floor)), 0.0)
 
 
-def log_beyond(
-    candidate: Arm, stable: Arm, rate: Array, floor: float, ratio: float, bets: tuple[float, ...]
-) -> Array:
+def log_beyond(candidate: Arm, stable: Arm, rate: Array, floor: float, ratio: float, bets: tuple[float, ...]) -> Array:
     """The same against `beyond`; `bets` are multiples < 1 of its line."""
     (y_c, n_c), (y_s, n_s) = candidate, stable
     lowest, ts = ratio * floor, np.clip(rate, _LEAST, 1 - _LEAST)

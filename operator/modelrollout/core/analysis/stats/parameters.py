@@ -92,7 +92,7 @@ DEADBAND = 0.05
 
 GOOD_EXCEEDANCE = 1.25
 """Latency against stable: a PASS excludes so many times the share that may lie beyond the allowed edge, where whole
-buckets hardly change that share (outliers far beyond all of them): equal versions must be told from worse ones there."""
+buckets hardly change that share (outliers far beyond all): equal versions must be told from worse ones there too."""
 TOO_COARSE = 1.25
 """Buckets that grow by more make a relative latency gate too coarse."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from modelrollout.api.gates import LatencyGate
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.counts import absence
-from modelrollout.core.analysis.gates.checks.latency_check import Decided, by_evidence
+from modelrollout.core.analysis.gates.checks.latency_check import by_evidence
 from modelrollout.core.analysis.gates.checks.latency_histograms import (
     Histograms,
     edges_of,
@@ -18,6 +18,7 @@ from modelrollout.core.analysis.gates.checks.latency_histograms import (
     read_histograms,
     stable_beyond,
 )
+from modelrollout.core.analysis.gates.checks.latency_shown import Decided
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Kind, Standing
 from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
 from modelrollout.core.analysis.gates.definition import GateDefinition
@@ -61,7 +62,8 @@ def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Jud
         per_second=gate_input.per_second(usable),
         least=gate_input.request.spec.analysis.minimum_requests,
     )
-    evidence = tuple((one.attributable, share / len(kinds)) for one in standings if one.attributable is not None)
+    blamed = [one.attributable for one in standings if one.attributable is not None and not one.excused]
+    evidence = tuple((odds, share / len(kinds)) for odds in blamed)
     return Judged(result, evidence, missing, text, _warnings(gate, kinds, found, gate_input))
 
 

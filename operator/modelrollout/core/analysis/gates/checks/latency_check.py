@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from modelrollout.api.gates import LatencyGate
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.latency_histograms import Histograms, edges_of, margin_of, stable_beyond
+from modelrollout.core.analysis.gates.checks.latency_shown import Decided, decide
 from modelrollout.core.analysis.gates.checks.limit_check import told_apart, with_frozen
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing, leans_bad
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -23,23 +24,8 @@ from modelrollout.core.analysis.stats.latency_evidence import (
     frozen,
     versus_stable,
 )
-from modelrollout.core.analysis.stats.parameters import GOOD_ALTERNATIVES, GOOD_EXCEEDANCE, PASS_ODDS, ROUNDING
+from modelrollout.core.analysis.stats.parameters import GOOD_ALTERNATIVES, PASS_ODDS
 from modelrollout.core.analysis.stats.rule_of_three import rare_requests
-
-
-@dataclass(frozen=True)
-class Decided:
-    """A standing with what people must know of it: the quantile and edges it is about, and the ticks that show it.
-
-    `tail` is the share that may be slower than the allowed edge, `quantile` the name of what leaves that much above.
-    """
-
-    standing: Standing
-    quantile: str
-    tail: float
-    known: int
-    allowed: int
-    ticks: slice
 
 
 def by_evidence(gate: LatencyGate, test: CountTest, found: Histograms, gate_input: GateInput) -> Decided:
@@ -76,96 +62,7 @@ def by_evidence(gate: LatencyGate, test: CountTest, found: Histograms, gate_inpu
             if bad < needed or baked.log_bad[-1] - np.log(2) >= needed or baked.log_bad[-1] >= evidence.log_bad[-1]:
                 evidence, start, before = baked, bake, known
     standing = told_apart(_standing(test, evidence, found.edges, (bad, needed), least), paired)
-    return _decided(standing, evidence, found, gate_input, start, before)
-
-
-def _decided(
-    standing: Standing,
-    evidence: LatencyEvidence,
-    found: Histograms,
-    gate_input: GateInput,
-    start: int,
-    known: int | None,
-) -> Decided:
-    """What the sentence says: of a FAIL the quantile that carries most of it, while its evidence was built.
-
-    `known`: stable's edge from before the bake, where the limit rests on that.
-    """
-    at, ticks = len(evidence.parts) - 1, slice(start, None)
-    failed = standing.verdict == "FAIL"
-    if failed:
-        logs = [float(one.evidence.log_bad[-1]) for one in evidence.parts]
-        alone = logs[at] - float(np.log(len(logs))) >= (standing.needed or 0.0)
-        at = at if alone else int(np.argmax(logs))
-    part = evidence.parts[at]
-    candidate = np.where(gate_input.warming[:, None], 0.0, found.candidate)
-    edge, seconds = len(part.edge) - 1, part.evidence.ticks.seconds
-    shown = _while_it_was_built(part, start, candidate) if failed else None
-    if shown is not None:
-        ticks, edge = shown
-        until = None if ticks.stop is None else float(seconds[ticks.stop - 1 - start])
-        standing = replace(standing, began=float(seconds[ticks.start - start]), until=until)
-    elif failed:
-        excused = "stable's edge has moved since, and at none is it too slow: not held against it"
-        standing = replace(standing, verdict="CONTINUE", leaning_bad=True, excused=excused)
-    elif standing.verdict == "PASS":
-        found_in = _where_it_is_within(part, start, candidate, anywhere=not standing.rare)
-        if found_in is None:
-            standing = replace(standing, verdict="CONTINUE", good=min(standing.good or 0.0, 0.0), rare=False)
-        ticks = found_in or ticks
-    allowed, limit = int(part.allowed[edge]), float(part.evidence.limit[edge])
-    slow, total = float(candidate[ticks, allowed + 1 :].sum()), float(candidate[ticks].sum())
-    rate = slow / total if total else float("nan")
-    stable, own = found.stable[ticks], int(part.edge[edge])
-    slower = float(stable[:, own + 1 :].sum() / stable.sum()) if stable.sum() and known is None else None
-    standing = replace(
-        standing,
-        bad=slow,
-        total=total,
-        rate=rate,
-        limit=limit,
-        stable_rate=slower if standing.kind == "stable" else None,
-    )
-    name, tail = say.quantile(limit, part.floor, rate)
-    return Decided(standing, name, tail, own if known is None else known, allowed, ticks)
-
-
-def _while_it_was_built(part: Part, start: int, candidate: Array) -> tuple[slice, int] | None:
-    """(ticks on the grid, the tick whose edges are named) that show why `part` failed; None where none do.
-
-    As a rule all since its evidence began, at today's edge. Where that hides it (it is over, or stable's edge has moved
-    since), the ticks until it was strongest, or another edge that it was counted at.
-    """
-    last = len(part.edge) - 1
-    first = int(part.evidence.began(np.asarray(last)))
-    peak = first + int(np.argmax(part.evidence.log_bad[first:]))
-    before = int(part.evidence.began(np.asarray(peak)))
-    for begin, end in ((first, last), (before, peak)):
-        ticks = slice(start + begin, None if end == last else start + end + 1)
-        counts = candidate[ticks].sum(axis=0)
-        for edge in range(end, begin - 1, -1):
-            if counts[part.allowed[edge] + 1 :].sum() > part.evidence.limit[edge] * counts.sum():
-                return ticks, edge
-    return None
-
-
-def _where_it_is_within(part: Part, start: int, candidate: Array, *, anywhere: bool) -> slice | None:
-    """Ticks that show why `part` may pass: all, or those since its evidence began, or since stable's edge last moved.
-
-    None where the candidate is beyond what a PASS excludes in all of them: stable may have excused that at the time.
-    """
-    last = len(part.edge) - 1
-    firsts = [0]
-    if anywhere:
-        moved = np.flatnonzero(np.diff(part.edge))
-        firsts += [int(part.evidence.good_began(np.asarray(last))), int(moved[-1]) + 1 if len(moved) else 0]
-    allowed, limit = int(part.allowed[last]), float(part.evidence.limit[last])
-    for line in (limit, GOOD_EXCEEDANCE * limit):
-        for first in firsts:
-            counts = candidate[start + first :].sum(axis=0)
-            if counts.sum() and counts[allowed + 1 :].sum() <= line * counts.sum() + ROUNDING:
-                return slice(start + first, None)
-    return None
+    return decide(standing, evidence, found, gate_input, start, before)
 
 
 def _standing(
@@ -225,10 +122,15 @@ def _leans(part: Part) -> bool:
 
 
 def _claim(test: CountTest, evidence: LatencyEvidence, edges: Array, *, rare: bool) -> tuple[str, str]:
-    """(edge, quantile and edge) that the evidence for the candidate is about: those of the part with most of it."""
+    """(edge, quantile and edge) that the evidence for the candidate is about: the gate's own where that is enough alone.
+
+    Else those of the quantile with most of it.
+    """
+    own = evidence.parts[-1]
     if rare:
-        return say.seconds(float(edges[int(evidence.parts[-1].good_allowed.max())])), ""
-    part = max(evidence.parts, key=lambda one: float(one.evidence.log_good[-1]))
+        return say.seconds(float(edges[int(own.good_allowed.max())])), ""
+    alone = float(own.evidence.log_good[-1]) - float(np.log(len(evidence.parts))) >= np.log(PASS_ODDS)
+    part = own if alone else max(evidence.parts, key=lambda one: float(one.evidence.log_good[-1]))
     edge = say.seconds(float(edges[int(part.good_allowed[-1])]))
     if test.kind == "limit":
         return edge, ""

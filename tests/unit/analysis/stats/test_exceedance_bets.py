@@ -81,21 +81,21 @@ def test_the_bets_are_not_made_small_instead_at_the_nearest_point_each_expects_w
     assert best == pytest.approx(1, abs=1e-4)
 
 
-def both(n, ticks, guess, floor):
-    """Every path of two ticks, (paths, 2), with the evidence at its end; its chance under two rates."""
-    one = np.stack(np.meshgrid(*[np.arange(n + 1.0)] * (2 * ticks), indexing="ij"), axis=-1).reshape(-1, 2 * ticks)
-    y_c, y_s = one[:, :ticks], one[:, ticks:]
-    total = np.full(y_c.shape, float(n))
-    counts = CountTicks(np.arange(1, ticks + 1) * 15.0, y_c, total, y_s, total).clean()
+def paths(n_c, n_s, ticks, guess, floor):
+    """The expected evidence (against, for) at the end of every path of so many ticks, given one rate a tick each."""
+    ranges = [np.arange(n_c + 1.0)] * ticks + [np.arange(n_s + 1.0)] * ticks
+    every = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, 2 * ticks)
+    y_c, y_s = every[:, :ticks], every[:, ticks:]
+    totals = np.full(y_c.shape, float(n_c)), np.full(y_c.shape, float(n_s))
+    counts = CountTicks(np.arange(1, ticks + 1) * 15.0, y_c, totals[0], y_s, totals[1]).clean()
     known = np.ones(y_c.shape)
     base = Baseline(known * guess, known * 1000, known, known > 0)
     found, _ = exceedance_evidence((counts, counts), floor, base, known * guess, 200, DEFAULTS)
 
     def expected(p_c, p_s):
-        """Expected evidence against the candidate, with one rate a tick each."""
-        chance = np.ones(len(one))
+        chance = np.ones(len(every))
         for t in range(ticks):
-            chance *= binomial(n, p_c[t])[y_c[:, t].astype(int)] * binomial(n, p_s[t])[y_s[:, t].astype(int)]
+            chance *= binomial(n_c, p_c[t])[y_c[:, t].astype(int)] * binomial(n_s, p_s[t])[y_s[:, t].astype(int)]
         assert chance.sum() == pytest.approx(1)
         return float(chance @ np.exp(found.log_bad[:, -1])), float(chance @ np.exp(found.log_good[:, -1]))
 
@@ -105,7 +105,7 @@ def both(n, ticks, guess, floor):
 @pytest.mark.parametrize("floor", [0.01, 0.1, 0.5])
 @pytest.mark.parametrize("guess", [0.004, 0.08, 0.3])
 def test_over_several_ticks_with_other_rates_in_each_the_evidence_stays_fair(floor, guess):
-    expected = both(4, 2, guess, floor)
+    expected = paths(4, 4, 2, guess, floor)
     lacks = max(floor - guess, 0.0)
     for p_s in ((0.02, 0.6), (0.6, 0.02), (guess, guess), (0.0, 0.9)):
         incident = tuple(min(p + lacks, 1.0) for p in p_s)
@@ -113,3 +113,10 @@ def test_over_several_ticks_with_other_rates_in_each_the_evidence_stays_fair(flo
         assert expected((floor, floor), p_s)[0] <= 1 + 1e-9  # within the quantile, however good stable is
         beyond = tuple(min(GOOD_EXCEEDANCE * max(p, floor), 1.0) for p in p_s)
         assert expected(beyond, p_s)[1] <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("floor", [0.01, 0.1, 0.5])
+def test_stable_becoming_better_than_expected_is_no_evidence_against_a_candidate_at_its_quantile(floor):
+    expected = paths(2, 40, 1, floor, floor)
+    for p_s in (0.0, 0.5 * floor, floor):
+        assert expected((floor,), (p_s,))[0] <= 1 + 1e-9

@@ -111,11 +111,12 @@ def test_a_rise_that_stays_within_the_quantile_is_no_failure():
 
 def test_a_quantile_that_is_beyond_its_limit_keeps_the_gate_from_passing_though_the_wider_one_is_fine():
     stable = atoms(FEW, b0=0.995, b1=0.004, b3=0.001)
-    slower = atoms(FEW, b0=0.98, b1=0.004, b3=0.016)
+    far, near = atoms(FEW, b0=0.98, b1=0.004, b3=0.016), atoms(FEW, b0=0.98, b1=0.004, b2=0.016)
     for until in (300, 600, 1200):
-        found = judged(until, stable, slower)
-        assert found.verdict in {"CONTINUE", "FAIL"}, found.message
-        assert found.leaning_bad, found.message
+        for slower in (far, near):
+            found = judged(until, stable, slower)
+            assert found.verdict in {"CONTINUE", "FAIL"}, found.message
+            assert found.leaning_bad or slower is near, found.message  # near: within twice the margin
 
 
 def test_a_shared_incident_is_not_held_against_the_candidate():

@@ -122,7 +122,7 @@ def _leans(part: Part) -> bool:
 
 
 def _claim(test: CountTest, evidence: LatencyEvidence, edges: Array, *, rare: bool) -> tuple[str, str]:
-    """(edge, quantile and edge) that the evidence for the candidate is about: the gate's own where that is enough alone.
+    """(edge, quantile and edge) that the evidence for the candidate is about: the gate's own, where it is enough.
 
     Else those of the quantile with most of it.
     """

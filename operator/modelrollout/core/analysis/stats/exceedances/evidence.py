@@ -13,7 +13,7 @@ import numpy as np
 from modelrollout.core.analysis.stats import eprocess
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence
 from modelrollout.core.analysis.stats.exceedances.factors import log_above_floor, log_beyond, log_within
-from modelrollout.core.analysis.stats.limits import absolute
+from modelrollout.core.analysis.stats.limits import EXCEEDANCE, absolute
 from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE
 from modelrollout.core.analysis.stats.rule_of_three import rare_pass
 
@@ -48,8 +48,10 @@ def exceedance_evidence(
     above = sure(log_above_floor(candidate, base.rate, floor, settings.bad))
     limit = np.maximum(base.rate, floor)
     wide = GOOD_EXCEEDANCE * stable_beyond > limit
-    beyond = [log_beyond(*_arms(good), base.rate, floor, ratio, settings.good) for ratio in (1.0, GOOD_EXCEEDANCE)]
-    in_favour = sure(np.where(wide, beyond[1], beyond[0]))
+    beyond = log_beyond(*_arms(good), base.rate, floor, EXCEEDANCE.ratio, settings.good)
+    if wide.any():
+        beyond = np.where(wide, log_beyond(*_arms(good), base.rate, floor, GOOD_EXCEEDANCE, settings.good), beyond)
+    in_favour = sure(beyond)
     found = CountEvidence(
         log_bad=np.minimum(eprocess.log_mixture(within, weights), eprocess.log_mixture(above, weights)),
         log_good=eprocess.log_mixture(in_favour, weights),
@@ -62,7 +64,7 @@ def exceedance_evidence(
         rare=rare_pass(good, absolute(floor), minimum_requests),
         ticks=bad,
     )
-    return found, np.where(wide, GOOD_EXCEEDANCE, 1.0)
+    return found, np.where(wide, GOOD_EXCEEDANCE, EXCEEDANCE.ratio)
 
 
 def _arms(ticks: CountTicks) -> tuple[tuple[Array, Array], tuple[Array, Array]]:

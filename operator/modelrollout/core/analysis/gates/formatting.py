@@ -76,6 +76,22 @@ def odds(log_odds: float, more: int = 0) -> str:
     return f"{value:,.{more}f}:1" if whole else f"{value:.{1 + more}f}:1"
 
 
+def quantile(tail: float, floor: float, share: float) -> tuple[str, float]:
+    """P99, and the share that lies above it: `tail`, of which at least `floor` is meant.
+
+    A tail above the floor is rounded up to two figures, or as many as leave `share` on the same side of it, so that
+    "P91.3 > 94 ms" is said where and only where more than `tail` are slower. Nothing is above a P0: it is not said.
+    """
+    if tail <= floor + ROUNDING or tail >= 1 - ROUNDING:
+        return f"P{100 * (1 - floor):g}", floor
+    for figures in range(1, _FIGURES):
+        scale = 10.0 ** (figures - math.floor(math.log10(tail)))
+        shown = math.ceil(tail * scale * (1 - ROUNDING)) / scale
+        if shown < 1 and (share > shown) == (share > tail + ROUNDING):
+            break
+    return f"P{100 * (1 - shown):.{_FIGURES}g}", shown
+
+
 def evidence(against: float, needed: float, in_favour: float, *, decides: bool = True, of: str = "") -> str:
     """The stronger side's evidence, in natural logs of odds, and the odds at which it decides.
 

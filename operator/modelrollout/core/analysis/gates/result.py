@@ -129,7 +129,7 @@ def _odds(one: Standing, words: Shown, noun: str, *, decides: bool) -> str | Non
 def _judged_at(one: Standing, words: Shown) -> str:
     """The limit of the good side, where it is not the one that is named before."""
     if one.good_at:
-        return f" at {one.good_at}"
+        return f" at {one.good_claim}" if one.good_claim else ""
     above = one.verdict == "PASS" and one.rate > one.limit
     return f" at twice the margin, {words.good_limit}" if above and words.good_limit else ""
 

@@ -23,13 +23,21 @@ def main() -> int:
         print("| beside the healthy tenant | at rest | at most | slowest query | slowest evaluation |")
         print("|---|---|---|---|---|")
         for what in ("alone", "answers", "rollouts"):
-            print(_row(what, _measured(what, given.seconds, urls)), flush=True)
+            print(_row(what, _measured(f"operator_process {what} {given.seconds}".split() + urls)), flush=True)
         servers.kill()
+    day = _measured(["day"])
+    print(
+        f"\nA rollout of a day, {day['series']} series every 15 s: {day['held']:.0f} MiB of samples are held, the process"
+    )
+    print(
+        f"had {day['rest']:.0f} MiB and at most {day['most']:.0f} MiB; reading and judging took {day['seconds']:.1f} s."
+    )
+    print(f"It says: {day['said']}.")
     return 0
 
 
-def _measured(what: str, seconds: float, urls: list[str]) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.bench.memory.operator_process", what, str(seconds), *urls]
+def _measured(module: list[str]) -> dict[str, Any]:
+    command = [sys.executable, "-m", f"tests.bench.memory.{module[0]}", *module[1:]]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("seconds", type=float)
     parser.add_argument("urls", nargs="+")
     given = parser.parse_args()
-    rest, memory = resident(), _Memory()
+    rest, memory = resident(), Memory()
     with memory:
         found = asyncio.run(_operate(given.what, given.seconds, given.urls))
     print(json.dumps({"rest": rest, "most": memory.most, **found}))
@@ -41,7 +41,7 @@ def resident() -> float:
     return pages * 4096 / MIB
 
 
-class _Memory:
+class Memory:
     """The largest resident memory, looked at every 10 ms."""
 
     most = 0.0
@@ -70,8 +70,10 @@ async def _operate(what: str, seconds: float, urls: list[str]) -> dict[str, obje
     if what == "answers":
         others = [asyncio.create_task(_ask(ledger, one, said)) for one in servers[1:] for _ in range(OUR_PLACES)]
     elif what == "rollouts":
-        others = [asyncio.create_task(_judge(evaluator, _request(n, began), said)) for n in range(1, len(servers))]
-    healthy = asyncio.create_task(_judge_timed(evaluator, _request(0, began), began + seconds))
+        others = [
+            asyncio.create_task(_judge(evaluator, request_to(n, began - 60), said)) for n in range(1, len(servers))
+        ]
+    healthy = asyncio.create_task(_judge_timed(evaluator, request_to(0, began - 60), began + seconds))
     queries = []
     while time.time() < began + seconds:
         at = time.monotonic()
@@ -116,7 +118,8 @@ async def _judge_timed(evaluator: Evaluator, request: EvaluationRequest, until: 
     return found
 
 
-def _request(number: int, began: float) -> EvaluationRequest:
+def request_to(number: int, start: float, *, interval: float = INTERVAL) -> EvaluationRequest:
+    """A rollout on server `number` that started at `start`, epoch seconds."""
     spec = Spec.model_validate(
         {
             "model": {"name": "digits", "version": "2"},
@@ -124,10 +127,9 @@ def _request(number: int, began: float) -> EvaluationRequest:
             "traffic": {"gateway": {"name": "inference", "namespace": "infra", "hostnames": ["a.b"]}},
             "steps": [{"weight": 5, "hold": "10m"}],
             "gates": [{"name": "dead", "type": "DeadNeurons"}],
-            "analysis": {"warmup": "0s", "interval": f"{INTERVAL:g}s", "prometheus": f"s{number}"},
+            "analysis": {"warmup": "0s", "interval": f"{interval:g}s", "prometheus": f"s{number}"},
         }
     )
-    start = began - 60
     return EvaluationRequest(
         rollout=f"r{number}",
         namespace="bench",

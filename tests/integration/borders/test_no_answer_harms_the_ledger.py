@@ -198,6 +198,8 @@ def matrix(*entries: str) -> bytes:
         matrix('{"metric":{},"values":[{"a":1}]}'),
         matrix('{"metric":{},"values":[["a","1"]]}'),
         matrix('{"metric":{},"values":{"a":1}}'),
+        matrix('{"metric":{}}'),
+        matrix('{"values":[[1,"1"]]}'),
         matrix("null"),
         matrix('"x"'),
     ],

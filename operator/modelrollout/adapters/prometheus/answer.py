@@ -15,9 +15,6 @@ from modelrollout.adapters.prometheus.pieces import Pieces
 from modelrollout.core.analysis.metrics.series import Labels, Series, one_per_time
 from modelrollout.core.analysis.stats.arrays import Array
 
-_PLAUSIBLE = 1e12
-"""No sample is from after this epoch second."""
-
 
 @dataclass(frozen=True)
 class _Points:
@@ -120,7 +117,7 @@ class AnswerReader:
         times, values = [], []
         for pairs in self._pieces.pairs():
             self.take(limits.SAMPLE * len(pairs))
-            times.append(_times([at for at, _ in pairs]))
+            times.append(np.array([float(at) for at, _ in pairs]))
             values.append(_values([value for _, value in pairs]))
             self.step(self._pieces.at)
         return _joined(times), _joined(values)
@@ -154,12 +151,6 @@ def _within_limits(body: bytes | bytearray) -> None:
 
 def _joined(parts: list[Array]) -> Array:
     return np.concatenate(parts) if parts else np.empty(0)
-
-
-def _times(given: list[Any]) -> Array:
-    """Epoch seconds; NaN where they are no number that a clock could show."""
-    seconds = np.array(list(map(float, given)))
-    return np.where(np.abs(seconds) < _PLAUSIBLE, seconds, np.nan)
 
 
 def _values(given: list[Any]) -> Array:

@@ -89,6 +89,11 @@ class Evaluator:
         self._memories.move_to_end(rollout)
         return memory
 
+    @property
+    def held(self) -> int:
+        """About so many bytes of samples are held, of all rollouts together."""
+        return self._held()[0]
+
     def _bound(self, current: str, now: float) -> None:
         total, part = self._held()
         for rollout, memory in list(self._memories.items()):  # the least recently used first

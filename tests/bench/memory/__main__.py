@@ -26,12 +26,8 @@ def main() -> int:
             print(_row(what, _measured(f"operator_process {what} {given.seconds}".split() + urls)), flush=True)
         servers.kill()
     day = _measured(["day"])
-    print(
-        f"\nA rollout of a day, {day['series']} series every 15 s: {day['held']:.0f} MiB of samples are held, the process"
-    )
-    print(
-        f"had {day['rest']:.0f} MiB and at most {day['most']:.0f} MiB; reading and judging took {day['seconds']:.1f} s."
-    )
+    print(f"\nA rollout of a day, {day['series']} series every 15 s: {day['held']:.0f} MiB of samples are held,")
+    print(f"the process had {day['rest']:.0f} MiB and at most {day['most']:.0f} MiB; it took {day['seconds']:.1f} s.")
     print(f"It says: {day['said']}.")
     return 0
 

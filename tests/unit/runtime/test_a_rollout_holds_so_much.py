@@ -42,7 +42,7 @@ def recordings(length: float, *, layers: int = 2, dead: int = 7) -> list[Recordi
     model = Recording(times, "triton")
     for version in "12":
         for layer in range(layers):
-            labels = {**MODEL, "version": version, "layer": f"h{layer}"}
+            labels: dict[str, Any] = {**MODEL, "version": version, "layer": f"h{layer}"}
             dies = dead if version == "2" else 7
             for metric, step in ((s.WINDOWS, 1), (s.WINDOW_NEURONS, 100), (s.WINDOW_DEAD, dies)):
                 model.growing(metric, step, **labels)

@@ -74,7 +74,8 @@ class Shared:
     """A namespace where somebody else's ConfigMaps have some of the names."""
 
     def __init__(self, *foreign: str) -> None:
-        self.foreign, self.saved = set(foreign), set()
+        self.foreign = set(foreign)
+        self.saved: set[str] = set()
 
     async def save(self, _obj: Any, name: str, _data: Any) -> None:
         if name in self.foreign:
@@ -91,7 +92,8 @@ def entry(snapshot: str | None) -> HistoryEntry:
 @pytest.mark.parametrize("foreign", [[], [0], [0, 1, 2], [3], [9], range(SLOTS)])
 async def test_every_rollout_has_its_snapshot_whatever_else_has_the_name(foreign: list[int], caplog: Any):
     store = Shared(*(f"digits-snapshot-{number}" for number in foreign))
-    keeper, history = made(store=store), []  # type: ignore[arg-type]  # a Store of this test
+    keeper = made(store=store)  # type: ignore[arg-type]  # a Store of this test
+    history: list[HistoryEntry] = []
     for _ in range(3 * SLOTS):
         kept: list[str] = []
         keeper.begin({}, slots_for("digits", history), REQUEST, NOW, kept.append)

@@ -15,7 +15,6 @@ from modelrollout.adapters.prometheus.ledger import OUR_PLACES, PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.spec import Spec
 from modelrollout.core.evaluation import EvaluationRequest
-from modelrollout.dialects.registry import NO_DIALECT
 from modelrollout.runtime.evaluation.evaluator import Evaluator
 
 INTERVAL = 2.0
@@ -140,7 +139,7 @@ def request_to(number: int, start: float, *, interval: float = INTERVAL) -> Eval
         started_at=start,
         evidence_from=start,
         steps=((5, start),),
-        dialect=NO_DIALECT,
+        dialect=None,
     )
 
 

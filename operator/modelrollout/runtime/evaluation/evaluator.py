@@ -11,13 +11,14 @@ from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.gates import QueryGate
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsOutage
 from modelrollout.ports import Ledger, LedgerFailure
-from modelrollout.runtime.evaluation.past import LATE, READ_AGAIN, Past, PastReader
+from modelrollout.runtime.evaluation.crew import Crew
+from modelrollout.runtime.evaluation.past import LATE, NARROW, READ_AGAIN, Past, PastReader
 from modelrollout.runtime.evaluation.query_answers import QueryAnswers
-from modelrollout.runtime.evaluation.question import closed_tick, judge, scrapes_of, selections
+from modelrollout.runtime.evaluation.question import closed_tick, grid_of, judge, scrapes_of, selections
 
 log = logging.getLogger(__name__)
 MOST_BYTES = 128 * 2**20
-"""Of all rollouts together; beyond it the least recently judged are forgotten and fetched again when asked for."""
+"""Of all rollouts' samples; beyond it those that hold more than an equal part are forgotten, or not read further."""
 IDLE = 600.0
 """Seconds after which a rollout nobody asks for is forgotten."""
 Standing = tuple[object, ...]
@@ -46,6 +47,7 @@ class Evaluator:
         self._ledger = ledger
         self._config = config
         self._queries = QueryAnswers(ledger)
+        self._crew = Crew()
         self._memories: OrderedDict[str, _Memory] = OrderedDict()
 
     async def evaluate(self, request: EvaluationRequest, now: float) -> Evaluation | MetricsOutage | None:
@@ -87,25 +89,47 @@ class Evaluator:
         self._memories.move_to_end(rollout)
         return memory
 
+    @property
+    def held(self) -> int:
+        """About so many bytes of samples are held, of all rollouts together."""
+        return self._held()[0]
+
     def _bound(self, current: str, now: float) -> None:
-        total = sum(memory.past.bytes for memory in self._memories.values())
+        total, part = self._held()
         for rollout, memory in list(self._memories.items()):  # the least recently used first
             if rollout == current or memory.lock.locked():
                 continue
-            if total > MOST_BYTES or memory.used < now - IDLE:
+            if (total > MOST_BYTES and memory.past.bytes > part) or memory.used < now - IDLE:
                 total -= self._memories.pop(rollout).past.bytes
+
+    def _held(self) -> tuple[int, int]:
+        """Bytes of all rollouts, and an equal part of what they may have."""
+        held = [memory.past.bytes for memory in self._memories.values()]
+        return sum(held), MOST_BYTES // max(sum(number > 0 for number in held), 1)
+
+    def _allowed(self, rollout: str, memory: _Memory, now: float) -> LedgerFailure | None:
+        """Why this rollout may not hold what it has read; whoever has less than an equal part always may."""
+        self._bound(rollout, now)
+        total, part = self._held()
+        if total <= MOST_BYTES or memory.past.bytes <= part:
+            return None
+        needed, memory.past = memory.past.bytes, Past()
+        text = f"its samples need {needed // 2**20} MiB, and the {MOST_BYTES // 2**20} MiB for all rollouts are used up"
+        return LedgerFailure("TooManySeries", f"{text}: {NARROW}")
 
     async def _evaluated(
         self, request: EvaluationRequest, server: PrometheusServer, memory: _Memory, now: float
     ) -> Evaluation | LedgerFailure | None:
         wanted, past = selections(request, server), memory.past
-        reader = PastReader(self._ledger, request, server, now)
+        reader = PastReader(
+            self._ledger, request, server, now, self._crew, lambda: self._allowed(request.rollout, memory, now)
+        )
         new = past.read_at is None
         failure = await reader.bring_up(past, wanted)
         if failure is not None:
             return failure
         memory.blind_since = None
-        tick = await asyncio.to_thread(closed_tick, request, past.stores(), server, memory.evaluated, now)
+        tick = await self._crew.run(past.size, closed_tick, request, past.stores(), server, memory.evaluated, now)
         if tick is None:
             memory.retry_at = now + min(max(0.1 * server.scrape_interval, 0.1), 1.0)
             return None
@@ -121,7 +145,7 @@ class Evaluator:
             return replace(found, confirmed=_may_raise(request, found, now))
         if not await reader.read_again(past, wanted):
             return replace(found, confirmed=False)
-        again = await asyncio.to_thread(closed_tick, request, past.stores(), server, tick - 1, now)
+        again = await self._crew.run(past.size, closed_tick, request, past.stores(), server, tick - 1, now)
         tick = memory.evaluated = tick if again is None else again
         found = await self._judged(request, server, past, tick, now)
         memory.confirmed = _standing(request, found)
@@ -131,13 +155,13 @@ class Evaluator:
         self, request: EvaluationRequest, server: PrometheusServer, past: Past, tick: int, now: float
     ) -> Evaluation:
         """The gates at `tick`. A failure that needs no answer of a user's query does not wait for one."""
-        arguments = request, past.stores(), server, tick
+        size, arguments = past.size, (request, past.stores(), server, tick)
         if any(isinstance(gate, QueryGate) for gate in request.spec.gates):
-            found = await asyncio.to_thread(judge, *arguments, {}, now)
+            found = await self._crew.run(size, judge, *arguments, {}, now, past.cuts)
             if _failed(found):
                 return found
-        answers = await self._queries.ask(request, server, tick)
-        return await asyncio.to_thread(judge, *arguments, answers, now)
+        answers = await self._queries.ask(request, server, grid_of(request, tick, past.cuts))
+        return await self._crew.run(size, judge, *arguments, answers, now, past.cuts)
 
 
 def _failed(found: Evaluation) -> bool:

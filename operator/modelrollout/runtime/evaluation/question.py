@@ -24,29 +24,55 @@ from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest
 
 MAX_TICKS = 6000
-"""Evidence reaches back so far (a day at 15 s); what is older is dropped in pieces of PIECE ticks."""
-PIECE = 1000
+"""Evidence reaches back so far (a day at 15 s), or less where there are too many series for that."""
+SHORTER = tuple(int(MAX_TICKS * 0.8**cut) for cut in range(14))
+"""How many ticks are kept at least, after so many cuts; the last is 329, and with more series nothing is judged.
+
+What is older is dropped in pieces of a sixth, so at most 7/6 are kept: less than before the cut."""
 
 
-def first_tick(request: EvaluationRequest, last: int) -> int:
-    """The first tick that counts when `last` is judged: stable's history before the rollout, as far as it is kept."""
+def history_of(request: EvaluationRequest) -> int:
+    """The tick with which stable's history before the rollout begins."""
     history = -math.ceil(HISTORY / request.interval)
     if request.dialect is not None and request.dialect.by_place and request.placed_at is not None:
         since = math.floor((request.started_at - request.placed_at) / request.interval)
         history = -min(-history, max(since, 0))  # what its place counted before was another version's
-    behind = last - MAX_TICKS - history
-    return history + (max(behind, 0) // PIECE) * PIECE
+    return history
 
 
-def oldest(request: EvaluationRequest, server: PrometheusServer, now: float) -> float:
+def first_tick(request: EvaluationRequest, last: int, cuts: int = 0) -> int:
+    """The first tick that counts when `last` is judged: stable's history before the rollout, as far as it is kept."""
+    kept, history = SHORTER[cuts], history_of(request)
+    piece = kept // 6
+    return history + (max(last - kept - history, 0) // piece) * piece
+
+
+def oldest(request: EvaluationRequest, server: PrometheusServer, now: float, cuts: int = 0) -> float:
     """The history, and a little more so that its first tick has a scrape to be counted from."""
-    first = first_tick(request, request.last_ended(now))
+    first = first_tick(request, request.last_ended(now), cuts)
     return request.started_at + first * request.interval - 3 * server.scrape_interval
 
 
-def grid_of(request: EvaluationRequest, tick: int) -> Grid:
+def table_bytes(request: EvaluationRequest, series: int, now: float, cuts: int) -> int:
+    """At most so large is the table of all ticks that are kept: a number for each tick and series."""
+    last = request.last_ended(now)
+    return 8 * series * (last - first_tick(request, last, cuts) + 1)
+
+
+def grid_of(request: EvaluationRequest, tick: int, cuts: int = 0) -> Grid:
     """The ticks that count up to `tick`."""
-    return make_grid(request.started_at, request.interval, first_tick(request, tick), tick)
+    return make_grid(request.started_at, request.interval, first_tick(request, tick, cuts), tick)
+
+
+def cut_off(request: EvaluationRequest, stores: Iterable[SampleStore], tick: int, cuts: int) -> tuple[str, ...]:
+    """A sentence where what was before no longer counts."""
+    if first_tick(request, tick, cuts) == history_of(request):
+        return ()
+    back = f"evidence reaches back {SHORTER[cuts]} ticks, and what was before is forgotten"
+    if not cuts:
+        return (f"{back}: a longer analysis.interval reaches further",)
+    series = sum(len(store.series) for store in stores)
+    return (f"{back}: that is what one rollout may hold of {series} series; export fewer, or narrow the matchers",)
 
 
 def selections(request: EvaluationRequest, server: PrometheusServer) -> list[Selection]:
@@ -87,13 +113,15 @@ def judge(
     tick: int,
     answers: Mapping[str, Answer],
     now: float,
+    cuts: int = 0,
 ) -> Evaluation:
     """All gates at `tick`: a function of its arguments, whichever process calls it."""
     counted = [counted_once(store) for store in stores]
     once, reader = [store for store, _ in counted], SeriesReader(request)
-    table = make_tick_table(once, reader, grid_of(request, tick), server.scrape_interval)
+    table = make_tick_table(once, reader, grid_of(request, tick, cuts), server.scrape_interval)
     partial = uncovered(once, reader, request, request.tick_end(tick))
-    warnings = (*dict.fromkeys(text for _, said in counted for text in said), *lookalikes(once, reader, request))
+    twice = dict.fromkeys(text for _, said in counted for text in said)
+    warnings = (*twice, *lookalikes(once, reader, request), *cut_off(request, stores, tick, cuts))
     gate_input = GateInput(request, table, answers, warnings, partial)
     names = None
     if not request.spec.gates:

@@ -274,7 +274,7 @@ def _spec_of(raw: dict[str, Any]) -> tuple[Spec | None, list[Problem]]:
     return _specs[content]
 
 
-def _bytes_of(value: object) -> bytes | None:
+def _bytes_of(value: Any) -> bytes | None:
     """The same for equal values, at next to no cost; None for what is no plain data."""
     try:
         return marshal.dumps(value, 2)

@@ -98,13 +98,13 @@ def sets_limit(gate: DeadNeuronsGate) -> bool:
 
 
 def _replicates(gate_input: GateInput, arm: s.Arm, layer: str) -> tuple[Replicates, float]:
-    """The windows of one layer per tick, and its number of units (NaN before the first window)."""
+    """The windows of one layer per tick, and its number of units (NaN where none was counted)."""
     count = gate_input.table.total(s.WINDOWS, arm, layer=layer)
     units = gate_input.table.total(s.WINDOW_NEURONS, arm, layer=layer)
-    width = float(units.sum() / count.sum()) if count.sum() else float("nan")
+    width = float(units.sum() / count.sum()) if count.sum() and units.sum() > 0 else float("nan")
     dead = gate_input.table.total(s.WINDOW_DEAD, arm, layer=layer)
     square = gate_input.table.total(s.WINDOW_DEAD_SQUARED, arm, layer=layer)
-    return windows(count, dead, square, width if width > 0 else 1.0), width
+    return windows(count, dead, square, 1.0 if np.isnan(width) else width), width
 
 
 def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerStanding:

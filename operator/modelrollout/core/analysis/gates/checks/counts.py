@@ -62,7 +62,8 @@ def request_counts(gate_input: GateInput, wanted: Source | None) -> Counts:
         gone = table.total(s.FAILURE, arm, details=[s.CANCELED])
         return failed - gone, failed + table.total(s.SUCCESS, arm)
 
-    return make_counts(gate_input, answered, "Triton", "requests", (s.SUCCESS,))
+    lacks = lacking(gate_input, s.SUCCESS, [s.FAILURE])
+    return make_counts(gate_input, answered, "Triton", "requests", (s.SUCCESS,), lacks)
 
 
 def _answers(gate_input: GateInput, details: set[str]) -> Counts:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute")
 STEPS = [{"weight": 40, "hold": "10m"}]
+LATEST = 5 * PROMISE
+"""Seconds, on a machine that runs other tests as well; what costs time with the square of its number takes a minute."""
 SHOWN = {"dead-neurons", "accuracy", "latency"}
 HUGE = ("\u202e\x1b[2J::error::" + "A" * 1000) * 400
 Hostile = "Callable[[LiveRollout, FaultProxy, FaultProxy], AbstractContextManager[object]]"
@@ -202,7 +204,7 @@ def test_a_breach_lowers_as_soon_as_without(rollouts: Rollouts, borders: str):
             with hostile(live, api, prometheus):
                 taken = rolled_back(live, 5, seen, began)
             print(f"breach, {what}: {taken:.2f} s (promised: {PROMISE:g} s)")
-            assert taken < 3 * PROMISE, what
+            assert taken < LATEST, what
             assert live.status()["history"][-1]["message"].startswith("non-finite: "), live.report()
     assert reasons(live).count("GateFailed") >= len(BREACHES[borders]) - 1  # one was refused where Events are
 

@@ -141,6 +141,7 @@ GateReason = Literal[
     "LayersDiffer",
     "NotANumber",
     "NotAskedYet",
+    "NotJudged",
     "ObservationsDropped",
     "QueriesNotAllowed",
     "SampleNotANumber",

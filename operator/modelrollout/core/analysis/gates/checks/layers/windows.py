@@ -107,7 +107,7 @@ def _replicates(gate_input: GateInput, arm: s.Arm, layer: str) -> tuple[Replicat
     width = float(units.sum() / count.sum()) if count.sum() else float("nan")
     dead = gate_input.table.total(s.WINDOW_DEAD, arm, layer=layer)
     square = gate_input.table.total(s.WINDOW_DEAD_SQUARED, arm, layer=layer)
-    return windows(count, dead, square, width if width > 0 else 1.0), width
+    return windows(count, dead, square, 1.0 if np.isnan(width) else width), width
 
 
 def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerStanding:

@@ -73,7 +73,7 @@ class EvaluationRequest:
 
 @dataclass(frozen=True)
 class GateResult:
-    """One gate's standing. Strings carry units; `odds` is bad-side evidence, `good` good-side evidence."""
+    """One gate's standing. Strings carry units."""
 
     name: str
     type: str
@@ -88,6 +88,10 @@ class GateResult:
     evidence: str | None = None
     eta: str | None = None
     leaning_bad: bool = False
+    outweighed: bool | None = None
+    """Whether more speaks against the candidate than for it; None where the two are not weighed: as `leaning_bad`."""
+    excluded: str = ""
+    """Near the deadline, where the spec goes on unproven: what the evidence excludes of a gate without a PASS."""
     frozen: bool = False
     """A FAIL in the bake that only a limit from before the bake stands behind: a doubt, see checks.watch_bake."""
 

@@ -59,6 +59,8 @@ class World:
     digest: str | None = None
     layers: tuple[DeadShare, ...] = ()
     leaning: bool = False
+    outweighed: bool | None = None
+    excluded: str = ""
     requests: int = 1000
     confirmed: bool = True
     halt: AnyReason | None = None
@@ -129,6 +131,8 @@ class World:
             "the sentence",
             required=self.required,
             leaning_bad=self.leaning,
+            outweighed=self.outweighed,
+            excluded=self.excluded,
             frozen=self.frozen,
         )
         end = self.now - 0.5

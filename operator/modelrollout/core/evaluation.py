@@ -43,6 +43,8 @@ class EvaluationRequest:
     """When the current hold is over, and the weight may be raised by what was found; None where nothing is held."""
     default_gates: tuple[str, ...] | None = None
     """status.rollout.gates where spec.gates is empty; None or () until they were found and recorded."""
+    unplanned: bool = False
+    """Whether what stable's traffic can prove is still to be worked out: once, before the first step."""
     promoted: tuple[PromotedVersion, ...] = ()
     """status.promoted: what the margin of a retrain is learned from."""
 
@@ -126,6 +128,8 @@ class Evaluation:
     """Of the candidate's weights, where its telemetry names exactly one."""
     default_gates: tuple[str, ...] | None = None
     """Names of the gates in force where spec.gates is empty: record them in status.rollout.gates."""
+    plan: str = ""
+    """What stable's traffic can prove, in one line; empty where nobody asked."""
     layers: tuple[DeadShare, ...] = ()
     """The candidate's dead units so far: record them in status.promoted when it is promoted."""
 

@@ -10,6 +10,7 @@ from modelrollout.api.changes import update, update_rollout
 from modelrollout.api.spec import Spec
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
+from modelrollout.core.observation import Event
 from modelrollout.core.rollout import status_message
 from modelrollout.core.rollout.context import Context, Transition, longest_silence
 from modelrollout.core.rollout.missing import BAKE, LAST, STEP, UNPROVEN, first_missing, held, why_not_ready
@@ -67,6 +68,9 @@ def _wait(ctx: Context, spec: Spec) -> Transition:
         return hold(ctx, Finding(reasons.WAITING_FOR_EVALUATION, text))
     index = status.step.index if status.step else 0
     transition = forward.enter_step(ctx, spec, Trigger.CANDIDATE_READY, min(index, len(spec.steps) - 1))
+    plan = rollout.plan or evaluation.plan
+    if plan and not rollout.exposed:
+        transition = replace(transition, events=(*transition.events, Event(reasons.PLANNED, plan)))
     if spec.gates or rollout.gates:
         return transition
     found = update_rollout(transition.status, gates=list(evaluation.default_gates or ()))

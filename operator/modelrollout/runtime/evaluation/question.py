@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.gates import Gate
@@ -20,9 +22,12 @@ from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes
 from modelrollout.core.analysis.metrics.series import Target
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
+from modelrollout.core.analysis.plan import words
+from modelrollout.core.analysis.plan.history import plan_before
 from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest
 
+log = logging.getLogger(__name__)
 MAX_TICKS = 6000
 """Evidence reaches back so far (a day at 15 s); what is older is dropped in pieces of PIECE ticks."""
 PIECE = 1000
@@ -98,4 +103,14 @@ def judge(
     names = None
     if not request.spec.gates:
         names = request.default_gates or registry.default_gates(table, gate_input.position(request.started_at) + 1)
-    return evaluate(registry.gates_in_force(request.spec.gates, names or ()), gate_input, now, names)
+    found = evaluate(registry.gates_in_force(request.spec.gates, names or ()), gate_input, now, names)
+    return replace(found, plan=_planned(request, once, server)) if request.unplanned else found
+
+
+def _planned(request: EvaluationRequest, once: Sequence[SampleStore], server: PrometheusServer) -> str:
+    """What stable's traffic can prove; whatever is wrong with it, the verdicts stand."""
+    try:
+        return words.line(plan_before(request, once, server.scrape_interval, whole=False))
+    except Exception:  # any defect of a forecast
+        log.exception("%s/%s: no plan could be made", request.namespace, request.name)
+        return "no plan could be made"

@@ -10,9 +10,9 @@ from modelrollout.cli.planning.store import plan_from_store, server_of
 from modelrollout.cli.planning.subject import Subject, subject_of
 from modelrollout.cli.printing import remark, tell
 from modelrollout.cli.target import Failure
-from modelrollout.core.analysis.plan import words
-from modelrollout.core.analysis.plan.answers import Plan
-from modelrollout.core.analysis.plan.assumed import assumed_plan
+from modelrollout.core.analysis.gates.plan import words
+from modelrollout.core.analysis.gates.plan.answers import Plan
+from modelrollout.core.analysis.gates.plan.assumed import assumed_plan
 
 _MOST = 1e6
 

@@ -15,8 +15,8 @@ from modelrollout.cli.planning.subject import Subject
 from modelrollout.cli.target import Failure
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.scraped_twice import counted_once
-from modelrollout.core.analysis.plan.answers import Plan
-from modelrollout.core.analysis.plan.history import plan_before, selections, since
+from modelrollout.core.analysis.gates.plan.answers import Plan
+from modelrollout.core.analysis.gates.plan.history import plan_before, selections, since
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.registry import DIALECTS, NO_DIALECT
 from modelrollout.ports import LedgerFailure

@@ -22,8 +22,8 @@ from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes
 from modelrollout.core.analysis.metrics.series import Target
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
-from modelrollout.core.analysis.plan import words
-from modelrollout.core.analysis.plan.history import plan_before
+from modelrollout.core.analysis.gates.plan import words
+from modelrollout.core.analysis.gates.plan.history import plan_before
 from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest
 

@@ -7,16 +7,18 @@ from typing import Any
 
 from modelrollout.api.quantities import format_duration
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.plan.answers import MULTIPLES, GateAnswer, Plan
+from modelrollout.core.analysis.gates.plan.answers import MULTIPLES, GateAnswer, Plan
 
 WIDTH = 80
-_COLUMNS = (12, 13, 13, 8, 8, 8, 8)
+_COLUMNS = (13, 13, 12, 7, 8, 8, 8)
 """Characters of each column but the last."""
 CANNOT = "cannot be proven at this traffic"
 
 
 def lines(plan: Plan) -> list[str]:
     """Everything, in lines of at most WIDTH characters."""
+    if plan.per_second <= 0:
+        return _wrapped(say.sentence(line(plan)))
     steps = ", ".join(f"{step.weight} %" for step in plan.spec.steps)
     deadline = format_duration(plan.spec.analysis.deadline)
     found = [*_wrapped(f"Stable: {per_second(plan.per_second)}. Steps {steps}; deadline {deadline}."), ""]
@@ -43,7 +45,7 @@ def _fitting(text: str, width: int) -> str:
 def _cells(one: GateAnswer) -> tuple[str, ...]:
     plan = one.plan
     fails = (_fails(one, each) for each in MULTIPLES)
-    shows = "-" if one.smallest is None else f"{one.smallest:.3g}x"
+    shows = "-" if one.smallest is None else plan.share_words(one.smallest)
     return (plan.name, plan.stable_words, plan.allowed_words, _when(one.passes_after), *fails, shows)
 
 
@@ -83,18 +85,18 @@ def line(plan: Plan) -> str:
     if plan.per_second <= 0:
         return "stable had no requests in the last 30 min: nothing can be said of what its traffic proves"
     parts = [_short(one) for one in plan.answers if one.plan.required and one.passes_after is not None]
-    cannot = [one.plan.name for one in plan.unprovable]
-    if cannot:
-        within = format_duration(plan.spec.analysis.deadline)
-        parts.append(f"{', '.join(cannot)} {CANNOT} within {within}")
-    return f"at stable's {per_second(plan.per_second)}: {'; '.join(parts) or 'no gate can be forecast'}"
+    worse = f"to FAIL at {MULTIPLES[1]:g} times its share"
+    passes = f"median time to PASS if as good as stable ({worse}): {', '.join(parts)}"
+    cannot = ", ".join(one.plan.name for one in plan.unprovable)
+    never = f"{cannot} {CANNOT} within {format_duration(plan.spec.analysis.deadline)}"
+    found = [*([passes] if parts else []), *([never] if cannot else [])]
+    return f"at stable's {per_second(plan.per_second)}, {'; '.join(found) or 'no gate can be forecast'}"
 
 
 def _short(one: GateAnswer) -> str:
-    text = f"{one.plan.name} passes after about {say.lasting(one.passes_after or 0.0)} if as good as stable"
     seconds = one.fails_after.get(MULTIPLES[1])
-    bad = "" if seconds is None else f", fails after {say.lasting(seconds)} at {MULTIPLES[1]:g}x"
-    return text + bad
+    bad = "" if seconds is None else f" ({say.lasting(seconds)})"
+    return f"{one.plan.name} {say.lasting(one.passes_after or 0.0)}{bad}"
 
 
 def per_second(rate: float) -> str:

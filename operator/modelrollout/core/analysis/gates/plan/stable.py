@@ -18,10 +18,10 @@ from modelrollout.core.analysis.gates.checks.standing import Kind, LimitTest
 from modelrollout.core.analysis.gates.evaluate import shares_of
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.plan.counts import CountPlan, CountTest
-from modelrollout.core.analysis.plan.path import GatePlan
-from modelrollout.core.analysis.plan.slow import LatencyPlan, LatencyTest
-from modelrollout.core.analysis.plan.windows import LayerTest, LooksPlan, WindowPlan
+from modelrollout.core.analysis.gates.plan.counts import CountPlan, CountTest
+from modelrollout.core.analysis.gates.plan.path import GatePlan
+from modelrollout.core.analysis.gates.plan.slow import LatencyPlan, LatencyTest
+from modelrollout.core.analysis.gates.plan.windows import LayerTest, LooksPlan, WindowPlan
 from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks, StableHistory
 from modelrollout.core.analysis.stats.histogram import over

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from modelrollout.api.spec import Spec, Step
-from modelrollout.core.analysis.plan.counts import CountPlan
-from modelrollout.core.analysis.plan.path import GatePlan, first, walk
-from modelrollout.core.analysis.plan.slow import LatencyPlan
-from modelrollout.core.analysis.plan.stable import StableTraffic
+from modelrollout.core.analysis.gates.plan.counts import CountPlan
+from modelrollout.core.analysis.gates.plan.path import GatePlan, first, walk
+from modelrollout.core.analysis.gates.plan.slow import LatencyPlan
+from modelrollout.core.analysis.gates.plan.stable import StableTraffic
 
 WEIGHTS = (10, 20, 30, 50, 75, 99)
 TIMES_MORE = (2, 5, 10, 20, 50, 100, 1000)

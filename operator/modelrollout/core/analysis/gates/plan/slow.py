@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.plan.path import Course, Path
+from modelrollout.core.analysis.gates.plan.path import Course, Path
 from modelrollout.core.analysis.stats.arrays import Array, Flags, Index
 from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory, LatencyTicks, at_most, versus_stable
 from modelrollout.core.analysis.stats.parameters import NOTHING
@@ -110,7 +110,7 @@ class LatencyPlan:
     def share_words(self, multiple: float) -> str:
         """Of slow requests."""
         main = self.main
-        return f"{say.percent(min(float(self.tails[main.known]) * multiple, 1.0))} slower"
+        return f"{say.percent(min(float(self.tails[main.known]) * multiple, 1.0))} slow"
 
     def busier(self, times: float) -> LatencyPlan:
         """The same gate at so many times the traffic."""

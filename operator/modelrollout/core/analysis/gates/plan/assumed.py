@@ -12,12 +12,12 @@ from modelrollout.core.analysis.gates import accuracy, error_rate, non_finite, r
 from modelrollout.core.analysis.gates.checks.latency_histograms import margin_of
 from modelrollout.core.analysis.gates.checks.standing import LimitTest
 from modelrollout.core.analysis.gates.evaluate import shares_of
-from modelrollout.core.analysis.plan.answers import Plan, make_plan
-from modelrollout.core.analysis.plan.counts import CountPlan, CountTest
-from modelrollout.core.analysis.plan.path import GatePlan
-from modelrollout.core.analysis.plan.slow import LatencyPlan, LatencyTest
-from modelrollout.core.analysis.plan.stable import StableTraffic
-from modelrollout.core.analysis.plan.windows import LooksPlan
+from modelrollout.core.analysis.gates.plan.answers import Plan, make_plan
+from modelrollout.core.analysis.gates.plan.counts import CountPlan, CountTest
+from modelrollout.core.analysis.gates.plan.path import GatePlan
+from modelrollout.core.analysis.gates.plan.slow import LatencyPlan, LatencyTest
+from modelrollout.core.analysis.gates.plan.stable import StableTraffic
+from modelrollout.core.analysis.gates.plan.windows import LooksPlan
 from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.arrays import StableHistory
 from modelrollout.core.analysis.stats.histogram import edge_at_or_above

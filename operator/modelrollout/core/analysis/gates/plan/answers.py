@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelrollout.api.spec import Spec
-from modelrollout.core.analysis.plan.path import GatePlan, Walk, first, walk
-from modelrollout.core.analysis.plan.remedies import remedies
-from modelrollout.core.analysis.plan.stable import StableTraffic, plans_of
+from modelrollout.core.analysis.gates.plan.path import GatePlan, Walk, first, walk
+from modelrollout.core.analysis.gates.plan.remedies import remedies
+from modelrollout.core.analysis.gates.plan.stable import StableTraffic, plans_of
+from modelrollout.core.analysis.gates.plan.windows import LooksPlan
 from modelrollout.core.finding import Finding
 
 MULTIPLES = (2.0, 5.0, 10.0)
 """Of stable's share: candidates whose FAIL is forecast."""
-_HIGHEST = 1000.0
+_HIGHEST = 1e5
 _PRECISION = 1.05
 
 
@@ -74,6 +75,8 @@ def make_plan(spec: Spec, traffic: StableTraffic, *, whole: bool = True) -> Plan
 def _fails(
     spec: Spec, traffic: StableTraffic, plan: GatePlan, multiples: tuple[float, ...]
 ) -> dict[float, float | None]:
+    if isinstance(plan, LooksPlan):
+        return {}
     return {each: _fails_after(spec, traffic, plan, each) for each in multiples if not plan.allows(each)}
 
 
@@ -85,7 +88,7 @@ def _fails_after(spec: Spec, traffic: StableTraffic, plan: GatePlan, multiple: f
 def _smallest(spec: Spec, traffic: StableTraffic, plan: GatePlan) -> float | None:
     """The least multiple that fails in time, to 5 %: what is worse fails sooner."""
     low, high = 1.0, _HIGHEST
-    if _fails_after(spec, traffic, plan, high) is None:
+    if isinstance(plan, LooksPlan) or _fails_after(spec, traffic, plan, high) is None:
         return None
     while high / low > _PRECISION:
         middle = (low * high) ** 0.5

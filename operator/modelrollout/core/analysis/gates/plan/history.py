@@ -15,8 +15,8 @@ from modelrollout.core.analysis.metrics.model_series import Selection, gateway_s
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
-from modelrollout.core.analysis.plan.answers import Plan, make_plan
-from modelrollout.core.analysis.plan.stable import stable_traffic
+from modelrollout.core.analysis.gates.plan.answers import Plan, make_plan
+from modelrollout.core.analysis.gates.plan.stable import stable_traffic
 from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import EvaluationRequest
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.plan.path import Course, Path, bad_of, per_tick
+from modelrollout.core.analysis.gates.plan.path import Course, Path, bad_of, per_tick
 from modelrollout.core.analysis.stats.arrays import CountTicks, Flags, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
 from modelrollout.core.analysis.stats.limits import LimitLine
@@ -29,6 +29,13 @@ class CountTest:
     history: StableHistory | None = None
     own: bool = True
     """Whether a worse candidate is worse in this; else it is as stable is."""
+
+    @property
+    def base(self) -> float:
+        """What multiples are of: stable's share, or half a bad one in its history where it had none."""
+        if self.share > 0 or self.history is None:
+            return self.share
+        return 0.5 / (float(np.sum(self.history.total)) + 1.0)
 
     @property
     def limit(self) -> float:
@@ -62,7 +69,7 @@ class CountPlan:
         candidate, stable = path.whole(test.per_second)
         ticks = CountTicks(
             path.seconds,
-            bad_of(candidate, test.share * multiple, median=multiple != 1),
+            bad_of(candidate, test.share if multiple == 1 else test.base * multiple, median=multiple != 1),
             per_tick(candidate),
             bad_of(stable, test.share, median=False),
             per_tick(stable),
@@ -80,7 +87,7 @@ class CountPlan:
 
     def allows(self, multiple: float) -> bool:
         """Whether so many times stable's share is within every limit."""
-        return self.main.share * multiple <= self.main.limit
+        return self.main.base * multiple <= self.main.limit
 
     @property
     def stable_words(self) -> str:
@@ -96,7 +103,7 @@ class CountPlan:
 
     def share_words(self, multiple: float) -> str:
         """The share of a candidate with so many times stable's bad ones."""
-        share = min(self.main.share * multiple, 1.0)
+        share = min(self.main.base * multiple, 1.0)
         return say.percent(1 - share if self.good else share)
 
     def wider(self) -> tuple[tuple[str, CountPlan], ...]:

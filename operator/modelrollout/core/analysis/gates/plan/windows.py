@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.plan.path import Course, Path, per_tick
+from modelrollout.core.analysis.gates.plan.path import Course, Path, per_tick
 from modelrollout.core.analysis.stats.arrays import Array
 from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates

@@ -56,7 +56,9 @@ def _run(*arguments: str) -> str:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         path = Path(folder) / "rollout.yaml"
         path.write_text(_MANIFEST)
-        out, err = (stack.enter_context(to(io.StringIO())) for to in (contextlib.redirect_stdout, contextlib.redirect_stderr))
+        out, err = (
+            stack.enter_context(to(io.StringIO())) for to in (contextlib.redirect_stdout, contextlib.redirect_stderr)
+        )
         code = main(["plan", *(str(path) if one == "FILE" else one for one in arguments)])
         return f"{out.getvalue()}{err.getvalue()}exit {code}".replace(folder, "")
 

@@ -84,9 +84,7 @@ def _findings(document: Document, root: Loc, body: dict[str, Any], config: Opera
         yield Finding(document.place((*root, *problem.loc)), problem.sentence)
 
 
-def _warnings(
-    document: Document, root: Loc, body: dict[str, Any], config: OperatorConfig | None
-) -> Iterator[Finding]:
+def _warnings(document: Document, root: Loc, body: dict[str, Any], config: OperatorConfig | None) -> Iterator[Finding]:
     for problem in _doubts(body, config):
         yield Finding(document.place((*root, *problem.loc)), f"{problem.value}: {problem.fix}", warning=True)
 

@@ -13,10 +13,10 @@ from modelrollout.api.spec import Spec
 from modelrollout.cli.commands.lint import read_config
 from modelrollout.cli.planning.subject import Subject
 from modelrollout.cli.target import Failure
-from modelrollout.core.analysis.metrics.samples import SampleStore
-from modelrollout.core.analysis.metrics.scraped_twice import counted_once
 from modelrollout.core.analysis.gates.plan.answers import Plan
 from modelrollout.core.analysis.gates.plan.history import plan_before, selections, since
+from modelrollout.core.analysis.metrics.samples import SampleStore
+from modelrollout.core.analysis.metrics.scraped_twice import counted_once
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.registry import DIALECTS, NO_DIALECT
 from modelrollout.ports import LedgerFailure
@@ -87,7 +87,9 @@ async def _read(
         asked = replace(request, dialect=dialect)
         chosen = selections(asked, server)
         stores = [await _samples(ledger, server, one.text, asked) for one in chosen]
-        if dialect == NO_DIALECT or any(store.size for one, store in zip(chosen, stores, strict=True) if one.origin == "gateway"):
+        if dialect == NO_DIALECT or any(
+            store.size for one, store in zip(chosen, stores, strict=True) if one.origin == "gateway"
+        ):
             break
     return asked, stores
 

@@ -51,7 +51,8 @@ def _in_file(args: argparse.Namespace) -> Subject:
     ours = [each for each in found if isinstance(each, dict) and each.get("kind") == KIND]
     if len(ours) != 1:
         raise Failure(f"{args.file}: {len(ours)} ModelRollouts where one is expected: keep the one to plan")
-    meta = ours[0].get("metadata") if isinstance(ours[0].get("metadata"), dict) else {}
+    found_meta = ours[0].get("metadata")
+    meta: dict[str, Any] = found_meta if isinstance(found_meta, dict) else {}
     spec = _spec(ours[0], args.file)
     namespace = str(args.namespace or meta.get("namespace") or "default")
     return Subject(namespace, str(meta.get("name") or "rollout"), spec, spec.model.version)

@@ -12,6 +12,8 @@ from modelrollout.api.gates import Gate
 from modelrollout.core.analysis.gates import registry
 from modelrollout.core.analysis.gates.evaluate import evaluate
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
+from modelrollout.core.analysis.gates.plan import words
+from modelrollout.core.analysis.gates.plan.history import plan_before
 from modelrollout.core.analysis.metrics.coverage import uncovered
 from modelrollout.core.analysis.metrics.grid import Grid, make_grid
 from modelrollout.core.analysis.metrics.lookalikes import lookalikes
@@ -22,8 +24,6 @@ from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes
 from modelrollout.core.analysis.metrics.series import Target
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
-from modelrollout.core.analysis.gates.plan import words
-from modelrollout.core.analysis.gates.plan.history import plan_before
 from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest
 

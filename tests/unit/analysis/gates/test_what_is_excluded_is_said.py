@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from modelrollout.core.analysis.metrics import model_series as s
 from tests.unit.analysis.gates.judged import ERRORS, LATENCY
@@ -39,7 +40,7 @@ async def test_accuracy_is_said_as_the_share_of_right_answers():
     accuracy = {"name": "accuracy", "type": "Accuracy", "min": "95%"}
     answers = Recording(scrapes(UNTIL))
     for version, growth in (("1", 10), ("2", 1)):
-        labels = {"model": "digits", "version": version, "source": "labels"}
+        labels: dict[str, Any] = {"model": "digits", "version": version, "source": "labels"}
         answers.growing(s.EVALS, growth, **labels).growing(s.CORRECT, 0.95 * growth, **labels)
     found = await judged(accuracy, answers, **PROMOTE)
     assert re.fullmatch(r"accuracy at least 8[0-9.]+ % right, 95 %: not proven >= 95 %", found.excluded), found.excluded

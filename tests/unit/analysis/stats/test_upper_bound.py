@@ -1,4 +1,4 @@
-"""The bound that is said when a rollout goes on unproven holds however often one looks, and is the test turned round."""
+"""The bound that is said where a rollout goes on unproven holds at any look: it is the test turned round."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""onInconclusive: Promote goes on at the deadline where nothing speaks against the candidate, and says what was open."""
+"""onInconclusive: Promote goes on at the deadline where nothing speaks against the candidate, and says what is open."""
 
 from __future__ import annotations
 
@@ -232,4 +232,4 @@ def test_whatever_is_seen_nothing_goes_on_unproven_that_is_not_clear_of_all_doub
         assert (seen["confirmed"], seen["evaluating"], seen["outage"]) == (True, True, None)
         assert seen["requests"] >= 100
         assert not rollout_before.doubts
-        assert present(before.step).earliest_advance <= world.now
+        assert present(present(before.step).earliest_advance) <= world.now

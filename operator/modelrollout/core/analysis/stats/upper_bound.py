@@ -45,4 +45,4 @@ def upper_bound(ticks: CountTicks) -> float:
 
 
 def _excluded(ticks: CountTicks, share: float) -> bool:
-    return float(count_evidence(ticks, absolute(share)).log_good[-1]) >= np.log(PASS_ODDS)
+    return float(count_evidence(ticks, absolute(share)).log_good[-1]) >= float(np.log(PASS_ODDS))

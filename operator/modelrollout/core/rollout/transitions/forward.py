@@ -81,7 +81,7 @@ def promote(ctx: Context, trigger: Trigger, why: str, unproven: str = "") -> Tra
     """The candidate is stable now; `unproven`: what was not proven of it."""
     old, new = ctx.status.stable, ctx.status.candidate
     assert old is not None
-    reason = reasons.PROMOTED_UNPROVEN if unproven else reasons.PROMOTED
+    reason: Reason = reasons.PROMOTED_UNPROVEN if unproven else reasons.PROMOTED
     aloud = f"; unproven, as onInconclusive: Promote asks: {unproven}" if unproven else ""
     message = f"version {new} promoted: {why}{aloud}"
     status = go(ctx.status, trigger, reason, message)

@@ -48,7 +48,9 @@ def _said(ctx: Context, spec: Spec, transition: Transition) -> Transition:
         return transition
     rollout = update_rollout(transition.status, unproven=text)
     late = f"nothing speaks against version {ctx.status.candidate} after {spec.analysis.deadline:.0f} s"
-    said = Event(reasons.ADVANCED_UNPROVEN, f"{late}: it goes on unproven (onInconclusive: Promote): {text}", warning=True)
+    said = Event(
+        reasons.ADVANCED_UNPROVEN, f"{late}: it goes on unproven (onInconclusive: Promote): {text}", warning=True
+    )
     return replace(transition, status=update(transition.status, rollout=rollout), events=(said, *transition.events))
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from modelrollout.core.analysis.gates.plan.answers import Plan
+from modelrollout.core.analysis.gates.plan.history import plan_before
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.series import make_series
-from modelrollout.core.analysis.gates.plan.answers import Plan
-from modelrollout.core.analysis.gates.plan.history import plan_before
 from tests.unit.analysis.recorded import (
     EDGES,
     GATEWAY_DURATION,
@@ -44,7 +44,7 @@ def stable(per_second: float, errors: float = 0.0, spread: dict[float, float] = 
 
 def answers(per_second: float, wrong: float) -> Recording:
     """Judged answers of stable."""
-    labels = {"model": "digits", "version": "1", "source": "labels"}
+    labels: dict[str, Any] = {"model": "digits", "version": "1", "source": "labels"}
     each = per_second * SCRAPE
     found = Recording(scrapes(0.0), "triton")
     return found.growing(s.EVALS, each, **labels).growing(s.CORRECT, each * (1 - wrong), **labels)
@@ -52,7 +52,8 @@ def answers(per_second: float, wrong: float) -> Recording:
 
 def windows(per_minute: float, dead: float) -> Recording:
     """Windows of one layer of 100 units."""
-    each, labels = per_minute * SCRAPE / 60, {"model": "digits", "version": "1", "layer": "hidden"}
+    each = per_minute * SCRAPE / 60
+    labels: dict[str, Any] = {"model": "digits", "version": "1", "layer": "hidden"}
     found = Recording(scrapes(0.0), "triton")
     for metric, growth in (
         (s.WINDOWS, 1.0),
@@ -79,12 +80,12 @@ def planned(*recordings: Recording, gates: tuple[dict[str, Any], ...] = (), **ch
     steps = changes.pop("steps", None)
     spec = spec_of(*gates, **changes)
     if steps is not None:
-        spec = type(spec).model_validate({**spec.model_dump(by_alias=True, mode="json", exclude_unset=True), "steps": steps})
+        spec = type(spec).model_validate(
+            {**spec.model_dump(by_alias=True, mode="json", exclude_unset=True), "steps": steps}
+        )
     return plan_before(request_of(spec, steps=()), [store_of(*recordings)], SCRAPE)
 
 
 def answer(plan: Plan, name: str = "errors") -> Any:
     """Of one gate."""
     return next(one for one in plan.answers if one.plan.name == name)
-
-

@@ -52,14 +52,15 @@ def agree(forecast, simulated):
     ],
 )
 def test_counts(line, share, part, per_second):
-    rng, before = fixed(per_second), np.full(120, per_second * TICK)
-    history = StableHistory(BEFORE, rng.binomial(before.astype(int), share), before)
+    rng, before = fixed(per_second), np.full(120, float(per_second * TICK))
+    history = StableHistory(BEFORE, rng.binomial(before.astype(int), share).astype(float), before)
     plan = CountPlan("errors", required=True, tests=(CountTest(line, NEEDED, per_second, share, history),), least=200)
     for multiple in (1.0, 2.0, 5.0, 10.0):
         mine = rng.poisson(per_second * TICK * WEIGHT, (RUNS, TICKS))
         other = rng.poisson(per_second * TICK * (1 - WEIGHT), (RUNS, TICKS))
         bad = rng.binomial(mine, min(share * multiple, 1.0)), rng.binomial(other, share)
-        ticks = CountTicks(PATH.seconds, bad[0], mine, bad[1], other, restart=PATH.restarts)
+        a, b, c, d = (each.astype(float) for each in (bad[0], mine, bad[1], other))
+        ticks = CountTicks(PATH.seconds, a, b, c, d, restart=PATH.restarts)
         found = count_evidence(ticks, line, history=history, minimum_requests=200)
         course = plan.course(PATH, multiple)
         if multiple == 1:

@@ -19,7 +19,7 @@ from modelrollout.core.analysis.gates.plan.slow import LatencyPlan, LatencyTest
 from modelrollout.core.analysis.gates.plan.stable import StableTraffic
 from modelrollout.core.analysis.gates.plan.windows import LooksPlan
 from modelrollout.core.analysis.stats import alpha_budget
-from modelrollout.core.analysis.stats.arrays import StableHistory
+from modelrollout.core.analysis.stats.arrays import Array, StableHistory
 from modelrollout.core.analysis.stats.histogram import edge_at_or_above
 from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory
 from modelrollout.core.analysis.stats.parameters import BATCH_TICKS, HISTORY, LOOKS, PASS_WINDOWS
@@ -45,18 +45,24 @@ def _plan(gate: Gate, spec: Spec, rate: float, share: float) -> GatePlan | Findi
     if gate.method == "Threshold":
         return LooksPlan(gate.name, gate.decides, LOOKS[1], spec.analysis.interval)
     match gate:
-        case ErrorRateGate():
-            return _counted(gate, spec, error_rate.tests_of(gate), ERRORS, (rate, needed))
-        case AccuracyGate():
-            return _counted(gate, spec, accuracy.tests_of(gate), WRONG, (rate, needed))
-        case NonFiniteGate():
-            return _counted(gate, spec, non_finite.tests_of(gate), NON_FINITE, (rate, needed))
+        case ErrorRateGate() | AccuracyGate() | NonFiniteGate():
+            tests, usual = _usual(gate)
+            return _counted(gate, spec, tests, usual, (rate, needed))
         case LatencyGate():
             return _slow(gate, spec, rate, needed)
         case DeadNeuronsGate():
             return Finding("SeriesMissing", "how many windows its telemetry exports is not known")
         case _:
             return LooksPlan(gate.name, gate.decides, PASS_WINDOWS * BATCH_TICKS, spec.analysis.interval)
+
+
+def _usual(gate: ErrorRateGate | AccuracyGate | NonFiniteGate) -> tuple[tuple[LimitTest, ...], float]:
+    """The gate's tests, and the share of bad ones that an ordinary version has."""
+    if isinstance(gate, ErrorRateGate):
+        return error_rate.tests_of(gate), ERRORS
+    return (
+        (accuracy.tests_of(gate), WRONG) if isinstance(gate, AccuracyGate) else (non_finite.tests_of(gate), NON_FINITE)
+    )
 
 
 def _counted(
@@ -100,10 +106,10 @@ def _slow(gate: LatencyGate, spec: Spec, rate: float, needed: float) -> LatencyP
     )
 
 
-def _ends(spec: Spec) -> np.ndarray:  # type: ignore[type-arg]
+def _ends(spec: Spec) -> Array:
     interval = spec.analysis.interval
     return interval * np.arange(-round(HISTORY / interval) + 1.0, 1.0)
 
 
-def _totals(spec: Spec, rate: float) -> np.ndarray:  # type: ignore[type-arg]
+def _totals(spec: Spec, rate: float) -> Array:
     return np.full(len(_ends(spec)), rate * spec.analysis.interval)

@@ -10,13 +10,13 @@ from modelrollout.api.gates import Gate
 from modelrollout.api.spec import Spec
 from modelrollout.core.analysis.gates import registry
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.plan.answers import Plan, make_plan
+from modelrollout.core.analysis.gates.plan.stable import stable_traffic
 from modelrollout.core.analysis.metrics.grid import make_grid
 from modelrollout.core.analysis.metrics.model_series import Selection, gateway_selection, model_selection
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
-from modelrollout.core.analysis.gates.plan.answers import Plan, make_plan
-from modelrollout.core.analysis.gates.plan.stable import stable_traffic
 from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import EvaluationRequest
 

@@ -70,9 +70,7 @@ class LatencyPlan:
         if test.limit is not None:
             found = at_most(ticks, test.limit, self.quantile, minimum_requests=self.least)
         else:
-            found = versus_stable(
-                ticks, self.quantile, test.buckets, history=self.history, minimum_requests=self.least
-            )
+            found = versus_stable(ticks, self.quantile, test.buckets, history=self.history, minimum_requests=self.least)
         seen = (np.cumsum(np.where(path.warming, 0, np.diff(candidate, prepend=0))) > 0) & (stable > 0)
         leaning = ((found.log_good < -NOTHING) & ~found.parts[-1].rare) | ~seen
         return found.log_bad >= test.needed, found.passing & seen, leaning
@@ -126,7 +124,11 @@ class LatencyPlan:
                 break
             limit = None if main.limit is None else float(self.edges[allowed])
             wide = replace(
-                main, limit=limit, buckets=main.buckets + more, allowed=allowed, known=main.known + more * (limit is not None)
+                main,
+                limit=limit,
+                buckets=main.buckets + more,
+                allowed=allowed,
+                known=main.known + more * (limit is not None),
             )
             words = f"versusStable {{buckets: {wide.buckets}}}" if limit is None else f"max: {limit * 1000:g}ms"
             tests = tuple(wide if test is main else test for test in self.tests)

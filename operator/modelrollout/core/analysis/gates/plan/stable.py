@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 
@@ -17,11 +16,11 @@ from modelrollout.core.analysis.gates.checks.layers.windows import sets_limit
 from modelrollout.core.analysis.gates.checks.standing import Kind, LimitTest
 from modelrollout.core.analysis.gates.evaluate import shares_of
 from modelrollout.core.analysis.gates.gate_input import GateInput
-from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.gates.plan.counts import CountPlan, CountTest
 from modelrollout.core.analysis.gates.plan.path import GatePlan
 from modelrollout.core.analysis.gates.plan.slow import LatencyPlan, LatencyTest
 from modelrollout.core.analysis.gates.plan.windows import LayerTest, LooksPlan, WindowPlan
+from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks, StableHistory
 from modelrollout.core.analysis.stats.histogram import over
@@ -63,18 +62,20 @@ def _plan(gate: Gate, history: GateInput, share: float) -> GatePlan | Finding:
     match gate:
         case ErrorRateGate():
             return _errors(gate, history, share)
-        case AccuracyGate():
-            counts = accuracy.accuracy_counts(gate, history)
-            return _counted(gate, counts, accuracy.tests_of(gate), history, share)
-        case NonFiniteGate():
-            counts = non_finite.nonfinite_counts(history)
-            return _counted(gate, counts, non_finite.tests_of(gate), history, share)
+        case AccuracyGate() | NonFiniteGate():
+            return _counted(gate, *_counts_of(gate, history), history, share)
         case LatencyGate():
             return _slow(gate, history, share)
         case DeadNeuronsGate():
             return _dead(gate, history, share)
         case _:
             return _looks(gate, history, PASS_WINDOWS * BATCH_TICKS)
+
+
+def _counts_of(gate: AccuracyGate | NonFiniteGate, history: GateInput) -> tuple[c.Counts, tuple[LimitTest, ...]]:
+    if isinstance(gate, AccuracyGate):
+        return accuracy.accuracy_counts(gate, history), accuracy.tests_of(gate)
+    return non_finite.nonfinite_counts(history), non_finite.tests_of(gate)
 
 
 def _looks(gate: Gate, history: GateInput, ticks: int) -> LooksPlan:
@@ -215,4 +216,4 @@ def _tested(
 
 def plans_of(traffic: StableTraffic) -> tuple[GatePlan, ...]:
     """The gates that stable's traffic says anything about."""
-    return tuple(cast("GatePlan", plan) for _, plan in traffic.plans if not isinstance(plan, Finding))
+    return tuple(plan for _, plan in traffic.plans if not isinstance(plan, Finding))

@@ -62,10 +62,8 @@ def _when(seconds: float | None) -> str:
 def sentences(plan: Plan) -> list[str]:
     """What the table means, and what cannot be proven, with what could."""
     deadline = format_duration(plan.spec.analysis.deadline)
-    found = [
-        "PASS: the candidate is as stable is. FAIL: it has so many times stable's share from its first request on. "
-        f"SHOWS: the least that fails. no: not within {deadline}. Medians, from the first traffic on."
-    ]
+    legend = "PASS: the candidate is as stable is. FAIL: it has so many times stable's share from its first request on."
+    found = [f"{legend} SHOWS: the least that fails. no: not within {deadline}. Medians, from the first traffic on."]
     if plan.proven_after is not None:
         found.append(f"A candidate as good as stable is proven after about {say.lasting(plan.proven_after)}.")
     elif not plan.unprovable:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from modelrollout.core.analysis.gates.plan import words
-from modelrollout.runtime.evaluation import question
 from tests.expect import present
 from tests.unit.analysis.gates.judged import ERRORS
 from tests.unit.analysis.recorded import gateway, look, request_of, spec_of
@@ -75,7 +74,6 @@ async def test_a_plan_that_fails_is_a_sentence_and_the_verdicts_stand(monkeypatc
 
     request = request_of(spec_of(ERRORS), steps=(), unplanned=True)
     monkeypatch.setattr(words, "line", fail)
-    monkeypatch.setattr(question.words, "line", fail)
     found = await look(request, 30.0, GATEWAY)
     assert found.plan == "no plan could be made"
     assert [gate.name for gate in found.gates] == ["errors"]

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from modelrollout.cli.commands.plan import PROVABLE, UNKNOWN, UNPROVABLE
-from modelrollout.cli.planning.store import plan_from_store, server_of
+from modelrollout.cli.planning.store import plan_from_store, source_of
 from modelrollout.cli.planning.subject import Subject, subject_of
 from modelrollout.cli.printing import remark, tell
 from modelrollout.cli.target import Failure
@@ -24,10 +24,10 @@ def show(args: argparse.Namespace) -> int:
         if not 0 < args.requests <= _MOST:
             raise Failure(f"--requests is {args.requests:g}: write requests per second above 0, such as 20")
         return _printed(args, subject, assumed_plan(subject.spec, args.requests))
-    server = server_of(args, subject.spec)
-    if server is None:
+    source = source_of(args, subject.spec)
+    if source is None:
         return _as_said(subject, args)
-    plan = plan_from_store(subject, server)
+    plan = plan_from_store(subject, source)
     if plan.per_second <= 0:
         hint = "" if args.stable or args.name else "; name the version that serves with --stable"
         raise Failure(f"stable version {subject.stable} had no requests in 30 min: nothing can be said{hint}")

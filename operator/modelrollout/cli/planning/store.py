@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import OperatorConfig, PrometheusServer
@@ -14,29 +14,40 @@ from modelrollout.cli.commands.lint import read_config
 from modelrollout.cli.planning.subject import Subject
 from modelrollout.cli.target import Failure
 from modelrollout.core.analysis.gates.plan.answers import Plan
-from modelrollout.core.analysis.gates.plan.history import plan_before, selections, since
+from modelrollout.core.analysis.gates.plan.history import history_before, plan_before, selections, since
+from modelrollout.core.analysis.metrics.model_series import GATEWAY_REQUESTS
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.scraped_twice import counted_once
 from modelrollout.core.evaluation import EvaluationRequest
-from modelrollout.dialects.registry import DIALECTS, NO_DIALECT
+from modelrollout.dialects.dialect import Dialect
+from modelrollout.dialects.registry import DIALECTS
 from modelrollout.ports import LedgerFailure
 
 _CHUNK = 900.0
 """Seconds of samples per query."""
 
 
-def server_of(args: argparse.Namespace, spec: Spec) -> PrometheusServer | None:
-    """The server that the arguments name; None where they name none. Failure where it cannot be found."""
+@dataclass(frozen=True)
+class Source:
+    """The server to ask, and the gateways whose series may be there."""
+
+    server: PrometheusServer
+    dialects: tuple[Dialect, ...] = DIALECTS
+
+
+def source_of(args: argparse.Namespace, spec: Spec) -> Source | None:
+    """What the arguments name; None where they name nothing. Failure where it cannot be found."""
     if args.config is not None:
         config = _config(args)
         found = config.server(spec.analysis.prometheus)
         if found is None:
             raise Failure(f"{args.config}: no server is called {spec.analysis.prometheus!r}")
-        return found.model_copy(update={"url": args.prometheus}) if args.prometheus else found
+        server = found.model_copy(update={"url": args.prometheus}) if args.prometheus else found
+        return Source(server, (*(one.dialect() for one in config.custom_dialects), *DIALECTS))
     if args.prometheus is None:
         return None
     try:
-        return PrometheusServer(url=args.prometheus)
+        return Source(PrometheusServer(url=args.prometheus))
     except ValueError as error:
         raise Failure(f"--prometheus is {args.prometheus!r}: write a URL such as http://localhost:9090") from error
 
@@ -48,18 +59,18 @@ def _config(args: argparse.Namespace) -> OperatorConfig:
     return config
 
 
-def plan_from_store(subject: Subject, server: PrometheusServer) -> Plan:
-    """The plan by what the server has. Failure where it has nothing, or does not answer."""
-    return asyncio.run(_plan(subject, server, time.time()))
+def plan_from_store(subject: Subject, source: Source) -> Plan:
+    """The plan by what the server has. Failure where it does not answer."""
+    return asyncio.run(_plan(subject, source, time.time()))
 
 
-async def _plan(subject: Subject, server: PrometheusServer, now: float) -> Plan:
+async def _plan(subject: Subject, source: Source, now: float) -> Plan:
     ledger = PrometheusLedger()
     try:
-        request, stores = await _read(ledger, _request(subject, now), server)
+        request, stores = await _read(ledger, _request(subject, now), source.server, source.dialects)
     finally:
         ledger.close()
-    return plan_before(request, [counted_once(store)[0] for store in stores], server.scrape_interval)
+    return plan_before(request, stores, source.server.scrape_interval)
 
 
 def _request(subject: Subject, now: float) -> EvaluationRequest:
@@ -75,23 +86,27 @@ def _request(subject: Subject, now: float) -> EvaluationRequest:
         started_at=started,
         evidence_from=started,
         steps=(),
+        placed_at=subject.placed_at,
         promoted=subject.promoted,
     )
 
 
 async def _read(
-    ledger: PrometheusLedger, request: EvaluationRequest, server: PrometheusServer
+    ledger: PrometheusLedger, request: EvaluationRequest, server: PrometheusServer, dialects: tuple[Dialect, ...]
 ) -> tuple[EvaluationRequest, list[SampleStore]]:
-    """By the first gateway whose series of this route are there; by the model's own where none has any."""
-    for dialect in (*(one.name for one in DIALECTS), NO_DIALECT):
+    """By the first gateway that counted requests of stable over this route; by the model's own where none did."""
+    for dialect in dialects:
         asked = replace(request, dialect=dialect)
-        chosen = selections(asked, server)
-        stores = [await _samples(ledger, server, one.text, asked) for one in chosen]
-        if dialect == NO_DIALECT or any(
-            store.size for one, store in zip(chosen, stores, strict=True) if one.origin == "gateway"
-        ):
-            break
-    return asked, stores
+        stores = await _stores(ledger, server, asked)
+        counted = history_before(asked, stores, server.scrape_interval).table.total(GATEWAY_REQUESTS, "stable")
+        if counted.sum():
+            return asked, stores
+    return request, await _stores(ledger, server, request)
+
+
+async def _stores(ledger: PrometheusLedger, server: PrometheusServer, request: EvaluationRequest) -> list[SampleStore]:
+    found = [await _samples(ledger, server, one.text, request) for one in selections(request, server)]
+    return [counted_once(store)[0] for store in found]
 
 
 async def _samples(

@@ -30,6 +30,8 @@ class Subject:
     stable: str
     before: float | None = None
     """Epoch seconds at which its rollout in progress started: what stable had before counts."""
+    placed_at: float | None = None
+    """As EvaluationRequest has it."""
     said: str = ""
     """The plan that the operator wrote in status."""
     promoted: tuple[PromotedVersion, ...] = ()
@@ -71,9 +73,10 @@ async def _in_cluster(args: argparse.Namespace) -> Subject:
         args.name,
         spec,
         status.stable,
-        rollout.started_at if rollout else None,
-        rollout.plan if rollout else "",
-        tuple(status.promoted),
+        before=rollout.started_at if rollout else None,
+        placed_at=max((one.ended_at for one in status.history), default=None),
+        said=rollout.plan if rollout else "",
+        promoted=tuple(status.promoted),
     )
 
 

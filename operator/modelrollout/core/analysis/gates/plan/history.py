@@ -35,9 +35,11 @@ def since(request: EvaluationRequest, server: PrometheusServer) -> float:
 
 
 def history_before(request: EvaluationRequest, stores: Iterable[SampleStore], scrape: float) -> GateInput:
-    """The ticks before the rollout's start."""
-    first = -math.ceil(HISTORY / request.interval)
-    grid = make_grid(request.started_at, request.interval, first, -1)
+    """The ticks before the rollout's start; at least one, which may be empty."""
+    length = math.ceil(HISTORY / request.interval)
+    if request.dialect is not None and request.dialect.by_place and request.placed_at is not None:
+        length = min(length, math.floor((request.started_at - request.placed_at) / request.interval))
+    grid = make_grid(request.started_at, request.interval, -max(length, 1), -1)
     return GateInput(request, make_tick_table(stores, SeriesReader(request), grid, scrape))
 
 

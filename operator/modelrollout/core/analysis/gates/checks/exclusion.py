@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.standing import Standing
+from modelrollout.core.analysis.gates.checks.upper_bound import CONFIDENCE, upper_bound
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.stats.arrays import CountTicks
 from modelrollout.core.analysis.stats.parameters import NOTHING
-from modelrollout.core.analysis.stats.upper_bound import CONFIDENCE, upper_bound
 
 _TICKS_BEFORE = 8
 """So many ticks before the deadline the bound is worked out: an evaluation may be some ticks old when it is used."""

@@ -53,7 +53,7 @@ class Standing:
     paired: float | None = None
     """The part of `odds` that both versions, serving side by side, gave; None where that is all of it."""
     at_most: float | None = None
-    """The bound on the candidate's share, valid at any time (stats/upper_bound.py); None where nobody asks for it."""
+    """The bound on the candidate's share, valid at any time (checks/upper_bound.py); None where nobody asks for it."""
     frozen: bool = False
     """A FAIL against what stable was before the bake: due to the candidate or to the hour; which, is unknown."""
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelrollout.core.analysis.gates.checks.upper_bound import upper_bound
 from modelrollout.core.analysis.stats.arrays import CountTicks
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
 from modelrollout.core.analysis.stats.limits import absolute
 from modelrollout.core.analysis.stats.parameters import PASS_ODDS
-from modelrollout.core.analysis.stats.upper_bound import upper_bound
 from tests.draws import fixed
 
 

@@ -61,6 +61,8 @@ class World:
     leaning: bool = False
     outweighed: bool | None = None
     excluded: str = ""
+    plan: str = ""
+    """What the evaluations before the first step say that stable's traffic can prove."""
     requests: int = 1000
     confirmed: bool = True
     halt: AnyReason | None = None
@@ -150,6 +152,7 @@ class World:
             digest=self.digest,
             confirmed=self.confirmed,
             layers=self.layers,
+            plan="" if status.steps or status.rollout.plan else self.plan,
         )
 
     def seen(self, problem: str | None) -> Observation:

@@ -15,18 +15,8 @@ from tests.unit.rollout.world import World, reasons_of
 PLAN = "at stable's 20 requests/s, median time to PASS if as good as stable: errors 19 min"
 
 
-class Planned(World):
-    """A world whose evaluations say what was planned, where somebody asks."""
-
-    def evaluation(self, status: Any) -> Any:
-        found = super().evaluation(status)
-        if found is not None and not status.steps and not present(status.rollout).plan:
-            object.__setattr__(found, "plan", PLAN)
-        return found
-
-
 def test_a_rollout_has_its_plan_from_the_first_evaluation_to_its_end_and_one_event():
-    world = Planned().stepping()
+    world = World(plan=PLAN).stepping()
     assert present(world.parsed.rollout).plan == PLAN
     for _ in range(30):
         world.tick()
@@ -35,7 +25,7 @@ def test_a_rollout_has_its_plan_from_the_first_evaluation_to_its_end_and_one_eve
 
 
 def test_a_candidate_that_comes_back_is_not_planned_again():
-    world = Planned().stepping()
+    world = World(plan=PLAN).stepping()
     world.make_unready("2")
     world.tick(2)
     world.make_ready("2", since=world.now)

@@ -18,6 +18,7 @@ from modelrollout.core.analysis.stats.count_evidence import count_evidence
 from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory, LatencyTicks, versus_stable
 from tests.draws import fixed
 
+pytestmark = pytest.mark.slow
 FACTOR, TICK = 1.6, 15.0
 NEEDED = float(np.log(125))
 TICKS, RUNS, WEIGHT = 480, 151, 0.2

@@ -33,7 +33,7 @@ SOON, LATER = 1.0, 15.0
 """Seconds until a pass that could not write the route comes again, or one that could not write the whole status."""
 LARGE = 256 * 1024
 """Bytes of a status beyond which an unexplained failure to write it may be due to its size."""
-ENDS = (Trigger.BREACH, Trigger.BAKED, Trigger.PROMOTE, Trigger.ABORT, Trigger.CANDIDATE_UNSTABLE)
+ENDS = (Trigger.BREACH, Trigger.BAKED, Trigger.UNPROVEN, Trigger.PROMOTE, Trigger.ABORT, Trigger.CANDIDATE_UNSTABLE)
 
 
 @dataclass

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.gates import Gate
 from modelrollout.core.analysis.gates import registry
 from modelrollout.core.analysis.gates.evaluate import evaluate
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
+from modelrollout.core.analysis.gates.plan import words
+from modelrollout.core.analysis.gates.plan.history import plan_before
 from modelrollout.core.analysis.metrics.coverage import uncovered
 from modelrollout.core.analysis.metrics.grid import Grid, make_grid
 from modelrollout.core.analysis.metrics.lookalikes import lookalikes
@@ -23,6 +27,7 @@ from modelrollout.core.analysis.metrics.tick_table import make_tick_table
 from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest
 
+log = logging.getLogger(__name__)
 MAX_TICKS = 6000
 """Evidence reaches back so far (a day at 15 s), or less where there are too many series for that."""
 SHORTER = tuple(int(MAX_TICKS * 0.8**cut) for cut in range(14))
@@ -126,4 +131,14 @@ def judge(
     names = None
     if not request.spec.gates:
         names = request.default_gates or registry.default_gates(table, gate_input.position(request.started_at) + 1)
-    return evaluate(registry.gates_in_force(request.spec.gates, names or ()), gate_input, now, names)
+    found = evaluate(registry.gates_in_force(request.spec.gates, names or ()), gate_input, now, names)
+    return replace(found, plan=_planned(request, once, server)) if request.unplanned else found
+
+
+def _planned(request: EvaluationRequest, once: Sequence[SampleStore], server: PrometheusServer) -> str:
+    """What stable's traffic can prove; whatever is wrong with it, the verdicts stand."""
+    try:
+        return words.line(plan_before(request, once, server.scrape_interval, whole=False))
+    except Exception:  # any defect of a forecast
+        log.exception("%s/%s: no plan could be made", request.namespace, request.name)
+        return "no plan could be made"

@@ -17,6 +17,8 @@ _FIGURES = 12
 _EXPONENT = 700.0
 _MINUTE = 60.0
 _HOUR = 3600.0
+_LONGEST = 48 * _HOUR
+"""Seconds: what takes longer is not forecast."""
 
 
 def percent(share: float, more: int = 0) -> str:
@@ -166,6 +168,11 @@ def eta(requests: float, per_second: float, noun: str = "requests") -> str:
     """What is still needed and how long it takes at the present rate."""
     if not math.isfinite(requests):
         return "no decision in sight at these rates"
+    long = requests > _LONGEST * per_second if per_second > 0 else requests >= _MOST
+    if long:
+        return "cannot be proven at this traffic"
+    if requests >= _MOST:
+        return f"needs about {lasting(requests / per_second)} more"
     needs = f"needs about {count(max(requests, 1))} more {noun}"
     return f"{needs}, about {lasting(requests / per_second)}" if per_second > 0 else needs
 

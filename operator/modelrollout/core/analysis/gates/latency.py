@@ -10,6 +10,7 @@ from modelrollout.api.gates import LatencyGate
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.collapse import not_at_a_collapse
 from modelrollout.core.analysis.gates.checks.counts import absence
+from modelrollout.core.analysis.gates.checks.exclusion import bounded
 from modelrollout.core.analysis.gates.checks.latency_check import by_evidence
 from modelrollout.core.analysis.gates.checks.latency_histograms import (
     Histograms,
@@ -97,6 +98,7 @@ def _judge(
     decided = replace(decided, standing=not_at_a_collapse(decided.standing, test.cut(first), test.line))
     if kind == "stable" and decided.standing.verdict != "FAIL" and not found.stable.sum() and decided.standing.total:
         decided = replace(decided, standing=replace(decided.standing, verdict="NO_DATA"))
+    decided = replace(decided, standing=bounded(decided.standing, ticks, gate_input))
     return decided.standing, _shown(gate, kind, found, decided, candidate[decided.ticks])
 
 
@@ -131,7 +133,8 @@ def _shown(gate: LatencyGate, kind: Kind, found: Histograms, decided: Decided, c
     if stable is not None and kind == "stable" and gate.method == "Sequential" and one.stable_rate is not None:
         versus += f", {say.percent(one.stable_rate)} slower than {known}"
     clause = f"candidate {name} {observed}, {slow}{versus}; allowed {limit}"
-    return Shown(f"{name} {observed}", None if stable is None else f"{name} {stable}", limit, clause)
+    bound = "" if one.at_most is None else f"at most {say.margin(one.at_most)} slower than {allowed}"
+    return Shown(f"{name} {observed}", stable and f"{name} {stable}", limit, clause, bound=bound)
 
 
 def _limit(limit: float, edge: float) -> str:

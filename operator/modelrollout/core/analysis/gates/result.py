@@ -10,6 +10,7 @@ import numpy as np
 from modelrollout.api.gates import Gate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.checks.exclusion import excluded, outweighed
 from modelrollout.core.analysis.gates.checks.standing import Standing
 from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS
 from modelrollout.core.analysis.stats.rule_of_three import rare_bound
@@ -43,6 +44,8 @@ class Shown:
     """candidate ... vs stable ...; allowed ..."""
     good_limit: str = ""
     """What the evidence for it is judged by, where that is another limit."""
+    bound: str = ""
+    """What the share is at most, where a bound on it is known."""
     listed: bool = True
     """Whether the limit is always listed, or only where this test is the one that is shown."""
 
@@ -106,6 +109,8 @@ def build(
         evidence=odds,
         eta=eta,
         leaning_bad=any(each.leaning_bad for each in standings),
+        outweighed=any(outweighed(each) for each in standings),
+        excluded=excluded(gate.name, standings, [(each.bound, each.limit) for each in shown]),
         frozen=verdict == "FAIL" and all(each.frozen for each in standings if each.verdict == "FAIL"),
     )
 

@@ -9,7 +9,7 @@ from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.stats.arrays import CountTicks
 from modelrollout.core.analysis.stats.limits import LimitLine, absolute
-from modelrollout.core.analysis.stats.parameters import BAD_ALTERNATIVES, NOTHING, ROUNDING
+from modelrollout.core.analysis.stats.parameters import CHANCE_RATIO, NOTHING, ROUNDING
 
 Kind = Literal["limit", "stable"]
 """Against what: an absolute limit, or stable with a margin."""
@@ -55,6 +55,8 @@ class Standing:
     """Why enough odds against it do not count; empty as a rule."""
     paired: float | None = None
     """The part of `odds` that both versions, serving side by side, gave; None where that is all of it."""
+    at_most: float | None = None
+    """The bound on the candidate's share, valid at any time (checks/upper_bound.py); None where nobody asks for it."""
     frozen: bool = False
     """A FAIL against what stable was before the bake: due to the candidate or to the hour; which, is unknown."""
 
@@ -90,7 +92,7 @@ def leans_bad(odds: tuple[float, float], rate: float, limit: float, stable: floa
     against, in_favour = odds
     if in_favour >= -NOTHING:
         return False
-    return against > NOTHING or rate > max(limit, BAD_ALTERNATIVES[0] * (stable or 0.0)) + ROUNDING
+    return against > NOTHING or rate > max(limit, CHANCE_RATIO * (stable or 0.0)) + ROUNDING
 
 
 def frozen_line(test: CountTest, gate_input: GateInput) -> LimitLine | None:

@@ -11,8 +11,8 @@ from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.collapse import not_at_a_collapse
 from modelrollout.core.analysis.gates.checks.counts import absence
 from modelrollout.core.analysis.gates.checks.exclusion import bounded
-from modelrollout.core.analysis.gates.checks.latency_check import by_evidence
-from modelrollout.core.analysis.gates.checks.latency_histograms import (
+from modelrollout.core.analysis.gates.checks.latency.by_evidence import by_evidence
+from modelrollout.core.analysis.gates.checks.latency.histograms import (
     Histograms,
     edges_of,
     margin_of,
@@ -20,7 +20,7 @@ from modelrollout.core.analysis.gates.checks.latency_histograms import (
     read_histograms,
     stable_beyond,
 )
-from modelrollout.core.analysis.gates.checks.latency_shown import Decided
+from modelrollout.core.analysis.gates.checks.latency.shown import Decided
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Kind, Standing
 from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
 from modelrollout.core.analysis.gates.definition import GateDefinition

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from modelrollout.core.analysis.gates.checks import latency_check
+from modelrollout.core.analysis.gates.checks.latency import by_evidence
 from modelrollout.core.analysis.stats.latency_evidence import LatencyEvidence, versus_stable
 from tests.unit.analysis.gates.equal_versions.layouts import LAYOUTS, recorded
 from tests.unit.analysis.recorded import look, request_of, spec_of
@@ -15,7 +15,7 @@ from tests.unit.analysis.recorded import look, request_of, spec_of
 
 def judged(monkeypatch, change):
     """The whole evaluation of two equal versions whose evidence was changed."""
-    monkeypatch.setattr(latency_check, "versus_stable", lambda *given, **more: change(versus_stable(*given, **more)))
+    monkeypatch.setattr(by_evidence, "versus_stable", lambda *given, **more: change(versus_stable(*given, **more)))
     spread = LAYOUTS["growth 1.25"]
     spec = spec_of({"name": "latency", "type": "Latency"})
     return asyncio.run(look(request_of(spec), 600, recorded(600, spread, spread)))

@@ -9,7 +9,7 @@ import numpy as np
 from modelrollout.api.gates import AccuracyGate, DeadNeuronsGate, ErrorRateGate, Gate, LatencyGate, NonFiniteGate
 from modelrollout.api.spec import Spec
 from modelrollout.core.analysis.gates import accuracy, error_rate, non_finite, registry
-from modelrollout.core.analysis.gates.checks.latency_histograms import margin_of
+from modelrollout.core.analysis.gates.checks.latency.histograms import margin_of
 from modelrollout.core.analysis.gates.checks.standing import LimitTest
 from modelrollout.core.analysis.gates.evaluate import shares_of
 from modelrollout.core.analysis.gates.plan.answers import Plan, make_plan

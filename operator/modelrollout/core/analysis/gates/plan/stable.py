@@ -10,7 +10,7 @@ import numpy as np
 from modelrollout.api.gates import AccuracyGate, DeadNeuronsGate, ErrorRateGate, Gate, LatencyGate, NonFiniteGate
 from modelrollout.core.analysis.gates import accuracy, dead_neurons, error_rate, non_finite
 from modelrollout.core.analysis.gates.checks import counts as c
-from modelrollout.core.analysis.gates.checks.latency_histograms import edges_of, margin_of, read_histograms
+from modelrollout.core.analysis.gates.checks.latency.histograms import edges_of, margin_of, read_histograms
 from modelrollout.core.analysis.gates.checks.layers.promoted_versions import margin_of as margin_of_layer
 from modelrollout.core.analysis.gates.checks.layers.windows import sets_limit
 from modelrollout.core.analysis.gates.checks.standing import Kind, LimitTest

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.gates.checks.latency_histograms import Histograms
+from modelrollout.core.analysis.gates.checks.latency.histograms import Histograms
 from modelrollout.core.analysis.gates.checks.standing import Standing
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.stats.arrays import Array

@@ -8,8 +8,8 @@ import numpy as np
 
 from modelrollout.api.gates import LatencyGate
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.gates.checks.latency_histograms import Histograms, edges_of, margin_of, stable_beyond
-from modelrollout.core.analysis.gates.checks.latency_shown import Decided, decide
+from modelrollout.core.analysis.gates.checks.latency.histograms import Histograms, edges_of, margin_of, stable_beyond
+from modelrollout.core.analysis.gates.checks.latency.shown import Decided, decide
 from modelrollout.core.analysis.gates.checks.limit_check import told_apart, with_frozen
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing, leans_bad
 from modelrollout.core.analysis.gates.gate_input import GateInput

@@ -129,8 +129,9 @@ golden: $(VENV) ## rewrite the texts pinned in tests/golden/expected after a cha
 demo: $(VENV) lab ## promote a good version and roll a bad one back, on real components, live in your terminal
 	@$(BIN)/python -m tests.e2e.demo
 
-bench: $(VENV) lab ## print what a pass, an advance and a rollback cost
+bench: $(VENV) lab ## print what a pass, an advance, a rollback and hostile Prometheus servers cost
 	@$(BIN)/python -m tests.bench.cost
+	@$(BIN)/python -m tests.bench.memory
 
 bench-decisions: $(VENV) ## print how often the engine errs, and how soon it decides
 	@$(BIN)/python -m tests.bench.decisions

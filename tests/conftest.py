@@ -53,13 +53,17 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return f"lab: {lab.release()}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Each test has its layer's mark. What asks for the lab needs it, and may have to wait until it has started.
 
-    The longest go first, so that no worker is left with one at the end.
+    The longest go first, so that no worker is left with one at the end. While new examples are looked for there is no
+    limit: one that strikes within an example reads like a property that is true and false by turns (FlakyFailure).
     """
+    explores = config.getoption("--hypothesis-profile") == "explore"
     for item in items:
         item.add_marker(layer(item.path))
+        if explores and hasattr(getattr(item, "obj", None), "hypothesis"):
+            item.add_marker(pytest.mark.timeout(0))
         if "site" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.lab)
         if item.get_closest_marker("lab") and not item.get_closest_marker("timeout"):

@@ -23,6 +23,10 @@ class Conflict(Exception):  # noqa: N818 - a normal outcome of optimistic concur
         super().__init__(clean(message, LONGEST_FAILURE))
 
 
+class NotOurs(Conflict):
+    """An object of this name is somebody else's, and was left as it is."""
+
+
 ApiReason = Literal[
     "ApiError",
     "ApiForbidden",
@@ -160,7 +164,7 @@ class PostmortemStore(Protocol):
     """Where the distributions behind a promotion or a rollback are kept."""
 
     async def save(self, obj: dict[str, Any], name: str, data: dict[str, str]) -> None:
-        """Write a ConfigMap beside the resource, owned by it. Raises Conflict or Unreachable."""
+        """Write a ConfigMap beside the resource, owned by it. Raises NotOurs, Conflict or Unreachable."""
 
 
 class GatewayFacts(Protocol):

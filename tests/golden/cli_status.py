@@ -18,6 +18,7 @@ _WARNINGS = [
     "the candidate got 16.7 % of 21,600 requests, its weight is 5.0 %: testers or retries",
     "the gateway answered 12 requests with errors that reached neither version: look at the endpoints of both Services",
 ]
+_PLAN = "at stable's 20 requests/s: errors passes after about 19 min if as good as stable, fails after 8 min at 5x"
 _PREVIOUS = {"result": "Promoted", "message": "version 1 promoted: bake over, every limit kept"}
 
 
@@ -39,6 +40,12 @@ def _baking() -> dict[str, Any]:
     found = stepping(phase="Baking", reason="Baking", step={"index": 3, "weight": 100, "startedAt": at(-60)})
     found["status"]["weight"] = {"desired": 100, "observed": 100}
     found["status"]["rollout"]["bakeStartedAt"] = at(-60)
+    return found
+
+
+def _planned() -> dict[str, Any]:
+    found = stepping()
+    found["status"]["rollout"]["plan"] = _PLAN
     return found
 
 
@@ -67,6 +74,7 @@ def _objects() -> dict[str, tuple[dict[str, Any], int | None]]:
         "Stepping, the route was never read": (stepping(weight={"desired": 25}), None),
         "Stepping, paused by command": (stepping(paused=True, reason="Paused", lastCommand=_COMMAND), 25),
         "Stepping, with warnings": (stepping(warnings=_WARNINGS), 25),
+        "Stepping, with a plan": (_planned(), 25),
         "AwaitingApproval": (stepping(phase="AwaitingApproval", reason="ApprovalNeeded", message=asked), 25),
         "Inconclusive": (stepping(phase="Inconclusive", reason="DeadlineExceeded", message=late), 25),
         "Baking": (_baking(), 100),

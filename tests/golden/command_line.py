@@ -6,7 +6,7 @@ import argparse
 
 from modelrollout.cli.main import parser
 
-COMMANDS = ("status", "watch", "approve", "abort", "pause", "resume", "retry", "promote", "lint", "judge")
+COMMANDS = ("status", "watch", "approve", "abort", "pause", "resume", "retry", "promote", "plan", "lint", "judge")
 
 
 def texts() -> dict[str, str]:

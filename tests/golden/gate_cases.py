@@ -145,8 +145,24 @@ def latency() -> Iterator[Case]:
         "buckets of other edges", gate, "NOT_COMPARABLE", 120, _buckets(("0.02", "+Inf"), ("0.3", "+Inf"))
     )
     yield from by_both("a single bucket", gate, "NO_DATA", 120, _buckets(("+Inf",), ("+Inf",)))
+    yield from _quantiles(gate)
     no_histogram = gateway(120, stable=(200, 0), candidate=(20, 0))
     yield from by_both("no histogram", gate, "NO_DATA", 120, no_histogram)
+
+
+def _quantiles(gate: dict[str, Any]) -> Iterator[Case]:
+    """Where the quantile lies in the buckets, and which one decides."""
+    outliers: dict[float, float] = {0.02: 200, np.inf: 1}
+    same = histogram(600, stable=outliers, candidate=outliers)
+    yield from by_both("outliers beyond all buckets in both", {**gate, "quantile": 0.9}, "PASS", 600, same)
+    slower = histogram(600, stable={0.02: 190, 0.04: 17, 0.05: 1}, candidate={0.02: 30, 0.05: 10})
+    yield Case("Latency, a wider quantile decides, Sequential", gate, "FAIL", 600, (slower,))
+    end = histogram(600, stable={0.02: 200, np.inf: 20}, candidate={0.02: 200, np.inf: 20})
+    yield from by_both("stable's quantile beyond the last bucket", gate, "PASS", 600, end)
+    unseen = histogram(600, stable={0.02: 200, np.inf: 20}, candidate={0.02: 200, np.inf: 40})
+    yield Case(
+        "Latency, a maximum beyond the last bucket, Sequential", {**gate, "max": "1s"}, "CONTINUE", 600, (unseen,)
+    )
 
 
 def _buckets(stable: tuple[str, ...], candidate: tuple[str, ...]) -> Recording:

@@ -11,7 +11,7 @@ import pytest
 
 from modelrollout.core.reasons import GateReason, MetricsReason, Reason
 from modelrollout.ports import ApiReason
-from tests.golden import advice, cli_status, command_line, gates, judge, problems, rollouts, routes
+from tests.golden import advice, cli_status, command_line, gates, judge, plans, problems, rollouts, routes
 from tests.golden.files import FOLDER, GoldenFiles
 from tests.golden.process import api_server, command, defects, leading, passes, prometheus, readiness, routers, service
 
@@ -23,6 +23,7 @@ TEXTS: dict[str, Callable[[], Texts | Coroutine[Any, Any, Texts]]] = {
     "cli-judge-refusals": judge.refusals,
     "cli-lint": problems.lint,
     "cli-status": cli_status.texts,
+    "cli-plan": plans.texts,
     "evaluations": gates.evaluations,
     "gates": gates.texts,
     "operator-config": problems.config,

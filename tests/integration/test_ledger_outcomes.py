@@ -12,8 +12,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 import trustme
 
-from modelrollout.adapters.prometheus import answer as parsing
-from modelrollout.adapters.prometheus import session
+from modelrollout.adapters.prometheus import limits
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import PrometheusServer
 from modelrollout.ports import LedgerFailure
@@ -176,7 +175,7 @@ async def test_a_server_that_drips_is_given_up_after_its_timeout_in_all(server, 
 
 
 async def test_an_endless_answer_is_cut_off(server, ledger, monkeypatch):
-    monkeypatch.setattr(session, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(limits, "MAX_BYTES", 100_000)
     server.behave = send(200, b" " * 200_000)
     got = await ledger.range(at(server), "c", 0, 10)
     assert isinstance(got, LedgerFailure)
@@ -184,7 +183,7 @@ async def test_an_endless_answer_is_cut_off(server, ledger, monkeypatch):
 
 
 async def test_too_many_series_are_refused_with_their_number(server, ledger, monkeypatch):
-    monkeypatch.setattr(parsing, "MAX_SERIES", 3)
+    monkeypatch.setattr(limits, "MAX_SERIES", 3)
     server.behave = answer([{"metric": {"i": str(i)}, "values": [[1, "1"]]} for i in range(4)])
     got = await ledger.range(at(server), "c", 0, 10)
     assert isinstance(got, LedgerFailure)

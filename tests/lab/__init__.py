@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.lab.components.kube import Kube, write_kubeconfig
     from tests.lab.components.model_service import ModelService
     from tests.lab.components.prometheus import Prometheus, query
+    from tests.lab.components.scraped_pod import Line, ScrapedPod
     from tests.lab.components.triton import HTTP, METRICS, Triton
     from tests.lab.install.kubernetes_release import Version, release
     from tests.lab.install.provision import provision

@@ -77,6 +77,8 @@ class RolloutChanges(ClockChanges, total=False):
     blind_since: float | None
     bake_started_at: float | None
     question: Question | None
+    unproven: str
+    plan: str
 
 
 class StepChanges(TypedDict, total=False):

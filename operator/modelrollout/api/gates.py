@@ -75,7 +75,7 @@ class LatencyGate(_Gate):
 
     type: Literal["Latency"]
     quantile: Annotated[float, Field(ge=0.5, le=0.999)] = 0.99
-    """The quantile that is judged."""
+    """The quantile that is judged; beside stable a wider one as well, with five to ten times as many requests above."""
     max: Duration | None = None
     """The longest time allowed at the quantile."""
     versus_stable: VersusStableBuckets | None = None

@@ -35,7 +35,10 @@ _SHOWN_PROBLEMS = 5
 
 @dataclass(frozen=True)
 class Problem:
-    """`value` is a phrase that follows the path: ``is "a/b"``, ``is missing`` or ``is not a field``."""
+    """`value` is a phrase that follows the path: ``is "a/b"``, ``is missing`` or ``is not a field``.
+
+    Of a warning, which names its place by the line alone, it is the whole of what is wrong.
+    """
 
     path: str
     value: str

@@ -108,8 +108,8 @@ class Analysis(ApiModel):
     """Without metrics for longer than this, the weight goes back to the first step's."""
     on_breach: Literal["Rollback", "Pause"] = "Rollback"
     """What to do when a gate fails."""
-    on_inconclusive: Literal["Pause", "Rollback"] = "Pause"
-    """What to do at the deadline."""
+    on_inconclusive: Literal["Pause", "Rollback", "Promote"] = "Pause"
+    """At the deadline: ask a person, go back, or go on unproven where nothing speaks against it, saying so."""
 
     @model_validator(mode="after")
     def _bounds(self) -> Self:

@@ -125,6 +125,12 @@ class RolloutStatus(StatusModel):
     clock_stopped_for: float = Field(0.0, description="seconds for which the deadline's clock was stopped")
     bake_started_at: Timestamp | None = None
     question: Question | None = Field(None, description="what a person is asked while Inconclusive")
+    unproven: Annotated[str, Longest(LONGEST_HISTORY_MESSAGE)] = Field(
+        "", description="what was not proven where it went on at the deadline (onInconclusive: Promote)"
+    )
+    plan: Annotated[str, Longest(LONGEST_HISTORY_MESSAGE)] = Field(
+        "", description="what stable's traffic can prove before the deadline, as found at the start"
+    )
 
 
 class GateStatus(StatusModel):

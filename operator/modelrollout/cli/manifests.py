@@ -15,8 +15,8 @@ from modelrollout.cli.yamldoc import Document, Loc, Place, Unreadable, readable
 
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 _WANTED = f"{GROUP}/{API_VERSION}"
-MOST_FINDINGS = 100
-"""Of one file: nobody reads more at once, and a hostile file would have millions."""
+MOST_FINDINGS, MOST_FORECAST = 100, 20
+"""Of one file: nobody reads more at once, a hostile file would have millions, and a forecast takes a while."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Finding:
 
     place: Place
     sentence: str
+    warning: bool = False
+    """Whether the operator takes it as it is."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ def check(text: str, config: OperatorConfig | None) -> Checked:
         for loc, body in _resources((), document.data):
             resources += 1
             found = list(itertools.islice(_findings(document, loc, body, config), room))
+            if resources <= MOST_FORECAST:
+                found += _warnings(document, loc, body, config)
             findings += found
             room -= len(found)
     findings.sort(key=lambda f: (f.place.line, f.place.column))
@@ -78,6 +82,26 @@ def _findings(document: Document, root: Loc, body: dict[str, Any], config: Opera
             yield Finding(document.place(loc), text)
     for problem in (*_envelope(body), *_spec(body, config)):
         yield Finding(document.place((*root, *problem.loc)), problem.sentence)
+
+
+def _warnings(document: Document, root: Loc, body: dict[str, Any], config: OperatorConfig | None) -> Iterator[Finding]:
+    for problem in _doubts(body, config):
+        yield Finding(document.place((*root, *problem.loc)), f"{problem.value}: {problem.fix}", warning=True)
+
+
+def _doubts(body: dict[str, Any], config: OperatorConfig | None) -> Iterator[Problem]:
+    """What the operator takes, and people should know before they apply it."""
+    spec, _ = parse_spec(body.get("spec"))
+    if spec is None:
+        return
+    if spec.analysis.on_inconclusive == "Promote":
+        loc = ("spec", "analysis", "onInconclusive")
+        what = "onInconclusive is Promote, so that at the deadline a version goes on that is not proven"
+        yield Problem(path_of(loc), what, "Pause asks a person instead", loc)
+    if config is not None:
+        from modelrollout.cli.planning.outlook import outlook  # noqa: PLC0415 - the engine takes longer than lint
+
+        yield from outlook(spec)
 
 
 def _envelope(body: dict[str, Any]) -> Iterator[Problem]:

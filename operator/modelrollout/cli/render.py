@@ -89,6 +89,8 @@ def _header(obj: dict[str, Any], spec: Spec | None, status: Status, live: int | 
         grid.add_row("Step", plain(_step(spec, status, now)))
         if spec is not None:
             grid.add_row("Way", _way(spec, status))
+        if status.rollout and status.rollout.plan:
+            grid.add_row("Plan", plain(status.rollout.plan))
     if status.last_command:
         last = status.last_command
         grid.add_row("Command", plain(f"{last.verb} by {last.by or 'unknown'} {ago(last.at, now)}: {last.result}"))

@@ -43,6 +43,8 @@ class EvaluationRequest:
     """When the current hold is over, and the weight may be raised by what was found; None where nothing is held."""
     default_gates: tuple[str, ...] | None = None
     """status.rollout.gates where spec.gates is empty; None or () until they were found and recorded."""
+    unplanned: bool = False
+    """Whether what stable's traffic can prove is still to be worked out: once, before the first step."""
     promoted: tuple[PromotedVersion, ...] = ()
     """status.promoted: what the margin of a retrain is learned from."""
 
@@ -73,7 +75,7 @@ class EvaluationRequest:
 
 @dataclass(frozen=True)
 class GateResult:
-    """One gate's standing. Strings carry units; `odds` is bad-side evidence, `good` good-side evidence."""
+    """One gate's standing. Strings carry units."""
 
     name: str
     type: str
@@ -88,6 +90,10 @@ class GateResult:
     evidence: str | None = None
     eta: str | None = None
     leaning_bad: bool = False
+    outweighed: bool | None = None
+    """Whether more speaks against the candidate than for it; None where the two are not weighed: as `leaning_bad`."""
+    excluded: str = ""
+    """Near the deadline, where the spec goes on unproven: what the evidence excludes of a gate without a PASS."""
     frozen: bool = False
     """A FAIL in the bake that only a limit from before the bake stands behind: a doubt, see checks.watch_bake."""
 
@@ -126,6 +132,8 @@ class Evaluation:
     """Of the candidate's weights, where its telemetry names exactly one."""
     default_gates: tuple[str, ...] | None = None
     """Names of the gates in force where spec.gates is empty: record them in status.rollout.gates."""
+    plan: str = ""
+    """What stable's traffic can prove, in one line; empty where nobody asked."""
     layers: tuple[DeadShare, ...] = ()
     """The candidate's dead units so far: record them in status.promoted when it is promoted."""
 

@@ -29,6 +29,9 @@ APPROVED: Final = "Approved"
 BAKE_STARTED: Final = "BakeStarted"
 BAKING: Final = "Baking"
 PROMOTED: Final = "Promoted"
+PLANNED: Final = "Planned"
+ADVANCED_UNPROVEN: Final = "AdvancedUnproven"
+PROMOTED_UNPROVEN: Final = "PromotedUnproven"
 
 # Why traffic went back, or is held
 GATE_FAILED: Final = "GateFailed"
@@ -93,6 +96,9 @@ Reason = Literal[
     "BakeStarted",
     "Baking",
     "Promoted",
+    "Planned",
+    "AdvancedUnproven",
+    "PromotedUnproven",
     "GateFailed",
     "BreachHeld",
     "Aborted",
@@ -141,6 +147,7 @@ GateReason = Literal[
     "LayersDiffer",
     "NotANumber",
     "NotAskedYet",
+    "NotJudged",
     "ObservationsDropped",
     "QueriesNotAllowed",
     "SampleNotANumber",

@@ -72,6 +72,7 @@ def _request(watch: Watch, spec: Spec, status: Status, dialect: Dialect | None) 
         placed_at=max((one.ended_at for one in status.history), default=None),
         default_gates=tuple(rollout.gates) or None,
         promoted=tuple(status.promoted),
+        unplanned=not steps and not rollout.plan,
     )
 
 

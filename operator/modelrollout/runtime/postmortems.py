@@ -17,7 +17,7 @@ from modelrollout.core.analysis.metrics.promql import fill_matchers
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
-from modelrollout.ports import Ledger, LedgerFailure, PostmortemStore
+from modelrollout.ports import Ledger, LedgerFailure, NotOurs, PostmortemStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from modelrollout.api.config import OperatorConfig
     from modelrollout.core.analysis.metrics.series import Series
     from modelrollout.core.evaluation import EvaluationRequest
+
+    Kept = Callable[[str], None]
 
 log = logging.getLogger(__name__)
 LONGEST_SPAN = 900.0
@@ -35,6 +37,8 @@ MOST_WAITING = 16
 MOST_SAMPLES = 1_000_000
 """More than this of one span is not summarized: the thread that does it shares the interpreter."""
 MAX_BYTES = 200_000
+MOST_TOLD = 1000
+"""Objects in the way of which is remembered that they were told."""
 
 
 @dataclass
@@ -44,18 +48,23 @@ class Postmortems:
     ledger: Ledger
     store: PostmortemStore
     config: OperatorConfig
+    _told: dict[str, None] = field(default_factory=dict)
+    """Whose objects were in the way."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="postmortem"))
 
     def begin(
-        self, obj: dict[str, Any], name: str, request: EvaluationRequest, now: float, kept: Callable[[], None]
+        self, obj: dict[str, Any], names: Sequence[str], request: EvaluationRequest, now: float, kept: Kept
     ) -> None:
-        """Start to write the ConfigMap `name`, and return at once; `kept` is called when it stands."""
+        """Start to write a ConfigMap, and return at once; `kept` is called with its name when it stands.
+
+        It is the first of the `names` where nobody else's object stands.
+        """
         if len(self._tasks) >= MOST_WAITING:
             log.warning("%s/%s: no snapshot was kept: too many are under way", request.namespace, request.name)
             return
-        task = asyncio.create_task(self._keep(obj, name, request, now, kept), name=f"{request.namespace}/{name}")
+        task = asyncio.create_task(self._keep(obj, names, request, now, kept), name=f"{request.namespace}/{names[0]}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -65,17 +74,31 @@ class Postmortems:
             await asyncio.gather(*self._tasks)
 
     async def _keep(
-        self, obj: dict[str, Any], name: str, request: EvaluationRequest, now: float, kept: Callable[[], None]
+        self, obj: dict[str, Any], names: Sequence[str], request: EvaluationRequest, now: float, kept: Kept
     ) -> None:
         try:
             async with asyncio.timeout(PATIENCE), self._turn:
                 text = await self._text(request, now)
                 if text is not None:
-                    await self.store.save(obj, name, {"snapshot.json": text})
-                    kept()
+                    kept(await self._saved(obj, names, {"snapshot.json": text}))
         except Exception as error:  # noqa: BLE001 - whatever it is, the rollout has ended and is recorded
             why = str(error) or ("it took too long" if isinstance(error, TimeoutError) else type(error).__name__)
             log.warning("%s/%s: no snapshot was kept: %s", request.namespace, request.name, why)
+
+    async def _saved(self, obj: dict[str, Any], names: Sequence[str], data: dict[str, str]) -> str:
+        """The name under which it stands; somebody else's object is left as it is, and said once."""
+        for name in names:
+            try:
+                await self.store.save(obj, name, data)
+            except NotOurs as error:
+                if str(error) not in self._told:
+                    self._told[str(error)] = None
+                    log.warning("%s", error)
+                if len(self._told) > MOST_TOLD:
+                    del self._told[next(iter(self._told))]
+            else:
+                return name
+        raise NotOurs("somebody else's ConfigMap stands in every place")
 
     async def _text(self, request: EvaluationRequest, now: float) -> str | None:
         server = self.config.server(request.spec.analysis.prometheus)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from modelrollout.api.changes import with_snapshot
 from modelrollout.api.status import dump
 from modelrollout.core import reasons
-from modelrollout.core.analysis.metrics.postmortem import slot_for
+from modelrollout.core.analysis.metrics.postmortem import slots_for
 from modelrollout.core.observation import Event, ObservedRoute
 from modelrollout.core.rollout.decide import Decision
 from modelrollout.core.rollout.fallback.short_status import shortened
@@ -33,7 +33,7 @@ SOON, LATER = 1.0, 15.0
 """Seconds until a pass that could not write the route comes again, or one that could not write the whole status."""
 LARGE = 256 * 1024
 """Bytes of a status beyond which an unexplained failure to write it may be due to its size."""
-ENDS = (Trigger.BREACH, Trigger.BAKED, Trigger.PROMOTE, Trigger.ABORT, Trigger.CANDIDATE_UNSTABLE)
+ENDS = (Trigger.BREACH, Trigger.BAKED, Trigger.UNPROVEN, Trigger.PROMOTE, Trigger.ABORT, Trigger.CANDIDATE_UNSTABLE)
 
 
 @dataclass
@@ -138,13 +138,13 @@ class Writer:
         ended = decision.trigger in ENDS and decision.status.rollout is None
         if self.postmortems is None or request is None or not ended or not request.steps or not history:
             return
-        name, at = slot_for(watch.name, history[:-1]), history[-1].ended_at
+        names, at = slots_for(watch.name, history[:-1]), history[-1].ended_at
 
-        def link() -> None:
+        def link(name: str) -> None:
             watch.kept = (name, at)
             watch.wake.set()
 
-        self.postmortems.begin(obj, name, request, self.clock.now(), link)
+        self.postmortems.begin(obj, names, request, self.clock.now(), link)
 
     async def _write_route(
         self,

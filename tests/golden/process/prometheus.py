@@ -15,6 +15,7 @@ from modelrollout.core.evaluation import MetricsOutage
 from modelrollout.ports import LedgerFailure
 from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.evaluation.query_answers import QueryAnswers
+from modelrollout.runtime.evaluation.question import grid_of
 from tests.golden.process.local import Answer, Local, hangs, instead, plain, sends, serving
 from tests.unit.analysis.recorded import StoredLedger, request_of, spec_of
 
@@ -115,6 +116,7 @@ async def _problem(query: str, failure: LedgerFailure | None = None, *, allowed:
     server = PrometheusServer(name="default", url="http://prometheus:9090", allow_queries=allowed)
     ledger = StoredLedger()
     ledger.failure = failure
-    answer = await QueryAnswers(ledger)._answer(request_of(spec), server, gate, 3)
+    request = request_of(spec)
+    answer = await QueryAnswers(ledger)._answer(request, server, gate, grid_of(request, 3))
     assert answer.problem is not None
     return f"{answer.problem.reason}: {answer.problem.message}"

@@ -102,7 +102,7 @@ async def _snapshot(answer: LedgerFailure | None, failure: Exception | None) -> 
         if answer is None:
             cast("Any", kept)._text = text
         request = request_of(spec_of())
-        kept.begin({}, "digits-snapshot-0", request, request.started_at + 60, lambda: None)
+        kept.begin({}, ["digits-snapshot-0"], request, request.started_at + 60, lambda _: None)
         await asyncio.gather(*kept._tasks)
     return "\n".join(lines)
 

@@ -83,6 +83,43 @@ def the_deadline_rolls_back_where_the_spec_says_so(world: World) -> None:
     until(world, "RolledBack")
 
 
+def open_at_the_deadline(world: World) -> World:
+    """Not proven, nothing against it, and the spec goes on."""
+    with_analysis(world, deadline="5m", onInconclusive="Promote")
+    world.verdict, world.excluded = "CONTINUE", "errors at most 1.1 %, 95 %: not proven <= 0.73 %"
+    return world
+
+
+def the_deadline_goes_on_unproven_where_the_spec_says_so(world: World) -> None:
+    until(open_at_the_deadline(world), "Serving")
+    world.tick()
+
+
+def each_step_goes_on_unproven_after_the_deadline(world: World) -> None:
+    open_at_the_deadline(world).leaning = True
+    world.outweighed = False
+    until(world, "Serving")
+
+
+def the_deadline_asks_a_person_where_more_speaks_against_it(world: World) -> None:
+    open_at_the_deadline(world).outweighed = True
+    until(world, "Inconclusive")
+
+
+def a_bake_that_began_unproven_and_is_worse_asks_a_person(world: World) -> None:
+    until(open_at_the_deadline(world), "Baking")
+    world.tick(1)
+    world.outweighed = True
+    until(world, "Inconclusive")
+
+
+def a_bake_in_doubt_is_not_followed_by_another_unproven(world: World) -> None:
+    open_at_the_deadline(world).verdict = "PASS"
+    doubt(world)
+    world.verdict = "CONTINUE"
+    until(world, "Inconclusive")
+
+
 def a_bake_in_doubt_is_compared_and_the_second_asks_a_person(world: World) -> None:
     doubt(world.stepping())
     doubt(world)
@@ -118,6 +155,11 @@ ALL: tuple[Scenario, ...] = (
     a_third_version_replaces_the_second,
     a_fast_rollback_to_the_previous_version,
     the_deadline_rolls_back_where_the_spec_says_so,
+    the_deadline_goes_on_unproven_where_the_spec_says_so,
+    each_step_goes_on_unproven_after_the_deadline,
+    the_deadline_asks_a_person_where_more_speaks_against_it,
+    a_bake_that_began_unproven_and_is_worse_asks_a_person,
+    a_bake_in_doubt_is_not_followed_by_another_unproven,
     a_bake_in_doubt_is_compared_and_the_second_asks_a_person,
     a_second_doubt_rolls_back_where_the_spec_says_so,
     a_bake_in_doubt_is_held_for_a_person,

@@ -85,7 +85,15 @@ def the_metrics_are_gone_for_longer_than_allowed(world: World) -> None:
     ticks(world, 12)
 
 
+def a_plan_is_said_at_the_start(world: World) -> None:
+    world.plan = "at stable's 20 requests/s, median time to PASS if as good as stable: errors 19 min"
+    world.adopted().want("2")
+    world.make_ready("2")
+    ticks(world, 3)
+
+
 ALL: tuple[Scenario, ...] = (
+    a_plan_is_said_at_the_start,
     the_first_version_is_adopted_when_it_is_ready,
     a_good_version_is_promoted,
     a_candidate_waits_for_its_first_evaluation,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from modelrollout.api.borders.cleaning import LONGEST_NAME, clean_name
 from modelrollout.api.status import LONGEST_GATE_MESSAGE
+from tests.expect import present
 from tests.unit.analysis.recorded import dead_windows, look, request_of, spec_of
 from tests.unit.borders.cluster import at_25_percent
 from tests.unit.borders.hostile import TEXTS
@@ -35,7 +36,7 @@ async def test_sixty_four_ordinary_layers_are_told_in_a_sentence_that_names_a_fe
     assert message.endswith("and 58 more")
 
 
-@settings(max_examples=min(20, settings().max_examples))
+@settings(max_examples=min(20, present(settings.default).max_examples))
 @given(names=st.lists(TEXTS, min_size=1, max_size=5, unique=True))
 async def test_layers_of_any_name_are_told_in_printable_words(names: list[str]):
     message = await rolled_back(names)

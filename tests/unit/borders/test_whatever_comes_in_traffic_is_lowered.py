@@ -177,3 +177,31 @@ async def test_a_status_that_nests_deeper_than_anybody_can_follow_gives_stable_a
     rollout.change(ROLLOUT, status=rollout.status | {"step": nested(20_000), "message": nested(20_000)})
     await rollout.run()
     assert rollout.weight == 0
+
+
+FORGED = {
+    "the Services of both versions interchanged": {
+        "services": '{"1":"digits-v2:8000","2":"digits-v1:8000"}',
+    },
+    "versions that end in a line break": {
+        "services": r'{"1\n":"digits-v1:8000","2\n":"digits-v2:8000"}',
+        "stable": "1\n",
+        "candidate": "2\n",
+    },
+    "a version twice": {"services": '{"1":"digits-v1:8000","2":"digits-v1:8000","2":"digits-v2:8000"}'},
+    "a thousand versions": {"services": json.dumps({str(n): f"digits-v{n}:8000" for n in range(1, 600)})},
+    "no number": {"services": '{"1":"digits-v1:\u0665","2":"digits-v2:1e3"}', "stable": "\u0661"},
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+@pytest.mark.parametrize("trigger", TRIGGERS)
+async def test_a_forged_annotation_of_the_route_never_gives_the_candidate_more(what: str, trigger: str):
+    rollout = at_25_percent()
+    rollout.annotate(ROUTE, {f"modelrollout.dev/{name}": text for name, text in FORGED[what].items()})
+    TRIGGERS[trigger](rollout, "")
+    had: list[int] = []
+    rollout.api.refuse = lambda *_: had.append(rollout.weight)
+    await rollout.run()
+    assert max(had) <= 25
+    assert rollout.weight == 0

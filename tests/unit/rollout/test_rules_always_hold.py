@@ -59,7 +59,11 @@ class AnythingHappens(RuleBasedStateMachine):
         world.verdict, world.outage, world.command = "PASS" if proven else "CONTINUE", None, None
         world.spec = world.spec | manifest(version)
         world.spec["steps"] = [step | {"approval": approval} for step in world.spec["steps"]]
-        world.spec["analysis"] = world.spec["analysis"] | {"deadline": "24h" if proven else "5m"}
+        choice = "Promote" if approval else "Pause"
+        world.spec["analysis"] = world.spec["analysis"] | {
+            "deadline": "24h" if proven else "5m",
+            "onInconclusive": choice,
+        }
         for each in ("1", version):
             world.make_ready(each)
         for _ in range(ticks):
@@ -189,6 +193,11 @@ class AnythingHappens(RuleBasedStateMachine):
     @rule(steps=STEPS)
     def steps_are_edited(self, steps):
         self.world.spec = self.world.spec | {"steps": [{"weight": w, "hold": "60s"} for w in steps]}
+
+    @rule(choice=st.sampled_from(["Pause", "Promote", "Promote"]), deadline=st.sampled_from(["5m", "24h"]))
+    def deadline_is_edited(self, choice, deadline):
+        analysis = self.world.spec["analysis"] | {"onInconclusive": choice, "deadline": deadline}
+        self.world.spec = self.world.spec | {"analysis": analysis}
 
     @rule(limit=st.sampled_from(["1%", "2%"]))
     def gates_are_edited(self, limit):

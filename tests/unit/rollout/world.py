@@ -59,6 +59,10 @@ class World:
     digest: str | None = None
     layers: tuple[DeadShare, ...] = ()
     leaning: bool = False
+    outweighed: bool | None = None
+    excluded: str = ""
+    plan: str = ""
+    """What the evaluations before the first step say that stable's traffic can prove."""
     requests: int = 1000
     confirmed: bool = True
     halt: AnyReason | None = None
@@ -129,6 +133,8 @@ class World:
             "the sentence",
             required=self.required,
             leaning_bad=self.leaning,
+            outweighed=self.outweighed,
+            excluded=self.excluded,
             frozen=self.frozen,
         )
         end = self.now - 0.5
@@ -146,6 +152,7 @@ class World:
             digest=self.digest,
             confirmed=self.confirmed,
             layers=self.layers,
+            plan="" if status.steps or status.rollout.plan else self.plan,
         )
 
     def seen(self, problem: str | None) -> Observation:

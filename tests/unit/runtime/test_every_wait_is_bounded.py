@@ -12,9 +12,9 @@ LEAVES = {"wait", "call_api", "read", "run_in_executor", "to_thread", "gather", 
 """Awaited calls that may wait for another process; what the operator calls of its own ends in one of these."""
 BOUNDED_BY = {"timeout", "timeout_at", "_request_timeout"}
 SAFE = {
-    ("evaluator.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
+    ("crew.py", "run_in_executor"): "arithmetic on samples in memory, whose number is bounded",
+    ("crew.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
     ("past.py", "gather"): "of the ledger's calls, each of which has its server's timeout",
-    ("past.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
     ("query_answers.py", "gather"): "of the ledger's calls, each of which has its server's timeout",
     ("live.py", "gather"): "of two calls of Api",
     ("release.py", "gather"): "of releases, each of which has a timeout of its own",

@@ -182,7 +182,7 @@ async def test_the_loop_goes_on_while_ten_thousand_series_are_summarized(monkeyp
 
     monkeypatch.setattr(postmortems, "_summary", work)
     keeper = made(Ledger(many(200, 48)))
-    keeper.begin({}, "x-snapshot-0", REQUEST, NOW, lambda: None)
+    keeper.begin({}, ["x-snapshot-0"], REQUEST, NOW, lambda _: None)
     waiting = asyncio.create_task(keeper.wait())
     await asyncio.sleep(0.1)
     goes_on.set()
@@ -193,13 +193,13 @@ async def test_the_loop_goes_on_while_ten_thousand_series_are_summarized(monkeyp
 async def test_time_number_and_size_are_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
     store = Store()
     keeper = made(Ledger(many(48, 64, "λ" * 120 + "{}")), store)
-    keeper.begin({}, "large", REQUEST, NOW, lambda: None)
+    keeper.begin({}, ["large"], REQUEST, NOW, lambda _: None)
     await keeper.wait()
     assert store.saved == {} or len(store.saved["large"]["snapshot.json"]) <= MAX_BYTES
     monkeypatch.setattr(postmortems, "PATIENCE", 0.05)
     hanging = made(Ledger(wait=60), store)
     for number in range(MOST_WAITING + 3):
-        hanging.begin({}, f"hanging-{number}", REQUEST, NOW, lambda: None)
+        hanging.begin({}, [f"hanging-{number}"], REQUEST, NOW, lambda _: None)
     assert sum("too many are under way" in record.message for record in caplog.records) == 3
     await asyncio.wait(set(hanging._tasks), timeout=30)
     assert sum("it took too long" in record.message for record in caplog.records) == MOST_WAITING

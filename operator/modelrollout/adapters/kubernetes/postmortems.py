@@ -6,7 +6,7 @@ from typing import Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.api.base import GROUP, GROUP_VERSION, KIND
-from modelrollout.ports import Conflict
+from modelrollout.ports import Conflict, NotOurs
 
 
 class KubernetesPostmortems:
@@ -36,7 +36,7 @@ class KubernetesPostmortems:
         path = path_of("v1", "configmaps", namespace, name)
         now = await self._api.request("GET", path)
         if not any(_same(one, owner) for one in now["metadata"].get("ownerReferences") or []):
-            raise Conflict(f"the ConfigMap {namespace}/{name} is somebody else's and was left as it is; rename it")
+            raise NotOurs(f"the ConfigMap {namespace}/{name} is somebody else's and was left as it is; rename it")
         meta = {"resourceVersion": now["metadata"]["resourceVersion"], "ownerReferences": [owner]}
         await self._api.patch(path, {"metadata": meta, "data": data})
 

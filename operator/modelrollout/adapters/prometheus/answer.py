@@ -1,90 +1,163 @@
-"""From the bytes of an answer to series, in bounded memory: one answer at a time, and no object per sample kept."""
+"""From the bytes of an answer to series, in bounded memory: piece by piece, and no object per sample or label kept."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import threading
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from modelrollout.adapters.prometheus import limits
 from modelrollout.adapters.prometheus.failures import Refused, printable
-from modelrollout.core.analysis.metrics.series import Series, one_per_time
-
-MAX_SERIES = 10_000
-MAX_SAMPLES = 400_000
-"""Of one answer; a sample is about 25 bytes of JSON, so this many fill an answer of the largest size."""
-MAX_COMMAS = 4 * MAX_SAMPLES
-"""Every object that an answer can make in memory stands behind a comma or a bracket."""
-MOST_MEMORY = 128 * 2**20
-"""Bytes that reading one answer takes besides its text; a test holds it to this."""
-_PARSING = threading.Lock()
-"""Parsing holds many times what the text does: the process does it once at a time."""
-SMALL = 256 * 1024
-"""Bytes of an answer that waits for no other to be parsed."""
-_PLAUSIBLE = 1e12
-"""No sample is from after this epoch second."""
+from modelrollout.adapters.prometheus.pieces import Pieces
+from modelrollout.core.analysis.metrics.series import Labels, Series, one_per_time
+from modelrollout.core.analysis.stats.arrays import Array
 
 
 @dataclass(frozen=True)
 class _Points:
-    labels: Any
-    times: Any
-    values: Any
+    labels: Labels
+    times: Array
+    values: Array
 
 
-def read_answer(body: bytes, limited: str | None = None) -> list[_Points]:
-    """The series of Prometheus's JSON. Raises Refused for one that is incomplete or too large, else any error.
+def _nothing(_: int) -> None:
+    """Where nobody asks."""
 
-    `limited`: what the server says of a limit that it reached.
+
+@dataclass
+class AnswerReader:
+    """Reads one answer; `step` is told the byte that was reached, `take` the bytes of what is kept.
+
+    Either may raise.
     """
-    if limited:
-        raise Refused("PartialAnswer", f"the answer may be incomplete: {printable(limited)}")
-    if body.count(b"[") > MAX_SAMPLES + 4 * MAX_SERIES or body.count(b",") > MAX_COMMAS:
-        raise Refused("AnswerTooLarge", f"the answer has more than {MAX_SAMPLES} samples")
-    if body.count(b"{") > 4 * MAX_SERIES:
-        raise too_many(body.count(b'"metric"'))
-    with _PARSING if len(body) > SMALL else contextlib.nullcontext():
-        answer = json.loads(body, object_hook=_compact)
-    if not isinstance(answer, dict) or not isinstance(answer.get("data"), dict):
-        raise TypeError("this is no answer of Prometheus")
-    _complete(answer)
-    result = answer["data"].get("result")
-    if not isinstance(result, list):
-        raise TypeError(f"result is {type(result).__name__}, not a list of series")
-    return result
+
+    step: Callable[[int], None] = _nothing
+    take: Callable[[int], None] = _nothing
+
+    def read(self, body: bytes | bytearray, limited: str | None = None) -> list[_Points]:
+        """The series of Prometheus's JSON. Raises Refused for one that is incomplete or too large, else any error.
+
+        `limited`: what the server says of a limit that it reached.
+        """
+        if limited:
+            raise Refused("PartialAnswer", f"the answer may be incomplete: {printable(limited)}")
+        _within_limits(body)
+        self._pieces = Pieces(body)
+        self._known: dict[tuple[str, str], tuple[str, str]] = {}
+        found, result = {}, None
+        for name in self._pieces.members():
+            if name == "data":
+                result = self._data()
+            elif name in {"isPartial", "warnings"}:
+                found[name] = self._pieces.value()
+            else:
+                self._pieces.skip()
+        self._pieces.finish()
+        _complete(found)
+        if result is None:
+            raise TypeError("this is no answer of Prometheus")
+        return result
+
+    def _data(self) -> list[_Points] | None:
+        result = None
+        for name in self._pieces.members():
+            if name == "result":
+                result = self._result()
+            else:
+                self._pieces.skip()
+        return result
+
+    def _result(self) -> list[_Points]:
+        found: list[_Points] = []
+        for number, _ in enumerate(self._pieces.elements(), 1):
+            if number > limits.MAX_SERIES:
+                raise too_many(self._pieces.count(b'"metric"'))
+            one = self._one()
+            if one is not None:
+                found.append(one)
+            self.step(self._pieces.at)
+        return found
+
+    def _one(self) -> _Points | None:
+        """One series; None for a native histogram, which no gate reads."""
+        labels, points, other = None, None, False
+        for name in self._pieces.members():
+            if name == "metric":
+                labels = self._labels()
+            elif name == "values":
+                points = self._points()
+            else:
+                other = other or name == "histograms"
+                self._pieces.skip()
+        if labels is None or points is None:
+            if other:
+                return None
+            raise TypeError("an entry is no series with values")
+        return _Points(labels, *points)
+
+    def _labels(self) -> Labels:
+        found = self._pieces.value()
+        if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+            raise TypeError("the labels are no texts")
+        self.take(limits.SERIES + 8 * len(found))
+        return tuple(sorted(self._once(pair) for pair in found.items()))
+
+    def _once(self, pair: tuple[str, str]) -> tuple[str, str]:
+        """The same pair as in the series before, where one had it: of most labels there are few values."""
+        known = self._known.get(pair)
+        if known is None:
+            self.take(limits.LABEL + sum(sys.getsizeof(text) for text in pair))
+            self._known[pair] = known = pair
+        return known
+
+    def _points(self) -> tuple[Array, Array]:
+        times, values = [], []
+        for pairs in self._pieces.pairs():
+            self.take(limits.SAMPLE * len(pairs))
+            times.append(np.array([float(at) for at, _ in pairs]))
+            values.append(_values([value for _, value in pairs]))
+            self.step(self._pieces.at)
+        return _joined(times), _joined(values)
 
 
-def series_of(result: Any, start: float, end: float) -> tuple[Series, ...]:
-    """The samples from `start` to `end`: what was not asked for is left out."""
-    if len(result) > MAX_SERIES:
-        raise too_many(len(result))
-    found = [_series(one, start, end) for one in result if not _is_native_histogram(one)]
-    return tuple(one for one in found if len(one.times))
+def series_of(result: list[_Points], start: float, end: float) -> tuple[Series, ...]:
+    """The samples from `start` to `end`: what was not asked for is left out. `result` is empty then."""
+    result.reverse()
+    found = []
+    while result:  # one after the other, so that they are not held twice
+        one = _series(result.pop(), start, end)
+        if len(one.times):
+            found.append(one)
+    return tuple(found)
 
 
 def too_many(number: int) -> Refused:
     """More series than are held."""
-    text = f"{number} series, more than {MAX_SERIES}: narrow the matchers or drop labels when scraping"
+    text = f"{number} series, more than {limits.MAX_SERIES}: narrow the matchers or drop labels when scraping"
     return Refused("TooManySeries", text)
 
 
-def _compact(found: dict[str, Any]) -> Any:
-    """Numbers in place of the lists, as soon as a series has been read; labels are texts and never lists."""
-    values = found.get("values")
-    if not isinstance(values, list) or not isinstance(found.get("metric"), dict):
-        return found
-    times = np.array([_time(at) for at, _ in values], dtype=float)
-    return _Points(found["metric"], times, np.array([_value(value) for _, value in values], dtype=float))
+def _within_limits(body: bytes | bytearray) -> None:
+    """Refuse at once what could not be held."""
+    most = limits.MAX_SAMPLES
+    if body.count(b"[") > most + 4 * limits.MAX_SERIES or body.count(b",") > limits.MAX_COMMAS:
+        raise Refused("AnswerTooLarge", f"the answer has more than {most} samples")
+    if body.count(b"{") > 4 * limits.MAX_SERIES:
+        raise too_many(body.count(b'"metric"'))
 
 
-def _time(at: Any) -> float:
-    """Epoch seconds; NaN where they are no number that a clock could show."""
-    seconds = float(at)
-    return seconds if abs(seconds) < _PLAUSIBLE else np.nan
+def _joined(parts: list[Array]) -> Array:
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _values(given: list[Any]) -> Array:
+    try:
+        return np.array(list(map(float, given)))
+    except (TypeError, ValueError, OverflowError):
+        return np.array([_value(one) for one in given])
 
 
 def _value(value: Any) -> float:
@@ -95,27 +168,17 @@ def _value(value: Any) -> float:
         return np.nan
 
 
-def _series(one: Any, start: float, end: float) -> Series:
-    if not isinstance(one, _Points) or not _are_labels(one.labels):
-        raise TypeError("an entry is no series with values")
+def _series(one: _Points, start: float, end: float) -> Series:
     kept = (one.times >= start - 0.001) & (one.times <= end + 0.001)
     millis = np.round(one.times[kept] * 1000).astype(np.int64)
-    return Series(tuple(sorted(one.labels.items())), *one_per_time(millis, one.values[kept]))
+    return Series(one.labels, *one_per_time(millis, one.values[kept]))
 
 
-def _are_labels(found: Mapping[Any, Any]) -> bool:
-    return all(isinstance(value, str) for value in found.values())
-
-
-def _is_native_histogram(one: Any) -> bool:
-    return isinstance(one, dict) and "histograms" in one and "values" not in one
-
-
-def _complete(answer: Mapping[str, Any]) -> None:
+def _complete(found: dict[str, Any]) -> None:
     """Thanos and Prometheus say in `warnings` what is missing, VictoriaMetrics by `isPartial`; `infos` are no harm."""
-    if answer.get("isPartial") not in (None, False):
+    if found.get("isPartial") not in (None, False):
         raise Refused("PartialAnswer", "the answer may be incomplete: isPartial, some storage nodes did not answer")
-    warnings = answer.get("warnings") or []
+    warnings = found.get("warnings") or []
     texts = [str(one) for one in warnings] if isinstance(warnings, list) else [str(warnings)]
     serious = [text for text in texts if not text.startswith("PromQL info:")]
     if serious:

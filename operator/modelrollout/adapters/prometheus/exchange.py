@@ -14,6 +14,11 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from modelrollout.adapters.prometheus.failures import Refused
+from modelrollout.adapters.prometheus.limits import SMALL
+from modelrollout.adapters.prometheus.room import Lease
+from modelrollout.adapters.prometheus.turns import PAUSE
+
 _HERE = threading.local()
 
 
@@ -26,8 +31,9 @@ def current() -> Exchange:
 class Exchange:
     """A query under way in the thread that entered it; any other thread may cut it off, whatever it waits for."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, seconds: float, lease: Lease, gate: threading.Lock) -> None:
+        self.seconds, self.lease, self._gate = seconds, lease, gate
+        self._is_large = False
         self.deadline = math.inf
         self.is_cut = False
         self._lock = threading.Lock()
@@ -39,10 +45,29 @@ class Exchange:
 
     def __exit__(self, *_: object) -> None:
         _HERE.exchange = None
+        if self._is_large:
+            self._gate.release()
         with self._lock:
             for one in self._sockets:
                 one.close()
             self._sockets.clear()
+
+    def grow(self, number: int) -> None:
+        """The answer is `number` bytes larger. Of one server one large answer at a time is received and read.
+
+        Raises Refused where there is no room for it, or nobody waits for it any more.
+        """
+        self.lease.take(number)
+        if self.lease.bytes > SMALL:
+            if not self._is_large:
+                self._is_large = self._gate.acquire(timeout=max(self.deadline - time.monotonic(), 0))
+            time.sleep(PAUSE)  # other threads have the interpreter
+        self.check()
+
+    def check(self) -> None:
+        """Raise Refused where nobody waits for the answer any more."""
+        if self.is_cut or time.monotonic() > self.deadline:
+            raise Refused("PrometheusTimeout", f"no complete answer within {self.seconds:g} s")
 
     def watch(self, sock: socket.socket) -> None:
         """From now on `cut` ends what waits for this socket. A copy, since TLS takes the original away."""

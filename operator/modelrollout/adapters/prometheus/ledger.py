@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,9 @@ from modelrollout.adapters.prometheus.answer import series_of
 from modelrollout.adapters.prometheus.exchange import Exchange
 from modelrollout.adapters.prometheus.failures import failure_of
 from modelrollout.adapters.prometheus.places import Places
+from modelrollout.adapters.prometheus.room import Lease, Room
 from modelrollout.adapters.prometheus.session import BoundedSession
+from modelrollout.adapters.prometheus.turns import Turns
 from modelrollout.api.config import PrometheusServer
 from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.ports import Clock, LedgerFailure
@@ -29,11 +32,18 @@ _GRACE = 0.5
 Answer = tuple[Series, ...] | LedgerFailure
 
 
+class _Leased(tuple[Series, ...]):  # noqa: SLOT001 - a tuple can carry nothing otherwise
+    """An answer that keeps its room in the process for as long as somebody holds it."""
+
+    lease: Lease
+
+
 @dataclass
 class _Connection:
     client: Any
     ours: Places[Answer]
     users: Places[Answer]
+    gate: threading.Lock
 
 
 class PrometheusLedger:
@@ -45,6 +55,7 @@ class PrometheusLedger:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock
         self._connections: dict[str, _Connection] = {}
+        self._room, self._turns = Room(), Turns()
         self._under_way: set[Exchange] = set()
 
     async def range(self, server: PrometheusServer, selector: str, start: float, end: float) -> Answer:
@@ -74,9 +85,9 @@ class PrometheusLedger:
             exchange.cut()
 
     async def _ask(self, server: PrometheusServer, call: Callable[[Any], Answer], *, users: bool) -> Answer:
-        exchange = Exchange(server.timeout)
         try:
             connection = self._connection(server)
+            exchange = Exchange(server.timeout, Lease(self._room, server.name), connection.gate)
             places = connection.users if users else connection.ours
             future = await places.begin(lambda: _answer(exchange, connection.client, call), server.timeout)
         except TimeoutError:
@@ -100,11 +111,12 @@ class PrometheusLedger:
     def _connection(self, server: PrometheusServer) -> _Connection:
         key = server.model_dump_json()
         if key not in self._connections:
-            session = BoundedSession(server, self._clock, OUR_PLACES + USERS_PLACES)
+            self._room.expect(server.name)
+            session = BoundedSession(server, self._clock, self._turns, OUR_PLACES + USERS_PLACES)
             client = PrometheusConnect(url=server.url.rstrip("/"), session=session, retry=Retry(0, read=False))
             ours: Places[Answer] = Places(OUR_PLACES, f"ledger {server.name}")
             users: Places[Answer] = Places(USERS_PLACES, f"ledger {server.name} queries")
-            self._connections[key] = _Connection(client, ours, users)
+            self._connections[key] = _Connection(client, ours, users, threading.Lock())
         return self._connections[key]
 
 
@@ -112,6 +124,11 @@ def _answer(exchange: Exchange, client: Any, call: Callable[[Any], Answer]) -> A
     """One call in its thread, with every way in which it can go wrong as its own reason."""
     try:
         with exchange:
-            return call(client)
+            found = call(client)
     except Exception as error:  # noqa: BLE001 - whatever a server brings the client to raise is a failure, not a defect
         return failure_of(error, exchange.seconds, cut=exchange.is_cut)
+    if isinstance(found, LedgerFailure) or not exchange.lease.bytes:
+        return found
+    leased = _Leased(found)
+    leased.lease = exchange.lease
+    return leased

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import zlib
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -13,14 +12,14 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from modelrollout.adapters.kubernetes.server_clock import epoch_of
-from modelrollout.adapters.prometheus.answer import read_answer
+from modelrollout.adapters.prometheus import limits
+from modelrollout.adapters.prometheus.answer import AnswerReader
 from modelrollout.adapters.prometheus.exchange import Exchange, WatchedAdapter, current
 from modelrollout.adapters.prometheus.failures import Refused, refusal
+from modelrollout.adapters.prometheus.turns import Pace, Turns
 from modelrollout.api.config import PrometheusServer
 from modelrollout.ports import Clock
 
-MAX_BYTES = 12 * 1024 * 1024
-"""Of one answer, decompressed."""
 MAX_SKEW = 5.0
 """Seconds that a Prometheus server's clock may differ from ours: beyond it, samples are counted in the wrong step."""
 LONGEST_TOKEN = 64 * 1024
@@ -31,9 +30,9 @@ _GZIP = 31  # window bits of zlib for a gzip header
 class BoundedSession(requests.Session):
     """A session for queries inside an Exchange; it follows no redirect and takes nothing from the environment."""
 
-    def __init__(self, server: PrometheusServer, clock: Clock | None, connections: int) -> None:
+    def __init__(self, server: PrometheusServer, clock: Clock | None, turns: Turns, connections: int) -> None:
         super().__init__()
-        self._server, self._clock = server, clock
+        self._server, self._clock, self._turns = server, clock, turns
         self.trust_env = False  # a .netrc or REQUESTS_CA_BUNDLE would silently replace what is configured
         self.verify = server.ca_file or True
         self.headers["Accept-Encoding"] = "gzip"
@@ -56,10 +55,21 @@ class BoundedSession(requests.Session):
             response.close()
         self._check_clock(response.headers.get("Date"), sent)
         if response.status_code != HTTPStatus.OK:
-            raise refusal(response.status_code, body)
+            raise refusal(response.status_code, bytes(body[: 64 * 1024]))
         limited = response.headers.get("M3-Results-Limited")
-        response.json = lambda **_: {"data": {"result": read_answer(body, limited)}}  # type: ignore[method-assign]
+        response.json = lambda **_: {"data": {"result": self._series(body, limited, exchange)}}  # type: ignore[method-assign]
         return response
+
+    def _series(self, body: bytearray, limited: str | None, exchange: Exchange) -> Any:
+        """What was received, read and let go; a large answer in turn with those of other servers."""
+        if len(body) <= limits.SMALL:
+            found = AnswerReader(take=exchange.lease.take).read(body, limited)
+        else:
+            with Pace(self._turns, self._server.name, exchange.check) as pace:
+                found = AnswerReader(pace.step, exchange.lease.take).read(body, limited)
+        exchange.lease.give(len(body))
+        body.clear()
+        return found
 
     def _check_clock(self, date: str | None, sent: float) -> None:
         """Samples carry the server's time, steps ours: what differs by much would mix one step with another."""
@@ -87,18 +97,18 @@ class BoundedSession(requests.Session):
         return {"Authorization": f"Bearer {token}"}
 
 
-def _read(response: requests.Response, exchange: Exchange) -> bytes:
-    unpacked = _Unpacked(response.headers.get("Content-Encoding", ""))
-    parts, size = [], 0
+def _read(response: requests.Response, exchange: Exchange) -> bytearray:
+    """The body, in room that is taken as it grows. Raises Refused."""
+    unpacked, body = _Unpacked(response.headers.get("Content-Encoding", "")), bytearray()
     while part := response.raw.read1(_CHUNK, decode_content=False):
         for piece in unpacked.pieces(part):
-            size += len(piece)
-            if size > MAX_BYTES:
-                raise Refused("AnswerTooLarge", f"the answer is larger than {MAX_BYTES // 2**20} MiB")
-            parts.append(piece)
-        if time.monotonic() > exchange.deadline:
-            raise Refused("PrometheusTimeout", f"no complete answer within {exchange.seconds:g} s")
-    return b"".join([*parts, unpacked.rest()])
+            if len(body) + len(piece) > limits.MAX_BYTES:
+                raise Refused("AnswerTooLarge", f"the answer is larger than {limits.MAX_BYTES // 2**20} MiB")
+            exchange.grow(len(piece))
+            body += piece
+        exchange.check()
+    body += unpacked.rest()
+    return body
 
 
 class _Unpacked:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from modelrollout.adapters.kubernetes.managed_fields import manager_of
@@ -27,6 +28,7 @@ from modelrollout.core.observation import FIELD_MANAGER, Acceptance, Backend, Ob
 LONGEST_NOTE = 16_384
 """Characters of an annotation that is read."""
 HEAVIEST, LAST_PORT, LATEST = 1_000_000, 65_535, 2**63
+MOST_SERVICES = 8
 UNREADABLE = "unreadable"
 
 
@@ -76,13 +78,32 @@ def weight_of(ref: dict[str, Any]) -> int:
 
 
 def services_of(notes: dict[str, str]) -> dict[str, tuple[str, int]]:
-    """Version -> (service, port) as annotated; a malformed annotation says nothing."""
+    """Version -> (service, port) as annotated; an annotation that is malformed or interchanges two says nothing."""
     try:
         found = json.loads(notes.get(SERVICES) or "{}")
         pairs = {str(version): str(value).rpartition(":") for version, value in found.items()}
-        return {v: (service, int(port)) for v, (service, _, port) in pairs.items() if re.match(VERSION, v)}
+        named = {v: (service, int(port)) for v, (service, _, port) in pairs.items() if re.fullmatch(VERSION, v)}
     except (ValueError, TypeError, AttributeError, RecursionError):
         return {}
+    return {} if any(_interchanged(*pair) for pair in combinations(_by_version(named), 2)) else named
+
+
+def _by_version(named: dict[str, tuple[str, int]]) -> list[tuple[str, str]]:
+    """As many as a route of ours can have; an annotation with more is looked at no further."""
+    return [(version, service) for version, (service, _) in named.items()][:MOST_SERVICES]
+
+
+def _interchanged(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether each of two (version, Service) has the Service whose name says the other's version."""
+    (version, service), (second, its) = one, other
+    right = _templates(version, service) & _templates(second, its)
+    return not right and bool(_templates(version, its) & _templates(second, service))
+
+
+def _templates(version: str, service: str) -> set[str]:
+    """What spec.serving.service may be, if the Service is that of the version."""
+    places = re.finditer(f"(?={version})", service)
+    return {f"{service[: at.start()]}{{}}{service[at.start() + len(version) :]}" for at in places}
 
 
 def _foreign(meta: dict[str, Any], notes: dict[str, str]) -> str:
@@ -133,7 +154,7 @@ def _stable(notes: dict[str, str], backends: list[Backend]) -> tuple[str | None,
     named = notes.get(STABLE)
     if not named:
         return None, f"the route has no annotation {STABLE}, so nothing says which version serves"
-    if not re.match(VERSION, named):
+    if not re.fullmatch(VERSION, named):
         return None, f"the route's annotation {STABLE} is {named[:64]!r}, which is not a version"
     if named not in {backend.version for backend in backends}:
         return None, f"the route's annotation {STABLE} names version {named}, but no backend serves it"

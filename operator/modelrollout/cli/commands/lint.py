@@ -26,7 +26,8 @@ examples:
   kustomize build . | kubectl modelrollout lint -
 
 With --config (the operator's configuration, config.yaml in its ConfigMap) it also knows which Prometheus servers
-there are and whether they allow Query gates. Exit code: 0 clean, 1 problems found, 2 a file cannot be read.
+there are and whether they allow Query gates, and warns of gates that can never be proven at 1, 10 or 100 requests/s
+over these steps. Exit code: 0 clean or warnings alone, 1 problems found, 2 a file cannot be read.
 """
 
 
@@ -47,18 +48,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Print one line per finding; returns the exit code."""
-    config, worst = _config(args.config)
-    resources = problems = 0
+    config, worst = read_config(args.config)
+    resources = problems = warnings = 0
     for name in args.files:
         checked = _check(name, config)
         if checked is None:
             worst = UNREADABLE
             continue
         for finding in checked.findings:
-            tell(f"{name}:{finding.place.line}:{finding.place.column}: {finding.sentence}")
+            kind = "warning: " if finding.warning else ""
+            tell(f"{name}:{finding.place.line}:{finding.place.column}: {kind}{finding.sentence}")
         resources += checked.resources
-        problems += len(checked.findings)
-    remark(f"{_count(resources, 'ModelRollout')} in {_count(len(args.files), 'file')}: {_count(problems, 'problem')}")
+        problems += sum(not finding.warning for finding in checked.findings)
+        warnings += sum(finding.warning for finding in checked.findings)
+    aside = f", {_count(warnings, 'warning')}" if warnings else ""
+    found = f"{_count(problems, 'problem')}{aside}"
+    remark(f"{_count(resources, 'ModelRollout')} in {_count(len(args.files), 'file')}: {found}")
     return max(worst, FOUND if problems else CLEAN)
 
 
@@ -75,7 +80,7 @@ def _read(name: str) -> str | None:
     return None
 
 
-def _config(path: Path | None) -> tuple[OperatorConfig | None, int]:
+def read_config(path: Path | None) -> tuple[OperatorConfig | None, int]:
     """The operator's configuration, and the exit code so far: a broken one is a problem like any other."""
     if path is None:
         return None, CLEAN

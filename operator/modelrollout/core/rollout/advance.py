@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import assert_never
 
@@ -9,11 +10,13 @@ from modelrollout.api.changes import update, update_rollout
 from modelrollout.api.spec import Spec
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
+from modelrollout.core.observation import Event
 from modelrollout.core.rollout import status_message
 from modelrollout.core.rollout.context import Context, Transition, longest_silence
-from modelrollout.core.rollout.missing import BAKE, LAST, STEP, first_missing, held, why_not_ready
+from modelrollout.core.rollout.missing import BAKE, LAST, STEP, UNPROVEN, first_missing, held, why_not_ready
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.transitions import forward, setbacks
+from modelrollout.core.rollout.transitions import unproven as without_proof
 from modelrollout.core.rollout.transitions.forward import hold
 
 
@@ -65,6 +68,9 @@ def _wait(ctx: Context, spec: Spec) -> Transition:
         return hold(ctx, Finding(reasons.WAITING_FOR_EVALUATION, text))
     index = status.step.index if status.step else 0
     transition = forward.enter_step(ctx, spec, Trigger.CANDIDATE_READY, min(index, len(spec.steps) - 1))
+    plan = rollout.plan or evaluation.plan
+    if plan and not rollout.exposed:
+        transition = replace(transition, events=(*transition.events, Event(reasons.PLANNED, plan)))
     if spec.gates or rollout.gates:
         return transition
     found = update_rollout(transition.status, gates=list(evaluation.default_gates or ()))
@@ -85,16 +91,47 @@ def _step(ctx: Context, spec: Spec) -> Transition:
     if blocked:
         return hold(ctx, blocked)
     missing = first_missing(ctx, spec, ctx.current, STEP if ctx.next_step else LAST)
-    if _is_late(ctx, spec):
+    late = _late_by(ctx, spec)
+    if late > 0 and spec.analysis.on_inconclusive == "Promote":
+        return _go_on_unproven(ctx, spec, missing, late)
+    if late > 0:
         return _inconclusive(ctx, spec, missing)
     return hold(ctx, missing) if missing else _step_done(ctx, spec)
+
+
+_PASSING = (reasons.STEP_HOLDING, reasons.WAITING_FOR_EVALUATION)
+"""What is over by itself soon, as a rule by the time it is read."""
+
+
+def _go_on_unproven(ctx: Context, spec: Spec, missing: Finding | None, late: float) -> Transition:
+    """onInconclusive: Promote, `late` seconds after the deadline: on where nothing speaks against it, else as Pause."""
+    if missing is None and ctx.next_step is None:
+        return _step_done(ctx, spec)
+    against = first_missing(ctx, spec, ctx.current, UNPROVEN)
+    if against is None:
+        return _step_done(ctx, spec, unproven=True)
+    if min(late, _overdue_by(ctx)) <= _patience(ctx, spec, against, late):
+        return hold(ctx, against)
+    return _inconclusive(ctx, spec, against)
+
+
+def _patience(ctx: Context, spec: Spec, against: Finding, late: float) -> float:
+    """Seconds after hold and deadline for which a step waits for what only takes time.
+
+    A step that began after the deadline waits for its requests as long as the deadline is; one before had its time.
+    """
+    assert ctx.status.step is not None
+    if against.reason == reasons.TOO_FEW_REQUESTS:
+        return spec.analysis.deadline if ctx.now - ctx.status.step.started_at < late else -1.0
+    if against.reason == reasons.STEP_HOLDING:
+        return math.inf
+    return longest_silence(spec) if against.reason in (*_PASSING, reasons.CANDIDATE_NOT_READY) else -1.0
 
 
 def _inconclusive(ctx: Context, spec: Spec, missing: Finding | None) -> Transition:
     """At the deadline a person decides, or the weight goes back; out of a bake to the last step, beside stable."""
     late = f"not proven within {spec.analysis.deadline:.0f} s"
-    passing = (reasons.STEP_HOLDING, reasons.WAITING_FOR_EVALUATION)  # what is over by the time it is read
-    why = f" ({missing.message})" if missing and missing.reason not in passing else ""
+    why = f" ({missing.message})" if missing and missing.reason not in _PASSING else ""
     if spec.analysis.on_inconclusive == "Rollback":
         return setbacks.roll_back(ctx, Trigger.BREACH, Finding(reasons.DEADLINE, late + why))
     if ctx.status.phase == "Baking":
@@ -104,7 +141,7 @@ def _inconclusive(ctx: Context, spec: Spec, missing: Finding | None) -> Transiti
     return forward.change(ctx, Trigger.DEADLINE, asked, warning=True)
 
 
-def _step_done(ctx: Context, spec: Spec) -> Transition:
+def _step_done(ctx: Context, spec: Spec, *, unproven: bool = False) -> Transition:
     step, following = ctx.this_step, ctx.next_step
     assert step is not None
     assert ctx.status.step is not None
@@ -112,37 +149,46 @@ def _step_done(ctx: Context, spec: Spec) -> Transition:
         return forward.change(
             ctx, Trigger.APPROVAL_NEEDED, status_message.approval(ctx.status.step.index, ctx.status.step.weight)
         )
+    if following and unproven:
+        return without_proof.enter_step(ctx, spec, following[0])
     if following:
         return forward.enter_step(ctx, spec, Trigger.STEP_DONE, following[0])
     if ctx.status.rollout and ctx.status.rollout.doubts > setbacks.MAX_DOUBTS:  # asked, and lost from sight since
         text = "in two bakes worse than stable was before: resume, promote or abort it"
         doubt = Finding(reasons.BAKE_IN_DOUBT, text)
         return forward.change(ctx, Trigger.BAKE_STILL_IN_DOUBT, doubt, warning=True)
+    if unproven:
+        return without_proof.bake(ctx, spec)
     return forward.bake(ctx, spec, Trigger.PROVEN, "every required gate passed")
 
 
 def _bake(ctx: Context, spec: Spec) -> Transition:
     blocked = held(ctx)
     missing = blocked or first_missing(ctx, spec, ctx.current, BAKE)
-    if missing and not blocked and _is_late(ctx, spec) and _is_overdue(ctx, spec):
+    if missing and not blocked and _late_by(ctx, spec) > 0 and _overdue_by(ctx) > longest_silence(spec):
+        if spec.analysis.on_inconclusive == "Promote" and not first_missing(ctx, spec, ctx.current, UNPROVEN):
+            return without_proof.promote(ctx)
         return _inconclusive(ctx, spec, missing)
     if missing:
         baking = Finding(reasons.BAKING, missing.message) if missing.reason == reasons.STEP_HOLDING else missing
         return hold(ctx, baking)
-    return forward.promote(ctx, Trigger.BAKED, "the bake is over and every limit was kept")
+    left = without_proof.still_unproven(ctx)
+    why = "the bake is over and no gate failed" if left else "the bake is over and every limit was kept"
+    return forward.promote(ctx, Trigger.BAKED, why, left)
 
 
-def _is_overdue(ctx: Context, spec: Spec) -> bool:
-    """Whether the bake should have ended some evaluations ago: one that is late or has no data is no reason to stop."""
+def _overdue_by(ctx: Context) -> float:
+    """Seconds since the hold was over: one evaluation that is late or has no data is no reason to stop."""
     step = ctx.status.step
     over = step.earliest_advance if step and step.earliest_advance is not None else ctx.now
-    return ctx.now - over > longest_silence(spec)
+    return ctx.now - over
 
 
-def _is_late(ctx: Context, spec: Spec) -> bool:
+def _late_by(ctx: Context, spec: Spec) -> float:
+    """Seconds since the deadline; not above 0 before it."""
     rollout = ctx.status.rollout
     assert rollout is not None
     counted = ctx.now - rollout.started_at - rollout.clock_stopped_for
     if rollout.clock_stopped_at is not None:
         counted -= ctx.now - rollout.clock_stopped_at
-    return counted > spec.analysis.deadline
+    return counted - spec.analysis.deadline

@@ -29,7 +29,7 @@ def account(ctx: Context, transition: Transition, routing: Routing) -> Status:
     status = say_refusal(ctx, _note_route(status, routing))
     if status.rollout is not None:
         status = update(status, rollout=_clocks(ctx, status))
-        status = _note_weights(ctx, status)
+        status = _note_plan(ctx, _note_weights(ctx, status))
     status = _show_evidence(ctx, status)
     status = update(status, observed_generation=ctx.observed.generation)
     paused = status.paused or bool(ctx.spec and ctx.spec.paused)
@@ -94,6 +94,14 @@ def _note_weights(ctx: Context, status: Status) -> Status:
     if found.rollout != identity(status):
         return status  # what was evaluated is over: this pass has started something else
     return update(status, rollout=update_rollout(status, digest=found.digest))
+
+
+def _note_plan(ctx: Context, status: Status) -> Status:
+    """What stable's traffic can prove was worked out once, before the first step."""
+    found, rollout = ctx.evaluation, status.rollout
+    if found is None or rollout is None or not found.plan or rollout.plan or found.rollout != identity(status):
+        return status
+    return update(status, rollout=update_rollout(status, plan=found.plan))
 
 
 def _show_evidence(ctx: Context, status: Status) -> Status:

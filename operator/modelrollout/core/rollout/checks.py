@@ -140,7 +140,7 @@ def serve(ctx: Context, spec: Spec) -> Transition | None:
     blocked = route_rejected(ctx)
     if blocked:
         return hold(ctx, blocked)
-    kept = {reasons.PROMOTED, reasons.SPEC_REVERTED, reasons.FAST_ROLLBACK, reasons.ADOPTED}
+    kept = {reasons.PROMOTED, reasons.PROMOTED_UNPROVEN, reasons.SPEC_REVERTED, reasons.FAST_ROLLBACK, reasons.ADOPTED}
     if ctx.status.reason in kept:
         return Transition(ctx.status)
     return hold(ctx, Finding(reasons.PROMOTED, f"version {spec.model.version} serves"))

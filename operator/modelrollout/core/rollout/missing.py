@@ -107,6 +107,30 @@ def _not_leaning(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | N
     return None
 
 
+def _nothing_against(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
+    """Every required gate has data and has not failed, and of none more speaks against the candidate than for it."""
+    for gate in current.gates:
+        if gate.required and gate.verdict in ("NO_DATA", "NOT_COMPARABLE"):
+            return Finding(reasons.NOT_PROVEN, f"{gate.name}: {gate.message}")
+        against = gate.leaning_bad if gate.outweighed is None else gate.outweighed
+        if gate.required and (gate.verdict == "FAIL" or against):
+            return Finding(reasons.LEANING_BAD, f"{gate.name}: {gate.message}")
+    return None
+
+
+def _still_nothing_against(ctx: Context, spec: Spec, current: Evaluation) -> Finding | None:
+    """A bake that began unproven ends by no less than what it began by."""
+    unproven = ctx.status.rollout is not None and ctx.status.rollout.unproven
+    return _nothing_against(ctx, spec, current) if unproven else None
+
+
+def _never_in_doubt(ctx: Context, _spec: Spec, _current: Evaluation) -> Finding | None:
+    """A candidate that was worse than stable in a bake goes on by proof or by a person's word alone."""
+    if ctx.status.rollout is None or not ctx.status.rollout.doubts:
+        return None
+    return Finding(reasons.BAKE_IN_DOUBT, "in a bake it was worse than stable was before it")
+
+
 def _proven(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
     unproven = [gate for gate in current.gates if gate.required and gate.verdict != "PASS"]
     if unproven:
@@ -145,6 +169,24 @@ def why_not_ready(ctx: Context) -> str:
 
 STEP: tuple[Check, ...] = (_halted, _requests, _not_leaning, _hold_over, _read_again)
 LAST: tuple[Check, ...] = (_halted, _requests, _not_leaning, _hold_over, _proven, _all_judged, _read_again)
-BAKE: tuple[Check, ...] = (_halted, _not_leaning, _all_judged, _hold_over, _requests, _read_again)
+UNPROVEN: tuple[Check, ...] = (
+    _halted,
+    _never_in_doubt,
+    _requests,
+    _nothing_against,
+    _all_judged,
+    _hold_over,
+    _read_again,
+)
+"""At the deadline, where the spec says onInconclusive: Promote. What only takes time comes last."""
+BAKE: tuple[Check, ...] = (
+    _halted,
+    _not_leaning,
+    _still_nothing_against,
+    _all_judged,
+    _hold_over,
+    _requests,
+    _read_again,
+)
 """A gate that said PASS before the bake need not say so again: at 100 % there is nothing to compare with, so CONTINUE
 may be all it can say. But it must say something, and not lean bad."""

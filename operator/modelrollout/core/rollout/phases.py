@@ -26,8 +26,8 @@ writes follow, to routing.py.
 WHAT THE TABLE GUARANTEES, whatever the checks decide:
 
   - Only CANDIDATE_READY leads from weight 0 to an exposed phase, so readiness comes before all traffic.
-  - Only PROVEN and PROMOTE lead to Baking, only BAKED and PROMOTE from there to a promotion: no path leads around
-    the steps and the bake but the command of a person.
+  - Only PROVEN, UNPROVEN and PROMOTE lead to Baking, only BAKED, UNPROVEN and PROMOTE from there to a promotion: no
+    path leads around the steps and the bake but the command of a person. UNPROVEN is what a spec must ask for.
   - Every phase of a rollout knows ABORT, BREACH, REVERTED and VERSION_CHANGED: nothing can hold it in place.
   - Every exposed phase knows CANDIDATE_LOST: a version that stops answering always loses its traffic.
   - A refused version comes back only by RETRY or VERSION_CHANGED, both of which start again at weight 0.
@@ -63,6 +63,8 @@ class Trigger(StrEnum):
     STEP_DONE = "hold over, requests seen, not leaning bad"
     APPROVAL_NEEDED = "step done, a person must approve"
     PROVEN = "last step done, every required gate passes"
+    STEP_UNPROVEN = "at the deadline nothing against it, and the spec says Promote"
+    UNPROVEN = "at the deadline nothing against it, no step left, and the spec says Promote"
     BLIND = "no metrics for longer than maxBlind"
     WEIGHTS_CHANGED = "other weights under the same version"
     BREACH = "evidence against the candidate"
@@ -123,6 +125,9 @@ TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
     ("Stepping", Trigger.STEP_DONE): "Stepping",
     ("Stepping", Trigger.APPROVAL_NEEDED): "AwaitingApproval",
     ("Stepping", Trigger.PROVEN): "Baking",
+    ("Stepping", Trigger.STEP_UNPROVEN): "Stepping",
+    ("Stepping", Trigger.UNPROVEN): "Baking",
+    ("Baking", Trigger.UNPROVEN): "Serving",
     **{(p, Trigger.DEADLINE): "Inconclusive" for p in ("Stepping", "Baking")},
     ("AwaitingApproval", Trigger.APPROVE): "Stepping",
     ("AwaitingApproval", Trigger.APPROVAL_DROPPED): "Stepping",

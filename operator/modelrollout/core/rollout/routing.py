@@ -18,12 +18,16 @@ RAISES = frozenset(
         Trigger.CANDIDATE_READY,
         Trigger.STEP_DONE,
         Trigger.PROVEN,
+        Trigger.STEP_UNPROVEN,
+        Trigger.UNPROVEN,
         Trigger.PROMOTE,
         Trigger.BAKED,
         Trigger.FAST_ROLLBACK,
         Trigger.RESUME,
     }
 )
+_PROMOTES = (Trigger.BAKED, Trigger.UNPROVEN, Trigger.PROMOTE, Trigger.FAST_ROLLBACK)
+"""Those after which the candidate may be stable, and its traffic stays."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ def _lowering(
         return None, route.weight_of(plan.candidate)
     others = FULL_WEIGHT - route.weight_of(anchor)
     allowed = plan.weight if anchor == plan.stable and plan.candidate in versions else 0
-    if transition.trigger in (Trigger.BAKED, Trigger.PROMOTE, Trigger.FAST_ROLLBACK) and anchor == plan.stable:
+    if transition.trigger in _PROMOTES and anchor == plan.stable:
         return None, route.weight_of(plan.candidate)
     if _finishing(plan, route, anchor):
         return None, 0

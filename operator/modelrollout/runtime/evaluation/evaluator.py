@@ -12,13 +12,14 @@ from modelrollout.api.gates import QueryGate
 from modelrollout.core.analysis.gates.gate_input import Answer
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsOutage
 from modelrollout.ports import Ledger, LedgerFailure
-from modelrollout.runtime.evaluation.past import LATE, READ_AGAIN, Past, PastReader
+from modelrollout.runtime.evaluation.crew import Crew
+from modelrollout.runtime.evaluation.past import LATE, NARROW, READ_AGAIN, Past, PastReader
 from modelrollout.runtime.evaluation.query_answers import QueryAnswers
-from modelrollout.runtime.evaluation.question import closed_look, judge, looks_of, scrapes_of, selections
+from modelrollout.runtime.evaluation.question import closed_look, grid_of, judge, looks_of, scrapes_of, selections
 
 log = logging.getLogger(__name__)
 MOST_BYTES = 128 * 2**20
-"""Of all rollouts together; beyond it the least recently judged are forgotten and fetched again when asked for."""
+"""Of all rollouts' samples; beyond it those that hold more than an equal part are forgotten, or not read further."""
 IDLE = 600.0
 """Seconds after which a rollout nobody asks for is forgotten."""
 Standing = tuple[object, ...]
@@ -52,6 +53,7 @@ class Evaluator:
         self._ledger = ledger
         self._config = config
         self._queries = QueryAnswers(ledger)
+        self._crew = Crew()
         self._memories: OrderedDict[str, _Memory] = OrderedDict()
 
     async def evaluate(self, request: EvaluationRequest, now: float) -> Evaluation | MetricsOutage | None:
@@ -97,19 +99,41 @@ class Evaluator:
         self._memories.move_to_end(rollout)
         return memory
 
+    @property
+    def held(self) -> int:
+        """About so many bytes of samples are held, of all rollouts together."""
+        return self._held()[0]
+
     def _bound(self, current: str, now: float) -> None:
-        total = sum(memory.past.bytes for memory in self._memories.values())
+        total, part = self._held()
         for rollout, memory in list(self._memories.items()):  # the least recently used first
             if rollout == current or memory.lock.locked():
                 continue
-            if total > MOST_BYTES or memory.used < now - IDLE:
+            if (total > MOST_BYTES and memory.past.bytes > part) or memory.used < now - IDLE:
                 total -= self._memories.pop(rollout).past.bytes
+
+    def _held(self) -> tuple[int, int]:
+        """Bytes of all rollouts, and an equal part of what they may have."""
+        held = [memory.past.bytes for memory in self._memories.values()]
+        return sum(held), MOST_BYTES // max(sum(number > 0 for number in held), 1)
+
+    def _allowed(self, rollout: str, memory: _Memory, now: float) -> LedgerFailure | None:
+        """Why this rollout may not hold what it has read; whoever has less than an equal part always may."""
+        self._bound(rollout, now)
+        total, part = self._held()
+        if total <= MOST_BYTES or memory.past.bytes <= part:
+            return None
+        needed, memory.past = memory.past.bytes, Past()
+        text = f"its samples need {needed // 2**20} MiB, and the {MOST_BYTES // 2**20} MiB for all rollouts are used up"
+        return LedgerFailure("TooManySeries", f"{text}: {NARROW}")
 
     async def _evaluated(
         self, request: EvaluationRequest, server: PrometheusServer, memory: _Memory, now: float
     ) -> Evaluation | LedgerFailure | None:
         wanted, past = selections(request, server), memory.past
-        reader = PastReader(self._ledger, request, server, now)
+        reader = PastReader(
+            self._ledger, request, server, now, self._crew, lambda: self._allowed(request.rollout, memory, now)
+        )
         new = past.read_at is None
         failure = await reader.bring_up(past, wanted)
         if failure is not None:
@@ -139,8 +163,9 @@ class Evaluator:
         Which of the two follows from the samples alone, so that a new process looks where this one does.
         """
         looks, stores, found = looks_of(request, server), memory.past.stores(), None
+        size = memory.past.size
         after = looks.at(looks.tick(memory.looked))
-        whole = await asyncio.to_thread(closed_look, looks, stores, server, after, now, every=False)
+        whole = await self._crew.run(size, closed_look, looks, stores, server, after, now, every=False)
         if whole is not None:
             memory.looked, memory.rising = whole, False
             if request.tick_end(looks.tick(whole) - 1) < request.evidence_from:  # just edited: no tick of it yet
@@ -149,7 +174,7 @@ class Evaluator:
             memory.rising = found.rising and looks.parts > 1
         if not memory.rising:
             return found
-        fine = await asyncio.to_thread(closed_look, looks, stores, server, memory.looked, now, every=True)
+        fine = await self._crew.run(size, closed_look, looks, stores, server, memory.looked, now, every=True)
         if fine is None:
             return found
         sooner = await self._judged(request, server, memory, fine, now)
@@ -160,16 +185,18 @@ class Evaluator:
         self, request: EvaluationRequest, server: PrometheusServer, memory: _Memory, look: int, now: float
     ) -> Evaluation:
         """The gates at `look`. A failure that needs no answer of a user's query does not wait for one."""
-        arguments = request, memory.past.stores(), server, look
+        past = memory.past
+        size, arguments = past.size, (request, past.stores(), server, look)
         if any(isinstance(gate, QueryGate) for gate in request.spec.gates):
-            found = await asyncio.to_thread(judge, *arguments, {}, now)
+            found = await self._crew.run(size, judge, *arguments, {}, now, past.cuts)
             if _failed(found):
                 return found
         looks = looks_of(request, server)
         tick = looks.tick(look)
         if look == looks.at(tick) or memory.answers is None or memory.answers[:2] != (request.step_started_at, tick):
-            memory.answers = request.step_started_at, tick, await self._queries.ask(request, server, tick)
-        return await asyncio.to_thread(judge, *arguments, memory.answers[2], now)
+            answers = await self._queries.ask(request, server, grid_of(request, tick, past.cuts))
+            memory.answers = request.step_started_at, tick, answers
+        return await self._crew.run(size, judge, *arguments, memory.answers[2], now, past.cuts)
 
 
 def _is_due(request: EvaluationRequest, server: PrometheusServer | None, memory: _Memory, now: float) -> bool:

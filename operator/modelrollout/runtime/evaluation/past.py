@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.core.analysis.metrics.model_series import Selection
 from modelrollout.core.analysis.metrics.samples import SampleStore
+from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.ports import Ledger, LedgerFailure
-from modelrollout.runtime.evaluation.question import oldest
+from modelrollout.runtime.evaluation.crew import Crew
+from modelrollout.runtime.evaluation.question import SHORTER, looks_of, oldest, table_bytes
 
 LATE = 300.0
 """Seconds: a sample that can be read so long after its scrape, or sooner, counts in the next evaluation.
@@ -27,10 +30,11 @@ READ_AGAIN = 1800.0
 CHUNK = 900.0
 """Seconds of samples per query when a rollout's past is fetched; halved where an answer is too large."""
 SMALLEST_CHUNK = 30.0
+NARROW = "export fewer, or narrow the matchers"
 AT_ONCE = 1.0
 """Seconds that one evaluation may spend on reading the past again; the rest is for the next: a tick may not wait."""
-MOST_BYTES = 96 * 2**20
-"""Of one rollout; more is refused, for one rollout must not take what all others need."""
+MOST_BYTES = 64 * 2**20
+"""Of one rollout's samples and the table of its ticks; where more is needed, evidence reaches back less far."""
 
 
 @dataclass
@@ -43,22 +47,54 @@ class Reading:
 
 
 @dataclass
-class Past:
-    """The readings of one rollout by origin, and those that are to replace them."""
+class Readings:
+    """What is held of one rollout, by origin of the query; `cuts`: how often its past was shortened to fit."""
 
-    readings: dict[str, Reading] = field(default_factory=dict)
-    again: dict[str, Reading] = field(default_factory=dict)
+    of: dict[str, Reading] = field(default_factory=dict)
+    cuts: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """About what the samples take in memory."""
+        return sum(one.store.bytes for one in self.of.values())
+
+    @property
+    def series(self) -> int:
+        """The number of series."""
+        return sum(len(one.store.series) for one in self.of.values())
+
+    def ask_for(self, selections: list[Selection]) -> None:
+        """Exactly one reading for each."""
+        self.of = {one.origin: self.of.get(one.origin, Reading()) for one in selections}
+
+
+@dataclass
+class Past:
+    """The readings of one rollout, and those that are to replace them."""
+
+    readings: Readings = field(default_factory=Readings)
+    again: Readings = field(default_factory=Readings)
     read_at: float | None = None
     """When everything was read the last time."""
 
     @property
     def bytes(self) -> int:
         """About what is held in memory."""
-        return sum(one.store.bytes for one in (*self.readings.values(), *self.again.values()))
+        return self.readings.bytes + self.again.bytes
+
+    @property
+    def size(self) -> int:
+        """Number of samples that the verdict rests on."""
+        return sum(store.size for store in self.stores())
+
+    @property
+    def cuts(self) -> int:
+        """How often the past was shortened: the more, the fewer ticks count."""
+        return self.readings.cuts
 
     def stores(self) -> list[SampleStore]:
         """What the verdict rests on."""
-        return [one.store for one in self.readings.values()]
+        return [one.store for one in self.readings.of.values()]
 
 
 @dataclass(frozen=True)
@@ -69,35 +105,40 @@ class PastReader:
     request: EvaluationRequest
     server: PrometheusServer
     now: float
+    crew: Crew
+    allow: Callable[[], LedgerFailure | None]
+    """Why the process cannot hold what was read so far; None where it can."""
 
     async def bring_up(self, past: Past, selections: list[Selection]) -> LedgerFailure | None:
         """What is new, and the last LATE seconds again; what was fetched before a failure is kept."""
-        past.readings = {one.origin: past.readings.get(one.origin, Reading()) for one in selections}
-        new = any(reading.until is None for reading in past.readings.values())
-        found = await asyncio.gather(*(self._read(one, past.readings[one.origin]) for one in selections))
+        readings = past.readings
+        readings.ask_for(selections)
+        new = any(reading.until is None for reading in readings.of.values())
+        found = await asyncio.gather(*(self._read(one, readings) for one in selections))
         failure = next((one for one in found if one is not None), None)
         if failure is None and new:
             past.read_at = self.now
-        return failure or _too_much(past.readings)
+        return failure
 
     async def read_again(self, past: Past, selections: list[Selection]) -> bool:
         """Read everything into new readings for AT_ONCE seconds; whether they are complete and have taken over."""
-        past.again = {one.origin: past.again.get(one.origin, Reading()) for one in selections}
+        again = past.again
+        again.ask_for(selections)
         end = time.monotonic() + AT_ONCE
-        found = await asyncio.gather(*(self._read(one, past.again[one.origin], end) for one in selections))
-        if any(one is not None for one in found) or any(one.until != self.now for one in past.again.values()):
+        found = await asyncio.gather(*(self._read(one, again, end) for one in selections))
+        if any(one is not None and one.reason == "TooManySeries" for one in found):
+            past.again = Readings()
             return False
-        if _too_much(past.again):
-            past.again = {}
+        if any(one is not None for one in found) or any(one.until != self.now for one in again.of.values()):
             return False
-        past.readings, past.again, past.read_at = past.again, {}, self.now
+        past.readings, past.again, past.read_at = again, Readings(), self.now
         return True
 
-    async def _read(self, one: Selection, reading: Reading, until: float | None = None) -> LedgerFailure | None:
+    async def _read(self, one: Selection, readings: Readings, until: float | None = None) -> LedgerFailure | None:
         """Bring one reading up to `now`, or as far as that goes until monotonic `until`."""
-        first = oldest(self.request, self.server, self.now)
-        start = first if reading.until is None else max(reading.until - LATE, first)
-        while start < self.now:
+        reading = readings.of[one.origin]
+        start = self._first(readings) if reading.until is None else reading.until - LATE
+        while (start := max(start, self._first(readings))) < self.now:
             end = min(start + reading.chunk, self.now)
             answer = await self.ledger.range(self.server, one.text, start, end)
             if isinstance(answer, LedgerFailure):
@@ -105,18 +146,39 @@ class PastReader:
                     return answer
                 reading.chunk = max((end - start) / 2, SMALLEST_CHUNK)
                 continue
-            reading.store = await asyncio.to_thread(reading.store.replaced, answer, start, end)
+            first, samples = self._first(readings), reading.store.size + sum(len(each.times) for each in answer)
+            reading.store = await self.crew.run(samples, _renewed, reading.store, answer, (start, end), first)
+            del answer  # its room in the process is free for the next one
+            if self._first(readings) != first:  # cut meanwhile, for the other query
+                reading.store = reading.store.since(self._first(readings))
             reading.until = start = end
+            failure = self._fitted(readings) or self.allow()
+            if failure is not None:
+                return failure
             if until is not None and time.monotonic() > until:
                 break
-        reading.store = reading.store.since(first)
-        return _too_much({one.origin: reading})
-
-
-def _too_much(readings: dict[str, Reading]) -> LedgerFailure | None:
-    held = sum(one.store.bytes for one in readings.values())
-    if held <= MOST_BYTES:
         return None
-    series = sum(len(one.store.series) for one in readings.values())
-    text = f"{series} series need {held // 2**20} MiB, more than {MOST_BYTES // 2**20} MiB: narrow the matchers"
-    return LedgerFailure("TooManySeries", text)
+
+    def _first(self, readings: Readings) -> float:
+        return oldest(self.request, self.server, self.now, readings.cuts)
+
+    def _fitted(self, readings: Readings) -> LedgerFailure | None:
+        """Shorten the past until it fits: what counts depends on the samples, never on what else the process holds."""
+        while (needed := self._needed(readings)) > MOST_BYTES:
+            if readings.cuts + 1 == len(SHORTER):
+                text = f"{readings.series} series need {needed // 2**20} MiB for {SHORTER[-1]} ticks"
+                return LedgerFailure("TooManySeries", f"{text}, more than {MOST_BYTES // 2**20} MiB: {NARROW}")
+            readings.cuts += 1
+            for one in readings.of.values():
+                one.store = one.store.since(self._first(readings))
+        return None
+
+    def _needed(self, readings: Readings) -> int:
+        return readings.bytes + table_bytes(
+            looks_of(self.request, self.server), readings.series, self.now, readings.cuts
+        )
+
+
+def _renewed(store: SampleStore, fresh: Sequence[Series], span: tuple[float, float], first: float) -> SampleStore:
+    """With what was answered for `span`, and nothing from before `first`."""
+    return store.replaced(fresh, *span).since(first)

@@ -10,10 +10,10 @@ from modelrollout.api.config import PrometheusServer
 from modelrollout.api.gates import QueryGate
 from modelrollout.core.analysis.gates.gate_input import Answer
 from modelrollout.core.analysis.gates.query import query_text, read_answer
+from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.core.finding import Finding
 from modelrollout.ports import Ledger, LedgerFailure
-from modelrollout.runtime.evaluation.question import grid_of
 
 QUERY_TICKS = 240
 AT_A_TIME = 1
@@ -27,15 +27,17 @@ class QueryAnswers:
     ledger: Ledger
     turns: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
-    async def ask(self, request: EvaluationRequest, server: PrometheusServer, tick: int) -> dict[str, Answer]:
-        """The answer of every Query gate by the gate's name."""
+    async def ask(self, request: EvaluationRequest, server: PrometheusServer, grid: Grid) -> dict[str, Answer]:
+        """The answer of every Query gate by the gate's name, for the last tick of the grid."""
         asked = [gate for gate in request.spec.gates if isinstance(gate, QueryGate)]
-        found = await asyncio.gather(*(self._answer(request, server, gate, tick) for gate in asked))
+        found = await asyncio.gather(*(self._answer(request, server, gate, grid) for gate in asked))
         return {gate.name: answer for gate, answer in zip(asked, found, strict=True)}
 
-    async def _answer(self, request: EvaluationRequest, server: PrometheusServer, gate: QueryGate, tick: int) -> Answer:
+    async def _answer(
+        self, request: EvaluationRequest, server: PrometheusServer, gate: QueryGate, grid: Grid
+    ) -> Answer:
         """The expression at the tick ends of the current step, the newest QUERY_TICKS of them."""
-        grid = grid_of(request, tick)
+        tick = grid.last
         nothing = read_answer((), grid).values
         if not server.allow_queries:
             text = f"the Prometheus server {server.name!r} allows no Query gates"

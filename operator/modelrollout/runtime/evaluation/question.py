@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.gates import Gate
 from modelrollout.core.analysis.gates import registry
 from modelrollout.core.analysis.gates.evaluate import evaluate
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
+from modelrollout.core.analysis.gates.plan import words
+from modelrollout.core.analysis.gates.plan.history import plan_before
 from modelrollout.core.analysis.metrics.coverage import uncovered
 from modelrollout.core.analysis.metrics.grid import Grid, make_grid
 from modelrollout.core.analysis.metrics.lookalikes import lookalikes
@@ -24,9 +27,13 @@ from modelrollout.core.analysis.metrics.tick_table import make_tick_table
 from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest
 
+log = logging.getLogger(__name__)
 MAX_TICKS = 6000
-"""Evidence reaches back so far (a day at 15 s); what is older is dropped in pieces of PIECE ticks."""
-PIECE = 1000
+"""Evidence reaches back so far (a day at 15 s), or less where there are too many series for that."""
+SHORTER = tuple(int(MAX_TICKS * 0.8**cut) for cut in range(14))
+"""How many ticks are kept at least, after so many cuts; the last is 329, and with more series nothing is judged.
+
+What is older is dropped in pieces of a sixth, so at most 7/6 are kept: less than before the cut."""
 
 
 SHORTEST_LOOK = 5.0
@@ -65,9 +72,9 @@ class Looks:
         """The look at the end of a tick."""
         return (tick + 1) * self.parts - 1
 
-    def grid(self, look: int) -> Grid:
+    def grid(self, look: int, cuts: int = 0) -> Grid:
         """The fine ticks that count up to `look`."""
-        first = first_tick(self.request, self.tick(look)) * self.parts
+        first = first_tick(self.request, self.tick(look), cuts) * self.parts
         return make_grid(self.request.started_at, self.length, first, look)
 
 
@@ -78,25 +85,49 @@ def looks_of(request: EvaluationRequest, server: PrometheusServer) -> Looks:
     return Looks(request, next(parts for parts in range(most, 0, -1) if whole % parts == 0))
 
 
-def first_tick(request: EvaluationRequest, last: int) -> int:
-    """The first tick that counts when `last` is judged: stable's history before the rollout, as far as it is kept."""
+def history_of(request: EvaluationRequest) -> int:
+    """The tick with which stable's history before the rollout begins."""
     history = -math.ceil(HISTORY / request.interval)
     if request.dialect is not None and request.dialect.by_place and request.placed_at is not None:
         since = math.floor((request.started_at - request.placed_at) / request.interval)
         history = -min(-history, max(since, 0))  # what its place counted before was another version's
-    behind = last - MAX_TICKS - history
-    return history + (max(behind, 0) // PIECE) * PIECE
+    return history
 
 
-def oldest(request: EvaluationRequest, server: PrometheusServer, now: float) -> float:
+def first_tick(request: EvaluationRequest, last: int, cuts: int = 0) -> int:
+    """The first tick that counts when `last` is judged: stable's history before the rollout, as far as it is kept."""
+    kept, history = SHORTER[cuts], history_of(request)
+    piece = kept // 6
+    return history + (max(last - kept - history, 0) // piece) * piece
+
+
+def oldest(request: EvaluationRequest, server: PrometheusServer, now: float, cuts: int = 0) -> float:
     """The history, and a little more so that its first tick has a scrape to be counted from."""
-    first = first_tick(request, request.last_ended(now))
+    first = first_tick(request, request.last_ended(now), cuts)
     return request.started_at + first * request.interval - 3 * server.scrape_interval
 
 
-def grid_of(request: EvaluationRequest, tick: int) -> Grid:
+def table_bytes(looks: Looks, series: int, now: float, cuts: int) -> int:
+    """At most so large are the tables of all ticks that are kept: a number for each series and look, and each tick."""
+    last = looks.request.last_ended(now)
+    numbers = looks.parts + 1 if looks.parts > 1 else 1
+    return 8 * series * numbers * (last - first_tick(looks.request, last, cuts) + 1)
+
+
+def grid_of(request: EvaluationRequest, tick: int, cuts: int = 0) -> Grid:
     """The ticks that count up to `tick`."""
-    return make_grid(request.started_at, request.interval, first_tick(request, tick), tick)
+    return make_grid(request.started_at, request.interval, first_tick(request, tick, cuts), tick)
+
+
+def cut_off(request: EvaluationRequest, stores: Iterable[SampleStore], tick: int, cuts: int) -> tuple[str, ...]:
+    """A sentence where what was before no longer counts."""
+    if first_tick(request, tick, cuts) == history_of(request):
+        return ()
+    back = f"evidence reaches back {SHORTER[cuts]} ticks, and what was before is forgotten"
+    if not cuts:
+        return (f"{back}: a longer analysis.interval reaches further",)
+    series = sum(len(store.series) for store in stores)
+    return (f"{back}: that is what one rollout may hold of {series} series; export fewer, or narrow the matchers",)
 
 
 def selections(request: EvaluationRequest, server: PrometheusServer) -> list[Selection]:
@@ -142,17 +173,29 @@ def judge(
     look: int,
     answers: Mapping[str, Answer],
     now: float,
+    cuts: int = 0,
 ) -> Evaluation:
     """All gates at `look`: a function of its arguments, whichever process calls it."""
     looks = looks_of(request, server)
     counted = [counted_once(store) for store in stores]
     once, reader = [store for store, _ in counted], SeriesReader(request)
-    fine = make_tick_table(once, reader, looks.grid(look), server.scrape_interval)
+    fine = make_tick_table(once, reader, looks.grid(look, cuts), server.scrape_interval)
     table = fine.whole(looks.parts) if looks.parts > 1 else fine
     partial = uncovered(once, reader, request, looks.end(look))
-    warnings = (*dict.fromkeys(text for _, said in counted for text in said), *lookalikes(once, reader, request))
+    twice = dict.fromkeys(text for _, said in counted for text in said)
+    warnings = (*twice, *lookalikes(once, reader, request), *cut_off(request, stores, looks.tick(look), cuts))
     gate_input = GateInput(request, table, answers, warnings, partial, fine if looks.parts > 1 else None)
     names = None
     if not request.spec.gates:
         names = request.default_gates or registry.default_gates(table, gate_input.position(request.started_at) + 1)
-    return evaluate(registry.gates_in_force(request.spec.gates, names or ()), gate_input, now, names)
+    found = evaluate(registry.gates_in_force(request.spec.gates, names or ()), gate_input, now, names)
+    return replace(found, plan=_planned(request, once, server)) if request.unplanned else found
+
+
+def _planned(request: EvaluationRequest, once: Sequence[SampleStore], server: PrometheusServer) -> str:
+    """What stable's traffic can prove; whatever is wrong with it, the verdicts stand."""
+    try:
+        return words.line(plan_before(request, once, server.scrape_interval, whole=False))
+    except Exception:  # any defect of a forecast
+        log.exception("%s/%s: no plan could be made", request.namespace, request.name)
+        return "no plan could be made"

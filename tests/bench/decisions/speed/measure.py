@@ -9,8 +9,9 @@ import numpy as np
 
 from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
-from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory, LatencyTicks, quantile_pair, versus_stable
-from modelrollout.core.analysis.stats.limits import ERROR_RATE, EXCEEDANCE, LimitLine
+from modelrollout.core.analysis.stats.forecast import growth
+from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory, LatencyTicks, tails, versus_stable
+from modelrollout.core.analysis.stats.limits import ERROR_RATE, LimitLine
 from modelrollout.core.analysis.stats.parameters import FALSE_ROLLBACK, REFUSED_PART
 from tests.bench.decisions.speed import least, looks
 from tests.bench.decisions.speed.cells import HISTORY, SCRAPE, SLOWER, STABLE, Cell, cells, draw, moments, share_after
@@ -59,7 +60,7 @@ def measure(seed: int, runs: int) -> list[Found]:
 def _found(rng: Random, cell: Cell, runs: int) -> Found:
     if cell.change is None:
         runs = max(runs // 4, AT_ONCE)
-        rates, line, needed = _slow_rates(), EXCEEDANCE, LATENCY_NEEDS
+        (rates, line), needed = _slow_rates(), LATENCY_NEEDS
         odds, soon, began = _latency(rng, cell, runs)
     else:
         rates, line, needed = cell.change, ERROR_RATE, ERRORS_NEED
@@ -101,28 +102,26 @@ def _latency(rng: Random, cell: Cell, runs: int) -> tuple[np.ndarray, np.ndarray
             history=LatencyHistory(np.arange(1 - scrapes, 1) * SCRAPE, past.astype(float)),
         )
         odds.append(found.log_bad)
-        soon.append(looks.rising(found.parts))
+        soon.append(looks.rising(tuple(one.evidence for one in found.parts)))
         began.append(at)
     return np.concatenate(odds), np.concatenate(soon), np.concatenate(began)
 
 
-def _slow_rates(line: LimitLine = EXCEEDANCE) -> tuple[float, float]:
-    """(stable's share over its edge, the slow candidate's over the allowed one), of the quantile that says most."""
-    shares = []
-    for quantile in quantile_pair(QUANTILE):
-        edge = int(np.searchsorted(np.cumsum(bucket_chances(1.0)), quantile))
-        shares.append((_over(EDGES[edge], 1.0), _over(EDGES[edge + 1], SLOWER)))
-    return max(shares, key=lambda pair: _information(*pair))
+def _slow_rates() -> tuple[tuple[float, float], LimitLine]:
+    """(stable's share over its edge, the slow one's over the allowed one) and what is allowed, where that says most.
+
+    Allowed is what stable has, and never less than the quantile leaves.
+    """
+    found = []
+    for tail, floor in tails(QUANTILE):
+        edge = int(np.searchsorted(np.cumsum(bucket_chances(1.0)), 1 - tail))
+        stable, slow = _over(EDGES[edge], 1.0), _over(EDGES[edge + 1], SLOWER)
+        line = LimitLine(1.0, max(floor - stable, 0.0))
+        says = float(growth(np.array(slow), np.array(stable), np.array(float(STABLE)), line))
+        found.append((says, (stable, slow), line))
+    best = max(found, key=lambda one: one[0])
+    return best[1], best[2]
 
 
 def _over(edge: float, scale: float) -> float:
     return 0.5 * (1 - erf(log(edge / (0.1 * scale)) / (SIGMA * sqrt(2))))
-
-
-def _information(stable: float, bad: float) -> float:
-    middle = (bad + STABLE * stable) / (1 + STABLE)
-
-    def divergence(p: float) -> float:
-        return p * log(p / middle) + (1 - p) * log((1 - p) / (1 - middle))
-
-    return divergence(bad) + STABLE * divergence(stable)

@@ -20,13 +20,13 @@ from modelrollout.core.analysis.metrics.series import make_series
 from modelrollout.core.evaluation import GateResult
 from tests.unit.analysis.recorded import (
     EDGES,
+    GATEWAY_DURATION,
     GATEWAY_HEARTBEAT,
     GATEWAY_REQUESTS,
     START,
     Recording,
     backend,
     dead_windows,
-    histogram,
     look,
     request_of,
     scrapes,
@@ -208,18 +208,26 @@ def latency_agrees(gate: GateResult, method: str) -> None:
         return
     name, side, observed, share, edge, bad, total = slow.groups()
     assert number(share) == pytest.approx(100 * number(bad) / number(total), rel=0.06, abs=100 / number(total)), text
-    allowed = re.search(rf"; allowed {name} <= ([\d.]+ m?s)", text)
+    allowed = re.search(rf"; allowed {name} <= ([\d.]+ m?s)(?: \(the last bucket edge is ([\d.]+ m?s))?", text)
     assert allowed is not None, text
-    assert allowed.group(1) == edge, text
+    assert edge == (allowed.group(2) or allowed.group(1)), text
+    assert gate.verdict != "FAIL" or allowed.group(2) is None, text
     tail = 100 - float(name[1:])
     above = side == ">" or milliseconds(observed) > milliseconds(edge)
     assert above == (number(bad) > tail / 100 * number(total) + 1e-6), text
-    other = re.search(rf"vs stable {name} [<>=]+ [\d.]+ m?s, {NUMBER} % slower than", text)
-    line = number(other.group(1)) if other and method == "Sequential" and "stable's" in text else tail
+    beyond = number(bad) / number(total) - tail / 100
     if gate.verdict == "FAIL":
-        assert number(share) > line, text
-    if gate.verdict == "PASS" and method == "Threshold":
-        assert not above, text
+        assert above, text
+        assert beyond > 0, text
+    if gate.verdict == "PASS":
+        assert not above or method == "Sequential", text
+        assert beyond <= 0.25 * tail / 100 + 1e-6, text
+    stable = re.search(rf"vs stable {name} (<=|>) ([\d.]+ m?s)(?:, {NUMBER} % slower than ([\d.]+ m?s))?", text)
+    if stable is not None and stable.group(3) is not None:
+        within = stable.group(1) == "<=" and milliseconds(stable.group(2)) <= milliseconds(stable.group(4))
+        figures = 10 ** -len(stable.group(3).partition(".")[2])
+        assert within or number(stable.group(3)) >= tail - figures, text
+        assert not within or number(stable.group(3)) <= tail + figures, text
     none = re.search(rf"None in {NUMBER} requests slower than ([\d.]+ m?s)", text)
     assert "None in" not in text or none is not None, text
     if none is not None:
@@ -231,24 +239,48 @@ Spread = dict[float, float]
 
 
 @st.composite
-def histograms(draw: st.DrawFn) -> tuple[dict[str, Any], float, tuple[Spread, Spread], bool]:
+def histograms(draw: st.DrawFn) -> tuple[dict[str, Any], float, tuple[list[Spread], list[Spread]], bool]:
     quantile = draw(st.sampled_from([0.5, 0.9, 0.99]))
     gate: dict[str, Any] = {"type": "Latency", "method": draw(METHODS), "quantile": quantile}
     if draw(st.booleans()):
-        gate["max"] = draw(st.sampled_from(["45ms", "50ms", "100ms"]))
+        gate["max"] = draw(st.sampled_from(["45ms", "50ms", "100ms", "1s"]))
     if draw(st.booleans()):
         gate["versusStable"] = {"buckets": draw(st.integers(1, 2))}
     growths = st.sampled_from([0.05, 0.2, 1, 5, 30])
-    spreads = st.dictionaries(st.sampled_from([*EDGES, np.inf]), growths, min_size=1, max_size=4)
-    return gate, draw(st.sampled_from([120, 600, 1200])), (draw(spreads), draw(spreads)), draw(st.booleans())
+    spread = st.dictionaries(st.sampled_from([*EDGES, np.inf]), growths, min_size=1, max_size=4)
+    spreads = st.one_of(spread.map(lambda one: [one] * 3), st.lists(spread, min_size=3, max_size=3))
+    stable = draw(spreads)
+    candidate = draw(st.one_of(spreads, st.just(stable)))
+    return gate, draw(st.sampled_from([120, 600, 1200])), (stable, candidate), draw(st.booleans())
+
+
+def changing(until: float, stable: list[Spread], candidate: list[Spread]) -> Recording:
+    """As recorded.histogram, with latencies that change twice."""
+    found = Recording(scrapes(until), "traefik")
+    stretch = np.clip(np.floor(3 * (found.times - START) / until), 0, 2).astype(int)
+    for version, spreads, since in (("1", stable, -np.inf), ("2", candidate, START)):
+        labels = {"code": "200", "service": backend(version)}
+        for edge in (*EDGES, np.inf):
+            slow = np.array([sum(number for under, number in one.items() if under <= edge) for one in spreads])
+            name = "+Inf" if edge == np.inf else f"{edge:g}"
+            found.growing(GATEWAY_DURATION, slow[stretch], since=since, le=name, **labels)
+        found.growing(GATEWAY_REQUESTS, slow[stretch], since=since, **labels)
+    return found
+
+
+P90 = {"type": "Latency", "method": "Sequential", "quantile": 0.9}
+P99 = {**P90, "quantile": 0.99}
 
 
 @pytest.mark.slow
 @given(histograms())
+@example((P90, 1200, ([{0.01: 9.955, 0.02: 0.005, 0.05: 0.04}] * 3, [{0.01: 9.9, 0.05: 0.1}] * 3), False))
+@example((P90, 1200, ([{0.01: 8, np.inf: 2}] * 3, [{0.01: 7, np.inf: 3}] * 3), True))
+@example((P99, 1200, ([{0.01: 9, 0.04: 0.9, np.inf: 0.1}] * 3, [{0.01: 9, 0.05: 0.8, np.inf: 0.2}] * 3), False))
 def test_a_latency_names_the_edge_and_the_quantile_that_decided(drawn):
     gate, until, (stable, candidate), baking = drawn
     when = {"bake_started_at": START + until // 2} if baking else {}
-    one = judged(gate, until, histogram(until, stable=stable, candidate=candidate), **when)
+    one = judged(gate, until, changing(until, stable, candidate), **when)
     latency_agrees(one, gate["method"])
     odds_decide(one)
     figures_are_those_of_the_sentence(one)

@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from modelrollout.api.gates import LatencyGate
-from modelrollout.core.analysis.gates.checks.latency_histograms import Histograms, read_histograms
+from modelrollout.core.analysis.gates.checks.latency.histograms import Histograms, read_histograms
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.edges import canonical_edge, scaled_edge

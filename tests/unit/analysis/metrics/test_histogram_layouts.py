@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelrollout.core.analysis.gates.checks.latency_histograms import read_histograms
+from modelrollout.core.analysis.gates.checks.latency.histograms import read_histograms
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.latency import judge_latency
 from modelrollout.core.analysis.metrics.counters.layouts import per_bucket as counts_per_bucket

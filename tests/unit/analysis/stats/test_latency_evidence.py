@@ -13,7 +13,7 @@ from modelrollout.core.analysis.stats.latency_evidence import (
     LatencyHistory,
     LatencyTicks,
     at_most,
-    quantile_pair,
+    tails,
     versus_stable,
 )
 from modelrollout.core.analysis.stats.parameters import NOTHING
@@ -66,9 +66,10 @@ def test_the_margin_is_counted_in_whole_buckets():
     ticks, past = rollout(1.0, ticks=5)
     for buckets in (1, 3):
         evidence = versus_stable(ticks, buckets=buckets, history=past)
-        assert (evidence.allowed - evidence.edge == buckets).all()
-        assert (evidence.good_allowed - evidence.edge == 2 * buckets).all()
-    edge = EDGES[versus_stable(ticks, history=past).edge[-1]]
+        for part in evidence.parts:
+            assert (part.allowed - part.edge == buckets).all()
+            assert (part.good_allowed - part.edge == 2 * buckets).all()
+    edge = EDGES[versus_stable(ticks, history=past).parts[-1].edge[-1]]
     p99 = 0.05 * np.exp(SIGMA * 2.326)
     assert p99 / 1.09 < edge < p99 * 1.09
 
@@ -90,15 +91,16 @@ def test_evidence_on_a_prefix_is_the_evidence_on_the_whole():
             LatencyTicks(ticks.seconds[:23], EDGES, ticks.candidate[:23], ticks.stable[:23]), history=seeded
         )
         np.testing.assert_allclose(part.log_bad, whole.log_bad[:23], rtol=1e-12, atol=1e-12)
-        np.testing.assert_array_equal(part.edge, whole.edge[:23])
+        np.testing.assert_array_equal(part.parts[-1].edge, whole.parts[-1].edge[:23])
 
 
 def test_both_quantiles_share_the_gate():
-    assert quantile_pair(0.99) == pytest.approx((0.9, 0.99))
-    assert quantile_pair(0.9) == pytest.approx((0.5, 0.9))
+    for quantile, wanted in ((0.99, (0.1, 0.05, 0.01)), (0.9, (0.5, 0.25, 0.1)), (0.5, (0.5, 0.5, 0.5))):
+        (wide, least), own = tails(quantile)
+        assert (wide, least, *own) == pytest.approx((*wanted, wanted[-1]))
     ticks, past = rollout(1.3)
     evidence = versus_stable(ticks, history=past)
-    mean = np.mean([np.exp(p.log_bad) for p in evidence.parts], axis=0)
+    mean = np.mean([np.exp(p.evidence.log_bad) for p in evidence.parts], axis=0)
     np.testing.assert_allclose(np.exp(evidence.log_bad), mean)
 
 
@@ -110,6 +112,19 @@ def test_an_absolute_limit_rounds_up_to_an_edge_and_works_without_stable():
     alone = LatencyTicks(ticks.seconds, EDGES, ticks.candidate, np.zeros_like(ticks.stable))
     assert at_most(alone, 0.095).log_bad.max() >= np.log(100)
     assert at_most(alone, 0.200).passing.any()
+
+
+def test_nothing_beyond_a_last_edge_that_is_below_the_limit_counts_against_the_candidate():
+    ticks, _ = rollout(1.0)
+    cut = 20  # the last edge is 56 ms, which 40 % exceed
+    short = [
+        np.concatenate([a[:, :cut], a[:, cut:].sum(axis=1, keepdims=True)], axis=1) for a in (ticks.candidate,) * 2
+    ]
+    seen = LatencyTicks(ticks.seconds, EDGES[:cut], *short)
+    assert at_most(seen, 0.05).log_bad.max() >= np.log(100)
+    assert at_most(seen, 0.5).log_bad.max() == 0
+    few = LatencyTicks(ticks.seconds, EDGES, ticks.candidate, ticks.stable)
+    assert at_most(few, 5.0).passing.any(), "who is within the last edge is within any limit above it"
 
 
 def test_an_edge_is_kept_below_the_top_so_that_the_margin_fits():

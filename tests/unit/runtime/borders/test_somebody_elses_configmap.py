@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from modelrollout.adapters.kubernetes.postmortems import KubernetesPostmortems
-from modelrollout.ports import Conflict
+from modelrollout.api.status import HistoryEntry
+from modelrollout.core.analysis.metrics.postmortem import SLOTS, SPARE, slots_for
+from modelrollout.ports import Conflict, NotOurs
+from tests.unit.runtime.test_post_mortems_cost_nothing import NOW, REQUEST, made
 
 OBJ: dict[str, Any] = {"metadata": {"name": "digits", "namespace": "vision", "uid": "u-2"}}
 NAME = "digits-snapshot-0"
@@ -54,7 +57,7 @@ OWN = {
 @pytest.mark.parametrize("owners", FOREIGN.values(), ids=FOREIGN)
 async def test_somebody_elses_is_left_as_it_is(owners: list[dict[str, str]] | None):
     api: Any = Occupied(owners)
-    with pytest.raises(Conflict, match="vision/digits-snapshot-0 is somebody else's"):
+    with pytest.raises(NotOurs, match="vision/digits-snapshot-0 is somebody else's"):
         await KubernetesPostmortems(api).save(OBJ, NAME, {"snapshot.json": "{}"})
     assert api.written is None
 
@@ -65,3 +68,48 @@ async def test_an_older_one_is_replaced_only_as_it_was_read(owners: list[dict[st
     await KubernetesPostmortems(api).save(OBJ, NAME, {"snapshot.json": "{}"})
     assert api.written["data"] == {"snapshot.json": "{}"}
     assert api.written["metadata"] == {"resourceVersion": "7", "ownerReferences": [owner()]}
+
+
+class Shared:
+    """A namespace where somebody else's ConfigMaps have some of the names."""
+
+    def __init__(self, *foreign: str) -> None:
+        self.foreign = set(foreign)
+        self.saved: set[str] = set()
+
+    async def save(self, _obj: Any, name: str, _data: Any) -> None:
+        if name in self.foreign:
+            raise NotOurs(f"the ConfigMap vision/{name} is somebody else's")
+        self.saved.add(name)
+
+
+def entry(snapshot: str | None) -> HistoryEntry:
+    facts = {"stable": "1", "candidate": "2", "result": "Promoted", "reason": "Promoted"}
+    times = {"startedAt": "2026-01-01T00:00:00Z", "endedAt": "2026-01-01T01:00:00Z"}
+    return HistoryEntry.model_validate({**facts, **times, "snapshot": snapshot})
+
+
+@pytest.mark.parametrize("foreign", [[], [0], [0, 1, 2], [3], [9], range(SLOTS)])
+async def test_every_rollout_has_its_snapshot_whatever_else_has_the_name(foreign: list[int], caplog: Any):
+    store = Shared(*(f"digits-snapshot-{number}" for number in foreign))
+    keeper = made(store=store)  # type: ignore[arg-type]  # a Store of this test
+    history: list[HistoryEntry] = []
+    for _ in range(3 * SLOTS):
+        kept: list[str] = []
+        keeper.begin({}, slots_for("digits", history), REQUEST, NOW, kept.append)
+        await keeper.wait()
+        assert len(kept) == 1, "the rollout has no snapshot"
+        assert kept[0] not in {one.snapshot for one in history[-SLOTS + 1 :]}, "a snapshot that is linked is gone"
+        history.append(entry(kept[0]))
+    assert len(store.saved) == SLOTS
+    assert not store.saved & store.foreign
+    said = [record.message for record in caplog.records if "somebody else's" in record.message]
+    assert len(said) == len(set(said)) == len(store.foreign)
+
+
+async def test_where_no_name_is_left_it_is_a_line_in_the_log(caplog: Any):
+    names = [f"digits-snapshot-{number}" for number in range(SLOTS + SPARE)]
+    keeper = made(store=Shared(*names))  # type: ignore[arg-type]  # a Store of this test
+    keeper.begin({}, names, REQUEST, NOW, lambda _: None)
+    await keeper.wait()
+    assert "no snapshot was kept: somebody else's ConfigMap stands in every place" in caplog.records[-1].message

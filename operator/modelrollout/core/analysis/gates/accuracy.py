@@ -8,6 +8,7 @@ from modelrollout.api.gates import AccuracyGate
 from modelrollout.core.analysis.gates.checks.count_check import CountReading, count_tests, judge_counts, show_good_share
 from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
 from modelrollout.core.analysis.gates.checks.losses import heeding, lost_answers
+from modelrollout.core.analysis.gates.checks.readable import lacking
 from modelrollout.core.analysis.gates.checks.standing import LimitTest
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -37,7 +38,8 @@ def accuracy_counts(gate: AccuracyGate, gate_input: GateInput) -> Counts:
         right = gate_input.table.total(s.CORRECT, arm, details=[gate.labels])
         return np.maximum(total - right, 0.0), total
 
-    return make_counts(gate_input, wrong, "model", "judged answers", (s.EVALS, s.CORRECT))
+    lacks = lacking(gate_input, s.EVALS, [s.CORRECT], detail=gate.labels)
+    return make_counts(gate_input, wrong, "model", "judged answers", (s.EVALS, s.CORRECT), lacks)
 
 
 DEFINITION = GateDefinition(

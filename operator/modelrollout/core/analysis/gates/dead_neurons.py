@@ -10,7 +10,7 @@ from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.layers.likeness import criteria_differ, sizes_differ
 from modelrollout.core.analysis.gates.checks.layers.windows import LayerStanding, layer_standing
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
-from modelrollout.core.analysis.gates.checks.readable import unreadable
+from modelrollout.core.analysis.gates.checks.readable import lacking, unreadable
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
@@ -20,6 +20,9 @@ from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.parameters import BURN_IN, FEW_WINDOWS, PASS_WINDOWS, STABLE_WINDOWS
 from modelrollout.core.evaluation import GateResult
 from modelrollout.core.finding import Finding
+
+PARTS = (s.WINDOW_NEURONS, s.WINDOW_DEAD, s.WINDOW_DEAD_SQUARED)
+"""What is counted of each window."""
 
 
 def judge_dead_neurons(gate: DeadNeuronsGate, gate_input: GateInput, share: float) -> Judged:
@@ -74,7 +77,8 @@ def _problem(
         odd = say.few(sorted(candidate ^ stable))
         text = f"only one of the versions reports layer {odd}: it cannot be compared with stable"
         return "NOT_COMPARABLE", Finding("LayersDiffer", text)
-    bad = unreadable(gate_input, (s.WINDOWS, s.DROPPED), s.ARMS if relative else ("candidate",))
+    arms: tuple[s.Arm, ...] = s.ARMS if relative else ("candidate",)
+    bad = unreadable(gate_input, (s.WINDOWS, s.DROPPED), arms) or lacking(gate_input, s.WINDOWS, PARTS, arms)
     if bad:
         return "NO_DATA", bad
     differ = (sizes_differ(gate_input) or criteria_differ(gate_input)) if relative else None

@@ -32,7 +32,7 @@ def tests_of(gate: ErrorRateGate) -> tuple[LimitTest, ...]:
 def judge_error_rate(gate: ErrorRateGate, gate_input: GateInput, share: float) -> Judged:
     """The gate's standing, and the hold of a budget spent too fast."""
     counts = request_counts(gate_input, gate.source)
-    share, refused = _split(gate, counts, share)
+    share, refused = split(gate, counts, share)
     hold = None if counts.problem else burning(gate, counts, gate_input)
     reading = CountReading(tests_of(gate), show_bad_share, beside=refused)
     if hold is not None and hold.shared:
@@ -40,7 +40,7 @@ def judge_error_rate(gate: ErrorRateGate, gate_input: GateInput, share: float) -
     return judge_counts(gate, counts, reading, gate_input, share, halt=None if hold is None else hold.finding)
 
 
-def _split(gate: ErrorRateGate, counts: Counts, share: float) -> tuple[float, tuple[Beside, ...]]:
+def split(gate: ErrorRateGate, counts: Counts, share: float) -> tuple[float, tuple[Beside, ...]]:
     """The share left to errors, and the test of refused requests with its own; no test without any of stable's.
 
     How the share is split depends on the source alone, so that it is known before anything is seen.

@@ -7,6 +7,7 @@ from typing import get_args
 
 import numpy as np
 
+from modelrollout.api.borders.cleaning import clean
 from modelrollout.api.gates import Gate
 from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import formatting as say
@@ -17,7 +18,7 @@ from modelrollout.core.analysis.gates.checks.traffic import traffic_warnings
 from modelrollout.core.analysis.gates.definition import Family
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.registry import definition_of
-from modelrollout.core.analysis.gates.result import Judged
+from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.metrics import model_digest
 from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.parameters import MISSING_TICKS
@@ -25,11 +26,23 @@ from modelrollout.core.evaluation import Evaluation
 from modelrollout.core.finding import Finding
 from modelrollout.core.reasons import AnyReason
 
+LONGEST_DEFECT = 120
+"""Characters of what an exception says."""
+
 
 def judge_all(gates: Sequence[Gate], gate_input: GateInput) -> tuple[Judged, ...]:
     """Every gate's standing, in the order of the spec."""
     shares = shares_of(gates)
-    return tuple(definition_of(gate).judged(gate, _seen_by(gate, gate_input), shares[gate.name]) for gate in gates)
+    return tuple(_judged(gate, gate_input, shares[gate.name]) for gate in gates)
+
+
+def _judged(gate: Gate, gate_input: GateInput, share: float) -> Judged:
+    """One gate's standing. Samples that bring one to raise must not hide what the others found."""
+    try:
+        return definition_of(gate).judged(gate, _seen_by(gate, gate_input), share)
+    except Exception as error:  # noqa: BLE001 - a defect, whatever it is: this gate has no evidence, and says so
+        text = f"these samples cannot be judged: {type(error).__name__}: {clean(str(error), LONGEST_DEFECT)}"
+        return no_data(gate, Finding("NotJudged", text))
 
 
 def _seen_by(gate: Gate, gate_input: GateInput) -> GateInput:

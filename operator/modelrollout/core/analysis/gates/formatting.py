@@ -17,6 +17,8 @@ _FIGURES = 12
 _EXPONENT = 700.0
 _MINUTE = 60.0
 _HOUR = 3600.0
+_LONGEST = 48 * _HOUR
+"""Seconds: what takes longer is not forecast."""
 
 
 def percent(share: float, more: int = 0) -> str:
@@ -74,6 +76,22 @@ def odds(log_odds: float, more: int = 0) -> str:
     value = math.exp(log_odds)
     whole = value >= 10 or value == round(value)  # noqa: PLR2004 - below ten one figure is not enough
     return f"{value:,.{more}f}:1" if whole else f"{value:.{1 + more}f}:1"
+
+
+def quantile(tail: float, floor: float, share: float) -> tuple[str, float]:
+    """P99, and the share that lies above it: `tail`, of which at least `floor` is meant.
+
+    A tail above the floor is rounded up to two figures, or as many as leave `share` on the same side of it, so that
+    "P91.3 > 94 ms" is said where and only where more than `tail` are slower. Nothing is above a P0: it is not said.
+    """
+    if tail <= floor + ROUNDING or tail >= 1 - ROUNDING:
+        return f"P{100 * (1 - floor):g}", floor
+    for figures in range(1, _FIGURES):
+        scale = 10.0 ** (figures - math.floor(math.log10(tail)))
+        shown = math.ceil(tail * scale * (1 - ROUNDING)) / scale
+        if shown < 1 and (share > shown) == (share > tail + ROUNDING):
+            break
+    return f"P{100 * (1 - shown):.{_FIGURES}g}", shown
 
 
 def evidence(against: float, needed: float, in_favour: float, *, decides: bool = True, of: str = "") -> str:
@@ -150,6 +168,11 @@ def eta(requests: float, per_second: float, noun: str = "requests") -> str:
     """What is still needed and how long it takes at the present rate."""
     if not math.isfinite(requests):
         return "no decision in sight at these rates"
+    long = requests > _LONGEST * per_second if per_second > 0 else requests >= _MOST
+    if long:
+        return "cannot be proven at this traffic"
+    if requests >= _MOST:
+        return f"needs about {lasting(requests / per_second)} more"
     needs = f"needs about {count(max(requests, 1))} more {noun}"
     return f"{needs}, about {lasting(requests / per_second)}" if per_second > 0 else needs
 

@@ -10,14 +10,17 @@ from modelrollout.api.gates import LatencyGate
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.collapse import not_at_a_collapse
 from modelrollout.core.analysis.gates.checks.counts import absence
-from modelrollout.core.analysis.gates.checks.latency_check import Decided, by_evidence
-from modelrollout.core.analysis.gates.checks.latency_histograms import (
+from modelrollout.core.analysis.gates.checks.exclusion import bounded
+from modelrollout.core.analysis.gates.checks.latency.by_evidence import by_evidence
+from modelrollout.core.analysis.gates.checks.latency.histograms import (
     Histograms,
     edges_of,
     margin_of,
     quantile_of,
     read_histograms,
+    stable_beyond,
 )
+from modelrollout.core.analysis.gates.checks.latency.shown import Decided
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Kind, Standing
 from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
 from modelrollout.core.analysis.gates.definition import GateDefinition
@@ -27,7 +30,7 @@ from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import histogram as b
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks
-from modelrollout.core.analysis.stats.parameters import TOO_COARSE
+from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE, NOTHING, ROUNDING, TOO_COARSE
 from modelrollout.core.finding import Finding
 
 
@@ -61,7 +64,8 @@ def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Jud
         per_second=gate_input.per_second(usable),
         least=gate_input.request.spec.analysis.minimum_requests,
     )
-    evidence = tuple((one.attributable, share / len(kinds)) for one in standings if one.attributable is not None)
+    blamed = [one.attributable for one in standings if one.attributable is not None and not one.excused]
+    evidence = tuple((odds, share / len(kinds)) for odds in blamed)
     rising = any(one.rising for one in standings)
     return Judged(result, evidence, missing, text, _warnings(gate, kinds, found, gate_input), rising=rising)
 
@@ -89,39 +93,59 @@ def _judge(
         restart=gate_input.restarts,
     )
     test = CountTest(kind, ticks, limits.absolute(1 - gate.quantile), share)
-    if gate.method == "Sequential":
-        decided = by_evidence(gate, test, found, gate_input)
-    else:
-        decided = Decided(by_threshold(test, gate_input), gate.quantile, known, allowed, gate_input.step)
     first = gate_input.start if gate.method == "Sequential" else gate_input.step
-    decided = replace(
-        decided, standing=not_at_a_collapse(decided.standing, test.cut(first), test.line, gate_input.parts)
-    )
+    judged_by = by_evidence if gate.method == "Sequential" else _by_threshold
+    decided = judged_by(gate, test, found, gate_input)
+    standing = not_at_a_collapse(decided.standing, test.cut(first), test.line, gate_input.parts)
+    decided = replace(decided, standing=standing)
     if kind == "stable" and decided.standing.verdict != "FAIL" and not found.stable.sum() and decided.standing.total:
         decided = replace(decided, standing=replace(decided.standing, verdict="NO_DATA"))
-    return decided.standing, _shown(gate, kind, found, decided, candidate[decided.first :])
+    decided = replace(decided, standing=bounded(decided.standing, ticks, gate_input))
+    return decided.standing, _shown(gate, kind, found, decided, candidate[decided.ticks])
+
+
+def _by_threshold(gate: LatencyGate, test: CountTest, found: Histograms, gate_input: GateInput) -> Decided:
+    """Plain comparison with 1 - quantile; with a quarter more than stable itself has there, where that is more."""
+    known, allowed = edges_of(gate, test.kind, found, gate_input)
+    tail = 1 - gate.quantile
+    if test.kind == "stable":
+        tail = max(tail, GOOD_EXCEEDANCE * stable_beyond(found, gate_input, allowed))
+    standing = by_threshold(replace(test, line=limits.absolute(tail)), gate_input)
+    unseen = test.kind == "limit" and gate.max is not None and gate.max > found.edges[-1]
+    if (unseen and standing.verdict == "FAIL") or (tail >= 1 and standing.verdict != "NO_DATA"):
+        standing = replace(standing, verdict="CONTINUE", looks=0, leaning_bad=False)
+    name, shown = say.quantile(tail, 1 - gate.quantile, standing.rate)
+    return Decided(standing, name, shown, known, allowed, slice(gate_input.step, None))
 
 
 def _shown(gate: LatencyGate, kind: Kind, found: Histograms, decided: Decided, candidate: Array) -> Shown:
-    one, edges, name = decided.standing, (decided.known, decided.allowed), f"P{100 * decided.quantile:g}"
-    observed = quantile_of(found.edges, candidate.sum(axis=0), decided.quantile)
-    stable = quantile_of(found.edges, found.stable.sum(axis=0), decided.quantile)
-    allowed = float(found.edges[edges[1]])
-    limit = f"{name} <= {say.seconds(allowed)}"
+    one, name, tail = decided.standing, decided.quantile, decided.tail
+    side_by_side = found.stable[decided.ticks] if one.stable_rate is not None else found.stable
+    observed = quantile_of(found.edges, candidate.sum(axis=0), 1 - tail)
+    stable = quantile_of(found.edges, side_by_side.sum(axis=0), 1 - tail)
+    known, allowed = (say.seconds(float(found.edges[edge])) for edge in (decided.known, decided.allowed))
     if kind == "limit":
         assert gate.max is not None, "a limit test has a limit"
-        if abs(allowed - gate.max) > 1e-9:  # noqa: PLR2004 - edges are written in decimals
-            limit += f" (max {say.seconds(gate.max)}, the next bucket edge)"
+        limit = f"{name} <= {_limit(gate.max, float(found.edges[decided.allowed]))}"
     else:
-        limit += f" (stable's {say.seconds(float(found.edges[edges[0]]))} + {margin_of(gate)} bucket)"
-    other = one.stable_rate if kind == "stable" and gate.method == "Sequential" else None
-    share, line = say.beside(one.rate, 1 - decided.quantile if other is None else other)
-    slow = f"{share} slower than {say.seconds(allowed)} ({say.count(one.bad)}/{say.count(one.total)})"
+        limit = f"{name} <= {allowed} (stable's {known} + {margin_of(gate)} bucket{'s' if margin_of(gate) > 1 else ''})"
+    share, _ = say.beside(one.rate, tail)
+    slow = f"{share} slower than {allowed} ({say.count(one.bad)}/{say.count(one.total)})"
     versus = "" if stable is None else f" vs stable {name} {stable}"
-    if stable is not None and other is not None:
-        versus += f", {line} slower than {say.seconds(float(found.edges[edges[0]]))}"
+    if stable is not None and kind == "stable" and gate.method == "Sequential" and one.stable_rate is not None:
+        versus += f", {say.percent(one.stable_rate)} slower than {known}"
     clause = f"candidate {name} {observed}, {slow}{versus}; allowed {limit}"
-    return Shown(f"{name} {observed}", None if stable is None else f"{name} {stable}", limit, clause)
+    bound = "" if one.at_most is None else f"at most {say.margin(one.at_most)} slower than {allowed}"
+    return Shown(f"{name} {observed}", stable and f"{name} {stable}", limit, clause, bound=bound)
+
+
+def _limit(limit: float, edge: float) -> str:
+    """The limit in the words of the histogram, which knows no other values than its edges."""
+    if limit > edge * (1 + NOTHING):
+        return f"{say.seconds(limit)} (the last bucket edge is {say.seconds(edge)}: what is slower cannot be told)"
+    if edge - limit > NOTHING:
+        return f"{say.seconds(edge)} (max {say.seconds(limit)}, the next bucket edge)"
+    return say.seconds(edge)
 
 
 def _warnings(gate: LatencyGate, kinds: list[Kind], found: Histograms, gate_input: GateInput) -> tuple[str, ...]:
@@ -129,13 +153,19 @@ def _warnings(gate: LatencyGate, kinds: list[Kind], found: Histograms, gate_inpu
         return ()
     known, allowed = edges_of(gate, "stable", found, gate_input)
     growth = float(found.edges[allowed] / found.edges[known]) if found.edges[known] > 0 else np.inf
-    if growth <= TOO_COARSE ** margin_of(gate) + 1e-9:
-        return ()
     before, after = (say.seconds(float(found.edges[edge])) for edge in (known, allowed))
-    text = (
-        f"{gate.name}: the bucket above stable's {before} ends at {after} ({growth:.1f}x): the histogram is too coarse "
-        "to see less; use buckets that grow by at most 1.25"
-    )
+    if stable_beyond(found, gate_input, allowed) > 1 - gate.quantile + ROUNDING:
+        text = (
+            f"{gate.name}: stable's P{100 * gate.quantile:g} is beyond the last bucket edge, {after}: how much slower "
+            "a candidate is cannot be seen there; use buckets that reach further"
+        )
+    elif growth > TOO_COARSE ** margin_of(gate) + 1e-9:
+        text = (
+            f"{gate.name}: the bucket above stable's {before} ends at {after} ({growth:.1f}x): the histogram is too "
+            "coarse to see less; use buckets that grow by at most 1.25"
+        )
+    else:
+        return ()
     return (text,)
 
 

@@ -16,6 +16,7 @@ from modelrollout.core.analysis.gates.checks.count_check import (
 )
 from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
+from modelrollout.core.analysis.gates.checks.readable import lacking
 from modelrollout.core.analysis.gates.checks.standing import LimitTest
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -43,7 +44,8 @@ def nonfinite_counts(gate_input: GateInput) -> Counts:
     A bad row usually spoils its whole layer, so elements would count one event many times.
     """
     metrics = (s.SAMPLES, s.NONFINITE, s.ELEMENTS, s.DROPPED)
-    return make_counts(gate_input, lambda arm: _rows(gate_input, arm), "model", "rows", metrics)
+    lacks = lacking(gate_input, s.SAMPLES, [s.NONFINITE])
+    return make_counts(gate_input, lambda arm: _rows(gate_input, arm), "model", "rows", metrics, lacks)
 
 
 def _rows(gate_input: GateInput, arm: s.Arm) -> tuple[Array, Array]:

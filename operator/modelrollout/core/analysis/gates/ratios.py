@@ -10,7 +10,7 @@ from modelrollout.api.gates import NegativeRatioGate, ZeroRatioGate
 from modelrollout.core.analysis.gates.checks.collapse import newest_far_beyond
 from modelrollout.core.analysis.gates.checks.layers.shares import LayerShare, absence, by_looks, layers_result
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
-from modelrollout.core.analysis.gates.checks.readable import unreadable
+from modelrollout.core.analysis.gates.checks.readable import lacking, unreadable
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
@@ -41,7 +41,8 @@ def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float, part: str,
     if not layers:
         problem = Finding("SeriesMissing", f"the candidate exports no {s.ELEMENTS}: is its telemetry on?")
         return Judged(no_data(gate, problem).result, (), missing, text)
-    bad = unreadable(gate_input, (part, s.ELEMENTS, s.DROPPED), ("candidate",) if gate.within else s.ARMS)
+    arms: tuple[s.Arm, ...] = ("candidate",) if gate.within else s.ARMS
+    bad = unreadable(gate_input, (part, s.ELEMENTS, s.DROPPED), arms) or lacking(gate_input, s.ELEMENTS, [part], arms)
     if bad:
         return no_data(gate, bad)
     alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)

@@ -10,6 +10,7 @@ import numpy as np
 from modelrollout.api.gates import Gate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
+from modelrollout.core.analysis.gates.checks.exclusion import excluded, outweighed
 from modelrollout.core.analysis.gates.checks.standing import Standing
 from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS
 from modelrollout.core.analysis.stats.rule_of_three import rare_bound
@@ -45,6 +46,8 @@ class Shown:
     """candidate ... vs stable ...; allowed ..."""
     good_limit: str = ""
     """What the evidence for it is judged by, where that is another limit."""
+    bound: str = ""
+    """What the share is at most, where a bound on it is known."""
     listed: bool = True
     """Whether the limit is always listed, or only where this test is the one that is shown."""
 
@@ -108,6 +111,8 @@ def build(
         evidence=odds,
         eta=eta,
         leaning_bad=any(each.leaning_bad for each in standings),
+        outweighed=any(outweighed(each) for each in standings),
+        excluded=excluded(gate.name, standings, [(each.bound, each.limit) for each in shown]),
         frozen=verdict == "FAIL" and all(each.frozen for each in standings if each.verdict == "FAIL"),
     )
 
@@ -131,7 +136,7 @@ def _odds(one: Standing, words: Shown, noun: str, *, decides: bool) -> str | Non
 def _judged_at(one: Standing, words: Shown) -> str:
     """The limit of the good side, where it is not the one that is named before."""
     if one.good_at:
-        return f" at {one.good_at}"
+        return f" at {one.good_claim}" if one.good_claim else ""
     above = one.verdict == "PASS" and one.rate > one.limit
     return f" at twice the margin, {words.good_limit}" if above and words.good_limit else ""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from itertools import combinations
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -36,10 +35,24 @@ def lookalikes(stores: Iterable[SampleStore], reader: SeriesReader, request: Eva
         same[label] = min(first, span[0]), max(last, span[1])
     least = TOGETHER * request.interval
     for same in spans.values():
-        for (one_label, one_span), (other_label, other_span) in combinations(sorted(same.items()), 2):
-            if min(one_span[1], other_span[1]) - max(one_span[0], other_span[0]) >= least:
-                return (_sentence(request, dialect.lookalike, (one_label, other_label)),)
+        found = together(same, least)
+        if found is not None:
+            return (_sentence(request, dialect.lookalike, found),)
     return ()
+
+
+def together(spans: Mapping[str, tuple[float, float]], least: float) -> tuple[str, str] | None:
+    """Two names whose spans (begin, end) overlap for at least `least`, sorted; None where no two do.
+
+    In the order of their begin it is enough to look at the one before that ends last: a gateway may have thousands.
+    """
+    longest: tuple[float, str] | None = None
+    for name, (first, last) in sorted(spans.items(), key=lambda item: (item[1], item[0])):
+        if longest is not None and min(last, longest[0]) - first >= least:
+            one, other = sorted((name, longest[1]))
+            return one, other
+        longest = max(longest or (last, name), (last, name))
+    return None
 
 
 def _growing(one: Series, since: float) -> tuple[float, float] | None:

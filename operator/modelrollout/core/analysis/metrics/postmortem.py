@@ -16,7 +16,7 @@ from modelrollout.core.analysis.metrics.tick_table import TickTable
 LayerSummary = dict[str, int | dict[str, int] | None]
 """Counts by name, `histogram` by upper edge, `windowSize` None where none was exported."""
 MAX_LAYERS, MAX_EDGES = 48, 64
-SLOTS = 10
+SLOTS, SPARE = 10, 10
 SERIES = frozenset(
     {
         s.SAMPLES,
@@ -43,11 +43,15 @@ _COUNTS = {
 _DETAILED = frozenset({s.NONFINITE, s.MAGNITUDES})
 
 
-def slot_for(name: str, history: Sequence[HistoryEntry]) -> str:
-    """A ConfigMap name that the newest SLOTS - 1 entries do not use: at most SLOTS of them ever exist."""
+def slots_for(name: str, history: Sequence[HistoryEntry]) -> tuple[str, ...]:
+    """ConfigMap names that the newest SLOTS - 1 entries do not use, in the order in which they are tried.
+
+    The first that is not somebody else's is taken: of ours at most SLOTS exist, and SPARE more where some were in the
+    way once.
+    """
     kept = {entry.snapshot for entry in history[-(SLOTS - 1) :]}
-    names = (f"{name[:200]}-snapshot-{index}" for index in range(SLOTS))
-    return next(each for each in names if each not in kept)
+    names = (f"{name[:200]}-snapshot-{index}" for index in range(SLOTS + SPARE))
+    return tuple(each for each in names if each not in kept)
 
 
 def summarize(table: TickTable) -> dict[str, dict[str, LayerSummary]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import chain
+from typing import get_args
 
 import numpy as np
 
@@ -48,17 +51,33 @@ class TickTable:
 
     def total(self, metric: str, arm: Arm, *, layer: str | None = None, details: Iterable[str] | None = None) -> Array:
         """Sum of a metric's channels; None means all layers, all details."""
-        wanted = None if details is None else frozenset(details)
         out = np.zeros(self.grid.count)
-        for channel, growth in self.growth.items():
-            fits = channel.metric == metric and channel.arm == arm
-            if fits and layer in {None, channel.layer} and (wanted is None or channel.detail in wanted):
-                out = out + growth
+        for channel in self._channels(metric, arm, layer, None if details is None else sorted(set(details))):
+            out = out + self.growth[channel]
         return out
+
+    def _channels(self, metric: str, arm: Arm, layer: str | None, details: Sequence[str] | None) -> Iterable[Channel]:
+        """Those in question by look-up alone: a table may have ten thousand, and a gate asks for each by itself."""
+        if details is None:
+            return self._by_place.get((metric, arm, layer, None), ())
+        if layer is None:
+            return chain.from_iterable(self._by_place.get((metric, arm, None, one), ()) for one in details)
+        exact = (Channel(metric, arm, layer, one) for one in details)
+        return (channel for channel in exact if channel in self.growth)
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, Arm, str | None, str | None], list[Channel]]:
+        """Channels by metric and arm, alone and together with a layer or a detail."""
+        found: dict[tuple[str, Arm, str | None, str | None], list[Channel]] = {}
+        for channel in self.growth:
+            for place in ((None, None), (channel.layer, None), (None, channel.detail)):
+                found.setdefault((channel.metric, channel.arm, *place), []).append(channel)
+        return found
 
     def details(self, metric: str, arm: Arm | None = None) -> set[str]:
         """The values of the metric's detail label (codes, bucket edges)."""
-        return {c.detail for c in self.growth if c.metric == metric and arm in {None, c.arm}}
+        arms = get_args(Arm) if arm is None else (arm,)
+        return {channel.detail for each in arms for channel in self._channels(metric, each, None, None)}
 
     def errors(self, role: str) -> set[str]:
         """The statuses of a gateway's counter of answers that are errors."""
@@ -68,9 +87,25 @@ class TickTable:
         """The details of a gateway's counter of answers that are refusals."""
         return {detail for detail in self.details(role) if detail.startswith(REFUSED)}
 
-    def layers(self, metric: str, arm: Arm) -> set[str]:
-        """The layers that report the metric."""
-        return {c.layer for c in self.growth if c.metric == metric and c.arm == arm}
+    def layers(self, metric: str, arm: Arm, *, detail: str | None = None) -> set[str]:
+        """The layers that report the metric ("" where it has none), with that detail where one is given."""
+        details = None if detail is None else [detail]
+        return {channel.layer for channel in self._channels(metric, arm, None, details)}
+
+    def gauge(self, metric: str, arm: Arm, layer: str) -> frozenset[float]:
+        """All values that the layer's gauge has had within the grid."""
+        return self.gauges.get(Channel(metric, arm, layer), frozenset())
+
+    def marked(self, metric: str, arm: Arm, layer: str) -> list[str]:
+        """What the layer's series of this metric say by their label."""
+        return self._marked.get((metric, arm, layer), [])
+
+    @cached_property
+    def _marked(self) -> dict[tuple[str, Arm, str], list[str]]:
+        found: dict[tuple[str, Arm, str], list[str]] = {}
+        for channel in self.marks:
+            found.setdefault((channel.metric, channel.arm, channel.layer), []).append(channel.detail)
+        return found
 
     def present(self, metric: str, arm: Arm) -> Flags:
         """Ticks with a scrape of the metric; all False where it was never seen."""
@@ -98,8 +133,8 @@ def make_tick_table(stores: Iterable[SampleStore], reader: SeriesReader, grid: G
         found = cleaned(bundles(store, reader), store.targets, grid, scrape)
         counted.left_out.update(found.left_out)
         counted.unreadable |= found.unreadable
-        for chain in Continuation(found.bundles, began_at_zero(store, scrape), scrape).chains():
-            counted.add(chain)
+        for one in Continuation(found.bundles, began_at_zero(store, scrape), scrape).chains():
+            counted.add(one)
     return TickTable(
         grid,
         counted.growth,
@@ -151,14 +186,14 @@ class _Counted:
     unreadable: frozenset[tuple[str, Arm]] = frozenset()
     layouts: dict[Channel, frozenset[Layout]] = field(default_factory=dict)
 
-    def add(self, chain: Chain) -> None:
-        for detail, one in chain.bundle.members.items():
-            channel = replace(chain.bundle.channel, detail=detail)
-            grown = increments(one, self.grid, from_zero=chain.zero[detail])
+    def add(self, found: Chain) -> None:
+        for detail, one in found.bundle.members.items():
+            channel = replace(found.bundle.channel, detail=detail)
+            grown = increments(one, self.grid, from_zero=found.zero[detail])
             self.growth[channel] = self.growth[channel] + grown if channel in self.growth else grown
-        if chain.bundle.channel.metric in HISTOGRAMS:
-            known = self.layouts.get(chain.bundle.channel, frozenset())
-            self.layouts[chain.bundle.channel] = known | layouts_of(chain, self.grid)
+        if found.bundle.channel.metric in HISTOGRAMS:
+            known = self.layouts.get(found.bundle.channel, frozenset())
+            self.layouts[found.bundle.channel] = known | layouts_of(found, self.grid)
 
 
 def _folded(values: Array | Flags, grid: Grid, parts: int) -> Array | Flags:

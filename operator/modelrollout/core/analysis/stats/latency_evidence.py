@@ -1,13 +1,15 @@
 """Latency is counted, not averaged: requests slower than a bucket edge, the margin being whole buckets.
 
-Candidate over edge b' (b moved up by the margin) against stable over edge b ~ stable's quantile; the good
-side takes twice the margin. P90 and P99 each give an e-value and the gate uses their mean: when the whole
-distribution shifts, P90 sees it sooner.
+Allowed is that the candidate's quantile lies at most the margin above b, the edge that stable's does not exceed: of its
+requests, no more may be slower than b' (b moved up by the margin) than of stable's are slower than b, and 1 - quantile
+may be in any case (exceedances/factors.py). The good side takes twice the margin. The gate's own quantile and a wider
+one each give an e-value, and the gate uses their mean: when the whole distribution shifts, the wider one sees it
+sooner.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,9 +17,18 @@ from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, Index
 from modelrollout.core.analysis.stats.baseline import baseline, decayed_sums, expect
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, two_sided
+from modelrollout.core.analysis.stats.exceedances.evidence import exceedance_evidence
 from modelrollout.core.analysis.stats.histogram import choose_edge, edge_at_or_above, over
-from modelrollout.core.analysis.stats.limits import EXCEEDANCE, absolute
-from modelrollout.core.analysis.stats.parameters import MINIMUM_REQUESTS, PASS_ODDS, SLOWER, Settings
+from modelrollout.core.analysis.stats.limits import absolute
+from modelrollout.core.analysis.stats.parameters import (
+    GOOD_EXCEEDANCE,
+    MINIMUM_REQUESTS,
+    NOTHING,
+    PASS_ODDS,
+    ROUNDING,
+    SLOWER,
+    Settings,
+)
 
 
 @dataclass(frozen=True)
@@ -46,42 +57,70 @@ class LatencyHistory:
 
 
 @dataclass(frozen=True)
-class LatencyEvidence:
-    """Evidence of one latency test, the mean over quantiles. Arrays (..., T).
+class Part:
+    """The test of one quantile. `edge`, `allowed`, `good_allowed` (..., T) are indices into edges: b, b' and b''.
 
-    `parts` are the tests per quantile (the last is the gate's own); `edge`, `allowed`, `good_allowed` are
-    indices into edges for the gate's own quantile: stable's b, the candidate's b' and that of the good side.
+    Of requests slower than `allowed` the candidate may have `evidence.limit`, at least `floor` = 1 - quantile; a PASS
+    proves less than `ratio` times that beyond `good_allowed`, where `good` counts.
     """
 
-    log_bad: Array
-    log_good: Array
-    parts: tuple[CountEvidence, ...]
+    evidence: CountEvidence
+    good: CountTicks
     edge: Index
     allowed: Index
     good_allowed: Index
-    quantiles: tuple[float, ...]
-    """Of the parts."""
-    edges: tuple[tuple[Index, ...], ...]
-    """(edge, allowed, good_allowed) of each part."""
+    floor: float
+    ratio: Array
+
+    @property
+    def good_share(self) -> Array:
+        """The candidate's share beyond `good_allowed` so far, (..., T); 0 before its first request."""
+        slow, total = (np.cumsum(a, axis=-1) for a in (self.good.candidate_bad, self.good.candidate_total))
+        share: Array = slow / np.maximum(total, 1.0)
+        return share
+
+    @property
+    def contradicted(self) -> Flags:
+        """Where a PASS would stand beside evidence against it, or beside a share that it claims to exclude."""
+        against = self.evidence.log_bad > NOTHING
+        flags: Flags = against | (self.good_share > self.ratio * self.evidence.limit + ROUNDING)
+        return flags
+
+
+@dataclass(frozen=True)
+class LatencyEvidence:
+    """Evidence of one latency test, the mean over its parts; the last is the gate's own quantile. Arrays (..., T)."""
+
+    log_bad: Array
+    log_good: Array
+    parts: tuple[Part, ...]
 
     @property
     def passing(self) -> Flags:
         """PASS on this tick's evidence; a FAIL outranks it, and it never latches."""
-        flags: Flags = (self.log_good >= np.log(PASS_ODDS)) | self.parts[-1].rare
+        proven = (self.log_good >= np.log(PASS_ODDS)) | self.parts[-1].evidence.rare
+        flags: Flags = proven & ~np.logical_or.reduce([part.contradicted for part in self.parts])
         return flags
 
     def began(self, tick: Index) -> Index:
         """As CountEvidence.began, of the quantile that carries more evidence at `tick`."""
         at = np.asarray(tick)
-        starts = np.stack([p.began(at) for p in self.parts])
-        now = np.stack([np.take_along_axis(p.log_bad, at[..., None], axis=-1)[..., 0] for p in self.parts])
+        found = [part.evidence for part in self.parts]
+        starts = np.stack([one.began(at) for one in found])
+        now = np.stack([np.take_along_axis(one.log_bad, at[..., None], axis=-1)[..., 0] for one in found])
         leading: Index = np.take_along_axis(starts, now.argmax(axis=0)[None], axis=0)[0]
         return leading
 
 
-def quantile_pair(quantile: float) -> tuple[float, float]:
-    """A wider quantile with ten times the tail (at most half), and the gate's own: .99 -> (.90, .99)."""
-    return 1 - min(0.5, 10 * (1 - quantile)), quantile
+def tails(quantile: float) -> tuple[tuple[float, float], ...]:
+    """(share above the edge that is looked for, floor) of the wider quantile and of the gate's own.
+
+    The wider one has ten times the tail, at most half. Where in the lower half of that stable's histogram has its edge
+    is not ours to choose, so its floor is half of it: with .99, an edge that 5 to 10 % of stable's requests exceed.
+    """
+    own = 1 - quantile
+    wide = min(0.5, 10 * own)
+    return (wide, max(wide / 2, own)), (own, own)
 
 
 def versus_stable(
@@ -98,19 +137,19 @@ def versus_stable(
     everything, before = _with_history(ticks, stable, history)
     past = _past(everything, settings.half_life)
     top = len(ticks.edges) - 1
-    parts, edges = [], []
-    for q in quantile_pair(quantile):
-        edge = choose_edge(past, q, buckets)
+    parts = []
+    for tail, floor in tails(quantile):
+        edge = choose_edge(past, 1 - tail, buckets)
         total, past_total = everything.stable.sum(axis=-1), past.sum(axis=-1)
         slower = over(everything.stable, edge)
         base = expect(everything.seconds, slower, total, over(past, edge), past_total, before=before, settings=settings)
         edge = edge[..., before:]
-        chosen = [edge, *(np.minimum(edge + k * buckets, top) for k in (1, 2))]
-        edges.append(tuple(chosen))
-        sides = tuple(_counts(ticks, candidate, stable, side, edge) for side in chosen[1:])
-        lines = (EXCEEDANCE, EXCEEDANCE.good)
-        parts.append(two_sided((sides[0], sides[1]), lines, base, minimum_requests, settings))
-    return _mean(tuple(parts), quantile_pair(quantile), tuple(edges))
+        allowed, good = (np.minimum(edge + k * buckets, top) for k in (1, 2))
+        sides = (_counts(ticks, candidate, stable, allowed, edge), _counts(ticks, candidate, stable, good, edge))
+        beyond = over(past[..., before:, :], good) / np.maximum(past_total[..., before:], 1.0)
+        evidence, ratio = exceedance_evidence(sides, floor, base, beyond, minimum_requests, settings)
+        parts.append(Part(evidence, sides[1], edge, allowed, good, floor, ratio))
+    return _mean(tuple(parts))
 
 
 def at_most(
@@ -123,15 +162,49 @@ def at_most(
 ) -> LatencyEvidence:
     """The absolute test: at most 1 - quantile of the candidate's requests above `limit` seconds.
 
-    The limit rounds up to a bucket edge; above the last edge nothing can be seen, and the last edge is used.
+    The limit rounds up to a bucket edge. Above the last edge no request is known to be slower than the limit: those
+    beyond that edge may count for the candidate when they are few, and never against it.
     """
+    edge = edge_at_or_above(ticks.edges, limit)
+    part = _fixed(ticks, edge, (1 - quantile, 1.0), minimum_requests, settings)
+    if limit > ticks.edges[edge] * (1 + NOTHING):
+        blind = replace(
+            part.evidence,
+            log_bad=np.zeros(part.evidence.log_bad.shape),
+            log_bad_steps=np.zeros(part.evidence.log_bad_steps.shape),
+        )
+        part = replace(part, evidence=blind)
+    return _mean((part,))
+
+
+def frozen(
+    ticks: LatencyTicks,
+    edge: int,
+    tail: float,
+    quantile: float = 0.99,
+    *,
+    minimum_requests: float = MINIMUM_REQUESTS,
+    settings: Settings = SLOWER,
+) -> LatencyEvidence:
+    """The relative test where stable no longer serves: at most `tail` above the edge that it allowed before.
+
+    `tail` is 1 - quantile, or what stable itself had beyond its edge.
+    """
+    part = _fixed(ticks, edge, (tail, GOOD_EXCEEDANCE), minimum_requests, settings)
+    return _mean((replace(part, floor=1 - quantile),))
+
+
+def _fixed(
+    ticks: LatencyTicks, edge: int, line: tuple[float, float], minimum_requests: float, settings: Settings
+) -> Part:
+    tail, ratio = line
     candidate, stable = _known(ticks)
-    edge = np.full(stable.shape[:-1], edge_at_or_above(ticks.edges, limit))
-    line = absolute(1 - quantile)
-    counts = _counts(ticks, candidate, stable, edge, edge)
+    at = np.full(stable.shape[:-1], edge)
+    counts = _counts(ticks, candidate, stable, at, at)
     base = baseline(counts, None, settings)
-    part = two_sided((counts, counts), (line, line.good), base, minimum_requests, settings)
-    return _mean((part,), (quantile,), ((edge, edge, edge),))
+    lines = (absolute(tail), absolute(ratio * tail))
+    evidence = two_sided((counts, counts), lines, base, minimum_requests, settings)
+    return Part(evidence, counts, at, at, at, tail, np.full(at.shape, ratio))
 
 
 def _with_history(ticks: LatencyTicks, stable: Array, history: LatencyHistory | None) -> tuple[LatencyHistory, int]:
@@ -178,17 +251,9 @@ def _counts(
     ).clean()
 
 
-def _mean(
-    parts: tuple[CountEvidence, ...], quantiles: tuple[float, ...], edges: tuple[tuple[Index, ...], ...]
-) -> LatencyEvidence:
-    edge, allowed, good_allowed = edges[-1]
+def _mean(parts: tuple[Part, ...]) -> LatencyEvidence:
     return LatencyEvidence(
-        log_bad=alpha_budget.log_mean(np.stack([p.log_bad for p in parts])),
-        log_good=alpha_budget.log_mean(np.stack([p.log_good for p in parts])),
+        log_bad=alpha_budget.log_mean(np.stack([one.evidence.log_bad for one in parts])),
+        log_good=alpha_budget.log_mean(np.stack([one.evidence.log_good for one in parts])),
         parts=parts,
-        edge=edge,
-        allowed=allowed,
-        good_allowed=good_allowed,
-        quantiles=quantiles,
-        edges=edges,
     )

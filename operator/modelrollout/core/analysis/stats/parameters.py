@@ -117,6 +117,11 @@ ROUNDING = 1e-12
 DEADBAND = 0.05
 """Threshold gates: m of n looks; within this share of the limit around it a look keeps the last answer."""
 
+CHANCE_RATIO = 1.25
+"""So many times stable's share may a version that is equally good show for a while, by chance alone."""
+GOOD_EXCEEDANCE = 1.25
+"""Latency against stable: a PASS excludes so many times the share that may lie beyond the allowed edge, where whole
+buckets hardly change that share (outliers far beyond all): equal versions must be told from worse ones there too."""
 TOO_COARSE = 1.25
 """Buckets that grow by more make a relative latency gate too coarse."""
 

@@ -72,21 +72,23 @@ def bake(ctx: Context, spec: Spec, trigger: Trigger, why: str) -> Transition:
     status = go(ctx.status, trigger, reasons.BAKE_STARTED, message)
     status = expose(status, len(spec.steps), FULL_WEIGHT, ctx.now, ctx.now + spec.bake)
     assert status.rollout is not None
-    status = update(status, rollout=update_rollout(status, bake_started_at=ctx.now))
+    status = update(status, rollout=update_rollout(status, bake_started_at=ctx.now, unproven=""))
     status = say_hold(status, reasons.BAKING, ctx.now)
     return Transition(status, trigger, (Event(reasons.BAKE_STARTED, message),))
 
 
-def promote(ctx: Context, trigger: Trigger, why: str) -> Transition:
-    """The candidate is stable now."""
+def promote(ctx: Context, trigger: Trigger, why: str, unproven: str = "") -> Transition:
+    """The candidate is stable now; `unproven`: what was not proven of it."""
     old, new = ctx.status.stable, ctx.status.candidate
     assert old is not None
-    message = f"version {new} promoted: {why}"
-    status = go(ctx.status, trigger, reasons.PROMOTED, message)
-    history = with_entry(ctx, "Promoted", reasons.PROMOTED, message)
+    reason: Reason = reasons.PROMOTED_UNPROVEN if unproven else reasons.PROMOTED
+    aloud = f"; unproven, as onInconclusive: Promote asks: {unproven}" if unproven else ""
+    message = f"version {new} promoted: {why}{aloud}"
+    status = go(ctx.status, trigger, reason, message)
+    history = with_entry(ctx, "Promoted", reason, message)
     status = update(status, stable=new, previous=Previous(version=old, replaced_at=ctx.now), history=history)
     status = update(status, promoted=with_promoted(ctx))
-    return Transition(end(status), trigger, (Event(reasons.PROMOTED, message),))
+    return Transition(end(status), trigger, (Event(reason, message, warning=bool(unproven)),))
 
 
 def change(ctx: Context, trigger: Trigger, finding: Finding, *, warning: bool = False) -> Transition:

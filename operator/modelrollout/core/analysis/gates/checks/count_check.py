@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from modelrollout.api.gates import Gate, VersusStable
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.counts import Counts, absence
+from modelrollout.core.analysis.gates.checks.exclusion import bounded
 from modelrollout.core.analysis.gates.checks.limit_check import judge
 from modelrollout.core.analysis.gates.checks.standing import CountTest, LimitTest, Standing
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -63,7 +64,7 @@ def judge_counts(
     part = share / len(reading.tests)
     own = [Beside(CountTest(kind, counts.ticks, line, part), reading.show) for kind, line in reading.tests]
     tests = (*own, *reading.beside)
-    standings = [reading.adjust(judge(one.test, gate.method, gate_input)) for one in tests]
+    standings = [_judged(one.test, gate, reading, gate_input) for one in tests]
     if not counts.candidate_present.any() and gate_input.missing(counts.candidate_present):
         return Judged(no_data(gate, Finding("SeriesMissing", text)).result, (), missing, text)
     result = build(
@@ -82,6 +83,10 @@ def _rising(standings: Sequence[Standing]) -> bool:
     return any(one.rising for one in standings)
 
 
+def _judged(test: CountTest, gate: Gate, reading: CountReading, gate_input: GateInput) -> Standing:
+    return bounded(reading.adjust(judge(test, gate.method, gate_input)), test.ticks, gate_input)
+
+
 def _blamed(
     standings: Sequence[Standing], shares: Sequence[float], reading: CountReading
 ) -> tuple[tuple[float, float], ...]:
@@ -97,7 +102,8 @@ def show_bad_share(one: Standing, what: str = "") -> Shown:
     numbers = f"({say.count(one.bad)}/{say.count(one.total)})"
     versus = f" vs stable {stable}" if stable else ""
     clause = f"candidate {observed}{what} {numbers}{versus}; allowed {limit}"
-    return Shown(observed, stable, limit, clause, _good_limit(one, "<=", lambda share: share))
+    bound = "" if one.at_most is None else f"at most {say.margin(one.at_most)}{what}"
+    return Shown(observed, stable, limit, clause, _good_limit(one, "<=", lambda share: share), bound)
 
 
 def _possible(limit: float) -> float:
@@ -127,7 +133,8 @@ def show_good_share(one: Standing) -> Shown:
     numbers = f"({say.count(one.total - one.bad)}/{say.count(one.total)})"
     versus = f" vs stable {stable}" if stable else ""
     clause = f"candidate {observed} {numbers}{versus}; allowed {limit}"
-    return Shown(observed, stable, limit, clause, _good_limit(one, ">=", lambda share: 1 - share))
+    bound = "" if one.at_most is None else f"at least {say.margin(1 - one.at_most)} right"
+    return Shown(observed, stable, limit, clause, _good_limit(one, ">=", lambda share: 1 - share), bound)
 
 
 def _good_limit(one: Standing, side: str, shown: Callable[[float], float]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from modelrollout.api.gates import Source
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.gates.checks.readable import unreadable
+from modelrollout.core.analysis.gates.checks.readable import lacking, unreadable
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags
@@ -54,6 +54,7 @@ def request_counts(gate_input: GateInput, wanted: Source | None) -> Counts:
             "model",
             "requests",
             (s.REQUESTS, s.REQUEST_ERRORS),
+            lacking(gate_input, s.REQUESTS, [s.REQUEST_ERRORS]),
         )
 
     def answered(arm: s.Arm) -> tuple[Array, Array]:
@@ -61,7 +62,8 @@ def request_counts(gate_input: GateInput, wanted: Source | None) -> Counts:
         gone = table.total(s.FAILURE, arm, details=[s.CANCELED])
         return failed - gone, failed + table.total(s.SUCCESS, arm)
 
-    return make_counts(gate_input, answered, "Triton", "requests", (s.SUCCESS,))
+    lacks = lacking(gate_input, s.SUCCESS, [s.FAILURE])
+    return make_counts(gate_input, answered, "Triton", "requests", (s.SUCCESS,), lacks)
 
 
 def _answers(gate_input: GateInput, details: set[str]) -> Counts:
@@ -89,9 +91,13 @@ def make_counts(
     source: Origin,
     noun: str,
     metrics: tuple[str, ...],
+    lacks: Finding | None = None,
 ) -> Counts:
-    """Counts from (bad, total) of each arm; `metrics` are those they are read from, the one always there first."""
-    problem = unreadable(gate_input, metrics)
+    """Counts from (bad, total) of each arm; `metrics` are those they are read from, the one always there first.
+
+    `lacks`: which of them is not exported, so that nothing can be counted.
+    """
+    problem = lacks or unreadable(gate_input, metrics)
     present = [scraped(gate_input, source, arm, metrics[0]) for arm in ("candidate", "stable")]
     ticks = CountTicks(gate_input.ends, *read("candidate"), *read("stable"), restart=gate_input.restarts)
     return Counts(ticks, source, noun, present[0], present[1], problem)

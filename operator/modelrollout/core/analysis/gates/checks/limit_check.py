@@ -9,14 +9,14 @@ import numpy as np
 from modelrollout.api.gates import Method
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates.checks.collapse import not_at_a_collapse
-from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing, frozen_line
+from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing, frozen_line, leans_bad
 from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.stats import alpha_budget, forecast
 from modelrollout.core.analysis.stats.arrays import Array, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
 from modelrollout.core.analysis.stats.limits import LimitLine
-from modelrollout.core.analysis.stats.parameters import BAD_ALTERNATIVES, GOOD_ALTERNATIVES, NOTHING, PASS_ODDS
+from modelrollout.core.analysis.stats.parameters import BAD_ALTERNATIVES, GOOD_ALTERNATIVES, PASS_ODDS
 from modelrollout.core.analysis.stats.rule_of_three import rare_requests
 
 
@@ -160,7 +160,7 @@ def _with_verdict(
         began=began,
         left=left,
         rare=rare,
-        leaning_bad=good < -NOTHING and not rare,
+        leaning_bad=not rare and leans_bad((bad, good), numbers.rate, numbers.limit, numbers.stable_rate),
     )
 
 

@@ -1,8 +1,9 @@
-"""A bad sample is left out and said; a gate is without evidence only while its counters give no good ones."""
+"""A bad sample is left out and said; a gate is without evidence while its counters give no good ones, or none."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -21,6 +22,20 @@ def unreadable(gate_input: GateInput, metrics: Iterable[str], arms: Iterable[s.A
         "judged again once it is a number"
     )
     return Finding("SampleNotANumber", text)
+
+
+def lacking(
+    gate_input: GateInput, whole: str, parts: Iterable[str], arms: Iterable[s.Arm] = s.ARMS, detail: str | None = None
+) -> Finding | None:
+    """Why the metric `whole` says nothing: a part of it is not there, which must not count as none."""
+    table = gate_input.table
+    for arm, part in product(arms, parts):
+        without = table.layers(whole, arm, detail=detail) - table.layers(part, arm, detail=detail)
+        if without:
+            where = f" of layer {min(without)}" if min(without) else ""
+            text = f"the {arm} exports {whole}{where} without {part}: none is not the same as not exported"
+            return Finding("SeriesMissing", text)
+    return None
 
 
 def left_out_warnings(gate_input: GateInput) -> list[str]:

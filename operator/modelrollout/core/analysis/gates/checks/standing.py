@@ -9,6 +9,7 @@ from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.stats.arrays import CountTicks
 from modelrollout.core.analysis.stats.limits import LimitLine, absolute
+from modelrollout.core.analysis.stats.parameters import CHANCE_RATIO, NOTHING, ROUNDING
 
 Kind = Literal["limit", "stable"]
 """Against what: an absolute limit, or stable with a margin."""
@@ -50,10 +51,14 @@ class Standing:
     """The same in words, where it is no share."""
     newest: str = ""
     """Why it does not pass although all before would: what the newest ticks say."""
+    good_claim: str = ""
+    """What the evidence for it says, in words, where that is not what is allowed."""
     excused: str = ""
     """Why enough odds against it do not count; empty as a rule."""
     paired: float | None = None
     """The part of `odds` that both versions, serving side by side, gave; None where that is all of it."""
+    at_most: float | None = None
+    """The bound on the candidate's share, valid at any time (checks/upper_bound.py); None where nobody asks for it."""
     frozen: bool = False
     """A FAIL against what stable was before the bake: due to the candidate or to the hour; which, is unknown."""
 
@@ -77,6 +82,19 @@ class CountTest:
         t, part = self.ticks, slice(first, last)
         counts = (t.candidate_bad[part], t.candidate_total[part], t.stable_bad[part], t.stable_total[part])
         return CountTicks(t.seconds[part], *counts, restart=None if t.restart is None else t.restart[part])
+
+
+def leans_bad(odds: tuple[float, float], rate: float, limit: float, stable: float | None) -> bool:
+    """Whether a step must wait: nothing speaks for the candidate, and something does against it.
+
+    `odds` are the natural logs of those against it and for it. Against it are odds above 1:1, or a share that is beyond
+    both its limit and what an equal version may show by chance. So two equal versions do not wait where no margin lies
+    between them and the limit, and no evidence for either side can ever grow.
+    """
+    against, in_favour = odds
+    if in_favour >= -NOTHING:
+        return False
+    return against > NOTHING or rate > max(limit, CHANCE_RATIO * (stable or 0.0)) + ROUNDING
 
 
 def frozen_line(test: CountTest, gate_input: GateInput) -> LimitLine | None:

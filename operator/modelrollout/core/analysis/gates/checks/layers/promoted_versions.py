@@ -68,13 +68,7 @@ def _measure(gate_input: GateInput, arm: s.Arm, layer: str) -> tuple[int, int, s
     table = gate_input.table
     count = float(table.total(s.WINDOWS, arm, layer=layer).sum())
     neurons = float(table.total(s.WINDOW_NEURONS, arm, layer=layer).sum())
-    sizes = {
-        size
-        for channel, values in table.gauges.items()
-        if (channel.metric, channel.arm, channel.layer) == (s.WINDOW_SIZE, arm, layer)
-        for size in values
-    }
-    rules = {one.detail for one in table.marks if (one.metric, one.arm, one.layer) == (s.LAYER_INFO, arm, layer)}
+    sizes, rules = table.gauge(s.WINDOW_SIZE, arm, layer), table.marked(s.LAYER_INFO, arm, layer)
     rule = next(iter(rules), "")
     if count <= 0 or len(sizes) != 1 or len(rules) > 1 or not _kept(rule):
         return None

@@ -98,13 +98,16 @@ def sets_limit(gate: DeadNeuronsGate) -> bool:
 
 
 def _replicates(gate_input: GateInput, arm: s.Arm, layer: str) -> tuple[Replicates, float]:
-    """The windows of one layer per tick, and its number of units (NaN before the first window)."""
-    count = gate_input.table.total(s.WINDOWS, arm, layer=layer)
+    """The windows of one layer per tick, and its number of units (NaN before the first window).
+
+    Windows of no units say nothing: they are left out.
+    """
     units = gate_input.table.total(s.WINDOW_NEURONS, arm, layer=layer)
+    count = gate_input.table.total(s.WINDOWS, arm, layer=layer) * bool(units.sum())
     width = float(units.sum() / count.sum()) if count.sum() else float("nan")
     dead = gate_input.table.total(s.WINDOW_DEAD, arm, layer=layer)
     square = gate_input.table.total(s.WINDOW_DEAD_SQUARED, arm, layer=layer)
-    return windows(count, dead, square, width if width > 0 else 1.0), width
+    return windows(count, dead, square, 1.0 if np.isnan(width) else width), width
 
 
 def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerStanding:

@@ -76,6 +76,13 @@ def edges_of(gate: LatencyGate, kind: Kind, found: Histograms, gate_input: GateI
     return edge, min(edge + margin, len(found.edges) - 1)
 
 
+def stable_beyond(found: Histograms, gate_input: GateInput, edge: int) -> float:
+    """Stable's share of requests slower than `edge`: since the grid's start, in the bake that of before."""
+    stable = found.stable[gate_input.frozen if gate_input.bake is not None else slice(0, None)]
+    total = float(stable.sum())
+    return float(stable[:, edge + 1 :].sum()) / total if total else 0.0
+
+
 def quantile_of(edges: Array, histogram: Array, quantile: float) -> str | None:
     """The bucket that holds the quantile, by its upper edge; None without requests."""
     total = float(histogram.sum())

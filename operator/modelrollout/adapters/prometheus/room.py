@@ -1,0 +1,86 @@
+"""How much the process may hold of answers that are read: half of it is divided by server, the other half is lent.
+
+Nobody waits for room. A server that needs more than its part while the rest is lent is refused, and is asked for less:
+so one server's answers, however large or slow, cost no other server's answer a second.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+
+from modelrollout.adapters.prometheus.failures import Refused
+from modelrollout.adapters.prometheus.limits import MOST_HELD, SMALL
+
+MOST_IN_FLIGHT = 64 * 2**20
+"""Bytes of all answers together: what was received of them and what was read out of it, until they are handed on and
+let go."""
+
+
+class Room:
+    """Bytes by server; for any thread."""
+
+    def __init__(self, most: int = MOST_IN_FLIGHT) -> None:
+        self.most = most
+        self._lock = threading.Lock()
+        self._held: dict[str, int] = defaultdict(int)
+        self._servers: set[str] = set()
+
+    @property
+    def held(self) -> int:
+        """Bytes of all servers together."""
+        with self._lock:
+            return sum(self._held.values())
+
+    def expect(self, server: str) -> None:
+        """From now on `server` has a part of its own."""
+        with self._lock:
+            self._servers.add(server)
+
+    def take(self, server: str, number: int) -> None:
+        """`number` more bytes. Raises Refused where the server has used up its part and all the rest is lent."""
+        with self._lock:
+            part = self.most // 2 // max(len(self._servers), 1)
+            wanted = self._held[server] + number
+            others = sum(max(held - part, 0) for name, held in self._held.items() if name != server)
+            if wanted > part and wanted - part + others > self.most // 2:
+                raise Refused("AnswerTooLarge", f"no room for more than {wanted // 2**20} MiB of answers at once")
+            self._held[server] = wanted
+
+    def give(self, server: str, number: int) -> None:
+        """`number` bytes are free again."""
+        with self._lock:
+            self._held[server] -= number
+            if not self._held[server]:
+                del self._held[server]
+
+
+class Lease:
+    """The room of one answer: it is given back when nobody refers to it any more."""
+
+    def __init__(self, room: Room, server: str) -> None:
+        self._room, self._server = room, server
+        self._taken = 0
+        self.bytes = 0
+
+    def take(self, number: int) -> None:
+        """The answer holds `number` bytes more. Raises Refused."""
+        if self.bytes + number > MOST_HELD:
+            raise Refused("AnswerTooLarge", f"the answer takes more than {MOST_HELD // 2**20} MiB of memory")
+        more = max(self.bytes + number - SMALL, 0) - self._taken
+        if more > 0:
+            self._room.take(self._server, more)
+            self._taken += more
+        self.bytes += number
+
+    def give(self, number: int) -> None:
+        """The answer holds `number` bytes less."""
+        self.bytes -= number
+        less = self._taken - max(self.bytes - SMALL, 0)
+        if less > 0:
+            self._taken -= less
+            self._room.give(self._server, less)
+
+    def __del__(self) -> None:
+        if self._taken:
+            self._room.give(self._server, self._taken)

@@ -1,0 +1,87 @@
+"""Whose large answer is read next: one piece of one answer at a time, and first that of the server which had least.
+
+Reading holds the interpreter, so as many threads as there are answers would each get a small part of it, and whoever
+else has something to do as well. With one at a time everybody else waits for one piece.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Self
+
+from modelrollout.adapters.prometheus.pieces import PIECE
+
+PAUSE = 0.0002
+"""Seconds after each piece in which other threads get the interpreter."""
+
+
+class Turns:
+    """A lock that is fair by server: seconds that a server has had count against it while others wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._busy = False
+        self._waiting: list[tuple[str, threading.Event]] = []
+        self._had: dict[str, float] = {}
+        self._now = 0.0  # what the server had that was let in last: who comes after a rest starts from there
+
+    def enter(self, server: str) -> None:
+        """Wait for a turn: a piece is short, and whoever has one leaves whatever happens."""
+        with self._lock:
+            self._had[server] = max(self._had.get(server, 0.0), self._now)
+            if not self._busy:
+                self._busy = True
+                self._now = self._had[server]
+                return
+            come = threading.Event()
+            self._waiting.append((server, come))
+        come.wait()
+
+    def leave(self, server: str, seconds: float) -> None:
+        """The turn took `seconds`; the next one begins."""
+        with self._lock:
+            self._had[server] += seconds
+            if not self._waiting:
+                self._busy = False
+                return
+            first = min(range(len(self._waiting)), key=lambda at: self._had[self._waiting[at][0]])
+            name, come = self._waiting.pop(first)
+            self._now = max(self._now, self._had[name])
+            come.set()
+
+
+class Pace:
+    """The turns of one answer: `step` after each part of it. `check` raises where the answer has no more time."""
+
+    def __init__(self, turns: Turns, server: str, check: Callable[[], None]) -> None:
+        self._turns, self._server, self._check = turns, server, check
+        self._at = 0
+        self._since: float | None = None
+
+    def __enter__(self) -> Self:
+        self._begin()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def step(self, at: int) -> None:
+        """The answer was read up to byte `at`: after each PIECE of it others have their turn."""
+        if at - self._at < PIECE:
+            return
+        self._at = at
+        self._end()
+        time.sleep(PAUSE)
+        self._check()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._turns.enter(self._server)
+        self._since = time.monotonic()
+
+    def _end(self) -> None:
+        if self._since is not None:
+            since, self._since = self._since, None
+            self._turns.leave(self._server, time.monotonic() - since)

@@ -1,0 +1,1 @@
+"""Requests beyond an edge: the tests that latency is made of."""

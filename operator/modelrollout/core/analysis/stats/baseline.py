@@ -87,12 +87,14 @@ def _overdispersion(seconds: Array, bad: Array, total: Array, rate: Array, known
     the speed and buy nothing. (2 + 1 / variance is the variance of one square, of counts as rare as these.)
     """
     ends, start = _stretches(seconds)
-    y, n = (_over_stretch(a, start) for a in (bad, total))
-    p, seen = (np.take_along_axis(a, start, axis=-1) for a in (rate, known))
-    variance = n * p * (1 - p) * (1 + n / (seen + 1))
+    y, n, expected, spread = (
+        _over_stretch(a, start) for a in (bad, total, total * rate, total * rate * (1 - rate))
+    )  # each tick by the rate known before it: in a stretch the edge that is counted may change
+    seen = np.take_along_axis(known, start, axis=-1)
+    variance = spread * (1 + n / (seen + 1))
     counted = ends & (seen >= 1) & (variance > _LEAST_VARIANCE)
     safe = np.where(variance > _LEAST_VARIANCE, variance, 1.0)
-    square = np.where(counted, (y - n * p) ** 2 / safe, 0.0)
+    square = np.where(counted, (y - expected) ** 2 / safe, 0.0)
     df = np.maximum(_before(counted), 1.0)
     mean = _before(square) / df
     chance = np.sqrt(_before(np.where(counted, 2 + 1 / safe, 0.0))) / df

@@ -1,0 +1,67 @@
+"""Argo Rollouts by its router for Traefik, which writes a TraefikService; that for the Gateway API is a plugin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.bench.peers.building import ARGO
+from tests.bench.peers.manifests import rendered
+from tests.bench.peers.story import Canary
+from tests.bench.peers.tools.tool import Setting, Tool, new_template
+from tests.bench.peers.world.recorder import share_of
+from tests.lab import Process, free_port
+
+API, KIND = "argoproj.io/v1alpha1", "Rollout"
+
+
+class Argo(Tool):
+    name = "Argo Rollouts"
+    kind = ("traefik.io/v1alpha1", "TraefikService")
+    program = ARGO
+    settings = (
+        Setting(
+            "documented",
+            "Its documentation's background analysis: interval 5m, failureLimit 3, the success rate over 5m; the limit "
+            "is 99 % here, as everywhere, and not the 95 % written there.",
+            {"interval": "5m", "failures": 3, "window": "5m", "delay": "0s", "latency": "0.5"}
+            | {"metrics": ("success-rate",)},
+        ),
+        Setting(
+            "quickest",
+            "Interval 10s after an initialDelay of 1m; failureLimit 3; success rate at least 99 %, P99 at most 50 ms "
+            "(stable has 40), NaN at most 1 %, each over 1m.",
+            {"interval": "10s", "failures": 3, "window": "1m", "delay": "1m", "latency": "0.05"}
+            | {"metrics": ("success-rate", "latency", "nan")},
+        ),
+    )
+
+    def start(self) -> None:
+        seat, kube = self.seat, self.seat.member.kube
+        values = {key: value for key, value in self.setting.values.items() if key != "metrics"}
+        (template,) = rendered("argo-metrics", namespace=seat.namespace, prometheus=seat.prometheus.url, **values)
+        spec = template["spec"]
+        spec["metrics"] = [each for each in spec["metrics"] if each["name"] in self.setting.values["metrics"]]
+        nan = [each for each in seat.canaries if each.scenario == "nan"]
+        kube.apply(template)
+        for canary in seat.canaries:
+            kube.apply(*rendered("argo", **seat.common(canary)))
+        seat.scrape(nan)
+        command = [
+            str(ARGO.binary),
+            f"--kubeconfig={seat.kubeconfig}",
+            "--namespaced",
+            f"--namespace={seat.namespace}",
+            f"--metricsPort={free_port()}",
+            f"--healthzPort={free_port()}",
+        ]
+        self.process = Process(f"argo-{seat.namespace}", command, seat.member.site.folder, seat.member.site.mark)
+
+    def at_rest(self) -> int:
+        found = self.seat.member.kube.list(API, KIND, self.seat.namespace)
+        return sum((each.get("status") or {}).get("phase") == "Healthy" for each in found)
+
+    def begin(self, canary: Canary) -> None:
+        self.seat.member.kube.merge(API, KIND, self.seat.namespace, canary.name, new_template(canary))
+
+    def share(self, found: dict[str, Any]) -> int:
+        return share_of(found["spec"]["weighted"]["services"], f"{found['metadata']['name']}-canary")

@@ -9,8 +9,9 @@ RATE = 20.0
 """Requests/s of one canary's clients, Poisson."""
 WEIGHT = 20
 """Percent for the candidate while the story runs; nobody is let beyond it."""
-MEDIAN, SPREAD = 0.02, 0.3
-"""Seconds that half of the requests take at least, and the standard deviation of their logarithm."""
+MEDIAN, SPREAD = 0.2, 0.3
+"""Seconds that half of the requests take at least, and the standard deviation of their logarithm: P99 is 0.4 s, below
+the half second of the peers' documentation, and 0.6 s when all takes 1.5 times as long. A busy machine adds little."""
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ bench: $(VENV) lab ## print what a pass, an advance, a rollback and hostile Prom
 bench-decisions: $(VENV) ## print how often the engine errs, and how soon it decides
 	@$(BIN)/python -m tests.bench.decisions
 
-bench-peers: $(VENV) lab ## the same canaries under real Flagger and Argo Rollouts; needs Go 1.26, 20 minutes a round
+bench-peers: $(VENV) lab ## the same canaries under real Flagger and Argo Rollouts; needs Go 1.26, 35 minutes a round
 	@$(BIN)/python -m tests.bench.peers --resume --write
 
 bench-telemetry: $(VENV) ## print what watching activations costs a model server

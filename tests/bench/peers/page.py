@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,13 +59,14 @@ def _head(records: Sequence[Record]) -> str:
     stories = "\n".join(f"- `{each.name}`, {each.canaries} a round: {each.what}." for each in SCENARIOS)
     return HEAD.format(
         versions=", ".join(versions),
-        rounds=rounds,
+        rounds="One round" if rounds == 1 else f"{rounds} rounds",
         weight=WEIGHT,
         rate=f"{RATE:g}",
         before=f"{timeline.before:.0f}",
         after=f"{timeline.after:.0f}",
         outage=f"{timeline.outage:.0f}",
         busy=f"{busy:.1f}",
+        cores=os.cpu_count(),
         stories=stories,
     )
 
@@ -149,16 +151,17 @@ HEAD = """\
 # Side by side
 
 Measured by `make bench-peers`: {versions}, each a real controller built from its own module, on one lab with a real API
-server, Traefik and Prometheus (scraping every 5 s). {rounds} rounds; in each, every tool has canaries of its own, at
-the same time: {weight} % of {rate} requests/s each (Poisson), from the same seeds. After {before} s in which every
+server, Traefik and Prometheus (scraping every 5 s). {rounds}; in each, every tool has canaries of its own, ours at the
+same time as the quickest settings and then the documented ones: {weight} % of {rate} requests/s each (Poisson), from
+the same seeds. After {before} s in which every
 candidate is as good as stable comes the onset; {after} s later Prometheus is away for {outage} s. Nobody is let beyond
 {weight} %.
 
 {stories}
 
 There is no kubelet: the lab says that Deployments and ReplicaSets are ready, and makes EndpointSlices lead to the
-backends. The machine has two cores and did other work as well: {busy} processes wanted each core on average, so CPU
-and times of a few seconds are worth little; counts, and times of an interval or more, are."""
+backends. Clients, backends, gateway and Prometheus had priority. The machine has {cores} cores and did other work as
+well: on average {busy} processes wanted each core. CPU and a few seconds more or less say little then; counts do."""
 
 NOTES = """\
 Found: how many, and the seconds from the onset to the write of the route that took the candidate's traffic. A canary

@@ -15,6 +15,7 @@ from tests.bench.peers.outcomes import unanswered
 from tests.bench.peers.results import Record, Watched, keep
 from tests.bench.peers.stage import Chosen, Stage
 from tests.bench.peers.story import BY_NAME, OUTAGE, USUAL, Moments, Timeline
+from tests.bench.peers.world.priority import prefer
 from tests.lab import Lab, say
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Round:
         lab.prometheus.stop()
         self._pass(self.timeline.outage, "Prometheus is away")
         lab.prometheus.start()
+        prefer(lab.prometheus.process.pid)
         ended = time.time()
         self._pass(self.timeline.recovery, "Prometheus is back")
         return Moments(moments.onset, moments.until, time.time(), (began, ended))

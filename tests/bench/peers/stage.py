@@ -16,6 +16,7 @@ from tests.bench.peers.manifests import traefik_definitions
 from tests.bench.peers.story import BY_NAME, PORT, WEIGHT
 from tests.bench.peers.tools import Seat, Setting, Tool
 from tests.bench.peers.world.gate import Gate
+from tests.bench.peers.world.priority import prefer
 from tests.bench.peers.world.recorder import Recorder
 from tests.bench.peers.world.workloads import Workloads
 from tests.lab import Lab, Process, say
@@ -80,6 +81,7 @@ class Stage:
         ]
         (folder / "arms.json").write_text(json.dumps(arms))
         (folder / "load.json").write_text(json.dumps({each.host: f"{seed}/{each.name}" for each in canaries}))
+        prefer(self.lab.gateway.process.pid, self.lab.prometheus.process.pid)
         self._run("backends", str(folder / "arms.json"))
         self._run("load", self.lab.site.gateway, str(folder / "load.json"))
         peers = [tool.seat.namespace for tool in self.tools if tool.program is not None]
@@ -88,7 +90,9 @@ class Stage:
     def _run(self, name: str, *arguments: str) -> None:
         command = [sys.executable, "-m", f"tests.bench.peers.world.{name}", *arguments]
         path = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "operator")])}
-        self._stack.callback(Process(name, command, self.lab.folder, self.lab.mark, env=path).stop)
+        process = Process(name, command, self.lab.folder, self.lab.mark, env=path)
+        self._stack.callback(process.stop)
+        prefer(process.pid)
 
     def begin(self, deadline: float) -> None:
         """Every canary to its weight; the record of weights begins here."""

@@ -50,6 +50,7 @@ class Argo(Tool):
             str(ARGO.binary),
             f"--kubeconfig={seat.kubeconfig}",
             "--namespaced",
+            "--leader-elect=false",
             f"--namespace={seat.namespace}",
             f"--metricsPort={free_port()}",
             f"--healthzPort={free_port()}",

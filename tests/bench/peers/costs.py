@@ -36,7 +36,7 @@ class Cost:
     def since(self, then: Self) -> Self:
         return type(self)(
             self.seconds - then.seconds,
-            self.cpu - then.cpu,
+            self.cpu - (then.cpu if self.cpu >= then.cpu else 0.0),  # one started again has begun to count anew
             self.memory,
             self.reads - then.reads,
             self.writes - then.writes,

@@ -125,6 +125,7 @@ ROWS: tuple[tuple[str, Callable[[Column], str]], ...] = (
     ("found: latency x 1.5", _found("latency")),
     ("found: NaN in 5 % of answers", _found("nan")),
     ("requests nobody answered", lambda column: str(sum(record.unanswered for record in column.records))),
+    ("restarts of the controller", lambda column: str(sum(record.restarts for record in column.records))),
     ("CPU, % of a core", lambda column: f"{100 * column.rate(lambda record: record.cost.cpu):.2f}"),
     ("memory, MiB", lambda column: f"{max(each.cost.memory for each in column.records) / 2**20:.0f}"),
     ("API reads a second", lambda column: f"{column.rate(lambda record: record.cost.reads):.2f}"),
@@ -160,7 +161,7 @@ candidate is as good as stable comes the onset; {after} s later Prometheus is aw
 {stories}
 
 There is no kubelet: the lab says that Deployments and ReplicaSets are ready, and makes EndpointSlices lead to the
-backends. Clients, backends, gateway and Prometheus had priority. The machine has {cores} cores and did other work as
+backends. The lab had priority. The machine has {cores} cores and did other work as
 well: on average {busy} processes wanted each core. CPU and a few seconds more or less say little then; counts do."""
 
 NOTES = """\

@@ -37,6 +37,7 @@ class Record:
     cost: Cost
     canaries: list[Watched] = field(default_factory=list)
     unanswered: int = 0
+    restarts: int = 0
 
     @property
     def title(self) -> str:

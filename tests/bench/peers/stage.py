@@ -16,7 +16,7 @@ from tests.bench.peers.manifests import traefik_definitions
 from tests.bench.peers.story import BY_NAME, PORT, WEIGHT
 from tests.bench.peers.tools import Seat, Setting, Tool
 from tests.bench.peers.world.gate import Gate
-from tests.bench.peers.world.priority import prefer
+from tests.bench.peers.world.keeper import Keeper
 from tests.bench.peers.world.recorder import Recorder
 from tests.bench.peers.world.workloads import Workloads
 from tests.lab import Lab, Process, say
@@ -57,10 +57,11 @@ class Stage:
         for each in self.tools:
             say(f"starting {each.title}")
             each.start()
-            self._stack.callback(each.process.stop)
+            self._stack.callback(lambda each=each: each.process.stop())
             recorder = Recorder(kube, each.kind, each.seat.namespace, each.share)
             self.recorders.append(recorder.start())
             self._stack.callback(recorder.stop)
+        self._stack.callback(Keeper(self.tools).start().stop)
         for each in self.tools:
             each.wait_at_rest(deadline)
             say(f"{each.title}: {len(each.seat.canaries)} canaries are set up")
@@ -81,7 +82,6 @@ class Stage:
         ]
         (folder / "arms.json").write_text(json.dumps(arms))
         (folder / "load.json").write_text(json.dumps({each.host: f"{seed}/{each.name}" for each in canaries}))
-        prefer(self.lab.gateway.process.pid, self.lab.prometheus.process.pid)
         self._run("backends", str(folder / "arms.json"))
         self._run("load", self.lab.site.gateway, str(folder / "load.json"))
         peers = [tool.seat.namespace for tool in self.tools if tool.program is not None]
@@ -92,7 +92,6 @@ class Stage:
         path = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "operator")])}
         process = Process(name, command, self.lab.folder, self.lab.mark, env=path)
         self._stack.callback(process.stop)
-        prefer(process.pid)
 
     def begin(self, deadline: float) -> None:
         """Every canary to its weight; the record of weights begins here."""

@@ -28,14 +28,14 @@ class Argo(Tool):
         ),
         Setting(
             "quickest",
-            "Interval 10s after an initialDelay of 1m; failureLimit 3; success rate at least 99 %, P99 at most 500 "
+            "Interval 10s after an initialDelay of 1m; failureLimit 3; success rate at least 99 %, P99 at most 600 "
             "ms, NaN at most 1 %, each over 1m.",
-            {"interval": "10s", "failures": 3, "window": "1m", "delay": "1m", "latency": "0.5"}
+            {"interval": "10s", "failures": 3, "window": "1m", "delay": "1m", "latency": "0.6"}
             | {"metrics": ("success-rate", "latency", "nan")},
         ),
     )
 
-    def start(self) -> None:
+    def prepare(self) -> None:
         seat, kube = self.seat, self.seat.member.kube
         values = {key: value for key, value in self.setting.values.items() if key != "metrics"}
         (template,) = rendered("argo-metrics", namespace=seat.namespace, prometheus=seat.prometheus.url, **values)
@@ -46,6 +46,9 @@ class Argo(Tool):
             kube.apply(*rendered("argo", **seat.common(canary)))
         if "nan" in self.setting.values["metrics"]:
             seat.scrape(seat.canaries)
+
+    def run(self) -> Process:
+        seat = self.seat
         command = [
             str(ARGO.binary),
             f"--kubeconfig={seat.kubeconfig}",
@@ -55,7 +58,7 @@ class Argo(Tool):
             f"--metricsPort={free_port()}",
             f"--healthzPort={free_port()}",
         ]
-        self.process = Process(f"argo-{seat.namespace}", command, seat.member.site.folder, seat.member.site.mark)
+        return Process(f"argo-{seat.namespace}", command, seat.member.site.folder, seat.member.site.mark)
 
     def at_rest(self) -> int:
         found = self.seat.member.kube.list(API, KIND, self.seat.namespace)

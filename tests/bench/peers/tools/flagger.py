@@ -18,7 +18,7 @@ def _metric(name: str, most: float, window: str) -> dict[str, Any]:
 
 
 DOCUMENTED = [_metric("error-rate", 1, "1m"), _metric("latency", 0.5, "30s")]
-QUICKEST = [_metric("error-rate", 1, "1m"), _metric("latency", 0.5, "1m"), _metric("nan", 1, "1m")]
+QUICKEST = [_metric("error-rate", 1, "1m"), _metric("latency", 0.6, "1m"), _metric("nan", 1, "1m")]
 
 
 class Flagger(Tool):
@@ -34,13 +34,13 @@ class Flagger(Tool):
         ),
         Setting(
             "quickest",
-            "Interval 10s, the least it takes; threshold 5; error rate at most 1 %, P99 at most 500 "
+            "Interval 10s, the least it takes; threshold 5; error rate at most 1 %, P99 at most 600 "
             "ms, NaN at most 1 %, each over 1m.",
             {"interval": "10s", "threshold": 5, "metrics": QUICKEST},
         ),
     )
 
-    def start(self) -> None:
+    def prepare(self) -> None:
         seat, kube = self.seat, self.seat.member.kube
         kube.apply(*rendered("flagger-metrics", namespace=seat.namespace, prometheus=seat.prometheus.url))
         for canary in seat.canaries:
@@ -48,6 +48,9 @@ class Flagger(Tool):
             kube.apply(*rendered("flagger", hook=seat.hook, **values, **seat.common(canary)))
         if any(each["name"] == "nan" for each in self.setting.values["metrics"]):
             seat.scrape(seat.canaries)
+
+    def run(self) -> Process:
+        seat = self.seat
         command = [
             str(FLAGGER.binary),
             f"--kubeconfig={seat.kubeconfig}",
@@ -57,7 +60,7 @@ class Flagger(Tool):
             f"--port={free_port()}",
             "--log-level=info",
         ]
-        self.process = Process(f"flagger-{seat.namespace}", command, seat.member.site.folder, seat.member.site.mark)
+        return Process(f"flagger-{seat.namespace}", command, seat.member.site.folder, seat.member.site.mark)
 
     def at_rest(self) -> int:
         found = self.seat.member.kube.list("flagger.app/v1beta1", "Canary", self.seat.namespace)

@@ -12,7 +12,7 @@ from tests.bench.peers.tools.tool import Setting, Tool
 from tests.bench.peers.world.recorder import share_of
 from tests.bench.peers.world.workloads import slice_of
 from tests.e2e.support.operator import grant
-from tests.lab import OperatorProcess
+from tests.lab import OperatorProcess, Process
 
 API, KIND = "modelrollout.dev/v1alpha1", "ModelRollout"
 
@@ -29,7 +29,7 @@ class Ours(Tool):
         ),
     )
 
-    def start(self) -> None:
+    def prepare(self) -> None:
         seat, kube = self.seat, self.seat.member.kube
         for canary in seat.canaries:
             for version, arm in enumerate(ARMS, start=1):
@@ -38,13 +38,15 @@ class Ours(Tool):
             kube.apply(*rendered("ours", **seat.common(canary)))
         seat.scrape(seat.canaries)
         account, charted = grant(seat.member, seat.namespace)
-        kubeconfig = seat.member.service_account_kubeconfig(seat.namespace, account, server=seat.api.url)
+        self._kubeconfig = seat.member.service_account_kubeconfig(seat.namespace, account, server=seat.api.url)
         file = seat.member.site.folder / f"operator-{seat.namespace}.yaml"
         file.write_text(yaml.safe_dump({"prometheus": [{"url": seat.prometheus.url, "scrapeInterval": "5s"}]}))
-        arguments = [*charted, f"--config={file}", "--health-port=0"]
-        env = {"POD_NAMESPACE": seat.namespace, "POD_NAME": "operator-1"}
-        made = OperatorProcess(seat.member.site, kubeconfig, arguments, name=seat.namespace, env=env)
-        self.process = made.start().process
+        self._arguments = [*charted, f"--config={file}", "--health-port=0"]
+
+    def run(self) -> Process:
+        seat, env = self.seat, {"POD_NAMESPACE": self.seat.namespace, "POD_NAME": "operator-1"}
+        made = OperatorProcess(seat.member.site, self._kubeconfig, self._arguments, name=seat.namespace, env=env)
+        return made.start().process
 
     def at_rest(self) -> int:
         found = self.seat.member.kube.list(API, KIND, self.seat.namespace)

@@ -71,14 +71,24 @@ class Tool(ABC):
 
     def __init__(self, seat: Seat, setting: Setting) -> None:
         self.seat, self.setting = seat, setting
+        self.restarts = 0
 
     @property
     def title(self) -> str:
         return f"{self.name}, {self.setting.name}"
 
-    @abstractmethod
     def start(self) -> None:
         """Apply everything, stable being the only version, and start the controller."""
+        self.prepare()
+        self.process = self.run()
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Apply what the controller looks after."""
+
+    @abstractmethod
+    def run(self) -> Process:
+        """The controller, started; it may be so again."""
 
     @abstractmethod
     def at_rest(self) -> int:
@@ -102,8 +112,6 @@ class Tool(ABC):
         """TimeoutError after `deadline` seconds."""
         end = time.monotonic() + deadline
         while (ready := self.at_rest()) < len(self.seat.canaries):
-            if not self.process.running:
-                raise RuntimeError(f"{self.title} ended with {self.process.returncode}; see {self.process.log}")
             if time.monotonic() > end:
                 raise TimeoutError(f"{self.title}: {ready} of {len(self.seat.canaries)} are set up; {self.process.log}")
             time.sleep(1)

@@ -57,7 +57,7 @@ class Stage:
         for each in self.tools:
             say(f"starting {each.title}")
             each.start()
-            self._stack.callback(lambda each=each: each.process.stop())
+            self._stack.callback(each.stop)
             recorder = Recorder(kube, each.kind, each.seat.namespace, each.share)
             self.recorders.append(recorder.start())
             self._stack.callback(recorder.stop)

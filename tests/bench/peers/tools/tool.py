@@ -90,6 +90,9 @@ class Tool(ABC):
     def run(self) -> Process:
         """The controller, started; it may be so again."""
 
+    def stop(self) -> None:
+        self.process.stop()
+
     @abstractmethod
     def at_rest(self) -> int:
         """How many canaries are set up and serve their stable version."""

@@ -65,10 +65,10 @@ OUTAGE = "outage"
 class Timeline:
     """Seconds at WEIGHT before the onset, after it, without Prometheus, and after that; `settle`: to get there."""
 
-    before: float = 120.0
-    after: float = 450.0
+    before: float = 90.0
+    after: float = 420.0
     outage: float = 120.0
-    recovery: float = 90.0
+    recovery: float = 60.0
     settle: float = 420.0
 
     def without_outage(self) -> Self:

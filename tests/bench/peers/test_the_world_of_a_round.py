@@ -47,24 +47,25 @@ def test_every_tool_has_the_same_canaries_at_addresses_of_its_own() -> None:
 
 @pytest.mark.parametrize("setting", TOOLS["flagger"].settings, ids=lambda each: each.name)
 def test_flaggers_canary_says_its_settings_and_stays_at_the_storys_weight(setting: Any) -> None:
-    values = setting.values | {"metrics": json.dumps(setting.values["metrics"])}
-    deployment, canary = rendered("flagger", hook="http://hook", **values, **values_of(CANARY))
-    analysis = canary["spec"]["analysis"]
-    assert (analysis["interval"], analysis["threshold"]) == (setting.values["interval"], 5)
-    assert (analysis["stepWeight"], analysis["maxWeight"]) == (20, 40)
-    assert analysis["metrics"] == setting.values["metrics"]
     templates = {
         each["metadata"]["name"] for each in rendered("flagger-metrics", namespace="ns", prometheus="http://p")
     }
-    assert {each["templateRef"]["name"] for each in analysis["metrics"]} <= templates
-    assert deployment["spec"]["template"]["metadata"]["annotations"] == {"lab/address": "127.77.1.2"}
+    for metrics in setting.values["metrics"].values():
+        values = setting.values | {"metrics": json.dumps(metrics)}
+        deployment, canary = rendered("flagger", hook="http://hook", **values, **values_of(CANARY))
+        analysis = canary["spec"]["analysis"]
+        assert (analysis["interval"], analysis["threshold"]) == (setting.values["interval"], 5)
+        assert (analysis["stepWeight"], analysis["maxWeight"]) == (20, 40)
+        assert analysis["metrics"] == metrics
+        assert {each["templateRef"]["name"] for each in metrics} <= templates
+        assert deployment["spec"]["template"]["metadata"]["annotations"] == {"lab/address": "127.77.1.2"}
 
 
 @pytest.mark.parametrize("setting", TOOLS["argo"].settings, ids=lambda each: each.name)
 def test_argos_analysis_says_its_settings(setting: Any) -> None:
-    values = {key: value for key, value in setting.values.items() if key != "metrics"}
-    (template,) = rendered("argo-metrics", namespace="ns", prometheus="http://p", **values)
-    assert set(setting.values["metrics"]) <= {each["name"] for each in template["spec"]["metrics"]}
+    (template,) = rendered("argo-metrics", prometheus="http://p", **setting.values, **values_of(CANARY))
+    for metrics in setting.values["metrics"].values():
+        assert set(metrics) <= {each["name"] for each in template["spec"]["metrics"]}
     for each in template["spec"]["metrics"]:
         assert (each["interval"], each["failureLimit"]) == (setting.values["interval"], 3)
         assert f"[{setting.values['window']}]" in each["provider"]["prometheus"]["query"]

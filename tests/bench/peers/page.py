@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +49,7 @@ def page(records: Sequence[Record]) -> str:
     found = columns(records)
     rows = [[label, *(cell(column) for column in found)] for label, cell in ROWS]
     table = table_of(["", *(column.title for column in found)], rows)
-    return "\n\n".join([_head(records), table, NOTES, "## Settings", _settings(found)]) + "\n"
+    return "\n\n".join([_head(records), table, _filled(NOTES), "## Settings", _settings(found)]) + "\n"
 
 
 def _head(records: Sequence[Record]) -> str:
@@ -57,7 +58,7 @@ def _head(records: Sequence[Record]) -> str:
     versions = sorted({f"{record.tool} {record.version}" for record in records})
     busy = statistics.mean(record.busy for record in records)
     stories = "\n".join(f"- `{each.name}`, {each.canaries} a round: {each.what}." for each in SCENARIOS)
-    return HEAD.format(
+    values = dict(
         versions=", ".join(versions),
         rounds="One round" if rounds == 1 else f"{rounds} rounds",
         weight=WEIGHT,
@@ -67,8 +68,12 @@ def _head(records: Sequence[Record]) -> str:
         outage=f"{timeline.outage:.0f}",
         busy=f"{busy:.1f}",
         cores=os.cpu_count(),
-        stories=stories,
     )
+    return "\n\n".join(["# Side by side", _filled(HEAD.format(**values)), stories, _filled(LAB.format(**values))])
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(" ".join(text.split()), 120)
 
 
 def _share(found: Sequence[Outcome], true: Callable[[Outcome], Any]) -> str:
@@ -113,7 +118,7 @@ def _errors(scenario: str) -> Callable[[Column], str]:
 
 
 ROWS: tuple[tuple[str, Callable[[Column], str]], ...] = (
-    ("rolled back before anything was wrong, all canaries", _false),
+    ("rolled back though nothing was wrong", _false),
     ("of these, equally good to the end", _equal),
     ("rolled back in the shared incident", _incident),
     ("moved by Prometheus's outage", _outage),
@@ -145,28 +150,26 @@ def table_of(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _settings(found: Sequence[Column]) -> str:
-    return "\n".join(f"- {column.title}: {column.records[-1].shown}" for column in found)
+    lines = [f"- {column.title}: {column.records[-1].shown}" for column in found]
+    return "\n".join(textwrap.fill(line, 120, subsequent_indent="  ") for line in lines)
 
 
 HEAD = """\
-# Side by side
-
-Measured by `make bench-peers`: {versions}, each a real controller built from its own module, on one lab with a real API
-server, Traefik and Prometheus (scraping every 5 s). {rounds}; in each, every tool has canaries of its own, ours at the
-same time as the quickest settings and then the documented ones: {weight} % of {rate} requests/s each (Poisson), from
-the same seeds. After {before} s in which every
-candidate is as good as stable comes the onset; {after} s later Prometheus is away for {outage} s. Nobody is let beyond
-{weight} %.
-
-{stories}
-
+Measured by `make bench-peers`: {versions}, each a real controller, the peers built from their own modules, on one lab
+with a real API server, Traefik and Prometheus (scraping every 5 s). {rounds}; in each, every tool has canaries of its
+own, ours at the same time as the quickest settings and then the documented ones: {weight} % of {rate} requests/s each
+(Poisson), from the same seeds. After {before} s in which every candidate is as good as stable comes the onset;
+{after} s later Prometheus is away for {outage} s. Nobody is let beyond {weight} %."""
+LAB = """\
 There is no kubelet: the lab says that Deployments and ReplicaSets are ready, and makes EndpointSlices lead to the
-backends. The lab had priority. The machine has {cores} cores and did other work as
-well: on average {busy} processes wanted each core. CPU and a few seconds more or less say little then; counts do."""
-
+backends, within a second. The lab had priority, for the machine has {cores} cores and did other work as well: on
+average {busy} processes wanted each core. CPU, and a few seconds more or less, say little then; counts do."""
 NOTES = """\
-Found: how many, and the seconds from the onset to the write of the route that took the candidate's traffic. A canary
-that was rolled back before the onset is in the first row and in no later one. Errors are those that the candidate
-answered from the onset on, over the whole time. Moved by the outage: of the canaries that had traffic then and no
-fault of their own, those whose weight changed. Requests nobody answered are the gateway's, from the first weight on.
-CPU, calls and queries are those of the time before the onset, watches and Leases left out; memory is the largest."""
+Rolled back though nothing was wrong: before the onset, or at any time where both versions are equally good; a canary
+that was rolled back before the onset is in no later row. Found: how many, and the seconds from the onset to the write
+of the route that took the candidate's traffic. Errors are those that the candidate answered from the onset on. Moved by
+the outage: of the canaries that had traffic then and no fault of their own, those whose weight changed. Requests nobody
+answered are the gateway's own refusals, from the first weight on: half a minute after its rollback Argo takes the Pods
+of the candidate away, its canary Service leads nowhere until it selects stable's, and Traefik answers 404 for the whole
+TraefikService; the second that the lab takes to publish is part of that. CPU, calls and queries are those of the time
+before the onset, watches and Leases left out; memory is the largest."""

@@ -116,7 +116,7 @@ def row(text: str, label: str) -> list[str]:
 def test_the_page_has_ours_first_and_every_figure_where_it_belongs() -> None:
     text = page([PEER, OURS])
     assert row(text, " ") == ["modelrollout, defaults", "Flagger, quickest"]
-    assert row(text, "rolled back before") == ["0 of 3", "2 of 3"]
+    assert row(text, "rolled back though") == ["0 of 3", "2 of 3"]
     assert row(text, "of these, equally good") == ["0 of 1", "1 of 1"]
     assert row(text, "rolled back in the shared") == ["-", "1 of 1"]
     assert row(text, "moved by Prometheus's outage") == ["0 of 1", "-"]

@@ -58,17 +58,17 @@ def _head(records: Sequence[Record]) -> str:
     versions = sorted({f"{record.tool} {record.version}" for record in records})
     busy = statistics.mean(record.busy for record in records)
     stories = "\n".join(f"- `{each.name}`, {each.canaries} a round: {each.what}." for each in SCENARIOS)
-    values = dict(
-        versions=", ".join(versions),
-        rounds="One round" if rounds == 1 else f"{rounds} rounds",
-        weight=WEIGHT,
-        rate=f"{RATE:g}",
-        before=f"{timeline.before:.0f}",
-        after=f"{timeline.after:.0f}",
-        outage=f"{timeline.outage:.0f}",
-        busy=f"{busy:.1f}",
-        cores=os.cpu_count(),
-    )
+    values = {
+        "versions": ", ".join(versions),
+        "rounds": "One round" if rounds == 1 else f"{rounds} rounds",
+        "weight": WEIGHT,
+        "rate": f"{RATE:g}",
+        "before": f"{timeline.before:.0f}",
+        "after": f"{timeline.after:.0f}",
+        "outage": f"{timeline.outage:.0f}",
+        "busy": f"{busy:.1f}",
+        "cores": os.cpu_count(),
+    }
     return "\n\n".join(["# Side by side", _filled(HEAD.format(**values)), stories, _filled(LAB.format(**values))])
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -43,9 +43,10 @@ class Stage:
     def set_up(self, chosen: Sequence[Chosen], scenarios: tuple[str, ...], seed: int, deadline: float) -> None:
         """Return when all canaries serve their stable version. TimeoutError after `deadline` seconds."""
         kube, programs = self.lab.kube, {tool.program for tool, _ in chosen if tool.program is not None}
-        for body in [*traefik_definitions(), *(each for program in programs for each in program.definitions())]:
+        bodies = [*traefik_definitions(), *(each for program in programs for each in program.definitions())]
+        for body in bodies:
             kube.create(body)
-        kube.wait_served(["/apis/traefik.io/v1alpha1/traefikservices"])
+        kube.wait_served([path for body in bodies for path in _served(body)])
         hook = self._stack.enter_context(Gate()).url
         for number, (tool, setting) in enumerate(chosen, start=1):
             namespace = f"{tool.name.split()[0].lower()}-{setting.name}"
@@ -136,3 +137,10 @@ class Stage:
         for host, second, version, status, number in json.loads((self.lab.folder / "load.counts").read_text()):
             found.setdefault(host, []).append((second, version, status, number))
         return found
+
+
+def _served(definition: dict[str, Any]) -> list[str]:
+    """Where the API server will serve it."""
+    spec = definition["spec"]
+    versions = [each["name"] for each in spec["versions"] if each["served"]]
+    return [f"/apis/{spec['group']}/{version}/{spec['names']['plural']}" for version in versions]

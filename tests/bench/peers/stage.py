@@ -46,7 +46,7 @@ class Stage:
         bodies = [*traefik_definitions(), *(each for program in programs for each in program.definitions())]
         for body in bodies:
             kube.create(body)
-        kube.wait_served([path for body in bodies for path in _served(body)])
+        kube.wait_served([path for body in bodies for path in served(body)])
         hook = self._stack.enter_context(Gate()).url
         for number, (tool, setting) in enumerate(chosen, start=1):
             namespace = f"{tool.name.split()[0].lower()}-{setting.name}"
@@ -139,7 +139,7 @@ class Stage:
         return found
 
 
-def _served(definition: dict[str, Any]) -> list[str]:
+def served(definition: dict[str, Any]) -> list[str]:
     """Where the API server will serve it."""
     spec = definition["spec"]
     versions = [each["name"] for each in spec["versions"] if each["served"]]

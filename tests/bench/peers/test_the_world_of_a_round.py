@@ -13,6 +13,7 @@ import yaml
 from tests.bench.peers import building, story
 from tests.bench.peers.building import ARGO, FLAGGER, CannotBuildError, Program
 from tests.bench.peers.manifests import rendered, traefik_definitions
+from tests.bench.peers.stage import served
 from tests.bench.peers.story import BY_NAME, Behaviour, Canary
 from tests.bench.peers.tools import TOOLS, Seat
 from tests.bench.peers.tools.tool import new_template
@@ -99,6 +100,7 @@ def test_a_template_without_a_value_is_refused() -> None:
 def test_traefiks_kinds_are_open() -> None:
     found = traefik_definitions()
     assert {each["spec"]["names"]["kind"] for each in found} >= {"TraefikService", "IngressRoute"}
+    assert "/apis/traefik.io/v1alpha1/traefikservices" in {path for each in found for path in served(each)}
 
 
 def workload(kind: str, labels: dict[str, str], address: str, replicas: int = 1) -> dict[str, Any]:

@@ -167,7 +167,8 @@ average {busy} processes wanted each core. CPU, and a few seconds more or less, 
 NOTES = """\
 Rolled back though nothing was wrong: before the onset, or at any time where both versions are equally good; a canary
 that was rolled back before the onset is in no later row. Found: how many, and the seconds from the onset to the write
-of the route that took the candidate's traffic. Errors are those that the candidate answered from the onset on. Moved by
+of the route that took the candidate's traffic; where a tool rolls good canaries back as well, some of its finds are
+chance. Errors are those that the candidate answered from the onset on. Moved by
 the outage: of the canaries that had traffic then and no fault of their own, those whose weight changed. Requests nobody
 answered are the gateway's own refusals, from the first weight on: half a minute after its rollback Argo takes the Pods
 of the candidate away, its canary Service leads nowhere until it selects stable's, and Traefik answers 404 for the whole

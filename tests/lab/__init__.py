@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.lab.components.gateway import gateway_object
     from tests.lab.components.kube import Kube, write_kubeconfig
     from tests.lab.components.model_service import ModelService
-    from tests.lab.components.prometheus import Prometheus, query
+    from tests.lab.components.prometheus import Prometheus, query, write_target
     from tests.lab.components.scraped_pod import Line, ScrapedPod
     from tests.lab.components.triton import HTTP, METRICS, Triton
     from tests.lab.install.kubernetes_release import Version, release
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.lab.processes.forked import spawn
     from tests.lab.processes.guardian import Guardian
     from tests.lab.processes.operator_process import SKEW, OperatorProcess
-    from tests.lab.processes.process import free_port
+    from tests.lab.processes.process import Process, free_port
     from tests.lab.progress import say
     from tests.lab.proxies.faults import WRITES, Fault, FaultProxy, Observation, Rule
     from tests.lab.proxies.proxy import Exchange

@@ -27,14 +27,17 @@ BUCKETS = _growing(0.0005, 2.0, 1.2)
 class Gateway:
     """`address` is HOST:PORT of the entrypoint (send a Host header), `metrics` HOST:PORT of /metrics."""
 
-    def __init__(self, folder: Path, mark: str, api: str, authority: Path, token: str) -> None:
+    def __init__(
+        self, folder: Path, mark: str, api: str, authority: Path, token: str, *, own_kinds: bool = False
+    ) -> None:
+        """`own_kinds`: it follows Traefik's own kinds (TraefikService, IngressRoute), too."""
         self.port, self._metrics_port = free_port(), free_port()
         self.address, self.metrics = f"127.0.0.1:{self.port}", f"127.0.0.1:{self._metrics_port}"
         self._folder, self._mark, self._api, self._authority, self._token = folder, mark, api, authority, token
+        self._providers = ["kubernetesgateway", *(["kubernetescrd"] if own_kinds else [])]
 
     def start(self) -> None:
         """Return when the process answers /ping; routes follow as their objects appear."""
-        provider = "--providers.kubernetesgateway"
         self.process = Process(
             "traefik",
             [
@@ -42,11 +45,8 @@ class Gateway:
                 f"--entrypoints.{ENTRYPOINT}.address={self.address}",
                 f"--entrypoints.traefik.address={self.metrics}",
                 "--ping=true",
-                f"{provider}=true",
-                f"{provider}.endpoint={self._api}",
-                f"{provider}.certauthfilepath={self._authority}",
-                f"{provider}.token={self._token}",
-                f"{provider}.statusaddress.ip=127.0.0.1",
+                *(argument for provider in self._providers for argument in self._provider(provider)),
+                "--providers.kubernetesgateway.statusaddress.ip=127.0.0.1",
                 "--providers.providersthrottleduration=100ms",
                 "--metrics.prometheus=true",
                 "--metrics.prometheus.addrouterslabels=true",
@@ -60,6 +60,15 @@ class Gateway:
             self._mark,
         )
         self.process.wait_ready(lambda: answers(f"http://{self.metrics}/ping"))
+
+    def _provider(self, name: str) -> list[str]:
+        start = f"--providers.{name}"
+        return [
+            f"{start}=true",
+            f"{start}.endpoint={self._api}",
+            f"{start}.certauthfilepath={self._authority}",
+            f"{start}.token={self._token}",
+        ]
 
     def stop(self) -> None:
         self.process.stop()

@@ -32,12 +32,18 @@ if TYPE_CHECKING:
 
 
 class Lab:
-    """`with Lab() as lab:` or start() and stop(). `controllers` adds garbage collection and namespace deletion."""
+    """`with Lab() as lab:` or start() and stop(). `controllers` adds garbage collection and namespace deletion.
 
-    def __init__(self, *, controllers: bool = False, scrape: float = 1.0, keep: bool = False) -> None:
+    With `traefik_kinds` the gateway follows TraefikServices and IngressRoutes, whose definitions the caller applies.
+    """
+
+    def __init__(
+        self, *, controllers: bool = False, scrape: float = 1.0, keep: bool = False, traefik_kinds: bool = False
+    ) -> None:
         self.mark = f"modelrollout-lab-{secrets.token_hex(5)}"
         self.folder = ROOT / ".lab" / self.mark
         self._controllers, self._scrape, self.keep = controllers, scrape, keep
+        self._traefik_kinds = traefik_kinds
         self._processes: list[Process] = []
         self._member: Member | None = None
 
@@ -62,7 +68,14 @@ class Lab:
         self.control = ControlPlane(self.folder, self.mark, certificates)
         shim = free_port()
         api = f"https://127.0.0.1:{shim}"
-        self.gateway = gateway.Gateway(self.folder, self.mark, api, certificates.authority, self.control.admin_token)
+        self.gateway = gateway.Gateway(
+            self.folder,
+            self.mark,
+            api,
+            certificates.authority,
+            self.control.admin_token,
+            own_kinds=self._traefik_kinds,
+        )
         self.prometheus = Prometheus(
             self.folder / "prometheus",
             self.mark,

@@ -62,9 +62,9 @@ def test_a_counter_that_is_bad_all_the_time_cannot_be_judged_nor_can_its_family(
     grid = make_grid(990.0, 10.0, 0, 6)
     series = [counter(line(1000, 1060, bad)), counter(line(1000, 1060, 5, 50), s.SUCCESS)]
     found = make_tick_table([SampleStore().merged(series)], READER, grid, EVERY)
-    assert (s.FAILURE, "candidate") in found.unreadable
-    assert (s.SUCCESS, "candidate") in found.unreadable
-    assert (s.SUCCESS, "stable") not in found.unreadable
+    assert (s.FAILURE, "candidate", "") in found.unreadable
+    assert (s.SUCCESS, "candidate", "") in found.unreadable
+    assert (s.SUCCESS, "stable", "") not in found.unreadable
     assert found.total(*KEY).sum() == found.total(s.SUCCESS, "candidate").sum() == 0
 
 
@@ -73,7 +73,7 @@ def test_a_counter_that_turns_bad_cannot_be_judged_after_three_scrapes_and_can_a
         grid = make_grid(GRID.origin / 1000, 5.0, 0, 1 + len(values))
         points = [(1000 + EVERY * at, value) for at, value in enumerate(values)]
         table = make_tick_table([SampleStore().merged([counter(points)])], READER, grid, EVERY)
-        return KEY in table.unreadable
+        return (*KEY, "") in table.unreadable
 
     good = [1.0, 2.0, 3.0]
     assert [unreadable([*good, *[math.nan] * bad]) for bad in range(5)] == [False, False, False, True, True]

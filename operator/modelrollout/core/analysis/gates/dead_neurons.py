@@ -10,7 +10,13 @@ from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.layers.likeness import criteria_differ, sizes_differ
 from modelrollout.core.analysis.gates.checks.layers.windows import LayerStanding, layer_standing
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
-from modelrollout.core.analysis.gates.checks.readable import lacking, unreadable
+from modelrollout.core.analysis.gates.checks.readable import (
+    all_layers,
+    as_read,
+    lacking,
+    layers_lacking,
+    unreadable,
+)
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
@@ -27,7 +33,14 @@ PARTS = (s.WINDOW_NEURONS, s.WINDOW_DEAD, s.WINDOW_DEAD_SQUARED)
 
 def judge_dead_neurons(gate: DeadNeuronsGate, gate_input: GateInput, share: float) -> Judged:
     """The gate's standing over all layers, the worst one named; `share` of the part for windows and gauges."""
-    layers = {arm: gate_input.table.layers(s.WINDOWS, arm) for arm in ("candidate", "stable")}
+    relative = any(line.relative for line in limits_of(gate))
+    arms: tuple[s.Arm, ...] = s.ARMS if relative else ("candidate",)
+    bad = unreadable(gate_input, (s.WINDOWS, s.DROPPED), arms) or lacking(gate_input, s.WINDOWS, PARTS, arms)
+    return as_read(gate, _judge_readable(gate, gate_input, share, arms), bad)
+
+
+def _judge_readable(gate: DeadNeuronsGate, gate_input: GateInput, share: float, arms: tuple[s.Arm, ...]) -> Judged:
+    layers = {arm: all_layers(gate_input, s.WINDOWS, arm) for arm in s.ARMS}
     present = gate_input.table.present(s.WINDOWS, "candidate")
     missing = gate_input.missing(present)
     text = f"DeadNeurons: no sample of the candidate's {s.WINDOWS} in {say.last_ticks(missing)}"
@@ -35,6 +48,11 @@ def judge_dead_neurons(gate: DeadNeuronsGate, gate_input: GateInput, share: floa
     if problem:
         verdict, finding = problem
         return Judged(no_data(gate, finding, verdict=verdict).result, (), missing, text)
+    read = set.intersection(*(gate_input.table.layers(s.WINDOWS, arm) for arm in arms))
+    read -= layers_lacking(gate_input, s.WINDOWS, PARTS, arms)
+    if not read:
+        nothing = Finding("SeriesMissing", f"no layer's {s.WINDOWS} can be read")
+        return Judged(no_data(gate, nothing).result, (), missing, text)
     tests = limits_of(gate)
     standings = [
         layer_standing(
@@ -44,7 +62,7 @@ def judge_dead_neurons(gate: DeadNeuronsGate, gate_input: GateInput, share: floa
             test,
             alpha_budget.gauge_alpha(share / len(tests), len(layers["candidate"]), _alpha(gate_input)),
         )
-        for layer in sorted(layers["candidate"])
+        for layer in sorted(read)
         for test in tests
     ]
     return Judged(_result(gate, gate_input, standings), (), missing, text)
@@ -77,10 +95,6 @@ def _problem(
         odd = say.few(sorted(candidate ^ stable))
         text = f"only one of the versions reports layer {odd}: it cannot be compared with stable"
         return "NOT_COMPARABLE", Finding("LayersDiffer", text)
-    arms: tuple[s.Arm, ...] = s.ARMS if relative else ("candidate",)
-    bad = unreadable(gate_input, (s.WINDOWS, s.DROPPED), arms) or lacking(gate_input, s.WINDOWS, PARTS, arms)
-    if bad:
-        return "NO_DATA", bad
     differ = (sizes_differ(gate_input) or criteria_differ(gate_input)) if relative else None
     return None if differ is None else ("NOT_COMPARABLE", differ)
 

@@ -12,7 +12,7 @@ from modelrollout.core.analysis.gates.checks.bucket_layouts import edges_in_both
 from modelrollout.core.analysis.gates.checks.collapse import newest_far_beyond
 from modelrollout.core.analysis.gates.checks.layers.shares import LayerShare, absence, by_looks, layers_result
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
-from modelrollout.core.analysis.gates.checks.readable import unreadable
+from modelrollout.core.analysis.gates.checks.readable import all_layers, as_read, unreadable
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
@@ -29,6 +29,10 @@ from modelrollout.core.finding import Finding
 
 def judge_drift(gate: DriftGate, gate_input: GateInput, share: float) -> Judged:
     """Jensen-Shannon divergence of each layer's magnitudes from stable's, per batch of ticks."""
+    return as_read(gate, _judge_readable(gate, gate_input, share), unreadable(gate_input, (s.MAGNITUDES, s.DROPPED)))
+
+
+def _judge_readable(gate: DriftGate, gate_input: GateInput, share: float) -> Judged:
     layers = sorted(
         gate_input.table.layers(s.MAGNITUDES, "candidate") & gate_input.table.layers(s.MAGNITUDES, "stable")
     )
@@ -36,19 +40,17 @@ def judge_drift(gate: DriftGate, gate_input: GateInput, share: float) -> Judged:
     if not layers:
         nothing = Finding("SeriesMissing", f"{s.MAGNITUDES} is not exported by both versions: is their telemetry on?")
         return Judged(no_data(gate, nothing).result, (), missing, text)
-    problem = unreadable(gate_input, (s.MAGNITUDES, s.DROPPED))
-    if problem:
-        return no_data(gate, problem)
-    edges: dict[str, tuple[float, ...]] = {}
-    for layer in layers:
-        shared = edges_in_both(gate_input, s.MAGNITUDES, layer)
-        if isinstance(shared, Finding):
-            return Judged(_no_edges(gate, layer, shared), (), missing, text)
-        edges[layer] = shared
-    alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
-    found = [_drift_layer(gate, gate_input, layer, edges[layer], alpha) for layer in layers]
+    shared = {layer: edges_in_both(gate_input, s.MAGNITUDES, layer) for layer in layers}
+    odd = next(((layer, one) for layer, one in shared.items() if isinstance(one, Finding)), None)
+    edges = {layer: one for layer, one in shared.items() if not isinstance(one, Finding)}
+    number = len(set.union(*(all_layers(gate_input, s.MAGNITUDES, arm) for arm in s.ARMS)))
+    alpha = alpha_budget.gauge_alpha(share, number, gate_input.request.spec.analysis.false_rollback)
+    found = [_drift_layer(gate, gate_input, layer, edges[layer], alpha) for layer in edges]
     found = [replace(one, collapsed=_newest_far(one, gate_input, edges[one.layer])) for one in found]
-    return Judged(layers_result(gate, found, "divergence", "batch"), (), missing, text)
+    if odd is not None and not any(one.fails for one in found):
+        return Judged(_no_edges(gate, *odd), (), missing, text)
+    warnings = () if odd is None else (f"{gate.name}: layer {odd[0]}: {odd[1].message}",)
+    return Judged(layers_result(gate, found, "divergence", "batch"), (), missing, text, warnings)
 
 
 def _no_edges(gate: DriftGate, layer: str, problem: Finding) -> GateResult:

@@ -21,6 +21,7 @@ from modelrollout.core.analysis.gates.checks.latency.histograms import (
     stable_beyond,
 )
 from modelrollout.core.analysis.gates.checks.latency.shown import Decided
+from modelrollout.core.analysis.gates.checks.readable import as_read
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Kind, Standing
 from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
 from modelrollout.core.analysis.gates.definition import GateDefinition
@@ -66,8 +67,10 @@ def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Jud
     )
     blamed = [one.attributable for one in standings if one.attributable is not None and not one.excused]
     evidence = tuple((odds, share / len(kinds)) for odds in blamed)
+    warnings = _warnings(gate, kinds, found, gate_input)
     rising = any(one.rising for one in standings)
-    return Judged(result, evidence, missing, text, _warnings(gate, kinds, found, gate_input), rising=rising)
+    judged_read = Judged(result, evidence, missing, text, warnings, rising=rising)
+    return as_read(gate, judged_read, found.counts.unread)
 
 
 def _without_histogram(gate: LatencyGate, gate_input: GateInput, found: Finding) -> Judged:

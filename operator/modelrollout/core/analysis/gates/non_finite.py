@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -16,7 +17,7 @@ from modelrollout.core.analysis.gates.checks.count_check import (
 )
 from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
-from modelrollout.core.analysis.gates.checks.readable import lacking
+from modelrollout.core.analysis.gates.checks.readable import lacking, layers_lacking, layers_unread
 from modelrollout.core.analysis.gates.checks.standing import LimitTest
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -33,24 +34,30 @@ def tests_of(gate: NonFiniteGate) -> tuple[LimitTest, ...]:
 
 def judge_non_finite(gate: NonFiniteGate, gate_input: GateInput, share: float) -> Judged:
     """The gate's standing; in the bake, too, NaN is the version's doing."""
+    relative = any(line.relative for _, line in tests_of(gate))
     show = partial(show_bad_share, what=" with NaN or Inf")
     reading = CountReading(tests_of(gate), show, adjust=never_frozen)
-    return judge_counts(gate, nonfinite_counts(gate_input), reading, gate_input, share)
+    return judge_counts(gate, nonfinite_counts(gate_input, relative=relative), reading, gate_input, share)
 
 
-def nonfinite_counts(gate_input: GateInput) -> Counts:
+def nonfinite_counts(gate_input: GateInput, *, relative: bool = True) -> Counts:
     """Rows with NaN or Inf in the layer that has most of them; at least so many, since rows are not counted.
 
-    A bad row usually spoils its whole layer, so elements would count one event many times.
+    A bad row usually spoils its whole layer, so elements would count one event many times. A layer without all of its
+    counters is left out; in comparisons one whose stable cannot be read as well, for NaN that stable has too blames
+    nobody.
     """
+    odd = layers_lacking(gate_input, s.SAMPLES, [s.NONFINITE], s.ARMS if relative else ("candidate",))
+    if relative:
+        odd |= layers_unread(gate_input, s.NONFINITE, "stable")
     metrics = (s.SAMPLES, s.NONFINITE, s.ELEMENTS, s.DROPPED)
-    lacks = lacking(gate_input, s.SAMPLES, [s.NONFINITE])
-    return make_counts(gate_input, lambda arm: _rows(gate_input, arm), "model", "rows", metrics, lacks)
+    counts = make_counts(gate_input, lambda arm: _rows(gate_input, arm, odd), "model", "rows", metrics)
+    return replace(counts, unread=counts.unread or lacking(gate_input, s.SAMPLES, [s.NONFINITE]))
 
 
-def _rows(gate_input: GateInput, arm: s.Arm) -> tuple[Array, Array]:
+def _rows(gate_input: GateInput, arm: s.Arm, without: set[str]) -> tuple[Array, Array]:
     bad, total = np.zeros(gate_input.table.grid.count), np.zeros(gate_input.table.grid.count)
-    for layer in gate_input.table.layers(s.SAMPLES, arm):
+    for layer in gate_input.table.layers(s.SAMPLES, arm) - without:
         rows = gate_input.table.total(s.SAMPLES, arm, layer=layer)
         elements = gate_input.table.total(s.ELEMENTS, arm, layer=layer).sum()
         width = elements / rows.sum() if rows.sum() and elements else 1.0

@@ -10,7 +10,13 @@ from modelrollout.api.gates import NegativeRatioGate, ZeroRatioGate
 from modelrollout.core.analysis.gates.checks.collapse import newest_far_beyond
 from modelrollout.core.analysis.gates.checks.layers.shares import LayerShare, absence, by_looks, layers_result
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
-from modelrollout.core.analysis.gates.checks.readable import lacking, unreadable
+from modelrollout.core.analysis.gates.checks.readable import (
+    all_layers,
+    as_read,
+    lacking,
+    layers_lacking,
+    unreadable,
+)
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
@@ -36,16 +42,23 @@ def judge_negative_ratio(gate: NegativeRatioGate, gate_input: GateInput, share: 
 
 def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float, part: str, noun: str) -> Judged:
     """Inside the band the user set, or within the profile's margin of stable on both sides."""
-    layers = sorted(gate_input.table.layers(s.ELEMENTS, "candidate"))
+    arms: tuple[s.Arm, ...] = ("candidate",) if gate.within else s.ARMS
+    bad = unreadable(gate_input, (part, s.ELEMENTS, s.DROPPED), arms) or lacking(gate_input, s.ELEMENTS, [part], arms)
+    without = layers_lacking(gate_input, s.ELEMENTS, [part], arms)
+    layers = sorted(gate_input.table.layers(s.ELEMENTS, "candidate") - without)
+    return as_read(gate, _judge_layers(gate, gate_input, share, layers, (part, noun)), bad)
+
+
+def _judge_layers(
+    gate: RatioGate, gate_input: GateInput, share: float, layers: list[str], words: tuple[str, str]
+) -> Judged:
+    part, noun = words
     missing, text = absence(gate.type, s.ELEMENTS, gate_input)
     if not layers:
         problem = Finding("SeriesMissing", f"the candidate exports no {s.ELEMENTS}: is its telemetry on?")
         return Judged(no_data(gate, problem).result, (), missing, text)
-    arms: tuple[s.Arm, ...] = ("candidate",) if gate.within else s.ARMS
-    bad = unreadable(gate_input, (part, s.ELEMENTS, s.DROPPED), arms) or lacking(gate_input, s.ELEMENTS, [part], arms)
-    if bad:
-        return no_data(gate, bad)
-    alpha = alpha_budget.gauge_alpha(share, len(layers), gate_input.request.spec.analysis.false_rollback)
+    number = len(all_layers(gate_input, s.ELEMENTS, "candidate"))
+    alpha = alpha_budget.gauge_alpha(share, number, gate_input.request.spec.analysis.false_rollback)
     found = [_heeding_newest(_ratio_layer(gate, gate_input, layer, part, alpha), gate_input, part) for layer in layers]
     sample = "evaluation" if gate.method == "Threshold" else "batch"
     return Judged(layers_result(gate, found, noun, sample), (), missing, text)

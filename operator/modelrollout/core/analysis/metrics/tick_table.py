@@ -11,7 +11,7 @@ from typing import get_args
 import numpy as np
 
 from modelrollout.core.analysis.metrics.counters.chain import Chain
-from modelrollout.core.analysis.metrics.counters.cleaning import LeftOut, cleaned
+from modelrollout.core.analysis.metrics.counters.cleaning import LeftOut, Unread, cleaned
 from modelrollout.core.analysis.metrics.counters.continuation import Continuation
 from modelrollout.core.analysis.metrics.counters.families import HISTOGRAMS, bundles
 from modelrollout.core.analysis.metrics.counters.layouts import Layout, layouts_of
@@ -34,7 +34,7 @@ class TickTable:
     """Ticks with a scrape, by metric and arm; a tick shorter than the scrape interval borrows its neighbour's."""
     left_out: Mapping[tuple[str, Arm], LeftOut]
     """Samples that were bad, by metric and arm."""
-    unreadable: frozenset[tuple[str, Arm]]
+    unreadable: frozenset[Unread]
     """What is scraped now and has had no good sample lately: it cannot be judged."""
     layouts: Mapping[Channel, frozenset[Layout]]
     """The edges that each histogram has, by channel (without a detail): one layout where all its processes agree."""
@@ -183,7 +183,7 @@ class _Counted:
     grid: Grid
     growth: dict[Channel, Array] = field(default_factory=dict)
     left_out: dict[tuple[str, Arm], LeftOut] = field(default_factory=dict)
-    unreadable: frozenset[tuple[str, Arm]] = frozenset()
+    unreadable: frozenset[Unread] = frozenset()
     layouts: dict[Channel, frozenset[Layout]] = field(default_factory=dict)
 
     def add(self, found: Chain) -> None:

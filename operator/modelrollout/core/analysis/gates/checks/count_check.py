@@ -10,6 +10,7 @@ from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.counts import Counts, absence
 from modelrollout.core.analysis.gates.checks.exclusion import bounded
 from modelrollout.core.analysis.gates.checks.limit_check import judge
+from modelrollout.core.analysis.gates.checks.readable import as_read
 from modelrollout.core.analysis.gates.checks.standing import CountTest, LimitTest, Standing
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, Shown, build, no_data
@@ -57,10 +58,16 @@ def judge_counts(
     share: float,
     halt: Finding | None = None,
 ) -> Judged:
-    """The gate's standing; `share` of the promise is split evenly over its tests, those `beside` have their own."""
-    missing, text = absence(gate.type, counts, gate_input)
+    """The gate's standing by what can be read; `share` of the promise is split evenly over its tests, those `beside` have their own."""
     if counts.problem:
-        return no_data(gate, counts.problem)
+        return no_data(gate, counts.unread or counts.problem)
+    return as_read(gate, _of_what_is_read(gate, counts, reading, gate_input, share, halt), counts.unread)
+
+
+def _of_what_is_read(
+    gate: Gate, counts: Counts, reading: CountReading, gate_input: GateInput, share: float, halt: Finding | None
+) -> Judged:
+    missing, text = absence(gate.type, counts, gate_input)
     part = share / len(reading.tests)
     own = [Beside(CountTest(kind, counts.ticks, line, part), reading.show) for kind, line in reading.tests]
     tests = (*own, *reading.beside)

@@ -30,6 +30,8 @@ class Counts:
     candidate_present: Flags
     stable_present: Flags
     problem: Finding | None = None
+    unread: Finding | None = None
+    """What is not in them, as it cannot be read: a FAIL of the rest stands, nothing else does."""
     refused: CountTicks | None = None
     """Requests that the versions refused, among the same totals; None where the source does not tell them apart."""
 
@@ -97,10 +99,10 @@ def make_counts(
 
     `lacks`: which of them is not exported, so that nothing can be counted.
     """
-    problem = lacks or unreadable(gate_input, metrics)
+    unread = unreadable(gate_input, metrics)
     present = [scraped(gate_input, source, arm, metrics[0]) for arm in ("candidate", "stable")]
     ticks = CountTicks(gate_input.ends, *read("candidate"), *read("stable"), restart=gate_input.restarts)
-    return Counts(ticks, source, noun, present[0], present[1], problem)
+    return Counts(ticks, source, noun, present[0], present[1], lacks, unread)
 
 
 def scraped(gate_input: GateInput, source: Origin, arm: s.Arm, metric: str) -> Flags:

@@ -1,27 +1,55 @@
-"""A bad sample is left out and said; a gate is without evidence while its counters give no good ones, or none."""
+"""A bad sample is left out and said. While a counter gives no good ones, or none, its gate says FAIL or nothing.
+
+What was read is bad whatever was not, so one layer or process that cannot be read hides no failure of the others. Any
+other verdict would be about a part: it does not stand.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import product
 
+from modelrollout.api.gates import Gate
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.finding import Finding
 
 
 def unreadable(gate_input: GateInput, metrics: Iterable[str], arms: Iterable[s.Arm] = s.ARMS) -> Finding | None:
     """Why the metrics cannot be judged now: a counter of theirs is scraped, and is no number each time."""
-    found = ((metric, arm) for metric in metrics for arm in arms)
-    at = next((key for key in found if key in gate_input.table.unreadable), None)
-    if at is None:
+    found = ((metric, arm, layers_unread(gate_input, metric, arm)) for metric, arm in product(metrics, arms))
+    metric, arm, layers = next((one for one in found if one[2]), ("", "candidate", set[str]()))
+    if not layers:
         return None
+    named = say.few(sorted(layers - {""}))
+    where = f"layer {named} of the {arm}" if named else f"the {arm}"
     text = (
-        f"{gate_input.exported(at[0])} of the {at[1]} reads NaN, Inf, negative or impossible at every scrape now: "
+        f"{gate_input.exported(metric)} of {where} reads NaN, Inf, negative or impossible at every scrape now: "
         "judged again once it is a number"
     )
     return Finding("SampleNotANumber", text)
+
+
+def layers_unread(gate_input: GateInput, metric: str, arm: s.Arm) -> set[str]:
+    """The layers of which no good sample of the metric has come lately at some address; "" for one without layers."""
+    return {layer for name, of, layer in gate_input.table.unreadable if (name, of) == (metric, arm)}
+
+
+def all_layers(gate_input: GateInput, metric: str, arm: s.Arm) -> set[str]:
+    """Every layer that the version exports, read or not."""
+    return gate_input.table.layers(metric, arm) | layers_unread(gate_input, metric, arm)
+
+
+def as_read(gate: Gate, found: Judged, problem: Finding | None) -> Judged:
+    """`found` is of what could be read: a FAIL of it stands and says what is not in it, nothing else does."""
+    if problem is None:
+        return found
+    if found.result.verdict == "FAIL":
+        return replace(found, warnings=(*found.warnings, f"{gate.name}: {problem.message}"))
+    return no_data(gate, problem)
 
 
 def lacking(
@@ -36,6 +64,12 @@ def lacking(
             text = f"the {arm} exports {whole}{where} without {part}: none is not the same as not exported"
             return Finding("SeriesMissing", text)
     return None
+
+
+def layers_lacking(gate_input: GateInput, whole: str, parts: Iterable[str], arms: Iterable[s.Arm] = s.ARMS) -> set[str]:
+    """The layers of which `lacking` would speak: they cannot be judged, and the others can."""
+    table = gate_input.table
+    return {layer for arm, part in product(arms, parts) for layer in table.layers(whole, arm) - table.layers(part, arm)}
 
 
 def left_out_warnings(gate_input: GateInput) -> list[str]:

@@ -101,8 +101,9 @@ def _errors(gate: ErrorRateGate, history: GateInput, share: float) -> CountPlan 
 def _counted(
     gate: Gate, counts: c.Counts, tests: tuple[LimitTest, ...], history: GateInput, share: float
 ) -> CountPlan | Finding:
-    if counts.problem:
-        return counts.problem
+    problem = counts.problem or counts.unread
+    if problem:
+        return problem
     if not np.asarray(counts.ticks.stable_total).sum():
         return Finding("SeriesMissing", f"stable had no {counts.noun} in the last 30 min")
     needed = _needed(share / len(tests), history)
@@ -132,6 +133,8 @@ def _slow(gate: LatencyGate, history: GateInput, share: float) -> LatencyPlan | 
     found = read_histograms(gate, history)
     if isinstance(found, Finding):
         return found
+    if found.counts.unread:
+        return found.counts.unread
     whole = found.stable.sum(axis=0)
     if not whole.sum():
         return Finding("SeriesMissing", "stable had no requests in the last 30 min")

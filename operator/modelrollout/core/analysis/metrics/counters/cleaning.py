@@ -1,4 +1,7 @@
-"""A bad sample leaves its scrape out of its whole family, so that what is compared was counted over the same time."""
+"""A bad sample leaves its scrape out of its whole family, so that what is compared was counted over the same time.
+
+But an edge of a histogram that stays bad ends there, as one that is no longer exported: the others are compared.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,13 @@ from modelrollout.core.analysis.metrics.counters.usable import (
 from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.model_series import Arm
 from modelrollout.core.analysis.metrics.scrapes import TargetScrapes
-from modelrollout.core.analysis.metrics.series import Millis, Series, Target
+from modelrollout.core.analysis.metrics.series import Labels, Millis, Series, Target
 
 SCRAPES_APART = 2.5
 """A family without a good sample for so many scrape intervals, while bad ones come in, cannot be judged."""
 Key = tuple[str, Arm]
+Unread = tuple[str, Arm, str]
+"""(metric, version, layer)."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Cleaned:
 
     bundles: tuple[Bundle, ...]
     left_out: Mapping[Key, LeftOut]
-    unreadable: frozenset[Key]
+    unreadable: frozenset[Unread]
     """What is scraped now and has had no good sample lately."""
 
 
@@ -51,32 +56,40 @@ def cleaned(found: Iterable[Bundle], targets: Mapping[Target, TargetScrapes], gr
         families.setdefault(one.family, []).append(one)
     kept: list[Bundle] = []
     left_out: dict[Key, LeftOut] = {}
-    unreadable: set[Key] = set()
+    unreadable: set[Unread] = set()
     for members in families.values():
-        bad = _bad_times(members, grid, left_out)
-        if not len(bad):
+        known = targets[members[0].target].gap
+        gap = scrape * 1000 if known is None else known
+        bad, ended = _bad_times(members, grid, left_out, gap)
+        if not len(bad) and not ended:
             kept += members
             continue
-        gap = targets[members[0].target].gap
-        if _without_good(times_of(members), bad, grid, scrape * 1000 if gap is None else gap):
-            unreadable |= {(one.channel.metric, one.channel.arm) for one in members}
-        kept += [one for one in (_without(bundle, bad) for bundle in members) if one.members]
+        if ended or _without_good(times_of(members), bad, grid, gap):
+            unreadable |= {(one.channel.metric, one.channel.arm, one.channel.layer) for one in members}
+        kept += [one for one in (_without(bundle, bad, ended) for bundle in members) if one.members]
     return Cleaned(tuple(kept), left_out, frozenset(unreadable))
 
 
-def _bad_times(members: Sequence[Bundle], grid: Grid, left_out: dict[Key, LeftOut]) -> Millis:
+def _bad_times(
+    members: Sequence[Bundle], grid: Grid, left_out: dict[Key, LeftOut], gap: float
+) -> tuple[Millis, dict[Labels, Millis]]:
+    """(times to be left out of the whole family, those of each edge that stays bad, by its labels)."""
     usual = max(usual_growth(one) for bundle in members for one in bundle.members.values())
     burst = BURST * usual if usual else np.inf
     found: list[Millis] = []
+    ended: dict[Labels, Millis] = {}
     for bundle in members:
         fastest = FASTEST_ELEMENTS if bundle.counts_elements else FASTEST_REQUESTS
-        for one in bundle.members.values():
+        for detail, one in bundle.members.items():
             bad = bad_samples(one, fastest, burst)
             if bad.any():
-                found.append(one.times[bad])
+                if detail != bundle.whole and _without_good(one.times, one.times[bad], grid, gap):
+                    ended[bundle.names[detail]] = one.times[bad]
+                else:
+                    found.append(one.times[bad])
                 _count(bundle, one, one.times[bad], grid, left_out)
         found += _holes(bundle)
-    return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+    return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64), ended
 
 
 def _count(bundle: Bundle, one: Series, bad: Millis, grid: Grid, left_out: dict[Key, LeftOut]) -> None:
@@ -112,10 +125,10 @@ def _without_good(times: Millis, bad: Millis, grid: Grid, gap: float) -> bool:
     return not len(good) or bool(times[-1] - good[-1] > SCRAPES_APART * gap)
 
 
-def _without(bundle: Bundle, bad: Millis) -> Bundle:
+def _without(bundle: Bundle, bad: Millis, ended: Mapping[Labels, Millis]) -> Bundle:
     members = {}
     for detail, one in bundle.members.items():
-        keep = ~np.isin(one.times, bad)
+        keep = ~np.isin(one.times, bad) & ~np.isin(one.times, ended.get(bundle.names[detail], bad))
         if keep.any():
             members[detail] = Series(one.labels, one.times[keep], one.values[keep])
     return bundle.with_members(members)

@@ -40,9 +40,9 @@ def read_histograms(gate: LatencyGate, gate_input: GateInput, kind: Kind = "stab
     metric = s.GATEWAY_DURATION if gateway else s.DURATION
     source: Origin = "gateway" if gateway else "model"
     compare = edges_in_both if kind == "stable" else edges_of_candidate
-    found = unreadable(gate_input, (metric,)) or compare(gate_input, metric)
+    unread, found = unreadable(gate_input, (metric,)), compare(gate_input, metric)
     if isinstance(found, Finding):
-        return found
+        return unread or found
     present = [scraped(gate_input, source, arm, metric) for arm in ("candidate", "stable")]
     edges = np.array(found, dtype=float)
     arms = [_per_bucket(gate_input, metric, arm, found) for arm in ("candidate", "stable")]
@@ -51,7 +51,7 @@ def read_histograms(gate: LatencyGate, gate_input: GateInput, kind: Kind = "stab
     totals = [arm.sum(axis=1) for arm in arms]
     nothing = np.zeros(len(totals[0]))
     ticks = CountTicks(gate_input.ends, nothing, totals[0], nothing, totals[1], restart=gate_input.restarts)
-    return Histograms(edges, arms[0], arms[1], Counts(ticks, source, "requests", present[0], present[1]))
+    return Histograms(edges, arms[0], arms[1], Counts(ticks, source, "requests", present[0], present[1], unread=unread))
 
 
 def _per_bucket(gate_input: GateInput, metric: str, arm: s.Arm, edges: Sequence[float]) -> Array:

@@ -183,6 +183,11 @@ def dead_neurons() -> Iterator[Case]:
     yield from by_both("one layer dead", gate, "FAIL", 300, *layers(300, 74, 6))
     yield from by_both("two layers dead", gate, "FAIL", 300, *layers(300, 74, 90))
     yield from by_both("above its maximum", {**gate, "max": "20%"}, "FAIL", 300, *layers(300, 74))
+    for at, title, verdict in ((1, "a layer cannot be read, another is dead", "FAIL"), (0, "the dead one", "NO_DATA")):
+        read = layers(300, 74, 6)
+        labels = {"model": "digits", "version": "2", "layer": f"h{at + 1}"}
+        read[at].reading(s.WINDOW_DEAD, np.nan, since=START, **labels)
+        yield from by_both(title if at else f"{title} cannot be read", gate, verdict, 300, *read)
     yield from by_both("alive", gate, "PASS", 600, *layers(600, 9, 5))
     for known, title in ((2, "two promoted versions known"), (3, "three promoted versions known")):
         past = {"promoted": tuple(promoted(f"p{n}", h1=0.06 + n / 100) for n in range(known))}

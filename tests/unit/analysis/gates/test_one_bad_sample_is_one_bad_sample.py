@@ -74,7 +74,7 @@ async def test_a_counter_that_stays_bad_is_no_evidence_in_a_step_and_in_the_bake
 
 
 async def test_a_counter_that_was_bad_for_minutes_is_judged_on_all_it_counted():
-    spoilt = spoil(errors(bad=60), (100, 400), math.nan, "'503'", "digits-v2")
+    spoilt = spoil(errors(bad=60), (0, 400), math.nan, "'503'", "digits-v2")
     assert (await gate_of(ERRORS, 390, spoilt)).verdict == "NO_DATA"
     assert (await gate_of(ERRORS, 600, spoilt)).verdict == "FAIL"
 

@@ -131,9 +131,13 @@ def spoil(recording: Recording, chosen: list[int], value: float, since: float, v
     edges = [key for key in keys if "le" in dict(key)]
     keys = edges or [key for key in keys if tuple(label for label, _ in key) != BARE]
     for key in {keys[one % len(keys)] for one in chosen}:
-        points = recording.points[key]
-        recording.points[key] = np.where((points[:, :1] >= since) & [False, True, False], value, points)
+        recording.points[key] = bad_from(recording.points[key], value, since)
     return recording
+
+
+def bad_from(points: Any, value: float, since: float) -> Any:
+    """The samples with `value` in each from `since` on."""
+    return np.where((points[:, :1] >= since) & [False, True, False], value, points)
 
 
 @pytest.mark.parametrize("method", BOTH)
@@ -148,7 +152,8 @@ CANDIDATE = ("('version', '2')", "digits-v2")
 """How labels name the candidate: the model's own, and a gateway's."""
 GATEWAYS = ("errors", "errors against a limit", "latency", "latency against a limit")
 SERIES = st.lists(st.integers(0, 40), min_size=1, max_size=6)
-SPOILT = st.tuples(SERIES, st.sampled_from(BAD), st.sampled_from(BEGINS))
+SPOILS = st.sampled_from(BAD), st.sampled_from(BEGINS)
+SPOILT = st.tuples(SERIES, *SPOILS)
 
 
 @given(st.sampled_from(sorted(WORLDS)), st.sampled_from(BOTH), SPOILT, st.booleans())
@@ -165,3 +170,22 @@ def test_nothing_passes_while_a_counter_of_the_candidate_cannot_be_read(world, m
     unit = WORLDS[world][1]
     gate, _ = judged(world, method, unit("a", False), spoil(unit("b", False), *spoilt, CANDIDATE[world in GATEWAYS]))
     assert (gate.verdict, gate.message.partition(":")[0]) == ("NO_DATA", "SampleNotANumber")
+
+
+@given(st.sets(st.sampled_from(["0.01", "0.04", "0.05", "0.06", "0.08", "0.15"]), min_size=1), *SPOILS)
+def test_buckets_that_stay_bad_hide_no_slow_requests_and_let_nothing_pass(edges, value, since):
+    for sick, verdict in ((True, "FAIL"), (False, "NO_DATA")):
+        recording = durations("a", sick)
+        for key in [key for key in recording.points if dict(key).get("le") in edges and "digits-v2" in str(key)]:
+            recording.points[key] = bad_from(recording.points[key], value, since)
+        gate, warnings = judged("latency against a limit", "Sequential", recording)
+        assert gate.verdict == verdict, gate.message
+        assert any("reads NaN" in text for text in [*warnings, gate.message])
+
+
+def test_the_warning_of_a_failed_gate_names_the_layer_that_is_not_in_it():
+    gate, warnings = judged(
+        "dead units", "Sequential", windows("a", True), spoil(windows("b", False), [0], math.nan, START)
+    )
+    assert gate.verdict == "FAIL"
+    assert [text for text in warnings if text.startswith("it: ") and "layer b of the stable reads NaN" in text]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from modelrollout.api.gates import DeadNeuronsGate
@@ -33,26 +35,26 @@ PARTS = (s.WINDOW_NEURONS, s.WINDOW_DEAD, s.WINDOW_DEAD_SQUARED)
 
 def judge_dead_neurons(gate: DeadNeuronsGate, gate_input: GateInput, share: float) -> Judged:
     """The gate's standing over all layers, the worst one named; `share` of the part for windows and gauges."""
-    relative = any(line.relative for line in limits_of(gate))
-    arms: tuple[s.Arm, ...] = s.ARMS if relative else ("candidate",)
-    bad = unreadable(gate_input, (s.WINDOWS, s.DROPPED), arms) or lacking(gate_input, s.WINDOWS, PARTS, arms)
-    return as_read(gate, _judge_readable(gate, gate_input, share, arms), bad)
+    missing = gate_input.missing(gate_input.table.present(s.WINDOWS, "candidate"))
+    text = f"DeadNeurons: no sample of the candidate's {s.WINDOWS} in {say.last_ticks(missing)}"
+    arms: tuple[s.Arm, ...] = s.ARMS if _relative(gate) else ("candidate",)
+    problem = _absent(gate, gate_input)
+    if problem is None:
+        bad = unreadable(gate_input, (s.WINDOWS, s.DROPPED), arms) or lacking(gate_input, s.WINDOWS, PARTS, arms)
+        found = replace(_judge_readable(gate, gate_input, share, arms), missing=missing, missing_text=text)
+        return as_read(gate, found, bad)
+    verdict, finding = problem
+    return Judged(no_data(gate, finding, verdict=verdict).result, (), missing, text)
 
 
 def _judge_readable(gate: DeadNeuronsGate, gate_input: GateInput, share: float, arms: tuple[s.Arm, ...]) -> Judged:
-    layers = {arm: all_layers(gate_input, s.WINDOWS, arm) for arm in s.ARMS}
-    present = gate_input.table.present(s.WINDOWS, "candidate")
-    missing = gate_input.missing(present)
-    text = f"DeadNeurons: no sample of the candidate's {s.WINDOWS} in {say.last_ticks(missing)}"
-    problem = _problem(gate, gate_input, layers["candidate"], layers["stable"])
-    if problem:
-        verdict, finding = problem
-        return Judged(no_data(gate, finding, verdict=verdict).result, (), missing, text)
+    differ = (sizes_differ(gate_input) or criteria_differ(gate_input)) if _relative(gate) else None
+    if differ:
+        return no_data(gate, differ, verdict="NOT_COMPARABLE")
     read = set.intersection(*(gate_input.table.layers(s.WINDOWS, arm) for arm in arms))
     read -= layers_lacking(gate_input, s.WINDOWS, PARTS, arms)
     if not read:
-        nothing = Finding("SeriesMissing", f"no layer's {s.WINDOWS} can be read")
-        return Judged(no_data(gate, nothing).result, (), missing, text)
+        return no_data(gate, Finding("SeriesMissing", f"no layer's {s.WINDOWS} can be read"))
     tests = limits_of(gate)
     standings = [
         layer_standing(
@@ -60,12 +62,14 @@ def _judge_readable(gate: DeadNeuronsGate, gate_input: GateInput, share: float, 
             gate_input,
             layer,
             test,
-            alpha_budget.gauge_alpha(share / len(tests), len(layers["candidate"]), _alpha(gate_input)),
+            alpha_budget.gauge_alpha(
+                share / len(tests), len(all_layers(gate_input, s.WINDOWS, "candidate")), _alpha(gate_input)
+            ),
         )
         for layer in sorted(read)
         for test in tests
     ]
-    return Judged(_result(gate, gate_input, standings), (), missing, text)
+    return Judged(_result(gate, gate_input, standings))
 
 
 def limits_of(gate: DeadNeuronsGate) -> tuple[LimitLine, ...]:
@@ -81,22 +85,23 @@ def _alpha(gate_input: GateInput) -> float:
     return gate_input.request.spec.analysis.false_rollback
 
 
-def _problem(
-    gate: DeadNeuronsGate, gate_input: GateInput, candidate: set[str], stable: set[str]
-) -> tuple[Verdict, Finding] | None:
-    """Why the layers cannot be judged (NO_DATA), or not against stable's (NOT_COMPARABLE)."""
-    relative = any(line.relative for line in limits_of(gate))
+def _relative(gate: DeadNeuronsGate) -> bool:
+    return any(line.relative for line in limits_of(gate))
+
+
+def _absent(gate: DeadNeuronsGate, gate_input: GateInput) -> tuple[Verdict, Finding] | None:
+    """Why there are no layers to judge (NO_DATA), or other ones than stable's (NOT_COMPARABLE)."""
+    candidate, stable = (all_layers(gate_input, s.WINDOWS, arm) for arm in ("candidate", "stable"))
     if not candidate:
         return "NO_DATA", Finding("SeriesMissing", f"the candidate exports no {s.WINDOWS}: is its telemetry on?")
-    if relative and not stable:
+    if _relative(gate) and not stable:
         text = f"stable exports no {s.WINDOWS} to compare with; set max for an absolute limit"
         return "NO_DATA", Finding("SeriesMissing", text)
-    if relative and candidate != stable:
+    if _relative(gate) and candidate != stable:
         odd = say.few(sorted(candidate ^ stable))
         text = f"only one of the versions reports layer {odd}: it cannot be compared with stable"
         return "NOT_COMPARABLE", Finding("LayersDiffer", text)
-    differ = (sizes_differ(gate_input) or criteria_differ(gate_input)) if relative else None
-    return None if differ is None else ("NOT_COMPARABLE", differ)
+    return None
 
 
 def _result(gate: DeadNeuronsGate, gate_input: GateInput, standings: list[LayerStanding]) -> GateResult:
@@ -163,9 +168,7 @@ DEFINITION = GateDefinition(
         *COUNTED_WITH_DROPS,
     ),
     family="windows",
-    judge=heeding(
-        judge_dead_neurons, lambda _: DROPPED_OBSERVATIONS, lambda gate: any(one.relative for one in limits_of(gate))
-    ),
+    judge=heeding(judge_dead_neurons, lambda _: DROPPED_OBSERVATIONS, _relative),
     default=DeadNeuronsGate(name="dead-neurons", type="DeadNeurons"),
     needs=s.WINDOWS,
 )

@@ -12,7 +12,7 @@ from modelrollout.core.analysis.gates.checks.bucket_layouts import edges_in_both
 from modelrollout.core.analysis.gates.checks.collapse import newest_far_beyond
 from modelrollout.core.analysis.gates.checks.layers.shares import LayerShare, absence, by_looks, layers_result
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
-from modelrollout.core.analysis.gates.checks.readable import all_layers, as_read, unreadable
+from modelrollout.core.analysis.gates.checks.readable import all_layers, as_read, layers_unread, unreadable
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
@@ -41,7 +41,10 @@ def _judge_readable(gate: DriftGate, gate_input: GateInput, share: float) -> Jud
         nothing = Finding("SeriesMissing", f"{s.MAGNITUDES} is not exported by both versions: is their telemetry on?")
         return Judged(no_data(gate, nothing).result, (), missing, text)
     shared = {layer: edges_in_both(gate_input, s.MAGNITUDES, layer) for layer in layers}
-    odd = next(((layer, one) for layer, one in shared.items() if isinstance(one, Finding)), None)
+    unread = set.union(*(layers_unread(gate_input, s.MAGNITUDES, arm) for arm in s.ARMS))
+    odd = next(
+        ((layer, one) for layer, one in shared.items() if isinstance(one, Finding) and layer not in unread), None
+    )
     edges = {layer: one for layer, one in shared.items() if not isinstance(one, Finding)}
     number = len(set.union(*(all_layers(gate_input, s.MAGNITUDES, arm) for arm in s.ARMS)))
     alpha = alpha_budget.gauge_alpha(share, number, gate_input.request.spec.analysis.false_rollback)
@@ -49,6 +52,9 @@ def _judge_readable(gate: DriftGate, gate_input: GateInput, share: float) -> Jud
     found = [replace(one, collapsed=_newest_far(one, gate_input, edges[one.layer])) for one in found]
     if odd is not None and not any(one.fails for one in found):
         return Judged(_no_edges(gate, *odd), (), missing, text)
+    if not found:
+        nothing = Finding("SeriesMissing", f"no layer's {s.MAGNITUDES} can be read")
+        return Judged(no_data(gate, nothing).result, (), missing, text)
     warnings = () if odd is None else (f"{gate.name}: layer {odd[0]}: {odd[1].message}",)
     return Judged(layers_result(gate, found, "divergence", "batch"), (), missing, text, warnings)
 

@@ -49,7 +49,7 @@ def as_read(gate: Gate, found: Judged, problem: Finding | None) -> Judged:
         return found
     if found.result.verdict == "FAIL":
         return replace(found, warnings=(*found.warnings, f"{gate.name}: {problem.message}"))
-    return no_data(gate, problem)
+    return replace(no_data(gate, problem), missing=found.missing, missing_text=found.missing_text)
 
 
 def lacking(

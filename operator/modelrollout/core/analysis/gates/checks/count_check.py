@@ -58,7 +58,7 @@ def judge_counts(
     share: float,
     halt: Finding | None = None,
 ) -> Judged:
-    """The gate's standing by what can be read; `share` is split evenly over its tests, those `beside` have their own."""
+    """The gate's standing by what can be read; `share` is split over its tests, those `beside` have their own."""
     if counts.problem:
         return no_data(gate, counts.unread or counts.problem)
     return as_read(gate, _of_what_is_read(gate, counts, reading, gate_input, share, halt), counts.unread)

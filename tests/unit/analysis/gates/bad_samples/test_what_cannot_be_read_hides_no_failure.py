@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ def process(found: Recording, name: str) -> Recording:
     return found
 
 
-def counting(name: str, series: dict[str, tuple[float, float]], **labels: str) -> Recording:
+def counting(name: str, series: Mapping[str, tuple[float, float]], **labels: str) -> Recording:
     """What each of these counters of stable and of the candidate grows by per scrape."""
     found = Recording(scrapes(UNTIL), f"triton-{name}")
     for metric, growths in series.items():
@@ -168,7 +168,9 @@ def test_a_failure_stays_one_whatever_of_another_unit_cannot_be_read(world, meth
 @given(st.sampled_from(sorted(WORLDS)), st.sampled_from(BOTH), SPOILT)
 def test_nothing_passes_while_a_counter_of_the_candidate_cannot_be_read(world, method, spoilt):
     unit = WORLDS[world][1]
-    gate, _ = judged(world, method, unit("a", False), spoil(unit("b", False), *spoilt, CANDIDATE[world in GATEWAYS]))
+    chosen, value, since = spoilt
+    spoiled = spoil(unit("b", False), chosen, value, since, version=CANDIDATE[world in GATEWAYS])
+    gate, _ = judged(world, method, unit("a", False), spoiled)
     assert (gate.verdict, gate.message.partition(":")[0]) == ("NO_DATA", "SampleNotANumber")
 
 

@@ -68,6 +68,11 @@ def test_a_burst_at_a_new_name_before_another_port_counts_once():
     within_the_bound(3952)
 
 
+def test_a_restart_just_where_two_names_overlap_counts_once():
+    for seed in (43, 1048):
+        within_the_bound(seed)
+
+
 @given(seeds, st.randoms(use_true_random=False))
 def test_the_order_of_answers_changes_nothing(seed, rng):
     pods, store = world(seed, restarts=True, bad=True)

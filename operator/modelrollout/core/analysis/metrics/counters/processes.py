@@ -123,8 +123,11 @@ def _fell(old: Bundle, new: Bundle, end: int, start: int) -> bool:
         before = old.members.get(detail)
         if before is None:
             continue
-        last, first = int(np.searchsorted(before.times, start)) - 1, int(np.searchsorted(one.times, start))
-        there = last >= 0 and before.times[last] >= end and first < len(one.times)
-        if there and before.values[last] > one.values[first]:
+        first = int(np.searchsorted(one.times, start))
+        if first == len(one.times):
+            continue
+        # Where both names overlap, the same moment: a reset at the new name is one under the old name too.
+        last = int(np.searchsorted(before.times, one.times[first], side="right")) - 1
+        if last >= 0 and before.times[last] >= end and before.values[last] > one.values[first]:
             return True
     return False

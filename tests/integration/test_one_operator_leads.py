@@ -12,7 +12,7 @@ import pytest
 from modelrollout.adapters.kubernetes.client import path_of
 from modelrollout.adapters.kubernetes.lease_record import HIGHEST
 from modelrollout.adapters.routers.lowering import is_newer
-from modelrollout.runtime.lease import Lease
+from modelrollout.runtime.lease import HANDED_OVER, Lease
 from tests.lab import Fault
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ async def test_a_leader_that_was_stopped_knows_by_its_own_clock_that_it_no_longe
 async def test_a_leader_whose_lease_was_taken_learns_by_whom(api: Api, namespace: str) -> None:
     first, second = lease(api, namespace, "a"), lease(api, namespace, "b")
     await within(first.acquire())
-    await api.patch(path(namespace), {"spec": {"holderIdentity": ""}})
+    await api.patch(path(namespace), {"spec": {"holderIdentity": "", "leaseDurationSeconds": HANDED_OVER}})
     await within(second.acquire())
     lost: list[str] = []
     await within(first.keep(lost.append))
@@ -193,7 +193,7 @@ async def test_two_that_start_together_do_not_both_lead(api: Api, namespace: str
     [
         None,
         {"holderIdentity": "x", "leaseDurationSeconds": HIGHEST, "renewTime": "9999-12-31T23:59:59.000000Z"},
-        {"holderIdentity": "\x1b[2J\u202e" + "x" * 2**20, "leaseTransitions": HIGHEST},
+        {"holderIdentity": "\x1b[2J\u202e" + "x" * 1_000_000, "leaseTransitions": HIGHEST},
         {"holderIdentity": "x", "leaseTransitions": HIGHEST - 1},
         {"holderIdentity": "x", "leaseTransitions": 1, "strategy": "OldestEmulationVersion", "preferredHolder": "y"},
     ],

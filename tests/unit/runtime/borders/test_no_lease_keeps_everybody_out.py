@@ -19,7 +19,9 @@ from tests.unit.runtime.borders.elections import Leases, Time
 OURS = 15.0
 TEXTS = st.text(max_size=20) | st.sampled_from(["\x1b[2J\u202e", "x" * 2**20, "9999-12-31T23:59:59Z", "-1"])
 NUMBERS = st.integers() | st.floats() | st.sampled_from([0, 1, HIGHEST - 1, HIGHEST, 2**31, 10**400])
-ANYTHING = st.none() | st.booleans() | TEXTS | NUMBERS | st.lists(TEXTS, max_size=2) | st.just({})
+ANYTHING: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | TEXTS | NUMBERS | st.lists(TEXTS, max_size=2) | st.just({})
+)
 FIELDS = ("holderIdentity", "leaseDurationSeconds", "leaseTransitions", "renewTime", "acquireTime", "strategy")
 SPECS = st.dictionaries(st.sampled_from(FIELDS), ANYTHING)
 FINALIZERS = st.sampled_from([{}, {"finalizers": ["somebody/else"]}])
@@ -112,7 +114,8 @@ def test_a_reign_that_is_tampered_with_ends_or_goes_on_alone(spec: dict[str, Any
         every = [leases.contender(name, OURS) for name in "abc"]
         await leads(every[0], time)
         lost: list[str] = []
-        epoch, tasks = every[0].epoch, [asyncio.create_task(each.acquire()) for each in every[1:]]
+        epoch, tasks = every[0].epoch, list[asyncio.Task[Any]]()
+        tasks += [asyncio.create_task(each.acquire()) for each in every[1:]]
         tasks.append(asyncio.create_task(every[0].keep(lost.append)))
         end = 2 * LONGEST
         for number in itertools.count():

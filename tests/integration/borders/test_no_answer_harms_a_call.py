@@ -17,7 +17,6 @@ from modelrollout.adapters.kubernetes.client import connect
 from modelrollout.ports import Conflict, Unreachable
 from tests.integration.borders.raw_server import CHUNKED, Talk, dripping, response, saying, serving, silence
 
-
 LARGE = b'{"a": 1}' + b" " * 300_000
 """An object, but for its size."""
 

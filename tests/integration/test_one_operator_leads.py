@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelrollout.adapters.kubernetes.client import path_of
+from modelrollout.adapters.kubernetes.lease_record import HIGHEST
 from modelrollout.adapters.routers.lowering import is_newer
-from modelrollout.runtime.lease import Lease
+from modelrollout.runtime.lease import HANDED_OVER, Lease
 from tests.lab import Fault
 
 if TYPE_CHECKING:
@@ -86,11 +87,11 @@ async def test_the_epoch_rises_with_every_change_and_also_over_a_lease_created_a
 
 
 async def test_a_clean_exit_hands_over_at_once(api: Api, namespace: str) -> None:
-    first = lease(api, namespace, "a", duration=600, renew=1.0)
+    first = lease(api, namespace, "a", duration=300, renew=1.0)
     await within(first.acquire())
     await first.release()
     assert not first.held()
-    await within(lease(api, namespace, "b", duration=600, renew=1.0).acquire())
+    await within(lease(api, namespace, "b", duration=300, renew=1.0).acquire())
 
 
 @pytest.mark.parametrize("skew", [-30.0, 30.0, 86400.0])
@@ -122,7 +123,7 @@ async def test_a_leader_that_was_stopped_knows_by_its_own_clock_that_it_no_longe
 async def test_a_leader_whose_lease_was_taken_learns_by_whom(api: Api, namespace: str) -> None:
     first, second = lease(api, namespace, "a"), lease(api, namespace, "b")
     await within(first.acquire())
-    await api.patch(path(namespace), {"spec": {"holderIdentity": ""}})
+    await api.patch(path(namespace), {"spec": {"holderIdentity": "", "leaseDurationSeconds": HANDED_OVER}})
     await within(second.acquire())
     lost: list[str] = []
     await within(first.keep(lost.append))
@@ -185,6 +186,37 @@ async def test_two_that_start_together_do_not_both_lead(api: Api, namespace: str
     assert sum(each.held() for each in contenders) == 1
     for task in waiting:
         task.cancel()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        None,
+        {"holderIdentity": "x", "leaseDurationSeconds": HIGHEST, "renewTime": "9999-12-31T23:59:59.000000Z"},
+        {"holderIdentity": "\x1b[2J\u202e" + "x" * 1_000_000, "leaseTransitions": HIGHEST},
+        {"holderIdentity": "x", "leaseTransitions": HIGHEST - 1},
+        {"holderIdentity": "x", "leaseTransitions": 1, "strategy": "OldestEmulationVersion", "preferredHolder": "y"},
+    ],
+    ids=["no spec", "for ever", "no more transitions", "one more transition", "another election"],
+)
+async def test_what_a_lease_says_keeps_nobody_out(api: Api, namespace: str, spec: dict[str, Any] | None) -> None:
+    named = {"name": "modelrollout", "namespace": namespace, "finalizers": ["example.com/stays"]}
+    body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": named}
+    await api.post(path(namespace).rpartition("/")[0], body | ({"spec": spec} if spec else {}))
+    first, second = lease(api, namespace, "a"), lease(api, namespace, "b")
+    epochs = [await within(first.acquire())]
+    await first.release()
+    epochs.append(await within(second.acquire()))
+    assert is_newer(epochs[1], epochs[0])
+    stored = (await api.request("GET", path(namespace)))["spec"]
+    assert stored["holderIdentity"] == "b"
+    assert "strategy" not in stored
+    lost: list[str] = []
+    keeping = asyncio.create_task(second.keep(lost.append))
+    await within(renewed(api, namespace))
+    assert lost == []
+    keeping.cancel()
+    await api.patch(path(namespace), {"metadata": {"finalizers": None}})
 
 
 def test_a_renewal_slower_than_the_lease_is_refused(api: Api) -> None:

@@ -1,15 +1,17 @@
-"""One active operator: a Lease is judged by when it was seen to change, never by the times written in it."""
+"""One active operator: a Lease is judged by when it was seen to be renewed, never by the times written in it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
-from modelrollout.api.timestamps import parse_timestamp
+from modelrollout.adapters.kubernetes.lease_record import LONGEST, LeaseRecord, read_lease
+from modelrollout.api.borders.cleaning import LONGEST_NAME, clean
 from modelrollout.ports import Conflict, NotFound, Unreachable
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ DURATION, RENEW = 15.0, 5.0
 """Seconds a Lease lasts without a sign of life, and between two of them."""
 SAFETY = 2 / 3
 """The part of the duration after which a leader that could not renew counts itself out, before others may."""
+
+HANDED_OVER = 1
+"""Seconds that a Lease says it lasts after a clean exit; one whose holder was merely cleared may have a leader."""
 
 log = logging.getLogger(__name__)
 
@@ -43,22 +48,23 @@ class Lease:
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
+        if not 0 < duration <= LONGEST:
+            raise ValueError(f"duration: {duration:g} s; choose at most {LONGEST:g} s")
         if not 0 < renew < duration * SAFETY:
             raise ValueError(f"renew: {renew:g} s; choose less than two thirds of the duration of {duration:g} s")
         self._api, self._namespace, self._name, self.identity = api, namespace, name, identity
         self._duration, self._renew = duration, renew
         self._monotonic, self._wall = monotonic, wall
-        self._lease: dict[str, Any] | None = None
+        self._lease: LeaseRecord | None = None
         self._held_at: float | None = None
-        self._watched: tuple[str, float] = ("", 0.0)
+        self._watched: tuple[tuple[str, ...], float] = ((), 0.0)
 
     @property
     def epoch(self) -> str:
         """`CREATED.TRANSITIONS-IDENTITY`: rises with every change of leader, also when the Lease is created again."""
         if self._lease is None:
             raise RuntimeError("the Lease was never held, so there is no epoch")
-        created = int(parse_timestamp(self._lease["metadata"]["creationTimestamp"]))
-        return f"{created}.{int(self._lease['spec'].get('leaseTransitions') or 0)}-{self.identity}"
+        return f"{self._lease.created}.{self._lease.transitions or 0}-{self.identity}"
 
     def held(self) -> bool:
         """Whether this process may still act; false before anybody else may take over."""
@@ -93,7 +99,11 @@ class Lease:
         """Renew until the Lease is lost, then call `lost` once with the sentence saying why, and return."""
         while True:
             await asyncio.sleep(self._renew)
-            reason = await self._renewed()
+            try:
+                reason = await self._renewed()
+            except Exception as error:  # whatever it is: who does not renew must end, not stay and lead nobody
+                log.exception("the Lease was not renewed")
+                reason = f"renewing it failed with {type(error).__name__}"
             if reason:
                 self._held_at = None
                 lost(reason)
@@ -115,14 +125,14 @@ class Lease:
         if found is None:
             self._hold(await self._create(), began)
             return True
-        spec, version = found.get("spec") or {}, found["metadata"]["resourceVersion"]
-        if version != self._watched[0]:
-            self._watched = (version, self._monotonic())
-        holder = spec.get("holderIdentity") or ""
-        lasts = max(float(spec.get("leaseDurationSeconds") or 0), self._duration)
-        if holder not in ("", self.identity) and self._monotonic() - self._watched[1] < lasts:
+        lease = read_lease(found)
+        if lease.signs != self._watched[0]:
+            self._watched = (lease.signs, self._monotonic())
+        handed = lease.holder == "" and lease.duration == HANDED_OVER
+        free = lease.countable and (handed or lease.holder == self.identity)
+        if not free and self._monotonic() - self._watched[1] < max(lease.duration, self._duration):
             return False
-        self._hold(await self._write(found, holder=self.identity, taken=True), began)
+        self._hold(await self._take(lease), began)
         return True
 
     async def _take_by_force(self) -> bool:
@@ -131,9 +141,22 @@ class Lease:
         if found is None:
             self._hold(await self._create(), began)
             return False
-        holder = (found.get("spec") or {}).get("holderIdentity") or ""
-        self._hold(await self._write(found, holder=self.identity, taken=True), began)
-        return holder not in ("", self.identity)
+        lease = read_lease(found)
+        self._hold(await self._take(lease), began)
+        return lease.holder not in ("", self.identity)
+
+    async def _take(self, lease: LeaseRecord) -> LeaseRecord:
+        """Count a new tenure, or where that cannot be counted replace the Lease: a later creation is a newer epoch."""
+        if lease.countable:
+            return await self._write(lease, holder=self.identity, taken=True)
+        log.warning("the Lease %s/%s has no usable count and is created again", self._namespace, self._name)
+        if lease.kept:  # a finalizer would keep it, deleted or not
+            patch = {"metadata": lease.meta | {"finalizers": None}}
+            lease = read_lease(await self._api.patch(self._path(), patch, timeout=self._patience()))
+        fence = {key: lease.meta[key] for key in ("uid", "resourceVersion")}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": fence}
+        await self._api.request("DELETE", self._path(), body=options, timeout=self._patience())
+        return await self._create()
 
     async def _renewed(self) -> str:
         """Renew once, with tries until the deadline; "" or why the Lease is lost."""
@@ -160,41 +183,42 @@ class Lease:
         """After a conflict: another process took it, or it is ours and merely changed (an answer got lost)."""
         try:
             found = await self._api.get(self._path(), timeout=self._patience())
+            now = read_lease(found) if found is not None else None
         except (Conflict, Unreachable):
             return ""  # not known; the deadline decides
         assert self._lease is not None
-        if found is None or found["metadata"]["uid"] != self._lease["metadata"]["uid"]:
+        if now is None or now.meta["uid"] != self._lease.meta["uid"]:
             return "the Lease was deleted"
-        ours, theirs = self._lease["spec"], found.get("spec") or {}
-        holder = theirs.get("holderIdentity") or ""
-        if holder != self.identity or theirs.get("leaseTransitions") != ours.get("leaseTransitions"):
-            return f"{holder or 'another process'} took the Lease"
-        self._lease = found
+        # No process that leads writes a lower count. Ours is written again, or the next epoch would not be newer.
+        if now.holder != self.identity or (now.transitions or 0) > (self._lease.transitions or 0):
+            return f"{clean(now.holder, LONGEST_NAME) or 'another process'} took the Lease"
+        self._lease = replace(now, transitions=self._lease.transitions)
         return ""
 
-    def _hold(self, lease: dict[str, Any], began: float) -> None:
+    def _hold(self, lease: LeaseRecord, began: float) -> None:
         self._lease, self._held_at = lease, began
 
-    async def _create(self) -> dict[str, Any]:
+    async def _create(self) -> LeaseRecord:
         lease = {
             "apiVersion": GROUP_VERSION,
             "kind": "Lease",
             "metadata": {"name": self._name, "namespace": self._namespace},
             "spec": self._spec(self.identity, taken=True) | {"leaseTransitions": 0},
         }
-        return await self._api.post(self._path(named=False), lease, timeout=self._patience())
+        return read_lease(await self._api.post(self._path(named=False), lease, timeout=self._patience()))
 
-    async def _write(self, lease: dict[str, Any], *, holder: str, taken: bool = False) -> dict[str, Any]:
+    async def _write(self, lease: LeaseRecord, *, holder: str, taken: bool = False) -> LeaseRecord:
         """Fenced by the version `lease` was read with. Every new tenure counts as a transition."""
-        spec = dict(lease.get("spec") or {}) | self._spec(holder, taken=taken)
-        spec["leaseTransitions"] = int(spec.get("leaseTransitions") or 0) + int(taken)
-        meta = {key: lease["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion")}
-        patch = {"metadata": meta, "spec": spec}
-        return await self._api.patch(self._path(), patch, timeout=self._patience())
+        spec = dict.fromkeys(lease.others) | self._spec(holder, taken=taken)
+        if not holder:
+            spec["leaseDurationSeconds"] = HANDED_OVER
+        spec["leaseTransitions"] = (lease.transitions or 0) + int(taken)
+        patch = {"metadata": lease.meta, "spec": spec}
+        return read_lease(await self._api.patch(self._path(), patch, timeout=self._patience()))
 
-    def _spec(self, holder: str, *, taken: bool) -> dict[str, Any]:
+    def _spec(self, holder: str, *, taken: bool) -> dict[str, object]:
         now = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        spec = {
+        spec: dict[str, object] = {
             "holderIdentity": holder,
             "leaseDurationSeconds": max(1, round(self._duration)),
             "renewTime": now,

@@ -117,7 +117,9 @@ def _resources(*names: str) -> Answer:
 
 def _lease_held_by(holder: str) -> Answer:
     meta = {"name": "operator", "namespace": "modelrollout", "uid": "u", "creationTimestamp": CREATED}
-    return sends(200, {"metadata": meta | {"resourceVersion": "1"}, "spec": {"holderIdentity": holder}})
+    return sends(
+        200, {"metadata": meta | {"resourceVersion": "1"}, "spec": {"holderIdentity": holder, "leaseTransitions": 0}}
+    )
 
 
 async def release() -> dict[str, str]:

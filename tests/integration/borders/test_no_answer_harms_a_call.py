@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import json
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from modelrollout.adapters.kubernetes import bounds
 from modelrollout.adapters.kubernetes.client import connect
 from modelrollout.ports import Conflict, Unreachable
 from tests.integration.borders.raw_server import CHUNKED, Talk, dripping, response, saying, serving, silence
+
+LARGE = b'{"a": 1}' + b" " * 300_000
+"""An object, but for its size."""
 
 
 def kubeconfig(folder: Path, url: str) -> str:
@@ -67,15 +71,15 @@ async def test_a_redirect_carries_the_token_nowhere(tmp_path):
 @pytest.mark.parametrize(
     "said",
     [
-        response(b" " * 300_000),
-        CHUNKED + b"493E0\r\n" + b" " * 300_000 + b"\r\n0\r\n\r\n",
-        response(b"x", "200 OK", b"Content-Encoding: gzip"),
+        response(LARGE),
+        CHUNKED + b"%X\r\n" % len(LARGE) + LARGE + b"\r\n0\r\n\r\n",
+        response(gzip.compress(b'{"a": 1}'), "200 OK", b"Content-Encoding: gzip"),
         response(b"[" * 100_000),
         response(b"[1]"),
         response(b"\xff"),
         response(b'{"reason": "NotFound", "details": ["name"]}', "404 N"),
         response(b'{"reason": "NotFound", "details": "name"}', "404 N"),
-        response(b"{}", "429 T", "Retry-After: \u00b2".encode("latin-1")),
+        response(b"{}", "429 T", "Retry-After: \u00b2".encode()),
         response(b"{}", "200 OK", b"Date: Thu, 99 Foo 99999999999 99:99:99 GMT"),
         b"SSH-2.0-x\r\n",
         b"",
@@ -85,6 +89,18 @@ async def test_what_is_no_answer_is_unreachable(tmp_path, monkeypatch, said):
     monkeypatch.setattr(bounds, "MAX_BYTES", 200_000)
     got = await failure(tmp_path, saying(said))
     assert len(str(got)) < 2500
+
+
+async def test_no_more_is_read_than_an_answer_may_have(tmp_path, monkeypatch):
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(CHUNKED)
+        while True:
+            writer.write(b"FFFF\r\n" + b" " * 0xFFFF + b"\r\n")
+            await writer.drain()
+
+    monkeypatch.setattr(bounds, "MAX_BYTES", 200_000)
+    assert "larger than" in str(await failure(tmp_path, endless))
 
 
 async def test_a_server_cannot_ask_for_a_wait_without_end(tmp_path):

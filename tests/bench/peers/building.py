@@ -16,10 +16,7 @@ from typing import Any
 
 import yaml
 
-from tests.lab import say
-from tests.lab.install import go_toolchain
-from tests.lab.install.cache import cache_folder, locked
-from tests.lab.progress import run
+from tests.lab import cache_folder, go_environment, go_refusal, locked, run, say
 
 FOLDER = Path(__file__).parent / "go"
 DEADLINE = 3600.0
@@ -77,11 +74,11 @@ class Program:
 
     def _build(self) -> None:
         title = f"{self.module} {self.required[1]}"
-        refused = go_toolchain.refusal("@".join(self.required))
+        refused = go_refusal("@".join(self.required))
         if refused:
             raise CannotBuildError(f"{title} cannot be built: {refused}; leave it out with --tools")
         self.folder.mkdir(parents=True, exist_ok=True)
-        where, env, log = FOLDER / self.module, go_toolchain.environment(), self.folder / "build.log"
+        where, env, log = FOLDER / self.module, go_environment(), self.folder / "build.log"
         say(f"building {title} once from Go modules (minutes); log: {log}")
         needs = ["go", "list", "-deps", self.package]
         run(f"fetching the modules of {title}", needs, log, cwd=where, env=env)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.bench.peers.costs import Cost
 from tests.bench.peers.outcomes import Count, Outcome, judge
 from tests.bench.peers.story import Moments
-from tests.lab.install.cache import cache_folder
+from tests.lab import cache_folder
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from tests.bench.peers.world.backends import Arm, Server
 from tests.bench.peers.world.gate import Gate
 from tests.bench.peers.world.load import Load
 from tests.bench.peers.world.workloads import addresses_of, differs, slice_of, status_of
-from tests.lab.install import go_toolchain
 
 CANARY = Canary("c01", "equal", "ns", {"stable": "127.77.1.2", "candidate": "127.77.1.3"})
 
@@ -189,7 +188,7 @@ def test_without_go_it_is_said_what_cannot_be_built_and_what_to_do(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODELROLLOUT_LAB_CACHE", str(tmp_path))
-    monkeypatch.setattr(go_toolchain, "refusal", lambda module: "there is no Go 1.26 or newer")
+    monkeypatch.setattr(building, "go_refusal", lambda module: "there is no Go 1.26 or newer")
     with pytest.raises(CannotBuildError, match=r"^flagger v.* cannot be built: there is no Go .*; leave it out with"):
         FLAGGER.build()
 

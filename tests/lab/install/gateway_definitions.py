@@ -23,7 +23,7 @@ def definitions() -> list[dict[str, Any]]:
     if not kept.is_file():
         with locked("gateway-api"):
             if not kept.is_file():
-                if go_toolchain.refusal("@".join(required("gateway-api"))):
+                if go_toolchain.go_refusal("@".join(required("gateway-api"))):
                     return []
                 _fetch(kept)
     return list(json.loads(kept.read_text()))
@@ -32,7 +32,7 @@ def definitions() -> list[dict[str, Any]]:
 def _fetch(kept: Path) -> None:
     """Kept as JSON: reading ten long definitions as YAML takes seconds, at every start of a lab."""
     path, version = required("gateway-api")
-    where, env = FOLDER / "gateway-api", go_toolchain.environment()
+    where, env = FOLDER / "gateway-api", go_toolchain.go_environment()
     # With the version left out Go takes the one of go.mod, and holds the download against go.sum.
     ask, title = ["go", "mod", "download", "-json", path], f"fetching the definitions of the Gateway API {version}"
     progress.run(title, ask, kept.with_suffix(".log"), cwd=where, env=env)

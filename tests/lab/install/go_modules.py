@@ -51,7 +51,7 @@ def is_built() -> bool:
 
 def refusal() -> str:
     """Why nothing can be built here; "" where it can."""
-    return go_toolchain.refusal("@".join(required("kubernetes")))
+    return go_toolchain.go_refusal("@".join(required("kubernetes")))
 
 
 def binary(name: str) -> Path:
@@ -84,7 +84,7 @@ def _build() -> None:
 
 def _compile(module: str, packages: list[str], into: Path, log: Path, stamp: str = "") -> None:
     """Build `packages` of tests/lab/go/`module`; Go's own cache keeps what a broken-off build has compiled."""
-    where, env = FOLDER / module, go_toolchain.environment()
+    where, env = FOLDER / module, go_toolchain.go_environment()
     title, needs = f"{module} {required(module)[1]}", ["go", "list", "-deps", *packages]
     progress.run(f"fetching the modules of {title}", needs, log, cwd=where, env=env)
     needed = subprocess.run(needs, cwd=where, env=env, capture_output=True, check=True).stdout.count(b"\n")

@@ -24,7 +24,7 @@ def go() -> Path | None:
     return next((each for each in (*places, *PLACES) if _version(each) >= LEAST), None)
 
 
-def environment() -> dict[str, str]:
+def go_environment() -> dict[str, str]:
     """The user's own settings (proxy, caches) without those that would change what is built."""
     found = go()
     path = f"{found.parent}{os.pathsep}" if found else ""
@@ -32,7 +32,7 @@ def environment() -> dict[str, str]:
     return os.environ | {"PATH": path + os.environ.get("PATH", os.defpath)} | fixed
 
 
-def refusal(module: str) -> str:
+def go_refusal(module: str) -> str:
     """Why `module` (PATH@VERSION) cannot be had here: no Go, or no module proxy; "" where it can."""
     found = go()
     least = ".".join(str(part) for part in LEAST)
@@ -41,7 +41,7 @@ def refusal(module: str) -> str:
     ask = [str(found), "list", "-m", module]
     try:
         answer = subprocess.run(
-            ask, env=environment(), cwd="/", capture_output=True, text=True, timeout=PROBE_DEADLINE, check=False
+            ask, env=go_environment(), cwd="/", capture_output=True, text=True, timeout=PROBE_DEADLINE, check=False
         )
     except subprocess.TimeoutExpired:
         return f"the Go module proxy did not answer within {PROBE_DEADLINE:.0f} s"

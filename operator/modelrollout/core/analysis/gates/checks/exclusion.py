@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.standing import Standing
 from modelrollout.core.analysis.gates.checks.upper_bound import CONFIDENCE, upper_bound
@@ -22,7 +24,9 @@ def bounded(one: Standing, ticks: CountTicks, gate_input: GateInput) -> Standing
     since = request.started_at + analysis.deadline - _TICKS_BEFORE * analysis.interval
     if analysis.on_inconclusive != "Promote" or one.verdict != "CONTINUE" or gate_input.ends[-1] < since:
         return one
-    return replace(one, at_most=upper_bound(_since(ticks, gate_input.start)))
+    bound = upper_bound(_since(ticks, gate_input.start))
+    # Bets that began late may exclude less than what was counted in all; people read both numbers in one sentence.
+    return replace(one, at_most=bound if np.isnan(one.rate) else max(bound, one.rate))
 
 
 def _since(ticks: CountTicks, first: int) -> CountTicks:

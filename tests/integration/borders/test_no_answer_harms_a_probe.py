@@ -18,9 +18,10 @@ class Slices:
     """An Api whose one Service has these slices."""
 
     def __init__(self, *slices: Any, ports: Any = ({"port": 8000, "name": ""},)) -> None:
-        self.slices, self.ports = list(slices), ports
+        self.slices, self.ports, self.read = list(slices), ports, 0
 
     async def get(self, _path: str) -> Any:
+        self.read += 1
         return {"metadata": {"name": "s", "namespace": "a"}, "spec": {"ports": list(self.ports)}}
 
     async def request(self, *_: Any, **__: Any) -> Any:
@@ -129,6 +130,23 @@ async def test_a_slice_that_is_none_hides_no_other():
     odd.append({"addressType": "IPv4", "ports": [{"name": "", "port": 1}], "endpoints": [7, {"addresses": 7}]})
     async with serving(saying(response(b""))) as url:
         assert await probed([*odd, *listed(("127.0.0.1", int(url.rpartition(":")[2])))]) == (1, "")
+
+
+async def test_a_service_is_read_again_only_after_a_while_or_when_something_is_wrong(monkeypatch):
+    async with serving(saying(response(b""))) as good:
+        api = Slices(*listed(("127.0.0.1", int(good.rpartition(":")[2]))))
+        server = TritonServer(api, timeout=10)  # type: ignore[arg-type]  # as above
+        for _ in range(3):
+            assert await server.probe("a", "s", 8000, "digits", "2") == (1, "")
+        assert api.read == 1
+        slices, api.slices = api.slices, []
+        assert await server.probe("a", "s", 8000, "digits", "2") == (0, "Service a/s has no addresses")
+        api.slices = slices
+        assert await server.probe("a", "s", 8000, "digits", "2") == (1, "")
+        assert api.read == 2, "what was wrong may be the Service"
+        monkeypatch.setattr("modelrollout.adapters.triton.readiness.SERVICE_HOLDS", 0.0)
+        assert await server.probe("a", "s", 8000, "digits", "2") == (1, "")
+        assert api.read == 3
 
 
 async def test_addresses_that_hang_delay_no_other_version():

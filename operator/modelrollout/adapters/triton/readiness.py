@@ -29,6 +29,8 @@ OVERALL = 10.0
 """Seconds for all probes of one version together, however many addresses there are."""
 REMEMBER = 60.0
 """Seconds for which addresses are still probed after the API server has stopped listing them."""
+SERVICE_HOLDS = 30.0
+"""Seconds for which a Service is taken to be as it was while all its addresses are ready; those are read each time."""
 SLICES = ("discovery.k8s.io/v1", "discovery.k8s.io/v1beta1")
 
 
@@ -39,9 +41,16 @@ class TritonServer:
         self._api = api
         self._timeout = timeout
         self._observation: dict[tuple[str, str, int], tuple[float, tuple[list[str], list[str]]]] = {}
+        self._services: dict[tuple[str, str, int], tuple[float, tuple[str, str | None]]] = {}
 
     async def probe(self, namespace: str, service: str, port: int, model: str, version: str) -> tuple[int, str]:
         """(addresses that should answer, "" when all are ready or else what is wrong). Never raises."""
+        count, wrong = await self._probe(namespace, service, port, model, version)
+        if wrong:
+            self._services.pop((namespace, service, port), None)
+        return count, wrong
+
+    async def _probe(self, namespace: str, service: str, port: int, model: str, version: str) -> tuple[int, str]:
         try:
             targets, unready = await self._known_addresses(namespace, service, port)
         except (Unreachable, Conflict, _NotServedError) as error:
@@ -99,13 +108,21 @@ class TritonServer:
         return found
 
     async def _addresses(self, namespace: str, service: str, port: int) -> tuple[list[str], list[str]]:
+        name, family = await self._service(namespace, service, port)
+        return _targets(await self._slices(namespace, service), name, family)
+
+    async def _service(self, namespace: str, service: str, port: int) -> tuple[str, str | None]:
+        """(its name of the port, the kind of addresses it serves first), as the Service says."""
+        at, known = self._services.get((namespace, service, port), (0.0, None))
+        if known is not None and time.monotonic() - at < SERVICE_HOLDS:
+            return known
         found = await self._api.get(path_of("v1", "services", namespace, service))
         if found is None:
             raise _NotServedError(f"Service {namespace}/{service} does not exist")
-        name = _port_name(found, port)
-        slices = await self._slices(namespace, service)
         families = mapping(found.get("spec")).get("ipFamilies")
-        return _targets(slices, name, str(families[0]) if isinstance(families, list) and families else None)
+        known = _port_name(found, port), str(families[0]) if isinstance(families, list) and families else None
+        self._services[namespace, service, port] = time.monotonic(), known
+        return known
 
     async def _slices(self, namespace: str, service: str) -> list[dict[str, Any]]:
         query = {"labelSelector": f"kubernetes.io/service-name={service}"}

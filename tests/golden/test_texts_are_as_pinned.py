@@ -48,7 +48,11 @@ def files(request: pytest.FixtureRequest) -> GoldenFiles:
     return GoldenFiles(FOLDER, update=bool(request.config.getoption("--update-golden")))
 
 
-@pytest.mark.parametrize("name", TEXTS)
+SLOW = frozenset({"cli-lint", "cli-plan"})
+"""They simulate what traffic can prove."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(one, marks=[pytest.mark.slow] * (one in SLOW)) for one in TEXTS])
 def test_the_text_is_the_pinned_one(name: str, files: GoldenFiles):
     found = TEXTS[name]()
     files.check(name, found if isinstance(found, dict) else asyncio.run(found))

@@ -79,6 +79,7 @@ def test_the_pieces_say_what_the_whole_says(found, around, size, style, wide):
     assert [(one.labels, one.times.tolist(), [repr(v) for v in one.values.tolist()]) for one in got] == expected(found)
 
 
+@pytest.mark.slow
 def test_a_long_series_is_put_together_again():
     points = [[1_000_000 + at / 1000, str(at)] for at in range(100_000)]
     body = json.dumps({"data": {"result": [{"metric": {"a": "b"}, "values": points}]}}).encode()

@@ -141,6 +141,7 @@ def test_stdin_is_a_file_called_dash(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert capsys.readouterr().out.startswith("-:9:43: ")
 
 
+@pytest.mark.slow
 def test_the_operators_configuration_says_which_servers_take_query_gates(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -181,6 +181,7 @@ async def test_a_failure_waits_for_no_second_reading():
     assert len(remote.asked) - before == 2
 
 
+@pytest.mark.slow
 async def test_a_hold_of_any_length_is_read_again_now_and_then():
     remote = world(3, longest=1.0)
     request, running = request_of(spec_of(ERRORS), raise_from=START + 99_999), evaluator(remote)

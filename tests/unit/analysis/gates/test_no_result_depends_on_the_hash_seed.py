@@ -115,6 +115,7 @@ def test_every_gate_type_is_read():
     assert {gate["type"] for gate in GATES} == set(gate_types())
 
 
+@pytest.mark.slow
 def test_the_order_of_answers_gives_one_evaluation():
     for seed in range(WORLDS):
         rng = random.Random(seed)

@@ -58,6 +58,7 @@ def names_change_nothing(seed: int, **what: bool) -> None:
         assert true - sum(one.hidden(*key) for one in pods) <= read <= true, (seed, key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", NAMES)
 def test_any_number_of_names_in_a_row_counts_nothing_twice_where(what):
     for seed in range(30):

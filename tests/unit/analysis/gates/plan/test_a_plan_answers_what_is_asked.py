@@ -18,6 +18,7 @@ DEAD = {"name": "dead", "type": "DeadNeurons"}
 ERRORS = {"name": "errors", "type": "ErrorRate"}
 
 
+@pytest.mark.slow
 def test_more_traffic_proves_sooner_and_worse_candidates_fail_sooner():
     slow, quick = (answer(planned(stable(rate, 0.005))) for rate in (4, 100))
     assert quick.passes_after < slow.passes_after
@@ -27,6 +28,7 @@ def test_more_traffic_proves_sooner_and_worse_candidates_fail_sooner():
     assert 1.45 < quick.smallest < slow.smallest
 
 
+@pytest.mark.slow
 def test_what_the_limit_allows_never_fails():
     found = answer(planned(stable(100, 0.0002)))
     assert found.plan.allows(2.0)
@@ -34,12 +36,14 @@ def test_what_the_limit_allows_never_fails():
     assert found.smallest > 5
 
 
+@pytest.mark.slow
 def test_where_stable_had_no_error_what_shows_is_a_share_of_its_own():
     found = answer(planned(stable(20, 0.0)))
     assert found.plan.allows(10.0)
     assert 0.0012 < found.plan.main.base * found.smallest < 0.03
 
 
+@pytest.mark.slow
 def test_steps_last_their_hold_and_until_the_requests_are_there():
     assert planned(stable(100, 0.0)).steps_begin == (0.0, 600.0)
     slow = planned(stable(2, 0.0)).steps_begin
@@ -56,6 +60,7 @@ def test_what_cannot_be_proven_names_the_tolerance_and_the_weight_that_could():
     assert "million" not in text
 
 
+@pytest.mark.slow
 def test_a_tolerance_that_is_named_is_enough():
     (could,) = (text for text in answer(planned(stable(1, 0.005))).remedies if "plus" in text)
     plus = could.split('"')[1]
@@ -63,6 +68,7 @@ def test_a_tolerance_that_is_named_is_enough():
     assert answer(planned(stable(1, 0.005), gates=(wide,))).passes_after is not None
 
 
+@pytest.mark.slow
 def test_a_heavier_last_step_that_is_named_is_enough():
     steps = [{"weight": 5, "hold": "10m"}]
     found = answer(planned(stable(3, 0.005), steps=steps))
@@ -94,6 +100,7 @@ def test_stable_without_traffic_says_so():
     assert "stable had no requests" in words.line(planned(stable(0, 0.0)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [1, 4, 20, 100, 2000])
 def test_every_line_fits_into_80_columns_and_speaks_of_no_millions(rate):
     plan = planned(stable(rate, 0.005), answers(rate, 0.05), windows(rate, 5.0), gates=(

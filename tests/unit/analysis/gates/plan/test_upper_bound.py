@@ -39,6 +39,7 @@ def test_every_share_above_the_bound_is_excluded_and_none_just_below_it(counts):
     assert bound > min(bad[at:].sum() / max(total[at:].sum(), 1) for at in range(len(bad)))  # bets begin at any tick
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.002, 0.02, 0.3])
 def test_the_true_share_is_excluded_at_any_look_in_at_most_one_of_twenty_rollouts(rate):
     rng, shape = fixed(11), (1000, 160)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import threading
 import time
 from contextlib import AbstractContextManager, contextmanager
@@ -90,28 +89,28 @@ def notes_and_commands(live: LiveRollout, *_: Any) -> Iterator[None]:
 
 @contextmanager
 def slices(live: LiveRollout, *_: Any) -> Iterator[None]:
-    """Stable's Service has addresses that take a probe and never answer, and a host's name."""
+    """Stable's Service has hundreds of addresses that are not ready, and a host's name.
 
-    server = socket.create_server(("0.0.0.0", 0), backlog=4096)
-    port, namespace = server.getsockname()[1], live.scenario.namespace
-    service = live.scenario.service_name(1)
+    Were they ready, the gateway would send stable's requests to them: with no row of stable nothing can be compared.
+    """
+    namespace, service = live.scenario.namespace, live.scenario.service_name(1)
     named = {"labels": {"kubernetes.io/service-name": service}, "namespace": namespace}
-    many = [{"addresses": [f"127.9.{n // 250}.{n % 250 + 1}"], "conditions": {"ready": True}} for n in range(900)]
-    for kind, endpoints in (("IPv4", many), ("FQDN", [{"addresses": ["metadata.internal"]}])):
+    many = [{"addresses": [f"127.9.{n // 250}.{n % 250 + 1}"], "conditions": {"ready": False}} for n in range(900)]
+    host = [{"addresses": ["metadata.internal"], "conditions": {"ready": False}}]
+    for kind, endpoints in (("IPv4", many), ("FQDN", host)):
         live.kube.apply(
             {
                 "apiVersion": "discovery.k8s.io/v1",
                 "kind": "EndpointSlice",
                 "addressType": kind,
                 "metadata": named | {"name": f"{service}-{kind.lower()}"},
-                "ports": [{"name": "http", "port": port, "protocol": "TCP"}],
+                "ports": [{"name": "http", "port": 8000, "protocol": "TCP"}],
                 "endpoints": endpoints,
             }
         )
     yield
     for kind in ("ipv4", "fqdn"):
         live.kube.delete("discovery.k8s.io/v1", "EndpointSlice", namespace, f"{service}-{kind}")
-    server.close()
 
 
 def statuses(live: LiveRollout, *_: Any) -> AbstractContextManager[None]:
@@ -170,7 +169,7 @@ BREACHES: dict[str, dict[str, Any]] = {
     "of the cluster": {
         "nothing hostile": nothing,
         "annotations and commands": notes_and_commands,
-        "addresses that never answer": slices,
+        "hundreds of addresses": slices,
         "a status written by hand": statuses,
         "ConfigMaps of others": configmaps,
         "Events refused": refused_events,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -98,25 +99,36 @@ def test_an_answer_that_ends_early_is_no_answer(cut):
         AnswerReader().read(body + body[:1])
 
 
-def test_the_server_that_had_least_comes_next():
-    turns, order = Turns(), []
-    turns.enter("first")
-    started = []
+def order_of(turns: Turns, having: str, seconds: float, *waiting: str) -> list[str]:
+    """Who had a turn after `having`, which takes `seconds`, when these came one after the other."""
+    order: list[str] = []
 
     def want(server: str) -> None:
-        started.append(server)
         turns.enter(server)
         order.append(server)
         turns.leave(server, 1.0)
 
-    threads = [threading.Thread(target=want, args=(name,)) for name in ("greedy", "greedy", "greedy", "modest")]
-    for number, one in enumerate(threads):
+    turns.enter(having)
+    threads = [threading.Thread(target=want, args=(name,), daemon=True) for name in waiting]
+    for number, one in enumerate(threads, start=1):
         one.start()
-        while len(turns._waiting) <= number:
-            pass
-    turns.leave("first", 0.0)
+        in_line(turns, number)
+    turns.leave(having, seconds)
     for one in threads:
         one.join(10)
+    return order
+
+
+def in_line(turns: Turns, number: int) -> None:
+    """Wait until so many wait for a turn."""
+    end = time.monotonic() + 10
+    while len(turns._waiting) < number:
+        assert time.monotonic() < end, "nobody came"
+        time.sleep(0.001)
+
+
+def test_the_server_that_had_least_comes_next():
+    order = order_of(Turns(), "first", 0.0, "greedy", "greedy", "greedy", "modest")
     assert order == ["greedy", "modest", "greedy", "greedy"]
 
 
@@ -125,23 +137,26 @@ def test_whoever_rested_does_not_have_all_turns_afterwards():
     for name in ("a", "b"):
         turns.enter(name)
         turns.leave(name, 100.0)
-    order = []
-    turns.enter("a")
+    assert order_of(turns, "a", 1.0, "new", "new", "new", "b").index("b") < 3
 
-    def want(server: str) -> None:
-        turns.enter(server)
-        order.append(server)
-        turns.leave(server, 1.0)
 
-    threads = [threading.Thread(target=want, args=(name,)) for name in ("new", "new", "new", "b")]
-    for number, one in enumerate(threads):
-        one.start()
-        while len(turns._waiting) <= number:
-            pass
-    turns.leave("a", 1.0)
-    for one in threads:
-        one.join(10)
-    assert order.index("b") < 3
+def test_nobody_waits_for_a_turn_whose_answer_is_over():
+    turns, ended = Turns(), threading.Event()
+
+    def over() -> None:
+        raise Refused("PrometheusTimeout", "over")
+
+    def wait() -> None:
+        with pytest.raises(Refused):
+            turns.enter("late", over)
+        ended.set()
+
+    turns.enter("stuck")
+    threading.Thread(target=wait, daemon=True).start()
+    assert ended.wait(10)
+    assert turns._waiting == []
+    turns.leave("stuck", 1.0)
+    assert order_of(turns, "next", 0.0, "late") == ["late"]
 
 
 def test_a_turn_ends_whatever_happens_in_it():

@@ -13,6 +13,8 @@ from typing import Self
 
 from modelrollout.adapters.prometheus.pieces import PIECE
 
+PATIENCE = 0.25
+"""Seconds between two looks whether somebody still waits for the answer."""
 PAUSE = 0.0002
 """Seconds after each piece in which other threads get the interpreter."""
 
@@ -27,8 +29,8 @@ class Turns:
         self._had: dict[str, float] = {}
         self._now = 0.0  # what the server had that was let in last: who comes after a rest starts from there
 
-    def enter(self, server: str) -> None:
-        """Wait for a turn: a piece is short, and whoever has one leaves whatever happens."""
+    def enter(self, server: str, check: Callable[[], None] = lambda: None) -> None:
+        """Wait for a turn; `check` is asked now and then, and what it raises ends the wait."""
         with self._lock:
             self._had[server] = max(self._had.get(server, 0.0), self._now)
             if not self._busy:
@@ -37,7 +39,20 @@ class Turns:
                 return
             come = threading.Event()
             self._waiting.append((server, come))
-        come.wait()
+        try:
+            while not come.wait(PATIENCE):
+                check()
+        except BaseException:
+            self._give_up(server, come)
+            raise
+
+    def _give_up(self, server: str, come: threading.Event) -> None:
+        """Leave the line; a turn that came just now is handed on."""
+        with self._lock:
+            if (server, come) in self._waiting:
+                self._waiting.remove((server, come))
+                return
+        self.leave(server, 0.0)
 
     def leave(self, server: str, seconds: float) -> None:
         """The turn took `seconds`; the next one begins."""
@@ -78,7 +93,7 @@ class Pace:
         self._begin()
 
     def _begin(self) -> None:
-        self._turns.enter(self._server)
+        self._turns.enter(self._server, self._check)
         self._since = time.monotonic()
 
     def _end(self) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.plan.leaning import leans_bad
-from modelrollout.core.analysis.gates.plan.path import Course, Path, bad_of, per_tick
-from modelrollout.core.analysis.stats.arrays import CountTicks, Flags, StableHistory
+from modelrollout.core.analysis.gates.plan.path import Course, Path, bad_of, course_of, per_tick
+from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
 from modelrollout.core.analysis.stats.limits import LimitLine
 
@@ -58,14 +58,9 @@ class CountPlan:
 
     def course(self, path: Path, multiple: float) -> Course:
         """As GatePlan has it."""
-        failing, passing, leaning = (np.zeros(len(path.weight), dtype=bool) for _ in range(3))
-        passing = ~passing
-        for test in self.tests:
-            failed, passed, leans = self._judged(test, path, multiple if test.own else 1.0)
-            failing, passing, leaning = failing | failed, passing & passed, leaning | leans
-        return Course(failing, passing & ~failing, leaning)
+        return course_of(self._judged(test, path, multiple if test.own else 1.0) for test in self.tests)
 
-    def _judged(self, test: CountTest, path: Path, multiple: float) -> tuple[Flags, Flags, Flags]:
+    def _judged(self, test: CountTest, path: Path, multiple: float) -> Course:
         candidate, stable = path.whole(test.per_second)
         ticks = CountTicks(
             path.seconds,
@@ -77,7 +72,7 @@ class CountPlan:
         )
         found = count_evidence(ticks, test.line, history=test.history, minimum_requests=self.least)
         seen = (candidate > 0) & ((stable > 0) | (not test.line.relative))
-        return found.log_bad >= test.needed, found.passing & seen, leans_bad(found) | ~seen
+        return Course(found.log_bad >= test.needed, found.passing & seen, leans_bad(found) | ~seen)
 
     @property
     def main(self) -> CountTest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,6 +75,14 @@ class Course:
     passing: Flags
     leaning: Flags
     """Whether it would hold a step."""
+
+
+def course_of(tests: Iterable[Course]) -> Course:
+    """Of a gate with several tests, at least one: it fails by any, passes by all, and leans by any."""
+    every = list(tests)
+    failing = np.logical_or.reduce([one.failing for one in every])
+    passing = np.logical_and.reduce([one.passing for one in every])
+    return Course(failing, passing & ~failing, np.logical_or.reduce([one.leaning for one in every]))
 
 
 class GatePlan(Protocol):

@@ -9,8 +9,8 @@ import numpy as np
 
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.plan.leaning import leans_bad
-from modelrollout.core.analysis.gates.plan.path import Course, Path
-from modelrollout.core.analysis.stats.arrays import Array, Flags, Index
+from modelrollout.core.analysis.gates.plan.path import Course, Path, course_of
+from modelrollout.core.analysis.stats.arrays import Array, Index
 from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory, LatencyTicks, at_most, versus_stable
 
 _MOST_BUCKETS = 5
@@ -50,14 +50,9 @@ class LatencyPlan:
 
     def course(self, path: Path, multiple: float) -> Course:
         """As GatePlan has it."""
-        failing, leaning = (np.zeros(len(path.weight), dtype=bool) for _ in range(2))
-        passing = ~failing
-        for test in self.tests:
-            failed, passed, leans = self._judged(test, path, multiple)
-            failing, passing, leaning = failing | failed, passing & passed, leaning | leans
-        return Course(failing, passing & ~failing, leaning)
+        return course_of(self._judged(test, path, multiple) for test in self.tests)
 
-    def _judged(self, test: LatencyTest, path: Path, multiple: float) -> tuple[Flags, Flags, Flags]:
+    def _judged(self, test: LatencyTest, path: Path, multiple: float) -> Course:
         candidate, stable = path.whole(self.per_second)
         ticks = LatencyTicks(
             path.seconds,
@@ -73,7 +68,7 @@ class LatencyPlan:
             found = versus_stable(ticks, self.quantile, test.buckets, history=self.history, minimum_requests=self.least)
         seen = (np.cumsum(np.where(path.warming, 0, np.diff(candidate, prepend=0))) > 0) & (stable > 0)
         leaning = np.logical_or.reduce([leans_bad(part.evidence) for part in found.parts]) | ~seen
-        return found.log_bad >= test.needed, found.passing & seen, leaning
+        return Course(found.log_bad >= test.needed, found.passing & seen, leaning)
 
     def _tails_of(self, test: LatencyTest, multiple: float) -> Array:
         """The candidate's tails: stable's own, or so many times stable's slow requests above what is allowed."""

@@ -20,13 +20,17 @@ AT_REST = 3.0  # times the resync of a rollout in progress
 
 
 def polling_plan(
-    watch: Watch, spec: Spec | None, status: Status, route: ObservedRoute | None, dialect: Dialect | None
+    watch: Watch,
+    spec: Spec | None,
+    status: Status,
+    route: ObservedRoute | None,
+    gateway: tuple[str, Dialect | None] = ("", None),
 ) -> PollingPlan:
-    """The versions to probe and the rollout to evaluate after this pass."""
+    """The versions to probe and the rollout to evaluate after this pass; `gateway`: its controller and dialect."""
     targets = _targets(spec, status, route)
     if spec is None:
         return PollingPlan(targets, None)
-    return PollingPlan(targets, _request(watch, spec, status, dialect))
+    return PollingPlan(targets, _request(watch, spec, status, gateway))
 
 
 def _targets(spec: Spec | None, status: Status, route: ObservedRoute | None) -> tuple[Target, ...]:
@@ -49,7 +53,7 @@ def _targets(spec: Spec | None, status: Status, route: ObservedRoute | None) -> 
     )
 
 
-def _request(watch: Watch, spec: Spec, status: Status, dialect: Dialect | None) -> EvaluationRequest | None:
+def _request(watch: Watch, spec: Spec, status: Status, gateway: tuple[str, Dialect | None]) -> EvaluationRequest | None:
     rollout = status.rollout
     if rollout is None or status.candidate is None or status.stable is None or not phases.running(status.phase):
         return None
@@ -68,7 +72,8 @@ def _request(watch: Watch, spec: Spec, status: Status, dialect: Dialect | None) 
         bake_started_at=rollout.bake_started_at,
         addresses=readiness.addresses if readiness and readiness.ready else None,
         raise_from=status.step.earliest_advance if status.step else None,
-        dialect=dialect,
+        dialect=gateway[1],
+        controller=gateway[0],
         placed_at=max((one.ended_at for one in status.history), default=None),
         default_gates=tuple(rollout.gates) or None,
         promoted=tuple(status.promoted),

@@ -80,7 +80,8 @@ class Context:
         if self.observed.outage:
             return Finding(reasons.METRICS_UNAVAILABLE, self.observed.outage.message)
         found = self.evaluation
-        if found and found.halt == reasons.METRICS_UNAVAILABLE:
+        unseen = (reasons.SAMPLES_MISSING, reasons.NOTHING_TO_JUDGE) if exposed(self.status.phase) else ()
+        if found and found.halt in unseen:
             return Finding(found.halt, found.message)
         return None
 

@@ -27,7 +27,8 @@ from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
 from modelrollout.core.analysis.gates.definition import GateDefinition
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, Shown, build, no_data
-from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.gates.sources.absence import no_source
+from modelrollout.core.analysis.gates.sources.order import HISTOGRAM, chosen, exporting
 from modelrollout.core.analysis.stats import histogram as b
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks
@@ -36,16 +37,21 @@ from modelrollout.core.finding import Finding
 
 
 def series_of(gate: LatencyGate) -> frozenset[str]:
-    """The histogram of the source the gate names, of both where it names none."""
-    wanted = {"Gateway": {s.GATEWAY_DURATION}, "Model": {s.DURATION}}
-    return frozenset(wanted[gate.source] if gate.source else {s.GATEWAY_DURATION, s.DURATION})
+    """The histograms of the sources that the gate may read."""
+    return HISTOGRAM.metrics(gate.source)
+
+
+def kinds_of(gate: LatencyGate) -> list[Kind]:
+    """The tests of the gate."""
+    kinds: list[Kind] = ["limit"] if gate.max is not None else []
+    if gate.versus_stable is not None or not kinds:
+        kinds.append("stable")
+    return kinds
 
 
 def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Judged:
     """The gate's standing; warm-up ticks of the candidate are left out."""
-    kinds: list[Kind] = ["limit"] if gate.max is not None else []
-    if gate.versus_stable is not None or not kinds:
-        kinds.append("stable")
+    kinds = kinds_of(gate)
     histograms: dict[Kind, Histograms] = {}
     for kind in kinds:
         read = read_histograms(gate, gate_input, kind)
@@ -177,5 +183,8 @@ DEFINITION = GateDefinition(
     series=series_of,
     family="counts",
     judge=judge_latency,
+    unjudgeable=lambda gate, seen: no_source(seen, HISTOGRAM, gate.source, relative="stable" in kinds_of(gate)),
+    exported=lambda gate, seen: exporting(seen, HISTOGRAM, gate.source, "stable") is not None,
+    source=lambda gate, seen: chosen(seen, HISTOGRAM, gate.source),
     default=LatencyGate(name="latency", type="Latency"),
 )

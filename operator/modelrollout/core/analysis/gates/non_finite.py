@@ -18,10 +18,11 @@ from modelrollout.core.analysis.gates.checks.count_check import (
 from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import lacking, layers_lacking, layers_unread
-from modelrollout.core.analysis.gates.checks.standing import LimitTest
+from modelrollout.core.analysis.gates.checks.standing import LimitTest, is_relative
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged
+from modelrollout.core.analysis.gates.sources.absence import absent
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array
@@ -34,7 +35,7 @@ def tests_of(gate: NonFiniteGate) -> tuple[LimitTest, ...]:
 
 def judge_non_finite(gate: NonFiniteGate, gate_input: GateInput, share: float) -> Judged:
     """The gate's standing; in the bake, too, NaN is the version's doing."""
-    relative = any(line.relative for _, line in tests_of(gate))
+    relative = is_relative(tests_of(gate))
     show = partial(show_bad_share, what=" with NaN or Inf")
     reading = CountReading(tests_of(gate), show, adjust=never_frozen)
     return judge_counts(gate, nonfinite_counts(gate_input, relative=relative), reading, gate_input, share)
@@ -73,9 +74,11 @@ DEFINITION = GateDefinition(
     judge=heeding(
         judge_non_finite,
         lambda _: DROPPED_OBSERVATIONS,
-        lambda gate: any(line.relative for _, line in tests_of(gate)),
+        lambda gate: is_relative(tests_of(gate)),
     ),
     default=NonFiniteGate(name="non-finite", type="NonFinite"),
     needs=s.NONFINITE,
+    exported=lambda _, seen: seen.table.has(s.NONFINITE, "stable"),
+    unjudgeable=lambda gate, seen: absent(seen, s.NONFINITE, relative=is_relative(tests_of(gate))),
     replay=tests_of,
 )

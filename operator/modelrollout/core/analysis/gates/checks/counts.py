@@ -12,12 +12,14 @@ from modelrollout.api.gates import Source
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.readable import lacking, unreadable
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.sources.order import REQUESTS, chosen
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags
 from modelrollout.core.finding import Finding
 
 Origin = Literal["gateway", "model", "Triton"]
 """Whose counters were read, as sentences name it."""
+ORIGINS: dict[Source, Origin] = {"Gateway": "gateway", "Model": "model", "Triton": "Triton"}
 
 
 @dataclass(frozen=True)
@@ -36,36 +38,37 @@ class Counts:
     """Requests that the versions refused, among the same totals; None where the source does not tell them apart."""
 
 
-def use_gateway(gate_input: GateInput, wanted: Source | None) -> bool:
-    """The gateway's series where the gate asks for them, or by default where there are any."""
-    if wanted is not None:
-        return wanted == "Gateway"
-    return any(gate_input.table.has(s.GATEWAY_REQUESTS, arm) for arm in s.ARMS)
-
-
 def request_counts(gate_input: GateInput, wanted: Source | None) -> Counts:
     """Answers that the gateway calls errors, or failures that the model itself or its server reports."""
     table = gate_input.table
-    if use_gateway(gate_input, wanted):
-        errors = _answers(gate_input, table.errors(s.GATEWAY_REQUESTS))
-        return replace(errors, refused=_answers(gate_input, table.refusals(s.GATEWAY_REQUESTS)).ticks)
-    if any(table.has(s.REQUESTS, arm) for arm in s.ARMS):
-        return make_counts(
-            gate_input,
-            lambda arm: (table.total(s.REQUEST_ERRORS, arm), table.total(s.REQUESTS, arm)),
-            "model",
-            "requests",
-            (s.REQUESTS, s.REQUEST_ERRORS),
-            lacking(gate_input, s.REQUESTS, [s.REQUEST_ERRORS]),
-        )
+    match chosen(gate_input, REQUESTS, wanted):
+        case "Gateway":
+            errors = _answers(gate_input, table.errors(s.GATEWAY_REQUESTS))
+            return replace(errors, refused=_answers(gate_input, table.refusals(s.GATEWAY_REQUESTS)).ticks)
+        case "Model":
+            return make_counts(
+                gate_input,
+                lambda arm: (table.total(s.REQUEST_ERRORS, arm), table.total(s.REQUESTS, arm)),
+                "model",
+                "requests",
+                (s.REQUESTS, s.REQUEST_ERRORS),
+                lacking(gate_input, s.REQUESTS, [s.REQUEST_ERRORS]),
+            )
+        case "Triton":
+            lacks = lacking(gate_input, s.SUCCESS, [s.FAILURE])
+            return make_counts(gate_input, _served(gate_input), "Triton", "requests", (s.SUCCESS,), lacks)
+
+
+def _served(gate_input: GateInput) -> Callable[[s.Arm], tuple[Array, Array]]:
+    """Triton's count of one version: (failures but those of clients that went away, everything)."""
+    table = gate_input.table
 
     def answered(arm: s.Arm) -> tuple[Array, Array]:
         failed = table.total(s.FAILURE, arm)
         gone = table.total(s.FAILURE, arm, details=[s.CANCELED])
         return failed - gone, failed + table.total(s.SUCCESS, arm)
 
-    lacks = lacking(gate_input, s.SUCCESS, [s.FAILURE])
-    return make_counts(gate_input, answered, "Triton", "requests", (s.SUCCESS,), lacks)
+    return answered
 
 
 def _answers(gate_input: GateInput, details: set[str]) -> Counts:
@@ -79,11 +82,8 @@ def _answers(gate_input: GateInput, details: set[str]) -> Counts:
 
 
 def request_totals(gate_input: GateInput) -> tuple[Array, Array]:
-    """(candidate, stable) requests per tick: the gateway's count, else the model's."""
-    if use_gateway(gate_input, None):
-        candidate, stable = (gate_input.table.total(s.GATEWAY_REQUESTS, arm) for arm in ("candidate", "stable"))
-        return candidate, stable
-    ticks = request_counts(gate_input, "Model").ticks
+    """(candidate, stable) requests per tick, by the first source that counts them."""
+    ticks = request_counts(gate_input, None).ticks
     return np.asarray(ticks.candidate_total), np.asarray(ticks.stable_total)
 
 

@@ -33,6 +33,8 @@ def cases() -> Iterator[Case]:
     latency: dict[str, Any] = {"name": "latency", "type": "Latency"}
     half = {"steps": ((50, START),)}
     yield Case("no histogram anywhere", ERRORS, "goes on", 120, (_triton(),), beside=(latency,), request=half)
+    by_triton = {**latency, "source": "Triton"}
+    yield Case("Triton's own buckets are too coarse", by_triton, "warns", 120, (_triton(0.1, 0.5, 2, 5),), request=half)
     yield Case("nothing that is asked for is exported", latency, "NothingToJudge", 120, (_triton(),), request=half)
     no_dialect = {**half, "dialect": None, "controller": "konghq.com/gateway-controller"}
     gateways = {**ERRORS, "source": "Gateway"}
@@ -65,12 +67,15 @@ def cases() -> Iterator[Case]:
     yield Case("a histogram too coarse", latency, "warns", 600, (coarse,), request={"steps": ((13, START),)})
 
 
-def _triton() -> Recording:
-    """Servers whose own counters are scraped, and nothing else."""
+def _triton(*edges: float) -> Recording:
+    """Servers whose own counters are scraped, and a histogram with these edges (s), if any."""
     found = Recording(scrapes(300), "triton")
     for version, since in (("1", -np.inf), ("2", START)):
         labels = {"model": "digits", "version": version}
         found.growing(s.SUCCESS, 20, since=since, **labels).growing(s.FAILURE, 0, since=since, reason="OTHER", **labels)
+        for edge in (*edges, np.inf) if edges else ():
+            text = "+Inf" if edge == np.inf else f"{1000 * edge:g}"
+            found.growing(s.TRITON_DURATION, 20, since=since, le=text, **labels)
     return found
 
 

@@ -59,7 +59,7 @@ class Serving(ApiModel):
     """The Services' HTTP port."""
     arm: Arm | None = None
     version_path: Annotated[str, Field(pattern=VERSION_PATH, min_length=1, max_length=64)] | None = None
-    """What the server calls a version when asked whether it is ready: "{version}", or nothing with another arm label."""
+    """What the server calls a version when asked for readiness: "{version}", or nothing with another arm label."""
 
     def service_of(self, version: str) -> str:
         """The Service that serves one version of the model."""

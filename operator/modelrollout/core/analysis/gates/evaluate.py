@@ -34,14 +34,13 @@ LONGEST_DEFECT = 120
 def judge_all(gates: Sequence[Gate], gate_input: GateInput) -> tuple[Judged, ...]:
     """Every gate's standing, in the order of the spec. Default gates that nobody can judge keep their share."""
     shares = shares_of(gates)
-    found = ((gate, _judged(gate, gate_input, shares[gate.name])) for gate in gates)
-    return tuple(with_source(gate, judged, gate_input) for gate, judged in found)
+    return tuple(_judged(gate, gate_input, shares[gate.name]) for gate in gates)
 
 
 def _judged(gate: Gate, gate_input: GateInput, share: float) -> Judged:
     """One gate's standing. Samples that bring one to raise must not hide what the others found."""
     try:
-        return definition_of(gate).judged(gate, _seen_by(gate, gate_input), share)
+        return with_source(gate, definition_of(gate).judged(gate, _seen_by(gate, gate_input), share), gate_input)
     except Exception as error:  # noqa: BLE001 - a defect, whatever it is: this gate has no evidence, and says so
         text = f"these samples cannot be judged: {type(error).__name__}: {clean(str(error), LONGEST_DEFECT)}"
         return no_data(gate, Finding("NotJudged", text))

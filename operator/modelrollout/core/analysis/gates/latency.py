@@ -9,7 +9,7 @@ import numpy as np
 from modelrollout.api.gates import LatencyGate
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.collapse import not_at_a_collapse
-from modelrollout.core.analysis.gates.checks.counts import absence
+from modelrollout.core.analysis.gates.checks.counts import ORIGINS, absence, scraped
 from modelrollout.core.analysis.gates.checks.exclusion import bounded
 from modelrollout.core.analysis.gates.checks.latency.by_evidence import by_evidence
 from modelrollout.core.analysis.gates.checks.latency.histograms import (
@@ -21,6 +21,7 @@ from modelrollout.core.analysis.gates.checks.latency.histograms import (
     stable_beyond,
 )
 from modelrollout.core.analysis.gates.checks.latency.shown import Decided
+from modelrollout.core.analysis.gates.checks.latency.triton_buckets import block_for
 from modelrollout.core.analysis.gates.checks.readable import as_read
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Kind, Standing
 from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
@@ -28,7 +29,7 @@ from modelrollout.core.analysis.gates.definition import GateDefinition
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, Shown, build, no_data
 from modelrollout.core.analysis.gates.sources.absence import no_source
-from modelrollout.core.analysis.gates.sources.order import HISTOGRAM, chosen, exporting
+from modelrollout.core.analysis.gates.sources.order import HISTOGRAM, REQUESTS, chosen, exporting
 from modelrollout.core.analysis.stats import histogram as b
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks
@@ -82,7 +83,8 @@ def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Jud
 def _without_histogram(gate: LatencyGate, gate_input: GateInput, found: Finding) -> Judged:
     if found.reason == "BucketsDiffer":
         return no_data(gate, found, verdict="NOT_COMPARABLE")
-    flags = np.zeros(gate_input.table.grid.count, dtype=bool)
+    source = chosen(gate_input, HISTOGRAM, gate.source)  # scraped, its histogram may be to come
+    flags = scraped(gate_input, ORIGINS[source], "candidate", REQUESTS.whole[source])
     missing = gate_input.missing(flags) if found.reason == "SeriesMissing" else 0
     return replace(no_data(gate, found), missing=missing, missing_text=f"Latency: {found.message}")
 
@@ -163,7 +165,8 @@ def _warnings(gate: LatencyGate, kinds: list[Kind], found: Histograms, gate_inpu
     known, allowed = edges_of(gate, "stable", found, gate_input)
     growth = float(found.edges[allowed] / found.edges[known]) if found.edges[known] > 0 else np.inf
     before, after = (say.seconds(float(found.edges[edge])) for edge in (known, allowed))
-    if stable_beyond(found, gate_input, allowed) > 1 - gate.quantile + ROUNDING:
+    beyond = stable_beyond(found, gate_input, allowed) > 1 - gate.quantile + ROUNDING
+    if beyond:
         text = (
             f"{gate.name}: stable's P{100 * gate.quantile:g} is beyond the last bucket edge, {after}: how much slower "
             "a candidate is cannot be seen there; use buckets that reach further"
@@ -175,7 +178,10 @@ def _warnings(gate: LatencyGate, kinds: list[Kind], found: Histograms, gate_inpu
         )
     else:
         return ()
-    return (text,)
+    if found.counts.source != "Triton":
+        return (text,)
+    block = block_for(float(found.edges[allowed if beyond else known]), beyond=beyond)
+    return (f"{text}: see the next warning", f"for both versions' config.pbtxt: {block}")
 
 
 DEFINITION = GateDefinition(

@@ -22,7 +22,8 @@ _UNSEEN = ("NO_DATA", "NOT_COMPARABLE")
 def with_source(gate: Gate, judged: Judged, gate_input: GateInput) -> Judged:
     """`judged` with the source that it rests on; or, without any data, with why there never will be.
 
-    A default gate that could be judged once in this rollout is never left out: its series are missing.
+    A default gate that could be judged once in this rollout is never left out: its series are missing. What nobody has
+    exported yet is awaited, not missing.
     """
     request = gate_input.request
     is_default, known = not request.spec.gates, gate.name in (request.default_gates or ())
@@ -30,7 +31,8 @@ def with_source(gate: Gate, judged: Judged, gate_input: GateInput) -> Judged:
     result = replace(judged.result, source=definition.source_of(gate, gate_input))
     found = definition.unjudgeable_by(gate, gate_input) if result.verdict in _UNSEEN and not known else None
     if found is None:
-        return replace(judged, result=result)
+        awaited = not known and result.verdict in _UNSEEN and not definition.exported_to(gate, gate_input)
+        return replace(judged, result=result, missing=0 if awaited else judged.missing)
     result = replace(
         result,
         verdict="NO_DATA",

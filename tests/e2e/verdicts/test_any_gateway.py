@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
+from tests import ROOT
 from tests.e2e.support.live_rollout import LiveRollout, gates
 from tests.e2e.support.rollouts import BRISK, Rollouts
 from tests.lab import query
 
+SHOWN = (0.5, 0.9, 0.99)
 TELLS_NOTHING = {"dialects": {"traefik.io/gateway-controller": "None"}}
 LATENCY: dict[str, Any] = {"type": "Latency", "quantile": 0.9, "versusStable": {"buckets": 3}, "source": "Triton"}
 
@@ -77,10 +81,13 @@ def test_a_slow_version_is_rolled_back_by_tritons_histogram(rollouts: Rollouts):
     assert last["message"].startswith("latency:")
     assert live.gate("latency")["source"] == "Triton"
     client.stop()
-    mine = [one.seconds for one in client.answers if one.version == "1"]
-    told = quantile(live, "1", 0.99)
-    print(f"P99 of version 1: {1000 * float(np.quantile(mine, 0.99)):.1f} ms by the client, {1000 * told:.1f} ms here")
-    assert 0 < told < 5
+    for version in ("1", "4"):
+        mine = [one.seconds for one in client.answers if one.version == version]
+        by_client = ", ".join(f"P{100 * at:g} {1000 * np.quantile(mine, at):.0f}" for at in SHOWN)
+        by_triton = ", ".join(f"P{100 * at:g} {1000 * quantile(live, version, at):.0f}" for at in SHOWN)
+        print(f"version {version}, {len(mine)} requests, ms: {by_client} by the client; {by_triton} by the histogram")
+    assert 0.09 / 1.25 < quantile(live, "4", 0.5) < quantile(live, "4", 0.99), "version 4 sleeps for 90 ms"
+    assert quantile(live, "1", 0.5) < 0.09
 
 
 def quantile(live: LiveRollout, version: str, share: float) -> float:
@@ -89,3 +96,20 @@ def quantile(live: LiveRollout, version: str, share: float) -> float:
     series = f'{metric}{{namespace="{live.scenario.namespace}",version="{version}"}}'
     (found,) = query(live.member.site.prometheus, f"histogram_quantile({share}, sum by (le) ({series}))")
     return float(found["value"][1]) / 1000
+
+
+def test_the_manifest_of_the_page_promotes_a_good_version(rollouts: Rollouts):
+    """docs/gateways/any-gateway.md, with the lab's Gateway and seconds in place of minutes."""
+    page = (ROOT / "docs/gateways/any-gateway.md").read_text()
+    (text,) = re.findall(r"```yaml\n(apiVersion.*?)```", page, re.DOTALL)
+    spec = yaml.safe_load(text)["spec"]
+    live = rollouts.start(1, 2, rate=100, telemetry=False, operate=TELLS_NOTHING, histogram_growth=1.25, directory=1)
+    changes = {name: spec[name] for name in ("serving", "gates")}
+    steps = [step | {"hold": "6s"} for step in spec["steps"]]
+    client = live.adopt(**changes, steps=steps, analysis={"minimumRequests": 50})
+    live.version(2)
+    live.wait_weight(2, 5)
+    assert {gate["source"] for gate in live.status()["gates"]} == {"Triton"}
+    assert live.ended(300)["history"][-1]["result"] == "Promoted", live.report()
+    client.stop()
+    assert client.failed == []

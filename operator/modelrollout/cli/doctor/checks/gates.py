@@ -12,14 +12,23 @@ from modelrollout.cli.doctor.checks.view import TRITON, View
 from modelrollout.cli.doctor.finding import Finding, Reporter
 from modelrollout.cli.words import span
 from modelrollout.core.analysis.gates import formatting, registry
+from modelrollout.core.analysis.metrics.model_series import GATEWAY_REQUESTS
+from modelrollout.core.reasons import GateReason
 
 _SHOWN = 3
-_FIX = {
+FIXES: dict[GateReason, str] = {
+    "AnswersLost": "docs/instrument-your-model.md says what each reason means",
     "BucketsDiffer": "configure the same buckets for both versions, and restart what exports them",
     "BucketsIncomplete": "keep le and every bucket, +Inf too, when scraping (metricRelabelings)",
+    "CriteriaDiffer": "let both versions call a unit dead by the same rule (dead_if)",
+    "LayersDiffer": "declare the same layers in both versions, or compare with a limit of the gate's own",
+    "NotJudged": "please report it with the samples: this is a defect",
+    "ObservationsDropped": "docs/instrument-your-model.md says what each reason means",
     "SampleNotANumber": "see what the exporter writes there",
     "SeriesMissing": "see what the exporter of that version writes, and whether it is the same as stable's",
+    "WindowSizesDiffer": "let both versions count windows of as many rows",
 }
+"""What to do where the operator's own judge has such a reason; other reasons go away by waiting, or are Query gates'."""
 _INSTRUMENT = "instrument the model (docs/instrument-your-model.md), and let Prometheus scrape it"
 
 
@@ -97,7 +106,7 @@ def _missing(gate: Gate, view: View, say: Reporter, stable: Found, candidate: Fo
     names = _names(view.metrics_of(gate), view)
     of_gateway = view.source_of(gate) == "Gateway"
     if not stable.series:
-        if of_gateway and not view.answered("stable"):
+        if of_gateway and not view.of([GATEWAY_REQUESTS], "stable").series and not view.answered("stable"):
             text = f"{_origin(gate, view)} has counted no request of version {view.subject.stable} in {view.minutes}"
             return say.warning("series", text, "without traffic nothing can be judged: send some, or wait for it")
         return say.problem("series", f"no {names} of version {view.subject.stable}", _where(gate, view))
@@ -124,18 +133,14 @@ def _names(metrics: frozenset[str], view: View) -> str:
 
 def _judgeable(gate: Gate, view: View, say: Reporter) -> Iterator[Finding]:
     """What the operator's own judge says of these samples: its reason for no verdict, and its warnings."""
-    judged = view.judged[gate.name]
-    lacking, result = view.lacking.get(gate.name), judged.result
+    judged, lacking = view.judged[gate.name], view.lacking.get(gate.name)
+    verdict, text = judged.result.verdict, judged.result.message
+    reason = next((one for one in FIXES if text.startswith(f"{one}: ")), None)
     if lacking is not None and view.requests[0]:
-        yield say.problem(
-            "judgeable", f"{lacking.reason}: {lacking.message}", _FIX.get(lacking.reason, _where(gate, view))
-        )
-    elif result.verdict == "NOT_COMPARABLE":
-        reason = result.message.partition(":")[0]
-        yield say.problem("judgeable", result.message, _FIX.get(reason, "let both versions export the same"))
-    elif result.verdict == "NO_DATA" and view.subject.state == "serving":
-        reason = result.message.partition(":")[0]
-        yield say.warning("judgeable", result.message, _FIX.get(reason, "it may still come: look again later"))
-    for text in judged.warnings:
-        told = text.removeprefix(f"{gate.name}: ")
+        fix = next((fix for one, fix in FIXES.items() if one == lacking.reason), _where(gate, view))
+        yield say.problem("judgeable", f"{lacking.reason}: {lacking.message}", fix)
+    elif reason is not None and (verdict == "NOT_COMPARABLE" or view.subject.state == "serving"):
+        yield say.problem("judgeable", text, FIXES[reason])
+    for said in judged.warnings:
+        told = said.removeprefix(f"{gate.name}: ")
         yield say.warning("judgeable", told, BUCKETS if "bucket" in told else "")

@@ -58,7 +58,7 @@ def _listeners(found: dict[str, Any], subject: Subject, namespace: str) -> Itera
     if lost:
         fix = "add a listener for it to the Gateway, or take it out of spec.traffic.gateway.hostnames"
         yield say.warning("hostnames", f"no listener takes {', '.join(lost)}", fix)
-    takes = ", ".join(f"{_name(one)} ({clean(one.get('protocol'), 16)} {clean(one.get('port'), 8)})" for one in usable)
+    takes = ", ".join(f"{_name(one)} ({clean(one.get('protocol'), 16)} {clean(one.get('port'), 32)})" for one in usable)
     hosts = ", ".join(host for host in wanted.hostnames if host not in lost)
     yield say.ok("listener", f"{takes} takes {hosts}")
 

@@ -65,8 +65,8 @@ def _taken(raw: dict[str, Any], subject: Subject, facts: ClusterFacts) -> Iterat
     if facts.others_unknown:
         yield say.warning("shadowed", f"not all of them could be looked at: {facts.others_unknown}")
     elif not found:
-        noun = "1 other route" if len(facts.others) == 1 else f"{len(facts.others)} other routes"
-        yield say.ok("shadowed", f"none of {noun} takes requests of {prefix}")
+        number = f"none of {len(facts.others)} other routes" if facts.others else "no other route"
+        yield say.ok("shadowed", f"{number} takes requests of {prefix}")
 
 
 def _accepted(raw: dict[str, Any], where: tuple[str, str], say: Reporter) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from modelrollout.cli.doctor.finding import Finding, Reporter
 from modelrollout.cli.words import span
 from modelrollout.core.analysis.gates.checks.readable import left_out_warnings
 from modelrollout.core.analysis.gates.checks.traffic import traffic_warnings
+from modelrollout.core.analysis.gates.formatting import count
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.coverage import uncovered
 from modelrollout.core.analysis.metrics.lookalikes import lookalikes
@@ -60,10 +61,21 @@ def series(view: View, services: Iterable[ServiceFacts]) -> Iterator[Finding]:
         yield say.warning("lookalike", text, "rename one of the two routes: their requests are counted together")
     for text in left_out_warnings(view.gate_input):
         yield say.warning("bad-samples", text, "see what the exporter writes there")
+    yield from _traffic(view)
+
+
+def _traffic(view: View) -> Iterator[Finding]:
+    """Without requests nothing can be judged, whatever else is right."""
+    say, version, number = Reporter("store", "traffic"), view.subject.stable, view.requests[0]
+    if number:
+        yield say.ok("traffic", f"version {version} had {count(number)} requests in {view.minutes}")
+    elif any(found.series for found in view.found.values()):
+        text = f"version {version} had no request in {view.minutes}"
+        yield say.warning("traffic", text, "without traffic nothing can be judged: send some, or wait for it")
     total = view.gate_input.table.total
     candidate, stable = (total(s.GATEWAY_REQUESTS, arm) for arm in ("candidate", "stable"))
     for text in traffic_warnings(view.gate_input, candidate, stable):
-        yield Reporter("store", "traffic").warning("traffic", text)
+        yield say.warning("traffic", text)
 
 
 def _newest(view: View) -> Iterator[Finding]:

@@ -34,15 +34,20 @@ async def read_store(subject: Subject, source: Source, controller: str, clock: C
     facts = StoreFacts(source, now, request_of(subject, now, None), clock=whose)
     facts = replace(facts, span=span_of(subject.spec.analysis.interval))
     try:
-        first = await ledger.range(source.server, "up", now - 1, now)
-        if isinstance(first, LedgerFailure) and first.reason == "ClockSkew":
-            facts, ledger = replace(facts, skew=first.message), PrometheusLedger()
-            first = await ledger.range(source.server, "up", now - 1, now)
-        if isinstance(first, LedgerFailure):
-            return replace(facts, failure=first)
-        return await _read(ledger, facts, subject, known)
+        failure = await _greeted(ledger, facts)
+        if failure is not None and failure.reason == "ClockSkew":
+            ledger.close()
+            facts, ledger = replace(facts, skew=failure.message), PrometheusLedger()
+            failure = await _greeted(ledger, facts)
+        return await _read(ledger, facts, subject, known) if failure is None else replace(facts, failure=failure)
     finally:
         ledger.close()
+
+
+async def _greeted(ledger: PrometheusLedger, facts: StoreFacts) -> LedgerFailure | None:
+    """Why the server does not answer the least question; None where it does."""
+    answer = await ledger.steps(facts.source.server, "vector(1)", facts.now, facts.now, 1.0)
+    return answer if isinstance(answer, LedgerFailure) else None
 
 
 def _known(source: Source, controller: str) -> tuple[Dialect | None, ...] | None:

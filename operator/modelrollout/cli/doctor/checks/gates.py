@@ -28,7 +28,7 @@ FIXES: dict[GateReason, str] = {
     "SeriesMissing": "see what the exporter of that version writes, and whether it is the same as stable's",
     "WindowSizesDiffer": "let both versions count windows of as many rows",
 }
-"""What to do where the operator's own judge has such a reason; other reasons go away by waiting, or are Query gates'."""
+"""What to do where the operator's own judge has such a reason; other reasons go away by waiting, or are a query's."""
 _INSTRUMENT = "instrument the model (docs/instrument-your-model.md), and let Prometheus scrape it"
 
 
@@ -86,7 +86,7 @@ def _there(gate: Gate, view: View, stable: Found, candidate: Found) -> str:
     subject = view.subject
     both = stable.with_(candidate)
     targets = formatting.counted(len(both.targets), "target")
-    if candidate.series:
+    if candidate.series and subject.candidate:
         arms = f"{stable.series} series of version {subject.stable}, {candidate.series} of {subject.candidate}"
     elif subject.candidate:
         arms = f"{stable.series} series of version {subject.stable}; {_not_yet(view)}"

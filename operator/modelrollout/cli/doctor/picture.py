@@ -26,7 +26,7 @@ def title_of(namespace: str, name: str, status: Status | None) -> str:
     where = f"{name} (namespace {namespace})"
     if status is None or status.stable is None:
         return f"{where}: no version serves yet"
-    tried = f", version {status.candidate} is tried at {status.weight.desired} %" if status.candidate else ""
+    tried = f", {status.candidate} is tried at {status.weight.desired} %" if status.candidate else ""
     return f"{where}: {status.phase}, version {status.stable} serves{tried}"
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
@@ -16,6 +15,7 @@ from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping, mapp
 from modelrollout.api.config import OperatorConfig, parse_config
 from modelrollout.api.problems import problems_of, summary
 from modelrollout.cli.lookup.found import Installation, Unknown
+from modelrollout.cli.yamldoc import Unreadable, documents
 from modelrollout.ports import Conflict, Unreachable
 
 LABEL = "app.kubernetes.io/name=modelrollout"
@@ -60,9 +60,10 @@ def _installation(found: dict[str, Any]) -> Installation:
     meta = mapping(found.get("metadata"))
     namespace, name = (clean(meta.get(key), LONGEST_SAID) for key in ("namespace", "name"))
     try:
-        config = parse_config(yaml.safe_load(str(mapping(found.get("data"))[KEY])))
+        written = [one.data for one in documents(str(mapping(found.get("data"))[KEY]))]
+        config = parse_config(written[0] if written else None)
     except ValidationError as error:
         return Installation(namespace, name, None, summary(problems_of(error, OperatorConfig, "")))
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        return Installation(namespace, name, None, f"this is not YAML: {clean(error, LONGEST_SAID)}")
+    except Unreadable as error:
+        return Installation(namespace, name, None, f"{KEY}, line {error.place.line}, is not YAML: {error}")
     return Installation(namespace, name, config)

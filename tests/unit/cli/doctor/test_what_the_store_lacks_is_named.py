@@ -36,7 +36,7 @@ CASES = {
     ),
     "a gateway that is scraped no more": Case(
         {"recordings": (stopped(seen_by_gateway(), 60), model(), windows())},
-        *("fresh", "Problem", "the newest sample of the stable's series (the gateway, Traefik) is 1m", "Targets"),
+        *("fresh", "Problem", "the newest sample of stable's series (the gateway, Traefik) is 1m", "Targets"),
     ),
     "a target that is scraped no more": Case(
         {"recordings": (seen_by_gateway(), stopped(windows(), 120), model())},

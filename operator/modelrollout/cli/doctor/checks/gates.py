@@ -65,7 +65,8 @@ def _gate(gate: Gate, view: View, say: Reporter) -> Iterator[Finding]:
     late = [(arm, one) for arm, one in (("stable", stable), ("candidate", candidate)) if one.series and view.late(one)]
     if late and (late[0][0] == "stable" or view.subject.state == "serving"):
         arm, one = late[0]
-        text = f"the newest sample of the {arm}'s series ({name}) is {span(view.facts.now - one.newest)} old"
+        whose = "stable's" if arm == "stable" else "the candidate's"
+        text = f"the newest sample of {whose} series ({name}) is {span(view.facts.now - one.newest)} old"
         yield say.problem("fresh", text, "see why it is not scraped now: Status, Targets in Prometheus")
         return
     yield say.ok("series", _there(gate, view, stable, candidate))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -113,6 +114,7 @@ async def _queries(ledger: PrometheusLedger, facts: StoreFacts, subject: Subject
             if isinstance(answer, LedgerFailure):
                 found.append(QueryFacts(gate.name, f"{answer.reason}: {answer.message}"))
             else:
-                value = float(answer[0].values[-1]) if answer and len(answer[0].values) else None
-                found.append(QueryFacts(gate.name, "", len(answer), value))
+                values = [float(one.values[-1]) for one in answer if len(one.values)]
+                number = values[0] if values and math.isfinite(values[0]) else None
+                found.append(QueryFacts(gate.name, "", len(values), number))
     return tuple(found)

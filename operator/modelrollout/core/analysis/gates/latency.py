@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from modelrollout.api.gates import LatencyGate
+from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.collapse import not_at_a_collapse
 from modelrollout.core.analysis.gates.checks.counts import ORIGINS, absence, scraped
 from modelrollout.core.analysis.gates.checks.exclusion import bounded
 from modelrollout.core.analysis.gates.checks.latency.by_evidence import by_evidence
+from modelrollout.core.analysis.gates.checks.latency.coarse_buckets import coarse_buckets
 from modelrollout.core.analysis.gates.checks.latency.histograms import (
     Histograms,
     edges_of,
@@ -21,7 +24,6 @@ from modelrollout.core.analysis.gates.checks.latency.histograms import (
     stable_beyond,
 )
 from modelrollout.core.analysis.gates.checks.latency.shown import Decided
-from modelrollout.core.analysis.gates.checks.latency.triton_buckets import block_for
 from modelrollout.core.analysis.gates.checks.readable import as_read
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Kind, Standing
 from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
@@ -33,7 +35,7 @@ from modelrollout.core.analysis.gates.sources.order import HISTOGRAM, REQUESTS, 
 from modelrollout.core.analysis.stats import histogram as b
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks
-from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE, NOTHING, ROUNDING, TOO_COARSE
+from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE, NOTHING
 from modelrollout.core.finding import Finding
 
 
@@ -53,15 +55,26 @@ def kinds_of(gate: LatencyGate) -> list[Kind]:
 def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Judged:
     """The gate's standing; warm-up ticks of the candidate are left out."""
     kinds = kinds_of(gate)
-    histograms: dict[Kind, Histograms] = {}
-    for kind in kinds:
-        read = read_histograms(gate, gate_input, kind)
-        if isinstance(read, Finding):
-            return _without_histogram(gate, gate_input, read)
-        histograms[kind] = read
+    read = {kind: read_histograms(gate, gate_input, kind) for kind in kinds}
+    histograms = {kind: one for kind, one in read.items() if not isinstance(one, Finding)}
+    missing = next((one for one in read.values() if isinstance(one, Finding)), None)
+    if missing and not histograms:
+        return _without_histogram(gate, gate_input, missing)
+    found = _by_histograms(gate, gate_input, histograms, share / len(kinds))
+    if missing is None:
+        return found
+    verdict: Verdict = "NOT_COMPARABLE" if missing.reason == "BucketsDiffer" else "NO_DATA"
+    return as_read(gate, found, missing, verdict)
+
+
+def _by_histograms(
+    gate: LatencyGate, gate_input: GateInput, histograms: Mapping[Kind, Histograms], share: float
+) -> Judged:
+    """By the tests whose histograms can be read, each with its `share`."""
+    kinds = list(histograms)
     found = histograms[kinds[-1]]
     missing, text = absence(gate.type, found.counts, gate_input)
-    judged = [_judge(gate, kind, histograms[kind], gate_input, share / len(kinds)) for kind in kinds]
+    judged = [_judge(gate, kind, histograms[kind], gate_input, share) for kind in kinds]
     standings, shown = [one for one, _ in judged], [words for _, words in judged]
     usable = np.where(gate_input.warming, 0.0, found.candidate.sum(axis=1))
     result = build(
@@ -73,8 +86,8 @@ def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Jud
         least=gate_input.request.spec.analysis.minimum_requests,
     )
     blamed = [one.attributable for one in standings if one.attributable is not None and not one.excused]
-    evidence = tuple((odds, share / len(kinds)) for odds in blamed)
-    warnings = _warnings(gate, kinds, found, gate_input)
+    evidence = tuple((odds, share) for odds in blamed)
+    warnings = coarse_buckets(gate, kinds, found, gate_input)
     rising = any(one.rising for one in standings)
     judged_read = Judged(result, evidence, missing, text, warnings, rising=rising)
     return as_read(gate, judged_read, found.counts.unread)
@@ -157,31 +170,6 @@ def _limit(limit: float, edge: float) -> str:
     if edge - limit > NOTHING:
         return f"{say.seconds(edge)} (max {say.seconds(limit)}, the next bucket edge)"
     return say.seconds(edge)
-
-
-def _warnings(gate: LatencyGate, kinds: list[Kind], found: Histograms, gate_input: GateInput) -> tuple[str, ...]:
-    if "stable" not in kinds or not found.stable.sum():
-        return ()
-    known, allowed = edges_of(gate, "stable", found, gate_input)
-    growth = float(found.edges[allowed] / found.edges[known]) if found.edges[known] > 0 else np.inf
-    before, after = (say.seconds(float(found.edges[edge])) for edge in (known, allowed))
-    beyond = stable_beyond(found, gate_input, allowed) > 1 - gate.quantile + ROUNDING
-    if beyond:
-        text = (
-            f"{gate.name}: stable's P{100 * gate.quantile:g} is beyond the last bucket edge, {after}: how much slower "
-            "a candidate is cannot be seen there; use buckets that reach further"
-        )
-    elif growth > TOO_COARSE ** margin_of(gate) + 1e-9:
-        text = (
-            f"{gate.name}: the bucket above stable's {before} ends at {after} ({growth:.1f}x): the histogram is too "
-            "coarse to see less; use buckets that grow by at most 1.25"
-        )
-    else:
-        return ()
-    if found.counts.source != "Triton":
-        return (text,)
-    block = block_for(float(found.edges[allowed if beyond else known]), beyond=beyond)
-    return (f"{text}: see the next warning", f"for both versions' config.pbtxt: {block}")
 
 
 DEFINITION = GateDefinition(

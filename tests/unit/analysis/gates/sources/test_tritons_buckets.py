@@ -8,7 +8,7 @@ import re
 import pytest
 
 from modelrollout.api.status import LONGEST_WARNING
-from modelrollout.core.analysis.gates.checks.latency.triton_buckets import block_for
+from modelrollout.core.analysis.gates.checks.latency.coarse_buckets import block_for
 
 
 @pytest.mark.parametrize("beyond", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -38,8 +39,11 @@ class Counts:
     """Requests that the versions refused, among the same totals; None where the source does not tell them apart."""
 
 
-def request_counts(gate_input: GateInput, wanted: Source | None) -> Counts:
-    """Answers that the gateway calls errors, or failures that the model itself or its server reports."""
+def request_counts(gate_input: GateInput, wanted: Source | None, *, relative: bool = True) -> Counts:
+    """Answers that the gateway calls errors, or failures that the model itself or its server reports.
+
+    `relative`: whether errors are compared with stable's; refusals, which only a gateway tells apart, always are.
+    """
     table = gate_input.table
     match chosen(gate_input, REQUESTS, wanted):
         case "Gateway":
@@ -52,11 +56,12 @@ def request_counts(gate_input: GateInput, wanted: Source | None) -> Counts:
                 "model",
                 "requests",
                 (s.REQUESTS, s.REQUEST_ERRORS),
-                lacking(gate_input, s.REQUESTS, [s.REQUEST_ERRORS]),
+                partial(lacking, gate_input, s.REQUESTS, [s.REQUEST_ERRORS]),
+                relative=relative,
             )
         case "Triton":
-            lacks = lacking(gate_input, s.SUCCESS, [s.FAILURE])
-            return make_counts(gate_input, _served(gate_input), "Triton", "requests", (s.SUCCESS,), lacks)
+            read, lacks = _served(gate_input), partial(lacking, gate_input, s.SUCCESS, [s.FAILURE])
+            return make_counts(gate_input, read, "Triton", "requests", (s.SUCCESS,), lacks, relative=relative)
 
 
 def _served(gate_input: GateInput) -> Callable[[s.Arm], tuple[Array, Array]]:
@@ -83,8 +88,11 @@ def _answers(gate_input: GateInput, details: set[str]) -> Counts:
 
 def request_totals(gate_input: GateInput) -> tuple[Array, Array]:
     """(candidate, stable) requests per tick, by the first source that counts them."""
-    ticks = request_counts(gate_input, None).ticks
-    return np.asarray(ticks.candidate_total), np.asarray(ticks.stable_total)
+    source = chosen(gate_input, REQUESTS, None)
+    metrics = [s.SUCCESS, s.FAILURE] if source == "Triton" else [REQUESTS.whole[source]]
+    total = gate_input.table.total
+    candidate, stable = (np.sum([total(one, arm) for one in metrics], axis=0) for arm in ("candidate", "stable"))
+    return np.asarray(candidate), np.asarray(stable)
 
 
 def make_counts(
@@ -93,16 +101,23 @@ def make_counts(
     source: Origin,
     noun: str,
     metrics: tuple[str, ...],
-    lacks: Finding | None = None,
+    lacks: Callable[[tuple[s.Arm, ...]], Finding | None] = lambda _: None,
+    *,
+    relative: bool = True,
 ) -> Counts:
     """Counts from (bad, total) of each arm; `metrics` are those they are read from, the one always there first.
 
-    `lacks`: which of them is not exported, so that nothing can be counted.
+    `lacks`: which of them these versions do not export, so that nothing of theirs can be counted. Where stable's cannot
+    be, it has no requests, and only a limit can fail. `relative`: whether anything is compared with stable.
     """
-    unread = unreadable(gate_input, metrics)
+    arms: tuple[s.Arm, ...] = s.ARMS if relative else ("candidate",)
+    unread, unknown = unreadable(gate_input, metrics, arms), lacks(("stable",))
     present = [scraped(gate_input, source, arm, metrics[0]) for arm in ("candidate", "stable")]
-    ticks = CountTicks(gate_input.ends, *read("candidate"), *read("stable"), restart=gate_input.restarts)
-    return Counts(ticks, source, noun, present[0], present[1], lacks, unread)
+    nothing = np.zeros(gate_input.table.grid.count)
+    known = (nothing, nothing) if unknown else read("stable")
+    ticks = CountTicks(gate_input.ends, *read("candidate"), known[0], known[1], restart=gate_input.restarts)
+    unread = unread or (unknown if relative else None)
+    return Counts(ticks, source, noun, present[0], present[1], lacks(("candidate",)), unread)
 
 
 def scraped(gate_input: GateInput, source: Origin, arm: s.Arm, metric: str) -> Flags:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from tests.unit.analysis.gates.judged import DEAD, ERRORS, LATENCY
 from tests.unit.analysis.recorded import (
     EDGES,
     GATEWAY_HEARTBEAT,
-    SCRAPE,
     START,
     Recording,
     dead_windows,
@@ -77,11 +77,13 @@ async def test_own_gates_that_nobody_can_judge_stay_required():
     ]
 
 
-async def test_a_store_that_has_just_started_leaves_nothing_out():
-    """Whatever it has scraped less than three times since the rollout began, it may scrape the rest a moment later."""
-    fresh = Recording(scrapes(120), "triton")
-    fresh.points = {labels: rows[rows[:, 0] > START + 100] for labels, rows in triton().points.items()}
-    assert await left_out(fresh, at=100 + (SETTLED - 1) * SCRAPE) == set()
+async def test_a_rollout_that_has_just_started_leaves_nothing_out():
+    """However much is known of stable: a Pod that was started a moment ago may not have been scraped yet."""
+    asked = replace(request(), spec=spec_of(interval="5s"))
+    few, enough = [await look(asked, at, triton()) for at in (11.5, 16.5)]
+    assert (few.scrapes, enough.scrapes) == (SETTLED - 1, SETTLED)
+    assert not any(gate.left_out for gate in few.gates)
+    assert {gate.name for gate in enough.gates if gate.left_out} == LEFT_OUT
 
 
 async def test_an_idle_stable_leaves_nothing_out():
@@ -172,6 +174,15 @@ async def test_a_limit_of_its_own_waits_for_the_candidate():
     before = await look(request(own, steps=()), 120, silent)
     after = await look(request(own), 120, triton())
     assert (before.gates[0].unjudgeable, after.gates[0].unjudgeable) == (False, True)
+
+
+async def test_a_verdict_stands_whatever_else_is_absent():
+    """Held against a limit of its own the candidate fails, though nobody can compare it with stable."""
+    alone = dead_windows(900, "h1", stable=5, candidate=70)
+    alone.points = {labels: rows for labels, rows in alone.points.items() if dict(labels)["version"] == "2"}
+    both = {**DEAD, "max": "10%", "versusStable": {"ratio": 2}}
+    found = await look(request(both), 900, triton(900), alone)
+    assert (found.gates[0].verdict, found.gates[0].unjudgeable) == ("FAIL", False), found.gates[0].message
 
 
 async def test_a_defect_is_not_taken_for_absence(monkeypatch: pytest.MonkeyPatch):

@@ -25,6 +25,8 @@ class Target:
     service: str
     port: int
     model: str
+    asked: str | None = None
+    """What the model server calls the version; None where it is asked without one."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Watch:
             await _nap(self._judge_now, max(due, SHORTEST_NAP))
 
     async def _probe(self, target: Target) -> None:
-        found = await self.model_server.probe(self.namespace, target.service, target.port, target.model, target.version)
+        found = await self.model_server.probe(self.namespace, target.service, target.port, target.model, target.asked)
         old = self.readiness.get(target)
         new = after_probe(old, target.version, found, self.clock.now())
         if target in self.polling.targets:

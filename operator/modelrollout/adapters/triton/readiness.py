@@ -33,14 +33,14 @@ class TritonServer:
         self._observation: dict[tuple[str, str, int], tuple[float, tuple[list[str], list[str]]]] = {}
         self._services: dict[tuple[str, str, int], tuple[float, tuple[str, str | None]]] = {}
 
-    async def probe(self, namespace: str, service: str, port: int, model: str, version: str) -> tuple[int, str]:
+    async def probe(self, namespace: str, service: str, port: int, model: str, version: str | None) -> tuple[int, str]:
         """(addresses that should answer, "" when all are ready or else what is wrong). Never raises."""
         count, wrong = await self._probe(namespace, service, port, model, version)
         if wrong:
             self._services.pop((namespace, service, port), None)
         return count, wrong
 
-    async def _probe(self, namespace: str, service: str, port: int, model: str, version: str) -> tuple[int, str]:
+    async def _probe(self, namespace: str, service: str, port: int, model: str, version: str | None) -> tuple[int, str]:
         try:
             targets, unready = await self._known_addresses(namespace, service, port)
         except (Unreachable, Conflict, NotServedError) as error:
@@ -51,7 +51,8 @@ class TritonServer:
         if not 0 < count <= MOST_ADDRESSES:
             many = f"{count} addresses, more than {MOST_ADDRESSES}" if count else "no addresses"
             return count, f"Service {namespace}/{service} has {many}"
-        path = f"/v2/models/{quote(model, safe='')}/versions/{quote(version, safe='')}/ready"
+        which = "" if version is None else f"/versions/{quote(version, safe='')}"
+        path = f"/v2/models/{quote(model, safe='')}{which}/ready"
         failures = [f"{address} is not ready in its EndpointSlice" for address in unready]
         try:
             async with asyncio.timeout(OVERALL):

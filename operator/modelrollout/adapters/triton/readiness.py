@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.adapters.triton.exchange import NotHttpError, status_at
+from modelrollout.adapters.triton.slices import SERVICE, VERSIONS, Slice, WatchedSlices
 from modelrollout.api.borders.cleaning import clean, mapping, mappings, whole_number
 from modelrollout.ports import Conflict, Unreachable
 
@@ -29,16 +30,16 @@ OVERALL = 10.0
 """Seconds for all probes of one version together, however many addresses there are."""
 REMEMBER = 60.0
 """Seconds for which addresses are still probed after the API server has stopped listing them."""
-SERVICE_HOLDS = 30.0
-"""Seconds for which a Service is taken to be as it was while all its addresses are ready; those are read each time."""
-SLICES = ("discovery.k8s.io/v1", "discovery.k8s.io/v1beta1")
+SERVICE_HOLDS = 60.0
+"""Seconds for which a Service is taken to be as it was while all its addresses are ready."""
 
 
 class TritonServer:
     """The ModelServer of ports.py, over EndpointSlices and Triton's per-version readiness; seconds."""
 
-    def __init__(self, api: Api, *, timeout: float = 1.0) -> None:
+    def __init__(self, api: Api, *, timeout: float = 1.0, watched: WatchedSlices | None = None) -> None:
         self._api = api
+        self._watched = watched
         self._timeout = timeout
         self._observation: dict[tuple[str, str, int], tuple[float, tuple[list[str], list[str]]]] = {}
         self._services: dict[tuple[str, str, int], tuple[float, tuple[str, str | None]]] = {}
@@ -52,11 +53,23 @@ class TritonServer:
 
     async def _probe(self, namespace: str, service: str, port: int, model: str, version: str) -> tuple[int, str]:
         try:
-            targets, unready = await self._known_addresses(namespace, service, port)
+            watched = None if self._watched is None else self._watched.known(namespace, service)
+            found = await self._known_addresses(namespace, service, port, watched)
+            count, wrong = await self._ready(service, found, namespace, model, version)
+            if not wrong or watched is None:
+                return count, wrong
+            now = await self._known_addresses(namespace, service, port, None)
         except (Unreachable, Conflict, _NotServedError) as error:
             return 0, str(error)
         except Exception as error:  # noqa: BLE001 - objects of other people that are not what their kind says
             return 0, f"the addresses of {namespace}/{service} cannot be read: {type(error).__name__}"
+        # A watch may be behind: that a version is not ready is said of addresses read just now.
+        return (count, wrong) if now == found else await self._ready(service, now, namespace, model, version)
+
+    async def _ready(
+        self, service: str, found: tuple[list[str], list[str]], namespace: str, model: str, version: str
+    ) -> tuple[int, str]:
+        targets, unready = found
         count = len(targets) + len(unready)
         if not 0 < count <= MOST_ADDRESSES:
             many = f"{count} addresses, more than {MOST_ADDRESSES}" if count else "no addresses"
@@ -90,11 +103,13 @@ class TritonServer:
             return f"{target}: {type(error).__name__}"
         return "" if status == HTTPStatus.OK else f"{target} answered {status}"
 
-    async def _known_addresses(self, namespace: str, service: str, port: int) -> tuple[list[str], list[str]]:
+    async def _known_addresses(
+        self, namespace: str, service: str, port: int, watched: list[Slice] | None
+    ) -> tuple[list[str], list[str]]:
         """The addresses now; those of a moment ago where the API server fails, which says nothing about a model."""
         key = (namespace, service, port)
         try:
-            found = await self._addresses(*key)
+            found = await self._addresses(*key, watched)
         except _NotServedError:
             self._observation.pop(key, None)
             raise
@@ -107,9 +122,12 @@ class TritonServer:
             self._observation[key] = (time.monotonic(), found)
         return found
 
-    async def _addresses(self, namespace: str, service: str, port: int) -> tuple[list[str], list[str]]:
+    async def _addresses(
+        self, namespace: str, service: str, port: int, watched: list[Slice] | None
+    ) -> tuple[list[str], list[str]]:
         name, family = await self._service(namespace, service, port)
-        return _targets(await self._slices(namespace, service), name, family)
+        slices = await self._slices(namespace, service) if watched is None else watched
+        return _targets(slices, name, family)
 
     async def _service(self, namespace: str, service: str, port: int) -> tuple[str, str | None]:
         """(its name of the port, the kind of addresses it serves first), as the Service says."""
@@ -125,13 +143,13 @@ class TritonServer:
         return known
 
     async def _slices(self, namespace: str, service: str) -> list[dict[str, Any]]:
-        query = {"labelSelector": f"kubernetes.io/service-name={service}"}
-        for last, version in enumerate(SLICES, start=1):
+        query = {"labelSelector": f"{SERVICE}={service}"}
+        for last, version in enumerate(VERSIONS, start=1):
             try:
                 path = path_of(version, "endpointslices", namespace)
                 answer = await self._api.request("GET", path, query=query)
             except Unreachable as error:
-                if error.reason != "KindMissing" or last == len(SLICES):
+                if error.reason != "KindMissing" or last == len(VERSIONS):
                     raise
             else:
                 return mappings(answer.get("items"))

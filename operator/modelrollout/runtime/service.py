@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelrollout.ports import Clock
-    from modelrollout.runtime.news import Version
     from modelrollout.runtime.reconcile import Reconciler
+    from modelrollout.runtime.waking.news import Version
 
 log = logging.getLogger(__name__)
 Key = tuple[str, str]

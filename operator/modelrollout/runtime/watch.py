@@ -13,7 +13,7 @@ from modelrollout.core.observation import Readiness
 from modelrollout.ports import Clock, ModelServer
 from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
-from modelrollout.runtime.news import News
+from modelrollout.runtime.waking.news import News
 
 log = logging.getLogger(__name__)
 SHORTEST_NAP = 0.2

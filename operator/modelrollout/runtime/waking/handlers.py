@@ -10,9 +10,9 @@ from modelrollout.adapters.routers import ROUTERS
 from modelrollout.api.base import API_VERSION, GROUP, PLURAL
 
 if TYPE_CHECKING:
-    from modelrollout.runtime.news import Kind, Version
     from modelrollout.runtime.service import Service
     from modelrollout.runtime.stop import Stop
+    from modelrollout.runtime.waking.news import Kind, Version
 
 
 def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop) -> None:

@@ -101,6 +101,8 @@ def _union(old: Series, fresh: Series) -> Series:
         return old
     if not len(old.times):
         return fresh
+    if old.times[-1] < fresh.times[0]:
+        return Series(old.labels, np.concatenate([old.times, fresh.times]), np.concatenate([old.values, fresh.values]))
     cut = int(np.searchsorted(old.times, fresh.times[0]))  # what is older than all of `fresh` stays as it is
     times, values = one_per_time(
         np.concatenate([old.times[cut:], fresh.times]), np.concatenate([old.values[cut:], fresh.values])

@@ -24,9 +24,9 @@ def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop) -> N
         settings.posting.enabled = False
         settings.scanning.disabled = True  # what there is at the start is all; no rights on CRDs or namespaces
         settings.networking.request_timeout = 15.0
-        # A watch that has silently died is found when it should have ended: then everything is listed again.
-        settings.watching.server_timeout = 60
-        settings.watching.client_timeout = 75
+        # A watch that has silently died is found when it should have ended: then it goes on from where it was.
+        settings.watching.server_timeout = 20
+        settings.watching.client_timeout = 27
         # A handler only wakes, so there is nothing to wait for at the end; the next leader waits for this exit.
         settings.queueing.idle_timeout = settings.queueing.exit_timeout = 0.2
         settings.persistence.finalizer = f"{GROUP}/kopf"

@@ -142,8 +142,8 @@ def running(flag: Flags, count: Array) -> Array:
 
 def of_last(flag: Flags, observed: Flags, wanted: int, of: int) -> Flags:
     """Where `wanted` of the last `of` ticks with something to see are flagged, (..., T)."""
-    seen = np.cumsum(observed, axis=-1)
-    flagged = np.cumsum(flag & observed, axis=-1)
+    seen = np.cumsum(observed, axis=-1, dtype=np.int64)
+    flagged = np.cumsum(flag & observed, axis=-1, dtype=np.int64)
     by_seen = np.zeros((*flag.shape[:-1], flag.shape[-1] + 1), dtype=flagged.dtype)
     np.put_along_axis(by_seen, seen, flagged, axis=-1)  # ticks with nothing to see write what is there
     before = np.take_along_axis(by_seen, np.maximum(seen - of, 0), axis=-1)

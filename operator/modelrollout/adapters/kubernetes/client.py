@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
+from urllib.request import getproxies
 
 import aiohttp
 from kubernetes.aio import config
@@ -228,7 +229,8 @@ async def connect(
     """
     settings = Configuration()
     settings.retries = None
-    settings.client_session_kwargs = {"middlewares": (stay_here,)}
+    # Where no proxy is to be found in the environment, each request would look into .netrc, in a thread of its own.
+    settings.client_session_kwargs = {"middlewares": (stay_here,), "trust_env": bool(getproxies())}
     load: Any  # the client's loaders have no types
     if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
         load = config.load_incluster_config

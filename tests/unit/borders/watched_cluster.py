@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from modelrollout.adapters.triton.slices import SERVICE
+from modelrollout.adapters.triton.addresses import SERVICE
 from modelrollout.ports import Unreachable
 
 if TYPE_CHECKING:

@@ -17,12 +17,11 @@ from typing import Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.adapters.kubernetes.watching import WatchBroken, events, listed
+from modelrollout.adapters.triton.addresses import SERVICE, SLICES
 from modelrollout.api.borders.cleaning import mapping, mappings
 from modelrollout.ports import Conflict, Unreachable
 
 log = logging.getLogger(__name__)
-VERSIONS = ("discovery.k8s.io/v1", "discovery.k8s.io/v1beta1")
-SERVICE = "kubernetes.io/service-name"
 LIFE = 20
 """Seconds of one watch: at its end the next one shows that the API server still answers."""
 TRUSTED = 30.0
@@ -123,13 +122,13 @@ class _Namespace:
 
     async def _list(self, names: frozenset[str], query: Mapping[str, str]) -> None:
         self._covered = frozenset()
-        for version in VERSIONS:
+        for version in SLICES:
             self._path = path_of(version, "endpointslices", self.name)
             try:
                 found, at = await listed(self.api, self._path, query, MOST_SLICES)
                 break
             except Unreachable as error:
-                if error.reason != "KindMissing" or version == VERSIONS[-1]:
+                if error.reason != "KindMissing" or version == SLICES[-1]:
                     raise
         self._version, self._slices = _number(at), {}
         for one in found:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelrollout.core.analysis.stats.baseline import decayed_sums
+from modelrollout.core.analysis.stats.bets.mixture import log_mixture
 from modelrollout.core.analysis.stats.replicates import Replicates, of_last, running
 
 SHAPES = st.sampled_from([(0,), (1,), (7,), (40,), (3, 9), (2, 2, 12)])
@@ -81,3 +82,16 @@ def test_sums_that_cannot_be_are_made_usable(seed: int, shape: tuple[int, ...]):
     assert np.array_equal(found.count, usable)
     assert np.array_equal(found.total, np.clip(np.nan_to_num(total), 0.0, usable))
     assert np.array_equal(found.square, np.clip(np.nan_to_num(square), 0.0, found.total))
+
+
+@given(SEEDS, st.integers(1, 60), st.sampled_from([0.5, 3.0]), st.sampled_from([0.2, 3.7]))
+def test_bets_that_are_bounded(seed: int, ticks: int, one_look: float, leap: float):
+    """One comparison is what it would be among others, wherever the bounds are met."""
+    rng = np.random.default_rng(seed)
+    log_e = rng.normal(0.0, 2.0, (3, ticks)) * (rng.random((3, ticks)) < 0.7)
+    weights = np.where(rng.random(ticks) < 0.5, rng.random(ticks) / ticks, 0.0)
+    weights[0] = 0.3
+    prior = (0.5, 0.3, 0.2)
+    alone = log_mixture(log_e, weights, prior, one_look, leap)
+    among = log_mixture(np.stack([log_e, -log_e], axis=1), np.stack([weights, weights]), prior, one_look, leap)
+    assert np.array_equal(alone, among[0])

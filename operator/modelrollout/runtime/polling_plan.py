@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from modelrollout.core.observation import Observation, ObservedRoute
     from modelrollout.dialects.dialect import Dialect
 
-AT_REST = 3.0  # times the resync of a rollout in progress
+AT_REST = 60.0
+"""Times the resync of a rollout in progress: at rest there is nothing to be seen that no event tells."""
 
 
 def polling_plan(

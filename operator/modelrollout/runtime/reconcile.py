@@ -51,9 +51,11 @@ class Reconciler:
             obj = await store.add_finalizer(obj)
         except Unreachable as error:  # such as an object stored before its definition had a schema: it still lowers
             refused = error
+        watch.news.seen("resource", obj["metadata"].get("resourceVersion"))
         status, lost = _status_of(obj)
         spec, problem = self._spec_of(obj)
         found = await self.routers.find(watch.namespace, watch.name, spec)
+        watch.news.seen("route", found[1].resource_version if found[1] else None)
         observed = _observation(watch, obj, found[1], problem=problem, lost=lost)
         decision = _decide(watch, spec, status, observed, clock.now())
         if refused is not None:

@@ -24,7 +24,7 @@ _FAMILIES: Mapping[str, tuple[str, ...]] = {
 }
 _FAMILY_OF = {metric: name for name, metrics in _FAMILIES.items() for metric in metrics}
 _ELEMENTS = frozenset({"activations", "windows", s.MAGNITUDES})
-Family = tuple[Target, str, str, str]
+Family = tuple[Target, str, s.Arm, str]
 
 
 @dataclass(frozen=True)

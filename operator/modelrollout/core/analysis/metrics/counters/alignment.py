@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from modelrollout.core.analysis.metrics.counters.families import HISTOGRAMS, Bundle
+from modelrollout.core.analysis.metrics.counters.families import HISTOGRAMS, Bundle, times_of
 from modelrollout.core.analysis.metrics.series import Millis, Series, one_per_time
 
 BESIDE = 0.5
@@ -28,7 +28,8 @@ def aligned(bundle: Bundle, gap: float) -> Bundle:
     usual = max(spans, key=lambda span: (spans[span], span))
     times = next(one.times for one in bundle.members.values() if _span(one.times) == usual)
     members = {detail: _beside(one, times, BESIDE * gap) for detail, one in bundle.members.items()}
-    return replace(bundle, members=members, born=min(int(one.times[0]) for one in members.values()))
+    moved = bundle.with_members(members)
+    return replace(moved, seen=times_of([moved]))
 
 
 def _span(times: Millis) -> tuple[int, int, int]:

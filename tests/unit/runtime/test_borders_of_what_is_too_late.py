@@ -1,4 +1,4 @@
-"""A sample just within what is read again counts at once, one just beyond when all is read again; a part is no answer."""
+"""A sample within what is read again counts at once, one beyond when all is read again; a part is no answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process under two scrape jobs, of any intervals, one after the other or side by side, renamed or not, counts once."""
+"""One process under two scrape jobs of any intervals, side by side or in turn, renamed or not, counts once."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument(
         "--promise",
         action="store_true",
-        help=f"check the promise on {promise.ROLLOUTS:,} rollouts a case (or --runs), four minutes, and keep it for the page",
+        help=f"check the promise on {promise.ROLLOUTS:,} rollouts a case (or --runs), and keep it for the page",
     )
     parser.add_argument(
         "--live",

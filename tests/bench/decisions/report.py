@@ -75,8 +75,8 @@ A PASS is evidence, not the absence of failures: odds of 20:1 that the candidate
 
 A candidate on its limit passes about every second time, one on the good line almost never. {allpass}
 
-A PASS of latency claims a quantile and an edge, in whole buckets: stable's P99 of 320 ms lies in the bucket that ends at
-344 ms, and two buckets above that are 408 ms, so a candidate may take a quarter longer before the claim is false.
+A PASS of latency claims a quantile and an edge, in whole buckets: stable's P99 of 320 ms lies in the bucket that ends
+at 344 ms, and two buckets above that are 408 ms, so a candidate may take a quarter longer before the claim is false.
 {slow}
 
 ## When things go wrong

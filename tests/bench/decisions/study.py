@@ -80,7 +80,7 @@ def carry_out(runs: int, say: Callable[[str], None]) -> Study:
     say("stress")
     study.stress = list(stress.cases(np.random.default_rng(next(seeds)), runs))
     say("how soon a change is found, and could be")
-    study.speed = speed.measure(SEED + 1, max(2 * runs // 5, 40))
+    study.speed = speed.measure(SEED + 1, max(runs // 2, 40))
     say("retrains of real networks")
     study.retrains = measure.measure()
     study.recorded = recorded.recordings()

@@ -50,7 +50,8 @@ def targets(study: Study) -> Iterator[Target]:
     worst = max(study.slow_passing.values(), key=lambda one: one.false)
     percent = 100 * worst.false / worst.runs
     yield Target(
-        "a PASS of latency whose claim is false", "at most 5 %", f"{percent:.1f} % ({worst.false}/{worst.runs})", percent <= 5
+        "a PASS of latency whose claim is false", "at most 5 %",
+        f"{percent:.1f} % ({worst.false}/{worst.runs})", percent <= 5,
     )  # fmt: skip
     yield at_most("rollback by bursts in both versions, phi = 2", case["bursts in both versions, phi = 2"], 2)
     yield from claims(study.retrains)

@@ -20,7 +20,10 @@ def test_every_change_is_watched_and_no_lab_has_too_many_requests():
 
 def test_a_rollout_that_was_not_rolled_back_is_said(tmp_path):
     path = tmp_path / "live.json"
-    seen = [Seen("1 to 5 % errors", 4, 2, live, offline, 0.5) for live, offline in ((40.0, 35.0), (None, None), (60.0, 50.0))]
+    seen = [
+        Seen("1 to 5 % errors", 4, 2, live, offline, 0.5)
+        for live, offline in ((40.0, 35.0), (None, None), (60.0, 50.0))
+    ]
     path.write_text(json.dumps(as_json(seen)))
     text = live_section(path)
     assert "| 4 | 1 to 5 % errors | 2 | 3 | 60 (40 to later) | 50 (35 to later) |" in text

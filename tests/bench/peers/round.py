@@ -47,7 +47,7 @@ class Round:
         with Lab(scrape=SCRAPE, traefik_kinds=True) as lab, ExitStack() as stack:
             self._stage = Stage(lab, stack)
             self._stage.set_up(
-                self.chosen, lambda *seat: canaries(*seat, self.scenarios), self.seed, self.timeline.settle
+                self.chosen, lambda tool, at: canaries(tool, at, self.scenarios), self.seed, self.timeline.settle
             )
             self._stage.begin(self.timeline.settle)
             before = [Cost.so_far(tool) for tool in self._stage.tools]

@@ -43,7 +43,10 @@ class Stage:
     def set_up(
         self, chosen: Sequence[Chosen], canaries: Callable[[int, str], list[Canary]], seed: int, deadline: float
     ) -> None:
-        """`canaries` makes those of a tool, given its number and namespace. Return when all canaries serve their stable version. TimeoutError after `deadline` seconds."""
+        """Return when all canaries serve their stable version. TimeoutError after `deadline` seconds.
+
+        `canaries` makes those of a tool, given its number and namespace.
+        """
         kube, programs = self.lab.kube, {tool.program for tool, _ in chosen if tool.program is not None}
         bodies = [*traefik_definitions(), *(each for program in programs for each in program.definitions())]
         for body in bodies:
@@ -55,7 +58,9 @@ class Stage:
             kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
             member = self.lab.member
             api, prometheus = member.api_faults(), member.http_faults(self.lab.site.prometheus)
-            self.tools.append(tool(Seat(member, namespace, canaries(number, namespace), api, prometheus, hook), setting))
+            self.tools.append(
+                tool(Seat(member, namespace, canaries(number, namespace), api, prometheus, hook), setting)
+            )
         self._start_world(seed)
         for each in self.tools:
             say(f"starting {each.title}")

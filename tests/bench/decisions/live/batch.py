@@ -1,4 +1,4 @@
-"""One lab with some canaries at the same time: each is raised to 20 %, turns bad, and is rolled back by the operator."""
+"""One lab with some canaries at a time: each is raised to 20 %, turns bad, and is rolled back by the operator."""
 
 from __future__ import annotations
 
@@ -106,7 +106,9 @@ def _watch(stage: Stage, stories: Sequence[_Story], say: Callable[[str], None]) 
         if all(one.over for one in stories):
             return loads
         if second > SETTLE and any(one.raised is None for one in stories):
-            raise TimeoutError(f"not raised in {SETTLE:.0f} s: {[one.canary.name for one in stories if not one.raised]}")
+            raise TimeoutError(
+                f"not raised in {SETTLE:.0f} s: {[one.canary.name for one in stories if not one.raised]}"
+            )
         if second % 30 == 0:
             say(f"{sum(one.back is not None for one in stories)} of {len(stories)} rolled back; load {loads[-1]:.1f}")
         time.sleep(1)

@@ -75,9 +75,7 @@ def _per_bucket(found: dict[str, np.ndarray], edges: list[float]) -> np.ndarray:
     return np.maximum(np.diff(at_most, axis=1, prepend=0.0), 0.0)
 
 
-def _counts(
-    url: str, metric: str, canary: Canary, version: int, grid: Grid, label: str
-) -> dict[str, np.ndarray]:
+def _counts(url: str, metric: str, canary: Canary, version: int, grid: Grid, label: str) -> dict[str, np.ndarray]:
     """Growth per scrape by the value of `label`. The gateway was scraped all along: what is new began at 0."""
     selector = f'{metric}{{service=~".*{canary.namespace}-{canary.name}-v{version}-.*"}}'
     answer = requests.get(f"{url}/api/v1/query", params={"query": f"{selector}[{RANGE}]"}, timeout=60)

@@ -24,12 +24,11 @@ AT_ONCE = 600.0
 """Requests/s of all canaries of one lab together."""
 _TEXT = """\
 The same changes in whole rollouts: a real API server, Traefik, Prometheus (scraping every 5 s) and the operator with
-its default gates, which needs odds of 94:1 for errors and 75:1 for latency (three gates); stable has a minute of history
-(`make bench-decisions-live`). *Live* is from the change to the write of the route that the API server shows; *offline*
-is the scrape at which the evidence of the very counts of that run reached the odds. Median (least to most) seconds.
-What lies between is a scrape's own lag, the look, and the write; the default
-warm-up leaves latency out for the first minute. Measured with a load of {least:.1f} to {most:.1f} a core
-({machine}); {missing}.
+its default gates, which needs odds of 94:1 for errors and 75:1 for latency (three gates); stable has a minute of
+history (`make bench-decisions-live`). *Live* is from the change to the write of the route that the API server shows;
+*offline* is the scrape at which the evidence of the very counts of that run reached the odds. Median (least to most)
+seconds. What lies between is a scrape's own lag, the look, and the write; the default warm-up leaves latency out for
+the first minute. Measured with a load of {least:.1f} to {most:.1f} a core ({machine}); {missing}.
 {rows}
 """
 
@@ -76,11 +75,15 @@ def live_section(path: Path = DATA) -> str:
         least=min(busy),
         most=max(busy),
         machine=f"{os.cpu_count()} cores, {platform.machine()}",
-        missing="all were rolled back" if not late else f"{late} of {len(found)} were not rolled back in the time watched",
+        missing="all were rolled back"
+        if not late
+        else f"{late} of {len(found)} were not rolled back in the time watched",
     )
 
 
 def _told(seconds: Sequence[float | None]) -> str:
     known = sorted(math.inf if one is None else one for one in seconds)
-    middle, *ends = (f"{one:.0f}" if math.isfinite(one) else "later" for one in (statistics.median(known), known[0], known[-1]))
+    middle, *ends = (
+        f"{one:.0f}" if math.isfinite(one) else "later" for one in (statistics.median(known), known[0], known[-1])
+    )
     return f"{middle} ({ends[0]} to {ends[1]})"

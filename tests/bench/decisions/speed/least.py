@@ -12,8 +12,8 @@ the odds needed are reached by the likelihood ratio alone (`knowing`). Later one
 but that stakes evenly on every second of the hour, which is the best there is against the worst moment (`waiting`,
 Shiryaev 1963). The first is printed for the later moments too; there it is what no rule can reach at all of them.
 
-Both look every second. Who sees only scrapes, as the operator does, and lets no single one decide, is later by what that
-costs (`scraped`): one scrape may be broken, so its odds are bounded, and two are the least.
+Both look every second. Who sees only scrapes, as the operator does, and lets no single one decide, is later by what
+that costs (`scraped`): one scrape may be broken, so its odds are bounded, and two are the least.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def scraped(
     """Seconds from the change to the end of a scrape, of whom knows as much as the floor of this moment does."""
     every = int(SCRAPE)
     before = int(min(cell.at, LOOKED_BACK)) // every * every
-    late = rng.integers(0, every, runs) if cell.onset else np.zeros(runs, dtype=int)
+    late = np.floor(rng.uniform(0, every, runs)) if cell.onset else np.zeros(runs)
     usual = _evidence(rng, cell, rates, line, (runs, before + every), rates[0])
     changed = _evidence(rng, cell, rates, line, (runs, int(AFTER[cell.rate]) // every * every), rates[1])
     changed[:, :every] = np.where(np.arange(every) >= late[:, None], changed[:, :every], usual[:, before:])

@@ -27,7 +27,7 @@ FACTOR = 1.3
 """Of the least possible; a scrape and a second come on top."""
 AT_ONCE = 25
 """Rollouts whose histograms are held at a time."""
-LEAST_RUNS = 1000
+LEAST_RUNS = 500
 """Of the floors, so that the aim does not depend on chance."""
 ERRORS = replace(DEFAULTS, good=(), good_prior=())
 SLOW = replace(SLOWER_SETTINGS, good=(0.5,), good_prior=(1.0,))
@@ -77,7 +77,9 @@ def _found(rng: Random, cell: Cell, runs: int) -> Found:
     shown = looks.looked_at(soon)
     before = shown[:, : int(cell.at / SCRAPE)]
     times = [looks.found_at(odds >= needed, one, began) for one in (np.ones(odds.shape, dtype=bool), shown)]
-    floors = [each(rng, cell, rates, line, LEAST_RUNS, needed) for each in (least.knowing, least.waiting, least.scraped)]
+    floors = [
+        each(rng, cell, rates, line, LEAST_RUNS, needed) for each in (least.knowing, least.waiting, least.scraped)
+    ]
     pairs = [_pair(one) for one in (*floors, *times)]
     looked = float(before.mean()) * looks.APART if before.size else 1.0
     return Found(cell, pairs[0], pairs[1], pairs[2], pairs[3], pairs[4], float(np.isnan(times[0]).mean()), looked)

@@ -19,9 +19,9 @@ moment of the change bets their likelihood ratio from that moment, and looks eve
 0, where everything may be staked on the start. *Not when*: the same without knowing the moment, with an equal stake on
 every second of an hour; at the other moments that is the floor, for nobody can stake everything on each of them: a rule
 that is wrong in at most alpha of all rollouts and finds a change at any moment of an hour within d seconds needs about
-ln(1/alpha) + ln(hour/d) of evidence, however much it knows. *Of scrapes*: the floor of that moment for somebody who knows
-as much and sees what the operator sees, scrape by scrape, of which one alone never decides, since it may be broken. The
-aim is a median of at most {factor} times the floor, one scrape and a second.
+ln(1/alpha) + ln(hour/d) of evidence, however much it knows. *Of scrapes*: the floor of that moment for somebody who
+knows as much and sees what the operator sees, scrape by scrape, of which one alone never decides, since it may be
+broken. The aim is a median of at most {factor} times the floor, one scrape and a second.
 {rows}
 
 {met} of {cells} medians at every scrape are within the aim{worst}. {beyond} While nothing has changed the operator
@@ -40,8 +40,8 @@ def speed_section(found: Sequence[Found], factor: float) -> str:
         worst = f"; the furthest from it takes {one.every_scrape[0]:.0f} s where {one.aim:.0f} s are wanted"
         never = [one for one in missed if one.scraped[0] > one.aim]
         beyond = (
-            f"In {len(never)} of the {len(missed)} others nobody who sees scrapes could be: the floor of scrapes alone is"
-            f" beyond the aim. {_rest([one for one in missed if one not in never])}"
+            f"In {len(never)} of the {len(missed)} others nobody who sees scrapes could be: the floor of scrapes alone"
+            f" is beyond the aim. {_rest([one for one in missed if one not in never])}"
         )
     looked = [one.looked for one in found if one.cell.onset]
     return _TEXT.format(
@@ -74,8 +74,8 @@ def _row(one: Found) -> list[str]:
     late = one.every_scrape[0] > one.aim
     ours = _both(one.every_scrape)
     return [
-        f"{cell.rate}", cell.name, f"{cell.onset}", _both(one.knowing), _both(one.waiting), _both(one.scraped), f"{one.aim:.0f}",
-        f"**{ours}**" if late else ours, _both(one.as_looked),
+        f"{cell.rate}", cell.name, f"{cell.onset}", _both(one.knowing), _both(one.waiting), _both(one.scraped),
+        f"{one.aim:.0f}", f"**{ours}**" if late else ours, _both(one.as_looked),
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Rollouts of an hour whose candidate is within its limits (or on the good line), scrape by scrape, and their evidence."""
+"""Hours of a candidate that is within its limits (or on the good line), scrape by scrape, and their evidence."""
 
 from __future__ import annotations
 

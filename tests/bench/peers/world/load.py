@@ -1,7 +1,7 @@
 """The clients of all canaries: Poisson requests through the gateway, counted by second, canary, version and outcome.
 
-Run as `python -m tests.bench.peers.world.load GATEWAY FILE`, where FILE is JSON: {host: [seed, requests/s]}. The counts are in
-FILE with the suffix .counts every few seconds and at SIGTERM: a list of [host, second, version, status, requests].
+Run as `python -m tests.bench.peers.world.load GATEWAY FILE`, where FILE is JSON: {host: [seed, requests/s]}. The counts
+are in FILE with the suffix .counts every few seconds and at SIGTERM: [host, second, version, status, requests] each.
 """
 
 from __future__ import annotations

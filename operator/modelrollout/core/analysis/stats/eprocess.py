@@ -21,10 +21,10 @@ projection on the line, the point of the null nearest to it in Kullback-Leibler 
 possible table is summed up in tests/unit/analysis/stats/test_evidence_expectation.py. An absolute limit is the same
 with the null at one rate: stable does not enter.
 
-Why factors are multiplied and counts not pooled. Each factor is fair given everything before its tick, so their
-product is an e-process even where stable's rate drifts from tick to tick. Counts summed over ticks are not: when the
-weight goes from 5 % to 75 % while both versions get worse together, the candidate's requests are the later, worse ones,
-and the pooled rates accuse it (Simpson 1951). Only where requests are few are some neighbouring ticks read as one, which
+Why factors are multiplied and counts not pooled. Each factor is fair given everything before its tick, so their product
+is an e-process even where stable's rate drifts from tick to tick. Counts summed over ticks are not: when the weight
+goes from 5 % to 75 % while both versions get worse together, the candidate's requests are the later, worse ones, and
+the pooled rates accuse it (Simpson 1951). Only where requests are few are some neighbouring ticks read as one, which
 their totals decide and no change of weight may fall into (joining.py).
 
 The mixture. Nobody knows how bad a bad candidate is: the stake is divided over a few multiples of the line

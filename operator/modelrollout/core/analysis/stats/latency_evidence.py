@@ -3,8 +3,8 @@
 Allowed is that the candidate's quantile lies at most the margin above b, the edge that stable's does not exceed: of its
 requests, no more may be slower than b' (b moved up by the margin) than of stable's are slower than b, and 1 - quantile
 may be in any case (exceedances/factors.py). The good side takes twice the margin. The gate's own quantile and a wider
-one each give an e-value, and the gate uses their mean; against the candidate the wider one has the larger part, since it
-sees a shift of the whole distribution sooner.
+one each give an e-value, and the gate uses their mean; against the candidate the wider one has the larger part, since
+it sees a shift of the whole distribution sooner.
 """
 
 from __future__ import annotations

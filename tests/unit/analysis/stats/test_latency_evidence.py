@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modelrollout.core.analysis.stats.histogram import (
+from modelrollout.core.analysis.stats.exceedances.histogram import (
     choose_edge,
     edge_at_or_above,
 )

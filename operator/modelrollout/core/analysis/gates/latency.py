@@ -30,9 +30,9 @@ from modelrollout.core.analysis.gates.definition import GateDefinition
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, Shown, build, no_data
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.stats import histogram as b
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks
+from modelrollout.core.analysis.stats.exceedances import histogram as b
 from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE, NOTHING, ROUNDING, TOO_COARSE
 from modelrollout.core.finding import Finding
 

@@ -18,7 +18,7 @@ from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, In
 from modelrollout.core.analysis.stats.baseline import baseline, decayed_sums, expect
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, as_counted, two_sided
 from modelrollout.core.analysis.stats.exceedances.evidence import exceedance_evidence
-from modelrollout.core.analysis.stats.histogram import choose_edge, edge_at_or_above, over
+from modelrollout.core.analysis.stats.exceedances.histogram import choose_edge, edge_at_or_above, over
 from modelrollout.core.analysis.stats.joining import Groups, group
 from modelrollout.core.analysis.stats.limits import absolute
 from modelrollout.core.analysis.stats.parameters import (

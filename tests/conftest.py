@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
-from tests import ROOT, lab, retries
+from tests import ROOT, alike, lab, retries
 from tests.layers import LAYERS, layer
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     The longest go first, so that no worker is left with one at the end. While new examples are looked for there is no
     limit: one that strikes within an example reads like a property that is true and false by turns (FlakyFailure).
     """
+    alike.mark_the_others_slow(items)
     explores = config.getoption("--hypothesis-profile") == "explore"
     for item in items:
         item.add_marker(layer(item.path))

@@ -24,7 +24,7 @@ def viewer(live: LiveRollout) -> Path:
     roles = rendered(f"mro-{namespace}", namespace, {"watch": {"namespaces": [namespace]}})
     chart = next(one for one in roles if one["kind"] == "ClusterRole" and one["metadata"]["name"].endswith(":view"))
     kube.apply(chart)
-    for number, role in enumerate(("view", chart["metadata"]["name"])):
+    for number, role in enumerate(("system:aggregate-to-view", chart["metadata"]["name"])):
         binding = {
             "apiVersion": f"{RBAC}/v1",
             "kind": "RoleBinding",

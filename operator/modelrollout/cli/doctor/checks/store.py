@@ -40,7 +40,8 @@ def reachable(facts: StoreFacts) -> Iterator[Finding]:
         return
     reason = facts.failure.reason
     if reason == "PrometheusUnauthorized":
-        fix = "name a file that holds your token with --bearer-token-file; the operator's own is never read"
+        who = "; the operator's own credentials are never read" if facts.source.needs_token else ""
+        fix = f"name a file that holds your token with --bearer-token-file{who}"
     elif reason == "PrometheusUnreachable":
         fix = facts.source.reach
     else:

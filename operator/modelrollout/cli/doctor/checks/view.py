@@ -12,7 +12,7 @@ from modelrollout.api.gates import Gate, Source
 from modelrollout.cli.doctor.checks.found import Found
 from modelrollout.cli.doctor.facts import StoreFacts, Subject
 from modelrollout.core.analysis.gates import registry
-from modelrollout.core.analysis.gates.checks.counts import request_totals, use_gateway
+from modelrollout.core.analysis.gates.checks.counts import request_totals
 from modelrollout.core.analysis.gates.evaluate import judge_all
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.plan.stable import stable_traffic
@@ -120,10 +120,12 @@ class View:
         return max(float(table.total(s.REQUESTS, arm).sum()), float(table.total(s.SUCCESS, arm).sum()))
 
     def source_of(self, gate: Gate) -> Source:
-        """Whose series the gate reads."""
+        """Whose series the gate reads: the gateway's where it asks for them, or asks for nothing and there are any."""
+        if "source" not in type(gate).model_fields:
+            return "Model"
         wanted: Source | None = getattr(gate, "source", None)
-        reads = "source" in type(gate).model_fields
-        return "Gateway" if reads and use_gateway(self.gate_input, wanted) else "Model"
+        counts = any(self.found.get((s.GATEWAY_REQUESTS, arm)) for arm in s.ARMS)
+        return wanted or ("Gateway" if counts else "Model")
 
     def metrics_of(self, gate: Gate) -> frozenset[str]:
         """The metrics that the gate reads, of the source that it reads."""

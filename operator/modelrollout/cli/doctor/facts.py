@@ -98,8 +98,9 @@ class Hint:
 
 @dataclass(frozen=True)
 class Hints:
-    """What was asked for because something was missing."""
+    """What was asked for because something was missing. `taken`: whether the server takes such questions."""
 
+    taken: bool = True
     renamed: tuple[Hint, ...] = ()
     """The model's series whose own labels are called exported_..."""
     renamed_gateway: tuple[Hint, ...] = ()

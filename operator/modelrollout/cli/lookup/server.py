@@ -16,7 +16,11 @@ from modelrollout.cli.commands.lint import read_config
 from modelrollout.cli.lookup.found import Installation, Source
 from modelrollout.cli.target import Failure
 
-_NO_SECRETS = ("name", "url", "matchers", "gateway_matchers", "timeout", "scrape_interval", "allow_queries")
+NO_SECRETS = frozenset(
+    {"name", "url", "matchers", "gateway_matchers", "timeout", "scrape_interval", "allow_queries", "exact_names"}
+)
+SECRETS = frozenset({"headers", "bearer_token_file", "basic_auth", "oauth2", "client_certificate", "ca_file"})
+"""Fields of a server that are taken from a cluster's configuration, and those that name files there."""
 
 
 def source_of(args: argparse.Namespace, spec: Spec, installed: Installation | None = None) -> Source | None:
@@ -48,7 +52,7 @@ def without_files(server: PrometheusServer) -> PrometheusServer:
 
     Fields are taken one by one, so that a new kind of credentials is left out until somebody adds it here.
     """
-    found = {name: getattr(server, name) for name in _NO_SECRETS}
+    found = {name: getattr(server, name) for name in NO_SECRETS}
     return PrometheusServer.model_construct(**found, headers=[one for one in server.headers if one.value is not None])
 
 

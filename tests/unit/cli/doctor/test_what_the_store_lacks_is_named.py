@@ -110,6 +110,10 @@ CASES = {
         "Traefik counts nothing for version 1, which answered",
         "another way than this route",
     ),
+    "a server that takes no such questions": Case(
+        {"recordings": (model(), windows()), "hints": Hints(taken=False)},
+        *("dialect", "Problem", "Traefik counts nothing for version 1", "another way"),
+    ),
     "a gateway without traffic": Case(
         {"recordings": (only(seen_by_gateway(), "none"), model(growth=0.0), windows())},
         *("dialect", "Warning", "has counted no request of version 1", "send some"),

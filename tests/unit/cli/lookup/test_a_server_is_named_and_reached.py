@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer, parse_config
+from modelrollout.cli.lookup import server
 from modelrollout.cli.lookup.found import Installation, reach
 from modelrollout.cli.lookup.server import source_of
 from modelrollout.cli.target import Failure, add_server
@@ -66,6 +67,11 @@ def test_no_file_is_read_because_an_object_of_the_cluster_names_it(name: str):
 def test_every_kind_of_credentials_is_among_these():
     files = set(re.findall(r"(\w+File)\b", json.dumps(OperatorConfig.model_json_schema())))
     assert {one for one in files if one in json.dumps(SECRETS)} == files
+
+
+def test_every_field_of_a_server_is_known_for_what_it_is():
+    assert {*server.NO_SECRETS, *server.SECRETS} == set(PrometheusServer.model_fields)
+    assert not server.NO_SECRETS & server.SECRETS
 
 
 def test_a_persons_own_token_is_shown():

@@ -63,7 +63,7 @@ def _silent(spoken: Dialect, view: View, say: Reporter) -> Finding:
     scraped = view.of([s.GATEWAY_HEARTBEAT], "both").series or any(
         one.labels.get("__name__") == spoken.requests for one in hints.dialects
     )
-    if not scraped:
+    if not scraped and hints.taken:
         there = sorted(
             {each.name for each in DIALECTS for one in hints.dialects if each.requests in one.labels.values()}
         )

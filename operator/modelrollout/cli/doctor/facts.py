@@ -138,6 +138,8 @@ class StoreFacts:
     """Whose clock the server's is compared with."""
     build: str = ""
     stores: tuple[SampleStore, ...] = ()
+    controller: str = ""
+    """The controllerName of the Gateway's class; "" where that is not known."""
     dialect_by: Literal["controller", "series", "none"] = "none"
     hints: Hints = Hints()
     queries: tuple[QueryFacts, ...] = ()

@@ -19,7 +19,7 @@ from modelrollout.cli.doctor.show import LocalClock
 from modelrollout.cli.lookup.found import Source
 from modelrollout.core.analysis.metrics import model_series as s
 from tests.lab import Line, ScrapedPod, Site
-from tests.unit.analysis.recorded import GATEWAY_HEARTBEAT, GATEWAY_REQUESTS, HASH, spec_of
+from tests.unit.analysis.recorded import GATEWAY_REQUESTS, HASH, spec_of
 
 pytestmark = pytest.mark.lab
 TRAEFIK = "traefik.io/gateway-controller"
@@ -115,7 +115,6 @@ async def test_a_models_name_that_gave_way(world: World):
 
 
 async def test_another_route_to_the_same_service(world: World):
-    world.lines.append((GATEWAY_HEARTBEAT, {}, 1.0))
     world.gateway(service=world.backend(route="digits-eu"))
     await world.until(has("dialect", f'service="{world.backend(route="digits-eu")}", which is not the name of this'))
 

@@ -40,7 +40,7 @@ CASES = {
     ),
     "a target that is scraped no more": Case(
         {"recordings": (seen_by_gateway(), stopped(windows(), 120), model())},
-        *("target-lost", "Problem", "triton-dense (job lab) has not been scraped for 1", "Targets"),
+        *("target-lost", "Warning", "triton-dense (job lab) has not been scraped for 1", "Targets"),
     ),
     "another interval than configured": Case(
         {"server": {"scrape_interval": 15.0}},

@@ -8,8 +8,10 @@ import pytest
 import requests
 
 from tests.e2e.support.hands import PATIENT, answer, ask, took
-from tests.e2e.support.live_rollout import LiveRollout, gates
+from tests.e2e.support.leaders import kept_running
+from tests.e2e.support.live_rollout import OK, LiveRollout, gates
 from tests.e2e.support.rollouts import BRISK, Rollouts
+from tests.e2e.support.writes import Unlucky
 
 if TYPE_CHECKING:
     from tests.lab import Door
@@ -19,6 +21,7 @@ QUICK = {"readyFor": "1s", "minimumRequests": 5, "warmup": "0s"}
 ONE_STEP: dict[str, Any] = {"steps": [{"weight": 50, "hold": "2s"}], "bake": "2s", "analysis": QUICK}
 LEARNED = 80
 """Requests after which what is shown of stable rests on its answers, and not on the first guess."""
+APPROVED: dict[str, Any] = {"steps": [{"weight": 50, "hold": "2s", "approval": True}], "bake": "3s", "analysis": QUICK}
 CALM = {"arguments": PATIENT}
 
 
@@ -29,7 +32,8 @@ def named(live: LiveRollout, count: int) -> set[tuple[str, str]]:
         session.trust_env = False
         for _ in range(count):
             got = session.get(live.scenario.url, headers={"Host": live.scenario.hostname}, timeout=5)
-            found.add((got.headers.get("x-model-version", ""), got.json()["versions"][0]))
+            who = got.json()["versions"][0] if got.status_code == OK else f"HTTP {got.status_code}"
+            found.add((got.headers.get("x-model-version", ""), who))
     return found
 
 
@@ -97,3 +101,33 @@ def test_what_a_place_counted_for_another_version_is_never_stables(rollouts: Rol
     shown = [stables(gate) for _, status in live.seen[before:] for gate in status.get("gates", [])]
     print(f"what stable had, and of how many requests: {shown}")
     assert max(share for share, requests in shown if requests > LEARNED) < 0.05, live.report()
+
+
+@pytest.mark.timeout(500)  # half a dozen leaders, each waiting for the Lease of the one before
+def test_conflicts_kills_and_lost_answers_at_every_kind_of_route_write_change_no_end(
+    rollouts: Rollouts, envoy_gateway: Door
+):
+    proxy = rollouts.member.api_faults()
+    settings = {"api": proxy.url, "arguments": ("--lease-duration=4",)}
+    live = rollouts.start(1, 2, door=envoy_gateway, operate=settings)
+    unlucky = Unlucky(live, proxy)
+    with kept_running(live):
+        live.apply(1, **APPROVED)
+        live.wait("adoption", lambda s: s.get("stable") == "1", 100)
+        live.wait("every answer named", lambda _: named(live, 5) == {("1", "1")}, 100)
+        client = live.adopt(**APPROVED)
+        live.version(2)
+        live.wait_phase("AwaitingApproval", deadline=150)
+        ask(live, "approve", 2, 0)
+        live.wait("promotion", lambda s: s.get("stable") == "2" and live.weight(2) == 100, 200)
+        live.change({"spec": {"rollbackWindow": "0s", "model": {"version": "1"}}})
+        live.wait("the step", lambda s: s.get("phase") == "AwaitingApproval" and live.weight(1) == 50, 150)
+        assert answer(live, ask(live, "abort", 1), 100) == "applied"
+        live.wait("the end", lambda s: s.get("candidate") is None and live.weight(2) == 100, 100)
+    print(f"failed three times each: {'; '.join(sorted(unlucky.seen))}")
+    assert [kind for kind, times in unlucky.seen.items() if times < 3] == []
+    assert len(unlucky.seen) >= 6
+    assert [entry["result"] for entry in live.status()["history"]] == ["Adopted", "Promoted", "Aborted"], live.report()
+    assert live.weights(2) == [0, 50, 100, 50, 100]
+    client.stop()
+    assert client.failed == []

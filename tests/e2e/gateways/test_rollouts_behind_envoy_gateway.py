@@ -21,7 +21,12 @@ QUICK = {"readyFor": "1s", "minimumRequests": 5, "warmup": "0s"}
 ONE_STEP: dict[str, Any] = {"steps": [{"weight": 50, "hold": "2s"}], "bake": "2s", "analysis": QUICK}
 LEARNED = 80
 """Requests after which what is shown of stable rests on its answers, and not on the first guess."""
-APPROVED: dict[str, Any] = {"steps": [{"weight": 50, "hold": "2s", "approval": True}], "bake": "3s", "analysis": QUICK}
+APPROVED: dict[str, Any] = {
+    "steps": [{"weight": 50, "hold": "2s", "approval": True}],
+    "bake": "3s",
+    "analysis": QUICK,
+    "gates": [{"name": "accuracy", "type": "Accuracy", "min": "50%"}],  # passes soon: here the writes are the point
+}
 CALM = {"arguments": PATIENT}
 
 
@@ -104,7 +109,7 @@ def test_what_a_place_counted_for_another_version_is_never_stables(rollouts: Rol
 
 
 @pytest.mark.timeout(500)  # half a dozen leaders, each waiting for the Lease of the one before
-def test_conflicts_kills_and_lost_answers_at_every_kind_of_route_write_change_no_end(
+def test_conflicts_kills_and_lost_answers_at_every_kind_of_route_write_change_no_promotion(
     rollouts: Rollouts, envoy_gateway: Door
 ):
     proxy = rollouts.member.api_faults()
@@ -120,14 +125,11 @@ def test_conflicts_kills_and_lost_answers_at_every_kind_of_route_write_change_no
         live.wait_phase("AwaitingApproval", deadline=150)
         ask(live, "approve", 2, 0)
         live.wait("promotion", lambda s: s.get("stable") == "2" and live.weight(2) == 100, 200)
-        live.change({"spec": {"rollbackWindow": "0s", "model": {"version": "1"}}})
-        live.wait("the step", lambda s: s.get("phase") == "AwaitingApproval" and live.weight(1) == 50, 150)
-        assert answer(live, ask(live, "abort", 1), 100) == "applied"
-        live.wait("the end", lambda s: s.get("candidate") is None and live.weight(2) == 100, 100)
+        live.wait("the next generation's answers", lambda _: named(live, 5) == {("2", "2")}, 100)
     print(f"failed three times each: {'; '.join(sorted(unlucky.seen))}")
     assert [kind for kind, times in unlucky.seen.items() if times < 3] == []
-    assert len(unlucky.seen) >= 6
-    assert [entry["result"] for entry in live.status()["history"]] == ["Adopted", "Promoted", "Aborted"], live.report()
-    assert live.weights(2) == [0, 50, 100, 50, 100]
+    assert len(unlucky.seen) >= 4
+    assert [entry["result"] for entry in live.status()["history"]] == ["Adopted", "Promoted"], live.report()
+    assert live.weights(2) == [0, 50, 100]
     client.stop()
     assert client.failed == []

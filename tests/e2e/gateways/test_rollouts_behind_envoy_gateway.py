@@ -94,10 +94,11 @@ def test_slow_and_failing_versions_are_rolled_back_by_what_envoy_counts_and_an_a
 
 def test_what_a_place_counted_for_another_version_is_never_stables(rollouts: Rollouts, envoy_gateway: Door):
     live = rollouts.start(1, 2, 7, rate=BRISK, door=envoy_gateway, operate=CALM)
-    live.adopt(**ONE_STEP, gates=gates("non-finite"))
+    client = live.adopt(**ONE_STEP, gates=gates("non-finite"))
     live.version(7)  # one answer in four fails, which no gate looks at
     assert live.ended()["history"][-1]["result"] == "Promoted", live.report()
     live.wait("all traffic", lambda _: live.weight(7) == 100)
+    client.wait_for(300)
     before = len(live.seen)
     live.version(1)
     live.wait("the way back", lambda s: s["history"][-1]["result"] == "FastRollback")
@@ -125,9 +126,9 @@ def test_conflicts_kills_and_lost_answers_at_every_kind_of_route_write_change_no
         live.wait_phase("AwaitingApproval", deadline=150)
         ask(live, "approve", 2, 0)
         live.wait("promotion", lambda s: s.get("stable") == "2" and live.weight(2) == 100, 200)
-        live.wait("the next generation's answers", lambda _: named(live, 5) == {("2", "2")}, 100)
+        live.wait("the last fault", lambda _: min(unlucky.seen.values()) >= 3, 100)
+        live.wait("answers of the new stable", lambda _: named(live, 5) == {("2", "2")}, 30)
     print(f"failed three times each: {'; '.join(sorted(unlucky.seen))}")
-    assert [kind for kind, times in unlucky.seen.items() if times < 3] == []
     assert len(unlucky.seen) >= 4
     assert [entry["result"] for entry in live.status()["history"]] == ["Adopted", "Promoted"], live.report()
     assert live.weights(2) == [0, 50, 100]

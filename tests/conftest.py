@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
-from tests import ROOT, lab, retries
+from tests import ROOT, alike, lab, retries
 from tests.layers import LAYERS, layer
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if behind and lab.envoy_gateway_refusal():
         config.hook.pytest_deselected(items=behind)
         items[:] = [item for item in items if item not in behind]
+    alike.mark_the_others_slow(items)
     explores = config.getoption("--hypothesis-profile") == "explore"
     for item in items:
         item.add_marker(layer(item.path))

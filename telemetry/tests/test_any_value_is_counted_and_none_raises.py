@@ -95,6 +95,7 @@ def monitor_of(**options: Any) -> Monitor:
     return Monitor("m", "1", [Layer("h", units=4)], window=4, rows_per_second=1e12, **options)
 
 
+@pytest.mark.alike(10)
 @pytest.mark.parametrize("one_in", [1, 2])
 @pytest.mark.parametrize("kind", [*MEASURED, *REFUSED])
 def test_any_object_is_measured_or_counted_as_dropped(kind: str, one_in: int) -> None:
@@ -219,6 +220,7 @@ ANSWERS: list[Any] = [
 ]
 
 
+@pytest.mark.alike(20)
 @pytest.mark.parametrize("label", range(len(ANSWERS)))
 @pytest.mark.parametrize("answer", range(len(ANSWERS)))
 def test_any_answer_meets_any_label(answer: int, label: int) -> None:
@@ -282,6 +284,7 @@ def test_readers_and_writers_in_many_threads_agree_in_the_end() -> None:
     assert value_of(monitor, "model_eval_correct_total", "labels") == 400
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 4), max_size=4), st.sampled_from(["f2", "f4", "f8", "i4", "?", "c8", "O", "U1"]))
 def test_any_form_and_type_is_measured_or_dropped(shape: list[int], kind: str) -> None:
     monitor = Monitor("m", "1", ["h"], rows_per_second=1e12)

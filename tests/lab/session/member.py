@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.lab.components.certificates import Certificates
 from tests.lab.components.kube import Kube, write_kubeconfig
@@ -17,7 +17,7 @@ from tests.lab.session.scenario import Scenario
 from tests.lab.session.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tests.lab.session.door import Door
 
@@ -77,14 +77,18 @@ class Member:
         self._others.append(proxy.close)
         return proxy.start_in(self.background)
 
-    def another_prometheus(self, name: str, *, scrape: float = 1.0) -> Prometheus:
-        """A separate Prometheus on the same targets, so that stopping it disturbs no other test."""
+    def another_prometheus(self, name: str, *, scrape: float = 1.0, jobs: Sequence[dict[str, Any]] = ()) -> Prometheus:
+        """A separate Prometheus on the same targets, so that stopping it disturbs no other test.
+
+        `jobs` as Prometheus has them.
+        """
         made = Prometheus(
             self.site.folder / f"prometheus-{name}",
             self.site.mark,
             gateway=self.site.gateway_metrics,
             targets=self.site.targets,
             scrape=scrape,
+            jobs=jobs,
         )
         made.start()
         self._others.append(made.stop)

@@ -55,6 +55,7 @@ CASES = [
 ]
 
 
+@pytest.mark.alike(10)
 @pytest.mark.parametrize(("builder", "trigger"), CASES)
 async def test_a_builder_that_fails_keeps_no_traffic(builder: str, trigger: str, monkeypatch: pytest.MonkeyPatch):
     rollout = at_25_percent()

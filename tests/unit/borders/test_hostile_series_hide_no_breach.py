@@ -14,7 +14,7 @@ from modelrollout.core.analysis.gates.definition import GateDefinition
 from modelrollout.core.analysis.gates.registry import definition_of
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.grid import make_grid
-from modelrollout.core.analysis.metrics.lookalikes import together
+from modelrollout.core.analysis.metrics.gateway.lookalikes import together
 from modelrollout.core.analysis.metrics.model_series import Arm
 from modelrollout.core.analysis.metrics.series_reader import Channel
 from modelrollout.core.analysis.metrics.tick_table import TickTable
@@ -93,6 +93,7 @@ GROWTH = {
 }  # fmt: skip
 
 
+@pytest.mark.alike(3)
 @pytest.mark.parametrize("version", ["1", "2"])
 @pytest.mark.parametrize(
     ("part", "gate"),

@@ -30,6 +30,7 @@ async def rolled_back(layers: list[str]) -> str:
     return gate.message
 
 
+@pytest.mark.slow
 async def test_sixty_four_ordinary_layers_are_told_in_a_sentence_that_names_a_few():
     message = await rolled_back(ORDINARY)
     assert len(message) < LONGEST_GATE_MESSAGE

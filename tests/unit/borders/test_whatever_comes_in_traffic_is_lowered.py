@@ -83,6 +83,7 @@ def check_lowered(rollout: Rollout, trigger: str) -> None:
     assert Status.model_validate(status).model_dump(mode="json", by_alias=True, exclude_none=True) == status
 
 
+@pytest.mark.alike(1)
 @pytest.mark.parametrize("trigger", TRIGGERS)
 @given(text=TEXTS, value=VALUES, data=st.data())
 async def test_hostile_input_at_every_border_keeps_no_traffic(trigger: str, text: str, value: Any, data: Any):
@@ -163,6 +164,7 @@ async def test_an_outage_of_any_words_holds_and_says_so(text: str):
     assert rollout.status["phase"] == "Stepping"
 
 
+@pytest.mark.alike(1)
 @pytest.mark.parametrize("trigger", ["abort", "lost"])
 async def test_a_spec_that_nests_deeper_than_anybody_can_follow_keeps_no_traffic(trigger: str):
     rollout = at_25_percent()
@@ -194,6 +196,7 @@ FORGED = {
 }
 
 
+@pytest.mark.alike(5)
 @pytest.mark.parametrize("what", FORGED)
 @pytest.mark.parametrize("trigger", TRIGGERS)
 async def test_a_forged_annotation_of_the_route_never_gives_the_candidate_more(what: str, trigger: str):

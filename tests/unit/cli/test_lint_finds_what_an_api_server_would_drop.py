@@ -30,6 +30,7 @@ def test_a_good_manifest_is_clean(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert said.err.startswith("1 ModelRollout ")
 
 
+@pytest.mark.alike(5)
 @pytest.mark.parametrize("bad", TABLE, ids=lambda bad: bad.name)
 def test_lint_reports_everything_that_the_operator_refuses(
     bad: Bad, tmp_path: Path, capsys: pytest.CaptureFixture[str]

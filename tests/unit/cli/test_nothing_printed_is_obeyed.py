@@ -69,6 +69,7 @@ def test_nothing_survives_cleaning(text: str):
     assert clean(clean(text)) == clean(text)
 
 
+@pytest.mark.alike(5)
 @pytest.mark.parametrize("text", HOSTILE)
 def test_lint_prints_no_name_and_no_value_that_is_obeyed(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     made = manifest("model.name", text)
@@ -94,6 +95,7 @@ def test_a_files_own_name_is_no_command(
     assert obeyed(said.out) == obeyed(said.err) == []
 
 
+@pytest.mark.alike(5)
 @pytest.mark.parametrize("text", [text for text in HOSTILE if not {"\n", "\r"} & set(text)])
 def test_judge_prints_no_rollout_that_is_obeyed_and_json_keeps_its_name(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -125,6 +127,7 @@ def hostile_object(text: str) -> dict[str, object]:
     return {"metadata": {"name": text, "namespace": text}, "status": status}
 
 
+@pytest.mark.alike(12)
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("width", [24, 80, 200])
 def test_status_and_watch_show_no_text_of_the_cluster_that_is_obeyed(text: str, width: int):

@@ -88,6 +88,7 @@ def test_every_arrow_joins_its_two_boxes_and_runs_through_no_other(boxes: dict[s
         assert not through, arrow
 
 
+@pytest.mark.slow
 def test_no_text_leaves_its_box() -> None:
     root = ET.fromstring(picture())
     space = {"s": "http://www.w3.org/2000/svg"}

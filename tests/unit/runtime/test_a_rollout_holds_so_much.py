@@ -55,6 +55,7 @@ async def judged(ledger: StoredLedger, at: float, **changes: Any) -> Any:
     return await evaluator(ledger).evaluate(request_of(spec_of(*GATES), **changes), START + at)
 
 
+@pytest.mark.slow
 @given(most=st.integers(100_000, 900_000), at=st.sampled_from([400.0, 1500.0, 2700.0]))
 def test_a_bound_that_is_not_reached_changes_nothing(most, at):
     async def both() -> tuple[Any, Any]:

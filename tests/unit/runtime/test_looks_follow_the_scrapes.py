@@ -47,6 +47,7 @@ async def test_a_candidate_as_good_as_stable_is_looked_at_once_an_interval():
     assert (np.diff(ends) == 15).all()
 
 
+@pytest.mark.slow
 async def test_while_the_odds_rise_every_scrape_is_looked_at_and_none_twice():
     found = await looked_at(turning_bad(95), 200)
     ends = np.array([one.tick_end - START for one in found])

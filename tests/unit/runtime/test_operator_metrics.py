@@ -76,6 +76,7 @@ async def test_passes_are_counted_by_how_they_ended(end: Exception | None, outco
     assert metrics.counters[PASSES].values == {(outcome,): 1}
 
 
+@pytest.mark.slow
 async def test_writes_and_evaluations_are_counted():
     reconciler, watch, cluster, clock = made()
     for _ in range(60):

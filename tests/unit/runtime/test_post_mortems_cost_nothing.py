@@ -190,6 +190,7 @@ async def test_the_loop_goes_on_while_ten_thousand_series_are_summarized(monkeyp
     assert waited == [True]
 
 
+@pytest.mark.slow
 async def test_time_number_and_size_are_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
     store = Store()
     keeper = made(Ledger(many(48, 64, "λ" * 120 + "{}")), store)

@@ -53,6 +53,7 @@ async def unchanged(gate: dict[str, Any]) -> Any:
     return _unchanged[repr(gate)]
 
 
+@pytest.mark.alike(3)
 @pytest.mark.parametrize("overlap", [0, 11])
 @pytest.mark.parametrize("ats", [(300, 330, 360), (300, 300, 300), (10, 200, 370)])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)

@@ -63,6 +63,7 @@ async def test_without_drops_every_gate_passes(method):
     assert not any("lost" in text for text in warnings)
 
 
+@pytest.mark.alike(3)
 @BOTH
 @pytest.mark.parametrize("reason", REASONS)
 async def test_no_gate_on_activations_passes_on_the_rows_that_were_left(method, reason):
@@ -141,6 +142,7 @@ def answers(stable: Drops, candidate: Drops, source: str = "labels") -> Recordin
     return rec
 
 
+@pytest.mark.alike(3)
 @BOTH
 @pytest.mark.parametrize(
     ("source", "reason"),

@@ -41,6 +41,7 @@ def answered(until: float, stable: Answers, candidate: Answers) -> Recording:
 ACCEPTS = {"200": 190.0, "400": 1.0}
 
 
+@pytest.mark.alike(3)
 @BOTH
 @pytest.mark.parametrize("limits", [{}, {"max": "1%"}, {"max": "1%", "versusStable": {"ratio": 1.25, "plus": "0.1%"}}])
 @pytest.mark.parametrize("code", ["400", "401", "404", "413", "422", "429", "3", "5", "16"])

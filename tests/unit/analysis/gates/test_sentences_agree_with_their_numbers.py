@@ -289,6 +289,7 @@ def test_a_latency_names_the_edge_and_the_quantile_that_decided(drawn):
 DEAD = st.lists(st.sampled_from([0, 2, 9, 10, 11, 14, 20, 30, 50, 90]), min_size=2, max_size=2)
 
 
+@pytest.mark.slow
 @given(METHODS, st.sampled_from([100, 600, 900]), DEAD, DEAD, st.sampled_from([None, "10%", "9.5%", "50%"]))
 @example("Threshold", 900, [14, 14], [2, 2], None)
 @example("Sequential", 900, [50, 50], [2, 50], None)
@@ -313,6 +314,7 @@ def test_a_layer_is_on_the_side_of_its_limit_that_the_verdict_says(method, until
 RATIOS = st.sampled_from([("ZeroRatio", "zero", s.ZEROS), ("NegativeRatio", "negative", s.NEGATIVES)])
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_a_ratio_is_where_the_verdict_says(data):
     kind, noun, part_of = data.draw(RATIOS)
@@ -341,6 +343,7 @@ def test_a_ratio_is_where_the_verdict_says(data):
 MOVED = st.lists(st.sampled_from([0, 5, 9, 10, 11, 30, 60, 100]), min_size=4, max_size=4)
 
 
+@pytest.mark.slow
 @given(METHODS, st.sampled_from([120, 600, 900]), MOVED, st.sampled_from(["1%", "2.5%", "10%", "50%"]))
 def test_a_divergence_is_where_the_verdict_says(method, until, moved, limit):
     times = scrapes(until)

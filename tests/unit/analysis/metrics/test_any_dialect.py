@@ -137,6 +137,7 @@ def labels(dialect: Dialect, metric: str | None, at: Place, **more: str) -> dict
     return {"__name__": metric or "", dialect.label: example(dialect).backend(at), **more}
 
 
+@pytest.mark.alike(10)
 @every_dialect
 @pytest.mark.parametrize(
     ("sentence", "place", "arm"),
@@ -199,6 +200,7 @@ def test_errors_and_refusals_are_told_from_answers(dialect):
         assert (found.metric, found.detail) == (s.GATEWAY_REQUESTS, detail), status
 
 
+@pytest.mark.alike(20)
 @every_dialect
 @pytest.mark.parametrize(
     ("status", "kind"),

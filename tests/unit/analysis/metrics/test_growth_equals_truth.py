@@ -21,6 +21,7 @@ def world(seed: int, *, restarts: bool, bad: bool) -> tuple[list[Process], Sampl
     return pods, delivered([one for pod in pods for one in pod.series(rng)], rng)
 
 
+@pytest.mark.alike(4)
 @pytest.mark.parametrize("seed", range(40))
 def test_names_and_spellings_change_nothing(seed: int):
     pods, store = world(seed, restarts=False, bad=False)
@@ -38,6 +39,7 @@ def within_the_bound(seed: int) -> None:
         assert true - sum(one.hidden(*key) for one in pods) <= read <= true, key
 
 
+@pytest.mark.alike(4)
 @pytest.mark.parametrize("seed", range(40))
 def test_life_is_never_counted_and_no_more_is_lost_than_promised(seed: int):
     within_the_bound(seed)
@@ -74,6 +76,7 @@ def test_a_restart_just_where_two_names_overlap_counts_once():
         within_the_bound(seed)
 
 
+@pytest.mark.slow
 @given(seeds, st.randoms(use_true_random=False))
 def test_the_order_of_answers_changes_nothing(seed, rng):
     pods, store = world(seed, restarts=True, bad=True)

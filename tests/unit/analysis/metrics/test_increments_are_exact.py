@@ -71,6 +71,7 @@ def histories(draw):
     return points, true
 
 
+@pytest.mark.slow
 @given(histories(), st.randoms(use_true_random=False))
 def test_a_shuffled_replayed_overlapping_delivery_counts_every_request_once(history, rng: random.Random):
     points, true = history

@@ -35,6 +35,7 @@ def expectation(log_e: np.ndarray, n_c: int, n_s: int, p_c: float, p_s: float) -
     return np.einsum("i,j,rij->r", binomial(n_c, p_c), binomial(n_s, p_s), np.exp(log_e))
 
 
+@pytest.mark.alike(4)
 @pytest.mark.parametrize("line", LINES, ids=str)
 @pytest.mark.parametrize(("n_c", "n_s"), TABLES)
 def test_expected_bad_evidence_is_at_most_one_wherever_the_candidate_is_within_the_line(line, n_c, n_s):
@@ -46,6 +47,7 @@ def test_expected_bad_evidence_is_at_most_one_wherever_the_candidate_is_within_t
                 assert expectation(log_e, n_c, n_s, p_c, p_s).max() <= 1 + 1e-9
 
 
+@pytest.mark.alike(4)
 @pytest.mark.parametrize("line", [line.good for line in LINES], ids=str)
 @pytest.mark.parametrize(("n_c", "n_s"), TABLES)
 def test_expected_good_evidence_is_at_most_one_wherever_the_candidate_is_beyond_the_good_line(line, n_c, n_s):
@@ -76,11 +78,13 @@ def test_tempering_only_lowers_the_expectation():
         assert expectation(tempered, n_c, n_s, float(ERROR_RATE.at(np.array(p_s))), p_s).max() <= 1 + 1e-9
 
 
-SHORT = replace(parameters.DEFAULTS, one_look=math.log(1.5), leap=math.log(1.2))
+APART = replace(parameters.DEFAULTS, joined=0)
+SHORT = replace(APART, one_look=math.log(1.5), leap=math.log(1.2))
 """Bounds so low that they are met within a few requests."""
 
 
-@pytest.mark.parametrize("settings", [parameters.DEFAULTS, SHORT], ids=["as it is", "low bounds"])
+@pytest.mark.alike(3)
+@pytest.mark.parametrize("settings", [APART, SHORT], ids=["as it is", "low bounds"])
 @pytest.mark.parametrize("line", [ERROR_RATE, EXCEEDANCE, LimitLine(2.0, 0.1), absolute(0.3)], ids=str)
 def test_expected_evidence_of_whole_rollouts_is_at_most_one_while_stable_drifts_and_weights_change(line, settings):
     """Every course that three ticks can take, with what each tick learns from those before it."""

@@ -48,6 +48,7 @@ def prefix(ticks: CountTicks, length: int) -> CountTicks:
     return CountTicks(**{one.name: getattr(ticks, one.name)[..., :length] for one in fields(ticks)})
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("line", LINES, ids=str)
 @pytest.mark.parametrize("past", [None, history()], ids=["cold", "seeded"])
 def test_evidence_on_a_prefix_is_the_evidence_on_the_whole(line, past):
@@ -70,6 +71,7 @@ def test_a_rollout_has_the_same_evidence_alone_as_in_a_batch():
         np.testing.assert_allclose(count_evidence(alone, ERROR_RATE).log_bad, whole.log_bad[b], rtol=1e-12)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("line", LINES, ids=str)
 def test_more_bad_candidate_requests_never_lower_the_bad_evidence(line):
     ticks = rollout(seed=3)

@@ -33,6 +33,7 @@ def expectation(log_e, n_c, n_s, p_c, p_s):
     return np.einsum("i,j,rij->r", binomial(n_c, p_c), binomial(n_s, p_s), np.exp(log_e)).max()
 
 
+@pytest.mark.alike(4)
 @pytest.mark.parametrize("floor", FLOORS)
 @pytest.mark.parametrize(("n_c", "n_s"), TABLES)
 def test_against_the_candidate_nothing_is_expected_while_it_is_within_what_stable_has_and_lacks(floor, n_c, n_s):
@@ -55,6 +56,7 @@ def test_against_the_candidate_nothing_is_expected_below_the_floor_whatever_stab
             assert expectation(log_e, n_c, n_s, p_c, 0.3) <= 1 + 1e-9
 
 
+@pytest.mark.alike(4)
 @pytest.mark.parametrize("ratio", [1.0, GOOD_EXCEEDANCE])
 @pytest.mark.parametrize("floor", FLOORS)
 @pytest.mark.parametrize(("n_c", "n_s"), TABLES)

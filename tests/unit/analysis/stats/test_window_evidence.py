@@ -160,6 +160,7 @@ def test_a_fixed_band_needs_no_stable():
     assert at_most(ratio, 0.85, WindowSettings(alpha=0.01)).passing[-1]
 
 
+@pytest.mark.slow
 def test_wandering_layers_of_an_equal_candidate_are_hardly_ever_accused():
     """24 layers whose ratio wanders as AR(1) with .8, 4 hours of ticks: plain 3-of-5 accuses, the sequence not."""
     rng = fixed(5)

@@ -84,6 +84,7 @@ def test_only_the_spec_that_says_promote_is_promoted_unproven(choice):
     assert (world.parsed.stable, world.phase) == ("1", {"Pause": "Inconclusive", "Rollback": "RolledBack"}[choice])
 
 
+@pytest.mark.alike(2)
 @CASES
 def test_where_anything_speaks_against_it_a_person_is_asked(lost):
     world = rollout()
@@ -168,6 +169,7 @@ def test_a_bake_that_is_overdue_for_lack_of_a_lean_ends_with_the_promotion():
     assert EXCLUDED in world.parsed.history[-1].message
 
 
+@pytest.mark.alike(2)
 @CASES
 def test_a_bake_about_which_anything_is_open_ends_beside_stable_and_with_a_question(lost):
     world = rollout()

@@ -106,6 +106,7 @@ def is_a_handover(spec: dict[str, Any]) -> bool:
     return not spec.get("holderIdentity", "x") and spec.get("leaseDurationSeconds") == 1
 
 
+@pytest.mark.slow
 @given(spec=SPECS.filter(lambda spec: not is_a_handover(spec)), at=st.integers(1, 12))
 def test_a_reign_that_is_tampered_with_ends_or_goes_on_alone(spec: dict[str, Any], at: int) -> None:
     async def story() -> None:

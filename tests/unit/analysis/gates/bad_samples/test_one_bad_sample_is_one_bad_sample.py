@@ -57,6 +57,7 @@ async def test_a_gate_passes_after_one_bad_sample_as_without_it_and_the_sample_i
     assert not any("bad sample" in text for text in clean.warnings)
 
 
+@pytest.mark.alike(3)
 @pytest.mark.parametrize("value", BAD)
 @pytest.mark.parametrize("part", ["'200'", "'503'", "digits-v2"])
 async def test_one_bad_sample_in_the_bake_hides_no_error(value, part):
@@ -65,6 +66,7 @@ async def test_one_bad_sample_in_the_bake_hides_no_error(value, part):
     assert (await gate_of(ERRORS, 600, spoilt, **bake)).verdict == "FAIL"
 
 
+@pytest.mark.alike(3)
 @pytest.mark.parametrize("bake", [{}, {"bake_started_at": START + 300, "steps": ((50, START), (100, START + 300))}])
 @pytest.mark.parametrize("value", BAD)
 async def test_a_counter_that_stays_bad_is_no_evidence_in_a_step_and_in_the_bake(value, bake):

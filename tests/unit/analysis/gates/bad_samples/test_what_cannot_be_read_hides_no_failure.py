@@ -140,6 +140,7 @@ def bad_from(points: Any, value: float, since: float) -> Any:
     return np.where((points[:, :1] >= since) & [False, True, False], value, points)
 
 
+@pytest.mark.alike(4)
 @pytest.mark.parametrize("method", BOTH)
 @pytest.mark.parametrize("world", WORLDS)
 def test_each_world_fails_where_one_unit_is_sick_and_passes_where_none_is(world, method):
@@ -156,6 +157,7 @@ SPOILS = st.sampled_from(BAD), st.sampled_from(BEGINS)
 SPOILT = st.tuples(SERIES, *SPOILS)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(WORLDS)), st.sampled_from(BOTH), SPOILT, st.booleans())
 def test_a_failure_stays_one_whatever_of_another_unit_cannot_be_read(world, method, spoilt, first):
     unit = WORLDS[world][1]
@@ -174,6 +176,7 @@ def test_nothing_passes_while_a_counter_of_the_candidate_cannot_be_read(world, m
     assert (gate.verdict, gate.message.partition(":")[0]) == ("NO_DATA", "SampleNotANumber")
 
 
+@pytest.mark.slow
 @given(st.sets(st.sampled_from(["0.01", "0.04", "0.05", "0.06", "0.08", "0.15"]), min_size=1), *SPOILS)
 def test_buckets_that_stay_bad_hide_no_slow_requests_and_let_nothing_pass(edges, value, since):
     for sick, verdict in ((True, "FAIL"), (False, "NO_DATA")):

@@ -31,6 +31,7 @@ def moved(spread: Spread, buckets: int) -> Spread:
     return edges, (*low[: len(edges)], sum(low[len(edges) :]))
 
 
+@pytest.mark.alike(3)
 @EVERY
 @QUANTILES
 def test_equal_versions_pass_soon_after_the_minimum_of_requests(layout, quantile):
@@ -52,6 +53,7 @@ def test_equal_versions_pass_though_chance_makes_them_differ(layout, gate):
         assert found.verdict == "PASS", found.message
 
 
+@pytest.mark.alike(3)
 @EVERY
 def test_an_equal_version_is_not_accused_in_the_bake_either(layout):
     spread = LAYOUTS[layout]
@@ -61,6 +63,7 @@ def test_an_equal_version_is_not_accused_in_the_bake_either(layout):
         assert not found.leaning_bad, found.message
 
 
+@pytest.mark.alike(3)
 @EVERY
 @QUANTILES
 def test_an_absolute_limit_with_room_is_proven(layout, quantile):
@@ -73,6 +76,7 @@ def test_an_absolute_limit_with_room_is_proven(layout, quantile):
     assert found.verdict == "PASS", found.message
 
 
+@pytest.mark.alike(3)
 @EVERY
 @QUANTILES
 def test_an_equal_version_that_lies_on_its_absolute_limit_does_not_hold_a_step(layout, quantile):
@@ -86,6 +90,7 @@ def test_an_equal_version_that_lies_on_its_absolute_limit_does_not_hold_a_step(l
     assert not found.leaning_bad, found.message
 
 
+@pytest.mark.alike(3)
 @pytest.mark.parametrize(
     "layout", [name for name in LAYOUTS if name.startswith(("growth", "nearly all", "one bucket"))]
 )
@@ -119,6 +124,7 @@ def test_a_quantile_that_is_beyond_its_limit_keeps_the_gate_from_passing_though_
             assert found.leaning_bad or slower is near, found.message  # near: within twice the margin
 
 
+@pytest.mark.slow
 def test_a_shared_incident_is_not_held_against_the_candidate():
     calm, incident = lognormal(FEW, 0.008, 0.3), lognormal(FEW, 0.03, 0.3)
     parts = recorded(1500, calm, calm), recorded(1500, incident, incident)

@@ -61,6 +61,7 @@ async def test_a_candidate_without_telemetry_is_no_data_and_held():
     assert found.halt == reasons.METRICS_UNAVAILABLE
 
 
+@pytest.mark.alike(4)
 @pytest.mark.parametrize(
     ("sentence", "per_scrape", "within", "verdict"),
     [

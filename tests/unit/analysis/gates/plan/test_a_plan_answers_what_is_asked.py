@@ -50,6 +50,7 @@ def test_steps_last_their_hold_and_until_the_requests_are_there():
     assert slow[1] == pytest.approx(200 / (2 * 0.05), abs=45)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_proven_names_the_tolerance_and_the_weight_that_could():
     plan = planned(stable(1, 0.005))
     (errors,) = (one for one in plan.unprovable if one.plan.name == "errors")

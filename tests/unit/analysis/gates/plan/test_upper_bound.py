@@ -26,6 +26,7 @@ def excluded(found, share):
     return count_evidence(found, absolute(share)).log_good[-1] >= np.log(PASS_ODDS)
 
 
+@pytest.mark.slow
 @given(counts=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 200)), min_size=2, max_size=40))
 def test_every_share_above_the_bound_is_excluded_and_none_just_below_it(counts):
     bad, total = np.array([(min(pair), max(pair)) for pair in counts]).T

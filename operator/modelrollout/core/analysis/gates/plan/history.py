@@ -11,9 +11,9 @@ from modelrollout.core.analysis.gates import registry
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.plan.answers import Plan, make_plan
 from modelrollout.core.analysis.gates.plan.stable import stable_traffic
+from modelrollout.core.analysis.metrics.gateway.placed import history_ticks, in_their_places
 from modelrollout.core.analysis.metrics.grid import make_grid
 from modelrollout.core.analysis.metrics.model_series import Selection, gateway_selection, model_selection
-from modelrollout.core.analysis.metrics.gateway.placed import history_ticks, in_their_places
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table

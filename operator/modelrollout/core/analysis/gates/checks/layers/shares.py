@@ -77,7 +77,11 @@ def layers_result(gate: Gate, found: list[LayerShare], noun: str, sample: str) -
         clause = f"layer {one.layer}: no values of the candidate yet"
     needs = float(LOOKS[1] if gate.method == "Threshold" else BURN_IN)
     back = f"was beyond the limit, and is not clear of it by {say.percent(DEADBAND)} yet"
-    why = {"FAIL": back if one.near else "beyond the limit", "PASS": "within the limit"}.get(verdict, "")
+    if low <= one.rate <= one.high and not one.near:
+        beyond = "over twice the limit in two batches in a row, though their mean is within it"
+    else:
+        beyond = back if one.near else "beyond the limit"
+    why = {"FAIL": beyond, "PASS": "within the limit"}.get(verdict, "")
     if not why and one.collapsed:
         why = "far beyond the limit in the newest evaluation"
     elif not why and limited:

@@ -163,6 +163,13 @@ async def test_nan_and_infinity_are_handed_on_for_the_gates_to_refuse(server, le
     assert str(series.values.tolist()) == "[nan, inf]"
 
 
+@pytest.mark.parametrize("value", ["abc", "", None, "1e5x"])
+async def test_a_value_that_is_none_is_no_number_and_the_others_are_read(server, ledger, value):
+    server.behave = answer([{"metric": {}, "values": [[1, "5"], [2, value], [3, "7"]]}])
+    (series,) = await ledger.range(at(server), "c", 0, 10)
+    assert str(series.values.tolist()) == "[5.0, nan, 7.0]"
+
+
 async def test_no_series_is_an_answer_not_a_failure(server, ledger):
     assert await ledger.range(at(server), "c", 0, 10) == ()
 

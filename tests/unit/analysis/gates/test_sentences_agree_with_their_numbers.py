@@ -345,6 +345,7 @@ MOVED = st.lists(st.sampled_from([0, 5, 9, 10, 11, 30, 60, 100]), min_size=4, ma
 
 @pytest.mark.slow
 @given(METHODS, st.sampled_from([120, 600, 900]), MOVED, st.sampled_from(["1%", "2.5%", "10%", "50%"]))
+@example("Sequential", 600, [0, 0, 0, 10], "2.5%")
 def test_a_divergence_is_where_the_verdict_says(method, until, moved, limit):
     times = scrapes(until)
     part = np.clip(np.floor(4 * (times - START) / until), 0, 3).astype(int)
@@ -357,7 +358,8 @@ def test_a_divergence_is_where_the_verdict_says(method, until, moved, limit):
     figures = found(rf"candidate {NUMBER} % divergence; allowed <= {NUMBER} %", one.message)
     if one.verdict in {"FAIL", "PASS"}:
         share, most = figures
-        assert (share <= most) == (one.verdict == "PASS" or "not clear of it" in one.message), one.message
+        told = "not clear of it" in one.message or "though their mean is within it" in one.message
+        assert (share <= most) == (one.verdict == "PASS" or told), one.message
     figures_are_those_of_the_sentence(one)
 
 

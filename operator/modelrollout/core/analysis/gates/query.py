@@ -78,7 +78,9 @@ def judge_query(gate: QueryGate, gate_input: GateInput, _share: float) -> Judged
     more = f"{left} more evaluation{'' if left == 1 else 's'}"
     why = {
         "FAIL": f"beyond the limit in {int(found.bad[~np.isnan(since)][-LOOKS[1] :].sum())} of the last "
-        f"{min(len(values), LOOKS[1])} evaluations",
+        f"{min(len(values), LOOKS[1])} evaluations"
+        if bool(found.failing[-1])
+        else f"beyond the limit in {in_a_row} evaluations in a row",
         "PASS": f"within the limit, give or take {say.percent(DEADBAND)} of it" if beyond[-1] else "within the limit",
         "CONTINUE": f"needs {more}" if left else "not settled within the limit yet",
     }[verdict]

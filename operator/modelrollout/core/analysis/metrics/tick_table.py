@@ -37,8 +37,6 @@ class TickTable:
     """Samples that were bad, by metric and arm."""
     unreadable: frozenset[Unread]
     """What is scraped now and has had no good sample lately: it cannot be judged."""
-    withheld: Sequence[Withheld]
-    """What the rest of an address counts while one of its counters stays bad."""
     layouts: Mapping[Channel, frozenset[Layout]]
     """The edges that each histogram has, by channel (without a detail): one layout where all its processes agree."""
     gauges: Mapping[Channel, frozenset[float]]
@@ -47,6 +45,8 @@ class TickTable:
     """Ticks that hold a scrape, by metric and arm and by the usual gap in seconds: what `sampled` is made from."""
     marks: Mapping[Channel, Flags]
     """Ticks in which a series was scraped that says something by its label: a digest, what counts as dead."""
+    withheld: Sequence[Withheld] = ()
+    """What the rest of an address counts while one of its counters stays bad."""
 
     def has(self, metric: str, arm: Arm) -> bool:
         """Whether the metric was ever seen for this arm within the grid."""
@@ -156,11 +156,11 @@ def make_tick_table(stores: Iterable[SampleStore], reader: SeriesReader, grid: G
         {key: _covered(found, grid, 1) for key, found in seen.scraped.items()},
         counted.left_out,
         counted.unreadable,
-        counted.withheld,
         counted.layouts,
         seen.gauges,
         seen.scraped,
         seen.marks,
+        counted.withheld,
     )
 
 

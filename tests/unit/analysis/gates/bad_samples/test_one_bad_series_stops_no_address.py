@@ -189,7 +189,7 @@ def layers(name: str, failing: float) -> Recording:
     found = Recording(scrapes(UNTIL), f"triton-{name}")
     for version, bad, since in (("1", 0.0, -np.inf), ("2", failing, START)):
         labels = {"model": "digits", "version": version, "layer": name}
-        for metric, growth in ((s.SAMPLES, 60), (s.ELEMENTS, 600), (s.ZEROS, 300), (s.NEGATIVES, 100)):
+        for metric, growth in ((s.SAMPLES, 60.0), (s.ELEMENTS, 600.0), (s.ZEROS, 300.0), (s.NEGATIVES, 100.0)):
             found.growing(metric, growth, since=since, **labels)
         for kind, growth in (("nan", 10 * bad), ("inf", 0.0)):
             found.growing(s.NONFINITE, growth, since=since, kind=kind, **labels)

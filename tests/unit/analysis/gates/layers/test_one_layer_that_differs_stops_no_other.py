@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from tests.unit.analysis.recorded import START, Recording, dead_windows, histogr
 UNTIL = 900.0
 
 
-def counting(name: str, growths: dict[str, tuple[float, float]], **labels: str) -> Recording:
+def counting(name: str, growths: Mapping[str, tuple[float, float]], **labels: str) -> Recording:
     """What each of these counters of stable and of the candidate grows by per scrape."""
     found = Recording(scrapes(UNTIL), f"triton-{name}")
     for metric, pair in growths.items():

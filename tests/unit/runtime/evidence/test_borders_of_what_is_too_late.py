@@ -10,6 +10,7 @@ import pytest
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.ports import LedgerFailure
 from modelrollout.runtime.evaluation.past import LATE
+from tests.expect import expect
 from tests.unit.analysis.recorded import START, Recording, StoredLedger, evaluator, gateway, request_of, spec_of
 
 ERRORS = {"name": "errors", "type": "ErrorRate"}
@@ -44,13 +45,13 @@ async def test_a_late_sample_counts_at_once_only_where_it_is_read_again(beyond, 
     ledger.now = read
     await running.evaluate(request, read)
     ledger.now = read + 15
-    found, new = [await one.evaluate(request, ledger.now) for one in (running, evaluator(ledger))]
+    found, new = [expect(Evaluation, await one.evaluate(request, ledger.now)) for one in (running, evaluator(ledger))]
     assert "(500/" in new.gates[0].message
     assert ("(500/" in found.gates[0].message) is at_once
     ledger.now = read + LATE + 60
     due = request_of(spec_of(ERRORS, minimumRequests=20), raise_from=START)
-    again, new = [await one.evaluate(due, ledger.now) for one in (running, evaluator(ledger))]
-    without = await evaluator(WithoutErrors(ledger.now)).evaluate(due, ledger.now)
+    again, new = [expect(Evaluation, await one.evaluate(due, ledger.now)) for one in (running, evaluator(ledger))]
+    without = expect(Evaluation, await evaluator(WithoutErrors(ledger.now)).evaluate(due, ledger.now))
     assert again.confirmed
     assert again.gates == new.gates, "before a raise everything is read again"
     assert again.gates != without.gates
@@ -85,9 +86,8 @@ async def test_one_piece_that_is_no_answer_is_no_evaluation_until_it_is_one(most
     assert got.reason == reason
     ledger.harmed = (0.0, 0.0)
     ledger.now += 20
-    found = await running.evaluate(request, ledger.now)
-    new = await evaluator(ledger).evaluate(request, ledger.now)
-    assert isinstance(found, Evaluation)
+    found = expect(Evaluation, await running.evaluate(request, ledger.now))
+    new = expect(Evaluation, await evaluator(ledger).evaluate(request, ledger.now))
     assert (found.gates, found.requests) == (new.gates, new.requests)
     assert found.gates[0].verdict == "FAIL"
 
@@ -97,7 +97,7 @@ async def test_nothing_is_raised_by_a_past_of_which_one_piece_cannot_be_read_aga
     ledger = InPieces(gateway(1500, stable=(300, 0), candidate=(60, 0)), 200.0)
     ledger.now = START + 600
     running, held = evaluator(ledger), request_of(spec_of(ERRORS, minimumRequests=20), raise_from=START + 9999)
-    assert (await running.evaluate(held, ledger.now)).gates[0].verdict == "PASS"
+    assert expect(Evaluation, await running.evaluate(held, ledger.now)).gates[0].verdict == "PASS"
     due = request_of(spec_of(ERRORS, minimumRequests=20), raise_from=START)
     for after, harmed, confirmed in ((400, True, False), (420, True, False), (440, False, True)):
         ledger.now = START + 600 + after

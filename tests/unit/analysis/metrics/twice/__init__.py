@@ -1,0 +1,1 @@
+"""One process that is scraped by two jobs, or by two scrapers."""

@@ -1,1 +1,0 @@
-"""Samples that come late, out of order or not at all."""

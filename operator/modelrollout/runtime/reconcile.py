@@ -55,11 +55,17 @@ class Reconciler:
         spec, problem = self._spec_of(obj)
         found = await self.routers.find(watch.namespace, watch.name, spec)
         observed = _observation(watch, obj, found[1], problem=problem, lost=lost)
-        decision = _decide(watch, spec, status, observed, clock.now())
+        began = clock.now()
+        decision = _decide(watch, spec, status, observed, began)
         if refused is not None:
             await self.writer.lower(watch, decision, found)
             raise refused
-        delay = await self.writer.carry_out(watch, obj, spec, decision, found)
+
+        def again(now: dict[str, Any]) -> Decision:
+            status, lost = _status_of(now)
+            return _decide(watch, spec, status, _observation(watch, now, found[1], problem=problem, lost=lost), began)
+
+        delay = await self.writer.carry_out(watch, obj, spec, decision, found, again)
         dialect = None if spec is None else await self._dialect(watch, spec)
         watch.look_at(polling_plan(watch, spec, decision.status, found[1], dialect))
         return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, clock.now())

@@ -17,6 +17,7 @@ from modelrollout.core.rollout.decide import Decision
 from modelrollout.core.rollout.fallback.short_status import shortened
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.ports import Conflict, Subject, Unreachable
+from modelrollout.runtime.contested import MANY, contested, insist
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
 
 if TYPE_CHECKING:
@@ -60,14 +61,16 @@ class Writer:
         spec: Spec | None,
         decision: Decision,
         found: tuple[Router, ObservedRoute | None],
+        decide: Callable[[dict[str, Any]], Decision],
     ) -> float | None:
         """Lower before writing, raise after writing; a number is a pass that must come again soon.
 
-        A Conflict of the record ends the pass: the snapshots stay in focus, and the next pass decides again.
+        `decide` says what this pass decides on another reading of the object. A Conflict of the record ends the pass:
+        the snapshots stay in focus, and the next pass decides again.
         """
         router = found[0]
         route, again = await self.lower(watch, decision, found)
-        obj, whole = await self._record(watch, obj, decision)
+        decision, (obj, whole) = await self._record(watch, obj, decision, decide)
         self._in_passing(lambda: self._begin_postmortem(watch, obj, decision))
         if not whole:
             again = again or LATER
@@ -100,7 +103,22 @@ class Writer:
         watch.route_written()
         return route, None
 
-    async def _record(self, watch: Watch, obj: dict[str, Any], decision: Decision) -> tuple[dict[str, Any], bool]:
+    async def _record(
+        self, watch: Watch, obj: dict[str, Any], decision: Decision, decide: Callable[[dict[str, Any]], Decision]
+    ) -> tuple[Decision, tuple[dict[str, Any], bool]]:
+        """What was decided and recorded, whoever else writes the object at the same time, as far as that goes."""
+        read = partial(self.store.get, watch.namespace, watch.name)
+        try:
+            recorded = await insist(partial(self._write_status, watch), (obj, decision), read, decide)
+        except Conflict:
+            watch.conflicts += 1
+            if watch.conflicts == MANY:
+                self._in_passing(lambda: self._tell_of_contest(obj))
+            raise
+        watch.conflicts = 0
+        return recorded
+
+    async def _write_status(self, watch: Watch, obj: dict[str, Any], decision: Decision) -> tuple[dict[str, Any], bool]:
         """The object with the new status, and whether that is all of it: one that is refused is written short."""
         status = decision.status
         if watch.kept is not None:
@@ -186,6 +204,11 @@ class Writer:
         if moved or weight.observed == weight.desired:  # a plan that leaves what stands has written nothing
             watch.route_written()
         return 0.0 if moved else None  # look at what stands now, and record it
+
+    def _tell_of_contest(self, obj: dict[str, Any]) -> None:
+        event, subject = contested(obj), Subject.of(obj)
+        log.warning("%s/%s: %s", subject.namespace, subject.name, event.message)
+        self.notifier.tell(subject, event)
 
     def _tell_of_change(self, obj: dict[str, Any], route: ObservedRoute | None) -> None:
         text = "the route's rules were not those of this resource, or its spec changed: written again"

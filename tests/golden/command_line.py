@@ -6,7 +6,20 @@ import argparse
 
 from modelrollout.cli.main import parser
 
-COMMANDS = ("status", "watch", "approve", "abort", "pause", "resume", "retry", "promote", "plan", "lint", "judge")
+COMMANDS = (
+    "status",
+    "watch",
+    "approve",
+    "abort",
+    "pause",
+    "resume",
+    "retry",
+    "promote",
+    "plan",
+    "doctor",
+    "lint",
+    "judge",
+)
 
 
 def texts() -> dict[str, str]:

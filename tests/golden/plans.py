@@ -20,7 +20,7 @@ _GATES = (
     {"name": "dead-neurons", "type": "DeadNeurons"},
     {"name": "drift", "type": "Drift"},
 )
-_MANIFEST = """\
+MANIFEST = """\
 apiVersion: modelrollout.dev/v1alpha1
 kind: ModelRollout
 metadata: {name: digits, namespace: vision}
@@ -55,7 +55,7 @@ def _shown(plan: Plan) -> str:
 def _run(*arguments: str) -> str:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         path = Path(folder) / "rollout.yaml"
-        path.write_text(_MANIFEST)
+        path.write_text(MANIFEST)
         out, err = (
             stack.enter_context(to(io.StringIO())) for to in (contextlib.redirect_stdout, contextlib.redirect_stderr)
         )

@@ -11,13 +11,14 @@ import pytest
 
 from modelrollout.core.reasons import GateReason, MetricsReason, Reason
 from modelrollout.ports import ApiReason
-from tests.golden import advice, cli_status, command_line, gates, judge, plans, problems, rollouts, routes
+from tests.golden import advice, cli_status, command_line, doctors, gates, judge, plans, problems, rollouts, routes
 from tests.golden.files import FOLDER, GoldenFiles
 from tests.golden.process import api_server, command, defects, leading, passes, prometheus, readiness, routers, service
 
 Texts = dict[str, str]
 TEXTS: dict[str, Callable[[], Texts | Coroutine[Any, Any, Texts]]] = {
     "advice": advice.texts,
+    "cli-doctor": doctors.texts,
     "cli-help": command_line.texts,
     "cli-judge": judge.texts,
     "cli-judge-refusals": judge.refusals,

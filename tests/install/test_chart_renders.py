@@ -49,7 +49,8 @@ def of(values: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 def operator_rules(values: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for doc in render(values):
-        if doc["kind"] in ("Role", "ClusterRole") and not doc["metadata"]["name"].endswith((":view", ":edit")):
+        users = doc["metadata"]["name"].endswith((":view", ":edit", ":commands"))
+        if doc["kind"] in ("Role", "ClusterRole") and not users:
             for rule in doc["rules"]:
                 yield doc["kind"], rule
 

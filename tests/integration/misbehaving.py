@@ -17,6 +17,8 @@ class Misbehaving:
     def __init__(self) -> None:
         self.behave: Behaviour = answer([])
         self.requests: list[tuple[dict[str, list[str]], dict[str, str], str]] = []
+        self.behave_posted: Behaviour = send(404, b"")
+        self.posted: list[tuple[dict[str, list[str]], dict[str, str], str]] = []
         self.let_go = threading.Event()
         outer = self
 
@@ -27,6 +29,12 @@ class Misbehaving:
                 url = urlparse(self.path)
                 outer.requests.append((parse_qs(url.query), dict(self.headers), url.path))
                 outer.behave(self)
+
+            def do_POST(self) -> None:
+                length = int(self.headers.get("Content-Length", 0))
+                url, form = urlparse(self.path), parse_qs(self.rfile.read(length).decode())
+                outer.posted.append((form, dict(self.headers), url.path))
+                outer.behave_posted(self)
 
             def log_message(self, *_: object) -> None:
                 pass

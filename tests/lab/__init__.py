@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from tests.lab.components.prometheus import Prometheus, query, write_target
     from tests.lab.components.scraped_pod import Line, ScrapedPod
     from tests.lab.components.triton import HTTP, METRICS, Triton
-    from tests.lab.install.cache import cache_folder, locked
-    from tests.lab.install.go_toolchain import go_environment, go_refusal
+    from tests.lab.install.cache import cache_folder
+    from tests.lab.install.envoy_gateway_program import ENVOY_GATEWAY, envoy, envoy_gateway_refusal
+    from tests.lab.install.go_program import CannotBuildError, Program
     from tests.lab.install.kubernetes_release import Version, release
     from tests.lab.install.provision import provision
     from tests.lab.install.triton_install import model_python, triton_installation
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tests.lab.progress import run, say
     from tests.lab.proxies.faults import WRITES, Fault, FaultProxy, Observation, Rule
     from tests.lab.proxies.proxy import Exchange
+    from tests.lab.session.door import Door
     from tests.lab.session.lab import Lab
     from tests.lab.session.member import Member
     from tests.lab.session.scenario import Scenario

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.lab.install.envoy_gateway_program import ENVOY_GATEWAY
 from tests.lab.session.lab import Lab
 
 EPILOG = """\
@@ -41,6 +42,7 @@ def main() -> None:
         help="serve these versions of the digits model in namespace `vision` (1 to 6)",
     )
     parser.add_argument("--controllers", action="store_true", help="run garbage collection and namespace deletion too")
+    parser.add_argument("--envoy-gateway", action="store_true", help="start Envoy Gateway beside Traefik at once")
     parser.add_argument("--scrape", type=float, default=1.0, metavar="S", help="Prometheus's scrape interval (1.0)")
     parser.add_argument("--owner", type=int, metavar="PID", help="end when this process has ended, too")
     parser.add_argument("--site", type=Path, metavar="FILE", help="write where everything is, for others to join")
@@ -54,10 +56,13 @@ def main() -> None:
             scenario = lab.member.scenario("vision")
             scenario.serve(*given.serve)
             scenario.split({version: 100 if version == given.serve[0] else 0 for version in given.serve})
-        site = lab.site
+        site, second = lab.site, ""
+        if given.envoy_gateway:
+            ENVOY_GATEWAY.build()
+            second = f"Envoy's      http://{lab.envoy_gateway().address}\n"
         print(
             f"kubeconfig   {site.kubeconfig}\nAPI server   {site.api} (Kubernetes {site.kubernetes})\ngateway      http://{site.gateway}\n"
-            f"gateway's    http://{site.gateway_metrics}/metrics\nPrometheus   {site.prometheus}\n"
+            f"gateway's    http://{site.gateway_metrics}/metrics\n{second}Prometheus   {site.prometheus}\n"
             f"logs         {site.folder}\nCtrl-C ends it.",
             flush=True,
         )
@@ -66,7 +71,7 @@ def main() -> None:
             shutil.copy(site.folder / "site.json", half)
             half.rename(given.site)
         while not over.wait(0.5) and (owner is None or owner.is_running()):
-            pass
+            lab.answer()
         print("stopping", flush=True)
 
 

@@ -105,7 +105,7 @@ def test_a_service_that_is_not_ready_gets_no_answer_through_a_gateway_of_its_own
         scenario.serve(1)
         scenario.split({1: 100})
         scenario.wait_routed()
-        url = f"http://{scenario.site.gateway}/v2/models/digits/ready"
+        url = f"{scenario.url}/ready"
         scenario.services[1].set_ready(False)
         assert eventually(lambda: answers(url, host=scenario.hostname, status=503))
         scenario.services[1].set_ready(True)

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.api.config import URL
+from modelrollout.api.config.credentials import HEADER as TOKEN
 from modelrollout.api.fields import GATE_TYPES
 from modelrollout.api.gates import DNS_LABEL
 from modelrollout.api.spec import DNS_NAME, HEADER, HOSTNAME, MODEL, SERVICE, VERSION
@@ -25,6 +26,7 @@ _PATTERNS = {
     DNS_LABEL: "use lower-case letters, digits and dashes, with a letter or digit at both ends",
     DNS_NAME: DNS_NAME_FIX,
     HOSTNAME: "write a host name in lower case, such as digits.example.com or *.example.com",
+    TOKEN: "write a header's name, such as X-Scope-OrgID",
     URL: "write the server's address, such as http://prometheus.monitoring:9090",
     HEADER: "write an HTTP header name, such as x-model-candidate",
 }
@@ -42,6 +44,13 @@ _MISSING = {
     "hold": 'add how long the step lasts at least, such as "10m"',
     "query": "add the PromQL that gives one number",
     "url": "add the server's address, such as http://prometheus.monitoring:9090",
+    "username": "add the user's name, such as modelrollout",
+    "passwordFile": "add the file that holds the password, such as /etc/modelrollout/prometheus/password",
+    "tokenUrl": "add the address that gives tokens, such as https://login.example.com/oauth2/token",
+    "clientId": "add how the token server calls the operator, such as modelrollout",
+    "clientSecretFile": "add the file that holds the client's secret, such as /etc/modelrollout/login/secret",
+    "certFile": "add the file of the certificate, such as /etc/modelrollout/tls/tls.crt",
+    "keyFile": "add the file of its key, such as /etc/modelrollout/tls/tls.key",
     "prometheus": "add at least one server, such as {name: default, url: http://prometheus.monitoring:9090}",
     "name": "add a name in lower-case letters, digits and dashes",
 }

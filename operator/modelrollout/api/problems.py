@@ -27,6 +27,8 @@ Loc = tuple[str | int, ...]
 _SHOWN_VALUE = 60
 _LONGEST_READ = 2000
 """Characters of a value that are looked at for what is shown."""
+_SECRET = frozenset({"headers", "basicAuth", "oauth2"})
+"""Fields of the operator's configuration in which people may write a password by mistake."""
 _SHOWN_NAME = 120
 """Characters of a field's name, which a manifest chooses as freely as a value."""
 _SENTENCE_BUDGET = 900
@@ -99,7 +101,8 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], root: Loc) -> Problem
         loc, value = loc + below, _value_at(value, below)
     if value is None:
         return Problem(path_of(root + loc), "is unset", fix_of(detail), root + loc)
-    return Problem(path_of(root + loc), f"is {shown(value)}", fix_of(detail), root + loc)
+    what = "is not accepted (what it holds is not shown)" if _SECRET.intersection(loc) else f"is {shown(value)}"
+    return Problem(path_of(root + loc), what, fix_of(detail), root + loc)
 
 
 def _value_at(value: Any, loc: Loc) -> Any:

@@ -8,6 +8,7 @@ Azure, anywhere in a line).
 from __future__ import annotations
 
 import io
+import json
 import re
 import sys
 
@@ -33,6 +34,11 @@ def shortened(text: str, longest: int) -> str:
 def tell(text: str) -> None:
     """One line of a command's result."""
     print(clean(shortened(text, LONGEST_LINE)))  # noqa: T201 - a command line tool speaks here
+
+
+def tell_json(value: object) -> None:
+    """One value on one line, whole and in ASCII; what a build server would obey in it is escaped."""
+    print(json.dumps(value).replace("::", ":\\u003a").replace("##", "#\\u0023"))  # noqa: T201 - as above
 
 
 def remark(text: str) -> None:

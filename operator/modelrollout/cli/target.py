@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 
 class Failure(Exception):  # noqa: N818 - the end of a command, with its sentence
@@ -15,3 +16,17 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--namespace", help="default: the kubeconfig context's")
     parser.add_argument("--context", help="the kubeconfig context to use")
     parser.add_argument("--kubeconfig", help="default: $KUBECONFIG, else ~/.kube/config")
+
+
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say which server is asked."""
+    parser.add_argument("--prometheus", metavar="URL", help="the Prometheus server to ask, in place of the configured")
+    parser.add_argument(
+        "--bearer-token-file", metavar="FILE", help="your token for that server; the operator's own is never read"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="the operator's configuration (default: the cluster's)"
+    )
+    parser.add_argument(
+        "--operator-namespace", metavar="NAMESPACE", help="where the operator is (default: found by the chart's label)"
+    )

@@ -8,14 +8,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests import ROOT
-from tests.bench.peers.building import CannotBuildError
 from tests.bench.peers.page import page
 from tests.bench.peers.results import folder, kept, path_of
 from tests.bench.peers.round import Round
 from tests.bench.peers.stage import Chosen
 from tests.bench.peers.story import BY_NAME, FULL, OUTAGE, QUICK
 from tests.bench.peers.tools import TOOLS
-from tests.lab import say
+from tests.lab import CannotBuildError, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,10 +8,9 @@ import urllib.request
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.bench.peers import building, story
-from tests.bench.peers.building import ARGO, FLAGGER, CannotBuildError, Program
+from tests.bench.peers import story
+from tests.bench.peers.building import ARGO, FLAGGER
 from tests.bench.peers.manifests import rendered, traefik_definitions
 from tests.bench.peers.stage import served
 from tests.bench.peers.story import BY_NAME, Behaviour, Canary
@@ -21,6 +20,7 @@ from tests.bench.peers.world.backends import Arm, Server
 from tests.bench.peers.world.gate import Gate
 from tests.bench.peers.world.load import Load
 from tests.bench.peers.world.workloads import addresses_of, differs, slice_of, status_of
+from tests.lab import CannotBuildError, Program
 
 CANARY = Canary("c01", "equal", "ns", {"stable": "127.77.1.2", "candidate": "127.77.1.3"})
 
@@ -177,31 +177,13 @@ def test_a_gateway_that_is_not_there_counts_as_no_answer() -> None:
 
 
 @pytest.mark.parametrize("program", [FLAGGER, ARGO], ids=lambda each: each.module)
-def test_a_programs_version_stands_in_its_go_mod(program: Program) -> None:
-    path, version = program.required
-    assert program.package.startswith(path)
-    assert version.startswith("v1.")
-    assert version.removeprefix("v") in program.folder.name
-
-
-def test_without_go_it_is_said_what_cannot_be_built_and_what_to_do(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_peer_that_cannot_be_built_can_be_left_out(
+    program: Program, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODELROLLOUT_LAB_CACHE", str(tmp_path))
-    monkeypatch.setattr(building, "go_refusal", lambda module: "there is no Go 1.26 or newer")
-    with pytest.raises(CannotBuildError, match=r"^flagger v.* cannot be built: there is no Go .*; leave it out with"):
-        FLAGGER.build()
-
-
-def test_definitions_are_kept_without_what_is_no_definition(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MODELROLLOUT_LAB_CACHE", str(tmp_path))
-    files = tmp_path / "module"
-    files.mkdir()
-    bodies = [{"kind": "CustomResourceDefinition", "n": 1}, {"kind": "Kustomization"}]
-    (files / "a-crd.yaml").write_text(yaml.safe_dump_all(bodies))
-    FLAGGER.folder.mkdir()
-    building.keep_definitions([files / "a-crd.yaml"], FLAGGER._definitions)
-    assert FLAGGER.definitions() == bodies[:1]
+    monkeypatch.setattr(Program, "refusal", lambda _: "there is no Go 1.26 or newer")
+    with pytest.raises(CannotBuildError, match=r"^\S+ v.* cannot be built: there is no Go .*; leave it out with"):
+        program.build()
 
 
 def test_nothing_listens_after_a_gate_has_closed() -> None:

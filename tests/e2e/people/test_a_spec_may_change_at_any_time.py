@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from tests.e2e.support.hands import PATIENT, answer, ask, reasons, took
 from tests.e2e.support.live_rollout import LiveRollout, gates
@@ -93,7 +94,7 @@ def test_a_spec_made_invalid_holds_the_weight_continues_when_fixed_and_can_be_ab
 def test_another_gateway_moves_the_route_and_not_the_weight(rollouts: Rollouts):
     live = at_30(rollouts)
     namespace = live.scenario.namespace
-    live.kube.apply(gateway_object(namespace, "second", live.member.site.gateway_port))
+    live.kube.apply(gateway_object(replace(live.scenario.door, namespace=namespace, name="second")))
     live.change({"spec": {"traffic": {"gateway": {"name": "second", "namespace": namespace}}}})
     live.wait("the other parent", lambda _: _parent(live) == (namespace, "second"), 6)
     assert live.weight(2) == 30

@@ -130,7 +130,7 @@ class LiveRollout:
 
     def wait_served(self, deadline: float = 15) -> None:
         """Until the gateway answers for this hostname."""
-        url = f"http://{self.scenario.site.gateway}/v2/models/{self.scenario.model}/ready"
+        url = f"{self.scenario.url}/ready"
         end = time.monotonic() + deadline
         while time.monotonic() < end:
             if requests.get(url, headers={"Host": self.scenario.hostname}, timeout=2).status_code == OK:

@@ -125,7 +125,7 @@ def test_a_prometheus_that_answers_nonsense_never_promotes(rollouts: Rollouts):
 
 def test_a_gateway_in_the_same_namespace_works_like_one_in_another(rollouts: Rollouts):
     live = rollouts.start(1, 2, own_gateway=True)
-    assert live.scenario.gateway[0] == rollouts.namespace
+    assert live.scenario.door.namespace == rollouts.namespace
     client = live.adopt()
     live.version(2)
     assert live.ended()["history"][-1]["result"] == "Promoted", live.report()

@@ -9,8 +9,9 @@ from typing import Any
 
 from tests.lab.components.custom_resources import GROUP
 from tests.lab.processes.process import Process, answers, free_port
+from tests.lab.session.door import LISTENER, Door
 
-CLASS, CONTROLLER, ENTRYPOINT, LISTENER = "traefik", "traefik.io/gateway-controller", "web", "web"
+CLASS, CONTROLLER, ENTRYPOINT = "traefik", "traefik.io/gateway-controller", "web"
 
 
 def _growing(first: float, last: float, ratio: float) -> list[float]:
@@ -83,13 +84,14 @@ def gateway_class() -> dict[str, Any]:
     }
 
 
-def gateway_object(namespace: str, name: str, port: int) -> dict[str, Any]:
+def gateway_object(door: Door) -> dict[str, Any]:
     """A Gateway that routes of all namespaces may use."""
-    listener = {"name": LISTENER, "protocol": "HTTP", "port": port, "allowedRoutes": {"namespaces": {"from": "All"}}}
+    everybody = {"allowedRoutes": {"namespaces": {"from": "All"}}}
+    listener = {"name": LISTENER, "protocol": "HTTP", "port": door.port} | everybody
     return {
         "apiVersion": f"{GROUP}/v1",
         "kind": "Gateway",
-        "metadata": {"name": name, "namespace": namespace},
+        "metadata": {"name": door.name, "namespace": door.namespace},
         "spec": {"gatewayClassName": CLASS, "listeners": [listener]},
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,24 @@ from tests.lab.processes.process import Process, answers, free_port
 class Prometheus:
     """`url` is its address; `targets` is a folder where one file per model server appears and disappears."""
 
-    def __init__(self, folder: Path, mark: str, *, gateway: str, targets: Path, scrape: float = 1.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        mark: str,
+        *,
+        gateway: str,
+        targets: Path,
+        scrape: float = 1.0,
+        jobs: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        """`jobs`: more scrape configs on the model servers; one called triton replaces the usual one."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         folder.mkdir(parents=True, exist_ok=True)
         self.targets = targets
         self.targets.mkdir(parents=True, exist_ok=True)
         self._folder, self._mark, self._gateway, self._scrape = folder, mark, gateway, scrape
+        self._jobs = list(jobs)
 
     def start(self) -> None:
         """Return when it answers queries. Started again after `stop` it has its old data."""
@@ -60,15 +72,14 @@ class Prometheus:
 
     def _config(self) -> dict[str, Any]:
         interval = f"{int(self._scrape * 1000)}ms"
+        found = {"file_sd_configs": [{"files": [f"{self.targets}/*.json"], "refresh_interval": "1s"}]}
+        models = [found | one for one in self._jobs]
+        if not any(one["job_name"] == "triton" for one in models):
+            models.insert(0, {"job_name": "triton"} | found)
+        gateway = {"job_name": "traefik", "static_configs": [{"targets": [self._gateway]}]}
         return {
             "global": {"scrape_interval": interval, "scrape_timeout": interval},
-            "scrape_configs": [
-                {"job_name": "traefik", "static_configs": [{"targets": [self._gateway]}]},
-                {
-                    "job_name": "triton",
-                    "file_sd_configs": [{"files": [f"{self.targets}/*.json"], "refresh_interval": "1s"}],
-                },
-            ],
+            "scrape_configs": [gateway, *models],
         }
 
 

@@ -42,6 +42,11 @@ class Version(NamedTuple):
         return self >= (1, 25)
 
     @property
+    def has_policies(self) -> bool:
+        """It has ValidatingAdmissionPolicy."""
+        return self >= (1, 30)
+
+    @property
     def has_slices_v1(self) -> bool:
         """It serves EndpointSlices as v1, which may not name loopback addresses."""
         return self >= (1, 21)

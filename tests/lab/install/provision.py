@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tests.lab import progress
 from tests.lab.install import debian_source, gateway_definitions
 from tests.lab.install.cache import cache_folder, locked
+from tests.lab.install.envoy_gateway_program import ENVOY_GATEWAY, envoy_gateway_refusal
 from tests.lab.install.kubernetes_release import BINARIES, DEBIAN, MODULES, release
 from tests.lab.install.triton_install import triton_installation
 
@@ -99,6 +100,16 @@ def provision() -> None:
     triton_installation()
 
 
+def provision_on_demand() -> None:
+    """What a lab starts for those who ask alone: Envoy Gateway, where it can be built."""
+    refused = envoy_gateway_refusal()
+    if refused:
+        progress.say(f"no Envoy Gateway, and no test of it: {refused}")
+    else:
+        ENVOY_GATEWAY.build()
+
+
 if __name__ == "__main__":
     provision()
+    provision_on_demand()
     progress.say(f"all is there, {release()} (cache: {cache_folder()})")

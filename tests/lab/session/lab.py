@@ -13,6 +13,7 @@ from tests import ROOT
 from tests.lab.components import custom_resources, gateway
 from tests.lab.components.certificates import Certificates
 from tests.lab.components.control_plane import ControlPlane
+from tests.lab.components.envoy_gateway import EnvoyGateway
 from tests.lab.components.kube import write_kubeconfig
 from tests.lab.components.prometheus import Prometheus
 from tests.lab.install import provision
@@ -21,13 +22,14 @@ from tests.lab.install.triton_install import model_python, triton_installation
 from tests.lab.processes.guardian import Guardian, forget_the_old, sweep_the_dead
 from tests.lab.processes.process import Process, answers_tls, free_port, sweep
 from tests.lab.session.member import Member
-from tests.lab.session.scenario import SHARED_GATEWAY
+from tests.lab.session.on_demand import Answering
 from tests.lab.session.site import Site
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from tests.lab.components.kube import Kube
+    from tests.lab.session.door import Door
     from tests.lab.session.scenario import Scenario
 
 
@@ -46,6 +48,7 @@ class Lab:
         self._traefik_kinds = traefik_kinds
         self._processes: list[Process] = []
         self._member: Member | None = None
+        self._envoy_gateway: EnvoyGateway | None = None
 
     def start(self) -> Self:
         """Return when the API server, the gateway and Prometheus answer (5 to 10 s once all is built)."""
@@ -129,15 +132,26 @@ class Lab:
         self._member = Member(self.site)
         kube = self._member.kube
         custom_resources.install(kube)
-        namespace, name = SHARED_GATEWAY
         kube.apply(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.site.door.namespace}},
             gateway.gateway_class(),
-            gateway.gateway_object(namespace, name, self.gateway.port),
+            gateway.gateway_object(self.site.door),
         )
         if self._controllers:
             self.control.start_controllers(self.site.kubeconfig)
         self.gateway.start()
+
+    def envoy_gateway(self) -> Door:
+        """Envoy Gateway beside Traefik; the first call starts it (some seconds, once it is built)."""
+        if self._envoy_gateway is None:
+            site = self.site
+            self._envoy_gateway = EnvoyGateway(self.folder, self.mark, self.kube, site.kubeconfig, site.targets)
+            self._envoy_gateway.start()
+        return self._envoy_gateway.door
+
+    def answer(self) -> None:
+        """Start what a member of this lab has asked for since the last time."""
+        Answering(self.folder).answer(self.envoy_gateway)
 
     def scenario(self, namespace: str, *, model: str = "digits", own_gateway: bool = False) -> Scenario:
         """`member.scenario`."""
@@ -170,6 +184,8 @@ class Lab:
             for part in (getattr(self, "gateway", None), getattr(self, "prometheus", None))
             if part is not None and hasattr(part, "process")
         ]
+        if self._envoy_gateway is not None:
+            first += self._envoy_gateway.processes
         for process in [*first, *self._processes]:
             process.ask_to_stop()
         for process in [*first, *self._processes]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.lab.components.certificates import Certificates
 from tests.lab.components.kube import Kube, write_kubeconfig
 from tests.lab.components.prometheus import Prometheus
+from tests.lab.install.envoy_gateway_program import ENVOY_GATEWAY
 from tests.lab.proxies.faults import FaultProxy
 from tests.lab.session.background import Background
+from tests.lab.session.on_demand import asked_for
 from tests.lab.session.scenario import Scenario
 from tests.lab.session.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from tests.lab.session.door import Door
 
 
 class Member:
@@ -29,9 +33,21 @@ class Member:
         self._scenarios: list[Scenario] = []
         self._others: list[Callable[[], None]] = []
 
-    def scenario(self, namespace: str, *, model: str = "digits", own_gateway: bool = False) -> Scenario:
-        """A fresh namespace for one model. With `own_gateway` its Gateway is in it, otherwise in `infra`."""
-        made = Scenario(self.site, self.kube, self.background, namespace, model=model, own_gateway=own_gateway)
+    def envoy_gateway(self) -> Door:
+        """Envoy Gateway beside Traefik; the lab starts it for the first member that asks.
+
+        Raises CannotBuildError where it cannot be built, RuntimeError where it does not start.
+        """
+        ENVOY_GATEWAY.build()
+        return asked_for(self.site.folder)
+
+    def scenario(
+        self, namespace: str, *, model: str = "digits", own_gateway: bool = False, door: Door | None = None
+    ) -> Scenario:
+        """A fresh namespace for one model, behind Traefik's Gateway in `infra`, one `own_gateway` in it, or `door`."""
+        made = Scenario(
+            self.site, self.kube, self.background, namespace, model=model, own_gateway=own_gateway, door=door
+        )
         made.create()
         self._scenarios.append(made)
         return made
@@ -61,14 +77,18 @@ class Member:
         self._others.append(proxy.close)
         return proxy.start_in(self.background)
 
-    def another_prometheus(self, name: str, *, scrape: float = 1.0) -> Prometheus:
-        """A separate Prometheus on the same targets, so that stopping it disturbs no other test."""
+    def another_prometheus(self, name: str, *, scrape: float = 1.0, jobs: Sequence[dict[str, Any]] = ()) -> Prometheus:
+        """A separate Prometheus on the same targets, so that stopping it disturbs no other test.
+
+        `jobs` as Prometheus has them.
+        """
         made = Prometheus(
             self.site.folder / f"prometheus-{name}",
             self.site.mark,
             gateway=self.site.gateway_metrics,
             targets=self.site.targets,
             scrape=scrape,
+            jobs=jobs,
         )
         made.start()
         self._others.append(made.stop)

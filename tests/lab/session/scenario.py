@@ -3,47 +3,62 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.lab.components.custom_resources import GROUP
-from tests.lab.components.gateway import LISTENER, gateway_object
+from tests.lab.components.gateway import gateway_object
 from tests.lab.components.model_service import ModelService
 from tests.lab.components.triton import HTTP
 from tests.lab.models.build import build_repository
 from tests.lab.processes.process import answers
+from tests.lab.session.door import LISTENER
 from tests.lab.traffic.client import LoadClient
 from tests.lab.traffic.route_recorder import RouteRecorder
 
 if TYPE_CHECKING:
     from tests.lab.components.kube import Kube
     from tests.lab.session.background import Background
+    from tests.lab.session.door import Door
     from tests.lab.session.site import Site
-
-SHARED_GATEWAY = ("infra", "inference")
 
 
 class Scenario:
-    """`gateway` is (namespace, name) of the Gateway to attach to; `services` maps version to its ModelService."""
+    """`door` is the Gateway to attach to; `services` maps version to its ModelService."""
 
     def __init__(
-        self, site: Site, kube: Kube, background: Background, namespace: str, *, model: str, own_gateway: bool
+        self,
+        site: Site,
+        kube: Kube,
+        background: Background,
+        namespace: str,
+        *,
+        model: str,
+        own_gateway: bool,
+        door: Door | None = None,
     ) -> None:
         self.site, self.kube, self.namespace, self.model = site, kube, namespace, model
         self._background = background
         self.hostname = f"{namespace}.example.com"
-        self.gateway = (namespace, "inference") if own_gateway else SHARED_GATEWAY
+        self._own = own_gateway
+        self.door = replace(site.door, namespace=namespace) if own_gateway else door or site.door
         self.services: dict[int, ModelService] = {}
 
     def create(self) -> None:
         self.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
-        if self.gateway != SHARED_GATEWAY:
-            self.kube.apply(gateway_object(*self.gateway, self.site.gateway_port))
+        if self._own:
+            self.kube.apply(gateway_object(self.door))
 
     @property
     def gateway_ref(self) -> dict[str, Any]:
         """A ModelRollout's spec.traffic.gateway."""
-        namespace, name = self.gateway
-        return {"name": name, "namespace": namespace, "sectionName": LISTENER, "hostnames": [self.hostname]}
+        attached = {"name": self.door.name, "namespace": self.door.namespace, "sectionName": LISTENER}
+        return attached | {"hostnames": [self.hostname]}
+
+    @property
+    def url(self) -> str:
+        """Of the model behind the gateway; send `hostname` as Host."""
+        return f"http://{self.door.address}/v2/models/{self.model}"
 
     def service_name(self, version: int) -> str:
         return f"{self.model}-v{version}"
@@ -82,7 +97,6 @@ class Scenario:
 
     def split(self, weights: dict[int, int], name: str | None = None) -> None:
         """Write an HTTPRoute by hand, for tests without an operator: version to weight."""
-        namespace, gateway = self.gateway
         backends = [
             {"name": self.service_name(version), "port": HTTP, "weight": weight} for version, weight in weights.items()
         ]
@@ -94,7 +108,7 @@ class Scenario:
                 "metadata": {"name": name or self.model, "namespace": self.namespace},
                 "spec": {
                     "hostnames": [self.hostname],
-                    "parentRefs": [{"name": gateway, "namespace": namespace, "sectionName": LISTENER}],
+                    "parentRefs": [{"name": self.door.name, "namespace": self.door.namespace, "sectionName": LISTENER}],
                     "rules": [{"name": "split", "matches": [match], "backendRefs": backends}],
                 },
             }
@@ -103,7 +117,7 @@ class Scenario:
     def wait_routed(self, deadline: float = 20.0) -> None:
         """Wait until the gateway leads our hostname to a ready model. TimeoutError after `deadline` s."""
         end = time.monotonic() + deadline
-        url = f"http://{self.site.gateway}/v2/models/{self.model}/ready"
+        url = f"{self.url}/ready"
         while not answers(url, host=self.hostname):
             if time.monotonic() > end:
                 raise TimeoutError(f"{url} with host {self.hostname} did not answer 200 within {deadline:.0f} s")
@@ -111,8 +125,7 @@ class Scenario:
 
     def client(self, **settings: Any) -> LoadClient:
         """A LoadClient for this model through the gateway; `settings` are LoadClient's."""
-        url = f"http://{self.site.gateway}/v2/models/{self.model}/infer"
-        return LoadClient(self._background, url, self.hostname, **settings)
+        return LoadClient(self._background, f"{self.url}/infer", self.hostname, **settings)
 
     def record_route(self, name: str | None = None) -> RouteRecorder:
         return RouteRecorder(self._background, self.site, self.namespace, name or self.model)

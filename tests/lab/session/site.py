@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.lab.install.kubernetes_release import Version
+from tests.lab.session.door import Door
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,9 @@ class Site:
         return Version.read(self.kubernetes)
 
     @property
-    def gateway_port(self) -> int:
-        return int(self.gateway.rpartition(":")[2])
+    def door(self) -> Door:
+        """Traefik's Gateway that all share."""
+        return Door("infra", "inference", self.gateway, self.gateway_metrics)
 
     def write(self) -> Path:
         """Write site.json into the lab's folder; it holds the admin token, so only its owner may read it."""

@@ -86,6 +86,8 @@ TABLE = (
     Bad("python_spelling", "rollback_window", "1h", False),
 )
 
+_OAUTH2 = {"tokenUrl": "https://login", "clientId": "a", "clientSecretFile": "/a"}
+
 BAD_SERVERS: tuple[dict[str, object], ...] = (
     {"url": "prometheus:9090"},
     {"url": "http://me:secret@prometheus"},
@@ -94,5 +96,26 @@ BAD_SERVERS: tuple[dict[str, object], ...] = (
     {"url": "http://p", "timeout": 10},
     {"url": "http://p", "timeout": "0s"},
     {"url": "http://p", "alowQueries": True},
+    {"bearerTokenFile": "/a", "url": "http://p", "basicAuth": {"username": "me", "passwordFile": "/b"}},
+    {"url": "http://p", "clientCertificate": {"certFile": "/a", "keyFile": "/b"}},
 )
-"""Prometheus servers in the operator's configuration, each with one thing wrong."""
+"""Prometheus servers in the operator's configuration, each with one thing wrong in its last field."""
+
+BAD_CREDENTIALS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("basicAuth.passwordFile", {"basicAuth": {"username": "me"}}),
+    ("basicAuth.password", {"basicAuth": {"username": "me", "passwordFile": "/a", "password": "s3same"}}),
+    ("basicAuth.username", {"basicAuth": {"username": "me:s3same", "passwordFile": "/a"}}),
+    ("headers[0].name", {"headers": [{"name": "X Scope", "value": "s3same"}]}),
+    ("headers[0].name", {"headers": [{"name": "authorization", "value": "s3same"}]}),
+    ("headers[0].value", {"headers": [{"name": "X-Scope-OrgID"}]}),
+    ("headers[0].value", {"headers": [{"name": "X-Scope-OrgID", "value": "s3same", "valueFile": "/a"}]}),
+    ("headers[0].value", {"headers": [{"name": "X-Scope-OrgID", "value": "s3same\r\nHost: x"}]}),
+    ("headers[1].name", {"headers": [{"name": "X-A", "value": "s3same"}, {"name": "x-a", "value": "s3same"}]}),
+    ("oauth2.clientSecretFile", {"oauth2": {"tokenUrl": "https://login", "clientId": "me"}}),
+    ("oauth2.tokenUrl", {"oauth2": {"tokenUrl": "https://me:s3same@x", "clientId": "a", "clientSecretFile": "/a"}}),
+    ("oauth2.scopes[0]", {"oauth2": {**_OAUTH2, "scopes": ["a b"]}}),
+    ("oauth2.clientAuth", {"oauth2": {**_OAUTH2, "clientAuth": "header"}}),
+    ("oauth2.endpointParams.client_secret", {"oauth2": {**_OAUTH2, "endpointParams": {"client_secret": "s3same"}}}),
+    ("clientCertificate.keyFile", {"clientCertificate": {"certFile": "/a"}}),
+)
+"""(the field that a sentence names, what is written beside url)."""

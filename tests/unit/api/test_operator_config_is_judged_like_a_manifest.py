@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from modelrollout.__main__ import _config
 from modelrollout.api.config import OperatorConfig, parse_config
 from modelrollout.api.problems import problems_of
-from tests.unit.api.bad_input import BAD_SERVERS
+from tests.unit.api.bad_input import BAD_CREDENTIALS, BAD_SERVERS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +21,15 @@ def test_a_bad_server_is_answered_with_its_path(server: dict[str, object]):
     (problem,) = problems_of(raised.value, OperatorConfig, "")
     assert problem.path == f"prometheus[0].{list(server)[-1]}"
     assert "secret" not in problem.sentence
+
+
+@pytest.mark.parametrize(("path", "fields"), BAD_CREDENTIALS)
+def test_bad_credentials_are_answered_with_their_path_and_never_shown(path: str, fields: dict[str, object]):
+    with pytest.raises(ValidationError) as raised:
+        parse_config({"prometheus": [{"url": "https://p", **fields}]})
+    (problem,) = problems_of(raised.value, OperatorConfig, "")
+    assert problem.path == f"prometheus[0].{path}"
+    assert "s3same" not in problem.sentence
 
 
 def test_two_servers_of_one_name_are_refused():

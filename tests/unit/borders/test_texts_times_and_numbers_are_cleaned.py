@@ -15,7 +15,7 @@ from modelrollout.adapters.kubernetes.command_annotation import COMMAND, command
 from modelrollout.adapters.kubernetes.events import LONGEST_NOTE, KubernetesEvents
 from modelrollout.adapters.routers.lowering import lowering
 from modelrollout.adapters.routers.reading import UNREADABLE, read
-from modelrollout.adapters.triton.readiness import _targets
+from modelrollout.adapters.triton.addresses import targets
 from modelrollout.api.borders.cleaning import clean, whole_number
 from modelrollout.api.problems import read_spec
 from modelrollout.api.timestamps import LAST, format_timestamp, parse_timestamp
@@ -156,7 +156,7 @@ ADDRESSES = [
 def test_only_addresses_that_a_pod_can_have_are_asked(address: Any):
     ports = [{"name": "", "port": 8000}]
     for kind in ("IPv4", "IPv6", "FQDN"):
-        found = _targets([{"addressType": kind, "ports": ports, "endpoints": [{"addresses": [address]}]}], "", None)
+        found = targets([{"addressType": kind, "ports": ports, "endpoints": [{"addresses": [address]}]}], "", None)
         assert found == ([], [])
 
 
@@ -164,12 +164,12 @@ def test_a_hosts_name_leads_nowhere_whatever_it_resolves_to_and_pods_are_asked()
     ports = [{"name": "", "port": 8000}]
     host = {"addressType": "FQDN", "ports": ports, "endpoints": [{"addresses": ["10.0.0.1"]}]}
     pods = {"addressType": "IPv6", "ports": ports, "endpoints": [{"addresses": ["2001:db8::1"]}]}
-    assert _targets([host, pods], "", "IPv4") == (["[2001:db8::1]:8000"], [])
+    assert targets([host, pods], "", "IPv4") == (["[2001:db8::1]:8000"], [])
 
 
 @given(endpoints=ANYTHING, ports=ANYTHING)
 def test_slices_of_any_shape_are_read(endpoints: Any, ports: Any):
-    ready, unready = _targets([{"addressType": "IPv4", "ports": ports, "endpoints": endpoints}], "", None)
+    ready, unready = targets([{"addressType": "IPv4", "ports": ports, "endpoints": endpoints}], "", None)
     assert not set(ready) & set(unready)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import requests
@@ -14,15 +13,16 @@ from requests.adapters import HTTPAdapter
 from modelrollout.adapters.kubernetes.server_clock import epoch_of
 from modelrollout.adapters.prometheus import limits
 from modelrollout.adapters.prometheus.answer import AnswerReader
+from modelrollout.adapters.prometheus.credentials import certificate_of, headers_of
 from modelrollout.adapters.prometheus.exchange import Exchange, WatchedAdapter, current
 from modelrollout.adapters.prometheus.failures import Refused, refusal
+from modelrollout.adapters.prometheus.tokens import LONGEST_ANSWER, Tokens
 from modelrollout.adapters.prometheus.turns import Pace, Turns
 from modelrollout.api.config import PrometheusServer
 from modelrollout.ports import Clock
 
 MAX_SKEW = 5.0
 """Seconds that a Prometheus server's clock may differ from ours: beyond it, samples are counted in the wrong step."""
-LONGEST_TOKEN = 64 * 1024
 _CHUNK = 64 * 1024
 _GZIP = 31  # window bits of zlib for a gzip header
 
@@ -37,6 +37,7 @@ class BoundedSession(requests.Session):
         self.verify = server.ca_file or True
         self.headers["Accept-Encoding"] = "gzip"
         self._adapter = WatchedAdapter(pool_maxsize=connections, max_retries=0)
+        self._tokens = Tokens(server.oauth2, self._ask_for_token) if server.oauth2 else None
 
     def get_adapter(self, url: str | bytes) -> HTTPAdapter:  # noqa: ARG002 - whatever the address
         """Ours for every address: the library mounts one of its own."""
@@ -47,7 +48,7 @@ class BoundedSession(requests.Session):
         exchange = current()
         sent = self._clock.now() if self._clock else 0.0
         kwargs["headers"] = {**(kwargs.get("headers") or {}), **self._credentials()}
-        kwargs["timeout"] = exchange.seconds
+        kwargs["timeout"], kwargs["cert"] = exchange.seconds, certificate_of(self._server)
         response = super().request(method, url, **kwargs, stream=True, allow_redirects=False)
         try:
             body = _read(response, exchange)
@@ -55,6 +56,8 @@ class BoundedSession(requests.Session):
             response.close()
         self._check_clock(response.headers.get("Date"), sent)
         if response.status_code != HTTPStatus.OK:
+            if response.status_code == HTTPStatus.UNAUTHORIZED and self._tokens is not None:
+                self._tokens.forget()
             raise refusal(response.status_code, bytes(body[: 64 * 1024]))
         limited = response.headers.get("M3-Results-Limited")
         response.json = lambda **_: {"data": {"result": self._series(body, limited, exchange)}}  # type: ignore[method-assign]
@@ -83,18 +86,22 @@ class BoundedSession(requests.Session):
             raise Refused("ClockSkew", text)
 
     def _credentials(self) -> dict[str, str]:
-        path = self._server.bearer_token_file
-        if not path:
-            return {}
+        found = headers_of(self._server)
+        if self._tokens is not None:
+            found["Authorization"] = self._tokens.bearer()
+        return found
+
+    def _ask_for_token(self, request: requests.PreparedRequest) -> tuple[int, bytes]:
+        """Status and the first bytes of the answer, within the exchange that needs the token."""
+        exchange, settings = current(), self._server.oauth2
+        verify = (settings.ca_file if settings else None) or True
+        answer = self._adapter.send(request, stream=True, timeout=exchange.seconds, verify=verify)
         try:
-            with Path(path).open("rb") as file:
-                token = file.read(LONGEST_TOKEN).decode("ascii").strip()
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "it is no ASCII text"
-            raise Refused("CredentialsUnreadable", f"bearer token file {path} cannot be read: {why}") from None
-        if not token.isprintable() or " " in token:  # what a header cannot hold; the library's error would quote it
-            raise Refused("CredentialsUnreadable", f"bearer token file {path} holds more than one token on one line")
-        return {"Authorization": f"Bearer {token}"}
+            body = answer.raw.read(LONGEST_ANSWER + 1, decode_content=True)
+        finally:
+            answer.close()
+        exchange.check()
+        return answer.status_code, body
 
 
 def _read(response: requests.Response, exchange: Exchange) -> bytearray:

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from modelrollout.adapters.kubernetes.client import Api, path_of
+from modelrollout.adapters.kubernetes.client import Api
+from modelrollout.adapters.triton.addresses import NotServedError, service_of, slices_of, targets
 from modelrollout.adapters.triton.exchange import NotHttpError, status_at
-from modelrollout.api.borders.cleaning import clean, mapping, mappings, whole_number
 from modelrollout.ports import Conflict, Unreachable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 IN_FLIGHT = 16
 """Probes of one version under way; every version has as many, whatever the addresses of another do."""
-LAST_PORT, IPV6 = 65535, 6
-KINDS = frozenset({"IPv4", "IPv6"})
-"""Kinds of addresses that Pods have: a host's name in a slice leads anywhere, and is not followed."""
-LONGEST_WHY = 80
 MOST_ADDRESSES = 2000
 OVERALL = 10.0
 """Seconds for all probes of one version together, however many addresses there are."""
@@ -31,7 +22,6 @@ REMEMBER = 60.0
 """Seconds for which addresses are still probed after the API server has stopped listing them."""
 SERVICE_HOLDS = 30.0
 """Seconds for which a Service is taken to be as it was while all its addresses are ready; those are read each time."""
-SLICES = ("discovery.k8s.io/v1", "discovery.k8s.io/v1beta1")
 
 
 class TritonServer:
@@ -53,7 +43,7 @@ class TritonServer:
     async def _probe(self, namespace: str, service: str, port: int, model: str, version: str) -> tuple[int, str]:
         try:
             targets, unready = await self._known_addresses(namespace, service, port)
-        except (Unreachable, Conflict, _NotServedError) as error:
+        except (Unreachable, Conflict, NotServedError) as error:
             return 0, str(error)
         except Exception as error:  # noqa: BLE001 - objects of other people that are not what their kind says
             return 0, f"the addresses of {namespace}/{service} cannot be read: {type(error).__name__}"
@@ -95,7 +85,7 @@ class TritonServer:
         key = (namespace, service, port)
         try:
             found = await self._addresses(*key)
-        except _NotServedError:
+        except NotServedError:
             self._observation.pop(key, None)
             raise
         except (Unreachable, Conflict):
@@ -109,80 +99,13 @@ class TritonServer:
 
     async def _addresses(self, namespace: str, service: str, port: int) -> tuple[list[str], list[str]]:
         name, family = await self._service(namespace, service, port)
-        return _targets(await self._slices(namespace, service), name, family)
+        return targets(await slices_of(self._api, namespace, service), name, family)
 
     async def _service(self, namespace: str, service: str, port: int) -> tuple[str, str | None]:
         """(its name of the port, the kind of addresses it serves first), as the Service says."""
         at, known = self._services.get((namespace, service, port), (0.0, None))
         if known is not None and time.monotonic() - at < SERVICE_HOLDS:
             return known
-        found = await self._api.get(path_of("v1", "services", namespace, service))
-        if found is None:
-            raise _NotServedError(f"Service {namespace}/{service} does not exist")
-        families = mapping(found.get("spec")).get("ipFamilies")
-        known = _port_name(found, port), str(families[0]) if isinstance(families, list) and families else None
+        known = await service_of(self._api, namespace, service, port)
         self._services[namespace, service, port] = time.monotonic(), known
         return known
-
-    async def _slices(self, namespace: str, service: str) -> list[dict[str, Any]]:
-        query = {"labelSelector": f"kubernetes.io/service-name={service}"}
-        for last, version in enumerate(SLICES, start=1):
-            try:
-                path = path_of(version, "endpointslices", namespace)
-                answer = await self._api.request("GET", path, query=query)
-            except Unreachable as error:
-                if error.reason != "KindMissing" or last == len(SLICES):
-                    raise
-            else:
-                return mappings(answer.get("items"))
-        raise AssertionError  # the last version returns or raises
-
-
-class _NotServedError(Exception):
-    """The Service is not what the spec says."""
-
-
-def _port_name(service: dict[str, Any], port: int) -> str:
-    """The name under which the EndpointSlices carry the Service's port (its number may differ there)."""
-    ports = mappings(mapping(service.get("spec")).get("ports"))
-    for each in ports:
-        if each.get("port") == port:
-            return clean(each.get("name"), LONGEST_WHY)
-    meta = service["metadata"]
-    has = ", ".join(clean(each.get("port"), LONGEST_WHY) for each in ports) or "none"
-    raise _NotServedError(f"Service {meta['namespace']}/{meta['name']} has no port {port} (it has {has})")
-
-
-def _targets(slices: Iterable[dict[str, Any]], name: str, family: str | None) -> tuple[list[str], list[str]]:
-    """(host:port of every address that should answer, host:port of those that are not ready), each once."""
-    slices = [each for each in slices if each.get("addressType") in KINDS]
-    kinds = {each["addressType"] for each in slices}
-    ready: dict[str, None] = {}
-    unready: dict[str, None] = {}
-    for each in slices:
-        if family in kinds and each["addressType"] != family:
-            continue  # dual stack lists every pod twice
-        for port in mappings(each.get("ports")):
-            number = whole_number(port.get("port"), 0, LAST_PORT + 1, 0)
-            if (port.get("name") or "") != name or not 0 < number <= LAST_PORT:
-                continue
-            for endpoint in mappings(each.get("endpoints")):
-                conditions = mapping(endpoint.get("conditions"))
-                if conditions.get("terminating"):
-                    continue  # on its way out: the gateway no longer sends it anything
-                into = unready if conditions.get("ready") is False else ready
-                into.update(dict.fromkeys(_hosts(endpoint, number)))
-    return list(ready), [address for address in unready if address not in ready]
-
-
-def _hosts(endpoint: dict[str, Any], port: int) -> Iterable[str]:
-    """host:port of each address that a Pod can have."""
-    found = endpoint.get("addresses")
-    for address in found if isinstance(found, list) else []:
-        try:
-            ip = ipaddress.ip_address(str(address))
-        except ValueError:
-            continue
-        if ip.is_link_local or ip.is_multicast or ip.is_unspecified or "%" in str(ip):  # a cloud's metadata server
-            continue
-        yield f"[{ip}]:{port}" if ip.version == IPV6 else f"{ip}:{port}"

@@ -3,11 +3,10 @@
 from modelrollout.api.config.custom_dialect import CustomDialect
 from modelrollout.api.config.operator_config import (
     REMOVED,
-    URL,
     OperatorConfig,
-    PrometheusServer,
     parse_config,
     removed_fields,
 )
+from modelrollout.api.config.prometheus_server import URL, PrometheusServer
 
 __all__ = ["REMOVED", "URL", "CustomDialect", "OperatorConfig", "PrometheusServer", "parse_config", "removed_fields"]

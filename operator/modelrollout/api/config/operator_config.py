@@ -3,70 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
 from modelrollout.api.base import ApiModel, wrong
 from modelrollout.api.config.custom_dialect import CustomDialect
-from modelrollout.api.gates import Name
+from modelrollout.api.config.prometheus_server import PrometheusServer
 from modelrollout.api.quantities import Duration
 from modelrollout.dialects import registry
 from modelrollout.dialects.dialect import Dialect
 
 REMOVED = frozenset({"settle"})
 """Fields of older configurations that nothing ever read."""
-
-
-URL = r"^https?://[^/?#]+"
-
-_MATCHER = r'\s*[A-Za-z_][A-Za-z0-9_]*\s*(=|!=|=~|!~)\s*"([^"\\]|\\.)*"\s*'
-_MATCHERS = re.compile(rf"({_MATCHER}(,{_MATCHER})*,?\s*)?")
-
-
-class PrometheusServer(ApiModel):
-    """One server a resource may name; credentials come from files, never from a resource."""
-
-    name: Name = "default"
-    """The name that resources use in analysis.prometheus."""
-    url: Annotated[str, Field(pattern=URL, max_length=2048)]
-    """Where its HTTP API is, without /api/v1."""
-    matchers: Annotated[str, Field(max_length=1024)] = 'namespace="{namespace}"'
-    """Label matchers added to every built-in query on model series; {namespace} is the resource's."""
-    gateway_matchers: Annotated[str, Field(max_length=1024)] = ""
-    """Label matchers added to every built-in query on gateway series."""
-    bearer_token_file: str | None = None
-    """A file with the bearer token, such as one mounted from a Secret."""
-    ca_file: str | None = None
-    """A file with the certificate authority of an https URL."""
-    timeout: Duration = 10.0
-    """How long one query may take."""
-    scrape_interval: Duration = 15.0
-    """How often the server scrapes the models and the gateway."""
-    allow_queries: bool = False
-    """Whether resources may carry Query gates."""
-
-    @model_validator(mode="after")
-    def _url_has_no_credentials(self) -> Self:
-        if "@" in urlsplit(self.url).netloc:
-            raise wrong("url", "leave user and password out of the URL; name a file in bearerTokenFile")
-        return self
-
-    @model_validator(mode="after")
-    def _matchers_are_matchers(self) -> Self:
-        for field, text in (("matchers", self.matchers), ("gatewayMatchers", self.gateway_matchers)):
-            if not _MATCHERS.fullmatch(text):
-                raise wrong(field, 'write PromQL label matchers without braces, such as cluster="eu",env!="dev"')
-        return self
-
-    @model_validator(mode="after")
-    def _times_are_positive(self) -> Self:
-        for field, seconds in (("timeout", self.timeout), ("scrapeInterval", self.scrape_interval)):
-            if not seconds:
-                raise wrong(field, 'choose more than "0s", such as "10s"')
-        return self
 
 
 class OperatorConfig(ApiModel):

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from modelrollout.cli.printing import remark
-from modelrollout.cli.target import Failure
+from modelrollout.cli.target import Failure, add_server
 
 PROVABLE, UNPROVABLE, UNKNOWN = 0, 1, 2
 
 _EPILOG = """\
 examples:
+  kubectl modelrollout plan digits -n vision
   kubectl modelrollout plan digits -n vision --prometheus http://localhost:9090
   kubectl modelrollout plan -f rollout.yaml --config operator.yaml --stable 1
   kubectl modelrollout plan -f rollout.yaml --requests 20
 
-NAME is read from the cluster, -f FILE from a manifest. Stable's traffic comes from the Prometheus server that is named
-by --prometheus or in --config (the operator's configuration); without either, NAME shows the line that the operator
-wrote in status when the rollout started. With --requests nothing is asked of any server: stable is then taken to have
-so many a second, 0.1 % of them errors, 5 % of answers wrong, and 1 % just beyond its P99.
+NAME is read from the cluster, -f FILE from a manifest. Stable's traffic comes from the Prometheus server that the
+operator reads (its configuration is found in the cluster, or given with --config), or that --prometheus names; where
+it cannot be reached, NAME shows the line that the operator wrote in status when the rollout started. With --requests
+nothing is asked of any server: stable is then taken to have so many a second, 0.1 % of them errors, 5 % of answers
+wrong, and 1 % just beyond its P99.
 Exit code: 0 every required gate can be proven before the deadline, 1 some cannot, 2 nothing can be said.
 """
 
@@ -40,8 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("-n", "--namespace", help="default: the kubeconfig context's, or the manifest's")
     parser.add_argument("--context", help="the kubeconfig context to use")
     parser.add_argument("--kubeconfig", help="default: $KUBECONFIG, else ~/.kube/config")
-    parser.add_argument("--prometheus", metavar="URL", help="the Prometheus server to ask")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="the operator's configuration")
+    add_server(parser)
     parser.add_argument("--stable", metavar="VERSION", help="the version that serves (default: status, the manifest's)")
     parser.add_argument("--requests", type=float, metavar="RATE", help="requests per second, where no server is asked")
     parser.add_argument("--json", action="store_true", help="one JSON object")

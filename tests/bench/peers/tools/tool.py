@@ -16,8 +16,7 @@ from tests.lab import write_target
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.bench.peers.building import Program
-    from tests.lab import FaultProxy, Member, Process
+    from tests.lab import FaultProxy, Member, Process, Program
 
 Object = dict[str, Any]
 

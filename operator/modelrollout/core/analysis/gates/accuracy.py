@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from modelrollout.api.gates import AccuracyGate
@@ -38,8 +40,9 @@ def accuracy_counts(gate: AccuracyGate, gate_input: GateInput) -> Counts:
         right = gate_input.table.total(s.CORRECT, arm, details=[gate.labels])
         return np.maximum(total - right, 0.0), total
 
-    lacks = lacking(gate_input, s.EVALS, [s.CORRECT], detail=gate.labels)
-    return make_counts(gate_input, wrong, "model", "judged answers", (s.EVALS, s.CORRECT), lacks)
+    relative = any(line.relative for _, line in tests_of(gate))
+    lacks = partial(lacking, gate_input, s.EVALS, [s.CORRECT], detail=gate.labels)
+    return make_counts(gate_input, wrong, "model", "judged answers", (s.EVALS, s.CORRECT), lacks, relative=relative)
 
 
 DEFINITION = GateDefinition(

@@ -9,7 +9,7 @@ import numpy as np
 from modelrollout.api.gates import DeadNeuronsGate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.gates.checks.layers.likeness import criteria_differ, sizes_differ
+from modelrollout.core.analysis.gates.checks.layers.likeness import Unlike, unlike_windows
 from modelrollout.core.analysis.gates.checks.layers.windows import LayerStanding, layer_standing
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import (
@@ -37,39 +37,40 @@ def judge_dead_neurons(gate: DeadNeuronsGate, gate_input: GateInput, share: floa
     """The gate's standing over all layers, the worst one named; `share` of the part for windows and gauges."""
     missing = gate_input.missing(gate_input.table.present(s.WINDOWS, "candidate"))
     text = f"DeadNeurons: no sample of the candidate's {s.WINDOWS} in {say.last_ticks(missing)}"
+    if not all_layers(gate_input, s.WINDOWS, "candidate"):
+        problem = Finding("SeriesMissing", f"the candidate exports no {s.WINDOWS}: is its telemetry on?")
+        return Judged(no_data(gate, problem).result, (), missing, text)
+    odd = unlike_windows(gate_input) if _relative(gate) else Unlike()
+    found = replace(_judge_layers(gate, gate_input, share, odd.layers), missing=missing, missing_text=text)
+    bad = None if odd.reason == "LayersDiffer" else _unread(gate, gate_input)
+    return as_read(gate, found, bad) if bad else as_read(gate, found, odd.finding, "NOT_COMPARABLE")
+
+
+def _unread(gate: DeadNeuronsGate, gate_input: GateInput) -> Finding | None:
     arms: tuple[s.Arm, ...] = s.ARMS if _relative(gate) else ("candidate",)
-    problem = _absent(gate, gate_input)
-    if problem is None:
-        bad = unreadable(gate_input, (s.WINDOWS, s.DROPPED), arms) or lacking(gate_input, s.WINDOWS, PARTS, arms)
-        found = replace(_judge_readable(gate, gate_input, share, arms), missing=missing, missing_text=text)
-        return as_read(gate, found, bad)
-    verdict, finding = problem
-    return Judged(no_data(gate, finding, verdict=verdict).result, (), missing, text)
+    if _relative(gate) and not all_layers(gate_input, s.WINDOWS, "stable"):
+        text = f"stable exports no {s.WINDOWS} to compare with; set max for an absolute limit"
+        return Finding("SeriesMissing", text)
+    return unreadable(gate_input, (s.WINDOWS, s.DROPPED), arms) or lacking(gate_input, s.WINDOWS, PARTS, arms)
 
 
-def _judge_readable(gate: DeadNeuronsGate, gate_input: GateInput, share: float, arms: tuple[s.Arm, ...]) -> Judged:
-    differ = (sizes_differ(gate_input) or criteria_differ(gate_input)) if _relative(gate) else None
-    if differ:
-        return no_data(gate, differ, verdict="NOT_COMPARABLE")
-    read = set.intersection(*(gate_input.table.layers(s.WINDOWS, arm) for arm in arms))
-    read -= layers_lacking(gate_input, s.WINDOWS, PARTS, arms)
-    if not read:
+def _judge_layers(gate: DeadNeuronsGate, gate_input: GateInput, share: float, odd: frozenset[str]) -> Judged:
+    """Every layer that can be read against each limit; against stable only those that are not `odd`."""
+    tests, number = limits_of(gate), len(all_layers(gate_input, s.WINDOWS, "candidate"))
+    alpha = alpha_budget.gauge_alpha(share / len(tests), number, gate_input.request.spec.analysis.false_rollback)
+    own = _read(gate_input, ("candidate",))
+    known = {True: _read(gate_input, s.ARMS) - odd, False: own}
+    pairs = [(layer, line) for layer in sorted(own) for line in tests if layer in known[line.relative]]
+    if not pairs:
         return no_data(gate, Finding("SeriesMissing", f"no layer's {s.WINDOWS} can be read"))
-    tests = limits_of(gate)
-    standings = [
-        layer_standing(
-            gate,
-            gate_input,
-            layer,
-            test,
-            alpha_budget.gauge_alpha(
-                share / len(tests), len(all_layers(gate_input, s.WINDOWS, "candidate")), _alpha(gate_input)
-            ),
-        )
-        for layer in sorted(read)
-        for test in tests
-    ]
+    standings = [layer_standing(gate, gate_input, layer, line, alpha) for layer, line in pairs]
     return Judged(_result(gate, gate_input, standings))
+
+
+def _read(gate_input: GateInput, arms: tuple[s.Arm, ...]) -> set[str]:
+    """The layers of which all these versions have everything that can be read."""
+    every = set.intersection(*(gate_input.table.layers(s.WINDOWS, arm) for arm in arms))
+    return every - layers_lacking(gate_input, s.WINDOWS, PARTS, arms)
 
 
 def limits_of(gate: DeadNeuronsGate) -> tuple[LimitLine, ...]:
@@ -81,27 +82,8 @@ def limits_of(gate: DeadNeuronsGate) -> tuple[LimitLine, ...]:
     return tuple(found) or (default,)
 
 
-def _alpha(gate_input: GateInput) -> float:
-    return gate_input.request.spec.analysis.false_rollback
-
-
 def _relative(gate: DeadNeuronsGate) -> bool:
     return any(line.relative for line in limits_of(gate))
-
-
-def _absent(gate: DeadNeuronsGate, gate_input: GateInput) -> tuple[Verdict, Finding] | None:
-    """Why there are no layers to judge (NO_DATA), or other ones than stable's (NOT_COMPARABLE)."""
-    candidate, stable = (all_layers(gate_input, s.WINDOWS, arm) for arm in ("candidate", "stable"))
-    if not candidate:
-        return "NO_DATA", Finding("SeriesMissing", f"the candidate exports no {s.WINDOWS}: is its telemetry on?")
-    if _relative(gate) and not stable:
-        text = f"stable exports no {s.WINDOWS} to compare with; set max for an absolute limit"
-        return "NO_DATA", Finding("SeriesMissing", text)
-    if _relative(gate) and candidate != stable:
-        odd = say.few(sorted(candidate ^ stable))
-        text = f"only one of the versions reports layer {odd}: it cannot be compared with stable"
-        return "NOT_COMPARABLE", Finding("LayersDiffer", text)
-    return None
 
 
 def _result(gate: DeadNeuronsGate, gate_input: GateInput, standings: list[LayerStanding]) -> GateResult:

@@ -10,6 +10,7 @@ from modelrollout.api.gates import DriftGate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates.checks.bucket_layouts import edges_in_both
 from modelrollout.core.analysis.gates.checks.collapse import newest_far_beyond
+from modelrollout.core.analysis.gates.checks.layers.likeness import unlike
 from modelrollout.core.analysis.gates.checks.layers.shares import LayerShare, absence, by_looks, layers_result
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import all_layers, as_read, layers_unread, unreadable
@@ -29,7 +30,9 @@ from modelrollout.core.finding import Finding
 
 def judge_drift(gate: DriftGate, gate_input: GateInput, share: float) -> Judged:
     """Jensen-Shannon divergence of each layer's magnitudes from stable's, per batch of ticks."""
-    return as_read(gate, _judge_readable(gate, gate_input, share), unreadable(gate_input, (s.MAGNITUDES, s.DROPPED)))
+    found, bad = _judge_readable(gate, gate_input, share), unreadable(gate_input, (s.MAGNITUDES, s.DROPPED))
+    odd = unlike(gate_input, s.MAGNITUDES)
+    return as_read(gate, found, bad) if bad else as_read(gate, found, odd.finding, "NOT_COMPARABLE")
 
 
 def _judge_readable(gate: DriftGate, gate_input: GateInput, share: float) -> Judged:

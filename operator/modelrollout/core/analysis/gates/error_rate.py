@@ -31,7 +31,8 @@ def tests_of(gate: ErrorRateGate) -> tuple[LimitTest, ...]:
 
 def judge_error_rate(gate: ErrorRateGate, gate_input: GateInput, share: float) -> Judged:
     """The gate's standing, and the hold of a budget spent too fast."""
-    counts = request_counts(gate_input, gate.source)
+    relative = any(line.relative for _, line in tests_of(gate))
+    counts = request_counts(gate_input, gate.source, relative=relative)
     share, refused = split(gate, counts, share)
     hold = None if counts.problem else burning(gate, counts, gate_input)
     reading = CountReading(tests_of(gate), show_bad_share, beside=refused)

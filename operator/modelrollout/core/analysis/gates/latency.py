@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from modelrollout.api.gates import LatencyGate
+from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.collapse import not_at_a_collapse
 from modelrollout.core.analysis.gates.checks.counts import absence
@@ -46,15 +48,26 @@ def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Jud
     kinds: list[Kind] = ["limit"] if gate.max is not None else []
     if gate.versus_stable is not None or not kinds:
         kinds.append("stable")
-    histograms: dict[Kind, Histograms] = {}
-    for kind in kinds:
-        read = read_histograms(gate, gate_input, kind)
-        if isinstance(read, Finding):
-            return _without_histogram(gate, gate_input, read)
-        histograms[kind] = read
+    read = {kind: read_histograms(gate, gate_input, kind) for kind in kinds}
+    histograms = {kind: one for kind, one in read.items() if not isinstance(one, Finding)}
+    missing = next((one for one in read.values() if isinstance(one, Finding)), None)
+    if missing and not histograms:
+        return _without_histogram(gate, gate_input, missing)
+    found = _by_histograms(gate, gate_input, histograms, share / len(kinds))
+    if missing is None:
+        return found
+    verdict: Verdict = "NOT_COMPARABLE" if missing.reason == "BucketsDiffer" else "NO_DATA"
+    return as_read(gate, found, missing, verdict)
+
+
+def _by_histograms(
+    gate: LatencyGate, gate_input: GateInput, histograms: Mapping[Kind, Histograms], share: float
+) -> Judged:
+    """By the tests whose histograms can be read, each with its `share`."""
+    kinds = list(histograms)
     found = histograms[kinds[-1]]
     missing, text = absence(gate.type, found.counts, gate_input)
-    judged = [_judge(gate, kind, histograms[kind], gate_input, share / len(kinds)) for kind in kinds]
+    judged = [_judge(gate, kind, histograms[kind], gate_input, share) for kind in kinds]
     standings, shown = [one for one, _ in judged], [words for _, words in judged]
     usable = np.where(gate_input.warming, 0.0, found.candidate.sum(axis=1))
     result = build(
@@ -66,7 +79,7 @@ def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Jud
         least=gate_input.request.spec.analysis.minimum_requests,
     )
     blamed = [one.attributable for one in standings if one.attributable is not None and not one.excused]
-    evidence = tuple((odds, share / len(kinds)) for odds in blamed)
+    evidence = tuple((odds, share) for odds in blamed)
     warnings = _warnings(gate, kinds, found, gate_input)
     rising = any(one.rising for one in standings)
     judged_read = Judged(result, evidence, missing, text, warnings, rising=rising)

@@ -9,6 +9,7 @@ import numpy as np
 
 from modelrollout.api.gates import NonFiniteGate
 from modelrollout.core.analysis.gates.checks.count_check import (
+    Beside,
     CountReading,
     count_tests,
     judge_counts,
@@ -18,7 +19,7 @@ from modelrollout.core.analysis.gates.checks.count_check import (
 from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import lacking, layers_lacking, layers_unread
-from modelrollout.core.analysis.gates.checks.standing import LimitTest
+from modelrollout.core.analysis.gates.checks.standing import CountTest, LimitTest
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged
@@ -33,11 +34,20 @@ def tests_of(gate: NonFiniteGate) -> tuple[LimitTest, ...]:
 
 
 def judge_non_finite(gate: NonFiniteGate, gate_input: GateInput, share: float) -> Judged:
-    """The gate's standing; in the bake, too, NaN is the version's doing."""
-    relative = any(line.relative for _, line in tests_of(gate))
-    show = partial(show_bad_share, what=" with NaN or Inf")
-    reading = CountReading(tests_of(gate), show, adjust=never_frozen)
-    return judge_counts(gate, nonfinite_counts(gate_input, relative=relative), reading, gate_input, share)
+    """The gate's standing; in the bake, too, NaN is the version's doing.
+
+    Each test has its own rows: a layer that cannot be compared with stable is still held against the limit.
+    """
+    tests, show = tests_of(gate), partial(show_bad_share, what=" with NaN or Inf")
+    part = share / len(tests)
+    counts = [nonfinite_counts(gate_input, relative=line.relative) for _, line in tests]
+    beside = tuple(
+        Beside(CountTest(kind, each.ticks, line, part), show)
+        for (kind, line), each in zip(tests[1:], counts[1:], strict=True)
+    )
+    reading = CountReading(tests[:1], show, adjust=never_frozen, beside=beside)
+    unread = next((each.unread for each in reversed(counts) if each.unread), None)
+    return judge_counts(gate, replace(counts[0], unread=unread), reading, gate_input, part)
 
 
 def nonfinite_counts(gate_input: GateInput, *, relative: bool = True) -> Counts:
@@ -47,12 +57,15 @@ def nonfinite_counts(gate_input: GateInput, *, relative: bool = True) -> Counts:
     counters is left out; in comparisons one whose stable cannot be read as well, for NaN that stable has too blames
     nobody.
     """
-    odd = layers_lacking(gate_input, s.SAMPLES, [s.NONFINITE], s.ARMS if relative else ("candidate",))
+    arms: tuple[s.Arm, ...] = s.ARMS if relative else ("candidate",)
+    odd = layers_lacking(gate_input, s.SAMPLES, [s.NONFINITE], arms)
     if relative:
         odd |= layers_unread(gate_input, s.NONFINITE, "stable")
     metrics = (s.SAMPLES, s.NONFINITE, s.ELEMENTS, s.DROPPED)
-    counts = make_counts(gate_input, lambda arm: _rows(gate_input, arm, odd), "model", "rows", metrics)
-    return replace(counts, unread=counts.unread or lacking(gate_input, s.SAMPLES, [s.NONFINITE]))
+    counts = make_counts(
+        gate_input, lambda arm: _rows(gate_input, arm, odd), "model", "rows", metrics, relative=relative
+    )
+    return replace(counts, unread=counts.unread or lacking(gate_input, s.SAMPLES, [s.NONFINITE], arms))
 
 
 def _rows(gate_input: GateInput, arm: s.Arm, without: set[str]) -> tuple[Array, Array]:

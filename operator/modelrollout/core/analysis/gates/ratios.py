@@ -8,6 +8,7 @@ import numpy as np
 
 from modelrollout.api.gates import NegativeRatioGate, ZeroRatioGate
 from modelrollout.core.analysis.gates.checks.collapse import newest_far_beyond
+from modelrollout.core.analysis.gates.checks.layers.likeness import Unlike, unlike
 from modelrollout.core.analysis.gates.checks.layers.shares import LayerShare, absence, by_looks, layers_result
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import (
@@ -45,8 +46,10 @@ def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float, part: str,
     arms: tuple[s.Arm, ...] = ("candidate",) if gate.within else s.ARMS
     bad = unreadable(gate_input, (part, s.ELEMENTS, s.DROPPED), arms) or lacking(gate_input, s.ELEMENTS, [part], arms)
     without = layers_lacking(gate_input, s.ELEMENTS, [part], arms)
-    layers = sorted(gate_input.table.layers(s.ELEMENTS, "candidate") - without)
-    return as_read(gate, _judge_layers(gate, gate_input, share, layers, (part, noun)), bad)
+    odd = Unlike() if gate.within else unlike(gate_input, s.ELEMENTS)
+    layers = sorted(gate_input.table.layers(s.ELEMENTS, "candidate") - without - odd.layers)
+    found = _judge_layers(gate, gate_input, share, layers, (part, noun))
+    return as_read(gate, found, bad) if bad else as_read(gate, found, odd.finding, "NOT_COMPARABLE")
 
 
 def _judge_layers(

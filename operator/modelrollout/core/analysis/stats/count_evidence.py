@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from modelrollout.core.analysis.stats import eprocess
 from modelrollout.core.analysis.stats.baseline import Baseline, baseline
 from modelrollout.core.analysis.stats.bets import mixture
+from modelrollout.core.analysis.stats.joining import Groups, group
 from modelrollout.core.analysis.stats.parameters import DEFAULTS, LOG_RISING, MINIMUM_REQUESTS, PASS_ODDS, Settings
 from modelrollout.core.analysis.stats.rule_of_three import rare_pass
 
@@ -25,7 +26,8 @@ class CountEvidence:
     `log_bad` and `log_good` are log odds (E as 1:E); `log_bad_steps` and `log_good_steps` (R, ..., T) their factors
     per alternative, `weights` and `good_weights` (..., T) the stakes that entered.
     `expected` is stable's rate as known before the tick, `limit` the line at it, `phi` the overdispersion;
-    `rare` where 0 bad in enough requests is a PASS; `ticks` the cleaned ticks.
+    `rare` where 0 bad in enough requests is a PASS; `ticks` the cleaned ticks as they were counted, `first` the first of
+    those that each is read with (joining.py), None where each is read alone.
     """
 
     log_bad: Array
@@ -40,6 +42,7 @@ class CountEvidence:
     rare: Flags
     ticks: CountTicks
     settings: Settings
+    first: Index | None = None
 
     def rising(self, back: int = 0) -> bool:
         """Whether, `back` ticks ago, some alternative had grown so much that the next scrape may decide."""
@@ -56,12 +59,19 @@ class CountEvidence:
 
     def began(self, tick: Index) -> Index:
         """Tick (same shape as `tick`, the batch's) at which the bad evidence standing at `tick` started."""
-        return mixture.began_at(self.log_bad_steps, self.weights, self.settings.bad_prior, np.asarray(tick))
+        prior = self.settings.bad_prior
+        return self._first_of(mixture.began_at(self.log_bad_steps, self.weights, prior, np.asarray(tick)))
 
     def good_began(self, tick: Index) -> Index:
         """The same of the good evidence."""
         prior = self.settings.good_prior
-        return mixture.began_at(self.log_good_steps, self.good_weights, prior, np.asarray(tick))
+        return self._first_of(mixture.began_at(self.log_good_steps, self.good_weights, prior, np.asarray(tick)))
+
+    def _first_of(self, tick: Index) -> Index:
+        if self.first is None:
+            return tick
+        first: Index = np.take_along_axis(self.first, tick[..., None], axis=-1)[..., 0]
+        return first
 
 
 def count_evidence(
@@ -74,8 +84,33 @@ def count_evidence(
 ) -> CountEvidence:
     """Both sides of one count test: FAIL against `line`, PASS against `line.good`."""
     clean = ticks.clean()
-    base = baseline(clean, history, settings)
-    return two_sided((clean, clean), (line, line.good), base, minimum_requests, settings)
+    if not line.relative:
+        base = baseline(clean, history, settings)
+        return two_sided((clean, clean), (line, line.good), base, minimum_requests, settings)
+    groups = groups_of(clean, settings)
+    joined = groups.ticks(clean)
+    base = baseline(joined, history, settings)
+    found = two_sided((joined, joined), (line, line.good), base, minimum_requests, settings)
+    return as_counted(found, (clean, clean), line, minimum_requests, groups)
+
+
+def groups_of(clean: CountTicks, settings: Settings) -> Groups:
+    """Which of the cleaned ticks are read as one."""
+    return group(clean.seconds, clean.candidate_total + clean.stable_total, _flags(clean), settings.joined)
+
+
+def as_counted(
+    found: CountEvidence,
+    sides: tuple[CountTicks, CountTicks],
+    line: LimitLine,
+    minimum_requests: float,
+    groups: Groups,
+) -> CountEvidence:
+    """What was found on joined ticks, beside the counts of every tick: what is shown and counted waits for no group."""
+    if groups.apart:
+        return found
+    counted, good = sides
+    return replace(found, ticks=counted, rare=rare_pass(good, line, minimum_requests), first=groups.first)
 
 
 def two_sided(

@@ -16,9 +16,10 @@ import numpy as np
 from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, Index
 from modelrollout.core.analysis.stats.baseline import baseline, decayed_sums, expect
-from modelrollout.core.analysis.stats.count_evidence import CountEvidence, two_sided
+from modelrollout.core.analysis.stats.count_evidence import CountEvidence, as_counted, two_sided
 from modelrollout.core.analysis.stats.exceedances.evidence import exceedance_evidence
 from modelrollout.core.analysis.stats.histogram import choose_edge, edge_at_or_above, over
+from modelrollout.core.analysis.stats.joining import Groups, group
 from modelrollout.core.analysis.stats.limits import absolute
 from modelrollout.core.analysis.stats.parameters import (
     GOOD_EXCEEDANCE,
@@ -134,7 +135,8 @@ def versus_stable(
 ) -> LatencyEvidence:
     """The relative test: stable's quantile moved up by `buckets` whole buckets is allowed."""
     candidate, stable = _known(ticks)
-    everything, before = _with_history(ticks, stable, history)
+    groups = _groups(ticks, candidate.sum(axis=-1) + stable.sum(axis=-1), settings)
+    everything, before = _with_history(ticks, groups.of(stable), history)
     past = _past(everything, settings.half_life)
     top = len(ticks.edges) - 1
     parts = []
@@ -145,10 +147,12 @@ def versus_stable(
         base = expect(everything.seconds, slower, total, over(past, edge), past_total, before=before, settings=settings)
         edge = edge[..., before:]
         allowed, good = (np.minimum(edge + k * buckets, top) for k in (1, 2))
-        sides = (_counts(ticks, candidate, stable, allowed, edge), _counts(ticks, candidate, stable, good, edge))
+        counted = (_counts(ticks, candidate, stable, allowed, edge), _counts(ticks, candidate, stable, good, edge))
+        sides = (groups.ticks(counted[0]), groups.ticks(counted[1]))
         beyond = over(past[..., before:, :], good) / np.maximum(past_total[..., before:], 1.0)
         evidence, ratio = exceedance_evidence(sides, floor, base, beyond, minimum_requests, settings)
-        parts.append(Part(evidence, sides[1], edge, allowed, good, floor, ratio))
+        evidence = as_counted(evidence, counted, absolute(floor), minimum_requests, groups)
+        parts.append(Part(evidence, counted[1], edge, allowed, good, floor, ratio))
     return _mean(tuple(parts))
 
 
@@ -231,6 +235,11 @@ def _known(ticks: LatencyTicks) -> tuple[Array, Array]:
     observed = present & np.isfinite(stable).all(axis=-1) & np.isfinite(candidate).all(axis=-1)
     usable = observed if ticks.ignore is None else observed & ~ticks.ignore
     return _masked(candidate, usable), _masked(stable, observed)
+
+
+def _groups(ticks: LatencyTicks, total: Array, settings: Settings) -> Groups:
+    restart = np.zeros(total.shape, dtype=bool) if ticks.restart is None else ticks.restart
+    return group(ticks.seconds, total, restart, settings.joined)
 
 
 def _masked(histogram: Array, usable: Flags) -> Array:

@@ -26,6 +26,10 @@ HISTORY = 1800.0
 SEED_TICKS = 2
 SEED_REQUESTS = 200
 """Without history, so many ticks with stable requests, or so many requests, only seed and carry no evidence."""
+JOIN_REQUESTS = 20
+JOIN_LONGEST = 120.0
+"""Ticks are read as one until both versions together have so many requests, or for so many seconds."""
+
 DISPERSION_BLOCK = 15.0
 """Bursts are looked for in stretches of so many seconds: shorter ones show there too, and finer ticks hide longer."""
 DISPERSION_SIGMAS = 1.64
@@ -152,6 +156,7 @@ class Settings:
     good: tuple[float, ...] = GOOD_ALTERNATIVES
     good_prior: tuple[float, ...] = GOOD_PRIOR
     good_stakes: Stakes = GOOD_STAKES
+    joined: float = JOIN_REQUESTS
     dispersion: bool = True
     """Whether evidence is tempered by stable's own overdispersion."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -43,8 +44,11 @@ def use_gateway(gate_input: GateInput, wanted: Source | None) -> bool:
     return any(gate_input.table.has(s.GATEWAY_REQUESTS, arm) for arm in s.ARMS)
 
 
-def request_counts(gate_input: GateInput, wanted: Source | None) -> Counts:
-    """Answers that the gateway calls errors, or failures that the model itself or its server reports."""
+def request_counts(gate_input: GateInput, wanted: Source | None, *, relative: bool = True) -> Counts:
+    """Answers that the gateway calls errors, or failures that the model itself or its server reports.
+
+    `relative`: whether errors are compared with stable's; refusals, which only a gateway tells apart, always are.
+    """
     table = gate_input.table
     if use_gateway(gate_input, wanted):
         errors = _answers(gate_input, table.errors(s.GATEWAY_REQUESTS))
@@ -56,7 +60,8 @@ def request_counts(gate_input: GateInput, wanted: Source | None) -> Counts:
             "model",
             "requests",
             (s.REQUESTS, s.REQUEST_ERRORS),
-            lacking(gate_input, s.REQUESTS, [s.REQUEST_ERRORS]),
+            partial(lacking, gate_input, s.REQUESTS, [s.REQUEST_ERRORS]),
+            relative=relative,
         )
 
     def answered(arm: s.Arm) -> tuple[Array, Array]:
@@ -64,8 +69,8 @@ def request_counts(gate_input: GateInput, wanted: Source | None) -> Counts:
         gone = table.total(s.FAILURE, arm, details=[s.CANCELED])
         return failed - gone, failed + table.total(s.SUCCESS, arm)
 
-    lacks = lacking(gate_input, s.SUCCESS, [s.FAILURE])
-    return make_counts(gate_input, answered, "Triton", "requests", (s.SUCCESS,), lacks)
+    lacks = partial(lacking, gate_input, s.SUCCESS, [s.FAILURE])
+    return make_counts(gate_input, answered, "Triton", "requests", (s.SUCCESS,), lacks, relative=relative)
 
 
 def _answers(gate_input: GateInput, details: set[str]) -> Counts:
@@ -80,11 +85,13 @@ def _answers(gate_input: GateInput, details: set[str]) -> Counts:
 
 def request_totals(gate_input: GateInput) -> tuple[Array, Array]:
     """(candidate, stable) requests per tick: the gateway's count, else the model's."""
-    if use_gateway(gate_input, None):
-        candidate, stable = (gate_input.table.total(s.GATEWAY_REQUESTS, arm) for arm in ("candidate", "stable"))
-        return candidate, stable
-    ticks = request_counts(gate_input, "Model").ticks
-    return np.asarray(ticks.candidate_total), np.asarray(ticks.stable_total)
+    table = gate_input.table
+    metrics = [s.GATEWAY_REQUESTS]
+    if not use_gateway(gate_input, None):
+        own = any(table.has(s.REQUESTS, arm) for arm in s.ARMS)
+        metrics = [s.REQUESTS] if own else [s.SUCCESS, s.FAILURE]
+    candidate, stable = (np.sum([table.total(one, arm) for one in metrics], axis=0) for arm in ("candidate", "stable"))
+    return np.asarray(candidate), np.asarray(stable)
 
 
 def make_counts(
@@ -93,16 +100,23 @@ def make_counts(
     source: Origin,
     noun: str,
     metrics: tuple[str, ...],
-    lacks: Finding | None = None,
+    lacks: Callable[[tuple[s.Arm, ...]], Finding | None] = lambda _: None,
+    *,
+    relative: bool = True,
 ) -> Counts:
     """Counts from (bad, total) of each arm; `metrics` are those they are read from, the one always there first.
 
-    `lacks`: which of them is not exported, so that nothing can be counted.
+    `lacks`: which of them these versions do not export, so that nothing of theirs can be counted. Where stable's cannot
+    be, it has no requests, and only a limit can fail. `relative`: whether anything is compared with stable.
     """
-    unread = unreadable(gate_input, metrics)
+    arms: tuple[s.Arm, ...] = s.ARMS if relative else ("candidate",)
+    unread, unknown = unreadable(gate_input, metrics, arms), lacks(("stable",))
     present = [scraped(gate_input, source, arm, metrics[0]) for arm in ("candidate", "stable")]
-    ticks = CountTicks(gate_input.ends, *read("candidate"), *read("stable"), restart=gate_input.restarts)
-    return Counts(ticks, source, noun, present[0], present[1], lacks, unread)
+    nothing = np.zeros(gate_input.table.grid.count)
+    known = (nothing, nothing) if unknown else read("stable")
+    ticks = CountTicks(gate_input.ends, *read("candidate"), known[0], known[1], restart=gate_input.restarts)
+    unread = unread or (unknown if relative else None)
+    return Counts(ticks, source, noun, present[0], present[1], lacks(("candidate",)), unread)
 
 
 def scraped(gate_input: GateInput, source: Origin, arm: s.Arm, metric: str) -> Flags:

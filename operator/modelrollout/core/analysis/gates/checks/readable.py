@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import product
 
 from modelrollout.api.gates import Gate
+from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
@@ -43,13 +44,16 @@ def all_layers(gate_input: GateInput, metric: str, arm: s.Arm) -> set[str]:
     return gate_input.table.layers(metric, arm) | layers_unread(gate_input, metric, arm)
 
 
-def as_read(gate: Gate, found: Judged, problem: Finding | None) -> Judged:
-    """`found` is of what could be read: a FAIL of it stands and says what is not in it, nothing else does."""
+def as_read(gate: Gate, found: Judged, problem: Finding | None, verdict: Verdict = "NO_DATA") -> Judged:
+    """`found` is of what could be read: a FAIL of it stands and says what is not in it, else it is `verdict`.
+
+    What it knows against the candidate goes on to count together with that of other gates.
+    """
     if problem is None:
         return found
     if found.result.verdict == "FAIL":
         return replace(found, warnings=(*found.warnings, f"{gate.name}: {problem.message}"))
-    return replace(no_data(gate, problem), missing=found.missing, missing_text=found.missing_text)
+    return replace(found, result=no_data(gate, problem, verdict=verdict).result)
 
 
 def lacking(

@@ -40,18 +40,20 @@ def read_histograms(gate: LatencyGate, gate_input: GateInput, kind: Kind = "stab
     metric = s.GATEWAY_DURATION if gateway else s.DURATION
     source: Origin = "gateway" if gateway else "model"
     compare = edges_in_both if kind == "stable" else edges_of_candidate
-    unread, found = unreadable(gate_input, (metric,)), compare(gate_input, metric)
+    arms: tuple[s.Arm, ...] = s.ARMS if kind == "stable" else ("candidate",)
+    unread, found = unreadable(gate_input, (metric,), arms), compare(gate_input, metric)
     if isinstance(found, Finding):
         return unread or found
     present = [scraped(gate_input, source, arm, metric) for arm in ("candidate", "stable")]
     edges = np.array(found, dtype=float)
-    arms = [_per_bucket(gate_input, metric, arm, found) for arm in ("candidate", "stable")]
+    candidate, stable = (_per_bucket(gate_input, metric, arm, found) for arm in ("candidate", "stable"))
     if not has_edges(gate_input, metric, found):
-        arms[1] = np.zeros(arms[1].shape)
-    totals = [arm.sum(axis=1) for arm in arms]
+        stable = np.zeros(stable.shape)
+    totals = [each.sum(axis=1) for each in (candidate, stable)]
     nothing = np.zeros(len(totals[0]))
     ticks = CountTicks(gate_input.ends, nothing, totals[0], nothing, totals[1], restart=gate_input.restarts)
-    return Histograms(edges, arms[0], arms[1], Counts(ticks, source, "requests", present[0], present[1], unread=unread))
+    counts = Counts(ticks, source, "requests", present[0], present[1], unread=unread)
+    return Histograms(edges, candidate, stable, counts)
 
 
 def _per_bucket(gate_input: GateInput, metric: str, arm: s.Arm, edges: Sequence[float]) -> Array:

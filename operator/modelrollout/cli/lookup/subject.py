@@ -1,4 +1,4 @@
-"""Which rollout is planned: a ModelRollout in the cluster, or a manifest."""
+"""Which rollout is meant: a ModelRollout in the cluster, or a manifest."""
 
 from __future__ import annotations
 
@@ -41,18 +41,19 @@ def subject_of(args: argparse.Namespace) -> Subject:
     """What the arguments name. Failure where that is nothing, or no ModelRollout."""
     if bool(args.name) == bool(args.file):
         raise Failure("name a ModelRollout, or a manifest with -f FILE")
-    found = _in_file(args) if args.file else asyncio.run(_in_cluster(args))
+    found = in_file(args) if args.file else asyncio.run(_in_cluster(args))
     return replace(found, stable=args.stable) if args.stable else found
 
 
-def _in_file(args: argparse.Namespace) -> Subject:
+def in_file(args: argparse.Namespace) -> Subject:
+    """The one ModelRollout of a manifest. Failure where there is none, or more."""
     try:
         found = [each.data for each in documents(read_text(args.file, _LARGEST))]
     except Unreadable as error:
         raise Failure(f"{args.file}:{error.place.line}: this is not YAML: {error}") from error
     ours = [each for each in found if isinstance(each, dict) and each.get("kind") == KIND]
     if len(ours) != 1:
-        raise Failure(f"{args.file}: {len(ours)} ModelRollouts where one is expected: keep the one to plan")
+        raise Failure(f"{args.file}: {len(ours)} ModelRollouts where one is expected: keep the one that is meant")
     found_meta = ours[0].get("metadata")
     meta: dict[str, Any] = found_meta if isinstance(found_meta, dict) else {}
     spec = _spec(ours[0], args.file)

@@ -1,4 +1,4 @@
-"""Somebody else keeps writing the same ModelRollout: the record is tried again on what stands now, if it means the same.
+"""Somebody else keeps writing the same ModelRollout: its record is tried again on what stands now, if that is the same.
 
 A record is fenced, so every write in between refuses it. Reading the object once more and deciding again takes a
 fraction of a pass; what comes out is recorded only where nothing but texts differ. Anything else is the next pass's.
@@ -42,7 +42,7 @@ async def insist(
     obj, decision = first
     try:
         return decision, await write(obj, decision)
-    except Conflict as refused:
+    except Conflict:
         end = asyncio.get_running_loop().time() + PATIENCE
         for _ in range(TRIES - 1):
             found = await again() if asyncio.get_running_loop().time() < end else None
@@ -55,7 +55,7 @@ async def insist(
                 return newer, await write(found, newer)
             except Conflict:
                 continue
-        raise refused
+        raise
 
 
 def same_matter(before: dict[str, Any], now: dict[str, Any]) -> bool:

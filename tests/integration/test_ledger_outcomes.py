@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from urllib.parse import parse_qs, urlparse
 
 import pytest
 import trustme
@@ -15,8 +17,9 @@ import trustme
 from modelrollout.adapters.prometheus import limits
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import PrometheusServer
+from modelrollout.core.analysis.metrics.promql import selector
 from modelrollout.ports import LedgerFailure
-from tests.integration.misbehaving import Misbehaving, answer, send
+from tests.integration.misbehaving import Behaviour, Misbehaving, answer, send
 
 
 @pytest.fixture
@@ -31,6 +34,8 @@ def at(server: Misbehaving, timeout: float = 10.0, **changes: object) -> Prometh
     return PrometheusServer(url=server.url, timeout=timeout, **changes)
 
 
+TWICE = b'{"status":"success","isPartial":true,"data":{"result":[]},"isPartial":false}'
+WARNED_TWICE = b'{"status":"success","warnings":["store x is down"],"data":{"result":[]},"warnings":[]}'
 WARNED = b'{"warnings": [ "store x is down" ], "status": "success", "data": {"result": []}}'
 
 
@@ -86,6 +91,8 @@ async def test_grid_values_are_asked_for_at_exactly_the_tick_ends(server, ledger
         ("warnings before the data, with spaces", send(200, WARNED), "PartialAnswer"),
         ("a warning that is no list", answer([], warnings="store x is down"), "PartialAnswer"),
         ("storage nodes that did not answer", answer([], isPartial=True), "PartialAnswer"),
+        ("a flag that is taken back", send(200, TWICE), "PartialAnswer"),
+        ("a warning that is taken back", send(200, WARNED_TWICE), "PartialAnswer"),
         ("a flag that is no bool", answer([], isPartial="true"), "PartialAnswer"),
         ("a redirect", send(302, b""), "PrometheusError"),
     ],
@@ -111,6 +118,37 @@ async def test_a_limit_that_m3_reached_is_a_partial_answer(server, ledger):
 async def test_what_harms_no_answer_is_no_failure(server, ledger, more):
     server.behave = answer([], **more)
     assert await ledger.range(at(server), "c", 0, 10) == ()
+
+
+def each_name(values: dict[str, str], fails: str = "") -> Behaviour:
+    """A store that takes no pattern of names: the series of the one that is named, and a 500 for `fails`."""
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        (query,) = parse_qs(urlparse(handler.path).query)["query"]
+        name = re.match(r'\{__name__="(\w+)",job="a\|b"\}\[10000ms\]', query)
+        if name is None:
+            send(400, b'{"status": "error", "error": "regex matching on __name__"}')(handler)
+        elif name[1] == fails:
+            send(500, b"")(handler)
+        else:
+            found = [{"metric": {"__name__": name[1]}, "values": [[1, values[name[1]]]]}] if name[1] in values else []
+            answer(found)(handler)
+
+    return behave
+
+
+async def test_a_store_without_patterns_of_names_is_asked_for_each(server, ledger):
+    names = [f"name_{index}" for index in range(11)]
+    values = {name: str(index) for index, name in enumerate(names) if index != 3}
+    text = selector(names, ['job="a|b"'], "")
+    server.behave = each_name(values)
+    assert (await ledger.range(at(server), text, 0, 10)).reason == "PrometheusRejected"
+    server.requests.clear()
+    found = await ledger.range(at(server, exact_names=True), text, 0, 10)
+    assert {dict(one.labels)["__name__"]: str(int(one.values[0])) for one in found} == values
+    assert len(server.requests) == len(names)
+    server.behave = each_name(values, fails="name_9")
+    assert (await ledger.range(at(server, exact_names=True), text, 0, 10)).reason == "PrometheusError"
 
 
 async def test_a_server_error_is_not_retried(server, ledger):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -14,7 +15,6 @@ from tests.lab.components.client_tls import client_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 MANAGER = "lab"
 
@@ -44,7 +44,7 @@ class Kube:
         self._client = client.ApiClient(settings)
         if settings.ssl_ca_cert:
             pools = self._client.rest_client.pool_manager
-            pools.connection_pool_kw["ssl_context"] = client_context(settings.ssl_ca_cert)
+            pools.connection_pool_kw["ssl_context"] = client_context(Path(settings.ssl_ca_cert))
         self._dynamic = DynamicClient(self._client, cache_file=str(kubeconfig.with_suffix(".discovery")))
 
     def close(self) -> None:

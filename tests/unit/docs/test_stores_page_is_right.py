@@ -22,8 +22,8 @@ def test_an_example_is_a_configuration(text: str):
     assert server.bearer_token_file or server.basic_auth or server.oauth2 or server.client_certificate
 
 
-def test_there_is_an_example_of_every_way_to_log_in():
-    for field in ("bearerTokenFile", "basicAuth", "oauth2", "clientCertificate", "headers"):
+def test_there_is_an_example_of_every_setting():
+    for field in ("bearerTokenFile", "basicAuth", "oauth2", "clientCertificate", "headers", "exactNames"):
         assert f"{field}:" in "".join(EXAMPLES)
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from prometheus_api_client import PrometheusConnect
@@ -20,6 +21,7 @@ from modelrollout.adapters.prometheus.room import Lease, Room
 from modelrollout.adapters.prometheus.session import BoundedSession
 from modelrollout.adapters.prometheus.turns import Turns
 from modelrollout.api.config import PrometheusServer
+from modelrollout.core.analysis.metrics.promql import by_name
 from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.ports import Clock, LedgerFailure
 
@@ -35,7 +37,7 @@ Answer = tuple[Series, ...] | LedgerFailure
 class _Leased(tuple[Series, ...]):  # noqa: SLOT001 - a tuple can carry nothing otherwise
     """An answer that keeps its room in the process for as long as somebody holds it."""
 
-    lease: Lease
+    leases: tuple[Lease, ...]
 
 
 @dataclass
@@ -59,7 +61,22 @@ class PrometheusLedger:
         self._under_way: set[Exchange] = set()
 
     async def range(self, server: PrometheusServer, selector: str, start: float, end: float) -> Answer:
-        """Raw samples of `selector` in (start, end], epoch seconds, by an instant query of a range vector."""
+        """Raw samples of `selector` in (start, end], epoch seconds, by an instant query of a range vector.
+
+        By one for each name, a few at a time, where the server takes no pattern of names; one failure is all of it.
+        """
+        if not server.exact_names:
+            return await self._range(server, selector, start, end)
+        left, found = by_name(selector), list[tuple[Series, ...]]()
+        while left:
+            texts, left = left[:OUR_PLACES], left[OUR_PLACES:]
+            for one in await asyncio.gather(*(self._range(server, text, start, end) for text in texts)):
+                if isinstance(one, LedgerFailure):
+                    return one
+                found.append(one)
+        return _together(found)
+
+    async def _range(self, server: PrometheusServer, selector: str, start: float, end: float) -> Answer:
         window = max(1, round((end - start) * 1000))
         params = {"time": f"{end:.3f}"}
 
@@ -130,5 +147,12 @@ def _answer(exchange: Exchange, client: Any, call: Callable[[Any], Answer]) -> A
     if isinstance(found, LedgerFailure) or not exchange.lease.bytes:
         return found
     leased = _Leased(found)
-    leased.lease = exchange.lease
+    leased.leases = (exchange.lease,)
+    return leased
+
+
+def _together(answers: list[tuple[Series, ...]]) -> tuple[Series, ...]:
+    """The series of several answers, with the room of each."""
+    leased = _Leased(chain.from_iterable(answers))
+    leased.leases = tuple(lease for one in answers if isinstance(one, _Leased) for lease in one.leases)
     return leased

@@ -48,6 +48,8 @@ class PrometheusServer(ApiModel):
     """How long one query may take."""
     scrape_interval: Duration = 15.0
     """How often the server scrapes the models and the gateway."""
+    exact_names: bool = False
+    """Whether every query names one metric: for stores that take no pattern of names, at the price of more queries."""
     allow_queries: bool = False
     """Whether resources may carry Query gates."""
 

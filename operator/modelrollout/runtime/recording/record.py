@@ -7,6 +7,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from modelrollout.api.borders.cleaning import mapping
 from modelrollout.api.changes import with_snapshot
 from modelrollout.api.status import dump
 from modelrollout.core.rollout.fallback.short_status import shortened
@@ -75,6 +76,8 @@ class Recorder:
             return written, False
         watch.kept = None
         self._written.add("unchanged" if written is obj else "written")
+        if _moves_nothing(obj, decision):
+            watch.news.seen("resource", written["metadata"].get("resourceVersion"))
         return written, True
 
     def _tell(self, obj: dict[str, Any]) -> None:
@@ -85,6 +88,12 @@ class Recorder:
             self._notifier.tell(subject, event)
         except Exception:  # any defect
             log.exception("nobody was told that the status cannot be recorded")
+
+
+def _moves_nothing(obj: dict[str, Any], decision: Decision) -> bool:
+    """Whether this record has figures and sentences only, so that the next pass would find nothing more to do."""
+    same = mapping(obj.get("status")).get("phase") == decision.status.phase
+    return same and decision.trigger is None and not decision.events and not decision.consume_command
 
 
 def _about_the_status(error: Unreachable, body: dict[str, Any]) -> bool:

@@ -221,7 +221,7 @@ async def test_metrics_that_go_in_between_raise_nothing():
     def outage(obj: dict[str, Any]) -> None:
         annotates(obj)
         stage.watch.evaluation = None
-        stage.watch.outage = MetricsOutage("MetricsUnavailable", "gone", stage.clock.time)
+        stage.watch.outage = MetricsOutage("PrometheusUnreachable", "gone", stage.clock.time)
 
     stage.cluster.foreign = [annotates, outage]
     with pytest.raises(Conflict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+_NAMES = re.compile(r'\{__name__=~"([A-Za-z0-9_:|]+)"')
 _META = re.compile(r"[.+*?()|\[\]{}^$\\]")
 
 
@@ -41,6 +42,17 @@ def selector(names: Iterable[str], matchers: Iterable[str], mandatory: str) -> s
     if mandatory:
         parts.append(mandatory)
     return "{" + ",".join(parts) + "}"
+
+
+def by_name(text: str) -> list[str]:
+    """What `selector` made, once for each of its names with that name alone; any other text as it is.
+
+    Names of metrics have no character that a pattern could mean otherwise.
+    """
+    found = _NAMES.match(text)
+    if found is None:
+        return [text]
+    return [f"{{__name__={quoted(name)}" + text[found.end() :] for name in found[1].split("|")]
 
 
 def fill_template(query: str, values: Mapping[str, str]) -> str:

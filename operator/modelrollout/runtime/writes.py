@@ -47,7 +47,7 @@ class Writer:
 
     def __post_init__(self) -> None:
         name = "modelrollout_operator_{}_writes_total".format
-        self._recorder = Recorder(self.store, self.notifier, self.clock, self.metrics)
+        self._recorder = Recorder(self.notifier, self.clock, self.metrics)
         self._route_writes = self.metrics.counter(name("route"), "Writes that changed a route", "verb")
 
     async def carry_out(
@@ -66,7 +66,7 @@ class Writer:
         """
         router = found[0]
         route, again = await self.lower(watch, decision, found)
-        decision, obj, whole = await self._recorder.record(watch, obj, decision, decide)
+        decision, obj, whole = await self._recorder.record(self.store, watch, obj, decision, decide)
         self._in_passing(lambda: self._begin_postmortem(watch, obj, decision))
         if not whole:
             again = again or LATER

@@ -31,23 +31,28 @@ LARGE = 256 * 1024
 class Recorder:
     """Writes statuses."""
 
-    def __init__(self, store: ObjectStore, notifier: Notifier, clock: Clock, metrics: Metrics) -> None:
-        self._store, self._notifier, self._clock = store, notifier, clock
+    def __init__(self, notifier: Notifier, clock: Clock, metrics: Metrics) -> None:
+        self._notifier, self._clock = notifier, clock
         self._written = metrics.counter(
             "modelrollout_operator_status_writes_total", "Statuses recorded, or left as they were", "outcome"
         )
 
     async def record(
-        self, watch: Watch, obj: dict[str, Any], decision: Decision, decide: Callable[[dict[str, Any]], Decision]
+        self,
+        store: ObjectStore,
+        watch: Watch,
+        obj: dict[str, Any],
+        decision: Decision,
+        decide: Callable[[dict[str, Any]], Decision],
     ) -> tuple[Decision, dict[str, Any], bool]:
         """What was decided, the object with its status, and whether that is all of it.
 
         `decide` says what this pass decides on another reading of the object. Raises Conflict where the object keeps
         changing, or means something else by now.
         """
-        read = partial(self._store.get, watch.namespace, watch.name)
+        read = partial(store.get, watch.namespace, watch.name)
         try:
-            decided, (written, whole) = await insist(partial(self._write, watch), (obj, decision), read, decide)
+            decided, (written, whole) = await insist(partial(self._write, store, watch), (obj, decision), read, decide)
         except Conflict:
             watch.conflicts += 1
             if watch.conflicts == MANY:
@@ -56,14 +61,16 @@ class Recorder:
         watch.conflicts = 0
         return decided, written, whole
 
-    async def _write(self, watch: Watch, obj: dict[str, Any], decision: Decision) -> tuple[dict[str, Any], bool]:
+    async def _write(
+        self, store: ObjectStore, watch: Watch, obj: dict[str, Any], decision: Decision
+    ) -> tuple[dict[str, Any], bool]:
         """The object with the new status, and whether that is all of it: one that is refused is written short."""
         status = decision.status
         if watch.kept is not None:
             status = with_snapshot(status, *watch.kept)
         try:
             body = dump(status)
-            written = await self._store.write_status(obj, body)
+            written = await store.write_status(obj, body)
         except Conflict:
             raise
         except Exception as error:
@@ -71,7 +78,7 @@ class Recorder:
                 raise
             log.exception("%s/%s: the status cannot be written as a whole", watch.namespace, watch.name)
             why = f"the status was cut short, since it could not be written: {str(error) or type(error).__name__}"
-            written = await self._store.write_status(obj, dump(shortened(status, why, self._clock.now())))
+            written = await store.write_status(obj, dump(shortened(status, why, self._clock.now())))
             self._written.add("shortened")
             return written, False
         watch.kept = None

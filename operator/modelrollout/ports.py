@@ -55,6 +55,14 @@ class Unreachable(Exception):  # noqa: N818 - named for what it says
         self.retry_after = retry_after
 
 
+class Superseded(Unreachable):
+    """A route carries the epoch of a newer leader, `epoch` as it stands there."""
+
+    def __init__(self, epoch: str, message: str) -> None:
+        super().__init__("Superseded", message)
+        self.epoch = epoch
+
+
 class NotFound(Unreachable):
     """The server knows the kind and has no object of that name."""
 
@@ -82,7 +90,7 @@ class Router(Protocol):
     async def claim(self, namespace: str, name: str, observed: ObservedRoute) -> ObservedRoute:
         """Write this leader's epoch on the route where another's stands, only if nothing changed since (Conflict).
 
-        Raises Unreachable("Superseded") where a newer leader's stands already.
+        Raises Superseded where a newer leader's stands already.
         """
 
     async def release(self, namespace: str, name: str, observed: ObservedRoute) -> None:

@@ -79,6 +79,7 @@ COMMAND_APPLIED: Final = "CommandApplied"
 # A defect of the operator, or a status that the API server does not take
 INTERNAL_ERROR: Final = "InternalError"
 STATUS_TRUNCATED: Final = "StatusTruncated"
+STATUS_CONTESTED: Final = "StatusContested"
 
 Reason = Literal[
     "Adopted",
@@ -145,6 +146,7 @@ Reason = Literal[
     "CommandApplied",
     "InternalError",
     "StatusTruncated",
+    "StatusContested",
 ]
 """Where a rollout stands or why: each has a constant above."""
 

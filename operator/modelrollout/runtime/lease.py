@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
-from modelrollout.adapters.kubernetes.lease_record import LONGEST, LeaseRecord, read_lease
+from modelrollout.adapters.kubernetes.lease_record import HIGHEST, LONGEST, LeaseRecord, order_of, read_lease
 from modelrollout.api.borders.cleaning import LONGEST_NAME, clean
 from modelrollout.ports import Conflict, NotFound, Unreachable
 
@@ -23,6 +23,8 @@ DURATION, RENEW = 15.0, 5.0
 SAFETY = 2 / 3
 """The part of the duration after which a leader that could not renew counts itself out, before others may."""
 
+MOST_RISES = 8
+"""How often a leader corrects the count: every route is marked anew then, and whoever writes one could ask for that."""
 HANDED_OVER = 1
 """Seconds that a Lease says it lasts after a clean exit; one whose holder was merely cleared may have a leader."""
 
@@ -58,6 +60,7 @@ class Lease:
         self._lease: LeaseRecord | None = None
         self._held_at: float | None = None
         self._watched: tuple[tuple[str, ...], float] = ((), 0.0)
+        self._least, self._rises = 0, MOST_RISES
 
     @property
     def epoch(self) -> str:
@@ -80,6 +83,21 @@ class Lease:
             except (Conflict, Unreachable) as error:
                 log.warning("the Lease %s/%s was not taken: %s", self._namespace, self._name, error)
             await asyncio.sleep(self._renew / 2.5)
+
+    def met(self, epoch: str) -> None:
+        """A route carries this newer epoch: of a later leader, or of an earlier one if the count was lowered since.
+
+        Only the first could take the Lease from this process, so the next renewal tells the two apart: where it goes
+        through, being fenced, it carries a count above that epoch's along, and this leader's epoch is the newest again.
+        """
+        created, transitions = order_of(epoch)
+        if self._lease is None or created != self._lease.created or not self._rises:
+            return
+        if self._count(self._lease) <= transitions < HIGHEST:
+            self._least, self._rises = transitions + 1, self._rises - 1
+            text = "a route carries the epoch %s, newer than %s: unless another process took the Lease, its count was "
+            text += "lowered, and is %d with the next renewal"
+            log.warning(text, clean(epoch, LONGEST_NAME), self.epoch, self._least)
 
     async def seize(self) -> bool:
         """Take the Lease from its holder; returns whether there was one, which then ends when it next tries to renew.
@@ -190,7 +208,7 @@ class Lease:
         if now is None or now.meta["uid"] != self._lease.meta["uid"]:
             return "the Lease was deleted"
         # No process that leads writes a lower count. Ours is written again, or the next epoch would not be newer.
-        if now.holder != self.identity or (now.transitions or 0) > (self._lease.transitions or 0):
+        if now.holder != self.identity or (now.transitions or 0) > self._count(self._lease):
             return f"{clean(now.holder, LONGEST_NAME) or 'another process'} took the Lease"
         self._lease = replace(now, transitions=self._lease.transitions)
         return ""
@@ -212,9 +230,13 @@ class Lease:
         spec = dict.fromkeys(lease.others) | self._spec(holder, taken=taken)
         if not holder:
             spec["leaseDurationSeconds"] = HANDED_OVER
-        spec["leaseTransitions"] = (lease.transitions or 0) + int(taken)
+        spec["leaseTransitions"] = self._count(lease) + int(taken)
         patch = {"metadata": lease.meta, "spec": spec}
         return read_lease(await self._api.patch(self._path(), patch, timeout=self._patience()))
+
+    def _count(self, lease: LeaseRecord) -> int:
+        """The transitions of our tenure: what is stored, or more where a route has seen more."""
+        return max(lease.transitions or 0, self._least)
 
     def _spec(self, holder: str, *, taken: bool) -> dict[str, object]:
         now = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

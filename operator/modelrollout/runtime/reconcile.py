@@ -57,11 +57,18 @@ class Reconciler:
         found = await self.routers.find(watch.namespace, watch.name, spec)
         watch.news.seen("route", found[1].resource_version if found[1] else None)
         observed = _observation(watch, obj, found[1], problem=problem, lost=lost)
-        decision = _decide(watch, spec, status, observed, clock.now())
+        began = clock.now()
+        decision = _decide(watch, spec, status, observed, began)
         if refused is not None:
             await self.writer.lower(watch, decision, found)
             raise refused
-        delay = await self.writer.carry_out(watch, obj, spec, decision, found)
+
+        def again(now: dict[str, Any]) -> Decision:
+            watch.news.seen("resource", now["metadata"].get("resourceVersion"))
+            status, lost = _status_of(now)
+            return _decide(watch, spec, status, _observation(watch, now, found[1], problem=problem, lost=lost), began)
+
+        delay = await self.writer.carry_out(watch, obj, spec, decision, found, again)
         gateway = ("", None) if spec is None else await self._gateway(watch, spec)
         watch.look_at(polling_plan(watch, spec, decision.status, found[1], gateway))
         return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, clock.now())

@@ -105,10 +105,11 @@ def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
         notifier=Notifier(make_sinks(api, lease.identity), metrics),
         clock=api.clock,
         leads=lease.held,
+        superseded=lease.met,
         postmortems=Postmortems(ledger, KubernetesPostmortems(api), config),
         metrics=metrics,
     )
-    routers = RegisteredRouters(api, epoch=lease.epoch)
+    routers = RegisteredRouters(api, epoch=lambda: lease.epoch)
     reconciler = Reconciler(writer, routers, KubernetesGatewayFacts(api), config)
 
     def new_watch(namespace: str, name: str) -> Watch:

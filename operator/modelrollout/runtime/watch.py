@@ -61,6 +61,8 @@ class Watch:
     """How many passes could not write the route since it last was as decided."""
     refusal: str = ""
     """What it said the last time."""
+    conflicts: int = 0
+    """How many passes in a row could not record, because the object had changed each time."""
     version_header: bool | None = None
     """Whether its gateway tells versions apart by a header of their answers, as the last pass found."""
     kept: tuple[str, float] | None = None

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from modelrollout.api.borders.cleaning import mapping
-from modelrollout.api.changes import with_snapshot
-from modelrollout.api.status import dump
 from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics.postmortem import slots_for
 from modelrollout.core.observation import Event, ObservedRoute
 from modelrollout.core.rollout.decide import Decision
-from modelrollout.core.rollout.fallback.short_status import shortened
 from modelrollout.core.rollout.phases import Trigger
-from modelrollout.ports import Conflict, Subject, Unreachable
+from modelrollout.ports import Conflict, Subject, Superseded, Unreachable
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
+from modelrollout.runtime.recording.record import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +28,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 SOON, LATER = 1.0, 15.0
 """Seconds until a pass that could not write the route comes again, or one that could not write the whole status."""
-LARGE = 256 * 1024
-"""Bytes of a status beyond which an unexplained failure to write it may be due to its size."""
 ENDS = (Trigger.BREACH, Trigger.BAKED, Trigger.UNPROVEN, Trigger.PROMOTE, Trigger.ABORT, Trigger.CANDIDATE_UNSTABLE)
 
 
@@ -46,12 +40,14 @@ class Writer:
     clock: Clock
     leads: Callable[[], bool]
     """Asked just before every raise: a process that was stopped for a while may lead no more."""
+    superseded: Callable[[str], None] = lambda _epoch: None
+    """Told of the epoch of a newer leader that a route carries, after which it was not written."""
     postmortems: Postmortems | None = None
     metrics: Metrics = field(default_factory=MemoryMetrics)
 
     def __post_init__(self) -> None:
         name = "modelrollout_operator_{}_writes_total".format
-        self._status_writes = self.metrics.counter(name("status"), "Statuses recorded, or left as they were", "outcome")
+        self._recorder = Recorder(self.notifier, self.clock, self.metrics)
         self._route_writes = self.metrics.counter(name("route"), "Writes that changed a route", "verb")
 
     async def carry_out(
@@ -61,14 +57,16 @@ class Writer:
         spec: Spec | None,
         decision: Decision,
         found: tuple[Router, ObservedRoute | None],
+        decide: Callable[[dict[str, Any]], Decision],
     ) -> float | None:
         """Lower before writing, raise after writing; a number is a pass that must come again soon.
 
-        A Conflict of the record ends the pass: the snapshots stay in focus, and the next pass decides again.
+        `decide` says what this pass decides on another reading of the object. A Conflict of the record ends the pass:
+        the snapshots stay in focus, and the next pass decides again.
         """
         router = found[0]
         route, again = await self.lower(watch, decision, found)
-        obj, whole = await self._record(watch, obj, decision)
+        decision, obj, whole = await self._recorder.record(self.store, watch, obj, decision, decide)
         self._in_passing(lambda: self._begin_postmortem(watch, obj, decision))
         if not whole:
             again = again or LATER
@@ -100,30 +98,6 @@ class Writer:
         self._route_writes.add("lower")
         watch.route_written()
         return route, None
-
-    async def _record(self, watch: Watch, obj: dict[str, Any], decision: Decision) -> tuple[dict[str, Any], bool]:
-        """The object with the new status, and whether that is all of it: one that is refused is written short."""
-        status = decision.status
-        if watch.kept is not None:
-            status = with_snapshot(status, *watch.kept)
-        try:
-            body = dump(status)
-            written = await self.store.write_status(obj, body)
-        except Conflict:
-            raise
-        except Exception as error:
-            if isinstance(error, Unreachable) and not _about_the_status(error, body):
-                raise
-            log.exception("%s/%s: the status cannot be written as a whole", watch.namespace, watch.name)
-            why = f"the status was cut short, since it could not be written: {str(error) or type(error).__name__}"
-            written = await self.store.write_status(obj, dump(shortened(status, why, self.clock.now())))
-            self._status_writes.add("shortened")
-            return written, False
-        watch.kept = None
-        self._status_writes.add("unchanged" if written is obj else "written")
-        if _moves_nothing(obj, decision):
-            watch.news.seen("resource", written["metadata"].get("resourceVersion"))
-        return written, True
 
     def _in_passing(self, begin: Callable[[], None]) -> None:
         """What people are told is best effort: whatever is wrong with it, the writes go on."""
@@ -177,10 +151,7 @@ class Writer:
             watch.route_due = True
             return 0.0
         except Unreachable as error:
-            log.warning("%s/%s: the route was not written: %s", watch.namespace, watch.name, error)
-            watch.route_due = True
-            watch.route_refused(str(error))
-            return SOON
+            return self._not_written(watch, error)
         watch.route_due = False
         moved = route is None or route.resource_version != after.resource_version
         weight = decision.status.weight
@@ -190,23 +161,18 @@ class Writer:
             watch.route_written()
         return 0.0 if moved else None  # look at what stands now, and record it
 
+    def _not_written(self, watch: Watch, error: Unreachable) -> float:
+        log.warning("%s/%s: the route was not written: %s", watch.namespace, watch.name, error)
+        if isinstance(error, Superseded):
+            self.superseded(error.epoch)
+        watch.route_due = True
+        watch.route_refused(str(error))
+        return SOON
+
     def _tell_of_change(self, obj: dict[str, Any], route: ObservedRoute | None) -> None:
         text = "the route's rules were not those of this resource, or its spec changed: written again"
         who = (route.manager if route else "") or "nobody known"
         self.notifier.tell(Subject.of(obj), Event(reasons.ROUTE_CHANGED, f"{text}; last written by {who}"))
-
-
-def _moves_nothing(obj: dict[str, Any], decision: Decision) -> bool:
-    """Whether this record has figures and sentences only, so that the next pass would find nothing more to do."""
-    same = mapping(obj.get("status")).get("phase") == decision.status.phase
-    return same and decision.trigger is None and not decision.events and not decision.consume_command
-
-
-def _about_the_status(error: Unreachable, body: dict[str, Any]) -> bool:
-    """Whether a status with less in it may be taken where this one was refused."""
-    if error.reason == "ApiError":  # too large for the API server (413) or for its database (500)
-        return len(json.dumps(body)) > LARGE
-    return error.reason == "ApiInvalid"
 
 
 def _changed_by_others(watch: Watch, decision: Decision, route: ObservedRoute | None, structure: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -23,6 +24,13 @@ class Heard(MemoryCluster):
     """The cluster, with what people are told."""
 
     said: list[str] = field(default_factory=list)
+    changed: bool = False
+    """Whether the object has changed whenever its status is to be written."""
+
+    async def write_status(self, obj: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
+        if self.changed:
+            raise Conflict("the object has been modified")
+        return await super().write_status(obj, status)
 
     async def send(self, _subject: Any, event: Event) -> None:
         self.said.append(f"{'warning' if event.warning else 'event'}: {event.reason}: {event.message}")
@@ -116,6 +124,19 @@ async def a_status_that_cannot_be_read(scene: Scene) -> None:
     await scene.passes()
 
 
+async def a_status_that_others_keep_writing(scene: Scene) -> None:
+    """No second reading is told from the first, and none can be recorded."""
+    scene.cluster.obj["spec"]["steps"] = [{"weight": 7}]
+    scene.cluster.obj["metadata"]["managedFields"] = [
+        {"manager": "dashboard", "time": "2023-11-14T22:13:20Z", "subresource": "status", "fieldsV1": {}}
+    ]
+    scene.cluster.changed = True
+    for _ in range(5):
+        with suppress(Conflict):
+            await scene.passes()
+        await asyncio.sleep(0)
+
+
 async def a_server_that_is_configured_no_more(scene: Scene) -> None:
     scene.cluster.obj["spec"]["analysis"]["prometheus"] = "gone"
     await scene.passes()
@@ -170,6 +191,7 @@ SCENES: tuple[Callable[[Scene], Awaitable[None]], ...] = (
     lowering_does_not_get_through,
     raising_is_refused,
     a_status_that_cannot_be_read,
+    a_status_that_others_keep_writing,
     a_server_that_is_configured_no_more,
     deleted,
     deleted_beside_a_route_of_others,

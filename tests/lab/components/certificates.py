@@ -6,6 +6,8 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab.components.client_tls import client_context
+
 
 @dataclass(frozen=True)
 class Certificates:
@@ -40,4 +42,4 @@ class Certificates:
         return context
 
     def client_context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=str(self.authority))
+        return client_context(self.authority)

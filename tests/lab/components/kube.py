@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -10,9 +11,10 @@ from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError, ServiceUnavailableError, TooManyRequestsError
 
+from tests.lab.components.client_tls import client_context
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 MANAGER = "lab"
 
@@ -40,6 +42,9 @@ class Kube:
         config.load_kube_config(str(kubeconfig), client_configuration=settings)
         settings.retries = False
         self._client = client.ApiClient(settings)
+        if settings.ssl_ca_cert:
+            pools = self._client.rest_client.pool_manager
+            pools.connection_pool_kw["ssl_context"] = client_context(Path(settings.ssl_ca_cert))
         self._dynamic = DynamicClient(self._client, cache_file=str(kubeconfig.with_suffix(".discovery")))
 
     def close(self) -> None:

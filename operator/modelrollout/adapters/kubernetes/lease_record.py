@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,12 @@ def read_lease(found: dict[str, Any]) -> LeaseRecord:
         others=tuple(key for key in _OTHERS if key in spec),
         kept=bool(meta.get("finalizers")),
     )
+
+
+def order_of(epoch: str) -> tuple[int, int]:
+    """(creation of the Lease in epoch seconds, its transitions) of an epoch as lease.py gives it; (-1, -1) for none."""
+    found = re.match(r"^([0-9]{1,12})\.([0-9]{1,10})-", epoch)
+    return (int(found[1]), int(found[2])) if found else (-1, -1)
 
 
 def _duration(value: object) -> float:

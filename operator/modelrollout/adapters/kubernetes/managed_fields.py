@@ -46,6 +46,15 @@ def manager_of(meta: dict[str, Any], *path: str) -> str:
     return writing_of(meta, *path).manager
 
 
+def other_writer(meta: dict[str, Any], ours: str) -> str:
+    """The field manager, not `ours`, that wrote anything of the object last; "" where none is known."""
+    entries = [entry for entry in mappings(meta.get("managedFields")) if entry.get("manager") != ours]
+    found = [
+        (clean(entry.get("time"), LONGEST_MANAGER), clean(entry.get("manager"), LONGEST_MANAGER)) for entry in entries
+    ]
+    return max(found, default=("", ""))[1]
+
+
 def _seconds(time: str) -> float | None:
     try:
         return parse_timestamp(time)

@@ -39,7 +39,7 @@ ROUTERS: dict[str, RouterKind] = {
 """By name, in the order in which they are asked whether they serve a spec; the last one serves every spec."""
 
 
-def router_for(name: str, api: Api, *, epoch: str = "") -> Router:
+def router_for(name: str, api: Api, *, epoch: str | Callable[[], str] = "") -> Router:
     """The router of that name. Raises ValueError naming those there are."""
     if name not in ROUTERS:
         raise ValueError(f"router: {name!r} is not known; choose one of {', '.join(sorted(ROUTERS))}")
@@ -49,7 +49,7 @@ def router_for(name: str, api: Api, *, epoch: str = "") -> Router:
 class RegisteredRouters:
     """The Routers of ports.py: every router in the registry, made once."""
 
-    def __init__(self, api: Api, *, epoch: str = "") -> None:
+    def __init__(self, api: Api, *, epoch: str | Callable[[], str] = "") -> None:
         self._made = {name: router_for(name, api, epoch=epoch) for name in ROUTERS}
 
     async def find(self, namespace: str, name: str, spec: Spec | None) -> tuple[Router, ObservedRoute | None]:

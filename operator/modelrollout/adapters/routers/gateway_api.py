@@ -16,9 +16,11 @@ from modelrollout.adapters.routers.lowering import (
 )
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, read
 from modelrollout.core.observation import FULL_WEIGHT, ObservedRoute, RoutePlan
-from modelrollout.ports import ApiReason, Conflict, NotFound, Unreachable
+from modelrollout.ports import ApiReason, Conflict, NotFound, Superseded, Unreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelrollout.api.spec import Spec
 
 LOWER_TIMEOUT = 2.0
@@ -30,15 +32,21 @@ _PASSING: tuple[ApiReason, ...] = ("ApiTimeout", "ApiUnreachable", "ApiThrottled
 
 
 class GatewayApiRouter:
-    """The Router of ports.py over HTTPRoutes. `epoch` is the leader's, as lease.py gives it ("" without one).
+    """The Router of ports.py over HTTPRoutes.
+
+    `epoch` is the leader's, as lease.py gives it ("" without one); where it may rise while it leads, a function.
 
     Writes are merge patches rather than server-side applies. Both own whole lists and answer 409 to a stale
     resourceVersion, but an apply creates a deleted route again even so: a raise decided before would come back.
     """
 
-    def __init__(self, api: Api, *, epoch: str = "") -> None:
+    def __init__(self, api: Api, *, epoch: str | Callable[[], str] = "") -> None:
         self._api = api
-        self._epoch = epoch
+        self._given = epoch
+
+    @property
+    def _epoch(self) -> str:
+        return self._given if isinstance(self._given, str) else self._given()
 
     async def observe(self, namespace: str, name: str) -> ObservedHTTPRoute | None:
         """The route as it is now, or None where there is none. Raises Unreachable."""
@@ -50,7 +58,7 @@ class GatewayApiRouter:
     ) -> ObservedHTTPRoute:
         """Create the route (`observed` None) or bring the one seen to `plan`, writing only what differs.
 
-        Raises Conflict when it is not as seen any more or gone, Unreachable("Superseded") under a newer leader,
+        Raises Conflict when it is not as seen any more or gone, Superseded under a newer leader,
         Unreachable("RouteNotOurs") where it does not carry our mark.
         """
         notes: dict[str, str | None] = dict(annotations_for(namespace, name, spec, plan))
@@ -151,8 +159,8 @@ class GatewayApiRouter:
         if observed.foreign:
             raise Unreachable("RouteNotOurs", f"the route is somebody else's and left as it is: {observed.foreign}")
         if is_newer(observed.epoch, self._epoch):
-            raise Unreachable(
-                "Superseded",
+            raise Superseded(
+                observed.epoch or "",
                 f"the route carries the epoch {observed.epoch!r}, newer than this leader's {self._epoch!r}; "
                 f"if there is no such leader, remove the route's annotation {EPOCH}",
             )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from modelrollout.adapters.kubernetes.lease_record import order_of
 from modelrollout.adapters.routers.httproute import EPOCH, RESOURCE, SPLIT, STABLE, split_index
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, is_testers, notes_of, read, services_of, weight_of
 from modelrollout.api.borders.cleaning import mapping, mappings
@@ -149,9 +149,4 @@ def pointer(key: str) -> str:
 
 def is_newer(theirs: str | None, mine: str) -> bool:
     """Whether the epoch on a route belongs to a later leader; anything unreadable does not."""
-    return _order(theirs or "") > _order(mine)
-
-
-def _order(epoch: str) -> tuple[int, int]:
-    found = re.match(r"^([0-9]{1,12})\.([0-9]{1,10})-", epoch)
-    return (int(found[1]), int(found[2])) if found else (-1, -1)
+    return order_of(theirs or "") > order_of(mine)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from modelrollout.adapters.kubernetes.lease_record import HIGHEST, LONGEST, read_lease
 from modelrollout.adapters.routers.lowering import is_newer
 from modelrollout.ports import Unreachable
-from modelrollout.runtime.lease import Lease
+from modelrollout.runtime.lease import MOST_RISES, Lease
 from tests.unit.runtime.borders.elections import Leases, Time
 
 OURS = 15.0
@@ -132,6 +132,124 @@ def test_a_reign_that_is_tampered_with_ends_or_goes_on_alone(spec: dict[str, Any
             assert (every[0].epoch, lost) == (epoch, [])
         for task in tasks:
             task.cancel()
+
+    time = Time()
+    time.run(story())
+
+
+async def renewed(time: Time, keeping: asyncio.Task[None], seconds: float = OURS) -> None:
+    """Time passes, or the Lease is lost."""
+    end = time.now + seconds
+    while time.now < end and not keeping.done():
+        await time.step()
+
+
+@given(before=st.integers(2, HIGHEST - 2), lowered=st.integers(0, HIGHEST - 2) | ANYTHING)
+def test_a_count_that_was_lowered_while_nobody_led_is_corrected_by_who_meets_a_newer_epoch(before: int, lowered: Any):
+    async def story() -> None:
+        leases = Leases(time)
+        leases.put({"holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": before})
+        first, second = leases.contender("a"), leases.contender("b")
+        await leads(first, time)
+        on_a_route = first.epoch
+        await first.release()
+        leases.change(leaseTransitions=lowered)
+        await leads(second, time)
+        lost: list[str] = []
+        keeping = asyncio.create_task(second.keep(lost.append))
+        if not is_newer(second.epoch, on_a_route):
+            second.met(on_a_route)
+            assert not is_newer(second.epoch, on_a_route), "not before the Lease has proven to be ours still"
+        await renewed(time, keeping)
+        assert is_newer(second.epoch, on_a_route)
+        assert (second.held(), lost) == (True, [])
+        keeping.cancel()
+
+    time = Time()
+    time.run(story())
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["still there", "gone"])
+def test_who_was_deposed_and_meets_the_new_leaders_epoch_rises_above_nobody(there: bool) -> None:
+    async def story() -> None:
+        leases = Leases(time)
+        old, new = leases.contender("old"), leases.contender("new")
+        await leads(old, time)
+        epoch = old.epoch
+        assert await new.seize()
+        old.met(new.epoch)
+        lost: list[str] = []
+        keeping = asyncio.create_task(old.keep(lost.append))
+        if not there:
+            await new.release()
+        await renewed(time, keeping)
+        assert len(lost) == 1
+        assert old.epoch == epoch
+        assert leases.stored["spec"]["leaseTransitions"] == 1
+        assert is_newer(new.epoch, old.epoch)
+        await keeping
+
+    time = Time()
+    time.run(story())
+
+
+@pytest.mark.parametrize("forged", [f"1000000000.{HIGHEST}-x", "1000000000.9999999999-x", "999999999999.5-x", "x", ""])
+def test_an_epoch_that_no_tenure_of_this_lease_can_have_changes_nothing(forged: str) -> None:
+    async def story() -> None:
+        leases = Leases(time)
+        lease = leases.contender("a")
+        await leads(lease, time)
+        epoch = lease.epoch
+        keeping = asyncio.create_task(lease.keep(lambda _why: None))
+        lease.met(forged)
+        await renewed(time, keeping)
+        assert lease.held()
+        assert lease.epoch == epoch
+        keeping.cancel()
+
+    time = Time()
+    time.run(story())
+
+
+def test_whoever_forges_epochs_all_the_time_has_every_route_marked_anew_a_few_times_only() -> None:
+    async def story() -> None:
+        leases = Leases(time)
+        lease = leases.contender("a")
+        await leads(lease, time)
+        keeping = asyncio.create_task(lease.keep(lambda _why: None))
+        epochs = {lease.epoch}
+        for number in range(1, 40):
+            lease.met(f"1000000000.{number * 1000}-x")
+            await renewed(time, keeping, 6)
+            epochs.add(lease.epoch)
+        assert len(epochs) == 1 + MOST_RISES
+        assert lease.held()
+        keeping.cancel()
+
+    time = Time()
+    time.run(story())
+
+
+def test_a_correction_whose_answer_is_lost_is_ours_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        leases = Leases(time)
+        lease = leases.contender("a")
+        await leads(lease, time)
+        lease.met("1000000000.7-x")
+        patch = leases.patch
+
+        async def lost_answer(*given: Any, **options: Any) -> dict[str, Any]:
+            await patch(*given, **options)
+            monkeypatch.setattr(leases, "patch", patch)
+            raise Unreachable("ApiTimeout", "no answer")
+
+        monkeypatch.setattr(leases, "patch", lost_answer)
+        lost: list[str] = []
+        keeping = asyncio.create_task(lease.keep(lost.append))
+        await renewed(time, keeping)
+        assert lost == []
+        assert lease.epoch == "1000000000.8-a"
+        keeping.cancel()
 
     time = Time()
     time.run(story())

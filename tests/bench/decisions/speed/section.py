@@ -84,8 +84,8 @@ def _rest(missed: Sequence[Found]) -> str:
     if not missed:
         return ""
     named = ", ".join(
-        f"{one.cell.name} at {one.cell.rate} a second, minute {one.cell.onset}: {one.every_scrape[0]:.0f} s for"
-        f" {one.aim:.0f} s"
+        f"{one.cell.name} at {one.cell.rate} a second, minute {one.cell.onset}: {one.every_scrape[0]:.1f} s for"
+        f" {one.aim:.1f} s"
         for one in missed
     )
     return (

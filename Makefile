@@ -57,7 +57,7 @@ lock: python ## refresh requirements/*.lock to the newest versions that pyprojec
 	@.venv-lock/bin/$(PIP) --upgrade 'uv>=0.9,<1'
 	@requirements/lock.sh .venv-lock/bin/uv
 
-lab: $(VENV) ## install and build the real components: etcd, kube-apiserver, Prometheus, Traefik, Triton
+lab: $(VENV) ## install and build the real components: etcd, kube-apiserver, Prometheus, Traefik, Envoy Gateway, Triton
 	@$(BIN)/python -m tests.lab.install.provision
 
 ##@ Check: from seconds to minutes

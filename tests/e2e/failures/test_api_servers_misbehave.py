@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tests.e2e.support.hands import PATIENT, reasons
 from tests.e2e.support.leaders import LATENESS, check_holds, exposures, kept_running, raises_to
 from tests.e2e.support.rollouts import Rollouts
+from tests.e2e.support.writes import CONFLICT
 from tests.lab import WRITES, Fault, FaultProxy
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 STEPS = [{"weight": 20, "hold": "4s"}, {"weight": 50, "hold": "4s"}]
 SHORT: dict[str, Any] = {"steps": STEPS, "bake": "4s"}
 KINDS = ("modelrollouts", "httproutes")
-CONFLICT = b'{"kind":"Status","status":"Failure","reason":"Conflict","message":"the object was modified","code":409}'
 WRONG = (
     Fault(status=409, body=CONFLICT),
     Fault(status=429, headers={"Retry-After": "1"}),
@@ -166,7 +166,7 @@ def test_cut_and_silent_watches_lose_no_change(rollouts: Rollouts):
         assert time.time() - said < 60, live.report()
         gone = live.record.first("digits-v1", 100, since=said)
         time.sleep(0.1)
-    print(f"spec changed under a silent watch -> all traffic back: {gone - said:.1f} s (resync at rest: 6 s)")
+    print(f"spec changed under a silent watch -> all traffic back: {gone - said:.1f} s (given up after 27 s)")
     assert live.wait("stable", lambda s: s.get("stable") == "1")["history"][-1]["result"] == "FastRollback"
     assert client is not None
     client.stop()

@@ -15,6 +15,27 @@ from activation_health.sinks.triton import TritonSink
 ORDINARY = "model.encoder.layers.{:02d}.feed_forward.intermediate_act_fn.gelu_out"
 
 
+class Histogram:
+    """Times to the first response, under the name and labels of tritonserver from release 26.01 on: ours is older."""
+
+    def __init__(self, args: dict[str, str], growth: float) -> None:
+        name = "nv_inference_first_response_histogram_ms_bucket"
+        about = "Duration from request to first response in milliseconds"
+        self.family = pb_utils.MetricFamily(name=name, description=about, kind=pb_utils.MetricFamily.COUNTER)
+        steps = int(np.log(3000) / np.log(growth))
+        self.edges = [growth**step for step in range(1, steps + 1)] + [np.inf]
+        named = {"model": args["model_name"], "version": args["model_version"]}
+        self.buckets = [
+            self.family.Metric(labels=named | {"le": "+Inf" if edge == np.inf else f"{edge:.6g}"})
+            for edge in self.edges
+        ]
+
+    def add(self, milliseconds: float) -> None:
+        for edge, bucket in zip(self.edges, self.buckets, strict=True):
+            if milliseconds <= edge:
+                bucket.increment(1)
+
+
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         folder = Path(args["model_repository"]) / args["model_version"]
@@ -33,6 +54,9 @@ class TritonPythonModel:
             one_in=self.settings["one_in"],
             digest=digest_arrays(self.weights),
         )
+        self.histogram = None
+        if self.settings["histogram_growth"]:
+            self.histogram = Histogram(args, self.settings["histogram_growth"])
         self.sink = None
         if self.settings["telemetry"]:
             self.sink = TritonSink(self.monitor, pb_utils, interval=self.settings["flush_seconds"])
@@ -42,6 +66,7 @@ class TritonPythonModel:
 
     def answer(self, request: object) -> object:
         started = time.perf_counter()
+        self.served += 1
         try:
             response = self.infer(request)
             failed = False
@@ -49,6 +74,8 @@ class TritonPythonModel:
             response = pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
             failed = True
         self.monitor.request(time.perf_counter() - started, failed=failed)
+        if self.histogram is not None:
+            self.histogram.add(1000 * (time.perf_counter() - started))
         return response
 
     def infer(self, request: object) -> object:
@@ -56,6 +83,8 @@ class TritonPythonModel:
         labels = pb_utils.get_input_tensor_by_name(request, "LABEL")
         if labels is not None and labels.as_numpy().shape != x.shape[:1]:
             raise ValueError(f"LABEL has shape {labels.as_numpy().shape}: give one label for each row of X")
+        if self.is_of_the_share("error_share"):
+            raise ValueError("this answer is of the share that fails")
         if self.settings["slow_ms"]:
             time.sleep(self.settings["slow_ms"] / 1000)
         probabilities = self.forward(x)
@@ -70,7 +99,7 @@ class TritonPythonModel:
         )
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        broken = self.is_broken()
+        broken = self.is_of_the_share("nan_share")
         for index in range(self.depth - 1):
             x = np.maximum(x @ self.weights[f"w{index}"] + self.weights[f"b{index}"], 0)
             if broken and index == 0:
@@ -83,11 +112,10 @@ class TritonPythonModel:
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
 
-    def is_broken(self) -> bool:
-        """Whether this request is of the share that gives NaN: evenly spread, so any run of them shows it."""
-        before = int(self.served * self.settings["nan_share"])
-        self.served += 1
-        return int(self.served * self.settings["nan_share"]) > before
+    def is_of_the_share(self, setting: str) -> bool:
+        """Whether this request is of a share: evenly spread, so any run of them shows it."""
+        share = self.settings[setting]
+        return int(self.served * share) > int((self.served - 1) * share)
 
     def judge(self, classes: np.ndarray, labels: np.ndarray) -> None:
         known = labels >= 0

@@ -27,7 +27,7 @@ def test_a_rollout_that_was_not_rolled_back_is_said(tmp_path):
     path.write_text(json.dumps(as_json(seen)))
     text = live_section(path)
     assert "| 4 | 1 to 5 % errors | 2 | 3 | 60 (40 to later) | 50 (35 to later) |" in text
-    assert "1 of 3 were not rolled back" in text
+    assert "1 of 3 (1 to 5 % errors at 4 a second) were not rolled back in the time watched." in text
     assert live_section(tmp_path / "none.json") == "Not measured yet."
 
 

@@ -59,14 +59,14 @@ class Found:
 
 
 def measure(seed: int, runs: int) -> list[Found]:
-    """All cells, `runs` rollouts each (a quarter of them for latency, whose histograms are large)."""
+    """All cells, `runs` rollouts each."""
     seeds = np.random.SeedSequence(seed).spawn(len(cells()))
     return [_found(np.random.default_rng(one), cell, runs) for cell, one in zip(cells(), seeds, strict=True)]
 
 
 def _found(rng: Random, cell: Cell, runs: int) -> Found:
     if cell.change is None:
-        runs = max(runs // 4, AT_ONCE)
+        runs = max(runs, AT_ONCE)
         (rates, line), needed = _slow_rates(), LATENCY_NEEDS
         odds, soon, began = _latency(rng, cell, runs)
     else:

@@ -13,7 +13,8 @@ from modelrollout.core.analysis.gates.checks.traffic import traffic_warnings
 from modelrollout.core.analysis.gates.formatting import count
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.coverage import uncovered
-from modelrollout.core.analysis.metrics.lookalikes import lookalikes
+from modelrollout.core.analysis.metrics.gateway.lookalikes import lookalikes
+from modelrollout.core.analysis.metrics.gateway.unnamed import unnamed
 from modelrollout.core.analysis.metrics.promql import fill_matchers
 
 _FIXES = {
@@ -40,7 +41,8 @@ def reachable(facts: StoreFacts) -> Iterator[Finding]:
         return
     reason = facts.failure.reason
     if reason == "PrometheusUnauthorized":
-        fix = "name a file that holds your token with --bearer-token-file; the operator's own is never read"
+        who = "; the operator's own credentials are never read" if facts.source.needs_token else ""
+        fix = f"name a file that holds your token with --bearer-token-file{who}"
     elif reason == "PrometheusUnreachable":
         fix = facts.source.reach
     else:
@@ -57,6 +59,8 @@ def series(view: View, services: Iterable[ServiceFacts]) -> Iterator[Finding]:
     say = Reporter("store", "series")
     for text in view.twice:
         yield say.warning("scraped-twice", text, "keep one of the two scrape jobs or ServiceMonitors for it")
+    for text in unnamed(view.request):
+        yield say.warning("unnamed", text, "rename it, or set source: Model in the gates that read the gateway")
     for text in lookalikes(view.stores, view.reader, view.request):
         yield say.warning("lookalike", text, "rename one of the two routes: their requests are counted together")
     for text in left_out_warnings(view.gate_input):
@@ -94,8 +98,8 @@ def _newest(view: View) -> Iterator[Finding]:
     yield say.ok("newest", f"{number:,} series, the newest sample {span(max(age, 0))} old")
     lost = uncovered(view.stores, view.reader, view.request, view.facts.now)
     if lost is not None:
-        fix = "see why Prometheus scrapes it no more (Status, Targets); nothing is raised on a part of the counts"
-        yield say.problem("target-lost", lost.message, fix)
+        fix = "see why (Status, Targets); was it removed on purpose, wait 5 min: until then nothing is raised on a part"
+        yield say.warning("target-lost", lost.message, fix)
 
 
 def _interval(view: View) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from modelrollout.api.config import OperatorConfig, parse_config, removed_fields
 from modelrollout.api.problems import problems_of, summary
 from modelrollout.ports import Unreachable
-from modelrollout.runtime.allocator import share_one_arena
+from modelrollout.runtime.process.allocator import share_one_arena
 from modelrollout.runtime.release import release_all
 from modelrollout.runtime.run import run
 from modelrollout.runtime.settings import Settings

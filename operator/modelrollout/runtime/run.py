@@ -22,6 +22,7 @@ from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.adapters.triton.slices import WatchedSlices
 from modelrollout.ports import Unreachable
 from modelrollout.runtime.evaluation.evaluator import Evaluator
+from modelrollout.runtime.handlers import register
 from modelrollout.runtime.health import serve_health
 from modelrollout.runtime.lease import Lease
 from modelrollout.runtime.metrics import CountedLedger, MemoryMetrics
@@ -29,7 +30,6 @@ from modelrollout.runtime.notifier import Notifier
 from modelrollout.runtime.postmortems import Postmortems
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.service import Service
-from modelrollout.runtime.waking.handlers import register
 from modelrollout.runtime.watch import Watch
 from modelrollout.runtime.writes import Writer
 

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from modelrollout.adapters.triton import slices
 from modelrollout.adapters.triton.readiness import TritonServer
@@ -14,7 +15,7 @@ from modelrollout.adapters.triton.slices import WatchedSlices
 from tests.lab import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from modelrollout.adapters.kubernetes.client import Api
     from tests.lab import Exchange, FaultProxy, Member, ModelService
@@ -40,6 +41,17 @@ def served(member: Member, worker: str) -> Iterator[ModelService]:
         yield scenario.services[1]
 
 
+@pytest_asyncio.fixture
+async def watched(faulty: Api) -> AsyncIterator[WatchedSlices]:
+    """Its watches end before the proxy does, which would be left with their connections."""
+    made = WatchedSlices(faulty)
+    yield made
+    tasks = [each.task for each in made._namespaces.values() if each.task is not None]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def probe(prober: TritonServer, service: ModelService) -> tuple[int, str]:
     return await prober.probe(service.namespace, service.name, 8000, "digits", "1")
 
@@ -58,8 +70,9 @@ def of_slices(exchange: Exchange) -> bool:
     return exchange.is_watch and "endpointslices" in exchange.path
 
 
-async def test_while_the_watch_is_well_nothing_is_read(faulty: Api, proxy: FaultProxy, served: ModelService) -> None:
-    watched = WatchedSlices(faulty)
+async def test_while_the_watch_is_well_nothing_is_read(
+    faulty: Api, proxy: FaultProxy, served: ModelService, watched: WatchedSlices
+) -> None:
     prober = TritonServer(faulty, timeout=10.0, watched=watched)
     assert await probe(prober, served) == (2, "")
     for _ in range(100):
@@ -78,11 +91,17 @@ async def test_while_the_watch_is_well_nothing_is_read(faulty: Api, proxy: Fault
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_loss_is_found_by_probing_whatever_the_watch_says(
-    faulty: Api, api: Api, proxy: FaultProxy, served: ModelService, fault: str, monkeypatch: pytest.MonkeyPatch
+    faulty: Api,
+    api: Api,
+    proxy: FaultProxy,
+    served: ModelService,
+    watched: WatchedSlices,
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(slices, "TRUSTED", TRUSTED)
     rule = proxy.add(FAULTS[fault], when=of_slices)
-    prober, polling = TritonServer(faulty, timeout=10.0, watched=WatchedSlices(faulty)), TritonServer(api, timeout=10.0)
+    prober, polling = TritonServer(faulty, timeout=10.0, watched=watched), TritonServer(api, timeout=10.0)
     await until(prober, served, ready=True, within=15)
     for _ in range(50):
         if rule.used:

@@ -1,1 +1,1 @@
-"""What makes a pass happen now."""
+"""What is news to a pass."""

@@ -9,7 +9,7 @@ import pytest
 
 ARENAS = """
 import ctypes, sys, threading
-from modelrollout.runtime.allocator import share_one_arena
+from modelrollout.runtime.process.allocator import share_one_arena
 libc = ctypes.CDLL(None)
 if not hasattr(libc, "mallopt"):
     sys.exit(77)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
+from tests.e2e.support.doctors import GATES, LONG, Findings, doctor, started
 from tests.e2e.support.hands import kubectl
 from tests.e2e.support.live_rollout import LiveRollout, gates
-from tests.e2e.support.operator import configuration, rendered
 from tests.lab import Fault
 
 if TYPE_CHECKING:
@@ -20,31 +20,9 @@ if TYPE_CHECKING:
 
     from tests.e2e.support.rollouts import Rollouts
 
-GATES = gates("errors", "latency", "accuracy", "dead-neurons")
-LONG = {"steps": [{"weight": 30, "hold": "30m"}]}
 ROUTES = "gateway.networking.k8s.io/v1"
 SLICES = "discovery.k8s.io/v1"
 EMPTY = json.dumps({"status": "success", "data": {"resultType": "matrix", "result": []}}).encode()
-Findings = list[dict[str, Any]]
-
-
-def started(rollouts: Rollouts, **serve: Any) -> LiveRollout:
-    """Version 1 serves, and the operator's ConfigMap is there as an installation has it."""
-    live = rollouts.start(1, 2, **serve)
-    live.adopt(gates=GATES, **LONG)
-    namespace = live.scenario.namespace
-    values = {"config": configuration(live.member.site.prometheus), "watch": {"namespaces": [namespace]}}
-    for obj in rendered(f"mro-{namespace}", namespace, values):
-        if obj["kind"] == "ConfigMap":
-            live.kube.apply(obj)
-    return live
-
-
-def doctor(live: LiveRollout, *more: str) -> tuple[int, Findings]:
-    """(exit code, the findings)."""
-    ran = kubectl(live, "doctor", "digits", "--operator-namespace", live.scenario.namespace, "--json", *more)
-    assert ran.stdout, ran.stderr
-    return ran.returncode, json.loads(ran.stdout)["findings"]
 
 
 def until(

@@ -98,8 +98,9 @@ class Hint:
 
 @dataclass(frozen=True)
 class Hints:
-    """What was asked for because something was missing."""
+    """What was asked for because something was missing. `taken`: whether the server takes such questions."""
 
+    taken: bool = True
     renamed: tuple[Hint, ...] = ()
     """The model's series whose own labels are called exported_..."""
     renamed_gateway: tuple[Hint, ...] = ()
@@ -137,6 +138,8 @@ class StoreFacts:
     """Whose clock the server's is compared with."""
     build: str = ""
     stores: tuple[SampleStore, ...] = ()
+    controller: str = ""
+    """The controllerName of the Gateway's class; "" where that is not known."""
     dialect_by: Literal["controller", "series", "none"] = "none"
     hints: Hints = Hints()
     queries: tuple[QueryFacts, ...] = ()

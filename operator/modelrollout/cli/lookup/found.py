@@ -52,7 +52,7 @@ class Source:
     origin: str = "--prometheus"
     """Where the address is from, for sentences."""
     needs_token: bool = False
-    """Whether the operator shows this server a token that is not known here."""
+    """Whether the operator shows this server credentials that are not known here."""
 
     @property
     def dialects(self) -> tuple[Dialect, ...]:

@@ -16,6 +16,12 @@ from modelrollout.cli.commands.lint import read_config
 from modelrollout.cli.lookup.found import Installation, Source
 from modelrollout.cli.target import Failure
 
+NO_SECRETS = frozenset(
+    {"name", "url", "matchers", "gateway_matchers", "timeout", "scrape_interval", "allow_queries", "exact_names"}
+)
+SECRETS = frozenset({"headers", "bearer_token_file", "basic_auth", "oauth2", "client_certificate", "ca_file"})
+"""Fields of a server that are taken from a cluster's configuration, and those that name files there."""
+
 
 def source_of(args: argparse.Namespace, spec: Spec, installed: Installation | None = None) -> Source | None:
     """What the arguments name, else what the `installed` operator reads; None where neither names anything.
@@ -36,16 +42,24 @@ def _configured(args: argparse.Namespace, spec: Spec, config: OperatorConfig, or
     if found is None:
         names = ", ".join(one.name for one in config.prometheus)
         raise Failure(f"{origin}: no server is called {spec.analysis.prometheus!r} (there are: {names})")
-    needs = found.bearer_token_file is not None
-    if args.config is None:
-        found = found.model_copy(update={"bearer_token_file": None, "ca_file": None})
-    token = args.bearer_token_file or found.bearer_token_file
-    address = "--prometheus" if args.prometheus else origin
-    return Source(_server(args, found), config, address, needs_token=needs and not token)
+    own = found if args.config is not None else without_files(found)
+    needs = own != found and not args.bearer_token_file
+    return Source(_server(args, own), config, "--prometheus" if args.prometheus else origin, needs_token=needs)
+
+
+def without_files(server: PrometheusServer) -> PrometheusServer:
+    """The same without credentials: what is written in the configuration itself, and nothing that files would say.
+
+    Fields are taken one by one, so that a new kind of credentials is left out until somebody adds it here.
+    """
+    found = {name: getattr(server, name) for name in NO_SECRETS}
+    return PrometheusServer.model_construct(**found, headers=[one for one in server.headers if one.value is not None])
 
 
 def _server(args: argparse.Namespace, server: PrometheusServer) -> PrometheusServer:
-    changed = {"bearer_token_file": args.bearer_token_file} if args.bearer_token_file else {}
+    changed: dict[str, str | None] = {}
+    if args.bearer_token_file:
+        changed = {"bearer_token_file": args.bearer_token_file, "basic_auth": None, "oauth2": None}
     if args.prometheus:
         try:
             changed["url"] = PrometheusServer(url=args.prometheus).url

@@ -39,5 +39,7 @@ def merged(found: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """As a merge patch: mappings are merged, all else is replaced."""
     out = copy.deepcopy(found)
     for key, value in changes.items():
-        out[key] = merged(out.get(key) or {}, value) if isinstance(value, dict) else value
+        known = out.get(key)
+        both = isinstance(value, dict) and isinstance(known, dict)
+        out[key] = merged(known, value) if both else value  # type: ignore[arg-type] # both are mappings
     return out

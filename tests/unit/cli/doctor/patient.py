@@ -221,6 +221,7 @@ class Patient:
             failure=self.failure,
             skew=self.skew,
             stores=() if self.failure else stores,
+            controller=self.controller,
             dialect_by="controller",
             hints=self.hints,
             queries=self.queries,

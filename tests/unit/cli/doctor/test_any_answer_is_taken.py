@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,15 +51,20 @@ def sane(findings: list[Finding]) -> None:
         assert one.level == "OK" or one.fix or one.level == "Warning"
 
 
-@given(st.sampled_from(PLACES), VALUES)
-def test_objects_of_any_form(place: tuple[str, ...], value: Any):
-    kept: Any = {"recordings": ()}
-    sane(Patient(others=(with_value(other(), place, value),), **kept).findings())
-    sane(Patient(gateway=Read(with_value(gateway(), place, value)), **kept).findings())
-    sane(Patient(route=with_value({}, place, value), **kept).findings())
-    sane(Patient(lease=Read(with_value({}, ("spec", "renewTime"), value)), **kept).findings())
-    sane(Patient(definition=Read(with_value({}, ("spec", "versions"), value)), **kept).findings())
-    sane(Patient(resource=with_value({}, place, value), **kept).findings())
+SPOILT: dict[str, Callable[[tuple[str, ...], Any], dict[str, Any]]] = {
+    "another route": lambda place, value: {"others": (with_value(other(), place, value),)},
+    "the Gateway": lambda place, value: {"gateway": Read(with_value(gateway(), place, value))},
+    "the route": lambda place, value: {"route": with_value({}, place, value)},
+    "the Lease": lambda _, value: {"lease": Read(with_value({}, ("spec", "renewTime"), value))},
+    "the definition": lambda _, value: {"definition": Read(with_value({}, ("spec", "versions"), value))},
+    "the resource": lambda place, value: {"resource": with_value({}, place, value)},
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+@given(place=st.sampled_from(PLACES), value=VALUES)
+def test_objects_of_any_form(name: str, place: tuple[str, ...], value: Any):
+    sane(Patient(recordings=(), **SPOILT[name](place, value)).findings())
 
 
 @given(st.dictionaries(TEXTS, TEXTS, max_size=3))

@@ -122,6 +122,10 @@ CASES = {
     "a route for certain headers": Case(
         {"others": (other(headers=[{"name": "x", "value": "y"}]),)}, "shadowed", "Warning", "with certain headers"
     ),
+    "an older route for one of our hosts": Case(
+        {"route": {"spec": {"hostnames": ["*.a.b"]}}, "others": (other(hosts=("x.a.b",)),)},
+        *("shadowed", "Warning", "takes /v2/models/digits of x.a.b before this route"),
+    ),
     "a gRPC route for the same host": Case(
         {"others": (other(kind="GRPCRoute"),)}, "shadowed", "Warning", "GRPCRoute speech/other takes the same host name"
     ),

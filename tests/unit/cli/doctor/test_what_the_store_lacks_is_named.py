@@ -40,7 +40,7 @@ CASES = {
     ),
     "a target that is scraped no more": Case(
         {"recordings": (seen_by_gateway(), stopped(windows(), 120), model())},
-        *("target-lost", "Problem", "triton-dense (job lab) has not been scraped for 1", "Targets"),
+        *("target-lost", "Warning", "triton-dense (job lab) has not been scraped for 1", "Targets"),
     ),
     "another interval than configured": Case(
         {"server": {"scrape_interval": 15.0}},
@@ -109,6 +109,10 @@ CASES = {
         "Problem",
         "Traefik counts nothing for version 1, which answered",
         "another way than this route",
+    ),
+    "a server that takes no such questions": Case(
+        {"recordings": (model(), windows()), "hints": Hints(taken=False)},
+        *("dialect", "Problem", "Traefik counts nothing for version 1", "another way"),
     ),
     "a gateway without traffic": Case(
         {"recordings": (only(seen_by_gateway(), "none"), model(growth=0.0), windows())},

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modelrollout.api.config import OperatorConfig, PrometheusServer
+from modelrollout.api.config import OperatorConfig, PrometheusServer, parse_config
+from modelrollout.cli.lookup import server
 from modelrollout.cli.lookup.found import Installation, reach
 from modelrollout.cli.lookup.server import source_of
 from modelrollout.cli.target import Failure, add_server
@@ -40,15 +43,41 @@ def test_another_address_changes_nothing_but_the_address():
     assert (found.server.url, found.server.matchers) == ("http://localhost:9090", 'team="a"')
 
 
-def test_no_file_is_read_because_an_object_of_the_cluster_names_it(tmp_path: Path):
-    secret = tmp_path / "id_rsa"
-    secret.write_text("mine")
-    found = source_of(args(), spec_of(), installed(bearer_token_file=str(secret), ca_file=str(secret)))
+SECRETS: dict[str, dict[str, Any]] = {
+    "a token": {"bearerTokenFile": "SECRET"},
+    "an authority": {"caFile": "SECRET"},
+    "a header": {"headers": [{"name": "X-Token", "valueFile": "SECRET"}, {"name": "X-Scope-OrgID", "value": "vision"}]},
+    "a password": {"basicAuth": {"username": "ann", "passwordFile": "SECRET"}},
+    "OAuth 2.0": {"oauth2": {"tokenUrl": "http://a.b", "clientId": "c", "clientSecretFile": "SECRET"}},
+    "a certificate": {"clientCertificate": {"certFile": "SECRET", "keyFile": "SECRET"}, "url": "https://a.b"},
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_file_is_read_because_an_object_of_the_cluster_names_it(name: str):
+    config = parse_config({"prometheus": [{"url": INSIDE, "matchers": 'team="a"', **SECRETS[name]}]})
+    found = source_of(args(), spec_of(), Installation("ops", "mro", config))
     assert found is not None
-    assert (found.server.bearer_token_file, found.server.ca_file, found.needs_token) == (None, None, True)
-    own = source_of(args("--bearer-token-file", str(secret)), spec_of(), installed(bearer_token_file="/var/token"))
-    assert own is not None
-    assert (own.server.bearer_token_file, own.needs_token) == (str(secret), False)
+    assert found.needs_token
+    assert "SECRET" not in found.server.model_dump_json()
+    assert found.server.matchers == 'team="a"'
+    assert [one.value for one in found.server.headers] == (["vision"] if name == "a header" else [])
+
+
+def test_every_kind_of_credentials_is_among_these():
+    files = set(re.findall(r"(\w+File)\b", json.dumps(OperatorConfig.model_json_schema())))
+    assert {one for one in files if one in json.dumps(SECRETS)} == files
+
+
+def test_every_field_of_a_server_is_known_for_what_it_is():
+    assert {*server.NO_SECRETS, *server.SECRETS} == set(PrometheusServer.model_fields)
+    assert not server.NO_SECRETS & server.SECRETS
+
+
+def test_a_persons_own_token_is_shown():
+    found = source_of(args("--bearer-token-file", "mine"), spec_of(), installed(bearer_token_file="/var/token"))
+    assert found is not None
+    assert (found.server.bearer_token_file, found.needs_token) == ("mine", False)
 
 
 def test_a_configuration_of_the_persons_own_is_taken_whole(tmp_path: Path):
@@ -57,6 +86,10 @@ def test_a_configuration_of_the_persons_own_is_taken_whole(tmp_path: Path):
     found = source_of(args("--config", str(path)), spec_of(), installed())
     assert found is not None
     assert (found.server.bearer_token_file, found.origin) == ("/var/token", str(path))
+    path.write_text(f"prometheus: [{{url: '{INSIDE}', basicAuth: {{username: a, passwordFile: p}}}}]")
+    found = source_of(args("--config", str(path), "--bearer-token-file", "mine"), spec_of())
+    assert found is not None
+    assert (found.server.bearer_token_file, found.server.basic_auth) == ("mine", None)
 
 
 def test_without_any_name_nothing_is_asked():

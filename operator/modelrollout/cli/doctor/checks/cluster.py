@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from modelrollout.api.base import GROUP, PLURAL
@@ -100,7 +101,13 @@ def _definition(definition: Read) -> Iterator[Finding]:
 def lacking(definition: dict[str, Any]) -> list[str]:
     """Fields of spec and status that this plugin knows and the cluster's definition does not."""
     stored = next(iter(mappings(mapping(definition.get("spec")).get("versions"))), {})
-    return sorted(_lacking(_schema(mappings(crd()["spec"]["versions"])[0]), _schema(stored), ""))
+    return sorted(_lacking(_known(), _schema(stored), ""))
+
+
+@cache
+def _known() -> dict[str, Any]:
+    """The schema of this plugin; generating it takes a while."""
+    return _schema(mappings(crd()["spec"]["versions"])[0])
 
 
 def _schema(version: dict[str, Any]) -> dict[str, Any]:

@@ -39,9 +39,8 @@ def diagnose(
         text = "not looked at: the server with their series did not answer"
         return [*found, Reporter("gates", "all").warning("gates", text, "see store")]
     view = look(subject, asked)
-    controller = there.controller if there is not None else ""
     found += series(view, there.services if there is not None else ())
-    found += dialect(view, controller)
+    found += dialect(view)
     found += gates(view)
     found += telemetry(view)
     return found

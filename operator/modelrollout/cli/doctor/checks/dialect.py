@@ -16,19 +16,19 @@ _GATEWAY = ("Gateway", None)
 """Sources with which a gate may read the gateway's series."""
 
 
-def dialect(view: View, controller: str) -> Iterator[Finding]:
+def dialect(view: View) -> Iterator[Finding]:
     """One finding, or none where no gate reads a gateway's series."""
     say, spoken = Reporter("store", "gateway's series"), view.request.dialect
     needed = any(
-        "source" in type(gate).model_fields and getattr(gate, "source", None) != "Model" for gate in view.gates
+        "source" in type(gate).model_fields and getattr(gate, "source", None) in _GATEWAY for gate in view.gates
     )
     if spoken is None:
         if needed:
-            yield _unread(controller, view, say)
+            yield _unread(view, say)
         return
     found = view.of([s.GATEWAY_REQUESTS], "stable")
     if found.series:
-        told = {"controller": f"controller {controller}", "series": "found by its series"}
+        told = {"controller": f"controller {view.facts.controller}", "series": "found by its series"}
         by = told.get(view.facts.dialect_by, "configured")
         yield say.ok(
             "dialect", f"read as {spoken.name} ({by}): {spoken.requests} counts for version {view.subject.stable}"
@@ -37,7 +37,8 @@ def dialect(view: View, controller: str) -> Iterator[Finding]:
         yield _silent(spoken, view, say)
 
 
-def _unread(controller: str, view: View, say: Reporter) -> Finding:
+def _unread(view: View, say: Reporter) -> Finding:
+    controller = view.facts.controller
     known = _known(view)
     if controller:
         text = f"the gateways of {controller} are not read: gates read the model's own series"
@@ -63,7 +64,7 @@ def _silent(spoken: Dialect, view: View, say: Reporter) -> Finding:
     scraped = view.of([s.GATEWAY_HEARTBEAT], "both").series or any(
         one.labels.get("__name__") == spoken.requests for one in hints.dialects
     )
-    if not scraped:
+    if not scraped and hints.taken:
         there = sorted(
             {each.name for each in DIALECTS for one in hints.dialects if each.requests in one.labels.values()}
         )

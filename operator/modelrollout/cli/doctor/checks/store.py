@@ -41,7 +41,8 @@ def reachable(facts: StoreFacts) -> Iterator[Finding]:
         return
     reason = facts.failure.reason
     if reason == "PrometheusUnauthorized":
-        fix = "name a file that holds your token with --bearer-token-file; the operator's own is never read"
+        who = "; the operator's own credentials are never read" if facts.source.needs_token else ""
+        fix = f"name a file that holds your token with --bearer-token-file{who}"
     elif reason == "PrometheusUnreachable":
         fix = facts.source.reach
     else:
@@ -97,8 +98,8 @@ def _newest(view: View) -> Iterator[Finding]:
     yield say.ok("newest", f"{number:,} series, the newest sample {span(max(age, 0))} old")
     lost = uncovered(view.stores, view.reader, view.request, view.facts.now)
     if lost is not None:
-        fix = "see why Prometheus scrapes it no more (Status, Targets); nothing is raised on a part of the counts"
-        yield say.problem("target-lost", lost.message, fix)
+        fix = "see why (Status, Targets); was it removed on purpose, wait 5 min: until then nothing is raised on a part"
+        yield say.warning("target-lost", lost.message, fix)
 
 
 def _interval(view: View) -> Iterator[Finding]:

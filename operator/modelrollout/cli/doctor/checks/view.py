@@ -12,11 +12,12 @@ from modelrollout.api.gates import Gate, Source
 from modelrollout.cli.doctor.checks.found import Found
 from modelrollout.cli.doctor.facts import StoreFacts, Subject
 from modelrollout.core.analysis.gates import registry
-from modelrollout.core.analysis.gates.checks.counts import request_totals, use_gateway
+from modelrollout.core.analysis.gates.checks.counts import request_totals
 from modelrollout.core.analysis.gates.evaluate import judge_all
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.plan.stable import stable_traffic
 from modelrollout.core.analysis.gates.result import Judged
+from modelrollout.core.analysis.gates.sources.order import HISTOGRAM
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.grid import make_grid
 from modelrollout.core.analysis.metrics.samples import SampleStore
@@ -121,16 +122,15 @@ class View:
 
     def source_of(self, gate: Gate) -> Source:
         """Whose series the gate reads."""
-        wanted: Source | None = getattr(gate, "source", None)
-        reads = "source" in type(gate).model_fields
-        return "Gateway" if reads and use_gateway(self.gate_input, wanted) else "Model"
+        return registry.definition_of(gate).source_of(gate, self.gate_input) or "Model"
 
     def metrics_of(self, gate: Gate) -> frozenset[str]:
         """The metrics that the gate reads, of the source that it reads."""
-        wanted = registry.definition_of(gate).series_of(gate)
-        if self.source_of(gate) == "Gateway":
+        wanted, source = registry.definition_of(gate).series_of(gate), self.source_of(gate)
+        if source == "Gateway":
             return (wanted & s.GATEWAY) or frozenset({s.GATEWAY_REQUESTS})
-        return wanted - s.GATEWAY
+        others = frozenset(metric for of, metric in HISTOGRAM.whole.items() if of != source)
+        return wanted - s.GATEWAY - others
 
     @property
     def minutes(self) -> str:

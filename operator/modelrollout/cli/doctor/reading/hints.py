@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.cli.doctor.facts import Hint, Hints, StoreFacts
@@ -20,7 +21,11 @@ _BUILDS = "prometheus_build_info|thanos_build_info|mimir_build_info|cortex_build
 
 async def build(ledger: PrometheusLedger, facts: StoreFacts) -> str:
     """What the server is, where it scrapes itself and nothing else of the kind; "" where it does not say."""
-    found = await _ask(ledger, facts, f"group by (__name__, version, short_version) ({{__name__=~{quoted(_BUILDS)}}})")
+    try:
+        query = f"group by (__name__, version, short_version) ({{__name__=~{quoted(_BUILDS)}}})"
+        found = await _ask(ledger, facts, query)
+    except _NotTakenError:
+        return ""
     if len(found) != 1:
         return ""
     labels = found[0].labels
@@ -28,8 +33,19 @@ async def build(ledger: PrometheusLedger, facts: StoreFacts) -> str:
     return f"{name} {labels.get('short_version') or labels.get('version', '')}".strip()
 
 
+class _NotTakenError(Exception):
+    """The server does not answer such a question."""
+
+
 async def hints(ledger: PrometheusLedger, facts: StoreFacts) -> Hints:
     """Asked only where what is expected is missing, but for renamed labels: those may be one job's of two."""
+    try:
+        return await _hints(ledger, facts)
+    except _NotTakenError:
+        return Hints(taken=False)
+
+
+async def _hints(ledger: PrometheusLedger, facts: StoreFacts) -> Hints:
     request, server = facts.request, facts.source.server
     gates = registry.gates_in_force(request.spec.gates, registry.every_default())
     names = ({*s.COUNTED, s.INFO} | registry.series_wanted(gates)) - s.GATEWAY
@@ -55,14 +71,14 @@ async def _of_gateway(ledger: PrometheusLedger, facts: StoreFacts, found: Hints)
     metrics = quoted(any_of(sorted({one.requests for one in facts.source.dialects})))
     dialects = await _ask(ledger, facts, f"count by (__name__) ({_of(f'__name__=~{metrics}', mandatory)})")
     if spoken is None:
-        return Hints(found.renamed, (), found.unmatched, found.versions, (), tuple(dialects))
+        return replace(found, dialects=tuple(dialects))
     name, label = f"__name__={quoted(spoken.requests)}", spoken.label
     pattern = quoted(s.label_pattern(spoken.backend, request, s.ARMS))
     mine = f"exported_{label}=~{pattern}"
     renamed = await _ask(ledger, facts, f"count by (job, exported_{label}) ({_of(name, mine, mandatory)})")
     other = _of(name, f"{label}=~{quoted(_names_service(facts, spoken))}", f"{label}!~{pattern}", mandatory)
     alike = await _ask(ledger, facts, f"count by ({label}) ({other})")
-    return Hints(found.renamed, _by_job(renamed), found.unmatched, found.versions, tuple(alike), tuple(dialects))
+    return replace(found, renamed_gateway=_by_job(renamed), alike=tuple(alike), dialects=tuple(dialects))
 
 
 def _names_service(facts: StoreFacts, spoken: Dialect) -> str:
@@ -97,10 +113,10 @@ def _by_job(found: Iterable[Hint]) -> tuple[Hint, ...]:
 
 
 async def _ask(ledger: PrometheusLedger, facts: StoreFacts, query: str) -> list[Hint]:
-    """The series of the answer; none where the server does not take such a question."""
+    """The series of the answer. Raises _NotTakenError where the server gives none, as one without patterns of names."""
     answer = await ledger.steps(facts.source.server, query, facts.now, facts.now, 1.0)
     if isinstance(answer, LedgerFailure):
-        return []
+        raise _NotTakenError
     found = [
         Hint({name: text for name, text in one.labels if text}, int(one.values[-1]))
         for one in answer

@@ -32,7 +32,7 @@ async def read_store(subject: Subject, source: Source, controller: str, clock: C
     """Everything that is known of the rollout's series. `clock` is `whose`: the server's is compared with it."""
     ledger = PrometheusLedger(clock)
     now, known = clock.now(), _known(source, controller)
-    facts = StoreFacts(source, now, request_of(subject, now, None), clock=whose)
+    facts = StoreFacts(source, now, request_of(subject, now, None), clock=whose, controller=controller)
     facts = replace(facts, span=span_of(subject.spec.analysis.interval))
     try:
         failure = await _greeted(ledger, facts)

@@ -11,10 +11,12 @@ from modelrollout.core.analysis.gates.checks.count_check import CountReading, co
 from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
 from modelrollout.core.analysis.gates.checks.losses import heeding, lost_answers
 from modelrollout.core.analysis.gates.checks.readable import lacking
-from modelrollout.core.analysis.gates.checks.standing import LimitTest
+from modelrollout.core.analysis.gates.checks.spared import needing
+from modelrollout.core.analysis.gates.checks.standing import LimitTest, is_relative
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged
+from modelrollout.core.analysis.gates.sources.absence import absent
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array
@@ -34,10 +36,11 @@ def judge_accuracy(gate: AccuracyGate, gate_input: GateInput, share: float) -> J
 
 def accuracy_counts(gate: AccuracyGate, gate_input: GateInput) -> Counts:
     """Wrong answers among the judged ones of the gate's source of labels."""
+    table = needing(gate_input, lambda metric, source: metric != s.EVALS_LOST and source == gate.labels).table
 
     def wrong(arm: s.Arm) -> tuple[Array, Array]:
-        total = gate_input.table.total(s.EVALS, arm, details=[gate.labels])
-        right = gate_input.table.total(s.CORRECT, arm, details=[gate.labels])
+        total = table.total(s.EVALS, arm, details=[gate.labels])
+        right = table.total(s.CORRECT, arm, details=[gate.labels])
         return np.maximum(total - right, 0.0), total
 
     relative = any(line.relative for _, line in tests_of(gate))
@@ -52,5 +55,7 @@ DEFINITION = GateDefinition(
     judge=heeding(judge_accuracy, lambda gate: lost_answers(gate.labels)),
     default=AccuracyGate(name="accuracy", type="Accuracy"),
     needs=s.EVALS,
+    exported=lambda _, seen: seen.table.has(s.EVALS, "stable"),
+    unjudgeable=lambda gate, seen: absent(seen, s.EVALS, relative=is_relative(tests_of(gate)), detail=gate.labels),
     replay=tests_of,
 )

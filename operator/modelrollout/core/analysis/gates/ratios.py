@@ -18,9 +18,11 @@ from modelrollout.core.analysis.gates.checks.readable import (
     layers_lacking,
     unreadable,
 )
+from modelrollout.core.analysis.gates.checks.spared import needing
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
+from modelrollout.core.analysis.gates.sources.absence import absent
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import alpha_budget, limits, window_evidence
 from modelrollout.core.analysis.stats.limits import LimitLine
@@ -43,6 +45,7 @@ def judge_negative_ratio(gate: NegativeRatioGate, gate_input: GateInput, share: 
 
 def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float, part: str, noun: str) -> Judged:
     """Inside the band the user set, or within the profile's margin of stable on both sides."""
+    gate_input = needing(gate_input, lambda metric, _: metric in {part, s.ELEMENTS})
     arms: tuple[s.Arm, ...] = ("candidate",) if gate.within else s.ARMS
     bad = unreadable(gate_input, (part, s.ELEMENTS, s.DROPPED), arms) or lacking(gate_input, s.ELEMENTS, [part], arms)
     without = layers_lacking(gate_input, s.ELEMENTS, [part], arms)
@@ -121,15 +124,21 @@ def _from_pair(
     )
 
 
+def _unjudgeable(gate: RatioGate, gate_input: GateInput) -> Finding | None:
+    return absent(gate_input, s.ELEMENTS, relative=gate.within is None)
+
+
 ZERO_RATIO = GateDefinition(
     model=ZeroRatioGate,
     series=always(s.ELEMENTS, s.ZEROS, *COUNTED_WITH_DROPS),
+    unjudgeable=_unjudgeable,
     family="windows",
     judge=heeding(judge_zero_ratio, lambda _: DROPPED_OBSERVATIONS, lambda gate: gate.within is None),
 )
 NEGATIVE_RATIO = GateDefinition(
     model=NegativeRatioGate,
     series=always(s.ELEMENTS, s.NEGATIVES, *COUNTED_WITH_DROPS),
+    unjudgeable=_unjudgeable,
     family="windows",
     judge=heeding(judge_negative_ratio, lambda _: DROPPED_OBSERVATIONS, lambda gate: gate.within is None),
 )

@@ -27,7 +27,7 @@ from tests.unit.analysis.recorded import (
     scrapes,
     spec_of,
 )
-from tests.unit.runtime.test_late_samples_change_no_verdict import beside_a_new_one, same, world
+from tests.unit.runtime.late.test_late_samples_change_no_verdict import beside_a_new_one, same, world
 
 GATES = ({"name": "errors", "type": "ErrorRate"}, {"name": "dead", "type": "DeadNeurons"})
 MODEL = {"model": "digits", "load": "1"}

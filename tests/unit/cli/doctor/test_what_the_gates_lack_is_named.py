@@ -40,11 +40,11 @@ CASES = {
     ),
     "coarse buckets": Case(
         {"recordings": (at_edges("0.01", "0.15"), model(), windows())},
-        *("judgeable", "Warning", "too coarse to see less", "docs/gateways.md"),
+        *("judgeable", "Warning", "too coarse to see less", "docs/gateways/README.md"),
     ),
     "a quantile beyond the last bucket": Case(
         {"recordings": (at_edges("0.01", "0.02"), model(), windows())},
-        *("judgeable", "Warning", "beyond the last bucket edge, 20 ms", "docs/gateways.md"),
+        *("judgeable", "Warning", "beyond the last bucket edge, 20 ms", "docs/gateways/README.md"),
     ),
     "a limit beyond the last bucket": Case(
         {"gates": latency(max="5s")},

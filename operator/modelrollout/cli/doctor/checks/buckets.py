@@ -12,7 +12,7 @@ from modelrollout.core.analysis.metrics.counters.families import HISTOGRAMS
 from modelrollout.core.analysis.metrics.counters.layouts import shared_edges
 from modelrollout.core.analysis.stats.parameters import ROUNDING, TOO_COARSE
 
-BUCKETS = "docs/gateways.md says how the gateway's buckets are set; the model's own histogram is fine enough"
+BUCKETS = "docs/gateways/README.md says how the gateway's buckets are set; the model's own histogram is fine enough"
 
 
 def buckets(gate: Gate, view: View, say: Reporter, metrics: frozenset[str]) -> Iterator[Finding]:

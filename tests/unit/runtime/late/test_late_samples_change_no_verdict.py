@@ -231,7 +231,7 @@ async def test_an_answer_that_is_too_large_is_asked_for_in_smaller_pieces():
 @pytest.mark.slow
 def test_no_verdict_depends_on_the_hash_seed():
     script = (
-        "import asyncio; from tests.unit.runtime.test_late_samples_change_no_verdict import *\n"
+        "import asyncio; from tests.unit.runtime.late.test_late_samples_change_no_verdict import *\n"
         "request = request_of(spec_of(ERRORS, DEAD, minimumRequests=20), raise_from=START + 100)\n"
         "print(asyncio.run(beside_a_new_one(world(11, longest=900.0), request, 11)))"
     )

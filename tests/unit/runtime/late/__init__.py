@@ -1,0 +1,1 @@
+"""Samples that come late, out of order or not at all."""

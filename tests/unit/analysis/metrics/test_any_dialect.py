@@ -178,7 +178,7 @@ def test_a_dot_in_a_name_matches_only_what_the_gateway_makes_of_it(dialect):
 async def test_a_dot_at_which_the_gateway_ends_its_label_is_said(dialect, where):
     spec = spec_of({"name": "errors", "type": "ErrorRate"})
     dotted = spec.traffic.gateway.model_copy(update={"name": "eu.inference"})
-    changes = {"name": "digits.eu"}
+    changes: dict[str, Any] = {"name": "digits.eu"}
     if where == "gateway":
         changes = {"spec": spec.model_copy(update={"traffic": spec.traffic.model_copy(update={"gateway": dotted})})}
     asked = request_of(changes.pop("spec", spec), dialect=dialect, **changes)

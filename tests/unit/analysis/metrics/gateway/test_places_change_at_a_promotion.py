@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -68,7 +70,8 @@ def recording(dialect, stable_bad: float, candidate_bad: float, until: float) ->
         labels = {dialect.label: example(dialect).backend(Place(service=service))}
         bad = np.where(rec.times < until, 10 * share, 0)
         for status, growth in (("503", bad), ("200", 10 - bad)):
-            rec.growing(dialect.requests, growth, **labels, **{dialect.status: status})
+            told: Any = labels | {dialect.status: status}
+            rec.growing(dialect.requests, growth, **told)
     return rec
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from modelrollout.api.config import OperatorConfig, parse_config, removed_fields
 from modelrollout.api.problems import problems_of, summary
 from modelrollout.ports import Unreachable
+from modelrollout.runtime.allocator import share_one_arena
 from modelrollout.runtime.release import release_all
 from modelrollout.runtime.run import run
 from modelrollout.runtime.settings import Settings
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the operator; the exit status is 0 after SIGTERM, 1 after a lost Lease, 2 for unusable arguments."""
     args = parser().parse_args(argv)
+    share_one_arena()
     level = logging.DEBUG if args.verbose else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kopf").setLevel(logging.WARNING)

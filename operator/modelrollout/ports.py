@@ -177,8 +177,11 @@ class GatewayFacts(Protocol):
 class ModelServer(Protocol):
     """Readiness of one version on every address of its Service."""
 
-    async def probe(self, namespace: str, service: str, port: int, model: str, version: str) -> tuple[int, str]:
-        """(addresses that should answer, "" when all of them are ready or else what is wrong). Never raises."""
+    async def probe(self, namespace: str, service: str, port: int, model: str, version: str | None) -> tuple[int, str]:
+        """(addresses that should answer, "" when all of them are ready or else what is wrong). Never raises.
+
+        `version`: as the server calls it; None for the path without a version, where the Service alone says which.
+        """
 
 
 @dataclass(frozen=True)

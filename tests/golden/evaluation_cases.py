@@ -28,8 +28,18 @@ def cases() -> Iterator[Case]:
     """All of them."""
     good = gateway(300, stable=(230, 2), candidate=(10, 0))
     yield Case("every gate in one line", ERRORS, "goes on", 300, (good,))
-    yield Case("scrapes are missing", ERRORS, "MetricsUnavailable", 360, (good,))
+    yield Case("scrapes are missing", ERRORS, "SamplesMissing", 360, (good,))
     pods = [_pod(name, until) for name, until in (("a", 600), ("b", 600), ("c", 200))]
+    latency: dict[str, Any] = {"name": "latency", "type": "Latency"}
+    half = {"steps": ((50, START),)}
+    yield Case("no histogram anywhere", ERRORS, "goes on", 120, (_triton(),), beside=(latency,), request=half)
+    by_triton = {**latency, "source": "Triton"}
+    yield Case("Triton's own buckets are too coarse", by_triton, "warns", 120, (_triton(0.1, 0.5, 2, 5),), request=half)
+    yield Case("nothing that is asked for is exported", latency, "NothingToJudge", 120, (_triton(),), request=half)
+    no_dialect = {**half, "dialect": None, "controller": "konghq.com/gateway-controller"}
+    gateways = {**ERRORS, "source": "Gateway"}
+    yield Case("a gateway without a dialect", gateways, "NothingToJudge", 120, (_triton(),), request=no_dialect)
+    yield Case("an empty store", ERRORS, "NothingToJudge", 120, (), request={"steps": ()})
     yield Case("an address is not scraped", ERRORS, "TargetNotScraped", 280, (good, *pods), request={"addresses": 3})
     yield Case("both versions fail in one incident", {**ERRORS, "max": "1%"}, "SharedIncident", 900, (_incident(),))
     burning = gateway(300, stable=(100, 0.2), candidate=(9.7, 0.3))
@@ -54,8 +64,19 @@ def cases() -> Iterator[Case]:
     skewed = gateway(300, stable=(100, 0), candidate=(100, 0))
     yield Case("a share far from the weight", ERRORS, "warns", 300, (skewed,))
     coarse = histogram(600, stable={0.01: 200, 0.02: 5}, candidate={0.02: 30})
-    latency = {"name": "latency", "type": "Latency"}
     yield Case("a histogram too coarse", latency, "warns", 600, (coarse,), request={"steps": ((13, START),)})
+
+
+def _triton(*edges: float) -> Recording:
+    """Servers whose own counters are scraped, and a histogram with these edges (s), if any."""
+    found = Recording(scrapes(300), "triton")
+    for version, since in (("1", -np.inf), ("2", START)):
+        labels = {"model": "digits", "version": version}
+        found.growing(s.SUCCESS, 20, since=since, **labels).growing(s.FAILURE, 0, since=since, reason="OTHER", **labels)
+        for edge in (*edges, np.inf) if edges else ():
+            text = "+Inf" if edge == np.inf else f"{1000 * edge:g}"
+            found.growing(s.TRITON_DURATION, 20, since=since, le=text, **labels)
+    return found
 
 
 def _incident() -> Recording:

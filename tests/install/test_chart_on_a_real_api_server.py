@@ -54,7 +54,7 @@ ALLOWED = [
     ("get", "gateway.networking.k8s.io", "gateways", "infra"),
     ("get", "gateway.networking.k8s.io", "gatewayclasses", None),
     ("get", "", "services", "vision"),
-    ("get list", "discovery.k8s.io", "endpointslices", "vision"),
+    ("get list watch", "discovery.k8s.io", "endpointslices", "vision"),
     ("create patch", "events.k8s.io", "events", "vision"),
     ("get create patch", "", "configmaps", "vision"),
     ("create", "coordination.k8s.io", "leases", HOME),

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from modelrollout.api.base import API_VERSION, GROUP, KIND, PLURAL
+from modelrollout.api.serving import SERIES_OWN
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.api.structural import Schema, structural
@@ -39,6 +40,31 @@ _GATE_RULES = (
     ("self.type == 'Query' || !has(self.query)", "only a Query gate takes a query"),
     ("self.type == 'Latency' || !has(self.quantile)", "only a Latency gate takes a quantile"),
 )
+_ARM_RULES = (
+    (
+        "!has(self.label) || self.label in ['version', 'service', 'pod'] || has(self.value)",
+        "a label other than version, service and pod needs a value, such as v{version}",
+    ),
+    (
+        f"!has(self.label) || !(self.label in {list(SERIES_OWN)})",
+        "this label has its own meaning in the series: choose one that the scrape adds, such as pod or service",
+    ),
+    (
+        "!has(self.value) || self.value.contains('{version}') || self.value.contains('{service}')",
+        "the value needs {version} or {service}: both versions have the same value without",
+    ),
+    (
+        "!has(self.value) || !(self.value.startsWith('*') && self.value.endsWith('*'))",
+        "one * at an end of the value is enough",
+    ),
+)
+_STAR_BESIDE_VERSION = "replace('{service}', self.service).matches('[{]version[}][*]|[*][{]version[}]')"
+_SERVING_RULES = (
+    (
+        f"!has(self.arm) || !has(self.arm.value) || !self.arm.value.{_STAR_BESIDE_VERSION}",
+        "put a character between the version and * in arm.value: version 1 would also match version 10",
+    ),
+)
 _GATE_FIELDS = {
     "type": "What the gate watches.",
     "method": "How it is judged: Sequential by default, and always Threshold for Query.",
@@ -57,6 +83,8 @@ def _spec() -> Schema:
     spec = structural(Spec.model_json_schema(by_alias=True))
     fields = spec["properties"]
     fields["steps"] |= {"x-kubernetes-list-type": "atomic", "x-kubernetes-validations": _rules(_STEP_RULES)}
+    fields["serving"] |= {"x-kubernetes-validations": _rules(_SERVING_RULES)}
+    fields["serving"]["properties"]["arm"] |= {"x-kubernetes-validations": _rules(_ARM_RULES)}
     fields["gates"] |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
     fields["gates"]["items"] |= {
         "description": "One limit that the candidate keeps to.",

@@ -10,7 +10,8 @@ from modelrollout.api.config import URL
 from modelrollout.api.config.credentials import HEADER as TOKEN
 from modelrollout.api.fields import GATE_TYPES
 from modelrollout.api.gates import DNS_LABEL
-from modelrollout.api.spec import DNS_NAME, HEADER, HOSTNAME, MODEL, SERVICE, VERSION
+from modelrollout.api.serving import ARM_VALUE, LABEL, SERVICE, VERSION_PATH
+from modelrollout.api.spec import DNS_NAME, HEADER, HOSTNAME, MODEL, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,9 @@ _PATTERNS = {
     VERSION: 'write a positive whole number in quotes, such as "2", as Triton names its version folders',
     MODEL: "use letters, digits, dots, dashes and underscores, with a letter or digit at both ends",
     SERVICE: "write a Service name in lower case with {version} once in it, such as digits-v{version}",
+    LABEL: "write a Prometheus label: letters, digits and underscores, with a letter first, such as pod",
+    ARM_VALUE: "use letters, digits, ._:/@-, {version}, {service} and one * at an end, such as v{version}-*",
+    VERSION_PATH: "use letters, digits, dots, dashes and underscores, with {version} at most once, such as v{version}",
     DNS_LABEL: "use lower-case letters, digits and dashes, with a letter or digit at both ends",
     DNS_NAME: DNS_NAME_FIX,
     HOSTNAME: "write a host name in lower case, such as digits.example.com or *.example.com",

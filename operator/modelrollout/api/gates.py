@@ -14,7 +14,7 @@ DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 Method = Literal["Sequential", "Threshold"]
 Name = Annotated[str, Field(pattern=DNS_LABEL, max_length=63)]
-Source = Literal["Gateway", "Model"]
+Source = Literal["Gateway", "Model", "Triton"]
 
 PLACEHOLDERS = ("version", "model", "namespace", "service")
 
@@ -67,7 +67,7 @@ class ErrorRateGate(_Gate):
     refused: VersusStable | None = None
     """Limit on the share of refused requests (4xx) at the gateway; 1.25 times stable's plus 1% when unset."""
     source: Source | None = None
-    """Whose series count: the gateway's when unset and known, else the model's."""
+    """Whose series count: of Gateway, Model, Triton the first that has any when unset; Model includes Triton's."""
 
 
 class LatencyGate(_Gate):
@@ -80,7 +80,7 @@ class LatencyGate(_Gate):
     """The longest time allowed at the quantile."""
     versus_stable: VersusStableBuckets | None = None
     source: Source | None = None
-    """Whose series count: the gateway's when unset and known, else the model's."""
+    """Whose series count: of Gateway, Model, Triton the first that has any when unset; Model includes Triton's."""
 
 
 class AccuracyGate(_Gate):

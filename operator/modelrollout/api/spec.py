@@ -12,13 +12,13 @@ from pydantic import Field, field_validator, model_validator
 from modelrollout.api.base import ApiModel, wrong
 from modelrollout.api.gates import DNS_LABEL, Gate, Name
 from modelrollout.api.quantities import Duration, Share, format_duration
+from modelrollout.api.serving import Serving
 
 if TYPE_CHECKING:
     from pydantic_core import PydanticCustomError
 
 VERSION = r"^[1-9][0-9]{0,17}$"
 MODEL = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$"
-SERVICE = r"^[a-z]([-a-z0-9]*)\{version\}([-a-z0-9]*[a-z0-9])?$"
 DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 HEADER = r"^[A-Za-z0-9][-A-Za-z0-9]*$"
 HOSTNAME = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
@@ -36,19 +36,6 @@ class Model(ApiModel):
     """Triton's name of the model."""
     version: Version
     """The version that should serve, a positive whole number in quotes. Changing it starts a rollout."""
-
-
-class Serving(ApiModel):
-    """Where each version of the model is served: one Service per version."""
-
-    service: Annotated[str, Field(pattern=SERVICE, max_length=54)]  # 54 - "{version}" + 18 digits = 63
-    """Name of a version's Service, with {version} where the version goes, such as digits-v{version}."""
-    port: Annotated[int, Field(ge=1, le=65535)] = 8000
-    """The Services' HTTP port."""
-
-    def service_of(self, version: str) -> str:
-        """The Service that serves one version of the model."""
-        return self.service.replace("{version}", version)
 
 
 class Gateway(ApiModel):
@@ -188,4 +175,6 @@ class Spec(ApiModel):
         for gate in found["gates"]:
             for name in ADDED_LATER & {key for key, value in gate.items() if value is None}:
                 del gate[name]
+        if self.serving.arm is not None:
+            found["arm"] = self.serving.arm.model_dump(mode="json")
         return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]

@@ -114,7 +114,9 @@ class RolloutStatus(StatusModel):
     evidence_from: Timestamp = Field(description="later than startedAt when gates were edited or weights reloaded")
     gates_digest: str = ""
     digest: str = Field("", description="digest of the weights that are analysed, where telemetry names one")
-    gates: list[str] = Field([], description="names of the default gates found at the start, if spec has none")
+    gates: list[str] = Field(
+        [], description="names of the default gates that could be judged once, if spec has none: they stay in force"
+    )
     waiting_since: Timestamp
     exposed: bool = Field(False, description="whether the candidate has ever had weight in this rollout")
     losses: Count = 0
@@ -144,6 +146,10 @@ class GateStatus(StatusModel):
     """What the evidence says so far."""
     required: bool = True
     """Whether it decides."""
+    left_out: bool | None = None
+    """Whether it is a default gate that nobody here can judge: it decides nothing until somebody can."""
+    source: str | None = None
+    """Whose series it rests on: Gateway, Model or Triton."""
     layer: str | None = None
     """The worst layer."""
     observed: str | None = None

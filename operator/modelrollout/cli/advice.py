@@ -51,8 +51,15 @@ def _by_reason(status: Status, command: Command) -> str | None:
         reasons.ROUTE_NOT_WRITTEN: "Fix what the message says, most likely the operator's rights on HTTPRoutes or an "
         "admission webhook. The operator keeps retrying.",
         reasons.SERVING_CHANGED: "Make stable ready at the Service and port that spec names now: traffic follows.",
-        reasons.METRICS_UNAVAILABLE: "Check Prometheus and its targets: the weight is held, and goes back to the first "
+        reasons.METRICS_UNAVAILABLE: "Check the Prometheus server: the weight is held, and goes back to the first "
         f"step after analysis.maxBlind{either}.",
+        reasons.SAMPLES_MISSING: "Prometheus answers, but has no new samples of what the message names: look at its "
+        "targets and at the pods. The weight is held, and goes back to the first step after "
+        f"analysis.maxBlind{either}.",
+        reasons.GATE_NOT_JUDGEABLE: "Do what the message says, or take the gate out of spec.gates: the rollout "
+        f"continues by itself when the gate can be judged{either}.",
+        reasons.NOTHING_TO_JUDGE: "Have Prometheus scrape the gateway or the model servers, or write gates that can be "
+        f"judged: the rollout continues by itself when there is evidence{either}.",
         reasons.WEIGHT_LOWERED: f"Raise it again now with {command('resume')}, or wait for the next evaluation that "
         f"does not fail{either}.",
         reasons.BREACH_HELD: f"A gate failed, and onBreach is Pause: give up with {abort}{take}.",

@@ -12,6 +12,9 @@ from modelrollout.api.status import LONGEST_GATE_MESSAGE, DeadShare, PromotedVer
 from modelrollout.core.reasons import AnyReason, MetricsReason
 from modelrollout.dialects.dialect import Dialect
 
+SETTLED = 3
+"""Scrapes of one target since the rollout started: by then every target that is up has been scraped."""
+
 
 @dataclass(frozen=True)
 class EvaluationRequest:
@@ -35,6 +38,8 @@ class EvaluationRequest:
     bake_started_at: float | None = None
     dialect: Dialect | None = None
     """How the gateway's series are read; None where they are not."""
+    controller: str = ""
+    """The controllerName of the gateway's class; empty while that is not known."""
     placed_at: float | None = None
     """When another version last stood in stable's place among the route's backends; None where none did."""
     addresses: int | None = None
@@ -42,7 +47,7 @@ class EvaluationRequest:
     raise_from: float | None = None
     """When the current hold is over, and the weight may be raised by what was found; None where nothing is held."""
     default_gates: tuple[str, ...] | None = None
-    """status.rollout.gates where spec.gates is empty; None or () until they were found and recorded."""
+    """status.rollout.gates where spec.gates is empty: the default gates that could be judged once."""
     unplanned: bool = False
     """Whether what stable's traffic can prove is still to be worked out: once, before the first step."""
     promoted: tuple[PromotedVersion, ...] = ()
@@ -96,6 +101,12 @@ class GateResult:
     """Near the deadline, where the spec goes on unproven: what the evidence excludes of a gate without a PASS."""
     frozen: bool = False
     """A FAIL in the bake that only a limit from before the bake stands behind: a doubt, see checks.watch_bake."""
+    source: str | None = None
+    """Whose series it rests on: Gateway, Model or Triton; None where it asks by itself."""
+    unjudgeable: bool = False
+    """Nobody here exports what it needs, and that is proven: see gates/sources/absence.py."""
+    left_out: bool = False
+    """Such a default gate: it is named and decides nothing, until it can be judged."""
 
     def __post_init__(self) -> None:
         """However many layers there are and whatever they are called, three such sentences fit into a status."""
@@ -124,6 +135,8 @@ class Evaluation:
     message: str = ""
     warnings: tuple[str, ...] = ()
     """Sentences for people that change no verdict: unattributed errors, coarse buckets, a share far from the weight."""
+    scrapes: int | None = None
+    """Of the target that was scraped most often since the rollout started; None where nobody counted."""
     confirmed: bool = True
     """Whether all evidence was read again just now: it must be before the weight is raised, not before a rollback."""
     rising: bool = False
@@ -131,7 +144,7 @@ class Evaluation:
     digest: str | None = None
     """Of the candidate's weights, where its telemetry names exactly one."""
     default_gates: tuple[str, ...] | None = None
-    """Names of the gates in force where spec.gates is empty: record them in status.rollout.gates."""
+    """Names of the default gates that can be judged, where spec.gates is empty: record them in status.rollout.gates."""
     plan: str = ""
     """What stable's traffic can prove, in one line; empty where nobody asked."""
     layers: tuple[DeadShare, ...] = ()

@@ -42,6 +42,11 @@ VERSION_REPLACED: Final = "VersionReplaced"
 FAST_ROLLBACK: Final = "FastRollback"
 DEADLINE: Final = "DeadlineExceeded"
 METRICS_UNAVAILABLE: Final = "MetricsUnavailable"
+SAMPLES_MISSING: Final = "SamplesMissing"
+NOTHING_TO_JUDGE: Final = "NothingToJudge"
+GATE_NOT_JUDGEABLE: Final = "GateNotJudgeable"
+GATES_LEFT_OUT: Final = "GatesLeftOut"
+GATES_IN_FORCE: Final = "GatesInForceAgain"
 COMBINED_EVIDENCE: Final = "CombinedEvidence"
 BURN_RATE: Final = "BurnRate"
 TARGET_LOST: Final = "TargetNotScraped"
@@ -107,6 +112,11 @@ Reason = Literal[
     "FastRollback",
     "DeadlineExceeded",
     "MetricsUnavailable",
+    "SamplesMissing",
+    "NothingToJudge",
+    "GateNotJudgeable",
+    "GatesLeftOut",
+    "GatesInForceAgain",
     "CombinedEvidence",
     "BurnRate",
     "TargetNotScraped",
@@ -145,8 +155,10 @@ GateReason = Literal[
     "CriteriaDiffer",
     "EmptyAnswer",
     "LayersDiffer",
+    "NoDialect",
     "NotANumber",
     "NotAskedYet",
+    "NotExported",
     "NotJudged",
     "ObservationsDropped",
     "QueriesNotAllowed",

@@ -1,4 +1,4 @@
-"""Alive means that passes still happen: a process whose last pass is too old should be started again."""
+"""Alive means that passes still happen: a process in which one is long overdue should be started again."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Health:
         service = self.service
         if service is None or not service.watches:
             return web.Response(text="standing by\n" if service is None else "leading, nothing to do\n")
-        age = service.clock.now() - service.last_tick if service.last_tick else 0.0
-        return web.Response(text=f"last pass {age:.1f} s ago\n", status=200 if age < STALE else 503)
+        late = max(service.overdue(), 0.0)
+        return web.Response(text=f"no pass is late by more than {late:.1f} s\n", status=200 if late < STALE else 503)
 
     async def stop(self) -> None:
         """Close the port."""

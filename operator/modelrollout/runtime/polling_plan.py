@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from modelrollout.core.evaluation import EvaluationRequest
@@ -16,26 +17,32 @@ if TYPE_CHECKING:
     from modelrollout.core.observation import Observation, ObservedRoute
     from modelrollout.dialects.dialect import Dialect
 
-AT_REST = 3.0  # times the resync of a rollout in progress
+AT_REST = 60.0
+"""Times the resync of a rollout in progress: at rest there is nothing to be seen that no event tells."""
 
 
 def polling_plan(
-    watch: Watch, spec: Spec | None, status: Status, route: ObservedRoute | None, dialect: Dialect | None
+    watch: Watch,
+    spec: Spec | None,
+    status: Status,
+    route: ObservedRoute | None,
+    gateway: tuple[str, Dialect | None] = ("", None),
 ) -> PollingPlan:
-    """The versions to probe and the rollout to evaluate after this pass."""
-    targets = _targets(spec, status, route)
+    """The versions to probe and the rollout to evaluate after this pass; `gateway`: its controller and dialect."""
+    targets = _targets(watch, spec, status, route)
     if spec is None:
         return PollingPlan(targets, None)
-    return PollingPlan(targets, _request(watch, spec, status, dialect))
+    return PollingPlan(targets, _request(watch, spec, status, gateway))
 
 
-def _targets(spec: Spec | None, status: Status, route: ObservedRoute | None) -> tuple[Target, ...]:
+def _targets(watch: Watch, spec: Spec | None, status: Status, route: ObservedRoute | None) -> tuple[Target, ...]:
     """The candidate while there is one; else a version that spec names and that does not serve yet."""
     wanted = {status.candidate} if status.candidate else set()
     if spec is None:  # the route describes itself, so a candidate is watched even when the spec is broken
         backends = route.backends if route and route.model else ()
         model = route.model if route and route.model else ""
-        return tuple(Target(b.version, b.service, b.port, model) for b in backends if b.version in wanted)
+        found = (Target(b.version, b.service, b.port, model) for b in backends if b.version in wanted)
+        return tuple(_asked_before(watch, target) for target in found)
     turned_down = status.rejected.version if status.rejected and phases.refused(status.phase) else None
     if spec.model.version not in (status.stable, turned_down):
         wanted.add(spec.model.version)
@@ -44,12 +51,24 @@ def _targets(spec: Spec | None, status: Status, route: ObservedRoute | None) -> 
     if status.stable and moved and (moved[0].service, moved[0].port) != here:
         wanted.add(status.stable)
     return tuple(
-        Target(version, spec.serving.service_of(version), spec.serving.port, spec.model.name)
+        Target(
+            version,
+            spec.serving.service_of(version),
+            spec.serving.port,
+            spec.model.name,
+            spec.serving.asked_version(version),
+        )
         for version in sorted(wanted)
     )
 
 
-def _request(watch: Watch, spec: Spec, status: Status, dialect: Dialect | None) -> EvaluationRequest | None:
+def _asked_before(watch: Watch, target: Target) -> Target:
+    """As it was asked under the last valid spec; a new process knows none, and asks without a version."""
+    known = (one for one in watch.polling.targets if replace(one, asked=None) == target)
+    return next(known, target)
+
+
+def _request(watch: Watch, spec: Spec, status: Status, gateway: tuple[str, Dialect | None]) -> EvaluationRequest | None:
     rollout = status.rollout
     if rollout is None or status.candidate is None or status.stable is None or not phases.running(status.phase):
         return None
@@ -68,7 +87,8 @@ def _request(watch: Watch, spec: Spec, status: Status, dialect: Dialect | None) 
         bake_started_at=rollout.bake_started_at,
         addresses=readiness.addresses if readiness and readiness.ready else None,
         raise_from=status.step.earliest_advance if status.step else None,
-        dialect=dialect,
+        dialect=gateway[1],
+        controller=gateway[0],
         placed_at=max((one.ended_at for one in status.history), default=None),
         default_gates=tuple(rollout.gates) or None,
         promoted=tuple(status.promoted),

@@ -51,22 +51,24 @@ class Reconciler:
             obj = await store.add_finalizer(obj)
         except Unreachable as error:  # such as an object stored before its definition had a schema: it still lowers
             refused = error
+        watch.news.seen("resource", obj["metadata"].get("resourceVersion"))
         status, lost = _status_of(obj)
         spec, problem = self._spec_of(obj)
         found = await self.routers.find(watch.namespace, watch.name, spec)
+        watch.news.seen("route", found[1].resource_version if found[1] else None)
         observed = _observation(watch, obj, found[1], problem=problem, lost=lost)
         decision = _decide(watch, spec, status, observed, clock.now())
         if refused is not None:
             await self.writer.lower(watch, decision, found)
             raise refused
         delay = await self.writer.carry_out(watch, obj, spec, decision, found)
-        dialect = None if spec is None else await self._dialect(watch, spec)
-        watch.look_at(polling_plan(watch, spec, decision.status, found[1], dialect))
+        gateway = ("", None) if spec is None else await self._gateway(watch, spec)
+        watch.look_at(polling_plan(watch, spec, decision.status, found[1], gateway))
         return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, clock.now())
 
     async def _finalize(self, watch: Watch, obj: dict[str, Any]) -> float | None:
         """Traffic to stable, the route stays; where that fails, the resource is released after giveUpAfter."""
-        watch.look_at(polling_plan(watch, None, Status(), None, None))
+        watch.look_at(polling_plan(watch, None, Status(), None))
         try:
             released = await self.routers.release(watch.namespace, watch.name)
             for why in released.left:
@@ -92,8 +94,8 @@ class Reconciler:
                 return None, summary(problems)
         return spec, problem
 
-    async def _dialect(self, watch: Watch, spec: Spec) -> Dialect | None:
-        """How the gateway counts. Asked after every write, since no lowering waits for it; the next pass heeds it."""
+    async def _gateway(self, watch: Watch, spec: Spec) -> tuple[str, Dialect | None]:
+        """Its controller, and how it counts. Asked after every write: no lowering waits for it."""
         controller = await self.facts.controller_of(watch.namespace, spec)
         dialect = self.config.dialect_of(controller)
         known = watch.version_header
@@ -101,7 +103,7 @@ class Reconciler:
             watch.version_header = dialect is not None and dialect.version_header
         if watch.version_header and not known:
             watch.wake.set()
-        return dialect
+        return controller, dialect
 
 
 def _observation(

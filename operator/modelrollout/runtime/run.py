@@ -19,9 +19,9 @@ from modelrollout.adapters.notifications import make_sinks
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.adapters.routers import RegisteredRouters
 from modelrollout.adapters.triton.readiness import TritonServer
+from modelrollout.adapters.triton.slices import WatchedSlices
 from modelrollout.ports import Unreachable
 from modelrollout.runtime.evaluation.evaluator import Evaluator
-from modelrollout.runtime.handlers import register
 from modelrollout.runtime.health import serve_health
 from modelrollout.runtime.lease import Lease
 from modelrollout.runtime.metrics import CountedLedger, MemoryMetrics
@@ -29,6 +29,7 @@ from modelrollout.runtime.notifier import Notifier
 from modelrollout.runtime.postmortems import Postmortems
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.service import Service
+from modelrollout.runtime.waking.handlers import register
 from modelrollout.runtime.watch import Watch
 from modelrollout.runtime.writes import Writer
 
@@ -98,7 +99,7 @@ def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
     metrics = MemoryMetrics()
     ledger = CountedLedger(PrometheusLedger(api.clock), metrics)
     evaluator = Evaluator(ledger, config)
-    triton = TritonServer(api, timeout=config.probe_timeout)
+    triton = TritonServer(api, timeout=config.probe_timeout, watched=WatchedSlices(api))
     writer = Writer(
         store=KubernetesStore(api),
         notifier=Notifier(make_sinks(api, lease.identity), metrics),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from modelrollout.ports import Clock
     from modelrollout.runtime.reconcile import Reconciler
+    from modelrollout.runtime.waking.news import Version
 
 log = logging.getLogger(__name__)
 Key = tuple[str, str]
@@ -37,21 +39,24 @@ class Service:
     metrics: Metrics = field(default_factory=MemoryMetrics)
     watches: dict[Key, Watch] = field(default_factory=dict)
     tasks: dict[Key, asyncio.Task[None]] = field(default_factory=dict)
-    last_tick: float = 0.0
     stopping: bool = False
 
     def __post_init__(self) -> None:
         self._ended = self.metrics.counter("modelrollout_operator_passes_total", "Passes, by how they ended", "outcome")
 
-    def wake(self, namespace: str, name: str) -> None:
-        """Reconcile this resource now; the first call starts its worker."""
+    def wake(self, namespace: str, name: str, version: Version | None = None) -> None:
+        """Reconcile this resource now, unless a pass has seen this `version`; the first call starts its worker."""
         if self.stopping:
             return
         key = (namespace, name)
         if key not in self.tasks or self.tasks[key].done():
             self.watches[key] = self.new_watch(namespace, name)
             self.tasks[key] = asyncio.create_task(self._care(key), name=f"{namespace}/{name}")
-        self.watches[key].wake.set()
+        self.watches[key].news.told(version)
+
+    def overdue(self) -> float:
+        """Seconds for which the pass that is most overdue should have been over."""
+        return max((time.monotonic() - watch.due for watch in self.watches.values()), default=0.0)
 
     async def stop(self) -> None:
         """Cancel everything and wait for it; a pass may end anywhere, as it may in a crash. Idempotent."""
@@ -83,16 +88,19 @@ class Service:
     async def _passes(self, watch: Watch) -> None:
         failures = 0
         while True:
-            watch.wake.clear()
+            watch.news.begin()
             delay, failures = await self._pass(watch, failures)
+            watch.news.end()
             if delay is None:
                 return
-            self.last_tick = self.clock.now()
+            delay = delay * random.uniform(0.9, 1.0) if delay > 1 else delay  # noqa: S311 - spreads load
+            watch.due = time.monotonic() + delay
             try:
-                async with asyncio.timeout(delay * random.uniform(0.9, 1.0) if delay > 1 else delay):  # noqa: S311 - spreads load
+                async with asyncio.timeout(delay):
                     await watch.wake.wait()
             except TimeoutError:
                 continue
+            watch.due = time.monotonic()
 
     async def _pass(self, watch: Watch, failures: int) -> tuple[float | None, int]:
         """One bounded pass; what can fail for a while is tried again with growing delays."""

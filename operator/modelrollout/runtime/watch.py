@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass, field, replace
 
 from modelrollout.api.config import OperatorConfig
@@ -12,6 +13,7 @@ from modelrollout.core.observation import Readiness
 from modelrollout.ports import Clock, ModelServer
 from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
+from modelrollout.runtime.waking.news import News
 
 log = logging.getLogger(__name__)
 SHORTEST_NAP = 0.2
@@ -25,6 +27,8 @@ class Target:
     service: str
     port: int
     model: str
+    asked: str | None = None
+    """What the model server calls the version; None where it is asked without one."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Watch:
     evaluator: Evaluator
     clock: Clock
     metrics: Metrics = field(default_factory=MemoryMetrics)
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    news: News = field(default_factory=News)
     polling: PollingPlan = PollingPlan()
     readiness: dict[Target, Readiness] = field(default_factory=dict)
     evaluation: Evaluation | None = None
@@ -61,6 +65,8 @@ class Watch:
     """Whether its gateway tells versions apart by a header of their answers, as the last pass found."""
     kept: tuple[str, float] | None = None
     """A post-mortem that the status does not link yet: the ConfigMap's name, and when its rollout ended."""
+    due: float = field(default_factory=time.monotonic)
+    """When the next pass should begin, by time.monotonic()."""
     _probe_now: asyncio.Event = field(default_factory=asyncio.Event)
     _judge_now: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -68,6 +74,11 @@ class Watch:
         self._evaluations = self.metrics.counter(
             "modelrollout_operator_evaluations_total", "Evaluations, on time or late by an interval, or none", "outcome"
         )
+
+    @property
+    def wake(self) -> asyncio.Event:
+        """Set where a pass has something to do."""
+        return self.news.wake
 
     def look_at(self, polling: PollingPlan) -> None:
         """Point the pollers; what is no longer looked at is forgotten."""
@@ -110,7 +121,7 @@ class Watch:
             await _nap(self._judge_now, max(due, SHORTEST_NAP))
 
     async def _probe(self, target: Target) -> None:
-        found = await self.model_server.probe(self.namespace, target.service, target.port, target.model, target.version)
+        found = await self.model_server.probe(self.namespace, target.service, target.port, target.model, target.asked)
         old = self.readiness.get(target)
         new = after_probe(old, target.version, found, self.clock.now())
         if target in self.polling.targets:

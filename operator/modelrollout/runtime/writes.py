@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from modelrollout.api.borders.cleaning import mapping
 from modelrollout.api.changes import with_snapshot
 from modelrollout.api.status import dump
 from modelrollout.core import reasons
@@ -120,6 +121,8 @@ class Writer:
             return written, False
         watch.kept = None
         self._status_writes.add("unchanged" if written is obj else "written")
+        if _moves_nothing(obj, decision):
+            watch.news.seen("resource", written["metadata"].get("resourceVersion"))
         return written, True
 
     def _in_passing(self, begin: Callable[[], None]) -> None:
@@ -191,6 +194,12 @@ class Writer:
         text = "the route's rules were not those of this resource, or its spec changed: written again"
         who = (route.manager if route else "") or "nobody known"
         self.notifier.tell(Subject.of(obj), Event(reasons.ROUTE_CHANGED, f"{text}; last written by {who}"))
+
+
+def _moves_nothing(obj: dict[str, Any], decision: Decision) -> bool:
+    """Whether this record has figures and sentences only, so that the next pass would find nothing more to do."""
+    same = mapping(obj.get("status")).get("phase") == decision.status.phase
+    return same and decision.trigger is None and not decision.events and not decision.consume_command
 
 
 def _about_the_status(error: Unreachable, body: dict[str, Any]) -> bool:

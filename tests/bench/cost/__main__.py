@@ -196,7 +196,7 @@ def _calls_table(rest: Calls, within: Calls, advances: list[Calls], rollback: Ca
     intervals = within.seconds / APART
     typical = sorted(advances, key=lambda each: len(each.writes))[len(advances) // 2]
     rows = [
-        ["at rest, per pass", *per(rest, max(rest.passes, 1)), f"{rest.queries}", "0 writes"],
+        [f"at rest, in {rest.seconds:.0f} s", *per(rest, 1), f"{rest.queries}", "0 writes"],
         ["within a step, per interval", *per(within, intervals), f"{within.queries / intervals:.1f}", "<= 1 write"],
         ["per advance (median)", *per(typical, 1), f"{typical.queries}", "<= 3 writes and an Event"],
         ["per rollback", *per(rollback, 1), f"{rollback.queries}", "the first moves traffic"],
@@ -208,7 +208,8 @@ def _calls_table(rest: Calls, within: Calls, advances: list[Calls], rollback: Ca
             "",
             f"Writes of an advance, in order: {', '.join(typical.writes)}.",
             f"Writes of a rollback, in order: {', '.join(rollback.writes)}.",
-            "A pass reads the resource and the route. Watches and the Lease are not counted.",
+            "A pass reads the resource and the route; events and, at rest, every ten minutes make one. Watches (of the",
+            "resources, the routes, and the EndpointSlices of probed Services) and the Lease are not counted.",
         ]
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -112,10 +113,12 @@ async def health() -> dict[str, str]:
     found = {"no leader": await _healthz(checked)}
     checked.watch(led)
     found["no resource"] = await _healthz(checked)
-    led.watches[("vision", "digits")] = led.new_watch("vision", "digits")
-    led.last_tick = led.clock.now() - 2.5
-    found["a pass a moment ago"] = await _healthz(checked)
-    led.last_tick -= 600
+    led.watches[("vision", "digits")] = watch = led.new_watch("vision", "digits")
+    watch.due = time.monotonic() + 600
+    found["the next pass is in ten minutes"] = await _healthz(checked)
+    watch.due -= 602.5
+    found["a pass should have begun a moment ago"] = await _healthz(checked)
+    watch.due -= 600
     found["no pass for long"] = await _healthz(checked)
     return found
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from modelrollout.core.evaluation import GateResult
 from tests.golden.scenarios.acting import Scenario, outage, ticks, until, with_analysis
-from tests.unit.rollout.world import World
+from tests.unit.rollout.world import World, manifest
 
 
 def the_first_version_is_adopted_when_it_is_ready(world: World) -> None:
@@ -66,7 +67,7 @@ def an_error_budget_is_spent_too_fast(world: World) -> None:
 
 
 def a_series_is_missing(world: World) -> None:
-    world.stepping().halt = "MetricsUnavailable"
+    world.stepping().halt = "SamplesMissing"
     world.tick()
 
 
@@ -83,6 +84,54 @@ def the_metrics_are_gone_for_longer_than_allowed(world: World) -> None:
         world.tick()
     outage(world)
     ticks(world, 12)
+
+
+def _left_out(name: str) -> GateResult:
+    text = "NotExported: stable (version 1, 3,204 requests by Triton's count) exports no histogram"
+    return GateResult(name, "Latency", "NO_DATA", text, required=False, unjudgeable=True, left_out=True)
+
+
+def default_gates_are_left_out_and_come_back(world: World) -> None:
+    world.spec = manifest(gates=[])
+    world.default_gates, world.beside = ("errors",), (_left_out("latency"), _left_out("accuracy"))
+    world.stepping()
+    world.default_gates, world.beside = ("errors", "latency"), (GateResult("latency", "Latency", "PASS", "fast"),)
+    world.tick()
+    world.beside = (_left_out("latency"),)
+    world.tick()
+
+
+def left_out_from_the_start(world: World) -> None:
+    world.spec = manifest(gates=[])
+    world.adopted().want("2")
+    world.make_ready("2")
+    world.default_gates, world.beside = ("errors",), (_left_out("latency"),)
+    ticks(world, 3)
+
+
+def a_gate_of_ones_own_cannot_be_judged_here(world: World) -> None:
+    world.adopted().want("2")
+    world.make_ready("2")
+    world.verdict, world.unjudgeable = "NO_DATA", True
+    ticks(world, 3)
+    world.verdict, world.unjudgeable = "PASS", False
+    ticks(world, 2)
+    world.verdict, world.unjudgeable = "NO_DATA", True
+    ticks(world, 2)
+
+
+def nothing_here_can_be_judged(world: World) -> None:
+    world.adopted().want("2")
+    world.make_ready("2")
+    world.halt = "NothingToJudge"
+    ticks(world, 3)
+
+
+def a_store_that_has_just_started(world: World) -> None:
+    world.adopted().want("2")
+    world.make_ready("2")
+    for world.scrapes in (0, 1, 2, 3):
+        world.tick()
 
 
 def a_plan_is_said_at_the_start(world: World) -> None:
@@ -104,6 +153,11 @@ ALL: tuple[Scenario, ...] = (
     no_gate_is_required,
     an_error_budget_is_spent_too_fast,
     a_series_is_missing,
+    default_gates_are_left_out_and_come_back,
+    left_out_from_the_start,
+    a_gate_of_ones_own_cannot_be_judged_here,
+    nothing_here_can_be_judged,
+    a_store_that_has_just_started,
     the_metrics_are_gone_and_come_back,
     the_metrics_are_gone_for_longer_than_allowed,
 )

@@ -106,7 +106,7 @@ class ModelService:
             self.site.targets,
             server.name,
             f"{server.address}:{METRICS}",
-            {"namespace": self.namespace, "service": self.name},
+            {"namespace": self.namespace, "service": self.name, "pod": f"{self.name}-{self._started}"},
         )
 
     def _withdraw(self, server: Triton) -> None:

@@ -37,7 +37,8 @@ class Settings:
     `window`: rows per dead-unit window; `rows_per_second`: the monitor's cap; `slow_ms`: sleep per request;
     `nan_share`: share of requests whose activations and answer carry NaN; `instances`: model instances;
     `telemetry`: whether the monitor runs at all; `flush_seconds`: how often its series are written;
-    `copies`: layers with ordinary long names, in place of its own, that all show what its first one does.
+    `copies`: layers with ordinary long names, in place of its own, that all show what its first one does;
+    `histogram_growth`: by how much the edges of the histogram grow that newer tritonservers have (0: there is none).
     """
 
     window: int = 100
@@ -49,6 +50,7 @@ class Settings:
     telemetry: bool = True
     flush_seconds: float = 0.5
     copies: int = 0
+    histogram_growth: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,12 @@ def build_repository(
     network: str = "mlp",
     training: Training | None = None,
     kill: tuple[int, float] | None = None,
+    directory: int | None = None,
     **options: float | bool,
 ) -> Path:
     """Write `root`/`model`/`version` and its config.pbtxt; returns `root`, a Triton model repository.
+
+    `directory` is the version's number at Triton where it is another one, as in storage paths that all have `1`.
 
     `network` is "mlp" or "conv". `training` puts other weights under the behaviour (a retrain: another seed).
     `kill=(1, 0.2)` makes a fifth of the first hidden layer's units dead. `options` are Settings' fields and
@@ -108,11 +113,10 @@ def build_repository(
         names = ", ".join(one.name for one in fields(Settings))
         raise ValueError(f"unknown option {min(unknown)!r}: use {names}")
     settings = replace(behaviour.settings, **options)  # type: ignore[arg-type]  # names were checked above
-    folder = root / model / str(version)
+    number = version if directory is None else directory
+    folder = root / model / str(number)
     folder.mkdir(parents=True, exist_ok=True)
-    (root / model / "config.pbtxt").write_text(
-        CONFIG.format(model=model, version=version, instances=settings.instances)
-    )
+    (root / model / "config.pbtxt").write_text(CONFIG.format(model=model, version=number, instances=settings.instances))
     shutil.copyfile(weights(training or behaviour.training), folder / "weights.npz")
     if kill is not None:
         _kill(folder / "weights.npz", *kill)

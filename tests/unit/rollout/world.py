@@ -61,6 +61,11 @@ class World:
     leaning: bool = False
     outweighed: bool | None = None
     excluded: str = ""
+    unjudgeable: bool = False
+    beside: tuple[GateResult, ...] = ()
+    """Other gates of the evaluations."""
+    default_gates: tuple[str, ...] | None = None
+    scrapes: int | None = None
     plan: str = ""
     """What the evaluations before the first step say that stable's traffic can prove."""
     requests: int = 1000
@@ -136,6 +141,7 @@ class World:
             outweighed=self.outweighed,
             excluded=self.excluded,
             frozen=self.frozen,
+            unjudgeable=self.unjudgeable,
         )
         end = self.now - 0.5
         return Evaluation(
@@ -145,12 +151,14 @@ class World:
             end,
             self.requests,
             began,
-            (gate,),
+            (gate, *self.beside),
             self.halt,
             self.rollback,
             message="why",
             digest=self.digest,
             confirmed=self.confirmed,
+            scrapes=self.scrapes,
+            default_gates=self.default_gates,
             layers=self.layers,
             plan="" if status.steps or status.rollout.plan else self.plan,
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
+from urllib.request import getproxies
 
 import aiohttp
 from kubernetes.aio import config
@@ -20,7 +22,7 @@ from modelrollout.core.observation import FIELD_MANAGER
 from modelrollout.ports import ApiReason, Conflict, NotFound, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
 JSON_PATCH = "application/json-patch+json"
@@ -115,30 +117,59 @@ class Api:
     ) -> dict[str, Any]:
         """One exchange. Raises Conflict (409), NotFound (the object), Unreachable (everything else)."""
         seconds = timeout or self._timeout
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Content-Type": content_type}
-        url = self._client.configuration.host.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
         sent = self.clock.elapsed()
-        try:
+        with _outcomes(method, path, seconds):
             async with asyncio.timeout(seconds):
-                await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-                answer = await self._client.call_api(
-                    method, url, headers, body, _request_timeout=aiohttp.ClientTimeout(total=seconds)
-                )
-                raw = await read_bounded(answer.response)
-        except TimeoutError:
-            raise Unreachable(
-                "ApiTimeout", f"the API server did not answer {method} {path} within {seconds:g} s"
-            ) from None
-        except config.ConfigException as error:
-            raise Unreachable("ApiUnauthorized", f"no credentials for the API server: {error}") from None
-        except (aiohttp.ClientError, OSError) as error:
-            sentence = f"no connection to the API server for {method} {path}: {error}"
-            raise Unreachable("ApiUnreachable", sentence) from None
-        except Exception as error:  # noqa: BLE001 - whatever an answer brings the client to raise is an outcome, no defect
-            sentence = f"no answer of the API server to {method} {path}: {type(error).__name__} {error}"
-            raise Unreachable("ApiUnreachable", sentence) from None
+                answer = await self._send(method, path, query, body, content_type, seconds)
+                raw = await read_bounded(answer)
         self.clock.heard(answer.headers.get("Date"), sent)
         return _judge(method, path, answer.status, raw, answer.headers.get("Retry-After"))
+
+    async def open(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        timeout: float,  # noqa: ASYNC109 - the client's own timeout; it also covers reading the body
+    ) -> aiohttp.ClientResponse:
+        """A GET whose body is left to the caller, who closes it; `timeout` until its end. Raises as request."""
+        with _outcomes("GET", path, self._timeout):
+            async with asyncio.timeout(self._timeout):
+                answer = await self._send("GET", path, query, None, "application/json", timeout)
+                if answer.status < HTTPStatus.MULTIPLE_CHOICES:
+                    return answer
+                raw = await read_bounded(answer)
+        _judge("GET", path, answer.status, raw, answer.headers.get("Retry-After"))
+        raise AssertionError  # no success is judged to be one
+
+    async def _send(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Body, content_type: str, seconds: float
+    ) -> aiohttp.ClientResponse:
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Content-Type": content_type}
+        url = self._client.configuration.host.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
+        await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        answer = await self._client.call_api(
+            method, url, headers, body, _request_timeout=aiohttp.ClientTimeout(total=seconds)
+        )
+        found: aiohttp.ClientResponse = answer.response
+        return found
+
+
+@contextmanager
+def _outcomes(method: str, path: str, seconds: float) -> Iterator[None]:
+    """Whatever goes wrong between us and the server as Unreachable."""
+    try:
+        yield
+    except TimeoutError:
+        raise Unreachable("ApiTimeout", f"the API server did not answer {method} {path} within {seconds:g} s") from None
+    except config.ConfigException as error:
+        raise Unreachable("ApiUnauthorized", f"no credentials for the API server: {error}") from None
+    except (aiohttp.ClientError, OSError) as error:
+        sentence = f"no connection to the API server for {method} {path}: {error}"
+        raise Unreachable("ApiUnreachable", sentence) from None
+    except Exception as error:  # noqa: BLE001 - whatever an answer brings the client to raise is an outcome, no defect
+        sentence = f"no answer of the API server to {method} {path}: {type(error).__name__} {error}"
+        raise Unreachable("ApiUnreachable", sentence) from None
 
 
 def _judge(method: str, path: str, status: int, raw: bytes, retry_after: str | None) -> dict[str, Any]:
@@ -198,7 +229,8 @@ async def connect(
     """
     settings = Configuration()
     settings.retries = None
-    settings.client_session_kwargs = {"middlewares": (stay_here,)}
+    # Where no proxy is to be found in the environment, each request would look into .netrc, in a thread of its own.
+    settings.client_session_kwargs = {"middlewares": (stay_here,), "trust_env": bool(getproxies())}
     load: Any  # the client's loaders have no types
     if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
         load = config.load_incluster_config

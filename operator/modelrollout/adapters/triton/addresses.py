@@ -16,6 +16,8 @@ LAST_PORT, IPV6 = 65535, 6
 KINDS = frozenset({"IPv4", "IPv6"})
 """Kinds of addresses that Pods have: a host's name in a slice leads anywhere, and is not followed."""
 LONGEST_WHY = 80
+SERVICE = "kubernetes.io/service-name"
+"""The label that names a slice's Service."""
 SLICES = ("discovery.k8s.io/v1", "discovery.k8s.io/v1beta1")
 
 
@@ -34,7 +36,7 @@ async def service_of(api: Api, namespace: str, service: str, port: int) -> tuple
 
 async def slices_of(api: Api, namespace: str, service: str) -> list[dict[str, Any]]:
     """The EndpointSlices of a Service."""
-    query = {"labelSelector": f"kubernetes.io/service-name={service}"}
+    query = {"labelSelector": f"{SERVICE}={service}"}
     for last, version in enumerate(SLICES, start=1):
         try:
             answer = await api.request("GET", path_of(version, "endpointslices", namespace), query=query)

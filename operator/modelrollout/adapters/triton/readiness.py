@@ -11,6 +11,7 @@ from urllib.parse import quote
 from modelrollout.adapters.kubernetes.client import Api
 from modelrollout.adapters.triton.addresses import NotServedError, service_of, slices_of, targets
 from modelrollout.adapters.triton.exchange import NotHttpError, status_at
+from modelrollout.adapters.triton.slices import Slice, WatchedSlices
 from modelrollout.ports import Conflict, Unreachable
 
 IN_FLIGHT = 16
@@ -20,42 +21,56 @@ OVERALL = 10.0
 """Seconds for all probes of one version together, however many addresses there are."""
 REMEMBER = 60.0
 """Seconds for which addresses are still probed after the API server has stopped listing them."""
-SERVICE_HOLDS = 30.0
-"""Seconds for which a Service is taken to be as it was while all its addresses are ready; those are read each time."""
+SERVICE_HOLDS = 60.0
+"""Seconds for which a Service is taken to be as it was while all its addresses are ready."""
 
 
 class TritonServer:
     """The ModelServer of ports.py, over EndpointSlices and Triton's per-version readiness; seconds."""
 
-    def __init__(self, api: Api, *, timeout: float = 1.0) -> None:
+    def __init__(self, api: Api, *, timeout: float = 1.0, watched: WatchedSlices | None = None) -> None:
         self._api = api
+        self._watched = watched
         self._timeout = timeout
         self._observation: dict[tuple[str, str, int], tuple[float, tuple[list[str], list[str]]]] = {}
         self._services: dict[tuple[str, str, int], tuple[float, tuple[str, str | None]]] = {}
 
-    async def probe(self, namespace: str, service: str, port: int, model: str, version: str) -> tuple[int, str]:
+    async def probe(self, namespace: str, service: str, port: int, model: str, version: str | None) -> tuple[int, str]:
         """(addresses that should answer, "" when all are ready or else what is wrong). Never raises."""
         count, wrong = await self._probe(namespace, service, port, model, version)
         if wrong:
             self._services.pop((namespace, service, port), None)
         return count, wrong
 
-    async def _probe(self, namespace: str, service: str, port: int, model: str, version: str) -> tuple[int, str]:
+    async def _probe(self, namespace: str, service: str, port: int, model: str, version: str | None) -> tuple[int, str]:
         try:
-            targets, unready = await self._known_addresses(namespace, service, port)
+            watched = None if self._watched is None else self._watched.known(namespace, service)
+            found = await self._known_addresses(namespace, service, port, watched)
+            count, wrong = await self._ready(service, found, namespace, model, version)
+            if not wrong or watched is None:
+                return count, wrong
+            now = await self._known_addresses(namespace, service, port, None)
         except (Unreachable, Conflict, NotServedError) as error:
             return 0, str(error)
         except Exception as error:  # noqa: BLE001 - objects of other people that are not what their kind says
             return 0, f"the addresses of {namespace}/{service} cannot be read: {type(error).__name__}"
-        count = len(targets) + len(unready)
+        # A watch may be behind: that a version is not ready is said of addresses read just now.
+        return (count, wrong) if now == found else await self._ready(service, now, namespace, model, version)
+
+    async def _ready(
+        self, service: str, found: tuple[list[str], list[str]], namespace: str, model: str, version: str
+    ) -> tuple[int, str]:
+        asked, unready = found
+        count = len(asked) + len(unready)
         if not 0 < count <= MOST_ADDRESSES:
             many = f"{count} addresses, more than {MOST_ADDRESSES}" if count else "no addresses"
             return count, f"Service {namespace}/{service} has {many}"
-        path = f"/v2/models/{quote(model, safe='')}/versions/{quote(version, safe='')}/ready"
+        which = "" if version is None else f"/versions/{quote(version, safe='')}"
+        path = f"/v2/models/{quote(model, safe='')}{which}/ready"
         failures = [f"{address} is not ready in its EndpointSlice" for address in unready]
         try:
             async with asyncio.timeout(OVERALL):
-                failures += await self._ask(targets, path)
+                failures += await self._ask(asked, path)
         except TimeoutError:
             return count, f"{count} addresses of {service} did not all answer within {OVERALL:g} s"
         wrong = f"{len(failures)} of {count} addresses of {service} are not ready: {failures[0]}" if failures else ""
@@ -80,11 +95,13 @@ class TritonServer:
             return f"{target}: {type(error).__name__}"
         return "" if status == HTTPStatus.OK else f"{target} answered {status}"
 
-    async def _known_addresses(self, namespace: str, service: str, port: int) -> tuple[list[str], list[str]]:
+    async def _known_addresses(
+        self, namespace: str, service: str, port: int, watched: list[Slice] | None
+    ) -> tuple[list[str], list[str]]:
         """The addresses now; those of a moment ago where the API server fails, which says nothing about a model."""
         key = (namespace, service, port)
         try:
-            found = await self._addresses(*key)
+            found = await self._addresses(*key, watched)
         except NotServedError:
             self._observation.pop(key, None)
             raise
@@ -97,9 +114,12 @@ class TritonServer:
             self._observation[key] = (time.monotonic(), found)
         return found
 
-    async def _addresses(self, namespace: str, service: str, port: int) -> tuple[list[str], list[str]]:
+    async def _addresses(
+        self, namespace: str, service: str, port: int, watched: list[Slice] | None
+    ) -> tuple[list[str], list[str]]:
         name, family = await self._service(namespace, service, port)
-        return targets(await slices_of(self._api, namespace, service), name, family)
+        slices = await slices_of(self._api, namespace, service) if watched is None else watched
+        return targets(slices, name, family)
 
     async def _service(self, namespace: str, service: str, port: int) -> tuple[str, str | None]:
         """(its name of the port, the kind of addresses it serves first), as the Service says."""

@@ -32,7 +32,7 @@ class OperatorConfig(ApiModel):
     probe_timeout: Duration = 1.0
     """How long one probe may take."""
     resync: Duration = 10.0
-    """How often a resource with nothing to do is checked."""
+    """How often a rollout in progress is looked at though nothing has changed; at rest 60 times as rarely."""
     give_up_after: Duration = 300.0
     """A deleted resource is released after this long even if its traffic could not be put on stable."""
 

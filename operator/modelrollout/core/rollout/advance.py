@@ -6,16 +6,24 @@ import math
 from dataclasses import replace
 from typing import assert_never
 
-from modelrollout.api.changes import update, update_rollout
 from modelrollout.api.spec import Spec
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
 from modelrollout.core.rollout import status_message
 from modelrollout.core.rollout.context import Context, Transition, longest_silence
-from modelrollout.core.rollout.missing import BAKE, LAST, STEP, UNPROVEN, first_missing, held, why_not_ready
+from modelrollout.core.rollout.missing import (
+    BAKE,
+    LAST,
+    STEP,
+    UNPROVEN,
+    before_traffic,
+    first_missing,
+    held,
+    why_not_ready,
+)
 from modelrollout.core.rollout.phases import Trigger
-from modelrollout.core.rollout.transitions import forward, setbacks
+from modelrollout.core.rollout.transitions import forward, setbacks, without_judge
 from modelrollout.core.rollout.transitions import unproven as without_proof
 from modelrollout.core.rollout.transitions.forward import hold
 
@@ -66,15 +74,16 @@ def _wait(ctx: Context, spec: Spec) -> Transition:
     if evaluation is None:
         text = f"version {version} is ready; waiting for the first evaluation"
         return hold(ctx, Finding(reasons.WAITING_FOR_EVALUATION, text))
+    unseen = before_traffic(evaluation)
+    if unseen:
+        return without_judge.refuse(ctx, unseen)
     index = status.step.index if status.step else 0
     transition = forward.enter_step(ctx, spec, Trigger.CANDIDATE_READY, min(index, len(spec.steps) - 1))
     plan = rollout.plan or evaluation.plan
     if plan and not rollout.exposed:
         transition = replace(transition, events=(*transition.events, Event(reasons.PLANNED, plan)))
-    if spec.gates or rollout.gates:
-        return transition
-    found = update_rollout(transition.status, gates=list(evaluation.default_gates or ()))
-    return replace(transition, status=update(transition.status, rollout=found))
+    left = () if rollout.exposed else without_judge.left_out_events(evaluation.gates)
+    return replace(transition, events=(*transition.events, *left))
 
 
 def _is_late_to_be_ready(ctx: Context, spec: Spec) -> bool:

@@ -17,7 +17,7 @@ from modelrollout.core.rollout.routing import Routing
 from modelrollout.core.rollout.transitions import effects
 from modelrollout.core.rollout.write_failures import say_refusal
 
-_MORE_URGENT = (reasons.PAUSED, reasons.METRICS_UNAVAILABLE, reasons.BREACH_HELD)
+_MORE_URGENT = (reasons.PAUSED, reasons.METRICS_UNAVAILABLE, reasons.SAMPLES_MISSING, reasons.BREACH_HELD)
 """These come before a weight that is lower than it should be: they are what keeps it there."""
 
 
@@ -29,7 +29,7 @@ def account(ctx: Context, transition: Transition, routing: Routing) -> Status:
     status = say_refusal(ctx, _note_route(status, routing))
     if status.rollout is not None:
         status = update(status, rollout=_clocks(ctx, status))
-        status = _note_plan(ctx, _note_weights(ctx, status))
+        status = _note_gates(ctx, _note_plan(ctx, _note_weights(ctx, status)))
     status = _show_evidence(ctx, status)
     status = update(status, observed_generation=ctx.observed.generation)
     paused = status.paused or bool(ctx.spec and ctx.spec.paused)
@@ -104,6 +104,17 @@ def _note_plan(ctx: Context, status: Status) -> Status:
     return update(status, rollout=update_rollout(status, plan=found.plan))
 
 
+def _note_gates(ctx: Context, status: Status) -> Status:
+    """From the first step on the default gates that could be judged are remembered: more come, and none goes."""
+    found, rollout = ctx.evaluation, status.rollout
+    if found is None or rollout is None or found.default_gates is None or found.rollout != identity(status):
+        return status
+    if ctx.spec is None or ctx.spec.gates or not phases.exposed(status.phase):
+        return status
+    names = [*rollout.gates, *(name for name in found.default_gates if name not in rollout.gates)]
+    return status if names == rollout.gates else update(status, rollout=update_rollout(status, gates=names))
+
+
 def _show_evidence(ctx: Context, status: Status) -> Status:
     """The gates as last judged stay in status after the end: they are the evidence. Warnings go with the rollout."""
     found = ctx.evaluation
@@ -124,6 +135,8 @@ def _shown(gate: GateResult) -> GateStatus:
         type=gate.type,
         verdict=gate.verdict,
         required=gate.required,
+        left_out=gate.left_out or None,
+        source=gate.source,
         layer=gate.layer,
         observed=gate.observed,
         stable=gate.stable,

@@ -19,6 +19,8 @@ STALLING = frozenset(
         reasons.ROUTE_REJECTED,
         reasons.ROUTE_NOT_OURS,
         reasons.ROUTE_NOT_WRITTEN,
+        reasons.GATE_NOT_JUDGEABLE,
+        reasons.NOTHING_TO_JUDGE,
     }
 )
 

@@ -80,7 +80,9 @@ class Context:
         if self.observed.outage:
             return Finding(reasons.METRICS_UNAVAILABLE, self.observed.outage.message)
         found = self.evaluation
-        if found and found.halt == reasons.METRICS_UNAVAILABLE:
+        if found and found.halt == reasons.SAMPLES_MISSING:
+            return Finding(found.halt, found.message)
+        if found and found.halt == reasons.NOTHING_TO_JUDGE and exposed(self.status.phase):
             return Finding(found.halt, found.message)
         return None
 

@@ -13,6 +13,7 @@ from modelrollout.core.rollout.checks import decide_move
 from modelrollout.core.rollout.context import Context
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.routing import route_for
+from modelrollout.core.rollout.transitions.without_judge import changed_events
 from modelrollout.core.rollout.write_failures import refusal_events
 
 
@@ -47,10 +48,18 @@ def decide(spec: Spec | None, status: Status, observed: Observation, now: float)
         status=after,
         lower=routing.lower,
         route=routing.apply,
-        events=(*transition.events, *routing.events, *refusal_events(ctx, after)),
+        events=(*transition.events, *routing.events, *_gate_events(ctx, after), *refusal_events(ctx, after)),
         consume_command=consume,
         trigger=transition.trigger,
     )
+
+
+def _gate_events(ctx: Context, after: Status) -> tuple[Event, ...]:
+    """Default gates that were left out or came back since the last pass of the same rollout, once it had traffic."""
+    before, rollout = ctx.status, after.rollout
+    if before.rollout is None or rollout is None or rollout.started_at != before.rollout.started_at:
+        return ()
+    return changed_events(before.gates, after.gates) if before.rollout.exposed else ()
 
 
 def contradiction(status: Status, route: ObservedRoute | None) -> str | None:

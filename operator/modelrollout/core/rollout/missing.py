@@ -7,7 +7,7 @@ from collections.abc import Callable
 from modelrollout.api.spec import Spec
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import reasons
-from modelrollout.core.evaluation import Evaluation
+from modelrollout.core.evaluation import SETTLED, Evaluation, GateResult
 from modelrollout.core.finding import Finding
 from modelrollout.core.rollout.context import Context, target_weight
 from modelrollout.core.rollout.transitions import effects
@@ -49,6 +49,21 @@ def route_foreign(ctx: Context) -> Finding | None:
         """modelrollout.dev/services={"VERSION":"SERVICE:PORT"}"""
     )
     return Finding(reasons.ROUTE_NOT_OURS, text)
+
+
+def before_traffic(current: Evaluation) -> Finding | None:
+    """Why the first step does not begin: the candidate gets no traffic that nobody here could judge."""
+    refused = [gate for gate in current.gates if gate.required and gate.unjudgeable]
+    if refused:
+        text = "; ".join(f"{gate.name}: {gate.message}" for gate in refused[:3])
+        fix = "or remove the gate, or write required: false: until then no traffic moves"
+        return Finding(reasons.GATE_NOT_JUDGEABLE, f"{text}; {fix}")
+    if current.halt == reasons.NOTHING_TO_JUDGE:
+        return Finding(current.halt, current.message)
+    if current.scrapes is not None and current.scrapes < SETTLED:
+        text = f"{current.scrapes} of {SETTLED} scrapes since the rollout started: then it is known what can be judged"
+        return Finding(reasons.WAITING_FOR_EVALUATION, text)
+    return None
 
 
 def first_missing(ctx: Context, spec: Spec, current: Evaluation | None, checks: tuple[Check, ...]) -> Finding | None:
@@ -101,17 +116,21 @@ def _not_leaning(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | N
     for gate in current.gates:
         if gate.required and (gate.verdict in ("NO_DATA", "NOT_COMPARABLE") or gate.leaning_bad):
             return Finding(
-                reasons.LEANING_BAD if gate.leaning_bad else reasons.NOT_PROVEN,
+                reasons.LEANING_BAD if gate.leaning_bad else _without_data(gate),
                 f"{gate.name}: {gate.message}",
             )
     return None
+
+
+def _without_data(gate: GateResult) -> reasons.Reason:
+    return reasons.GATE_NOT_JUDGEABLE if gate.unjudgeable else reasons.NOT_PROVEN
 
 
 def _nothing_against(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
     """Every required gate has data and has not failed, and of none more speaks against the candidate than for it."""
     for gate in current.gates:
         if gate.required and gate.verdict in ("NO_DATA", "NOT_COMPARABLE"):
-            return Finding(reasons.NOT_PROVEN, f"{gate.name}: {gate.message}")
+            return Finding(_without_data(gate), f"{gate.name}: {gate.message}")
         against = gate.leaning_bad if gate.outweighed is None else gate.outweighed
         if gate.required and (gate.verdict == "FAIL" or against):
             return Finding(reasons.LEANING_BAD, f"{gate.name}: {gate.message}")

@@ -20,7 +20,7 @@ from modelrollout.core.analysis.metrics.lookalikes import lookalikes
 from modelrollout.core.analysis.metrics.model_series import Selection, gateway_selection, model_selection
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.scraped_twice import counted_once
-from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes
+from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes, scrapes_since
 from modelrollout.core.analysis.metrics.series import Target
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
@@ -138,8 +138,7 @@ def selections(request: EvaluationRequest, server: PrometheusServer) -> list[Sel
 
 
 def _wanted(request: EvaluationRequest) -> tuple[Gate, ...]:
-    names = request.default_gates or registry.every_default()
-    return registry.gates_in_force(request.spec.gates, names)
+    return registry.gates_in_force(request.spec.gates, registry.every_default())  # what is left out may come back
 
 
 def scrapes_of(request: EvaluationRequest, stores: Iterable[SampleStore], server: PrometheusServer) -> Scrapes:
@@ -184,11 +183,18 @@ def judge(
     partial = uncovered(once, reader, request, looks.end(look))
     twice = dict.fromkeys(text for _, said in counted for text in said)
     warnings = (*twice, *lookalikes(once, reader, request), *cut_off(request, stores, looks.tick(look), cuts))
-    gate_input = GateInput(request, table, answers, warnings, partial, fine if looks.parts > 1 else None)
-    names = None
-    if not request.spec.gates:
-        names = request.default_gates or registry.default_gates(table, gate_input.position(request.started_at) + 1)
-    found = evaluate(registry.gates_in_force(request.spec.gates, names or ()), gate_input, now, names)
+    gate_input = GateInput(
+        request,
+        table,
+        answers,
+        warnings,
+        partial,
+        scrapes_since(once, request.started_at, looks.end(look)),
+        server.scrape_interval,
+        fine if looks.parts > 1 else None,
+    )
+    names = () if request.spec.gates else registry.defaults_in_force(gate_input, request.default_gates or ())
+    found = evaluate(registry.gates_in_force(request.spec.gates, names), gate_input, now)
     return replace(found, plan=_planned(request, once, server)) if request.unplanned else found
 
 

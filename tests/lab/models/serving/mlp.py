@@ -15,6 +15,27 @@ from activation_health.sinks.triton import TritonSink
 ORDINARY = "model.encoder.layers.{:02d}.feed_forward.intermediate_act_fn.gelu_out"
 
 
+class Histogram:
+    """Times to the first response, under the name and labels of tritonserver from release 26.01 on: ours is older."""
+
+    def __init__(self, args: dict[str, str], growth: float) -> None:
+        name = "nv_inference_first_response_histogram_ms_bucket"
+        about = "Duration from request to first response in milliseconds"
+        self.family = pb_utils.MetricFamily(name=name, description=about, kind=pb_utils.MetricFamily.COUNTER)
+        steps = int(np.log(3000) / np.log(growth))
+        self.edges = [growth**step for step in range(1, steps + 1)] + [np.inf]
+        named = {"model": args["model_name"], "version": args["model_version"]}
+        self.buckets = [
+            self.family.Metric(labels=named | {"le": "+Inf" if edge == np.inf else f"{edge:.6g}"})
+            for edge in self.edges
+        ]
+
+    def add(self, milliseconds: float) -> None:
+        for edge, bucket in zip(self.edges, self.buckets, strict=True):
+            if milliseconds <= edge:
+                bucket.increment(1)
+
+
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         folder = Path(args["model_repository"]) / args["model_version"]
@@ -33,6 +54,9 @@ class TritonPythonModel:
             one_in=self.settings["one_in"],
             digest=digest_arrays(self.weights),
         )
+        self.histogram = None
+        if self.settings["histogram_growth"]:
+            self.histogram = Histogram(args, self.settings["histogram_growth"])
         self.sink = None
         if self.settings["telemetry"]:
             self.sink = TritonSink(self.monitor, pb_utils, interval=self.settings["flush_seconds"])
@@ -49,6 +73,8 @@ class TritonPythonModel:
             response = pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
             failed = True
         self.monitor.request(time.perf_counter() - started, failed=failed)
+        if self.histogram is not None:
+            self.histogram.add(1000 * (time.perf_counter() - started))
         return response
 
     def infer(self, request: object) -> object:

@@ -67,7 +67,9 @@ def test_expected_evidence_of_joined_ticks_is_at_most_one(line):
             assert (chance @ np.exp(side)).max() <= 1 + 1e-9
 
 
-@pytest.mark.parametrize(("stable", "weight"), [(0.05, 0.5), (0.2, 0.05), (0.2, 0.2), (0.2, 0.95), (1.0, 0.05), (5, 0.2)])
+@pytest.mark.parametrize(
+    ("stable", "weight"), [(0.05, 0.5), (0.2, 0.05), (0.2, 0.2), (0.2, 0.95), (1.0, 0.05), (5, 0.2)]
+)
 def test_little_of_the_evidence_is_lost_where_requests_are_few(stable, weight):
     ticks = little(1, 20_000, stable, weight)
     n_c, n_s = ticks.candidate_total[0], ticks.stable_total[0]

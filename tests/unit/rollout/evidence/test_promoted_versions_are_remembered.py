@@ -83,7 +83,9 @@ def test_the_evaluator_is_asked_with_what_the_status_holds_also_after_a_restart(
         world.tick()
     spec, again = Spec.model_validate(world.spec), Status.model_validate(dump(world.parsed))
     _, watch, _, _ = made()
-    first, second = (polling_plan(watch, spec, one, world.route, TRAEFIK).request for one in (world.parsed, again))
+    first, second = (
+        polling_plan(watch, spec, one, world.route, ("", TRAEFIK)).request for one in (world.parsed, again)
+    )
     assert first is not None
     assert first == second
     assert [one.version for one in first.promoted] == ["2", "3"]

@@ -20,7 +20,7 @@ def dialect(view: View) -> Iterator[Finding]:
     """One finding, or none where no gate reads a gateway's series."""
     say, spoken = Reporter("store", "gateway's series"), view.request.dialect
     needed = any(
-        "source" in type(gate).model_fields and getattr(gate, "source", None) != "Model" for gate in view.gates
+        "source" in type(gate).model_fields and getattr(gate, "source", None) in _GATEWAY for gate in view.gates
     )
     if spoken is None:
         if needed:

@@ -22,6 +22,8 @@ FIXES: dict[GateReason, str] = {
     "BucketsIncomplete": "keep le and every bucket, +Inf too, when scraping (metricRelabelings)",
     "CriteriaDiffer": "let both versions call a unit dead by the same rule (dead_if)",
     "LayersDiffer": "declare the same layers in both versions, or compare with a limit of the gate's own",
+    "NoDialect": "do as the message says: until then a gate of the spec's own holds back the first weight",
+    "NotExported": "do as the message says: a default gate is left out until then, and one of the spec's own refused",
     "NotJudged": "please report it with the samples: this is a defect",
     "ObservationsDropped": "docs/instrument-your-model.md says what each reason means",
     "SampleNotANumber": "see what the exporter writes there",

@@ -17,6 +17,7 @@ from modelrollout.core.analysis.gates.evaluate import judge_all
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.plan.stable import stable_traffic
 from modelrollout.core.analysis.gates.result import Judged
+from modelrollout.core.analysis.gates.sources.order import HISTOGRAM
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.grid import make_grid
 from modelrollout.core.analysis.metrics.samples import SampleStore
@@ -120,19 +121,16 @@ class View:
         return max(float(table.total(s.REQUESTS, arm).sum()), float(table.total(s.SUCCESS, arm).sum()))
 
     def source_of(self, gate: Gate) -> Source:
-        """Whose series the gate reads: the gateway's where it asks for them, or asks for nothing and there are any."""
-        if "source" not in type(gate).model_fields:
-            return "Model"
-        wanted: Source | None = getattr(gate, "source", None)
-        counts = any(self.found.get((s.GATEWAY_REQUESTS, arm)) for arm in s.ARMS)
-        return wanted or ("Gateway" if counts else "Model")
+        """Whose series the gate reads."""
+        return registry.definition_of(gate).source_of(gate, self.gate_input) or "Model"
 
     def metrics_of(self, gate: Gate) -> frozenset[str]:
         """The metrics that the gate reads, of the source that it reads."""
-        wanted = registry.definition_of(gate).series_of(gate)
-        if self.source_of(gate) == "Gateway":
+        wanted, source = registry.definition_of(gate).series_of(gate), self.source_of(gate)
+        if source == "Gateway":
             return (wanted & s.GATEWAY) or frozenset({s.GATEWAY_REQUESTS})
-        return wanted - s.GATEWAY
+        others = frozenset(metric for of, metric in HISTOGRAM.whole.items() if of != source)
+        return wanted - s.GATEWAY - others
 
     @property
     def minutes(self) -> str:

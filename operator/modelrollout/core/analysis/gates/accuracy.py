@@ -11,10 +11,11 @@ from modelrollout.core.analysis.gates.checks.count_check import CountReading, co
 from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
 from modelrollout.core.analysis.gates.checks.losses import heeding, lost_answers
 from modelrollout.core.analysis.gates.checks.readable import lacking
-from modelrollout.core.analysis.gates.checks.standing import LimitTest
+from modelrollout.core.analysis.gates.checks.standing import LimitTest, is_relative
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged
+from modelrollout.core.analysis.gates.sources.absence import absent
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array
@@ -52,5 +53,7 @@ DEFINITION = GateDefinition(
     judge=heeding(judge_accuracy, lambda gate: lost_answers(gate.labels)),
     default=AccuracyGate(name="accuracy", type="Accuracy"),
     needs=s.EVALS,
+    exported=lambda _, seen: seen.table.has(s.EVALS, "stable"),
+    unjudgeable=lambda gate, seen: absent(seen, s.EVALS, relative=is_relative(tests_of(gate)), detail=gate.labels),
     replay=tests_of,
 )

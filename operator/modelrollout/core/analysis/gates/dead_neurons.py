@@ -22,6 +22,7 @@ from modelrollout.core.analysis.gates.checks.readable import (
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
+from modelrollout.core.analysis.gates.sources.absence import absent
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.limits import LimitLine
@@ -153,4 +154,6 @@ DEFINITION = GateDefinition(
     judge=heeding(judge_dead_neurons, lambda _: DROPPED_OBSERVATIONS, _relative),
     default=DeadNeuronsGate(name="dead-neurons", type="DeadNeurons"),
     needs=s.WINDOWS,
+    exported=lambda _, seen: seen.table.has(s.WINDOWS, "stable"),
+    unjudgeable=lambda gate, seen: absent(seen, s.WINDOWS, relative=_relative(gate)),
 )

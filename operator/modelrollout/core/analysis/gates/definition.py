@@ -8,10 +8,11 @@ from typing import Generic, Literal, Protocol, TypeVar, get_args
 
 from pydantic import BaseModel
 
-from modelrollout.api.gates import Gate
+from modelrollout.api.gates import Gate, Source
 from modelrollout.core.analysis.gates.checks.standing import LimitTest
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, not_unseen
+from modelrollout.core.finding import Finding
 
 Family = Literal["counts", "windows"]
 """Whose part of analysis.falseRollback a gate spends: that of the count tests, or that of windows and gauges."""
@@ -33,6 +34,12 @@ class GateDefinition(Generic[G]):
     """The gate in force where a spec has none; None for a type that must be asked for."""
     needs: str | None = None
     """The metric that stable must have exported for `default` to be in force; None where it always is."""
+    unjudgeable: Callable[[G, GateInput], Finding | None] = lambda _gate, _gate_input: None
+    """Why nobody here exports what the gate needs, where that is proven."""
+    exported: Callable[[G, GateInput], bool] = lambda _gate, _gate_input: True
+    """Whether stable exports what the gate needs, as far as is known."""
+    source: Callable[[G, GateInput], Source | None] = lambda _gate, _gate_input: "Model"
+    """Whose series it rests on now; None where it asks by itself."""
     replay: Callable[[G], tuple[LimitTest, ...]] | None = None
     """The gate's count tests, where past counts alone can be judged by them (`kubectl modelrollout judge`)."""
 
@@ -48,6 +55,18 @@ class GateDefinition(Generic[G]):
     def judged(self, gate: Gate, gate_input: GateInput, share: float) -> Judged:
         """As `judge`, of a gate of this type; no PASS without a sample in the newest tick."""
         return not_unseen(self.judge(self._own(gate), gate_input, share))
+
+    def unjudgeable_by(self, gate: Gate, gate_input: GateInput) -> Finding | None:
+        """As `unjudgeable`, of a gate of this type."""
+        return self.unjudgeable(self._own(gate), gate_input)
+
+    def exported_to(self, gate: Gate, gate_input: GateInput) -> bool:
+        """As `exported`, of a gate of this type."""
+        return self.exported(self._own(gate), gate_input)
+
+    def source_of(self, gate: Gate, gate_input: GateInput) -> Source | None:
+        """As `source`, of a gate of this type."""
+        return self.source(self._own(gate), gate_input)
 
     def tests_of(self, gate: Gate) -> tuple[LimitTest, ...] | None:
         """As `replay`, of a gate of this type; None where past counts are not enough."""
@@ -76,6 +95,12 @@ class Definition(Protocol):
     def series_of(self, gate: Gate) -> frozenset[str]: ...
 
     def judged(self, gate: Gate, gate_input: GateInput, share: float) -> Judged: ...
+
+    def unjudgeable_by(self, gate: Gate, gate_input: GateInput) -> Finding | None: ...
+
+    def exported_to(self, gate: Gate, gate_input: GateInput) -> bool: ...
+
+    def source_of(self, gate: Gate, gate_input: GateInput) -> Source | None: ...
 
     def tests_of(self, gate: Gate) -> tuple[LimitTest, ...] | None: ...
 

@@ -17,6 +17,7 @@ from modelrollout.core.analysis.gates.checks.readable import all_layers, as_read
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
+from modelrollout.core.analysis.gates.sources.absence import absent
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.counters.layouts import details_of, per_bucket
 from modelrollout.core.analysis.stats import alpha_budget, window_evidence
@@ -137,6 +138,7 @@ def jensen_shannon(p: Array, q: Array) -> float:
 DEFINITION = GateDefinition(
     model=DriftGate,
     series=always(s.MAGNITUDES, *COUNTED_WITH_DROPS),
+    unjudgeable=lambda _, seen: absent(seen, s.MAGNITUDES, relative=True),
     family="windows",
     judge=heeding(judge_drift, lambda _: DROPPED_OBSERVATIONS),
 )

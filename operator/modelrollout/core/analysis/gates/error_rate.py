@@ -15,10 +15,12 @@ from modelrollout.core.analysis.gates.checks.count_check import (
     show_refused,
 )
 from modelrollout.core.analysis.gates.checks.counts import Counts, request_counts
-from modelrollout.core.analysis.gates.checks.standing import CountTest, LimitTest, Standing
+from modelrollout.core.analysis.gates.checks.standing import CountTest, LimitTest, Standing, is_relative
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged
+from modelrollout.core.analysis.gates.sources.absence import no_source
+from modelrollout.core.analysis.gates.sources.order import REQUESTS, chosen, exporting
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.parameters import REFUSED_PART
@@ -68,6 +70,9 @@ DEFINITION = GateDefinition(
     series=always(*s.COUNTED),
     family="counts",
     judge=judge_error_rate,
+    unjudgeable=lambda gate, seen: no_source(seen, REQUESTS, gate.source, relative=is_relative(tests_of(gate))),
+    exported=lambda gate, seen: exporting(seen, REQUESTS, gate.source, "stable") is not None,
+    source=lambda gate, seen: chosen(seen, REQUESTS, gate.source),
     default=ErrorRateGate(name="errors", type="ErrorRate"),
     replay=tests_of,
 )

@@ -17,8 +17,9 @@ from modelrollout.core.analysis.gates.checks.readable import left_out_warnings
 from modelrollout.core.analysis.gates.checks.traffic import traffic_warnings
 from modelrollout.core.analysis.gates.definition import Family
 from modelrollout.core.analysis.gates.gate_input import GateInput
-from modelrollout.core.analysis.gates.registry import definition_of
+from modelrollout.core.analysis.gates.registry import definition_of, to_be_recorded
 from modelrollout.core.analysis.gates.result import Judged, no_data
+from modelrollout.core.analysis.gates.sources.standing import not_in_force, nothing_to_judge, with_source
 from modelrollout.core.analysis.metrics import model_digest
 from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.parameters import MISSING_TICKS
@@ -31,7 +32,7 @@ LONGEST_DEFECT = 120
 
 
 def judge_all(gates: Sequence[Gate], gate_input: GateInput) -> tuple[Judged, ...]:
-    """Every gate's standing, in the order of the spec."""
+    """Every gate's standing, in the order of the spec. Default gates that nobody can judge keep their share."""
     shares = shares_of(gates)
     return tuple(_judged(gate, gate_input, shares[gate.name]) for gate in gates)
 
@@ -39,7 +40,7 @@ def judge_all(gates: Sequence[Gate], gate_input: GateInput) -> tuple[Judged, ...
 def _judged(gate: Gate, gate_input: GateInput, share: float) -> Judged:
     """One gate's standing. Samples that bring one to raise must not hide what the others found."""
     try:
-        return definition_of(gate).judged(gate, _seen_by(gate, gate_input), share)
+        return with_source(gate, definition_of(gate).judged(gate, _seen_by(gate, gate_input), share), gate_input)
     except Exception as error:  # noqa: BLE001 - a defect, whatever it is: this gate has no evidence, and says so
         text = f"these samples cannot be judged: {type(error).__name__}: {clean(str(error), LONGEST_DEFECT)}"
         return no_data(gate, Finding("NotJudged", text))
@@ -62,14 +63,20 @@ def shares_of(gates: Sequence[Gate]) -> dict[str, float]:
     return out
 
 
-def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float, names: tuple[str, ...] | None) -> Evaluation:
-    """The evaluation of the newest tick. `names`: the default gates in force, None where the spec has its own."""
+def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float) -> Evaluation:
+    """The evaluation of the newest tick, by the spec's gates or the default ones in force."""
     request = gate_input.request
     judged = judge_all(gates, gate_input)
     results = tuple(one.result for one in judged)
+    names = None
+    if not request.spec.gates:
+        names = to_be_recorded(gate_input, request.default_gates or ())
+        results = (*results, *not_in_force([gate.name for gate in gates], gate_input))
     candidate, stable = request_totals(gate_input)
+    nothing = nothing_to_judge(judged, gate_input)
     digests = model_digest.serving(gate_input.table)
-    halt, why = _halt(gates, judged, gate_input.partial or model_digest.mixed(digests, request.candidate))
+    mixed = model_digest.mixed(digests, request.candidate)
+    halt, why = _halt(judged, nothing or gate_input.partial or mixed)
     rollback, evidence = _rollback(gates, judged, request.spec.analysis.false_rollback)
     text = why or evidence or say.summary(results)
     tick = gate_input.table.grid.last
@@ -89,17 +96,18 @@ def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float, names: tu
         warnings=tuple(dict.fromkeys([*warnings, *traffic_warnings(gate_input, candidate, stable)])),
         rising=any(one.rising for gate, one in zip(gates, judged, strict=True) if gate.decides),
         digest=model_digest.one_of(digests),
+        scrapes=gate_input.scrapes,
         default_gates=names,
         layers=measured(gate_input),
     )
 
 
-def _halt(gates: Sequence[Gate], judged: Sequence[Judged], found: Finding | None) -> tuple[AnyReason | None, str]:
+def _halt(judged: Sequence[Judged], found: Finding | None) -> tuple[AnyReason | None, str]:
     """Three missing ticks in a row of what a deciding gate rests on; else what was `found`, or a budget that burns."""
-    deciding = [one for gate, one in zip(gates, judged, strict=True) if gate.decides]
+    deciding = [one for one in judged if one.result.required]
     for one in deciding:
         if one.missing >= MISSING_TICKS:
-            return reasons.METRICS_UNAVAILABLE, one.missing_text
+            return reasons.SAMPLES_MISSING, one.missing_text
     if found:
         return found.reason, found.message
     for one in deciding:

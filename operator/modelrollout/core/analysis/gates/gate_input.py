@@ -38,6 +38,10 @@ class GateInput:
     """What reading the samples showed and people should know, whatever the gates say."""
     partial: Finding | None = None
     """Why the evidence is only a part, if so: nothing is raised by it."""
+    scrapes: int = 0
+    """Of the target that was scraped most often since the rollout started, up to now."""
+    scrape_interval: float = 15.0
+    """Seconds, as configured."""
     finer: TickTable | None = None
     """The same samples on finer ticks, up to the newest scrape; None where a tick holds no more than one."""
 

@@ -11,9 +11,10 @@ from modelrollout.api.gates import LatencyGate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.collapse import not_at_a_collapse
-from modelrollout.core.analysis.gates.checks.counts import absence
+from modelrollout.core.analysis.gates.checks.counts import ORIGINS, absence, scraped
 from modelrollout.core.analysis.gates.checks.exclusion import bounded
 from modelrollout.core.analysis.gates.checks.latency.by_evidence import by_evidence
+from modelrollout.core.analysis.gates.checks.latency.coarse_buckets import coarse_buckets
 from modelrollout.core.analysis.gates.checks.latency.histograms import (
     Histograms,
     edges_of,
@@ -29,25 +30,31 @@ from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
 from modelrollout.core.analysis.gates.definition import GateDefinition
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, Shown, build, no_data
-from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.gates.sources.absence import no_source
+from modelrollout.core.analysis.gates.sources.order import HISTOGRAM, REQUESTS, chosen, exporting
 from modelrollout.core.analysis.stats import histogram as b
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks
-from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE, NOTHING, ROUNDING, TOO_COARSE
+from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE, NOTHING
 from modelrollout.core.finding import Finding
 
 
 def series_of(gate: LatencyGate) -> frozenset[str]:
-    """The histogram of the source the gate names, of both where it names none."""
-    wanted = {"Gateway": {s.GATEWAY_DURATION}, "Model": {s.DURATION}}
-    return frozenset(wanted[gate.source] if gate.source else {s.GATEWAY_DURATION, s.DURATION})
+    """The histograms of the sources that the gate may read."""
+    return HISTOGRAM.metrics(gate.source)
+
+
+def kinds_of(gate: LatencyGate) -> list[Kind]:
+    """The tests of the gate."""
+    kinds: list[Kind] = ["limit"] if gate.max is not None else []
+    if gate.versus_stable is not None or not kinds:
+        kinds.append("stable")
+    return kinds
 
 
 def judge_latency(gate: LatencyGate, gate_input: GateInput, share: float) -> Judged:
     """The gate's standing; warm-up ticks of the candidate are left out."""
-    kinds: list[Kind] = ["limit"] if gate.max is not None else []
-    if gate.versus_stable is not None or not kinds:
-        kinds.append("stable")
+    kinds = kinds_of(gate)
     read = {kind: read_histograms(gate, gate_input, kind) for kind in kinds}
     histograms = {kind: one for kind, one in read.items() if not isinstance(one, Finding)}
     missing = next((one for one in read.values() if isinstance(one, Finding)), None)
@@ -80,7 +87,7 @@ def _by_histograms(
     )
     blamed = [one.attributable for one in standings if one.attributable is not None and not one.excused]
     evidence = tuple((odds, share) for odds in blamed)
-    warnings = _warnings(gate, kinds, found, gate_input)
+    warnings = coarse_buckets(gate, kinds, found, gate_input)
     rising = any(one.rising for one in standings)
     judged_read = Judged(result, evidence, missing, text, warnings, rising=rising)
     return as_read(gate, judged_read, found.counts.unread)
@@ -89,7 +96,8 @@ def _by_histograms(
 def _without_histogram(gate: LatencyGate, gate_input: GateInput, found: Finding) -> Judged:
     if found.reason == "BucketsDiffer":
         return no_data(gate, found, verdict="NOT_COMPARABLE")
-    flags = np.zeros(gate_input.table.grid.count, dtype=bool)
+    source = chosen(gate_input, HISTOGRAM, gate.source)  # scraped, its histogram may be to come
+    flags = scraped(gate_input, ORIGINS[source], "candidate", REQUESTS.whole[source])
     missing = gate_input.missing(flags) if found.reason == "SeriesMissing" else 0
     return replace(no_data(gate, found), missing=missing, missing_text=f"Latency: {found.message}")
 
@@ -164,31 +172,13 @@ def _limit(limit: float, edge: float) -> str:
     return say.seconds(edge)
 
 
-def _warnings(gate: LatencyGate, kinds: list[Kind], found: Histograms, gate_input: GateInput) -> tuple[str, ...]:
-    if "stable" not in kinds or not found.stable.sum():
-        return ()
-    known, allowed = edges_of(gate, "stable", found, gate_input)
-    growth = float(found.edges[allowed] / found.edges[known]) if found.edges[known] > 0 else np.inf
-    before, after = (say.seconds(float(found.edges[edge])) for edge in (known, allowed))
-    if stable_beyond(found, gate_input, allowed) > 1 - gate.quantile + ROUNDING:
-        text = (
-            f"{gate.name}: stable's P{100 * gate.quantile:g} is beyond the last bucket edge, {after}: how much slower "
-            "a candidate is cannot be seen there; use buckets that reach further"
-        )
-    elif growth > TOO_COARSE ** margin_of(gate) + 1e-9:
-        text = (
-            f"{gate.name}: the bucket above stable's {before} ends at {after} ({growth:.1f}x): the histogram is too "
-            "coarse to see less; use buckets that grow by at most 1.25"
-        )
-    else:
-        return ()
-    return (text,)
-
-
 DEFINITION = GateDefinition(
     model=LatencyGate,
     series=series_of,
     family="counts",
     judge=judge_latency,
+    unjudgeable=lambda gate, seen: no_source(seen, HISTOGRAM, gate.source, relative="stable" in kinds_of(gate)),
+    exported=lambda gate, seen: exporting(seen, HISTOGRAM, gate.source, "stable") is not None,
+    source=lambda gate, seen: chosen(seen, HISTOGRAM, gate.source),
     default=LatencyGate(name="latency", type="Latency"),
 )

@@ -19,10 +19,11 @@ from modelrollout.core.analysis.gates.checks.count_check import (
 from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import lacking, layers_lacking, layers_unread
-from modelrollout.core.analysis.gates.checks.standing import CountTest, LimitTest
+from modelrollout.core.analysis.gates.checks.standing import CountTest, LimitTest, is_relative
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged
+from modelrollout.core.analysis.gates.sources.absence import absent
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array
@@ -86,9 +87,11 @@ DEFINITION = GateDefinition(
     judge=heeding(
         judge_non_finite,
         lambda _: DROPPED_OBSERVATIONS,
-        lambda gate: any(line.relative for _, line in tests_of(gate)),
+        lambda gate: is_relative(tests_of(gate)),
     ),
     default=NonFiniteGate(name="non-finite", type="NonFinite"),
     needs=s.NONFINITE,
+    exported=lambda _, seen: seen.table.has(s.NONFINITE, "stable"),
+    unjudgeable=lambda gate, seen: absent(seen, s.NONFINITE, relative=is_relative(tests_of(gate))),
     replay=tests_of,
 )

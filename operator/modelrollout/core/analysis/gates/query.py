@@ -121,4 +121,6 @@ def _exact(limit: float | None) -> str:
     return text if limit is None or float(text) == limit else repr(limit)
 
 
-DEFINITION = GateDefinition(model=QueryGate, series=always(), family="windows", judge=judge_query)
+DEFINITION = GateDefinition(
+    model=QueryGate, series=always(), family="windows", judge=judge_query, source=lambda *_: None
+)

@@ -21,6 +21,7 @@ from modelrollout.core.analysis.gates.checks.readable import (
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
+from modelrollout.core.analysis.gates.sources.absence import absent
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import alpha_budget, limits, window_evidence
 from modelrollout.core.analysis.stats.limits import LimitLine
@@ -121,15 +122,21 @@ def _from_pair(
     )
 
 
+def _unjudgeable(gate: RatioGate, gate_input: GateInput) -> Finding | None:
+    return absent(gate_input, s.ELEMENTS, relative=gate.within is None)
+
+
 ZERO_RATIO = GateDefinition(
     model=ZeroRatioGate,
     series=always(s.ELEMENTS, s.ZEROS, *COUNTED_WITH_DROPS),
+    unjudgeable=_unjudgeable,
     family="windows",
     judge=heeding(judge_zero_ratio, lambda _: DROPPED_OBSERVATIONS, lambda gate: gate.within is None),
 )
 NEGATIVE_RATIO = GateDefinition(
     model=NegativeRatioGate,
     series=always(s.ELEMENTS, s.NEGATIVES, *COUNTED_WITH_DROPS),
+    unjudgeable=_unjudgeable,
     family="windows",
     judge=heeding(judge_negative_ratio, lambda _: DROPPED_OBSERVATIONS, lambda gate: gate.within is None),
 )

@@ -17,6 +17,7 @@ from modelrollout.core.analysis.gates import (
     ratios,
 )
 from modelrollout.core.analysis.gates.definition import Definition, type_of
+from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.metrics.tick_table import TickTable
 
 DEFINITIONS: tuple[Definition, ...] = (
@@ -74,6 +75,28 @@ def default_gates(table: TickTable, until: int) -> tuple[str, ...]:
     return tuple(
         name for name, one in _DEFAULTS.items() if one.needs is None or table.present(one.needs, "stable")[:until].any()
     )
+
+
+def defaults_in_force(gate_input: GateInput, recorded: Sequence[str]) -> tuple[str, ...]:
+    """Names of the gates for a spec without any: all but those of which stable is proven to export nothing.
+
+    What could be judged once is `recorded` and stays; ErrorRate and Latency, which need no metric of ours, keep their
+    share of the promise even while they are left out.
+    """
+    return tuple(
+        gate.name
+        for gate, one in _defaults()
+        if one.needs is None or gate.name in recorded or one.unjudgeable_by(gate, gate_input) is None
+    )
+
+
+def to_be_recorded(gate_input: GateInput, recorded: Sequence[str]) -> tuple[str, ...]:
+    """Names of the default gates that can be judged now, and of those that could be once."""
+    return tuple(gate.name for gate, one in _defaults() if gate.name in recorded or one.exported_to(gate, gate_input))
+
+
+def _defaults() -> Iterable[tuple[Gate, Definition]]:
+    return ((one.default, one) for one in _DEFAULTS.values() if one.default is not None)
 
 
 def gates_in_force(gates: Sequence[Gate], defaults: Sequence[str]) -> tuple[Gate, ...]:

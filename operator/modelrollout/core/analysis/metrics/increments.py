@@ -48,10 +48,10 @@ def began_at_zero(store: SampleStore, scrape: float) -> set[Labels]:
     `scrape` is the scrape interval in seconds, for targets whose own gap is not known.
     """
     observed = store.targets
-    members: dict[Target, list[Millis]] = {}
-    for one in store.series.values():
-        members.setdefault(one.target, []).append(one.times)
-    scraped = {target: np.unique(np.concatenate(times)) for target, times in members.items()}
+    members: dict[Target, dict[bytes, Millis]] = {}
+    for one in store.series.values():  # most series of a target have the same times
+        members.setdefault(one.target, {}).setdefault(one.times.tobytes(), one.times)
+    scraped = {target: np.unique(np.concatenate(list(times.values()))) for target, times in members.items()}
     found = set()
     for labels, one in store.series.items():
         if not len(one.times):

@@ -26,8 +26,10 @@ def lookalikes(stores: Iterable[SampleStore], reader: SeriesReader, request: Eva
     for one in (one for store in stores for one in store.series.values()):
         labels = dict(one.labels)
         channel = reader.channel(labels)
+        if channel is None or channel.metric != s.GATEWAY_REQUESTS:
+            continue
         span = _growing(one, request.step_started_at)
-        if channel is None or channel.metric != s.GATEWAY_REQUESTS or span is None:
+        if span is None:
             continue
         label = labels[dialect.label]
         same = spans.setdefault((channel.arm, re.sub(dialect.lookalike, "", label)), {})

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from modelrollout.api.config import PrometheusServer
-from modelrollout.core.analysis.metrics.promql import any_of, fill_matchers, fill_pattern, quoted, selector
+from modelrollout.core.analysis.metrics.promql import (
+    any_of,
+    fill_matchers,
+    fill_pattern,
+    literal,
+    quoted,
+    selector,
+)
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.dialect import Dialect
 
@@ -26,6 +34,8 @@ REQUEST_ERRORS = "model_request_errors_total"
 DURATION = "model_request_duration_seconds_bucket"
 SUCCESS = "nv_inference_request_success"
 FAILURE = "nv_inference_request_failure"
+TRITON_DURATION = "nv_inference_first_response_histogram_ms_bucket"
+"""From a request's arrival to its first response, in ms; of all models since 26.01, of decoupled ones before."""
 CANCELED = "CANCELED"
 """Triton's reason of a failure that is none: the client went away. Every other reason is an error."""
 COUNTED = frozenset({REQUESTS, REQUEST_ERRORS, SUCCESS, FAILURE})
@@ -55,6 +65,7 @@ MARKS = frozenset({INFO, LAYER_INFO})
 
 DETAIL: Mapping[str, str] = {
     DURATION: "le",
+    TRITON_DURATION: "le",
     FAILURE: "reason",
     NONFINITE: "kind",
     DROPPED: "reason",
@@ -66,6 +77,10 @@ DETAIL: Mapping[str, str] = {
     INFO: "digest",
 }
 """The one label besides version and layer that is kept apart, by metric; over all others series are summed."""
+UNIT: Mapping[str, float] = {TRITON_DURATION: 0.001}
+"""Seconds in one unit of a model's `le`, where that is not a second."""
+_POD = "(?:(?:[a-z0-9]{1,10}-)?[a-z0-9]{5}|[0-9]{1,6})"
+"""What Deployments, ReplicaSets and StatefulSets add to a Pod's name; no more: digits-v1-gpu is not digits-v1."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +172,15 @@ def model_selection(request: EvaluationRequest, server: PrometheusServer, wanted
 
 def series_of(request: EvaluationRequest, names: Iterable[str], mandatory: str) -> str:
     """The selector of the model's own series `names` of both versions."""
-    arms = [
-        f"model={quoted(request.spec.model.name)}",
-        f"version=~{quoted(any_of([request.stable, request.candidate]))}",
-    ]
+    versions = "|".join(arm_pattern(request, arm) for arm in ARMS)
+    label = request.spec.serving.arm_label
+    arms = [f"model={quoted(request.spec.model.name)}", f"{label}=~{quoted(versions)}"]
     return selector(frozenset(names), arms, mandatory)
+
+
+def arm_pattern(request: EvaluationRequest, arm: Arm) -> str:
+    """Pattern of the label that tells the versions' own series apart (serving.arm), for one of them."""
+    template = request.spec.serving.arm_template
+    known = {"{version}": literal(request.version_of(arm)), "{pod}": _POD, "*": ".*"}
+    parts = re.split(r"(\{version\}|\{pod\}|\*)", template)
+    return "".join(known.get(part) or literal(part) for part in parts)

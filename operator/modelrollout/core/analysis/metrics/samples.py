@@ -22,7 +22,7 @@ class SampleStore:
 
     series: Mapping[Labels, Series] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of samples."""
         return sum(len(one.times) for one in self.series.values())
@@ -50,7 +50,7 @@ class SampleStore:
     @cached_property
     def bytes(self) -> int:
         """About what it holds in memory."""
-        texts = sum(len(name) + len(value) + _LABEL for labels in self.series for name, value in labels)
+        texts = sum(_text_bytes(labels) for labels in self.series)
         return texts + _SERIES * len(self.series) + 16 * self.size
 
     def replaced(self, fresh: Iterable[Series], start: float, end: float) -> SampleStore:
@@ -69,10 +69,18 @@ class SampleStore:
         edge = round(start * 1000)
         kept = {}
         for labels, one in self.series.items():
-            cut = int(np.searchsorted(one.times, edge, side="right"))
+            if len(one.times) and one.times[0] > edge:
+                kept[labels] = one
+                continue
+            cut = int(one.times.searchsorted(edge, side="right"))
             if cut < len(one.times):
                 kept[labels] = Series(labels, one.times[cut:], one.values[cut:])
         return SampleStore(kept)
+
+
+@lru_cache(maxsize=32768)
+def _text_bytes(labels: Labels) -> int:
+    return sum(len(name) + len(value) + _LABEL for name, value in labels)
 
 
 @lru_cache(maxsize=32768)
@@ -83,15 +91,20 @@ def _canonical(labels: Labels) -> Labels:
 
 def _between(one: Series, low: int, high: int) -> Series:
     """The samples after `low` and up to `high` (ms)."""
-    first, last = np.searchsorted(one.times, [low, high], side="right")
+    if not len(one.times) or (one.times[0] > low and one.times[-1] <= high):
+        return one
+    first, last = (int(one.times.searchsorted(edge, side="right")) for edge in (low, high))
     return Series(one.labels, one.times[first:last], one.values[first:last])
 
 
 def _outside(one: Series, low: int, high: int) -> Series:
     """All other samples than those after `low` and up to `high` (ms)."""
-    first, last = np.searchsorted(one.times, [low, high], side="right")
-    if last == len(one.times):
+    if not len(one.times) or one.times[-1] <= low:
+        return one
+    first = int(one.times.searchsorted(low, side="right"))
+    if one.times[-1] <= high:
         return Series(one.labels, one.times[:first], one.values[:first])
+    last = int(one.times.searchsorted(high, side="right"))
     times = np.concatenate([one.times[:first], one.times[last:]])
     return Series(one.labels, times, np.concatenate([one.values[:first], one.values[last:]]))
 
@@ -101,6 +114,8 @@ def _union(old: Series, fresh: Series) -> Series:
         return old
     if not len(old.times):
         return fresh
+    if old.times[-1] < fresh.times[0]:
+        return Series(old.labels, np.concatenate([old.times, fresh.times]), np.concatenate([old.values, fresh.values]))
     cut = int(np.searchsorted(old.times, fresh.times[0]))  # what is older than all of `fresh` stays as it is
     times, values = one_per_time(
         np.concatenate([old.times[cut:], fresh.times]), np.concatenate([old.values[cut:], fresh.values])

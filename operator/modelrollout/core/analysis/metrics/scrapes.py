@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from modelrollout.core.analysis.metrics.series import Series, Target
+from modelrollout.core.analysis.metrics.series import Labels, Series, Target
 
 SURE_OF_THE_NEXT = 0.8
 """The next scrape comes no sooner than this part of the usual gap."""
 VISIBLE_AFTER = 0.1
 """Seconds from a scrape's timestamp until its samples can usually be read."""
 _RECENT = 20
+
+
+class SeriesByLabels(Protocol):
+    """A store of samples, which is built on what this file says of targets."""
+
+    @property
+    def series(self) -> Mapping[Labels, Series]: ...
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,13 @@ def targets_seen(series: Iterable[Series]) -> dict[Target, TargetScrapes]:
             float(np.median(gaps)) if len(gaps) else None,
         )
     return observed
+
+
+def scrapes_since(stores: Iterable[SeriesByLabels], start: float, end: float) -> int:
+    """How often that target was scraped which was scraped most often after `start` and up to `end` (epoch seconds)."""
+    low, high = round(start * 1000), round(end * 1000)
+    found = (np.searchsorted(one.times, (low, high), side="right") for store in stores for one in store.series.values())
+    return max((int(last - first) for first, last in found), default=0)
 
 
 @dataclass(frozen=True)

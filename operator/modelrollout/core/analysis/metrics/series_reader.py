@@ -34,7 +34,9 @@ class SeriesReader:
     """Tells what a series counts for one rollout; built once per evaluation, since it compiles the route's name."""
 
     def __init__(self, request: EvaluationRequest) -> None:
-        self._versions: dict[str, Arm] = {request.stable: "stable", request.candidate: "candidate"}
+        self._label = request.spec.serving.arm_label
+        self._arms = [(re.compile(s.arm_pattern(request, arm)), arm) for arm in s.ARMS]
+        self._known: dict[str, Arm | None] = {}
         self._gateway = None if request.dialect is None else _GatewayReader(request.dialect, request)
 
     def channel(self, labels: Mapping[str, str]) -> Channel | None:
@@ -42,13 +44,20 @@ class SeriesReader:
         metric = labels.get("__name__", "")
         if self._gateway is not None and metric in self._gateway.roles:
             return self._gateway.channel(metric, labels)
-        arm = self._versions.get(labels.get("version", ""))
+        arm = self._arm(labels.get(self._label, ""))
         if arm is None:
             return None
         label, layer = s.DETAIL.get(metric, ""), clean_name(labels.get("layer", ""))
         text = labels.get(label, "")
-        detail = canonical_edge(text) if label == LABEL else clean_name(text)
+        detail = _edge(text, s.UNIT.get(metric, 1.0)) if label == LABEL else clean_name(text)
         return None if detail is None else Channel(metric, arm, layer, detail)
+
+    def _arm(self, value: str) -> Arm | None:
+        """The version that a value of the telling label stands for; None for neither, and for one that fits both."""
+        if value not in self._known:
+            found = [arm for pattern, arm in self._arms if pattern.fullmatch(value)]
+            self._known[value] = found[0] if len(found) == 1 else None
+        return self._known[value]
 
     def apart(self, channel: Channel) -> str:
         """The label that a channel's detail was read from; empty where there is none."""
@@ -59,6 +68,12 @@ class SeriesReader:
     def is_gateways(self, channel: Channel) -> bool:
         """Whether a gateway counted it, and not the model."""
         return channel.metric in s.GATEWAY
+
+
+def _edge(text: str, unit: float) -> str | None:
+    """The edge in seconds, in its one spelling; None where `text` is no number."""
+    edge = canonical_edge(text)
+    return None if edge is None else scaled_edge(edge, unit)
 
 
 class _GatewayReader:
@@ -89,8 +104,7 @@ class _GatewayReader:
             return self._answer(labels)
         if role != s.GATEWAY_DURATION:
             return ""
-        edge = canonical_edge(labels.get(LABEL, ""))
-        return None if edge is None else scaled_edge(edge, self._dialect.seconds)
+        return _edge(labels.get(LABEL, ""), self._dialect.seconds)
 
     def _answer(self, labels: Mapping[str, str]) -> str:
         grpc = self._dialect.grpc_status

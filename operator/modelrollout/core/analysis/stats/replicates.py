@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,13 +30,13 @@ class Replicates:
     total: Array
     square: Array
 
-    @property
+    @cached_property
     def clean(self) -> Replicates:
         """The same, with NaN and impossible sums made usable: 0 <= square <= total <= count."""
-        count = np.clip(np.nan_to_num(self.count), 0.0, _MOST)
+        count = _within(self.count, np.asarray(_MOST))
         count = np.where(count < LEAST, 0.0, count)
-        total = np.clip(np.nan_to_num(self.total), 0.0, count)
-        return Replicates(count, total, np.clip(np.nan_to_num(self.square), 0.0, total))
+        total = _within(self.total, count)
+        return Replicates(count, total, _within(self.square, total))
 
     @property
     def mirrored(self) -> Replicates:
@@ -59,6 +60,12 @@ class StableSoFar:
     weight: Array
     spread: Array
     samples: Array
+
+
+def _within(values: Array, most: Array) -> Array:
+    """The values between 0 and `most`, 0 for NaN."""
+    found: Array = np.clip(np.where(np.isnan(values), 0.0, values), 0.0, most)
+    return found
 
 
 def windows(count: Array, dead: Array, dead_squared: Array, neurons: float | Array) -> Replicates:
@@ -86,18 +93,18 @@ def stable_so_far(
 ) -> StableSoFar:
     """What was known of stable before each tick, the history in front."""
     shape = np.broadcast_shapes(stable.count.shape, seconds.shape)
-    pieces = [(seconds, stable, shape)]
+    pieces = [(seconds, stable.clean, shape)]
     before = 0
     if history is not None:
         before = history.seconds.shape[-1]
-        pieces.insert(0, (history.seconds, history.stable, (*shape[:-1], before)))
+        pieces.insert(0, (history.seconds, history.stable.clean, (*shape[:-1], before)))
     times, count, total, square = (
         np.concatenate([np.broadcast_to(pick(at, r), to) for at, r, to in pieces], axis=-1)
         for pick in (
             lambda at, _: at,
-            lambda _, r: r.clean.count,
-            lambda _, r: r.clean.total,
-            lambda _, r: r.clean.square,
+            lambda _, r: r.count,
+            lambda _, r: r.total,
+            lambda _, r: r.square,
         )
     )
     weight, rates = (decayed_sums(times, a, half_life) for a in (count, total))
@@ -122,7 +129,11 @@ def running(flag: Flags, count: Array) -> Array:
     """Replicates in the unbroken run of `flag` standing at each tick; empty ticks do not break it."""
     out = np.zeros(flag.shape)
     state = np.zeros(flag.shape[:-1])
-    for t in range(flag.shape[-1]):
+    flagged = flag & (count > 0)
+    rows = flagged.any(axis=tuple(range(flag.ndim - 1))) if flag.ndim > 1 else flagged
+    if not rows.any():
+        return out
+    for t in range(int(np.argmax(rows)), flag.shape[-1]):
         here = count[..., t]
         state = np.where(here > 0, np.where(flag[..., t], state + here, 0.0), state)
         out[..., t] = state
@@ -131,10 +142,10 @@ def running(flag: Flags, count: Array) -> Array:
 
 def of_last(flag: Flags, observed: Flags, wanted: int, of: int) -> Flags:
     """Where `wanted` of the last `of` ticks with something to see are flagged, (..., T)."""
-    out = np.zeros(flag.shape, dtype=bool)
-    last = np.zeros((*flag.shape[:-1], of), dtype=bool)
-    for t in range(flag.shape[-1]):
-        shifted = np.concatenate([last[..., 1:], flag[..., t : t + 1]], axis=-1)
-        last = np.where(observed[..., t : t + 1], shifted, last)
-        out[..., t] = last.sum(axis=-1) >= wanted
-    return out
+    seen = np.cumsum(observed, axis=-1, dtype=np.int64)
+    flagged = np.cumsum(flag & observed, axis=-1, dtype=np.int64)
+    by_seen = np.zeros((*flag.shape[:-1], flag.shape[-1] + 1), dtype=flagged.dtype)
+    np.put_along_axis(by_seen, seen, flagged, axis=-1)  # ticks with nothing to see write what is there
+    before = np.take_along_axis(by_seen, np.maximum(seen - of, 0), axis=-1)
+    found: Flags = flagged - before >= wanted
+    return found

@@ -58,7 +58,7 @@ async def test_a_candidate_without_telemetry_is_no_data_and_held():
     rec = Recording(scrapes(300)).growing(s.WINDOWS, 1, model="digits", version="1", layer="h1")
     found = await look(request_of(spec_of(DEAD)), 300, rec)
     assert found.gates[0].verdict == "NO_DATA"
-    assert found.halt == reasons.METRICS_UNAVAILABLE
+    assert found.halt == reasons.SAMPLES_MISSING
 
 
 @pytest.mark.alike(4)

@@ -13,12 +13,14 @@ from modelrollout.api.gates import Source
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.readable import lacking, unreadable
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.sources.order import REQUESTS, chosen
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags
 from modelrollout.core.finding import Finding
 
 Origin = Literal["gateway", "model", "Triton"]
 """Whose counters were read, as sentences name it."""
+ORIGINS: dict[Source, Origin] = {"Gateway": "gateway", "Model": "model", "Triton": "Triton"}
 
 
 @dataclass(frozen=True)
@@ -37,40 +39,41 @@ class Counts:
     """Requests that the versions refused, among the same totals; None where the source does not tell them apart."""
 
 
-def use_gateway(gate_input: GateInput, wanted: Source | None) -> bool:
-    """The gateway's series where the gate asks for them, or by default where there are any."""
-    if wanted is not None:
-        return wanted == "Gateway"
-    return any(gate_input.table.has(s.GATEWAY_REQUESTS, arm) for arm in s.ARMS)
-
-
 def request_counts(gate_input: GateInput, wanted: Source | None, *, relative: bool = True) -> Counts:
     """Answers that the gateway calls errors, or failures that the model itself or its server reports.
 
     `relative`: whether errors are compared with stable's; refusals, which only a gateway tells apart, always are.
     """
     table = gate_input.table
-    if use_gateway(gate_input, wanted):
-        errors = _answers(gate_input, table.errors(s.GATEWAY_REQUESTS))
-        return replace(errors, refused=_answers(gate_input, table.refusals(s.GATEWAY_REQUESTS)).ticks)
-    if any(table.has(s.REQUESTS, arm) for arm in s.ARMS):
-        return make_counts(
-            gate_input,
-            lambda arm: (table.total(s.REQUEST_ERRORS, arm), table.total(s.REQUESTS, arm)),
-            "model",
-            "requests",
-            (s.REQUESTS, s.REQUEST_ERRORS),
-            partial(lacking, gate_input, s.REQUESTS, [s.REQUEST_ERRORS]),
-            relative=relative,
-        )
+    match chosen(gate_input, REQUESTS, wanted):
+        case "Gateway":
+            errors = _answers(gate_input, table.errors(s.GATEWAY_REQUESTS))
+            return replace(errors, refused=_answers(gate_input, table.refusals(s.GATEWAY_REQUESTS)).ticks)
+        case "Model":
+            return make_counts(
+                gate_input,
+                lambda arm: (table.total(s.REQUEST_ERRORS, arm), table.total(s.REQUESTS, arm)),
+                "model",
+                "requests",
+                (s.REQUESTS, s.REQUEST_ERRORS),
+                partial(lacking, gate_input, s.REQUESTS, [s.REQUEST_ERRORS]),
+                relative=relative,
+            )
+        case "Triton":
+            read, lacks = _served(gate_input), partial(lacking, gate_input, s.SUCCESS, [s.FAILURE])
+            return make_counts(gate_input, read, "Triton", "requests", (s.SUCCESS,), lacks, relative=relative)
+
+
+def _served(gate_input: GateInput) -> Callable[[s.Arm], tuple[Array, Array]]:
+    """Triton's count of one version: (failures but those of clients that went away, everything)."""
+    table = gate_input.table
 
     def answered(arm: s.Arm) -> tuple[Array, Array]:
         failed = table.total(s.FAILURE, arm)
         gone = table.total(s.FAILURE, arm, details=[s.CANCELED])
         return failed - gone, failed + table.total(s.SUCCESS, arm)
 
-    lacks = partial(lacking, gate_input, s.SUCCESS, [s.FAILURE])
-    return make_counts(gate_input, answered, "Triton", "requests", (s.SUCCESS,), lacks, relative=relative)
+    return answered
 
 
 def _answers(gate_input: GateInput, details: set[str]) -> Counts:
@@ -84,13 +87,11 @@ def _answers(gate_input: GateInput, details: set[str]) -> Counts:
 
 
 def request_totals(gate_input: GateInput) -> tuple[Array, Array]:
-    """(candidate, stable) requests per tick: the gateway's count, else the model's."""
-    table = gate_input.table
-    metrics = [s.GATEWAY_REQUESTS]
-    if not use_gateway(gate_input, None):
-        own = any(table.has(s.REQUESTS, arm) for arm in s.ARMS)
-        metrics = [s.REQUESTS] if own else [s.SUCCESS, s.FAILURE]
-    candidate, stable = (np.sum([table.total(one, arm) for one in metrics], axis=0) for arm in ("candidate", "stable"))
+    """(candidate, stable) requests per tick, by the first source that counts them."""
+    source = chosen(gate_input, REQUESTS, None)
+    metrics = [s.SUCCESS, s.FAILURE] if source == "Triton" else [REQUESTS.whole[source]]
+    total = gate_input.table.total
+    candidate, stable = (np.sum([total(one, arm) for one in metrics], axis=0) for arm in ("candidate", "stable"))
     return np.asarray(candidate), np.asarray(stable)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,11 @@ Kind = Literal["limit", "stable"]
 """Against what: an absolute limit, or stable with a margin."""
 LimitTest = tuple[Kind, LimitLine]
 """One test of a gate: what its share of bad ones is held against, and the line that is allowed."""
+
+
+def is_relative(tests: Iterable[LimitTest]) -> bool:
+    """Whether any of them needs stable's share."""
+    return any(line.relative for _, line in tests)
 
 
 @dataclass(frozen=True)

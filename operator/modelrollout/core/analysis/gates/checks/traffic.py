@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.gates.checks.counts import use_gateway
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.sources.order import REQUESTS, chosen
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats.arrays import Array
 
@@ -14,7 +14,7 @@ from modelrollout.core.analysis.stats.arrays import Array
 def traffic_warnings(gate_input: GateInput, candidate: Array, stable: Array) -> list[str]:
     """Requests that reached neither version, and a share of requests far from the weight that is set."""
     found = []
-    if use_gateway(gate_input, None):
+    if chosen(gate_input, REQUESTS, None) == "Gateway":
         errors = gate_input.table.errors(s.GATEWAY_ROUTER)
         routed = gate_input.table.total(s.GATEWAY_ROUTER, "both", details=errors)[gate_input.step :].sum()
         known = sum(

@@ -13,7 +13,7 @@ from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.series import Labels, Millis, Series, Target
 from modelrollout.core.analysis.metrics.series_reader import Channel, SeriesReader
 
-HISTOGRAMS = frozenset({s.GATEWAY_DURATION, s.DURATION, s.MAGNITUDES})
+HISTOGRAMS = frozenset({s.GATEWAY_DURATION, s.DURATION, s.TRITON_DURATION, s.MAGNITUDES})
 _FAMILIES: Mapping[str, tuple[str, ...]] = {
     "requests of the model": (s.REQUESTS, s.REQUEST_ERRORS),
     "requests of Triton": (s.SUCCESS, s.FAILURE),

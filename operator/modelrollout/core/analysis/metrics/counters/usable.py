@@ -18,6 +18,7 @@ FASTEST_REQUESTS, FASTEST_ELEMENTS = 1e7, 1e13
 """No series grows by more in a second: requests, rows or windows; elements."""
 BURST = 100.0
 """A growth so many times beyond anything seen in the family counts once the next scrape confirms it."""
+_USUAL = "usual growth"
 _SOONEST = 0.001
 """Seconds between two scrapes at least: times are in milliseconds."""
 FAR = 10.0
@@ -47,7 +48,17 @@ def bad_samples(one: Series, fastest: float, burst: float) -> Flags:
 
 
 def usual_growth(one: Series) -> float:
-    """What the counter grows by between two scrapes on a busy day: the 90th percentile; 0 where nothing is known."""
+    """What the counter grows by between two scrapes on a busy day: the 90th percentile; 0 where nothing is known.
+
+    Kept with the series, which never changes: whoever compares it with others asks again.
+    """
+    known: float | None = one.__dict__.get(_USUAL)
+    if known is None:
+        one.__dict__[_USUAL] = known = _usual_growth(one)
+    return known
+
+
+def _usual_growth(one: Series) -> float:
     good = are_numbers(one.values)
     values = one.values if good.all() else one.values[good]
     grown = _regrown(values) if len(values) > 1 else np.zeros(1)

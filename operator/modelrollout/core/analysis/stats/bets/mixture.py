@@ -6,6 +6,7 @@ alternative, however many starts there are: bets that began at different ticks a
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modelrollout.core.analysis.stats.arrays import Array, Flags, Index
+
+_LOG_2 = math.log(2.0)
 
 
 def unstaked(elapsed: Array) -> Array:
@@ -69,6 +72,10 @@ def _bounded(log_e: Array, staked: Array, bets: Array, beyond: Flags, bound: tup
     one_look, leap = bound
     out: Array = bets.copy()
     start = np.where(beyond.any(axis=-1), beyond.argmax(axis=-1), beyond.shape[-1])
+    if bets.ndim == 2:  # noqa: PLR2004 - alternatives and ticks: one comparison, as the operator makes it
+        for at, since in enumerate(start.tolist()):
+            out[at, since:] = _bounded_row(log_e[at], staked[at], bets[at], since, (float(one_look[at]), leap))
+        return out
     begin = int(start.min())
     state = bets[..., begin - 1] if begin else np.full(bets.shape[:-1], -np.inf)
     for t in range(begin, log_e.shape[-1]):
@@ -76,6 +83,25 @@ def _bounded(log_e: Array, staked: Array, bets: Array, beyond: Flags, bound: tup
         state = np.where(t < start, bets[..., t], np.minimum(free, np.maximum(one_look, state + leap)))
         out[..., t] = state
     return out
+
+
+def _bounded_row(log_e: Array, staked: Array, bets: Array, since: int, bound: tuple[float, float]) -> list[float]:
+    """The same for one alternative from the tick `since` on: on numbers it takes a fifth of the time."""
+    one_look, leap = bound
+    out, state = [], float(bets[since - 1]) if since else -math.inf
+    for grown, stake in zip(log_e[since:].tolist(), staked[since:].tolist(), strict=True):
+        free = _log_sum(state, stake) + grown
+        state = min(free, max(one_look, state + leap))
+        out.append(state)
+    return out
+
+
+def _log_sum(one: float, other: float) -> float:
+    """As np.logaddexp."""
+    if one == other:
+        return one + _LOG_2
+    apart = one - other
+    return one + math.log1p(math.exp(-apart)) if apart > 0 else other + math.log1p(math.exp(apart))
 
 
 def began_at(log_e: Array, weights: Array, prior: Sequence[float], tick: Index) -> Index:

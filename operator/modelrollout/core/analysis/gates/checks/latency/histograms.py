@@ -10,10 +10,11 @@ import numpy as np
 from modelrollout.api.gates import LatencyGate
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.bucket_layouts import edges_in_both, edges_of_candidate, has_edges
-from modelrollout.core.analysis.gates.checks.counts import Counts, Origin, scraped, use_gateway
+from modelrollout.core.analysis.gates.checks.counts import ORIGINS, Counts, scraped
 from modelrollout.core.analysis.gates.checks.readable import unreadable
 from modelrollout.core.analysis.gates.checks.standing import Kind
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.sources.order import HISTOGRAM, chosen
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.counters.layouts import details_of, per_bucket
 from modelrollout.core.analysis.stats import histogram as b
@@ -36,9 +37,8 @@ def read_histograms(gate: LatencyGate, gate_input: GateInput, kind: Kind = "stab
 
     There stable, which is only shown, has no requests where it lacks one of those edges.
     """
-    gateway = use_gateway(gate_input, gate.source)
-    metric = s.GATEWAY_DURATION if gateway else s.DURATION
-    source: Origin = "gateway" if gateway else "model"
+    found_at = chosen(gate_input, HISTOGRAM, gate.source)
+    metric, source = HISTOGRAM.whole[found_at], ORIGINS[found_at]
     compare = edges_in_both if kind == "stable" else edges_of_candidate
     arms: tuple[s.Arm, ...] = s.ARMS if kind == "stable" else ("candidate",)
     unread, found = unreadable(gate_input, (metric,), arms), compare(gate_input, metric)

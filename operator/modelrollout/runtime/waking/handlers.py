@@ -12,8 +12,7 @@ from modelrollout.api.base import API_VERSION, GROUP, PLURAL
 if TYPE_CHECKING:
     from modelrollout.runtime.service import Service
     from modelrollout.runtime.stop import Stop
-
-RESOURCE_ANNOTATION = f"{GROUP}/resource"
+    from modelrollout.runtime.waking.news import Kind, Version
 
 
 def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop) -> None:
@@ -25,8 +24,9 @@ def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop) -> N
         settings.posting.enabled = False
         settings.scanning.disabled = True  # what there is at the start is all; no rights on CRDs or namespaces
         settings.networking.request_timeout = 15.0
-        settings.watching.server_timeout = 120
-        settings.watching.client_timeout = 150
+        # A watch that has silently died is found when it should have ended: then it goes on from where it was.
+        settings.watching.server_timeout = 20
+        settings.watching.client_timeout = 27
         # A handler only wakes, so there is nothing to wait for at the end; the next leader waits for this exit.
         settings.queueing.idle_timeout = settings.queueing.exit_timeout = 0.2
         settings.persistence.finalizer = f"{GROUP}/kopf"
@@ -42,12 +42,17 @@ def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop) -> N
         return kopf.login_with_service_account(**about) or kopf.login_with_kubeconfig(**about)
 
     @kopf.on.event(GROUP, API_VERSION, PLURAL, registry=registry)
-    async def changed(namespace: str | None, name: str, **_: Any) -> None:
-        service.wake(namespace or "", name)
+    async def changed(namespace: str | None, name: str, **about: Any) -> None:
+        service.wake(namespace or "", name, _version("resource", **about))
 
     for watched in dict.fromkeys(kind.watched for kind in ROUTERS.values()):
 
-        @kopf.on.event(*watched, registry=registry, annotations={RESOURCE_ANNOTATION: kopf.PRESENT})
-        async def routed(namespace: str | None, name: str, **_: Any) -> None:
+        @kopf.on.event(*watched, registry=registry)  # by its name, for a mark may have been taken off
+        async def routed(namespace: str | None, name: str, **about: Any) -> None:
             if (namespace or "", name) in service.watches:
-                service.wake(namespace or "", name)
+                service.wake(namespace or "", name, _version("route", **about))
+
+
+def _version(kind: Kind, **about: Any) -> Version | None:
+    """What the event is about; None where it must wake, since the object is gone."""
+    return None if about["type"] == "DELETED" else (kind, str(about["meta"].get("resourceVersion") or ""))

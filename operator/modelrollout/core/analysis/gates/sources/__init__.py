@@ -1,0 +1,1 @@
+"""Whose series a gate reads, and whether anybody here exports what it needs."""

@@ -20,7 +20,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-oldest test-newest crds docs golden demo bench bench-decisions bench-peers bench-telemetry models records chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-oldest test-newest crds docs golden demo bench bench-decisions bench-decisions-live bench-peers bench-telemetry models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -57,7 +57,7 @@ lock: python ## refresh requirements/*.lock to the newest versions that pyprojec
 	@.venv-lock/bin/$(PIP) --upgrade 'uv>=0.9,<1'
 	@requirements/lock.sh .venv-lock/bin/uv
 
-lab: $(VENV) ## install and build the real components: etcd, kube-apiserver, Prometheus, Traefik, Triton
+lab: $(VENV) ## install and build the real components: etcd, kube-apiserver, Prometheus, Traefik, Envoy Gateway, Triton
 	@$(BIN)/python -m tests.lab.install.provision
 
 ##@ Check: from seconds to minutes
@@ -135,6 +135,9 @@ bench: $(VENV) lab ## print what a pass, an advance, a rollback and hostile Prom
 
 bench-decisions: $(VENV) ## print how often the engine errs, and how soon it decides
 	@$(BIN)/python -m tests.bench.decisions
+
+bench-decisions-live: $(VENV) lab ## print how soon the running operator finds a change; half an hour
+	@$(BIN)/python -m tests.bench.decisions --live
 
 bench-peers: $(VENV) lab ## the same canaries under real Flagger and Argo Rollouts; needs Go 1.26, 35 minutes a round
 	@$(BIN)/python -m tests.bench.peers --resume --write

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from modelrollout.adapters.kubernetes.client import Api
-    from tests.lab import Member, Site
+    from tests.lab import Door, Member, Site
 
 # How hard the properties are tried: `--hypothesis-profile=quick` while writing, everything otherwise, the same examples
 # each time, so that no run fails by chance; `explore` looks for new ones.
@@ -50,7 +50,9 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     unit = [ROOT / folder for folder in LAYERS["unit"]]
     if all(any(path.is_relative_to(folder) for folder in unit) for path in asked):
         return None
-    return f"lab: {lab.release()}"
+    refused = lab.envoy_gateway_refusal()
+    second = f"no Envoy Gateway and no test of it: {refused}" if refused else lab.ENVOY_GATEWAY.title
+    return f"lab: {lab.release()}, {second}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -59,6 +61,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     The longest go first, so that no worker is left with one at the end. While new examples are looked for there is no
     limit: one that strikes within an example reads like a property that is true and false by turns (FlakyFailure).
     """
+    behind = [item for item in items if item.get_closest_marker("envoy_gateway")]
+    if behind and lab.envoy_gateway_refusal():
+        config.hook.pytest_deselected(items=behind)
+        items[:] = [item for item in items if item not in behind]
     alike.mark_the_others_slow(items)
     explores = config.getoption("--hypothesis-profile") == "explore"
     for item in items:
@@ -113,6 +119,12 @@ def member(site: Site) -> Iterator[Member]:
     joined = lab.Member(site)
     yield joined
     joined.leave()
+
+
+@pytest.fixture(scope="session")
+def envoy_gateway(member: Member) -> Door:
+    """Envoy Gateway beside Traefik, for tests that carry its mark: the first of a run starts it, and all share it."""
+    return member.envoy_gateway()
 
 
 @pytest.fixture

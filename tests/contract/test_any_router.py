@@ -58,34 +58,12 @@ async def test_weights_are_set_and_read_back_twice_each(case: Case) -> None:
         assert (await case.seen()).weight_of("2") == weight
 
 
-async def test_setting_the_same_weight_again_writes_nothing(case: Case) -> None:
-    await case.apply(RoutePlan("1"), None)
-    await case.apply_now(RoutePlan("1", "2", 5))
-    await case.settled("ACCEPTED")
-    version = await case.hand.version()
-    for _ in range(2):
-        await case.apply_now(RoutePlan("1", "2", 5))
-        assert await case.hand.version() == version
-
-
 async def test_the_structure_seen_is_the_structure_planned(case: Case) -> None:
     await case.apply(RoutePlan("1"), None)
     for plan in (RoutePlan("1", "2", 5, testers=True), RoutePlan("1", "2", 50), RoutePlan("2")):
         await case.apply_now(plan)
         assert (await case.seen()).structure == case.router.structure(case.namespace, NAME, case.spec, plan)
     assert case.router.structure(case.namespace, NAME, case.spec, RoutePlan("1")) != (await case.seen()).structure
-
-
-async def test_answers_name_their_version_where_the_plan_says_so(case: Case) -> None:
-    await case.apply(RoutePlan("1"), None)
-    named = RoutePlan("1", "2", 50, version_header=True)
-    seen = await case.apply_now(named)
-    assert seen.version_header
-    assert (await case.seen()).structure == case.router.structure(case.namespace, NAME, case.spec, named)
-    await case.settled("ACCEPTED")
-    lowered = await case.router.lower(case.namespace, NAME, seen, RoutePlan("1", "2", 0))
-    assert (lowered.weight_of("2"), lowered.version_header) == (0, True)
-    assert not (await case.apply_now(RoutePlan("1"))).version_header
 
 
 async def test_the_candidate_stands_last_and_its_promotion_leaves_it_alone(case: Case) -> None:
@@ -106,23 +84,6 @@ async def test_a_route_is_pending_until_a_controller_judges_it(kind: str, api: A
         seen = await case.seen()
         assert seen.acceptance == "PENDING"
         assert "infra/nobody-runs-this" in seen.acceptance_reason
-
-
-async def test_a_route_that_the_gateway_takes_is_accepted_also_after_a_change(case: Case) -> None:
-    await case.apply(RoutePlan("1"), None)
-    assert (await case.settled("ACCEPTED")).acceptance_reason == ""
-    changed = await case.apply_now(RoutePlan("1", "2", 5))
-    assert changed.acceptance == "PENDING"
-    await case.settled("ACCEPTED")
-
-
-async def test_a_route_to_a_service_that_is_missing_is_rejected_with_the_reason(case: Case) -> None:
-    await case.apply(RoutePlan("1"), None)
-    for weight in (5, 10):
-        await case.apply_now(RoutePlan("1", "9", weight))
-        seen = await case.settled("REJECTED")
-        assert "BackendNotFound" in seen.acceptance_reason
-        assert "digits-v9" in seen.acceptance_reason
 
 
 async def test_releasing_puts_all_on_stable_and_leaves_the_route(case: Case) -> None:

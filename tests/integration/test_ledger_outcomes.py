@@ -34,6 +34,8 @@ def at(server: Misbehaving, timeout: float = 10.0, **changes: object) -> Prometh
     return PrometheusServer(url=server.url, timeout=timeout, **changes)
 
 
+TWICE = b'{"status":"success","isPartial":true,"data":{"result":[]},"isPartial":false}'
+WARNED_TWICE = b'{"status":"success","warnings":["store x is down"],"data":{"result":[]},"warnings":[]}'
 WARNED = b'{"warnings": [ "store x is down" ], "status": "success", "data": {"result": []}}'
 
 
@@ -89,6 +91,8 @@ async def test_grid_values_are_asked_for_at_exactly_the_tick_ends(server, ledger
         ("warnings before the data, with spaces", send(200, WARNED), "PartialAnswer"),
         ("a warning that is no list", answer([], warnings="store x is down"), "PartialAnswer"),
         ("storage nodes that did not answer", answer([], isPartial=True), "PartialAnswer"),
+        ("a flag that is taken back", send(200, TWICE), "PartialAnswer"),
+        ("a warning that is taken back", send(200, WARNED_TWICE), "PartialAnswer"),
         ("a flag that is no bool", answer([], isPartial="true"), "PartialAnswer"),
         ("a redirect", send(302, b""), "PrometheusError"),
     ],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.lab.components.gateway import gateway_object
     from tests.lab.components.kube import Kube, write_kubeconfig
     from tests.lab.components.model_service import ModelService
-    from tests.lab.components.prometheus import Prometheus, query, write_target
+    from tests.lab.components.prometheus import Prometheus, query, remove_target, write_target
     from tests.lab.components.scraped_pod import Line, ScrapedPod
     from tests.lab.components.triton import HTTP, METRICS, Triton
     from tests.lab.install.cache import cache_folder

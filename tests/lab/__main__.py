@@ -12,6 +12,7 @@ import psutil
 
 from tests.lab.install.envoy_gateway_program import ENVOY_GATEWAY
 from tests.lab.session.lab import Lab
+from tests.lab.session.on_demand import Answering
 
 EPILOG = """\
 example, from the repository's root:
@@ -70,8 +71,9 @@ def main() -> None:
             half = given.site.with_suffix(".half")
             shutil.copy(site.folder / "site.json", half)
             half.rename(given.site)
+        wishes = Answering(site.folder)
         while not over.wait(0.5) and (owner is None or owner.is_running()):
-            lab.answer()
+            wishes.answer(lab.envoy_gateway)
         print("stopping", flush=True)
 
 

@@ -52,7 +52,7 @@ def gate_table(gates: list[GateStatus]) -> Table:
     for gate in gates:
         icon, style = VERDICTS.get(gate.verdict, ("?", ""))
         name = plain(gate.name).append_text(plain(f" {gate.layer}" if gate.layer else "", "dim"))
-        name.append("" if gate.required else " (reported)", style="dim")
+        name.append(" (left out)" if gate.left_out else "" if gate.required else " (reported)", style="dim")
         needs = (gate.eta or "").removeprefix("needs ").replace("about ", "~")
         figures = (gate.observed, gate.stable, gate.limit, gate.samples, gate.evidence, needs)
         table.add_row(name, plain(f"{icon} {gate.verdict}", style), *(plain(figure or "-") for figure in figures))

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from modelrollout.api.borders.cleaning import clean
 from modelrollout.api.spec import Spec
-from modelrollout.api.status import LONGEST_GATE_MESSAGE, DeadShare, PromotedVersion, Verdict
+from modelrollout.api.status import (
+    LONGEST_GATE_MESSAGE,
+    DeadShare,
+    HistoryEntry,
+    PromotedVersion,
+    Verdict,
+)
 from modelrollout.core.reasons import AnyReason, MetricsReason
 from modelrollout.dialects.dialect import Dialect
 
 SETTLED = 3
 """Scrapes of one target since the rollout started: by then every target that is up has been scraped."""
+SETTLING = 15.0
+"""Seconds after which a place among the backends counts for its new version alone: the route is written after the
+record, the gateway hears of it, the last requests end, and Envoy brings its histograms up to date every 5 s."""
+
+
+def placed_at(history: Sequence[HistoryEntry]) -> float | None:
+    """From when stable's place counts for it alone, in epoch seconds: a while after the last version has left it.
+
+    What was before the adoption, or before all that the history still knows, may be anybody's. None without history.
+    """
+    known = [one.ended_at for one in history if one.result == "Adopted"]
+    known += [one.ended_at + SETTLING for one in history if one.result in {"Promoted", "FastRollback"}]
+    return max(known) if known else min((one.ended_at for one in history), default=None)
 
 
 @dataclass(frozen=True)
@@ -41,7 +61,7 @@ class EvaluationRequest:
     controller: str = ""
     """The controllerName of the gateway's class; empty while that is not known."""
     placed_at: float | None = None
-    """When another version last stood in stable's place among the route's backends; None where none did."""
+    """From when stable's place among the route's backends counts for it alone; None where it always has."""
     addresses: int | None = None
     """How many addresses of the candidate are ready; None while that is not known."""
     raise_from: float | None = None

@@ -62,6 +62,11 @@ class Dialect(Protocol):
         ...
 
     @property
+    def ends_at(self) -> str | None:
+        """What ends `label` where it stands in a name: a route or Gateway with it is counted under no name it has."""
+        ...
+
+    @property
     def rule(self) -> str | None:
         """Pattern of `label` for that rule itself in `router`; None where the gateway does not count by rule."""
         ...
@@ -137,6 +142,7 @@ class GatewayMetrics:
     joint: str | None = None
     """What every run of characters that are neither letters nor digits is written as; None: names are as they are."""
     lookalike: str | None = None
+    ends_at: str | None = None
 
     @property
     def by_place(self) -> bool:

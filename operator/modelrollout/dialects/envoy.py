@@ -1,7 +1,8 @@
 """Gateways whose proxy is a plain Envoy: the same series everywhere, and a cluster's name as the controller makes it.
 
 Envoy writes `le` in milliseconds. A cluster that had no request has no series; `envoy_server_live` shows that the proxy
-is scraped. Only HTTP's status is in `envoy_cluster_upstream_rq`.
+is scraped. Only HTTP's status is in `envoy_cluster_upstream_rq`. A `:` in a cluster's name is written as `_`, and a dot
+ends the label: what follows goes into the metric's own name.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ def _envoy(name: str, controller: str, backend: str, *, version_header: bool = F
         errors=HTTP_ERRORS,
         refusals=HTTP_REFUSALS,
         version_header=version_header,
+        ends_at=".",
     )
 
 
@@ -38,9 +40,9 @@ ENVOY_GATEWAY = _envoy(
 CILIUM = _envoy(
     "Cilium",
     "io.cilium/gateway-controller",
-    "{gatewayNamespace}/cilium-gateway-{gateway}/{namespace}:{service}:{port}",
+    "{gatewayNamespace}/cilium-gateway-{gateway}/{namespace}_{service}_{port}",
 )
-"""One cluster for a Service behind a Gateway, whatever the route."""
+"""One cluster for a Service behind a Gateway, whatever the route. Cilium itself names it with colons."""
 
 KGATEWAY = _envoy("Kgateway", "kgateway.dev/kgateway", "kube_{namespace}_{service}_{port}")
 """One cluster for a Service, whatever Gateway and route."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.core.evaluation import EvaluationRequest, placed_at
 from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.context import identity
 from modelrollout.runtime.watch import PollingPlan, Target, Watch
@@ -89,7 +89,7 @@ def _request(watch: Watch, spec: Spec, status: Status, gateway: tuple[str, Diale
         raise_from=status.step.earliest_advance if status.step else None,
         dialect=gateway[1],
         controller=gateway[0],
-        placed_at=max((one.ended_at for one in status.history), default=None),
+        placed_at=placed_at(status.history),
         default_gates=tuple(rollout.gates) or None,
         promoted=tuple(status.promoted),
         unplanned=not steps and not rollout.plan,

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from modelrollout.core.analysis.stats.parameters import JOIN_LONGEST, JOIN_REQUESTS
+from tests.bench.decisions.live.section import live_section
 from tests.bench.decisions.outcome import Outcome
 from tests.bench.decisions.retrains.section import retrains_section
+from tests.bench.decisions.speed.few import few_section
 from tests.bench.decisions.speed.measure import FACTOR
 from tests.bench.decisions.speed.promise import promise_section
 from tests.bench.decisions.speed.section import speed_section
@@ -34,12 +37,21 @@ stable answers 1 % of requests with an error and has 30 minutes of history, four
 
 ## How soon a change is found, and how soon it could be
 {speed}
+### As the running operator finds it
+{live}
 ## The promise
-Rollouts of an hour at scrapes of 5 s whose candidate is within its limits, rolled back all the same (`python -m
-tests.bench.decisions.speed.promise`, 3,000 requests a minute, 5 % of them to the candidate). A restarted operator
-reads its evidence from the same samples and forgets only when it wanted to look next, so its rollbacks are among those
-at every scrape.
+Rollouts of an hour at scrapes of 5 s whose candidate is within its limits, rolled back all the same; in the last rows,
+one on the good line that passes at any look (`python -m tests.bench.decisions --promise`; 3,000 requests a minute, 5 %
+of them to the candidate, unless said otherwise). A restarted operator reads its evidence from the same samples and
+forgets only when it wanted to look next, so its rollbacks are among those at every scrape.
 {promise}
+
+## Few requests
+How much of the evidence is lost because a version had no request to compare the other's with, computed for 1 % of
+errors that become 5 %, by stable's requests a second and the candidate's weight. *Ticks of 5 s* and *of 15 s* are
+compared each by itself; *joined* is what the engine does: scrapes are read as one until both versions together have
+{joined} requests in them, for {longest} s at most. What either version has alone decides nothing, nor does any error.
+{few}
 
 ## Errors: rolled back in the hour, and after how long
 Each cell: rolled back, median / P90 minutes until then, median failed candidate requests until then (or in the hour).
@@ -62,6 +74,10 @@ A PASS is evidence, not the absence of failures: odds of 20:1 that the candidate
 {passing}
 
 A candidate on its limit passes about every second time, one on the good line almost never. {allpass}
+
+A PASS of latency claims a quantile and an edge, in whole buckets: stable's P99 of 320 ms lies in the bucket that ends
+at 344 ms, and two buckets above that are 408 ms, so a candidate may take a quarter longer before the claim is false.
+{slow}
 
 ## When things go wrong
 Bold is wrong: a rollback of a good candidate, or a bad one that stays. Each cell: rolled back, median / P90 minutes
@@ -108,6 +124,18 @@ def write(study: Study, folder: Path) -> None:
     draw(study, folder / "decision-quality.svg")
 
 
+def _slow_passes(study: Study) -> str:
+    found = study.slow_passing
+    rows = [
+        ["PASS at some tick of the hour", *(f"{100 * one.passed / one.runs:.1f} %" for one in found.values())],
+        [
+            "what it claims is false",
+            *(f"{100 * one.false / one.runs:.1f} % ({one.false}/{one.runs})" for one in found.values()),
+        ],
+    ]
+    return table(["slower", *(f"+{100 * (times - 1):.0f} %" for times in found)], rows)
+
+
 def page(study: Study) -> str:
     """The Markdown."""
     found = study.retrains
@@ -119,7 +147,11 @@ def page(study: Study) -> str:
             [[t.what, t.wanted, t.measured, "met" if t.met else "**missed**"] for t in targets(study)],
         ),
         speed=speed_section(study.speed, FACTOR),
+        live=live_section(),
         promise=promise_section(),
+        joined=JOIN_REQUESTS,
+        longest=f"{JOIN_LONGEST:g}",
+        few=few_section(),
         errors=_grid("rule", study.errors, lambda rate: f"{100 * rate:g} %", _full),
         busy=_grid("rule", study.busy, lambda rate: f"{100 * rate:g} %", _full),
         latency=_grid("rule", study.latency, lambda times: f"+{100 * (times - 1):.0f} %", _short),
@@ -128,6 +160,7 @@ def page(study: Study) -> str:
             [["PASS in the hour", *(_short(one) for one in study.passing.values())]],
         ),
         allpass=_all_pass(study),
+        slow=_slow_passes(study),
         stress=_stress(study),
         phi=_phi(study),
         dead=table(

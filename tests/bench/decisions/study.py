@@ -9,7 +9,7 @@ import numpy as np
 
 from modelrollout.core.analysis.stats.limits import DEAD_SAME_WEIGHTS
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence
-from tests.bench.decisions import gates, recorded, rules, stress
+from tests.bench.decisions import gates, recorded, rules, slow_passes, stress
 from tests.bench.decisions.outcome import Outcome, outcome
 from tests.bench.decisions.retrains import measure
 from tests.bench.decisions.rules import Rule
@@ -41,6 +41,7 @@ class Study:
     curve: dict[str, dict[float, Outcome]] = field(default_factory=dict)
     latency: dict[str, dict[float, Outcome]] = field(default_factory=dict)
     passing: dict[float, Outcome] = field(default_factory=dict)
+    slow_passing: dict[float, slow_passes.SlowPasses] = field(default_factory=dict)
     busy: dict[str, dict[float, Outcome]] = field(default_factory=dict)
     """With twenty times the traffic."""
     healthy: Outcome | None = None
@@ -71,12 +72,15 @@ def carry_out(runs: int, say: Callable[[str], None]) -> Study:
     say("what passes, and when")
     for rate in STANDING:
         study.passing[rate] = outcome(rules.passes(draw(np.random.default_rng(next(seeds)), runs, rate)))
+    for number, slower in enumerate(slow_passes.SLOWER):
+        rng = np.random.default_rng([SEED, 7, number])
+        study.slow_passing[slower] = slow_passes.measure(rng, slower, max(runs // 2, 50))
     say("a healthy hour under all gates")
     _all_gates(np.random.default_rng(next(seeds)), runs, study)
     say("stress")
     study.stress = list(stress.cases(np.random.default_rng(next(seeds)), runs))
     say("how soon a change is found, and could be")
-    study.speed = speed.measure(SEED + 1, max(runs // 5, 40))
+    study.speed = speed.measure(SEED + 1, max(runs // 2, 40))
     say("retrains of real networks")
     study.retrains = measure.measure()
     study.recorded = recorded.recordings()

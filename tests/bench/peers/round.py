@@ -15,7 +15,7 @@ from tests.bench.peers.costs import Cost
 from tests.bench.peers.outcomes import unanswered
 from tests.bench.peers.results import Record, Watched, keep
 from tests.bench.peers.stage import Chosen, Stage
-from tests.bench.peers.story import BY_NAME, OUTAGE, USUAL, Moments, Timeline
+from tests.bench.peers.story import BY_NAME, OUTAGE, USUAL, Moments, Timeline, canaries
 from tests.lab import Lab, say
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class Round:
             os.setpriority(os.PRIO_PROCESS, 0, NICE)
         with Lab(scrape=SCRAPE, traefik_kinds=True) as lab, ExitStack() as stack:
             self._stage = Stage(lab, stack)
-            self._stage.set_up(self.chosen, self.scenarios, self.seed, self.timeline.settle)
+            self._stage.set_up(
+                self.chosen, lambda tool, at: canaries(tool, at, self.scenarios), self.seed, self.timeline.settle
+            )
             self._stage.begin(self.timeline.settle)
             before = [Cost.so_far(tool) for tool in self._stage.tools]
             self._pass(self.timeline.before, "all canaries are as good as stable")

@@ -13,7 +13,7 @@ import requests
 from tests import ROOT
 from tests.bench.peers import story
 from tests.bench.peers.manifests import traefik_definitions
-from tests.bench.peers.story import BY_NAME, PORT, WEIGHT
+from tests.bench.peers.story import BY_NAME, PORT, WEIGHT, Canary
 from tests.bench.peers.tools import Seat, Setting, Tool
 from tests.bench.peers.world.gate import Gate
 from tests.bench.peers.world.keeper import Keeper
@@ -40,8 +40,13 @@ class Stage:
         self.tools: list[Tool] = []
         self.recorders: list[Recorder] = []
 
-    def set_up(self, chosen: Sequence[Chosen], scenarios: tuple[str, ...], seed: int, deadline: float) -> None:
-        """Return when all canaries serve their stable version. TimeoutError after `deadline` seconds."""
+    def set_up(
+        self, chosen: Sequence[Chosen], canaries: Callable[[int, str], list[Canary]], seed: int, deadline: float
+    ) -> None:
+        """Return when all canaries serve their stable version. TimeoutError after `deadline` seconds.
+
+        `canaries` makes those of a tool, given its number and namespace.
+        """
         kube, programs = self.lab.kube, {tool.program for tool, _ in chosen if tool.program is not None}
         bodies = [*traefik_definitions(), *(each for program in programs for each in program.definitions())]
         for body in bodies:
@@ -51,9 +56,11 @@ class Stage:
         for number, (tool, setting) in enumerate(chosen, start=1):
             namespace = f"{tool.name.split()[0].lower()}-{setting.name}"
             kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-            canaries, member = story.canaries(number, namespace, scenarios), self.lab.member
+            member = self.lab.member
             api, prometheus = member.api_faults(), member.http_faults(self.lab.site.prometheus)
-            self.tools.append(tool(Seat(member, namespace, canaries, api, prometheus, hook), setting))
+            self.tools.append(
+                tool(Seat(member, namespace, canaries(number, namespace), api, prometheus, hook), setting)
+            )
         self._start_world(seed)
         for each in self.tools:
             say(f"starting {each.title}")
@@ -81,8 +88,9 @@ class Stage:
             for canary in canaries
             for version, arm in enumerate(story.ARMS, start=1)
         ]
+        clients = {each.host: (f"{seed}/{each.name}", each.rate) for each in canaries}
         (folder / "arms.json").write_text(json.dumps(arms))
-        (folder / "load.json").write_text(json.dumps({each.host: f"{seed}/{each.name}" for each in canaries}))
+        (folder / "load.json").write_text(json.dumps(clients))
         self._run("backends", str(folder / "arms.json"))
         self._run("load", self.lab.site.gateway, str(folder / "load.json"))
         peers = [tool.seat.namespace for tool in self.tools if tool.program is not None]
@@ -121,8 +129,7 @@ class Stage:
         for tool in self.tools:
             for canary in tool.seat.canaries:
                 for arm, behaviour in zip(story.ARMS, of(BY_NAME[canary.scenario]), strict=True):
-                    url = f"http://{canary.addresses[arm]}:{PORT}/behave"
-                    requests.post(url, json=vars(behaviour), timeout=5).raise_for_status()
+                    set_behaviour(canary, arm, behaviour)
 
     def exposed(self) -> dict[str, int]:
         """How many candidates of each tool have traffic."""
@@ -137,6 +144,12 @@ class Stage:
         for host, second, version, status, number in json.loads((self.lab.folder / "load.counts").read_text()):
             found.setdefault(host, []).append((second, version, status, number))
         return found
+
+
+def set_behaviour(canary: Canary, arm: str, behaviour: story.Behaviour) -> None:
+    """From now on that backend is like that."""
+    url = f"http://{canary.addresses[arm]}:{PORT}/behave"
+    requests.post(url, json=vars(behaviour), timeout=5).raise_for_status()
 
 
 def served(definition: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -97,6 +98,7 @@ class Canary:
     scenario: str
     namespace: str
     addresses: dict[str, str] = field(default_factory=dict)
+    rate: float = RATE
 
     @property
     def host(self) -> str:
@@ -107,15 +109,21 @@ ARMS = ("stable", "candidate")
 PORT = 8000
 
 
+def addresses_of(tool: int, number: int) -> dict[str, str]:
+    """Of the backends of a tool's canary: 127.x.TOOL.N, x being this process's, for two rounds may run at a time."""
+    network = 64 + os.getpid() % 128
+    return {arm: f"127.{network}.{tool}.{2 * number + index}" for index, arm in enumerate(ARMS)}
+
+
 def canaries(tool: int, namespace: str, names: tuple[str, ...]) -> list[Canary]:
-    """The canaries of the `tool`th tool, 127.77.TOOL.N being its backends."""
+    """The canaries of the `tool`th tool."""
     chosen = [name for name in BY_NAME if name in names for _ in range(BY_NAME[name].canaries)]
     return [
         Canary(
             f"c{number:02}",
             scenario,
             namespace,
-            {arm: f"127.77.{tool}.{2 * number + index}" for index, arm in enumerate(ARMS)},
+            addresses_of(tool, number),
         )
         for number, scenario in enumerate(chosen, start=1)
     ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ from tests.e2e.support.hands import answer, ask
 from tests.e2e.support.leaders import check_holds, kept_running
 from tests.e2e.support.live_rollout import LiveRollout, gates
 from tests.e2e.support.rollouts import BRISK, Rollouts
+from tests.e2e.support.writes import kind_of
 from tests.lab import Fault, FaultProxy
 
 if TYPE_CHECKING:
@@ -38,24 +37,6 @@ class Reaper:
         self.seen.add(kind)
         self.live.operator.process.signal(signal.SIGKILL)
         return True
-
-
-def kind_of(exchange: Exchange) -> str:
-    """What a write is about: which phase and weight it records, what it makes of the route; "" is spared."""
-    if re.search("/leases|/events|/configmaps", exchange.path):
-        return ""
-    body: Any = json.loads(exchange.body or b"{}")
-    if exchange.path.partition("?")[0].endswith("/status"):
-        status = body["status"]
-        return f"record {status.get('phase')} {(status.get('step') or {}).get('weight', '')}"
-    if "httproutes" in exchange.path:
-        if isinstance(body, list):
-            return "lower " + ",".join(str(op.get("value")) for op in body if "weight" in op["path"])
-        refs = ((body.get("spec") or {}).get("rules") or [{}])[0].get("backendRefs")
-        return "claim" if refs is None else "route " + ",".join(f"{r['name']}:{r['weight']}" for r in refs)
-    if isinstance(body, list):
-        return "finalizer off" if any("/finalizers/" in op["path"] for op in body) else "consume"
-    return "finalizer"
 
 
 @pytest.mark.timeout(600)  # a dozen leaders and more, each waiting for the Lease of the one before

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tests.e2e.support.hands import PATIENT, reasons
 from tests.e2e.support.leaders import LATENESS, check_holds, exposures, kept_running, raises_to
 from tests.e2e.support.rollouts import Rollouts
+from tests.e2e.support.writes import CONFLICT
 from tests.lab import WRITES, Fault, FaultProxy
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 STEPS = [{"weight": 20, "hold": "4s"}, {"weight": 50, "hold": "4s"}]
 SHORT: dict[str, Any] = {"steps": STEPS, "bake": "4s"}
 KINDS = ("modelrollouts", "httproutes")
-CONFLICT = b'{"kind":"Status","status":"Failure","reason":"Conflict","message":"the object was modified","code":409}'
 WRONG = (
     Fault(status=409, body=CONFLICT),
     Fault(status=429, headers={"Retry-After": "1"}),

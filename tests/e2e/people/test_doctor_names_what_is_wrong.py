@@ -90,7 +90,7 @@ def test_what_the_route_suffers_is_named(rollouts: Rollouts):
     live = started(rollouts, own_gateway=True)
     until(live, "well", fine)
     namespace, host = live.scenario.namespace, live.scenario.hostname
-    parent = {"name": live.scenario.gateway[1], "namespace": namespace}
+    parent = {"name": live.scenario.door.name, "namespace": namespace}
     path = {"type": "PathPrefix", "value": f"/v2/models/{live.scenario.model}/infer"}
     rule = {"matches": [{"path": path}], "backendRefs": [{"name": live.scenario.service_name(1), "port": 8000}]}
     other = {"parentRefs": [parent], "hostnames": [host], "rules": [rule]}
@@ -100,10 +100,10 @@ def test_what_the_route_suffers_is_named(rollouts: Rollouts):
     live.kube.delete(ROUTES, "HTTPRoute", namespace, "elsewhere")
     until(live, "well again", fine)
 
-    gateway = live.kube.get(ROUTES, "Gateway", namespace, live.scenario.gateway[1])
+    gateway = live.kube.get(ROUTES, "Gateway", namespace, live.scenario.door.name)
     assert gateway is not None
     listeners = [one | {"hostname": "elsewhere.example.com"} for one in gateway["spec"]["listeners"]]
-    live.kube.merge(ROUTES, "Gateway", namespace, live.scenario.gateway[1], {"spec": {"listeners": listeners}})
+    live.kube.merge(ROUTES, "Gateway", namespace, live.scenario.door.name, {"spec": {"listeners": listeners}})
     wrong = has("listener", "is for elsewhere.example.com", "spec.traffic.gateway.hostnames")
     until(live, "no listener", wrong)
     until(live, "rejected", has("accepted", "has it not Accepted", "spec.traffic.gateway"))

@@ -10,7 +10,7 @@ from tests.e2e.support.operator import operator
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from tests.lab import Member
+    from tests.lab import Door, Member
 
 RATE = 20.0
 """Requests/s; they are most of what a test costs, and tests share two cores."""
@@ -30,11 +30,12 @@ class Rollouts:
         *versions: int,
         rate: float = RATE,
         own_gateway: bool = False,
+        door: Door | None = None,
         operate: dict[str, Any] | None = None,
         **serve: Any,
     ) -> LiveRollout:
         """Model servers for `versions`, an operator (`operate`: its settings), and a client at `rate` (0: none)."""
-        scenario = self.stack.enter_context(self.member.scenario(self.namespace, own_gateway=own_gateway))
+        scenario = self.stack.enter_context(self.member.scenario(self.namespace, own_gateway=own_gateway, door=door))
         scenario.serve(*versions, **serve)
         live = LiveRollout(self.member, scenario)
         live.rollouts = self

@@ -19,6 +19,7 @@ from tests.lab.components.custom_resources import GROUP
 from tests.lab.components.prometheus import write_target
 from tests.lab.install.envoy_gateway_program import CERTIFICATES, ENVOY_GATEWAY, XDS_PORT, envoy
 from tests.lab.processes.process import MARK, Process, answers, free_port
+from tests.lab.progress import tail
 from tests.lab.session.door import LISTENER, Door
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class EnvoyGateway:
         self.processes.append(Process("envoy-gateway", command, self._folder, self._mark, env=env))
 
     def _configuration(self) -> dict[str, Any]:
-        kubernetes = {"leaderElection": {"disable": True}, "proxyTopologyInjector": {"disable": True}}
+        kubernetes = {"leaderElection": {"disable": True}, "proxyTopologyInjector": {"disabled": True}}
         return {
             "apiVersion": OWN,
             "kind": "EnvoyGateway",
@@ -140,7 +141,9 @@ class EnvoyGateway:
                     return found
             if time.monotonic() > end or not self.processes[0].running:
                 log = self.processes[0].log
-                raise RuntimeError(f"Envoy Gateway made no Deployment within {deadline:.0f} s; its log is {log}")
+                raise RuntimeError(
+                    f"Envoy Gateway made no Deployment in {deadline:.0f} s; {log} ends with:\n{tail(log)}"
+                )
             time.sleep(0.1)
 
     def _start_proxy(self, deployment: dict[str, Any]) -> None:

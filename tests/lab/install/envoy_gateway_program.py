@@ -18,6 +18,11 @@ XDS_PORT = "MODELROLLOUT_LAB_XDS_PORT"
 CERTIFICATES = "certs"
 """Folder below the controller's working directory."""
 _XDS, _API = "internal/xds/runner/runner.go", "internal/gatewayapi/runner/runner.go"
+_PROVIDER, _NO_METRICS = (
+    "internal/provider/kubernetes/kubernetes.go",
+    'Metrics: metricsserver.Options{BindAddress: "0"},',
+)
+_PORT = f'cmp.Or(os.Getenv("{XDS_PORT}"), strconv.Itoa(bootstrap.DefaultXdsServerPort))'
 
 ENVOY_GATEWAY = Program(
     FOLDER / "envoy-gateway",
@@ -25,14 +30,15 @@ ENVOY_GATEWAY = Program(
     "charts/gateway-helm/charts/crds/crds/generated/*.yaml",
     changes=(
         Change(_XDS, 'XdsServerAddress = "0.0.0.0"', 'XdsServerAddress = "127.0.0.1"'),
-        Change(_XDS, "strconv.Itoa(bootstrap.DefaultXdsServerPort)", f'os.Getenv("{XDS_PORT}")'),
-        Change(_XDS, '\t"strconv"\n', ""),
+        Change(_XDS, "strconv.Itoa(bootstrap.DefaultXdsServerPort)", _PORT),
+        Change(_XDS, '\t"context"\n', '\t"cmp"\n\t"context"\n'),
         Change(_XDS, '\t"net"\n', '\t"net"\n\t"os"\n'),
         Change(_XDS, '"/certs/', f'"{CERTIFICATES}/', times=3),
         Change(_API, '"/certs/', f'"{CERTIFICATES}/', times=3),
         Change(_API, '"/var/lib/eg/wasm"', '"wasm"'),
         Change("internal/wasm/httpserver.go", 'fmt.Sprintf(":%d", serverPort),', '"127.0.0.1:0",'),
-        Change("internal/provider/kubernetes/kubernetes.go", '= ":8081"', '= "0"'),
+        Change(_PROVIDER, '= ":8081"', '= "0"'),
+        Change(_PROVIDER, "\t\tLeaderElectionNamespace:", f"\t\t{_NO_METRICS}\n\t\tLeaderElectionNamespace:"),
     ),
 )
 

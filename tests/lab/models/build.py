@@ -2,8 +2,8 @@
 
 `behaves_as` picks a behaviour by its number in the scenarios:
 1 good, 2 trained longer and better, 3 as accurate as 2 with three quarters of a layer dead, 4 = 2 but slow,
-5 = 2 that emits NaN in some answers, 6 accuracy lost. The convolutional network has 1, 2, and 3: within a point of
-1's accuracy with half of a layer's channels dead.
+5 = 2 that emits NaN in some answers, 6 accuracy lost, 7 = 2 that fails some requests. The convolutional network has 1,
+2, and 3: within a point of 1's accuracy with half of a layer's channels dead.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Settings:
     """What a version does beside its weights; written as settings.json next to them.
 
     `window`: rows per dead-unit window; `rows_per_second`: the monitor's cap; `slow_ms`: sleep per request;
-    `nan_share`: share of requests whose activations and answer carry NaN; `instances`: model instances;
+    `nan_share`: share of requests whose activations and answer carry NaN; `error_share`: share that is answered with an
+    error (HTTP 500); `instances`: model instances;
     `telemetry`: whether the monitor runs at all; `flush_seconds`: how often its series are written;
     `copies`: layers with ordinary long names, in place of its own, that all show what its first one does;
     `histogram_growth`: by how much the edges of the histogram grow that newer tritonservers have (0: there is none).
@@ -46,6 +47,7 @@ class Settings:
     one_in: int = 1
     slow_ms: float = 0.0
     nan_share: float = 0.0
+    error_share: float = 0.0
     instances: int = 1
     telemetry: bool = True
     flush_seconds: float = 0.5
@@ -66,6 +68,7 @@ MLP: dict[int, Behaviour] = {
     4: Behaviour(BETTER, Settings(slow_ms=90.0)),
     5: Behaviour(BETTER, Settings(nan_share=0.2)),
     6: Behaviour(INACCURATE),
+    7: Behaviour(BETTER, Settings(error_share=0.25)),
 }
 CONV: dict[int, Behaviour] = {1: Behaviour(CONV_GOOD), 2: Behaviour(CONV_BETTER), 3: Behaviour(CONV_DEAD_UNITS)}
 BEHAVIOURS = {"mlp": MLP, "conv": CONV}

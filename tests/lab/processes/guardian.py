@@ -76,6 +76,12 @@ def forget_the_old(root: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def keep_the_logs(folder: Path) -> None:
+    """Remove what is large in an ended lab's folder."""
+    for bulky in (*(folder / name for name in ("etcd", "python", "models")), *folder.glob("prometheus*/data")):
+        shutil.rmtree(bulky, ignore_errors=True)
+
+
 def _lives(pid: int, started: float) -> bool:
     """A pid alone may have been reused: the start time tells."""
     try:

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,19 @@ class Shim(Proxy):
         async with contextlib.aclosing(slices.shown(self._slices, source)) as translated:
             async for chunk in translated:
                 yield chunk
+
+
+def command(upstream: str, port: int, certificates: Certificates, version: Version) -> list[str]:
+    """What runs it, from the repository's root."""
+    return [
+        sys.executable,
+        "-m",
+        __spec__.name,
+        f"--upstream={upstream}",
+        f"--kubernetes={version}",
+        f"--port={port}",
+        f"--certificates={certificates.authority.parent}",
+    ]
 
 
 async def serve(upstream: str, port: int, certificates: Certificates, version: Version) -> None:

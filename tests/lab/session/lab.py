@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,10 +18,10 @@ from tests.lab.components.prometheus import Prometheus
 from tests.lab.install import provision
 from tests.lab.install.kubernetes_release import release
 from tests.lab.install.triton_install import model_python, triton_installation
-from tests.lab.processes.guardian import Guardian, forget_the_old, sweep_the_dead
+from tests.lab.processes.guardian import Guardian, forget_the_old, keep_the_logs, sweep_the_dead
 from tests.lab.processes.process import Process, answers_tls, free_port, sweep
+from tests.lab.proxies import shim
 from tests.lab.session.member import Member
-from tests.lab.session.on_demand import Answering
 from tests.lab.session.site import Site
 
 if TYPE_CHECKING:
@@ -69,8 +68,8 @@ class Lab:
     def _start_all(self) -> None:
         certificates = Certificates.create(self.folder / "certificates")
         self.control = ControlPlane(self.folder, self.mark, certificates)
-        shim = free_port()
-        api = f"https://127.0.0.1:{shim}"
+        shim_port = free_port()
+        api = f"https://127.0.0.1:{shim_port}"
         self.gateway = gateway.Gateway(
             self.folder,
             self.mark,
@@ -89,7 +88,7 @@ class Lab:
         with ThreadPoolExecutor(4) as pool:
             beside: list[Future[Any]] = [
                 pool.submit(self.prometheus.start),
-                pool.submit(self._start_shim, shim, certificates),
+                pool.submit(self._start_shim, shim_port, certificates),
                 pool.submit(model_python, self.folder / "python", triton_installation()),
             ]
             self.control.start()
@@ -115,18 +114,10 @@ class Lab:
         self._populate()
 
     def _start_shim(self, port: int, certificates: Certificates) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "tests.lab.proxies.shim",
-            f"--upstream={self.control.url}",
-            f"--kubernetes={release().version}",
-            f"--port={port}",
-            f"--certificates={certificates.authority.parent}",
-        ]
-        shim = Process("shim", command, self.folder, self.mark, env={"PYTHONPATH": str(ROOT)})
-        self._processes.append(shim)
-        shim.wait_ready(lambda: answers_tls(port, certificates.client_context()))
+        command = shim.command(self.control.url, port, certificates, release().version)
+        process = Process("shim", command, self.folder, self.mark, env={"PYTHONPATH": str(ROOT)})
+        self._processes.append(process)
+        process.wait_ready(lambda: answers_tls(port, certificates.client_context()))
 
     def _populate(self) -> None:
         self._member = Member(self.site)
@@ -148,10 +139,6 @@ class Lab:
             self._envoy_gateway = EnvoyGateway(self.folder, self.mark, self.kube, site.kubeconfig, site.targets)
             self._envoy_gateway.start()
         return self._envoy_gateway.door
-
-    def answer(self) -> None:
-        """Start what a member of this lab has asked for since the last time."""
-        Answering(self.folder).answer(self.envoy_gateway)
 
     def scenario(self, namespace: str, *, model: str = "digits", own_gateway: bool = False) -> Scenario:
         """`member.scenario`."""
@@ -194,16 +181,10 @@ class Lab:
             self.control.stop()
 
     def _remove_folder(self) -> None:
-        if not (self.keep or os.environ.get("MODELROLLOUT_LAB_KEEP")):
+        if self.keep or os.environ.get("MODELROLLOUT_LAB_KEEP"):
+            keep_the_logs(self.folder)
+        else:
             shutil.rmtree(self.folder, ignore_errors=True)
-            return
-        for bulky in (
-            self.folder / "etcd",
-            self.folder / "python",
-            self.folder / "models",
-            *self.folder.glob("prometheus*/data"),
-        ):
-            shutil.rmtree(bulky, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from modelrollout.core.analysis.gates.definition import GateDefinition
 from modelrollout.core.analysis.gates.registry import definition_of
 from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.gateway.lookalikes import together
 from modelrollout.core.analysis.metrics.grid import make_grid
-from modelrollout.core.analysis.metrics.lookalikes import together
 from modelrollout.core.analysis.metrics.model_series import Arm
 from modelrollout.core.analysis.metrics.series_reader import Channel
 from modelrollout.core.analysis.metrics.tick_table import TickTable

@@ -150,3 +150,12 @@ def test_outside_a_rollout_no_advice_is_about_a_pause(phase: Phase):
 )
 def test_spans_have_at_most_two_units(seconds: float, text: str):
     assert span(seconds) == text
+
+
+def test_a_gate_that_is_left_out_says_so_and_why():
+    obj = stepping()
+    left = {"name": "drift", "type": "Drift", "verdict": "NO_DATA", "required": False, "leftOut": True}
+    obj["status"]["gates"].append(left | {"message": "NotExported: stable exports no histogram"})
+    text = shown(obj)
+    assert "drift (left out)" in text
+    assert "drift: NotExported: stable exports no histogram" in text

@@ -47,12 +47,13 @@ class AnswerReader:
         _within_limits(body)
         self._pieces = Pieces(body)
         self._known: dict[tuple[str, str], tuple[str, str]] = {}
-        found, result = {}, None
+        result = None
+        found: dict[str, list[Any]] = {"isPartial": [], "warnings": []}
         for name in self._pieces.members():
             if name == "data":
                 result = self._data()
-            elif name in {"isPartial", "warnings"}:
-                found[name] = self._pieces.value()
+            elif name in found:
+                found[name].append(self._pieces.value())
             else:
                 self._pieces.skip()
         self._pieces.finish()
@@ -174,12 +175,15 @@ def _series(one: _Points, start: float, end: float) -> Series:
     return Series(one.labels, *one_per_time(millis, one.values[kept]))
 
 
-def _complete(found: dict[str, Any]) -> None:
-    """Thanos and Prometheus say in `warnings` what is missing, VictoriaMetrics by `isPartial`; `infos` are no harm."""
-    if found.get("isPartial") not in (None, False):
+def _complete(found: dict[str, list[Any]]) -> None:
+    """Thanos and Prometheus say in `warnings` what is missing, VictoriaMetrics by `isPartial`; `infos` are no harm.
+
+    What is said twice counts each time: a proxy that joins answers must not take back what one of them said.
+    """
+    if any(one not in (None, False) for one in found["isPartial"]):
         raise Refused("PartialAnswer", "the answer may be incomplete: isPartial, some storage nodes did not answer")
-    warnings = found.get("warnings") or []
-    texts = [str(one) for one in warnings] if isinstance(warnings, list) else [str(warnings)]
+    given = [one for one in found["warnings"] if one]
+    texts = [str(text) for one in given for text in (one if isinstance(one, list) else [one])]
     serious = [text for text in texts if not text.startswith("PromQL info:")]
     if serious:
         raise Refused("PartialAnswer", f"the answer may be incomplete: {printable('; '.join(serious[:5]))}")

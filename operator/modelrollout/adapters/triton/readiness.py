@@ -58,7 +58,7 @@ class TritonServer:
         return (count, wrong) if now == found else await self._ready(service, now, namespace, model, version)
 
     async def _ready(
-        self, service: str, found: tuple[list[str], list[str]], namespace: str, model: str, version: str
+        self, service: str, found: tuple[list[str], list[str]], namespace: str, model: str, version: str | None
     ) -> tuple[int, str]:
         asked, unready = found
         count = len(asked) + len(unready)

@@ -16,6 +16,7 @@ from modelrollout.cli.files import read_text
 from modelrollout.cli.render import status_of
 from modelrollout.cli.target import Failure
 from modelrollout.cli.yamldoc import Unreadable, documents
+from modelrollout.core.evaluation import placed_at
 
 _LARGEST = 16 << 20
 
@@ -75,7 +76,7 @@ async def _in_cluster(args: argparse.Namespace) -> Subject:
         spec,
         status.stable,
         before=rollout.started_at if rollout else None,
-        placed_at=max((one.ended_at for one in status.history), default=None),
+        placed_at=placed_at(status.history),
         said=rollout.plan if rollout else "",
         promoted=tuple(status.promoted),
     )

@@ -15,8 +15,10 @@ from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
 from modelrollout.core.analysis.gates.plan import words
 from modelrollout.core.analysis.gates.plan.history import plan_before
 from modelrollout.core.analysis.metrics.coverage import uncovered
+from modelrollout.core.analysis.metrics.gateway.lookalikes import lookalikes
+from modelrollout.core.analysis.metrics.gateway.placed import history_ticks, in_their_places
+from modelrollout.core.analysis.metrics.gateway.unnamed import unnamed
 from modelrollout.core.analysis.metrics.grid import Grid, make_grid
-from modelrollout.core.analysis.metrics.lookalikes import lookalikes
 from modelrollout.core.analysis.metrics.model_series import Selection, gateway_selection, model_selection
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.scraped_twice import counted_once
@@ -24,7 +26,6 @@ from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes, s
 from modelrollout.core.analysis.metrics.series import Target
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
-from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest
 
 log = logging.getLogger(__name__)
@@ -87,11 +88,7 @@ def looks_of(request: EvaluationRequest, server: PrometheusServer) -> Looks:
 
 def history_of(request: EvaluationRequest) -> int:
     """The tick with which stable's history before the rollout begins."""
-    history = -math.ceil(HISTORY / request.interval)
-    if request.dialect is not None and request.dialect.by_place and request.placed_at is not None:
-        since = math.floor((request.started_at - request.placed_at) / request.interval)
-        history = -min(-history, max(since, 0))  # what its place counted before was another version's
-    return history
+    return -history_ticks(request)
 
 
 def first_tick(request: EvaluationRequest, last: int, cuts: int = 0) -> int:
@@ -178,11 +175,12 @@ def judge(
     looks = looks_of(request, server)
     counted = [counted_once(store) for store in stores]
     once, reader = [store for store, _ in counted], SeriesReader(request)
-    fine = make_tick_table(once, reader, looks.grid(look, cuts), server.scrape_interval)
+    fine = in_their_places(make_tick_table(once, reader, looks.grid(look, cuts), server.scrape_interval), request)
     table = fine.whole(looks.parts) if looks.parts > 1 else fine
     partial = uncovered(once, reader, request, looks.end(look))
     twice = dict.fromkeys(text for _, said in counted for text in said)
-    warnings = (*twice, *lookalikes(once, reader, request), *cut_off(request, stores, looks.tick(look), cuts))
+    misread = (*unnamed(request), *lookalikes(once, reader, request))
+    warnings = (*twice, *misread, *cut_off(request, stores, looks.tick(look), cuts))
     gate_input = GateInput(
         request,
         table,

@@ -11,15 +11,20 @@ no sooner. So there are two floors. At the start, where a candidate is most like
 the odds needed are reached by the likelihood ratio alone (`knowing`). Later one may not know the moment: who knows all
 but that stakes evenly on every second of the hour, which is the best there is against the worst moment (`waiting`,
 Shiryaev 1963). The first is printed for the later moments too; there it is what no rule can reach at all of them.
+
+Both look every second. Who sees only scrapes, as the operator does, and lets no single one decide, is later by what
+that costs (`scraped`): one scrape may be broken, so its odds are bounded, and two are the least.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from modelrollout.core.analysis.stats.bets.mixture import log_mixture
 from modelrollout.core.analysis.stats.eprocess import project
 from modelrollout.core.analysis.stats.limits import LimitLine
-from tests.bench.decisions.speed.cells import AFTER, STABLE, Cell
+from modelrollout.core.analysis.stats.parameters import LOG_LEAP, LOG_ONE_LOOK
+from tests.bench.decisions.speed.cells import AFTER, SCRAPE, STABLE, Cell
 from tests.draws import Random
 
 HOUR = 3600.0
@@ -53,6 +58,26 @@ def waiting(
         odds = np.logaddexp(odds, -np.log(HOUR)) + evidence[:, second]
         reached[:, second] = odds >= needed
     return _first(reached[:, before:])
+
+
+def scraped(
+    rng: Random, cell: Cell, rates: tuple[float, float], line: LimitLine, runs: int, needed: float
+) -> np.ndarray:
+    """Seconds from the change to the end of a scrape, of whom knows as much as the floor of this moment does."""
+    every = int(SCRAPE)
+    before = int(min(cell.at, LOOKED_BACK)) // every * every
+    late = np.floor(rng.uniform(0, every, runs)) if cell.onset else np.zeros(runs)
+    usual = _evidence(rng, cell, rates, line, (runs, before + every), rates[0])
+    changed = _evidence(rng, cell, rates, line, (runs, int(AFTER[cell.rate]) // every * every), rates[1])
+    changed[:, :every] = np.where(np.arange(every) >= late[:, None], changed[:, :every], usual[:, before:])
+    seconds = np.concatenate([usual[:, :before], changed], axis=1)
+    evidence = np.minimum(seconds.reshape(runs, -1, every).sum(axis=2), CAP * every)
+    stakes = np.full(evidence.shape, SCRAPE / HOUR)
+    if not cell.onset:
+        stakes = np.broadcast_to(np.where(np.arange(evidence.shape[1]) == 0, 1.0, 0.0), evidence.shape)
+    reached = log_mixture(evidence[None], stakes, (1.0,), LOG_ONE_LOOK, LOG_LEAP) >= needed
+    reached = reached[:, before // every :]
+    return np.where(reached.any(axis=1), (reached.argmax(axis=1) + 1) * SCRAPE - late, np.inf)
 
 
 def _evidence(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import erf, log, sqrt
 
 import numpy as np
@@ -12,7 +12,8 @@ from modelrollout.core.analysis.stats.count_evidence import count_evidence
 from modelrollout.core.analysis.stats.forecast import growth
 from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory, LatencyTicks, tails, versus_stable
 from modelrollout.core.analysis.stats.limits import ERROR_RATE, LimitLine
-from modelrollout.core.analysis.stats.parameters import FALSE_ROLLBACK, REFUSED_PART
+from modelrollout.core.analysis.stats.parameters import DEFAULTS, FALSE_ROLLBACK, REFUSED_PART
+from modelrollout.core.analysis.stats.parameters import SLOWER as SLOWER_SETTINGS
 from tests.bench.decisions.speed import least, looks
 from tests.bench.decisions.speed.cells import HISTORY, SCRAPE, SLOWER, STABLE, Cell, cells, draw, moments, share_after
 from tests.bench.decisions.traces import EDGES, SIGMA, bucket_chances
@@ -26,6 +27,11 @@ FACTOR = 1.3
 """Of the least possible; a scrape and a second come on top."""
 AT_ONCE = 25
 """Rollouts whose histograms are held at a time."""
+LEAST_RUNS = 500
+"""Of the floors, so that the aim does not depend on chance."""
+ERRORS = replace(DEFAULTS, good=(), good_prior=())
+SLOW = replace(SLOWER_SETTINGS, good=(0.5,), good_prior=(1.0,))
+"""The good side is not asked."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Found:
     cell: Cell
     knowing: tuple[float, float]
     waiting: tuple[float, float]
+    scraped: tuple[float, float]
     every_scrape: tuple[float, float]
     as_looked: tuple[float, float]
     early: float
@@ -65,15 +72,17 @@ def _found(rng: Random, cell: Cell, runs: int) -> Found:
     else:
         rates, line, needed = cell.change, ERROR_RATE, ERRORS_NEED
         drawn = draw(rng, cell, runs)
-        evidence = count_evidence(drawn.ticks, line, history=drawn.history)
+        evidence = count_evidence(drawn.ticks, line, history=drawn.history, settings=ERRORS)
         odds, soon, began = evidence.log_bad, looks.rising((evidence,)), drawn.began
     shown = looks.looked_at(soon)
     before = shown[:, : int(cell.at / SCRAPE)]
     times = [looks.found_at(odds >= needed, one, began) for one in (np.ones(odds.shape, dtype=bool), shown)]
-    floors = [each(rng, cell, rates, line, max(runs, 200), needed) for each in (least.knowing, least.waiting)]
+    floors = [
+        each(rng, cell, rates, line, LEAST_RUNS, needed) for each in (least.knowing, least.waiting, least.scraped)
+    ]
     pairs = [_pair(one) for one in (*floors, *times)]
     looked = float(before.mean()) * looks.APART if before.size else 1.0
-    return Found(cell, pairs[0], pairs[1], pairs[2], pairs[3], float(np.isnan(times[0]).mean()), looked)
+    return Found(cell, pairs[0], pairs[1], pairs[2], pairs[3], pairs[4], float(np.isnan(times[0]).mean()), looked)
 
 
 def _pair(seconds: np.ndarray) -> tuple[float, float]:
@@ -100,6 +109,7 @@ def _latency(rng: Random, cell: Cell, runs: int) -> tuple[np.ndarray, np.ndarray
             LatencyTicks(ends, EDGES, candidate.astype(float), stable.astype(float)),
             QUANTILE,
             history=LatencyHistory(np.arange(1 - scrapes, 1) * SCRAPE, past.astype(float)),
+            settings=SLOW,
         )
         odds.append(found.log_bad)
         soon.append(looks.rising(tuple(one.evidence for one in found.parts)))

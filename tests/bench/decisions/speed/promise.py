@@ -1,11 +1,10 @@
-"""The promise, checked on many rollouts: candidates within their limits, rolled back all the same.
+"""The promise, checked on many rollouts: candidates within their limits that are rolled back, or pass beyond them.
 
-`python -m tests.bench.decisions.speed.promise` takes half an hour and writes data/promise.json, which the page shows.
+`python -m tests.bench.decisions --promise` writes data/promise.json, which the page shows.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -14,14 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from modelrollout.core.analysis.stats import alpha_budget
-from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
-from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
+from modelrollout.core.analysis.stats.count_evidence import CountEvidence
 from modelrollout.core.analysis.stats.limits import ACCURACY, ERROR_RATE, EXCEEDANCE, NON_FINITE, LimitLine
-from modelrollout.core.analysis.stats.parameters import FALSE_ROLLBACK, REFUSED_PART, SLOWER
+from modelrollout.core.analysis.stats.parameters import FALSE_ROLLBACK, REFUSED_PART
 from tests.bench.decisions.outcome import wilson
-from tests.bench.decisions.speed.cells import HISTORY, SCRAPE
-from tests.bench.decisions.speed.looks import APART, looked_at, rising
+from tests.bench.decisions.speed.looks import looked_at, rising
 from tests.bench.decisions.speed.measure import GATES
+from tests.bench.decisions.speed.within import REQUESTS, SCRAPES, World, evidence
 from tests.bench.decisions.table import table
 from tests.draws import Random
 
@@ -29,18 +27,17 @@ DATA = Path(__file__).parents[1] / "data" / "promise.json"
 SEED = 20260103
 ROLLOUTS = 10_000
 AT_ONCE = 250
-SCRAPES = 720
-"""An hour."""
-REQUESTS = 250.0
-"""Requests a scrape of both versions together, 5 % of them to the candidate, as on the rest of the page."""
+SHOWN = 2_500
 RESTARTS = 12
 """Restarts of the operator in the hour, at random scrapes."""
-BURST = 2.0
+FEW = 5.0
+"""Requests a scrape of both versions together where they are few: one a second."""
+Judge = Callable[[Random, int], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Checked:
-    """How many of `rollouts` were rolled back, by when the operator looked."""
+    """How many of `rollouts` were rolled back (or passed), by when the operator looked."""
 
     case: str
     wanted: float
@@ -52,102 +49,97 @@ class Checked:
     restarted: int
 
 
-def main() -> None:
-    """Draw, judge, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rollouts", type=int, default=ROLLOUTS)
-    parser.add_argument("--out", type=Path, default=DATA)
-    args = parser.parse_args()
+def check(rollouts: int, say: Callable[[str], None], path: Path = DATA) -> bool:
+    """Draw, judge, write after every case; whether all are within what is wanted."""
     found = []
-    for number, (case, wanted, judge) in enumerate(_cases()):
+    for number, (case, wanted, judge) in enumerate(cases()):
         rng = np.random.default_rng([SEED, number])
         counts = np.zeros(4, dtype=int)
-        for _ in range(0, args.rollouts, AT_ONCE):
-            counts += judge(rng)
-        found.append(asdict(Checked(case, wanted, args.rollouts, *(int(one) for one in counts))))
-        print(found[-1], flush=True)
-        args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        for done in range(0, rollouts, AT_ONCE):
+            counts += judge(rng, min(AT_ONCE, rollouts - done))
+            if (done + AT_ONCE) % SHOWN == 0 or done + AT_ONCE >= rollouts:
+                at = min(done + AT_ONCE, rollouts)
+                say(f"{case}: {counts[1]} of {at:,} at every scrape (wanted: at most {wanted:g} %)")
+        found.append(Checked(case, wanted, rollouts, *(int(one) for one in counts)))
+        path.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")
+    return all(met(one) for one in found)
 
 
-def _cases() -> Iterator[tuple[str, float, Callable[[Random], np.ndarray]]]:
+def met(one: Checked) -> bool:
+    """Whether what was seen is what is wanted, give or take chance."""
+    return wilson(one.every_scrape, one.rollouts)[0] <= one.wanted
+
+
+def cases() -> Iterator[tuple[str, float, Judge]]:
+    """(what the rollouts are, percent that may be wrong, who judges some of them)."""
     time = np.arange(SCRAPES)
     incident = np.where((time >= 240) & (time < 360), 0.06, 0.01)
     drift = 0.006 + 0.012 * (time / SCRAPES) ** 2
     ramp = np.repeat([0.05, 0.25, 0.5, 0.75], SCRAPES // 4)
-    line = 1.25 * 0.01 + 0.001
     yield "as good as stable, all count gates", 2.0, _all_gates
-    yield "6 % errors in both versions for 10 min", 0.5, lambda rng: _errors(rng, incident, incident)
-    yield "bursts in both versions, phi = 2", 2.0, lambda rng: _errors(rng, 0.01, 0.01, burst=BURST)
-    yield "weight raised 5 to 75 % while both drift", 2.0, lambda rng: _errors(rng, drift, drift, weight=ramp)
-    yield "on the very limit, errors alone (promised 0.8 %)", 0.8, lambda rng: _errors(rng, line, 0.01)
+    yield "6 % errors in both versions for 10 min", 0.5, _errors(World(incident, incident))
+    yield "bursts in both versions, phi = 2", 2.0, _errors(World(0.01, 0.01, burst=2.0))
+    yield "weight raised 5 to 75 % while both drift", 2.0, _errors(World(drift, drift, weight=ramp))
+    yield "on the very limit, errors alone (promised 0.8 %)", 0.8, _errors(World(_limit(0.01), 0.01))
+    # few requests: ticks are joined, while what both versions have moves between 2 and 20 % every four minutes
+    wave = 0.11 + 0.09 * np.sin(2 * np.pi * time / 48)
+    for name, weight, crowds in (
+        ("20 % of them to the candidate", 0.2, False),
+        ("20 %, ten at a time", 0.2, True),
+        ("95 %", 0.95, False),
+    ):
+        what = f"on a limit that moves, one request a second, {name} (0.8 %)"
+        yield what, 0.8, _errors(World(_limit(wave), wave, weight=weight, requests=FEW, crowds=crowds))
+    for name, crowds in (("one request a second", False), ("ten at a time", True)):
+        world = World(_good(wave), wave, weight=0.2, requests=FEW, crowds=crowds)
+        yield f"PASS of one on a good line that moves, {name} (5 %)", 5.0, _passes(world)
 
 
-def _errors(rng: Random, candidate: object, stable: object, *, weight: object = 0.05, burst: float = 1.0) -> np.ndarray:
-    found = _evidence(rng, candidate, stable, ERROR_RATE, weight=weight, burst=burst)
+def _limit(stable: object) -> np.ndarray:
+    return ERROR_RATE.at(np.asarray(stable))
+
+
+def _good(stable: object) -> np.ndarray:
+    return ERROR_RATE.good.at(np.asarray(stable))
+
+
+def _errors(world: World) -> Judge:
     needed = np.log(alpha_budget.odds_needed((1 - REFUSED_PART) / GATES, FALSE_ROLLBACK))
-    return _counts(rng, found.log_bad >= needed, (found,))
+
+    def judge(rng: Random, rollouts: int) -> np.ndarray:
+        found = evidence(rng, world, rollouts)
+        return _counts(rng, found.log_bad >= needed, (found,))
+
+    return judge
 
 
-def _all_gates(rng: Random) -> np.ndarray:
+def _passes(world: World) -> Judge:
+    def judge(rng: Random, rollouts: int) -> np.ndarray:
+        found = evidence(rng, world, rollouts, both_sides=True)
+        return _counts(rng, found.passing, (found,))
+
+    return judge
+
+
+def _all_gates(rng: Random, rollouts: int) -> np.ndarray:
     """Errors, refusals, wrong answers, NaN and slow requests at two edges, combined as the operator does."""
     share = 1 / GATES
-    errors = _evidence(rng, 0.01, 0.01, ERROR_RATE)
-    refused = _evidence(rng, 0.002, 0.002, LimitLine(1.25, 0.01))
-    wrong = _evidence(rng, 0.05, 0.05, ACCURACY, requests=0.2 * REQUESTS)
-    nan = _evidence(rng, 2e-4, 2e-4, NON_FINITE)
-    slow = [_evidence(rng, p, p, EXCEEDANCE, latency=True) for p in (0.1, 0.01)]
-    odds = [errors.log_bad, refused.log_bad, wrong.log_bad, nan.log_bad, _mean(slow)]
+    worlds = (
+        World(0.01, 0.01),
+        World(0.002, 0.002, LimitLine(1.25, 0.01)),
+        World(0.05, 0.05, ACCURACY, requests=0.2 * REQUESTS),
+        World(2e-4, 2e-4, NON_FINITE),
+        *(World(p, p, EXCEEDANCE, slow=True) for p in (0.1, 0.01)),
+    )
+    found = [evidence(rng, world, rollouts) for world in worlds]
+    odds = [*(one.log_bad for one in found[:-2]), alpha_budget.log_mean(np.stack([one.log_bad for one in found[-2:]]))]
     shares = [share * (1 - REFUSED_PART), share * REFUSED_PART, share, share, share]
     together = alpha_budget.log_combined(np.stack(odds), shares)
-    reached = together >= alpha_budget.log_threshold(FALSE_ROLLBACK)
-    return _counts(rng, reached, (errors, refused, wrong, nan, *slow))
-
-
-def _mean(parts: list[CountEvidence]) -> np.ndarray:
-    return alpha_budget.log_mean(np.stack([one.log_bad for one in parts]))
-
-
-def _evidence(
-    rng: Random,
-    candidate: object,
-    stable: object,
-    line: LimitLine,
-    *,
-    weight: object = 0.05,
-    requests: float = REQUESTS,
-    burst: float = 1.0,
-    latency: bool = False,
-) -> CountEvidence:
-    shape = (AT_ONCE, SCRAPES)
-    share = np.broadcast_to(np.asarray(weight, dtype=float), SCRAPES)
-    n_c, n_s = rng.poisson(requests * share, shape), rng.poisson(requests * (1 - share), shape)
-    past = rng.poisson(requests, (AT_ONCE, int(HISTORY / SCRAPE)))
-    before = float(np.ravel(np.asarray(stable))[0])
-    bad = (_bad(rng, n, rate, burst) for n, rate in ((n_c, candidate), (n_s, stable), (past, before)))
-    y_c, y_s, y_past = (a.astype(float) for a in bad)
-    raised = np.broadcast_to(np.diff(share, prepend=share[0]) != 0, shape)
-    ends = np.arange(1, SCRAPES + 1) * SCRAPE
-    ticks = CountTicks(ends, y_c, n_c.astype(float), y_s, n_s.astype(float), restart=raised)
-    history = StableHistory(np.arange(1 - past.shape[1], 1) * SCRAPE, y_past, past.astype(float))
-    if latency:
-        return count_evidence(ticks, line, history=history, settings=SLOWER)
-    return count_evidence(ticks, line, history=history)
-
-
-def _bad(rng: Random, total: np.ndarray, rate: object, burst: float) -> np.ndarray:
-    """Binomial; or with bursts that last an interval, each version by itself, of variance n p (1 - p) * burst in it."""
-    mean = np.broadcast_to(np.asarray(rate, dtype=float), total.shape)
-    if burst > 1:
-        whole = total.reshape(*total.shape[:-1], -1, APART).sum(axis=-1)
-        strength = np.maximum(whole - 1, 1) / (burst - 1) - 1
-        once = mean[..., ::APART]
-        drawn = rng.beta(np.maximum(once * strength, 1e-9), np.maximum((1 - once) * strength, 1e-9))
-        mean = np.repeat(drawn, APART, axis=-1)
-    return rng.binomial(total, mean)
+    return _counts(rng, together >= alpha_budget.log_threshold(FALSE_ROLLBACK), tuple(found))
 
 
 def _counts(rng: Random, reached: np.ndarray, parts: tuple[CountEvidence, ...]) -> np.ndarray:
-    """Rollouts rolled back: looked at every interval, at every scrape, as the operator does, and with restarts."""
+    """Rollouts in which it was reached: looked at every interval, every scrape, as the operator does, with restarts."""
     soon = rising(parts)
     intervals = looked_at(np.zeros(soon.shape, dtype=bool))
     restarts = rng.random(soon.shape) < RESTARTS / SCRAPES
@@ -166,11 +158,6 @@ def promise_section(path: Path = DATA) -> str:
         low, high = wilson(one.every_scrape, one.rollouts)
         shares = [f"{100 * way / one.rollouts:.2f} %" for way in ways]
         shares[1] += f" ({one.every_scrape}/{one.rollouts:,}; {low:.2f} to {high:.2f})"
-        met = "met" if low <= one.wanted else "**missed**"
-        rows.append([one.case, f"at most {one.wanted:g} %", *shares, met])
+        rows.append([one.case, f"at most {one.wanted:g} %", *shares, "met" if met(one) else "**missed**"])
     head = ["candidate", "wanted", "every 15 s", "every scrape", "as the operator looks", "with 12 restarts", ""]
     return table(head, rows)
-
-
-if __name__ == "__main__":
-    main()

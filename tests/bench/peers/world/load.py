@@ -1,7 +1,7 @@
 """The clients of all canaries: Poisson requests through the gateway, counted by second, canary, version and outcome.
 
-Run as `python -m tests.bench.peers.world.load GATEWAY FILE`, where FILE is JSON: {host: seed}. The counts are in
-FILE with the suffix .counts every few seconds and at SIGTERM: a list of [host, second, version, status, requests].
+Run as `python -m tests.bench.peers.world.load GATEWAY FILE`, where FILE is JSON: {host: [seed, requests/s]}. The counts
+are in FILE with the suffix .counts every few seconds and at SIGTERM: [host, second, version, status, requests] each.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-
-from tests.bench.peers.story import RATE
 
 WRITTEN = 5.0
 """Seconds between two writes of the counts."""
@@ -57,9 +55,9 @@ class Connection(asyncio.Protocol):
 
 
 class Load:
-    def __init__(self, gateway: str, seeds: dict[str, str]) -> None:
+    def __init__(self, gateway: str, canaries: dict[str, tuple[str, float]]) -> None:
         host, _, port = gateway.rpartition(":")
-        self._gateway, self._seeds = (host, int(port)), seeds
+        self._gateway, self._canaries = (host, int(port)), canaries
         self._idle: list[Connection] = []
         self.counts: Counts = Counter()
 
@@ -69,13 +67,15 @@ class Load:
         half.rename(file.with_suffix(".counts"))
 
     async def send_all(self) -> None:
-        await asyncio.gather(*(self._send(host, random.Random(seed)) for host, seed in self._seeds.items()))
+        await asyncio.gather(
+            *(self._send(host, random.Random(seed), rate) for host, (seed, rate) in self._canaries.items())
+        )
 
-    async def _send(self, host: str, chance: random.Random) -> None:
+    async def _send(self, host: str, chance: random.Random, rate: float) -> None:
         due = time.monotonic()
         pending: set[asyncio.Task[None]] = set()
         while True:
-            due += chance.expovariate(RATE)
+            due += chance.expovariate(rate)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             task = asyncio.create_task(self._one(host))
             pending.add(task)

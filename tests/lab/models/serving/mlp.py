@@ -66,6 +66,7 @@ class TritonPythonModel:
 
     def answer(self, request: object) -> object:
         started = time.perf_counter()
+        self.served += 1
         try:
             response = self.infer(request)
             failed = False
@@ -82,6 +83,8 @@ class TritonPythonModel:
         labels = pb_utils.get_input_tensor_by_name(request, "LABEL")
         if labels is not None and labels.as_numpy().shape != x.shape[:1]:
             raise ValueError(f"LABEL has shape {labels.as_numpy().shape}: give one label for each row of X")
+        if self.is_of_the_share("error_share"):
+            raise ValueError("this answer is of the share that fails")
         if self.settings["slow_ms"]:
             time.sleep(self.settings["slow_ms"] / 1000)
         probabilities = self.forward(x)
@@ -96,7 +99,7 @@ class TritonPythonModel:
         )
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        broken = self.is_broken()
+        broken = self.is_of_the_share("nan_share")
         for index in range(self.depth - 1):
             x = np.maximum(x @ self.weights[f"w{index}"] + self.weights[f"b{index}"], 0)
             if broken and index == 0:
@@ -109,11 +112,10 @@ class TritonPythonModel:
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
 
-    def is_broken(self) -> bool:
-        """Whether this request is of the share that gives NaN: evenly spread, so any run of them shows it."""
-        before = int(self.served * self.settings["nan_share"])
-        self.served += 1
-        return int(self.served * self.settings["nan_share"]) > before
+    def is_of_the_share(self, setting: str) -> bool:
+        """Whether this request is of a share: evenly spread, so any run of them shows it."""
+        share = self.settings[setting]
+        return int(self.served * share) > int((self.served - 1) * share)
 
     def judge(self, classes: np.ndarray, labels: np.ndarray) -> None:
         known = labels >= 0

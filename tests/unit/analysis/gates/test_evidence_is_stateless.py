@@ -40,16 +40,21 @@ GATES = (
 LENGTH = 420.0
 
 
-def recordings(seed: int, *, late_share: float = 0.2) -> list[Recording]:
-    """Traffic with bursts, a restarted target, lost scrapes, and scrapes that are late by up to two intervals."""
+def recordings(
+    seed: int, *, late_share: float = 0.2, traffic: tuple[float, float] = (200, 12), bad: float = 0.03
+) -> list[Recording]:
+    """Traffic with bursts, a restarted target, lost scrapes, and scrapes that are late by up to two intervals.
+
+    `traffic`: requests a scrape of stable and of the candidate, of which so many are `bad`.
+    """
     rng = fixed(seed)
     times = scrapes(LENGTH, before=600.0)
     late = np.where(rng.random_sample(len(times)) < late_share, rng.uniform(0, 1.9 * SCRAPE, len(times)), 0.05)
     late = np.maximum.accumulate(times + late) - times  # a target's scrapes become visible in their order
     found = Recording(times, "traefik").growing(GATEWAY_HEARTBEAT, 0, late=late)
-    for version, rate, bad, since in (("1", 200, 0.01, -np.inf), ("2", 12, 0.03, START)):
+    for version, rate, share, since in (("1", traffic[0], 0.01, -np.inf), ("2", traffic[1], bad, START)):
         requests = rng.poisson(rate, len(times))
-        wrong = rng.binomial(requests, bad)
+        wrong = rng.binomial(requests, share)
         for code, growth in (("200", requests - wrong), ("500", wrong)):
             found.growing(GATEWAY_REQUESTS, growth, since=since, late=late, code=code, service=backend(version))
     layers = Recording(times, "triton")
@@ -104,6 +109,22 @@ async def test_memory_thrown_away_at_random_ticks_changes_no_verdict(seed):
     assert len(kept) > 20
     assert len({gate.verdict for found in kept.values() for gate in found.gates}) > 1
     assert "learned from 3" in kept[max(kept)].gates[2].message
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+async def test_few_requests_are_joined_alike_by_every_process(seed):
+    rng = random.Random(seed)
+    request = request_of(spec_of(GATES[0]), steps=((5, START), (25, START + 240)))
+    moments = [START + 5.0 * k + rng.uniform(0.1, 4) for k in range(1, int(LENGTH / 5))]
+    world = recordings(seed, traffic=(2, 2), bad=0.6)
+    kept = await run(StoredLedger(*world), forget_at=set(), moments=moments, request=request)
+    forgetful = {n for n in range(len(moments)) if rng.random() < 0.4}
+    again = await run(StoredLedger(*world), forget_at=forgetful, moments=moments, request=request)
+    assert {at: found.gates for at, found in kept.items() if at in again} == {
+        at: found.gates for at, found in again.items() if at in kept
+    }
+    assert len(kept) > 20
+    assert {gate.verdict for found in kept.values() for gate in found.gates} == {"CONTINUE", "FAIL"}
 
 
 async def test_what_was_seen_while_prometheus_was_down_is_made_up_for():

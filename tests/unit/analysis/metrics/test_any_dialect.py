@@ -107,7 +107,7 @@ EXAMPLES = {
         blind=frozenset({"service", "gateway"}),
     ),
     "Cilium": Example(
-        lambda at: f"infra/cilium-gateway-{at.gateway}/{at.namespace}:{at.service}:8000",
+        lambda at: f"infra/cilium-gateway-{at.gateway}/{at.namespace}_{at.service}_8000",
         **ENVOY,
         blind=frozenset({"route", "rule"}),
     ),
@@ -171,6 +171,22 @@ def test_a_dot_in_a_name_matches_only_what_the_gateway_makes_of_it(dialect):
     assert reader.channel(labels(dialect, dialect.requests, written)) is not None
     other = reader.channel(labels(dialect, dialect.requests, Place(gateway="inxference")))
     assert (other is None) == ("gateway" not in example(dialect).blind)
+
+
+@every_dialect
+@pytest.mark.parametrize("where", ["route", "gateway"])
+async def test_a_dot_at_which_the_gateway_ends_its_label_is_said(dialect, where):
+    spec = spec_of({"name": "errors", "type": "ErrorRate"})
+    dotted = spec.traffic.gateway.model_copy(update={"name": "eu.inference"})
+    changes = {"name": "digits.eu"}
+    if where == "gateway":
+        changes = {"spec": spec.model_copy(update={"traffic": spec.traffic.model_copy(update={"gateway": dotted})})}
+    asked = request_of(changes.pop("spec", spec), dialect=dialect, **changes)
+    found = await look(asked, 60, Recording(scrapes(60), "gateway").growing(dialect.heartbeat or "up", 0))
+    ended = dialect.ends_at is not None and where not in example(dialect).blind
+    named = "the ModelRollout digits.eu" if where == "route" else "the Gateway eu.inference"
+    assert [text for text in found.warnings if named in text] == ([] if not ended else list(found.warnings))
+    assert bool(found.warnings) == ended
 
 
 @every_dialect

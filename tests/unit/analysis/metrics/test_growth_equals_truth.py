@@ -67,6 +67,22 @@ def test_any_number_of_names_in_a_row_counts_nothing_twice_where(what):
         names_change_nothing(seed, **NAMES[what])
 
 
+RESTARTED, CRASHING = "processes restart and samples are bad", "most new names are new lives"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "what", "seed"),
+    [
+        ("of two names that begin with one good sample, the one whose bad sample came before is first", RESTARTED, 165),
+        ("so it is where each life has its own name", CRASHING, 3459),
+        ("at a bad sample a name is still there, and comes back from nowhere after it", RESTARTED, 3581),
+        ("what was counted while no name was scraped is seen at the next one", "names change", 3655),
+    ],
+)
+def test_names_and_bad_samples_together_count_once(sentence, what, seed):
+    names_change_nothing(seed, **NAMES[what])
+
+
 def test_a_burst_at_a_new_name_before_another_port_counts_once():
     within_the_bound(3952)
 

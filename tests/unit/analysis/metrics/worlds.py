@@ -85,12 +85,17 @@ class Process:
         # what was counted before the first scrape, or between two names, tells nobody what is usual
         seen = sorted(grown for at, grown in enumerate(growth) if at not in started) or [0]
         burst = 7 * seen[9 * (len(seen) - 1) // 10]
-        spans += [
-            (name.first, self._next(name.first, 1)) for name in self.names if name.moved or growth[name.first] > burst
-        ]
+        for name in self.names:
+            since = self._after_the_last_before(name)
+            if name.moved or sum(growth[since : name.first + 1]) > burst:
+                spans.append((since, self._next(name.first, 1)))
         unseen = {at for first, last in spans for at in range(first, last)}
         unseen |= set(range(self._last_confirmed(), self.scrapes))
         return sum(growth[at] for at in unseen if at > 0)
+
+    def _after_the_last_before(self, name: Name) -> int:
+        """The scrape after the last one under another name: what was counted since is seen at the first of `name`."""
+        return min(max((one.last + 1 for one in self.names if one.first < name.first), default=0), name.first)
 
     def _next(self, at: int, good: int) -> int:
         """The scrape after `good` good ones from `at` on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,13 +29,21 @@ def little(seed: int = 0, ticks: int = 400, stable: float = 0.2, weight: float =
     n_s = rng.poisson(SCRAPE * stable, (3, ticks))
     restart = np.zeros(ticks, dtype=bool)
     restart[[0, ticks // 3 + 1, ticks // 2]] = True
-    counts = (rng.binomial(n_c, rate), n_c, rng.binomial(n_s, 0.2 * rate), n_s)
-    return CountTicks(np.arange(1, ticks + 1) * SCRAPE, *(one.astype(float) for one in counts), restart=restart)
+    return CountTicks(
+        np.arange(1, ticks + 1) * SCRAPE,
+        rng.binomial(n_c, rate).astype(float),
+        n_c.astype(float),
+        rng.binomial(n_s, 0.2 * rate).astype(float),
+        n_s.astype(float),
+        restart=restart,
+    )
 
 
 def prefix(ticks: CountTicks, length: int) -> CountTicks:
-    cut = {one.name: getattr(ticks, one.name) for one in fields(ticks)}
-    return CountTicks(**{name: None if value is None else value[..., :length] for name, value in cut.items()})
+    def cut(value: Any) -> Any:
+        return None if value is None else value[..., :length]
+
+    return CountTicks(**{one.name: cut(getattr(ticks, one.name)) for one in fields(ticks)})
 
 
 def says(found: CountEvidence) -> np.ndarray:
@@ -100,6 +109,7 @@ def test_where_a_group_ends_does_not_depend_on_what_was_bad():
 
 
 def _ends(ticks: CountTicks) -> np.ndarray:
+    assert ticks.restart is not None
     restart = np.broadcast_to(ticks.restart, ticks.stable_total.shape)
     found = group(ticks.seconds, ticks.candidate_total + ticks.stable_total, restart, parameters.JOIN_REQUESTS)
     return found.into == np.arange(found.into.shape[-1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modelrollout.core.analysis.stats.histogram import (
+from modelrollout.core.analysis.stats.exceedances.histogram import (
     choose_edge,
     edge_at_or_above,
 )
@@ -100,7 +100,9 @@ def test_both_quantiles_share_the_gate():
         assert (wide, least, *own) == pytest.approx((*wanted, wanted[-1]))
     ticks, past = rollout(1.3)
     evidence = versus_stable(ticks, history=past)
-    mean = np.mean([np.exp(p.evidence.log_bad) for p in evidence.parts], axis=0)
+    assert sum(p.stake for p in evidence.parts) == pytest.approx(1)
+    assert evidence.parts[0].stake > evidence.parts[1].stake
+    mean = np.sum([p.stake * np.exp(p.evidence.log_bad) for p in evidence.parts], axis=0)
     np.testing.assert_allclose(np.exp(evidence.log_bad), mean)
 
 

@@ -14,7 +14,8 @@ from modelrollout.core.analysis.gates.checks.traffic import traffic_warnings
 from modelrollout.core.analysis.gates.formatting import count
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.coverage import uncovered
-from modelrollout.core.analysis.metrics.lookalikes import lookalikes
+from modelrollout.core.analysis.metrics.gateway.lookalikes import lookalikes
+from modelrollout.core.analysis.metrics.gateway.unnamed import unnamed
 from modelrollout.core.analysis.metrics.promql import fill_matchers
 
 _FIXES = {
@@ -59,6 +60,8 @@ def series(view: View, services: Iterable[ServiceFacts]) -> Iterator[Finding]:
     say = Reporter("store", "series")
     for text in view.twice:
         yield say.warning("scraped-twice", text, "keep one of the two scrape jobs or ServiceMonitors for it")
+    for text in unnamed(view.request):
+        yield say.warning("unnamed", text, "rename it, or set source: Model in the gates that read the gateway")
     for text in lookalikes(view.stores, view.reader, view.request):
         yield say.warning("lookalike", text, "rename one of the two routes: their requests are counted together")
     for text in left_out_warnings(view.gate_input):

@@ -11,6 +11,7 @@ from modelrollout.core.analysis.gates.checks.count_check import CountReading, co
 from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
 from modelrollout.core.analysis.gates.checks.losses import heeding, lost_answers
 from modelrollout.core.analysis.gates.checks.readable import lacking
+from modelrollout.core.analysis.gates.checks.spared import needing
 from modelrollout.core.analysis.gates.checks.standing import LimitTest, is_relative
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
@@ -35,10 +36,11 @@ def judge_accuracy(gate: AccuracyGate, gate_input: GateInput, share: float) -> J
 
 def accuracy_counts(gate: AccuracyGate, gate_input: GateInput) -> Counts:
     """Wrong answers among the judged ones of the gate's source of labels."""
+    table = needing(gate_input, lambda metric, source: metric != s.EVALS_LOST and source == gate.labels).table
 
     def wrong(arm: s.Arm) -> tuple[Array, Array]:
-        total = gate_input.table.total(s.EVALS, arm, details=[gate.labels])
-        right = gate_input.table.total(s.CORRECT, arm, details=[gate.labels])
+        total = table.total(s.EVALS, arm, details=[gate.labels])
+        right = table.total(s.CORRECT, arm, details=[gate.labels])
         return np.maximum(total - right, 0.0), total
 
     relative = any(line.relative for _, line in tests_of(gate))

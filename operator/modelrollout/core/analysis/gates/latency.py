@@ -32,9 +32,9 @@ from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, Shown, build, no_data
 from modelrollout.core.analysis.gates.sources.absence import no_source
 from modelrollout.core.analysis.gates.sources.order import HISTOGRAM, REQUESTS, chosen, exporting
-from modelrollout.core.analysis.stats import histogram as b
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks
+from modelrollout.core.analysis.stats.exceedances import histogram as b
 from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE, NOTHING
 from modelrollout.core.finding import Finding
 

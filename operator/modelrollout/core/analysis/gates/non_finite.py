@@ -19,12 +19,14 @@ from modelrollout.core.analysis.gates.checks.count_check import (
 from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import lacking, layers_lacking, layers_unread
+from modelrollout.core.analysis.gates.checks.spared import sparing
 from modelrollout.core.analysis.gates.checks.standing import CountTest, LimitTest, is_relative
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged
 from modelrollout.core.analysis.gates.sources.absence import absent
 from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.counters.withheld import Spares
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array
 
@@ -64,9 +66,16 @@ def nonfinite_counts(gate_input: GateInput, *, relative: bool = True) -> Counts:
         odd |= layers_unread(gate_input, s.NONFINITE, "stable")
     metrics = (s.SAMPLES, s.NONFINITE, s.ELEMENTS, s.DROPPED)
     counts = make_counts(
-        gate_input, lambda arm: _rows(gate_input, arm, odd), "model", "rows", metrics, relative=relative
+        gate_input, lambda arm: _rows(_spared(gate_input), arm, odd), "model", "rows", metrics, relative=relative
     )
     return replace(counts, unread=counts.unread or lacking(gate_input, s.SAMPLES, [s.NONFINITE], arms))
+
+
+def _spared(gate_input: GateInput) -> GateInput:
+    """Without the zeros of a layer, say, where those stay bad; without some of the candidate's NaN as well."""
+    rows = {s.SAMPLES, s.ELEMENTS}
+    candidate = Spares(lambda metric, _: metric not in rows)
+    return sparing(gate_input, candidate, Spares(lambda metric, _: metric not in rows | {s.NONFINITE}))
 
 
 def _rows(gate_input: GateInput, arm: s.Arm, without: set[str]) -> tuple[Array, Array]:

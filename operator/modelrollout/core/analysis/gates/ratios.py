@@ -18,6 +18,7 @@ from modelrollout.core.analysis.gates.checks.readable import (
     layers_lacking,
     unreadable,
 )
+from modelrollout.core.analysis.gates.checks.spared import needing
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
@@ -44,6 +45,7 @@ def judge_negative_ratio(gate: NegativeRatioGate, gate_input: GateInput, share: 
 
 def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float, part: str, noun: str) -> Judged:
     """Inside the band the user set, or within the profile's margin of stable on both sides."""
+    gate_input = needing(gate_input, lambda metric, _: metric in {part, s.ELEMENTS})
     arms: tuple[s.Arm, ...] = ("candidate",) if gate.within else s.ARMS
     bad = unreadable(gate_input, (part, s.ELEMENTS, s.DROPPED), arms) or lacking(gate_input, s.ELEMENTS, [part], arms)
     without = layers_lacking(gate_input, s.ELEMENTS, [part], arms)

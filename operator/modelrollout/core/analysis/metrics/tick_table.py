@@ -16,6 +16,7 @@ from modelrollout.core.analysis.metrics.counters.continuation import Continuatio
 from modelrollout.core.analysis.metrics.counters.families import HISTOGRAMS, bundles
 from modelrollout.core.analysis.metrics.counters.layouts import Layout, layouts_of
 from modelrollout.core.analysis.metrics.counters.usable import are_numbers
+from modelrollout.core.analysis.metrics.counters.withheld import Spares, Withheld, with_spared, withheld
 from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.increments import began_at_zero, increments, scraped_ticks
 from modelrollout.core.analysis.metrics.model_series import GAUGES, MARKS, Arm
@@ -36,6 +37,8 @@ class TickTable:
     """Samples that were bad, by metric and arm."""
     unreadable: frozenset[Unread]
     """What is scraped now and has had no good sample lately: it cannot be judged."""
+    withheld: Sequence[Withheld]
+    """What the rest of an address counts while one of its counters stays bad."""
     layouts: Mapping[Channel, frozenset[Layout]]
     """The edges that each histogram has, by channel (without a detail): one layout where all its processes agree."""
     gauges: Mapping[Channel, frozenset[float]]
@@ -77,7 +80,9 @@ class TickTable:
     def details(self, metric: str, arm: Arm | None = None) -> set[str]:
         """The values of the metric's detail label (codes, bucket edges)."""
         arms = get_args(Arm) if arm is None else (arm,)
-        return {channel.detail for each in arms for channel in self._channels(metric, each, None, None)}
+        found = {channel.detail for each in arms for channel in self._channels(metric, each, None, None)}
+        apart = chain.from_iterable(one.kinds for one in self.withheld if one.arm in arms)
+        return found | {detail for name, detail in apart if name == metric}
 
     def errors(self, role: str) -> set[str]:
         """The statuses of a gateway's counter of answers that are errors."""
@@ -111,6 +116,10 @@ class TickTable:
         """Ticks with a scrape of the metric; all False where it was never seen."""
         return self.sampled.get((metric, arm), np.zeros(self.grid.count, dtype=bool))
 
+    def sparing(self, spares: Mapping[Arm, Spares]) -> TickTable:
+        """The same for whoever can do without some counters of each version where they stay bad."""
+        return replace(self, growth=with_spared(self.growth, self.withheld, spares)) if self.withheld else self
+
     def whole(self, parts: int) -> TickTable:
         """The same on ticks of `parts` of these each, as far as they are complete."""
         grid = self.grid.whole(parts)
@@ -119,6 +128,7 @@ class TickTable:
             self,
             grid=grid,
             growth={channel: _folded(grown, grid, parts).sum(axis=1) for channel, grown in self.growth.items()},
+            withheld=[one.whole(grid.count, parts) for one in self.withheld],
             sampled={key: _covered(scraped, grid, parts) for key, scraped in self.scraped.items()},
             scraped={},
             marks={channel: _any_of(when, grid, parts) for channel, when in self.marks.items()},
@@ -131,16 +141,22 @@ def make_tick_table(stores: Iterable[SampleStore], reader: SeriesReader, grid: G
     for store in stores:
         seen.add(store, reader)
         found = cleaned(bundles(store, reader), store.targets, grid, scrape)
+        began = began_at_zero(store, scrape)
         counted.left_out.update(found.left_out)
         counted.unreadable |= found.unreadable
-        for one in Continuation(found.bundles, began_at_zero(store, scrape), scrape).chains():
+        chains = list(Continuation(found.bundles, began, scrape).chains())
+        for one in chains:
             counted.add(one)
+        if found.stopped:
+            rest = list(Continuation(found.rest, began, scrape).chains())
+            counted.withheld += withheld(found, chains, rest, grid)
     return TickTable(
         grid,
         counted.growth,
         {key: _covered(found, grid, 1) for key, found in seen.scraped.items()},
         counted.left_out,
         counted.unreadable,
+        counted.withheld,
         counted.layouts,
         seen.gauges,
         seen.scraped,
@@ -184,6 +200,7 @@ class _Counted:
     growth: dict[Channel, Array] = field(default_factory=dict)
     left_out: dict[tuple[str, Arm], LeftOut] = field(default_factory=dict)
     unreadable: frozenset[Unread] = frozenset()
+    withheld: list[Withheld] = field(default_factory=list)
     layouts: dict[Channel, frozenset[Layout]] = field(default_factory=dict)
 
     def add(self, found: Chain) -> None:

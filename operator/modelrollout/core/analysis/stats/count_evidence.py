@@ -26,8 +26,8 @@ class CountEvidence:
     `log_bad` and `log_good` are log odds (E as 1:E); `log_bad_steps` and `log_good_steps` (R, ..., T) their factors
     per alternative, `weights` and `good_weights` (..., T) the stakes that entered.
     `expected` is stable's rate as known before the tick, `limit` the line at it, `phi` the overdispersion;
-    `rare` where 0 bad in enough requests is a PASS; `ticks` the cleaned ticks as they were counted, `first` the first of
-    those that each is read with (joining.py), None where each is read alone.
+    `rare` where 0 bad in enough requests is a PASS; `ticks` the cleaned ticks as they were counted, `first` the first
+    of those that each is read with (joining.py), None where each is read alone.
     """
 
     log_bad: Array

@@ -1,4 +1,4 @@
-"""Per-tick factors are multiplied, never counts pooled: so drift and weight changes cannot fool the evidence.
+"""Per-tick factors are multiplied, not counts pooled: so drift and weight changes cannot fool the evidence.
 
 What an e-process is. A gate asks whether the candidate is worse than its limit allows, and it may be asked after every
 tick. An e-value is a number E >= 0 whose expectation is at most 1 while the candidate is within its limit (the null): a
@@ -21,10 +21,11 @@ projection on the line, the point of the null nearest to it in Kullback-Leibler 
 possible table is summed up in tests/unit/analysis/stats/test_evidence_expectation.py. An absolute limit is the same
 with the null at one rate: stable does not enter.
 
-Why factors are multiplied and counts never pooled. Each factor is fair given everything before its tick, so their
-product is an e-process even where stable's rate drifts from tick to tick. Counts summed over ticks are not: when the
-weight goes from 5 % to 75 % while both versions get worse together, the candidate's requests are the later, worse ones,
-and the pooled rates accuse it (Simpson 1951).
+Why factors are multiplied and counts not pooled. Each factor is fair given everything before its tick, so their product
+is an e-process even where stable's rate drifts from tick to tick. Counts summed over ticks are not: when the weight
+goes from 5 % to 75 % while both versions get worse together, the candidate's requests are the later, worse ones, and
+the pooled rates accuse it (Simpson 1951). Only where requests are few are some neighbouring ticks read as one, which
+their totals decide and no change of weight may fall into (joining.py).
 
 The mixture. Nobody knows how bad a bad candidate is: the stake is divided over a few multiples of the line
 (parameters.BAD_ALTERNATIVES, with what each gets), and a mean of e-processes is one (Robbins 1970). It costs the log of

@@ -3,8 +3,8 @@
 Allowed is that the candidate's quantile lies at most the margin above b, the edge that stable's does not exceed: of its
 requests, no more may be slower than b' (b moved up by the margin) than of stable's are slower than b, and 1 - quantile
 may be in any case (exceedances/factors.py). The good side takes twice the margin. The gate's own quantile and a wider
-one each give an e-value, and the gate uses their mean: when the whole distribution shifts, the wider one sees it
-sooner.
+one each give an e-value, and the gate uses their mean; against the candidate the wider one has the larger part, since
+it sees a shift of the whole distribution sooner.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, In
 from modelrollout.core.analysis.stats.baseline import baseline, decayed_sums, expect
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, as_counted, two_sided
 from modelrollout.core.analysis.stats.exceedances.evidence import exceedance_evidence
-from modelrollout.core.analysis.stats.histogram import choose_edge, edge_at_or_above, over
+from modelrollout.core.analysis.stats.exceedances.histogram import choose_edge, edge_at_or_above, over
 from modelrollout.core.analysis.stats.joining import Groups, group
 from modelrollout.core.analysis.stats.limits import absolute
 from modelrollout.core.analysis.stats.parameters import (
@@ -28,6 +28,7 @@ from modelrollout.core.analysis.stats.parameters import (
     PASS_ODDS,
     ROUNDING,
     SLOWER,
+    WIDE_PART,
     Settings,
 )
 
@@ -72,6 +73,8 @@ class Part:
     good_allowed: Index
     floor: float
     ratio: Array
+    stake: float = 1.0
+    """Its part of the bet against the candidate."""
 
     @property
     def good_share(self) -> Array:
@@ -140,7 +143,7 @@ def versus_stable(
     past = _past(everything, settings.half_life)
     top = len(ticks.edges) - 1
     parts = []
-    for tail, floor in tails(quantile):
+    for (tail, floor), stake in zip(tails(quantile), (WIDE_PART, 1 - WIDE_PART), strict=True):
         edge = choose_edge(past, 1 - tail, buckets)
         total, past_total = everything.stable.sum(axis=-1), past.sum(axis=-1)
         slower = over(everything.stable, edge)
@@ -152,7 +155,7 @@ def versus_stable(
         beyond = over(past[..., before:, :], good) / np.maximum(past_total[..., before:], 1.0)
         evidence, ratio = exceedance_evidence(sides, floor, base, beyond, minimum_requests, settings)
         evidence = as_counted(evidence, counted, absolute(floor), minimum_requests, groups)
-        parts.append(Part(evidence, counted[1], edge, allowed, good, floor, ratio))
+        parts.append(Part(evidence, counted[1], edge, allowed, good, floor, ratio, stake))
     return _mean(tuple(parts))
 
 
@@ -262,7 +265,9 @@ def _counts(
 
 def _mean(parts: tuple[Part, ...]) -> LatencyEvidence:
     return LatencyEvidence(
-        log_bad=alpha_budget.log_mean(np.stack([one.evidence.log_bad for one in parts])),
+        log_bad=alpha_budget.log_combined(
+            np.stack([one.evidence.log_bad for one in parts]), [one.stake for one in parts]
+        ),
         log_good=alpha_budget.log_mean(np.stack([one.evidence.log_good for one in parts])),
         parts=parts,
     )

@@ -37,8 +37,8 @@ DISPERSION_SIGMAS = 1.64
 DISPERSION_TAIL = 1.5
 """Of bursts that were found, the excess counts so much: their tails are longer than a tempered binomial's."""
 
-BAD_ALTERNATIVES = (1.6, 2.5, 4.0, 8.0)
-BAD_PRIOR = (0.125, 0.125, 0.5, 0.25)
+BAD_ALTERNATIVES = (1.6, 2.5, 4.0, 7.0)
+BAD_PRIOR = (0.1, 0.12, 0.45, 0.33)
 GOOD_ALTERNATIVES = (0.25, 0.5, 0.7, 0.85)
 GOOD_PRIOR = (0.25, 0.25, 0.25, 0.25)
 """Hypotheses that are bet on, as multiples of the line, and the part of every stake that each gets."""
@@ -53,9 +53,9 @@ LOG_RISING = math.log(8.0)
 LOG_FLOOR = -690.0
 """The least one tick may say; adds less than 1e-299 to the expectation and keeps sums finite."""
 
-STAKE_SPAN = 3600.0
-"""Seconds over which three quarters of what is staked on a later change are spread evenly; then it thins out."""
-STAKE_WITHIN = 0.75
+STAKE_SPAN = 5400.0
+STAKE_WITHIN = 0.85
+"""So much of what is staked on a later change is spread evenly over so many seconds; then it thins out."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Stakes:
     later: float
 
 
-BAD_STAKES = Stakes(first=0.42, steps=0.03, later=0.55)
+BAD_STAKES = Stakes(first=0.5, steps=0.03, later=0.47)
 GOOD_STAKES = Stakes(first=0.5, steps=0.05, later=0.45)
 
 MINIMUM_REQUESTS = 200
@@ -164,3 +164,5 @@ class Settings:
 DEFAULTS = Settings()
 SLOWER = Settings(bad_prior=(0.2, 0.4, 0.3, 0.1))
 """Of latency: a share of a tenth over stable's edge can only grow a few times."""
+WIDE_PART = 0.7
+"""Of the stake against a slow candidate, what is bet on the wider quantile: it sees a shift of everything sooner."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from modelrollout.core.analysis.metrics import model_series as s
@@ -102,3 +103,18 @@ async def test_the_verdict_is_the_same_wherever_the_bad_sample_lies():
         gate = await gate_of(ERRORS, 600, spoil(errors(), (at, at + 5), math.nan, "'503'", "digits-v2"))
         found.add((gate.verdict, gate.samples))
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("seconds", [0.001, -0.001, 0.4, -2.0, 2.4])
+@pytest.mark.parametrize("edges", [("0.04",), ("0.1",), ("+Inf",), ("0.05", "0.06", "0.08"), ("0.02", "0.1", "+Inf")])
+@pytest.mark.parametrize("version", ["digits-v1", "digits-v2"])
+async def test_edges_with_times_of_their_own_are_compared_with_the_others(seconds, edges, version):
+    for candidate in ({0.02: 60.0}, {0.02: 40.0, 0.12: 20.0}):
+        clean = await gate_of(LATENCY, 590, histogram(600, stable={0.02: 600.0}, candidate=candidate))
+        moved = histogram(600, stable={0.02: 600.0}, candidate=candidate)
+        for key, points in moved.points.items():
+            if dict(key).get("le") in edges and version in str(key):
+                moved.points[key] = np.add(points, [seconds, 0, seconds])
+        gate = await gate_of(LATENCY, 590, moved)
+        assert (gate.verdict, gate.limit) == (clean.verdict, clean.limit), gate.message
+        assert gate.verdict in {"PASS", "FAIL"}

@@ -35,12 +35,12 @@ def burning(gate: ErrorRateGate, counts: Counts, gate_input: GateInput) -> BurnR
     """
     if gate.max is None or not gate_input.request.steps or not len(gate_input.ends):
         return None
-    margin = gate.versus_stable
+    ticks, margin = counts.sure or counts.ticks, gate.versus_stable
     line = limits.ERROR_RATE if margin is None else limits.LimitLine(margin.ratio, margin.plus)
-    versus = by_evidence(CountTest("stable", counts.ticks, line, 1.0), gate_input).odds or 0.0
+    versus = by_evidence(CountTest("stable", ticks, line, 1.0), gate_input).odds or 0.0
     shape = gate_input.ends.shape
     found = burn_rate(
-        counts.ticks,
+        ticks,
         gate.max,
         np.full(shape, gate_input.request.step_started_at),
         np.full(shape, versus),

@@ -12,6 +12,7 @@ import numpy as np
 from modelrollout.api.gates import Source
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.readable import lacking, unreadable
+from modelrollout.core.analysis.gates.checks.spared import answers_spared, as_share
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.sources.order import REQUESTS, chosen
 from modelrollout.core.analysis.metrics import model_series as s
@@ -37,6 +38,8 @@ class Counts:
     """What is not in them, as it cannot be read: a FAIL of the rest stands, nothing else does."""
     refused: CountTicks | None = None
     """Requests that the versions refused, among the same totals; None where the source does not tell them apart."""
+    sure: CountTicks | None = None
+    """As `ticks`, without stable's where its share may be read too high; None where that is the same."""
 
 
 def request_counts(gate_input: GateInput, wanted: Source | None, *, relative: bool = True) -> Counts:
@@ -44,15 +47,14 @@ def request_counts(gate_input: GateInput, wanted: Source | None, *, relative: bo
 
     `relative`: whether errors are compared with stable's; refusals, which only a gateway tells apart, always are.
     """
-    table = gate_input.table
     match chosen(gate_input, REQUESTS, wanted):
         case "Gateway":
-            errors = _answers(gate_input, table.errors(s.GATEWAY_REQUESTS))
-            return replace(errors, refused=_answers(gate_input, table.refusals(s.GATEWAY_REQUESTS)).ticks)
+            return _of_the_gateway(gate_input)
         case "Model":
+            own = as_share(gate_input, lambda metric, _: metric == s.REQUEST_ERRORS).table
             return make_counts(
                 gate_input,
-                lambda arm: (table.total(s.REQUEST_ERRORS, arm), table.total(s.REQUESTS, arm)),
+                lambda arm: (own.total(s.REQUEST_ERRORS, arm), own.total(s.REQUESTS, arm)),
                 "model",
                 "requests",
                 (s.REQUESTS, s.REQUEST_ERRORS),
@@ -66,22 +68,34 @@ def request_counts(gate_input: GateInput, wanted: Source | None, *, relative: bo
 
 def _served(gate_input: GateInput) -> Callable[[s.Arm], tuple[Array, Array]]:
     """Triton's count of one version: (failures but those of clients that went away, everything)."""
-    table = gate_input.table
+    triton = as_share(gate_input, lambda metric, reason: metric == s.FAILURE and reason != s.CANCELED).table
 
     def answered(arm: s.Arm) -> tuple[Array, Array]:
-        failed = table.total(s.FAILURE, arm)
-        gone = table.total(s.FAILURE, arm, details=[s.CANCELED])
-        return failed - gone, failed + table.total(s.SUCCESS, arm)
+        failed = triton.total(s.FAILURE, arm)
+        gone = triton.total(s.FAILURE, arm, details=[s.CANCELED])
+        return failed - gone, failed + triton.total(s.SUCCESS, arm)
 
     return answered
 
 
-def _answers(gate_input: GateInput, details: set[str]) -> Counts:
-    """The gateway's answers of both versions, those with one of the `details` being the bad ones."""
+def _of_the_gateway(gate_input: GateInput) -> Counts:
+    errors, refusals = (one(s.GATEWAY_REQUESTS) for one in (gate_input.table.errors, gate_input.table.refusals))
+    found = _answers(gate_input, errors)
+    sure = _answers(gate_input, errors, stable=False).ticks if gate_input.table.withheld else None
+    return replace(found, refused=_answers(gate_input, refusals).ticks, sure=sure)
+
+
+def _answers(gate_input: GateInput, details: set[str], *, stable: bool = True) -> Counts:
+    """The gateway's answers of both versions, those with one of the `details` being the bad ones.
+
+    Where errors or refusals of the candidate stay bad, the other of the two is judged without them in both versions.
+    """
+    own = answers_spared(gate_input, details, stable=stable)
 
     def read(arm: s.Arm) -> tuple[Array, Array]:
-        total = gate_input.table.total
-        return total(s.GATEWAY_REQUESTS, arm, details=details), total(s.GATEWAY_REQUESTS, arm)
+        total, without = own.table.total, own.left_out if arm == "stable" else []
+        every = total(s.GATEWAY_REQUESTS, arm) - total(s.GATEWAY_REQUESTS, arm, details=without)
+        return total(s.GATEWAY_REQUESTS, arm, details=details), every
 
     return make_counts(gate_input, read, "gateway", "requests", (s.GATEWAY_REQUESTS,))
 

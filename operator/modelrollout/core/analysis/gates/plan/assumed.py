@@ -20,7 +20,7 @@ from modelrollout.core.analysis.gates.plan.stable import StableTraffic
 from modelrollout.core.analysis.gates.plan.windows import LooksPlan
 from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.arrays import Array, StableHistory
-from modelrollout.core.analysis.stats.histogram import edge_at_or_above
+from modelrollout.core.analysis.stats.exceedances.histogram import edge_at_or_above
 from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory
 from modelrollout.core.analysis.stats.parameters import BATCH_TICKS, HISTORY, LOOKS, PASS_WINDOWS
 from modelrollout.core.finding import Finding

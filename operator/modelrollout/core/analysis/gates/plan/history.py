@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 from modelrollout.api.config import PrometheusServer
@@ -12,6 +11,7 @@ from modelrollout.core.analysis.gates import registry
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.plan.answers import Plan, make_plan
 from modelrollout.core.analysis.gates.plan.stable import stable_traffic
+from modelrollout.core.analysis.metrics.gateway.placed import history_ticks, in_their_places
 from modelrollout.core.analysis.metrics.grid import make_grid
 from modelrollout.core.analysis.metrics.model_series import Selection, gateway_selection, model_selection
 from modelrollout.core.analysis.metrics.samples import SampleStore
@@ -36,11 +36,8 @@ def since(request: EvaluationRequest, server: PrometheusServer) -> float:
 
 def history_before(request: EvaluationRequest, stores: Iterable[SampleStore], scrape: float) -> GateInput:
     """The ticks before the rollout's start; at least one, which may be empty."""
-    length = math.ceil(HISTORY / request.interval)
-    if request.dialect is not None and request.dialect.by_place and request.placed_at is not None:
-        length = min(length, math.floor((request.started_at - request.placed_at) / request.interval))
-    grid = make_grid(request.started_at, request.interval, -max(length, 1), -1)
-    return GateInput(request, make_tick_table(stores, SeriesReader(request), grid, scrape))
+    grid = make_grid(request.started_at, request.interval, -max(history_ticks(request), 1), -1)
+    return GateInput(request, in_their_places(make_tick_table(stores, SeriesReader(request), grid, scrape), request))
 
 
 def gates_of(spec: Spec, history: GateInput) -> Sequence[Gate]:

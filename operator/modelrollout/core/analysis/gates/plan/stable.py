@@ -23,7 +23,7 @@ from modelrollout.core.analysis.gates.plan.windows import LayerTest, LooksPlan, 
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks, StableHistory
-from modelrollout.core.analysis.stats.histogram import over
+from modelrollout.core.analysis.stats.exceedances.histogram import over
 from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory
 from modelrollout.core.analysis.stats.parameters import BATCH_TICKS, LOOKS, PASS_WINDOWS
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates, spread, windows

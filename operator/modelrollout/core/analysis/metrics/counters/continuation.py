@@ -62,7 +62,7 @@ class Continuation:
 
         A name that comes back continues whatever the counter was called meanwhile.
         """
-        times = times_of([bundle])
+        times = bundle.seen  # at a bad sample it stood for something too
         long = np.diff(times) > AWAY * self._known.gap(bundle.target)
         if not long.any():
             return [bundle]

@@ -24,7 +24,7 @@ _FAMILIES: Mapping[str, tuple[str, ...]] = {
 }
 _FAMILY_OF = {metric: name for name, metrics in _FAMILIES.items() for metric in metrics}
 _ELEMENTS = frozenset({"activations", "windows", s.MAGNITUDES})
-Family = tuple[Target, str, str, str]
+Family = tuple[Target, str, s.Arm, str]
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,13 @@ class Bundle:
     """By detail: edges of a histogram, else the one detail of the counter."""
     names: Mapping[str, Labels]
     """The labels of each member, as the store has them."""
-    born: int
-    """When the first of them was scraped, its bad samples included (ms)."""
+    seen: Millis
+    """When any of them was scraped, bad samples included."""
+
+    @property
+    def born(self) -> int:
+        """When the first of them was scraped, its bad samples included (ms)."""
+        return int(self.seen[0])
 
     @property
     def whole(self) -> str:
@@ -114,15 +119,18 @@ def _bundle(rest: Labels, apart: str, channel: Channel, members: Iterable[tuple[
     series = {one.detail: values for one, _, values in ordered}
     target = next(iter(series.values())).target
     names = {one.detail: labels for one, labels, _ in ordered}
-    born = min(int(one.times[0]) for one in series.values())
     kind = replace(channel, detail="") if edged else channel
-    return Bundle(kind, rest, process, target, series, names, born)
+    return Bundle(kind, rest, process, target, series, names, _union(series.values()))
 
 
 def times_of(members: Iterable[Bundle]) -> Millis:
     """Every time at which any of them was scraped."""
+    return _union(one for bundle in members for one in bundle.members.values())
+
+
+def _union(series: Iterable[Series]) -> Millis:
     found: list[Millis] = []
-    for one in (one.times for bundle in members for one in bundle.members.values()):
+    for one in (one.times for one in series):
         if not found or not np.array_equal(one, found[-1]):  # most members of a family are scraped together
             found.append(one)
     return found[0] if len(found) == 1 else np.unique(np.concatenate(found))

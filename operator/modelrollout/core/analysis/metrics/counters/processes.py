@@ -68,7 +68,7 @@ class Processes:
         for name in {name for one in place for name, _ in one.labels}:
             spans: dict[str, list[Millis]] = {}
             for one in place:
-                spans.setdefault(dict(one.labels).get(name, ""), []).append(one.top.times)
+                spans.setdefault(dict(one.labels).get(name, ""), []).append(one.seen)
             spans.pop("", None)
             seen = [np.unique(np.concatenate(times) // gap) for times in spans.values()]
             every, often = np.unique(np.concatenate(seen), return_counts=True)

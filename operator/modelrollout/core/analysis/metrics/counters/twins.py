@@ -103,7 +103,8 @@ class Twins:
         late = self._known.scrapes(new.target, chain.last, new.first)
         shared = [detail for detail in new.members if detail in old.members]
         told = _told(old.labels, new, telling)
-        if late > FEW or not shared or not chain.first < new.first or told is None:
+        before = (chain.first, old.born) < (new.first, new.born)  # of two with one first good sample, a bad one tells
+        if late > FEW or not shared or not before or told is None:
             return None
         pairs = [(old.members[detail], new.members[detail]) for detail in shared]
         apart = self._known.scrapes(new.target, new.first, chain.last) > FEW

@@ -17,8 +17,8 @@ from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.sources.order import HISTOGRAM, chosen
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.counters.layouts import details_of, per_bucket
-from modelrollout.core.analysis.stats import histogram as b
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks
+from modelrollout.core.analysis.stats.exceedances import histogram as b
 from modelrollout.core.finding import Finding
 
 

@@ -62,7 +62,7 @@ def _leading(standing: Standing, evidence: LatencyEvidence) -> Part:
     own = evidence.parts[-1]
     if standing.verdict != "FAIL":
         return own
-    alone = float(own.evidence.log_bad[-1]) - float(np.log(len(evidence.parts))) >= (standing.needed or 0.0)
+    alone = float(own.evidence.log_bad[-1]) + float(np.log(own.stake)) >= (standing.needed or 0.0)
     return own if alone else max(evidence.parts, key=lambda one: float(one.evidence.log_bad[-1]))
 
 

@@ -1,0 +1,1 @@
+"""What the lab's two gateways cost and how soon they follow a route, side by side."""

@@ -1,0 +1,1 @@
+"""Whole rollouts behind a gateway other than Traefik."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelrollout.adapters.routers.httproute import RESOURCE, STABLE
-from modelrollout.cli.doctor.checks.hosts import ANY, meet, precedence
+from modelrollout.cli.doctor.checks.routing.hosts import ANY, meet, precedence
 from modelrollout.cli.doctor.facts import Read
 from tests.unit.cli.doctor.cases import Case, listed
 from tests.unit.cli.doctor.objects import gateway, merged, other

@@ -6,7 +6,7 @@ from modelrollout.cli.doctor.checks.clocks import clocks
 from modelrollout.cli.doctor.checks.cluster import cluster
 from modelrollout.cli.doctor.checks.dialect import dialect
 from modelrollout.cli.doctor.checks.gates import gates
-from modelrollout.cli.doctor.checks.route import route
+from modelrollout.cli.doctor.checks.routing.route import route
 from modelrollout.cli.doctor.checks.services import services
 from modelrollout.cli.doctor.checks.store import reachable, series
 from modelrollout.cli.doctor.checks.telemetry import telemetry

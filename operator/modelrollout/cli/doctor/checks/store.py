@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from modelrollout.cli.doctor.checks.view import View
@@ -134,7 +135,8 @@ def _labels(view: View) -> Iterator[Finding]:
     if view.models("stable").series or hints.renamed:
         return
     server = view.facts.source.server
-    unmatched = [one for one in hints.unmatched if one.labels.get("version") == view.subject.stable]
+    arm, stable = view.subject.spec.serving.arm_label, s.arm_pattern(view.request, "stable")
+    unmatched = [one for one in hints.unmatched if re.fullmatch(stable, one.labels.get(arm, ""))]
     if unmatched:
         where = ", ".join(f'{key}="{value}"' for key, value in sorted(unmatched[0].labels.items()))
         matchers = fill_matchers(server.matchers, view.subject.namespace)
@@ -142,8 +144,8 @@ def _labels(view: View) -> Iterator[Finding]:
         fix = "let the scrape add that label, or set `matchers` of the server in the operator's configuration"
         yield say.problem("matchers", text, fix)
     elif hints.versions:
-        there = ", ".join(sorted(one.labels.get("version", "?") for one in hints.versions)[:8])
-        text = f"model {view.subject.model} has series of version {there}, none of version {view.subject.stable}"
+        there = ", ".join(sorted(one.labels.get(arm, "?") for one in hints.versions)[:8])
+        text = f"model {view.subject.model} has series of {arm} {there}, none of version {view.subject.stable}"
         yield say.problem("versions", text, "let Prometheus scrape the Pods of that version too")
 
 

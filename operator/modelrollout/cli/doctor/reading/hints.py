@@ -52,14 +52,15 @@ async def _hints(ledger: PrometheusLedger, facts: StoreFacts) -> Hints:
     named = f"__name__=~{quoted(any_of(sorted(names)))}"
     model, mandatory = quoted(request.spec.model.name), fill_matchers(server.matchers, request.namespace)
     has_model, has_gateway = _has(facts)
-    whole, part = (f"exported_model={model}",), (f"model={model}", 'exported_version!=""')
+    arm = request.spec.serving.arm_label
+    whole, part = (f"exported_model={model}",), (f"model={model}", f'exported_{arm}!=""')
     either = " or ".join(_of(named, *labels, mandatory) for labels in (whole, part))
-    renamed = await _ask(ledger, facts, f"count by (job, exported_model, exported_version) ({either})")
+    renamed = await _ask(ledger, facts, f"count by (job, exported_model, exported_{arm}) ({either})")
     unmatched: Sequence[Hint] = ()
     versions: Sequence[Hint] = ()
     if not has_model:
-        unmatched = await _ask(ledger, facts, f"count by (version, namespace, job) ({_of(named, f'model={model}')})")
-        versions = await _ask(ledger, facts, f"count by (version) ({_of(named, f'model={model}', mandatory)})")
+        unmatched = await _ask(ledger, facts, f"count by ({arm}, namespace, job) ({_of(named, f'model={model}')})")
+        versions = await _ask(ledger, facts, f"count by ({arm}) ({_of(named, f'model={model}', mandatory)})")
     found = Hints(renamed=_by_job(renamed), unmatched=tuple(unmatched), versions=tuple(versions))
     return found if has_gateway else await _of_gateway(ledger, facts, found)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from modelrollout.api.borders.cleaning import clean, mapping, whole_number
-from modelrollout.cli.doctor.checks.listeners import gateway
-from modelrollout.cli.doctor.checks.shadows import Shadow, condition, shadows, statuses
+from modelrollout.cli.doctor.checks.routing.listeners import gateway
+from modelrollout.cli.doctor.checks.routing.shadows import Shadow, condition, shadows, statuses
 from modelrollout.cli.doctor.facts import ClusterFacts, Subject
 from modelrollout.cli.doctor.finding import Finding, Reporter
 from modelrollout.core.observation import ObservedRoute

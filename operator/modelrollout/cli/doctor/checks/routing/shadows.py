@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from modelrollout.api.borders.cleaning import clean, mapping, mappings
-from modelrollout.cli.doctor.checks.hosts import ANY, meet, precedence
+from modelrollout.cli.doctor.checks.routing.hosts import ANY, meet, precedence
 
 Take = Literal["all", "infer", "part", "none"]
 """All requests of ours, all that infer, some of them; or none, since ours is served first."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from modelrollout.api.borders.cleaning import clean, mapping, mappings
-from modelrollout.cli.doctor.checks.hosts import ANY, meet
-from modelrollout.cli.doctor.checks.shadows import condition
+from modelrollout.cli.doctor.checks.routing.hosts import ANY, meet
+from modelrollout.cli.doctor.checks.routing.shadows import condition
 from modelrollout.cli.doctor.facts import Read, Subject
 from modelrollout.cli.doctor.finding import Finding, Reporter
 

@@ -1,0 +1,1 @@
+"""The route, its Gateway and other routes."""

@@ -12,7 +12,8 @@ from modelrollout.core.rollout import bookkeeping, commands, conditions, decide,
 from modelrollout.core.rollout.fallback import decision as fallback
 from modelrollout.core.rollout.transitions import effects, setbacks
 from modelrollout.ports import Unreachable
-from modelrollout.runtime import reconcile, writes
+from modelrollout.runtime import reconcile
+from modelrollout.runtime.recording import record
 from tests.unit.borders.cluster import ROLLOUT, ROUTE, at_25_percent
 from tests.unit.borders.test_whatever_comes_in_traffic_is_lowered import ENDS, TRIGGERS
 
@@ -38,7 +39,7 @@ BUILDERS: dict[str, tuple[Any, str]] = {
     "the event": (setbacks, "Event"),
     "a command's record": (commands, "LastCommand"),
     "reading the command": (reconcile, "command_of"),
-    "the status as JSON": (writes, "dump"),
+    "the status as JSON": (record, "dump"),
     "the fallback's own status": (fallback, "_told"),
 }
 

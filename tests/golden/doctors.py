@@ -24,7 +24,9 @@ _ALONE = tuple(only(one, "1") for one in (seen_by_gateway(), model(), windows())
 _ILL = Patient(
     operator=Unknown('no ConfigMap with the label app.kubernetes.io/name=modelrollout is in namespace "ops"'),
     others=(other(),),
-    services={"candidate": ServiceFacts("candidate", "2", "digits-v2", 8000, wrong="Service vision/digits-v2 does not exist")},
+    services={
+        "candidate": ServiceFacts("candidate", "2", "digits-v2", 8000, wrong="Service vision/digits-v2 does not exist")
+    },
     skew="the clock of Prometheus 'default' is 90 s behind the API server's; fix it (NTP)",
     hints=Hints(renamed=hint(job="pods", exported_version="2")),
     recordings=(at_edges("0.01", "0.15"), model(), only(windows(), "1"), relabelled(windows(), job="again")),

@@ -93,7 +93,7 @@ GROWTH = {
 }  # fmt: skip
 
 
-@pytest.mark.alike(3)
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("version", ["1", "2"])
 @pytest.mark.parametrize(
     ("part", "gate"),

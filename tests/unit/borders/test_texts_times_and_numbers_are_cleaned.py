@@ -116,6 +116,7 @@ def test_a_route_of_any_shape_is_read(name: str, value: Any):
     assert all(backend.weight >= 0 for backend in found.backends)
 
 
+@pytest.mark.slow
 def test_a_route_that_nests_deeper_than_anybody_can_follow_is_read_and_never_like_a_plan():
     route = at_25_percent().api.objects[ROUTE]
     route["spec"]["rules"][0]["matches"] = [nested(20_000)]

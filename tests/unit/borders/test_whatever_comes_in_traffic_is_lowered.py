@@ -94,6 +94,7 @@ async def test_hostile_input_at_every_border_keeps_no_traffic(trigger: str, text
     check_lowered(rollout, trigger)
 
 
+@pytest.mark.alike(1)
 @pytest.mark.parametrize("trigger", TRIGGERS)
 async def test_a_megabyte_of_everything_keeps_no_traffic(trigger: str):
     for text in ("A" * 1_000_000, "\x00" * 1_000_000, "\U0001f9d1\u200d\U0001f680" * 300_000, "\ud800" * 1_000_000):
@@ -138,6 +139,7 @@ async def test_a_fact_that_is_none_keeps_no_traffic_from_an_abort(field: str, va
     assert rollout.weight == 0
 
 
+@pytest.mark.alike(4)
 @pytest.mark.parametrize("weight", [101, -5, 10**30, 10**400, math.nan, math.inf, "1e400", [], {}, None])
 async def test_a_step_of_no_possible_weight_is_no_step(weight: Any):
     rollout = at_25_percent()

@@ -164,6 +164,7 @@ def asked(*values, extra=()):
     return [make_series({}, ends), *(make_series({"pod": "b"}, ends) for _ in extra)]
 
 
+@pytest.mark.alike(6)
 @pytest.mark.parametrize(
     ("sentence", "values", "extra", "verdict", "reason"),
     [

@@ -63,7 +63,7 @@ async def test_without_drops_every_gate_passes(method):
     assert not any("lost" in text for text in warnings)
 
 
-@pytest.mark.alike(3)
+@pytest.mark.alike(2)
 @BOTH
 @pytest.mark.parametrize("reason", REASONS)
 async def test_no_gate_on_activations_passes_on_the_rows_that_were_left(method, reason):
@@ -76,6 +76,7 @@ async def test_no_gate_on_activations_passes_on_the_rows_that_were_left(method, 
         assert DROP_FIXES[reason] in gate.message
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("counted", [s.OBSERVATIONS, s.OFFERED, s.SAMPLES])
 async def test_older_telemetry_is_read_by_the_rows_it_was_shown(counted):
     recordings = telemetry({}, {"width": 90}, layers={"h1": 10}, counted=counted)
@@ -142,7 +143,7 @@ def answers(stable: Drops, candidate: Drops, source: str = "labels") -> Recordin
     return rec
 
 
-@pytest.mark.alike(3)
+@pytest.mark.alike(2)
 @BOTH
 @pytest.mark.parametrize(
     ("source", "reason"),

@@ -63,6 +63,7 @@ async def test_a_part_of_the_clients_that_is_refused_is_found_too():
     assert (await judged(ERRORS, 600, part)).verdict == "FAIL"
 
 
+@pytest.mark.alike(3)
 @BOTH
 @pytest.mark.parametrize("share", [0.0, 0.005, 0.05, 0.4])
 async def test_what_both_refuse_alike_accuses_nobody(method, share):

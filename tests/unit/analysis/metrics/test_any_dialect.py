@@ -173,6 +173,7 @@ def test_a_dot_in_a_name_matches_only_what_the_gateway_makes_of_it(dialect):
     assert (other is None) == ("gateway" not in example(dialect).blind)
 
 
+@pytest.mark.alike(4)
 @every_dialect
 @pytest.mark.parametrize("where", ["route", "gateway"])
 async def test_a_dot_at_which_the_gateway_ends_its_label_is_said(dialect, where):
@@ -279,6 +280,7 @@ def test_durations_are_asked_for_only_where_a_gate_needs_them(dialect):
     assert dialect.requests in found.text
 
 
+@pytest.mark.alike(3)
 @every_dialect
 async def test_a_bad_candidate_fails_by_the_gateways_own_counts(dialect):
     rec = Recording(scrapes(600), "gateway")

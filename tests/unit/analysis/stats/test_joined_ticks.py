@@ -76,6 +76,7 @@ def test_expected_evidence_of_joined_ticks_is_at_most_one(line):
             assert (chance @ np.exp(side)).max() <= 1 + 1e-9
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("stable", "weight"), [(0.05, 0.5), (0.2, 0.05), (0.2, 0.2), (0.2, 0.95), (1.0, 0.05), (5, 0.2)]
 )

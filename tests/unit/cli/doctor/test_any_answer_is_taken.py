@@ -61,6 +61,7 @@ SPOILT: dict[str, Callable[[tuple[str, ...], Any], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("name", SPOILT)
 @given(place=st.sampled_from(PLACES), value=VALUES)
 def test_objects_of_any_form(name: str, place: tuple[str, ...], value: Any):

@@ -142,6 +142,7 @@ CASES = {
 }
 
 
+@pytest.mark.alike(5)
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_named_with_its_fix(name: str):
     CASES[name].judge()
@@ -162,6 +163,7 @@ HARMLESS = {
 }
 
 
+@pytest.mark.alike(3)
 @pytest.mark.parametrize("name", HARMLESS)
 def test_a_route_that_takes_nothing_of_ours_is_no_finding(name: str):
     found = Patient(others=(HARMLESS[name],)).findings()

@@ -35,6 +35,7 @@ class WithoutErrors(StoredLedger):
         self.now = now
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("beyond", "at_once"), [(5.0, True), (MOMENT, True), (0.0, False), (-MOMENT, False), (-5.0, False)]
 )
@@ -73,6 +74,7 @@ class InPieces(StoredLedger):
         return await super().range(server, selector, start, end)
 
 
+@pytest.mark.alike(4)
 @pytest.mark.parametrize("most", [40.0, 200.0, 1000.0])
 @pytest.mark.parametrize("piece", [(-1500.0, -1490.0), (100.0, 101.0), (590.0, 600.0)])
 @pytest.mark.parametrize("reason", ["PartialAnswer", "TooManySeries", "PrometheusTimeout", "AnswerTooLarge"])

@@ -116,6 +116,7 @@ def test_equal_versions_neither_fail_nor_pass_whatever_of_one_cannot_be_read(
     assert found.gates[0].message.startswith("SampleNotANumber")
 
 
+@pytest.mark.alike(3)
 @pytest.mark.parametrize("durations", [False, True])
 @pytest.mark.parametrize("version", "12")
 @pytest.mark.parametrize("codes", [{"200"}, {"404"}, {"503"}, {"404", "503"}])
@@ -150,6 +151,7 @@ def test_with_a_histogram_of_the_same_requests_nothing_hides_a_failure(gate, ver
     assert found.gates[0].verdict in wanted, found.gates[0].message
 
 
+@pytest.mark.alike(3)
 @pytest.mark.parametrize("value", BAD)
 @pytest.mark.parametrize("version", "12")
 def test_a_series_that_is_good_again_is_counted_as_if_it_had_never_been_bad(version, value):
@@ -243,6 +245,7 @@ OTHERS: dict[str, tuple[dict[str, Any], Any, str, list[dict[str, str]]]] = {
 }
 
 
+@pytest.mark.alike(5)
 @pytest.mark.parametrize("method", ["Sequential", "Threshold"])
 @pytest.mark.parametrize("since", BEGINS)
 @pytest.mark.parametrize("what", OTHERS)

@@ -140,7 +140,7 @@ def bad_from(points: Any, value: float, since: float) -> Any:
     return np.where((points[:, :1] >= since) & [False, True, False], value, points)
 
 
-@pytest.mark.alike(4)
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("method", BOTH)
 @pytest.mark.parametrize("world", WORLDS)
 def test_each_world_fails_where_one_unit_is_sick_and_passes_where_none_is(world, method):

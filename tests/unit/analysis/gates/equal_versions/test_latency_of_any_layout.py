@@ -76,7 +76,7 @@ def test_an_absolute_limit_with_room_is_proven(layout, quantile):
     assert found.verdict == "PASS", found.message
 
 
-@pytest.mark.alike(3)
+@pytest.mark.alike(2)
 @EVERY
 @QUANTILES
 def test_an_equal_version_that_lies_on_its_absolute_limit_does_not_hold_a_step(layout, quantile):

@@ -83,6 +83,7 @@ async def evaluated(gate: dict[str, Any], method: str, *recordings: Recording) -
     return await look(request_of(spec), UNTIL, *recordings)
 
 
+@pytest.mark.alike(4)
 @BOTH
 @pytest.mark.parametrize("what", unlike())
 async def test_layers_that_are_alike_fail_and_nothing_passes_where_one_differs_by(what, method):
@@ -169,6 +170,7 @@ CASES = [
 ]
 
 
+@pytest.mark.alike(4)
 @BOTH
 @pytest.mark.parametrize(("what", "at"), CASES)
 async def test_a_limit_needs_only_the_candidate_whatever_stable_is(what, at, method):
@@ -183,6 +185,7 @@ async def test_a_limit_needs_only_the_candidate_whatever_stable_is(what, at, met
     assert held.gates[0].verdict in {"NO_DATA", "NOT_COMPARABLE"}, held.gates[0].message
 
 
+@pytest.mark.alike(3)
 @BOTH
 @pytest.mark.parametrize(("what", "at"), CASES)
 async def test_a_limit_alone_passes_whatever_stable_is(what, at, method):

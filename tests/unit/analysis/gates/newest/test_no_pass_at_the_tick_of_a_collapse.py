@@ -120,7 +120,7 @@ def judged(what: str, method: str, down: Flags, until: float) -> GateResult:
     return gate
 
 
-@pytest.mark.alike(4)
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("method", ["Sequential", "Threshold"])
 @pytest.mark.parametrize("what", COLLAPSES)
 @pytest.mark.parametrize("ticks", [1, 2])
@@ -133,7 +133,7 @@ def test_a_collapse_is_no_pass_at_its_own_tick(what, method, ticks):
     assert found.verdict != "PASS", found.message
 
 
-@pytest.mark.alike(4)
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("method", ["Sequential", "Threshold"])
 @pytest.mark.parametrize("what", [what for what in COLLAPSES if what != "Query"])
 def test_a_candidate_whose_series_end_does_not_pass_at_that_tick(what, method):

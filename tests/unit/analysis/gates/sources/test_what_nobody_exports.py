@@ -206,6 +206,7 @@ async def test_the_first_source_that_exports_what_is_needed_counts():
     assert [gate.source for gate in first.gates] == ["Gateway", "Gateway"]
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("source", "reads"), [("Triton", "Triton"), ("Model", "Triton"), (None, "Triton")])
 async def test_tritons_histogram_is_in_milliseconds(source: str | None, reads: str):
     gate = LATENCY if source is None else {**LATENCY, "source": source}

@@ -22,6 +22,7 @@ def test_the_manifest_of_the_readme_is_good():
     assert spec.gates[0].share is None
 
 
+@pytest.mark.alike(12)
 @pytest.mark.parametrize("bad", TABLE, ids=lambda bad: bad.name)
 def test_bad_input_is_answered_with_its_path(bad: Bad):
     spec, sentence = read_spec(manifest(bad.path, bad.value))

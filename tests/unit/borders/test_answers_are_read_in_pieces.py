@@ -90,6 +90,7 @@ def test_a_long_series_is_put_together_again():
     assert max(np.diff([0, *reached, len(body)])) < pieces.PIECE + 100
 
 
+@pytest.mark.alike(8)
 @pytest.mark.parametrize("cut", range(1, 60))
 def test_an_answer_that_ends_early_is_no_answer(cut):
     body = b'{"data":{"result":[{"metric":{"a":"b"},"values":[[1,"2"]]}]}}'

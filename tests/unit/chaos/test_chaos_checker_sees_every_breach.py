@@ -44,6 +44,7 @@ def test_a_rollout_as_it_should_be_breaks_no_rule():
     assert breaches(record(again)) == []
 
 
+@pytest.mark.alike(5)
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [

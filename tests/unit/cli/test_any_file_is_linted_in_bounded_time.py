@@ -61,6 +61,7 @@ def values(text: str) -> list[object]:
     return [found.data for found in readable(text) if isinstance(found, Document)]
 
 
+@pytest.mark.alike(8)
 @pytest.mark.parametrize(
     ("text", "value"),
     [

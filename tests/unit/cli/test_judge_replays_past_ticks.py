@@ -142,6 +142,7 @@ def test_columns_may_stand_in_any_order_with_others_between_them():
     assert read_ticks(lines)[0].values.tolist() == [[15, 2, 5, 1, 10], [30, 0, 6, 0, 11]]
 
 
+@pytest.mark.alike(8)
 @pytest.mark.parametrize("title", BAD_ROWS)
 def test_a_bad_row_is_refused_with_its_line(title):
     with pytest.raises(BadTicks, match="line 3"):

@@ -34,6 +34,7 @@ def test_what_an_api_server_takes_is_no_finding(metadata: dict[Any, object]):
     assert found(metadata) == []
 
 
+@pytest.mark.alike(10)
 @pytest.mark.parametrize(
     ("metadata", "says"),
     [

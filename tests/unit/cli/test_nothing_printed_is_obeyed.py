@@ -52,6 +52,7 @@ def obeyed(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.alike(4)
 @pytest.mark.parametrize("text", HOSTILE)
 def test_the_check_itself_finds_every_kind(text: str):
     assert obeyed(text)

@@ -108,6 +108,7 @@ def test_counters_of_one_version_alone_are_refused(arm: int):
         read(csv_of(rows.tolist()))
 
 
+@pytest.mark.alike(4)
 @pytest.mark.parametrize("seed", range(20))
 def test_traffic_that_grows_is_not_taken_for_counters(seed: int):
     rng = np.random.default_rng(seed)
@@ -119,6 +120,7 @@ def test_traffic_that_grows_is_not_taken_for_counters(seed: int):
     assert len(read(csv_of(rows))) == 1
 
 
+@pytest.mark.alike(4)
 @pytest.mark.parametrize("seed", range(20))
 def test_little_traffic_that_falls_to_half_and_less_is_not_taken_for_counters(seed: int):
     totals = np.random.default_rng(seed).choice([1, 4, 16], (40, 2)).repeat(2, axis=1)

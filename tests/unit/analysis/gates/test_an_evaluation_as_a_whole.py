@@ -30,6 +30,7 @@ from tests.unit.analysis.recorded import (
 )
 
 
+@pytest.mark.slow
 async def test_warnings_are_bounded_whatever_the_gates_are_called():
     gates = [{**LATENCY, "name": f"latency-{number}-{'x' * 50}"[:63]} for number in range(MOST_WARNINGS + 2)]
     rec = histogram(300, stable={0.02: 100}, candidate={0.02: 10})

@@ -201,7 +201,7 @@ def test_errors_and_refusals_are_told_from_answers(dialect):
         assert (found.metric, found.detail) == (s.GATEWAY_REQUESTS, detail), status
 
 
-@pytest.mark.alike(20)
+@pytest.mark.alike(6)
 @every_dialect
 @pytest.mark.parametrize(
     ("status", "kind"),
@@ -219,6 +219,7 @@ def test_a_status_counts_whatever_its_spelling(dialect, status, kind):
     assert found == kind
 
 
+@pytest.mark.alike(6)
 @pytest.mark.parametrize("dialect", [one for one in registry.DIALECTS if one.is_error("14")], ids=lambda one: one.name)
 @pytest.mark.parametrize(
     ("status", "kind"),

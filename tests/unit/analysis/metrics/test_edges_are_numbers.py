@@ -85,6 +85,7 @@ UPGRADE = [
 ]
 
 
+@pytest.mark.alike(5)
 @pytest.mark.parametrize("order", list(permutations(range(4))))
 def test_an_upgrade_that_spells_anew_counts_every_request_once(order):
     assert per_bucket(*(UPGRADE[at] for at in order)) == {0.5: 30, 1.0: 30, float("inf"): 0}

@@ -74,7 +74,7 @@ NAMES = ("digits", "digits.eu", "digits--eu", "a.b-c--d.e", "d1.2", "x--1.y-2")
 ENTRY_POINTS = ("web", "web-secure", "Web", "WEB_SECURE", "web.1", "web-0", "прием-1", "入口", "ε²")
 
 
-@pytest.mark.alike(20)
+@pytest.mark.alike(5)
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 @pytest.mark.parametrize("gateway", NAMES)
 @pytest.mark.parametrize("name", NAMES)

@@ -46,6 +46,7 @@ def test_against_the_candidate_nothing_is_expected_while_it_is_within_what_stabl
                 assert expectation(log_e, n_c, n_s, p_c, p_s) <= 1 + 1e-9
 
 
+@pytest.mark.alike(6)
 @pytest.mark.parametrize("floor", FLOORS)
 @pytest.mark.parametrize(("n_c", "n_s"), TABLES)
 def test_against_the_candidate_nothing_is_expected_below_the_floor_whatever_stable_does(floor, n_c, n_s):

@@ -79,6 +79,7 @@ async def test_what_cannot_be_released_keeps_no_other_from_its_release():
     assert sorted(store.dropped) == ["fine", "theirs"]
 
 
+@pytest.mark.slow
 async def test_many_that_hang_do_not_hang_one_after_the_other():
     store, routes = Store(*["hangs"] * 32, "fine"), Routes()
     async with asyncio.timeout(30):

@@ -230,6 +230,7 @@ async def test_metrics_that_go_in_between_raise_nothing():
     assert stage.weight() == 5
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.sampled_from([*TEXTS, *MATTERS]), max_size=TRIES + 1), min_size=1, max_size=6))
 def test_whatever_others_write_nothing_is_raised_beyond_what_was_recorded(writes: list[list[Foreign]]):
     async def passes() -> None:

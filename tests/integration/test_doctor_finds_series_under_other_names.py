@@ -139,8 +139,8 @@ async def test_series_of_another_version(world: World):
 async def test_another_gateway_than_the_one_that_is_read(world: World):
     world.gateway(service="some@file")
     await world.until(
-        has("dialect", "no series of a Kgateway gateway (envoy_cluster_upstream_rq) is there; there are series of Tra"),
-        controller="kgateway.dev/kgateway",
+        has("dialect", "no series of the dialect Istio (istio_requests_total) is there; there are series of Tra"),
+        controller="istio.io/gateway-controller",  # whose series no other test exports in the same Prometheus
     )
 
 

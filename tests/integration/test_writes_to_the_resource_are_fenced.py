@@ -287,3 +287,8 @@ async def test_all_resources_are_listed_over_several_pages(
     assert names == [f"digits-{number}" for number in range(5)]
     everywhere = {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in await store.list_all()}
     assert {(namespace, name) for name in names} <= everywhere
+    versions = {
+        (each["metadata"]["name"], each["metadata"]["resourceVersion"]) for each in await store.list_all(namespace)
+    }
+    assert {(name, version) for _, name, version in await store.versions([namespace])} == versions
+    assert {(namespace, *each) for each in versions} <= set(await store.versions([]))

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
 import kopf
@@ -30,6 +31,7 @@ from modelrollout.runtime.notifier import Notifier
 from modelrollout.runtime.postmortems import Postmortems
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.service import Service
+from modelrollout.runtime.waking.rounds import EVERY, go_round
 from modelrollout.runtime.watch import Watch
 from modelrollout.runtime.writes import Writer
 
@@ -63,12 +65,15 @@ async def run(settings: Settings, config: OperatorConfig, stop: Stop, lost: Call
         service = build(config, api, lease)
         health.watch(service)
         keeping = asyncio.create_task(lease.keep(lost))
+        versions = partial(KubernetesStore(api).versions, settings.namespaces)
+        rounds = asyncio.create_task(go_round(versions, service.wake, config.resync * EVERY))
         try:
             await _until(stop, _reconcile(settings, service, stop))
         finally:
             for last in (service.stop(), lease.release(), health.stop()):
                 await _soon(last)
             keeping.cancel()
+            rounds.cancel()
     return 0
 
 

@@ -47,12 +47,13 @@ def test_default_gates_that_nobody_can_judge_are_left_out_and_the_rollout_ends(r
 
 def test_a_gate_of_the_users_own_that_nobody_can_judge_is_refused_before_any_traffic_moves(rollouts: Rollouts):
     live = rollouts.start(1, 2, rate=BRISK, telemetry=False, operate=TELLS_NOTHING)
-    live.adopt(gates=gates("errors", "latency"))
+    client = live.adopt(gates=gates("errors", "latency"))
+    client.wait_for(200)  # what stable does not export is known by the requests that it has answered
     live.version(2)
     status = live.wait("the refusal", lambda s: s.get("reason") == "GateNotJudgeable", 60)
     assert "--metrics-config histogram_latencies=true" in status["message"]
     assert {one["type"]: one["status"] for one in status["conditions"]}["Stalled"] == "True"
-    assert said(live, "GateNotJudgeable")
+    live.wait("the Event", lambda _: said(live, "GateNotJudgeable"), 30)
     assert live.weights(2) in ([], [0])
     live.change({"spec": {"gates": gates("errors")}})
     live.wait_weight(2, 10)

@@ -113,6 +113,7 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Body = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
         timeout: float | None = None,  # noqa: ASYNC109 - the client's own timeout; it also covers reading the body
     ) -> dict[str, Any]:
         """One exchange. Raises Conflict (409), NotFound (the object), Unreachable (everything else)."""
@@ -120,7 +121,7 @@ class Api:
         sent = self.clock.elapsed()
         with _outcomes(method, path, seconds):
             async with asyncio.timeout(seconds):
-                answer = await self._send(method, path, query, body, content_type, seconds)
+                answer = await self._send(method, path, query, body, content_type, seconds, accept)
                 raw = await read_bounded(answer)
         self.clock.heard(answer.headers.get("Date"), sent)
         return _judge(method, path, answer.status, raw, answer.headers.get("Retry-After"))
@@ -143,9 +144,16 @@ class Api:
         raise AssertionError  # no success is judged to be one
 
     async def _send(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: Body, content_type: str, seconds: float
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Body,
+        content_type: str,
+        seconds: float,
+        accept: str = "application/json",
     ) -> aiohttp.ClientResponse:
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Content-Type": content_type}
+        headers = {"Accept": accept, "Accept-Encoding": "identity", "Content-Type": content_type}
         url = self._client.configuration.host.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         answer = await self._client.call_api(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND, command_text
 from modelrollout.api.base import GROUP, GROUP_VERSION, KIND, PLURAL
+from modelrollout.api.borders.cleaning import mapping
 from modelrollout.ports import Conflict, NotFound, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FINALIZER = f"{GROUP}/traffic"
 PAGE = "500"
 TRIES = 3
+_NAMES_ALONE = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
+"""Without spec and status; a server that cannot leave them out sends all."""
 
 
 class KubernetesStore:
@@ -26,10 +32,22 @@ class KubernetesStore:
 
     async def list_all(self, namespace: str | None = None) -> list[dict[str, Any]]:
         """Every ModelRollout, of one namespace or of all, read in pages."""
+        return await self._listed(namespace, "application/json")
+
+    async def versions(self, namespaces: Iterable[str]) -> list[tuple[str, str, str]]:
+        """(namespace, name, resourceVersion) of every ModelRollout in these namespaces, in all where there are none."""
+        listed = [await self._listed(one, _NAMES_ALONE) for one in tuple(namespaces) or (None,)]
+        metas = [mapping(mapping(each).get("metadata")) for items in listed for each in items]
+        keys = ("namespace", "name", "resourceVersion")
+        return [
+            (str(meta[keys[0]]), str(meta[keys[1]]), str(meta[keys[2]])) for meta in metas if meta.keys() >= {*keys}
+        ]
+
+    async def _listed(self, namespace: str | None, accept: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         query = {"limit": PAGE}
         while True:
-            page = await self._api.request("GET", _path(namespace), query=query)
+            page = await self._api.request("GET", _path(namespace), query=query, accept=accept)
             found += page.get("items") or []
             token = (page.get("metadata") or {}).get("continue")
             if not token:

@@ -6,6 +6,8 @@ import json
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from aiohttp import ClientError
+
 from modelrollout.api.borders.cleaning import mapping
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ async def events(
         async with aclosing(_lines(response)) as lines:
             async for line in lines:
                 yield _event(line)
-    except (OSError, TimeoutError, ValueError) as error:
+    except (ClientError, OSError, TimeoutError, ValueError) as error:
         raise WatchBroken(f"the watch of {path} broke: {type(error).__name__}") from None
     finally:
         response.close()

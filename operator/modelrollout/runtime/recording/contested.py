@@ -46,16 +46,22 @@ async def insist(
         end = asyncio.get_running_loop().time() + PATIENCE
         for _ in range(TRIES - 1):
             found = await again() if asyncio.get_running_loop().time() < end else None
-            if found is None or not same_matter(obj, found):
-                raise
+            if found is None or not same_matter(obj, found) or version_of(found) == version_of(obj):
+                raise  # what has not changed is refused for another reason: that is for the next pass
             newer = decide(found)
             if not same_intent(decision, newer):
                 raise
+            obj = found
             try:
                 return newer, await write(found, newer)
             except Conflict:
                 continue
         raise
+
+
+def version_of(obj: dict[str, Any]) -> object:
+    """The object's resourceVersion."""
+    return obj["metadata"].get("resourceVersion")
 
 
 def same_matter(before: dict[str, Any], now: dict[str, Any]) -> bool:

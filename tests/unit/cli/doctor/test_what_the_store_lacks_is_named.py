@@ -95,7 +95,7 @@ CASES = {
         *(
             "dialect",
             "Problem",
-            "no series of a Kgateway gateway (envoy_cluster_upstream_rq) is there; there are",
+            "no series of the dialect Kgateway (envoy_cluster_upstream_rq) is there; there are",
             "metrics",
         ),
     ),

@@ -69,7 +69,7 @@ def _silent(spoken: Dialect, view: View, say: Reporter) -> Finding:
             {each.name for each in DIALECTS for one in hints.dialects if each.requests in one.labels.values()}
         )
         other = f"; there are series of {', '.join(there)}" if there else ""
-        text = f"no series of a {spoken.name} gateway ({spoken.requests}) is there{other}"
+        text = f"no series of the dialect {spoken.name} ({spoken.requests}) is there{other}"
         return say.problem("dialect", text, "turn its metrics on, and let Prometheus scrape it")
     if model:
         text = f"{spoken.name} counts nothing for version {stable}, which answered {count(model)} requests itself"

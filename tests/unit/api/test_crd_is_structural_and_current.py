@@ -48,6 +48,7 @@ def test_the_file_is_what_the_models_generate():
     assert CRD_FILE.read_text() == render(), "run `make crds`"
 
 
+@pytest.mark.slow
 def test_the_yaml_says_what_the_object_says():
     assert yaml.safe_load(render()) == crd()
 

@@ -141,6 +141,7 @@ def test_whoever_rested_does_not_have_all_turns_afterwards():
     assert order_of(turns, "a", 1.0, "new", "new", "new", "b").index("b") < 3
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_a_turn_whose_answer_is_over():
     turns, ended = Turns(), threading.Event()
 

@@ -35,6 +35,7 @@ def kubeconfig(folder: Path, port: int) -> str:
     return str(file)
 
 
+@pytest.mark.slow
 async def test_a_call_is_answered_while_no_thread_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
@@ -49,6 +50,7 @@ async def test_a_call_is_answered_while_no_thread_is_free(tmp_path: Path, monkey
     server.close()
 
 
+@pytest.mark.slow
 async def test_a_proxy_in_the_environment_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     server = await asyncio.start_server(answering, "127.0.0.1", 0)
     for name in ("NO_PROXY", "no_proxy"):

@@ -43,6 +43,7 @@ async def verdicts(*hostile: Recording) -> dict[str, Any]:
     return {gate.name: gate for gate in found.gates}
 
 
+@pytest.mark.slow
 @given(
     metrics=st.lists(st.sampled_from(OF_A_MODEL), min_size=1, max_size=len(OF_A_MODEL), unique=True),
     texts=st.dictionaries(st.sampled_from(LABELS), TEXTS, max_size=4),

@@ -124,6 +124,7 @@ async def test_a_status_that_is_nothing_gives_stable_all_traffic(status: Any):
     assert rollout.status["stable"] == "1"
 
 
+@pytest.mark.slow
 @given(
     field=st.sampled_from(
         ["startedAt", "evidenceFrom", "waitingSince", "blindSince", "clockStoppedAt", "losses", "doubts"]
@@ -176,6 +177,7 @@ async def test_a_spec_that_nests_deeper_than_anybody_can_follow_keeps_no_traffic
     check_lowered(rollout, trigger)
 
 
+@pytest.mark.slow
 async def test_a_status_that_nests_deeper_than_anybody_can_follow_gives_stable_all_traffic():
     rollout = at_25_percent()
     rollout.change(ROLLOUT, status=rollout.status | {"step": nested(20_000), "message": nested(20_000)})

@@ -90,6 +90,7 @@ def test_an_absolute_limit_needs_no_stable():
     assert one(rollout("r", 0.001, per_tick=(38, 0)), gate=gate).verdict == "PASS"
 
 
+@pytest.mark.slow
 def test_a_gate_with_both_limits_fails_by_either_and_passes_by_both():
     gate = ErrorRateGate(name="e", type="ErrorRate", max=0.03, versus_stable=VersusStable(ratio=1.25, plus=0.001))
     assert one(rollout("r", 0.06), gate=gate).verdict == "FAIL"
@@ -99,6 +100,7 @@ def test_a_gate_with_both_limits_fails_by_either_and_passes_by_both():
     assert one(rollout("r", 0.028, stable=0.028, ticks=60), gate=gate).verdict == "CONTINUE"
 
 
+@pytest.mark.slow
 def test_wrong_answers_and_nan_are_judged_by_their_own_margins():
     accuracy = AccuracyGate(name="a", type="Accuracy")
     assert one(rollout("r", 0.30, stable=0.08), gate=accuracy).verdict == "FAIL"

@@ -79,6 +79,7 @@ def test_no_two_boxes_overlap(boxes: dict[str, Box]) -> None:
     assert not [(a.title, b.title) for a, b in combinations(rooms, 2) if overlap(a, b)]
 
 
+@pytest.mark.slow
 def test_every_arrow_joins_its_two_boxes_and_runs_through_no_other(boxes: dict[str, Box]) -> None:
     for arrow in arrows_of(rooms_and_imports()[1]):
         points = way(arrow, boxes)
@@ -111,6 +112,7 @@ def test_what_a_box_explains_is_in_its_room(boxes: dict[str, Box]) -> None:
     assert not [name for room, name in named if not list((folder / room).glob(f"{name}*"))]
 
 
+@pytest.mark.slow
 def test_a_screen_reader_hears_every_arrow() -> None:
     root = ET.fromstring(picture())
     said = root.findtext("{http://www.w3.org/2000/svg}desc") or ""

@@ -55,6 +55,7 @@ def test_what_the_operator_imports_is_what_it_declares():
     assert sorted(distributions(*OPERATOR.rglob("*.py"))) == sorted(requirements("."))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "extras"), [("adapters/torch*.py", ["torch"]), ("sinks/prometheus.py", ["prometheus"])]
 )

@@ -40,6 +40,7 @@ def turning_bad(at: float) -> StoredLedger:
     return StoredLedger(world)
 
 
+@pytest.mark.slow
 async def test_a_candidate_as_good_as_stable_is_looked_at_once_an_interval():
     ends = np.array(
         [one.tick_end for one in await looked_at(StoredLedger(gateway(400, stable=(99, 1), candidate=(20, 0))), 300)]

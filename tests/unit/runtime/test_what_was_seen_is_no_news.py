@@ -158,7 +158,7 @@ async def test_a_record_that_changes_the_phase_is_looked_at_again():
     await service.stop()
 
 
-@pytest.mark.alike(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("failure", [Conflict("changed"), Unreachable("ApiError", "500"), ValueError("a defect")])
 async def test_a_pass_that_failed_is_repeated_though_nothing_is_news(failure: Exception):
     service, counted, cluster, _, _ = await in_a_step()

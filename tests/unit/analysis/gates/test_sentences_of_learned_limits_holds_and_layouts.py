@@ -157,6 +157,7 @@ def on_edges(until: float, versions: dict[str, tuple[set[float], dict[float, flo
     return rec
 
 
+@pytest.mark.slow
 @given(
     METHODS,
     st.sampled_from([0.5, 0.9, 0.99]),

@@ -68,6 +68,7 @@ def test_objects_of_any_form(name: str, place: tuple[str, ...], value: Any):
     sane(Patient(recordings=(), **SPOILT[name](place, value)).findings())
 
 
+@pytest.mark.slow
 @given(st.dictionaries(TEXTS, TEXTS, max_size=3))
 def test_labels_of_any_form(labels: dict[str, str]):
     found = (Hint(labels, 3),)

@@ -58,6 +58,7 @@ PHASES: dict[str, Callable[[], World]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", PHASES)
 def test_in_no_phase_is_it_written_whatever_happens(phase: str):
     world = PHASES[phase]()

@@ -72,6 +72,7 @@ async def round_of(store: Store, routes: Routes, *, drop: bool) -> list[str]:
     return [obj["metadata"]["name"] for obj in failed]
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_released_keeps_no_other_from_its_release():
     store, routes = Store("hangs", "breaks", "refused", "sticky", "theirs", "fine"), Routes()
     async with asyncio.timeout(30):

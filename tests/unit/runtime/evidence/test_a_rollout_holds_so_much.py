@@ -75,6 +75,7 @@ def test_a_bound_that_is_not_reached_changes_nothing(most, at):
         assert bound == free
 
 
+@pytest.mark.slow
 async def test_where_a_past_does_not_fit_the_rest_is_judged_and_it_is_said(monkeypatch):
     ledger = StoredLedger(*recordings(7200.0))
     whole = await judged(ledger, 7200.0)
@@ -134,6 +135,7 @@ def test_nothing_is_raised_by_another_past_than_a_new_process_would_read(seed, m
             assert same(found) == same(new)
 
 
+@pytest.mark.slow
 async def test_whoever_holds_little_is_kept_whatever_the_others_hold(monkeypatch):
     small, large = StoredLedger(*recordings(600.0)), StoredLedger(*recordings(600.0, layers=40))
     small.now = large.now = START + 300

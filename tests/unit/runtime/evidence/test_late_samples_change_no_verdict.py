@@ -144,6 +144,7 @@ def test_nothing_is_raised_by_what_a_new_process_would_not_find(seed):
     assert all(same(found) == same(new) for found, new in pairs if isinstance(found, Evaluation) and found.confirmed)
 
 
+@pytest.mark.slow
 async def test_errors_that_come_too_late_are_found_before_the_weight_is_raised():
     remote = Remote()
     for version, code, growth, since in (("1", "200", 100, 0), ("2", "200", 100, 0), ("2", "503", 30, START + 450)):

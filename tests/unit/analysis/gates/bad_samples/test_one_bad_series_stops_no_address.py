@@ -87,6 +87,7 @@ def test_errors_that_can_be_read_fail_whatever_other_errors_and_refusals_cannot(
         assert any("bad sample" in text for text in found.warnings), found.warnings
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from([{}, {"method": "Threshold"}]), st.sets(st.sampled_from(["503", "500", "400"]), min_size=1), *SPOILS
 )
@@ -104,6 +105,7 @@ def test_errors_fail_whatever_of_stables_other_answers_cannot_be_read(gate, code
 CODES = st.sets(st.sampled_from(["200", "404", "503", "500"]), min_size=1)
 
 
+@pytest.mark.slow
 @given(GATES, st.sampled_from([FINE, LOST]), st.sampled_from("12"), CODES, *SPOILS, st.booleans())
 def test_equal_versions_neither_fail_nor_pass_whatever_of_one_cannot_be_read(
     gate, like, version, codes, value, since, durations
@@ -136,6 +138,7 @@ def test_what_was_bad_before_a_counter_stayed_bad_is_left_out_as_well():
     assert found.gates[0].verdict == "NO_DATA", found.gates[0].message
 
 
+@pytest.mark.slow
 @given(GATES, st.sampled_from("12"), CODES, *SPOILS)
 def test_with_a_histogram_of_the_same_requests_nothing_hides_a_failure(gate, version, codes, value, since):
     """What the bad counters have grown by is the difference; where they are several, the candidate has the benefit."""

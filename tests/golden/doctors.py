@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import tempfile
-from pathlib import Path
 
 from rich.console import Console
 
 from modelrollout.cli.doctor.facts import Hints, ServiceFacts
 from modelrollout.cli.doctor.picture import picture, title_of
 from modelrollout.cli.lookup.found import Unknown
-from modelrollout.cli.main import main
 from modelrollout.ports import LedgerFailure
-from tests.golden.plans import MANIFEST
+from tests.golden.plans import run_on_a_manifest
 from tests.unit.cli.doctor.objects import other
 from tests.unit.cli.doctor.patient import Patient, model, only, relabelled, seen_by_gateway, windows
 from tests.unit.cli.doctor.spoilt import at_edges, hint
@@ -50,17 +46,6 @@ def _shown(patient: Patient) -> str:
     return "\n".join(each.rstrip() for each in shown.splitlines())
 
 
-def _run(*arguments: str) -> str:
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        path = Path(folder) / "rollout.yaml"
-        path.write_text(MANIFEST)
-        out, err = (
-            stack.enter_context(to(io.StringIO())) for to in (contextlib.redirect_stdout, contextlib.redirect_stderr)
-        )
-        code = main(["doctor", *(str(path) if one == "FILE" else one for one in arguments)])
-        return f"{out.getvalue()}{err.getvalue()}exit {code}".replace(folder, "")
-
-
 def texts() -> dict[str, str]:
     """By patient; then by command line."""
     lines = {
@@ -72,4 +57,6 @@ def texts() -> dict[str, str]:
     }
     found = {title: _shown(patient) for title, patient in _PATIENTS.items()}
     one = json.dumps([each.as_json for each in _ILL.findings() if each.check in {"shadowed", "reachable"}], indent=1)
-    return {**found, "findings in --json": one} | {title: _run(*arguments) for title, arguments in lines.items()}
+    return {**found, "findings in --json": one} | {
+        title: run_on_a_manifest("doctor", *arguments) for title, arguments in lines.items()
+    }

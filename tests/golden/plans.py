@@ -52,14 +52,15 @@ def _shown(plan: Plan) -> str:
     return "\n".join([*words.lines(plan), "", "in one line:", words.line(plan)])
 
 
-def _run(*arguments: str) -> str:
+def run_on_a_manifest(command: str, *arguments: str) -> str:
+    """What the command prints, and how it ends; FILE stands for a manifest."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         path = Path(folder) / "rollout.yaml"
         path.write_text(MANIFEST)
         out, err = (
             stack.enter_context(to(io.StringIO())) for to in (contextlib.redirect_stdout, contextlib.redirect_stderr)
         )
-        code = main(["plan", *(str(path) if one == "FILE" else one for one in arguments)])
+        code = main([command, *(str(path) if one == "FILE" else one for one in arguments)])
         return f"{out.getvalue()}{err.getvalue()}exit {code}".replace(folder, "")
 
 
@@ -75,5 +76,5 @@ def texts() -> dict[str, str]:
         "neither NAME nor FILE": (),
     }
     return {title: _shown(plan) for title, plan in _plans().items()} | {
-        title: _run(*arguments) for title, arguments in lines.items()
+        title: run_on_a_manifest("plan", *arguments) for title, arguments in lines.items()
     }

@@ -18,8 +18,18 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kubeconfig", help="default: $KUBECONFIG, else ~/.kube/config")
 
 
-def add_server(parser: argparse.ArgumentParser) -> None:
-    """The arguments that say which server is asked."""
+def add_subject(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name a resource or a manifest, which server is asked about it, and which version serves."""
+    parser.add_argument("name", metavar="NAME", nargs="?", help="the ModelRollout")
+    parser.add_argument("-f", "--file", metavar="FILE", help="a manifest in place of NAME; - for stdin")
+    parser.add_argument("-n", "--namespace", help="default: the kubeconfig context's, or the manifest's")
+    parser.add_argument("--context", help="the kubeconfig context to use")
+    parser.add_argument("--kubeconfig", help="default: $KUBECONFIG, else ~/.kube/config")
+    _add_server(parser)
+    parser.add_argument("--stable", metavar="VERSION", help="the version that serves (default: status, the manifest's)")
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prometheus", metavar="URL", help="the Prometheus server to ask, in place of the configured")
     parser.add_argument(
         "--bearer-token-file", metavar="FILE", help="your token for that server; the operator's own is never read"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from modelrollout.cli.printing import remark
-from modelrollout.cli.target import Failure, add_server
+from modelrollout.cli.target import Failure, add_subject
 
 FINE, PROBLEMS, UNKNOWN = 0, 1, 2
 
@@ -35,13 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", metavar="NAME", nargs="?", help="the ModelRollout")
-    parser.add_argument("-f", "--file", metavar="FILE", help="a manifest in place of NAME; - for stdin")
-    parser.add_argument("-n", "--namespace", help="default: the kubeconfig context's, or the manifest's")
-    parser.add_argument("--context", help="the kubeconfig context to use")
-    parser.add_argument("--kubeconfig", help="default: $KUBECONFIG, else ~/.kube/config")
-    add_server(parser)
-    parser.add_argument("--stable", metavar="VERSION", help="the version that serves (default: status, the manifest's)")
+    add_subject(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.set_defaults(func=run)
 

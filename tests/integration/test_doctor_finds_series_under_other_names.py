@@ -126,6 +126,13 @@ async def test_a_service_whose_name_begins_alike_is_another(world: World):
     assert not has("dialect", "digits-v10")(found)
 
 
+async def test_a_service_of_the_same_name_in_another_namespace_is_another(world: World):
+    world.gateway(service=world.backend().replace(world.namespace, "elsewhere"))
+    world.answers()
+    found = await world.until(has("dialect", "Traefik counts nothing for version 1, which answered"))
+    assert not has("dialect", "elsewhere")(found)
+
+
 async def test_series_that_the_matchers_leave_out(world: World):
     world.answers()
     await world.until(has("matchers", 'that do not match team="a"'), matchers='team="a"')
@@ -139,7 +146,7 @@ async def test_series_of_another_version(world: World):
 async def test_another_gateway_than_the_one_that_is_read(world: World):
     world.gateway(service="some@file")
     await world.until(
-        has("dialect", "no series of the dialect Istio (istio_requests_total) is there; there are series of Tra"),
+        has("dialect", "no series of the dialect Istio (istio_requests_total) is there; there are series of"),
         controller="istio.io/gateway-controller",  # whose series no other test exports in the same Prometheus
     )
 

@@ -77,17 +77,22 @@ async def _of_gateway(ledger: PrometheusLedger, facts: StoreFacts, found: Hints)
     pattern = quoted(s.label_pattern(spoken.backend, request, s.ARMS))
     mine = f"exported_{label}=~{pattern}"
     renamed = await _ask(ledger, facts, f"count by (job, exported_{label}) ({_of(name, mine, mandatory)})")
-    other = _of(name, f"{label}=~{quoted(_names_service(facts, spoken))}", f"{label}!~{pattern}", mandatory)
+    ours = [f"{label}=~{quoted(one)}" for one in _names_ours(facts, spoken)]
+    other = _of(name, *ours, f"{label}!~{pattern}", mandatory)
     alike = await _ask(ledger, facts, f"count by ({label}) ({other})")
     return replace(found, renamed_gateway=_by_job(renamed), alike=tuple(alike), dialects=tuple(dialects))
 
 
-def _names_service(facts: StoreFacts, spoken: Dialect) -> str:
-    """Pattern of a label that has the name of one of our Services in it, whole."""
+def _names_ours(facts: StoreFacts, spoken: Dialect) -> list[str]:
+    """Patterns of a label that has the name of one of our Services in it, whole, and our namespace where it has one.
+
+    Services of other namespaces are called alike, and are nobody's mistake.
+    """
     serving, request = facts.request.spec.serving, facts.request
     services = [serving.service_of(request.version_of(arm)) for arm in s.ARMS]
-    every = any_of(dict.fromkeys([*services, *(spoken.written(one) for one in services)]))
-    return f"(.*[^a-zA-Z0-9])?({every})([^a-zA-Z0-9].*)?"
+    words = [services, [request.namespace]] if "{namespace}" in spoken.backend else [services]
+    every = [any_of(dict.fromkeys([*names, *(spoken.written(one) for one in names)])) for names in words]
+    return [f"(.*[^a-zA-Z0-9])?({one})([^a-zA-Z0-9].*)?" for one in every]
 
 
 def _has(facts: StoreFacts) -> tuple[bool, bool]:

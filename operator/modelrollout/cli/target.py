@@ -25,11 +25,11 @@ def add_subject(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--namespace", help="default: the kubeconfig context's, or the manifest's")
     parser.add_argument("--context", help="the kubeconfig context to use")
     parser.add_argument("--kubeconfig", help="default: $KUBECONFIG, else ~/.kube/config")
-    _add_server(parser)
+    add_server(parser)
     parser.add_argument("--stable", metavar="VERSION", help="the version that serves (default: status, the manifest's)")
 
 
-def _add_server(parser: argparse.ArgumentParser) -> None:
+def add_server(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prometheus", metavar="URL", help="the Prometheus server to ask, in place of the configured")
     parser.add_argument(
         "--bearer-token-file", metavar="FILE", help="your token for that server; the operator's own is never read"

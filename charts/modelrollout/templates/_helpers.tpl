@@ -58,3 +58,13 @@ capabilities: {drop: [ALL]}
 - --namespace={{ . }}
 {{- end }}
 {{- end }}
+
+{{/* Takes every CEL rule out of a definition, wherever it is; the result is in the argument itself. */}}
+{{- define "modelrollout.withoutRules" -}}
+{{- if kindIs "map" . }}
+{{- $_ := unset . "x-kubernetes-validations" }}
+{{- range . }}{{ include "modelrollout.withoutRules" . }}{{ end }}
+{{- else if kindIs "slice" . }}
+{{- range . }}{{ include "modelrollout.withoutRules" . }}{{ end }}
+{{- end }}
+{{- end }}

@@ -19,6 +19,7 @@ from modelrollout.api.status import (
 from modelrollout.core.reasons import AnyReason, MetricsReason
 from modelrollout.dialects.dialect import Dialect
 
+_DIGITS = 18
 SETTLED = 3
 """Scrapes of one target since the rollout started: by then every target that is up has been scraped."""
 SETTLING = 15.0
@@ -34,6 +35,12 @@ def placed_at(history: Sequence[HistoryEntry]) -> float | None:
     known = [one.ended_at for one in history if one.result == "Adopted"]
     known += [one.ended_at + SETTLING for one in history if one.result in {"Promoted", "FastRollback"}]
     return max(known) if known else min((one.ended_at for one in history), default=None)
+
+
+def another(version: str) -> str:
+    """A version that is not that one, where none is tried; a person may have named any text."""
+    is_number = version.isascii() and version.isdecimal() and len(version) <= _DIGITS
+    return str(int(version) + 1) if is_number else "1"
 
 
 @dataclass(frozen=True)

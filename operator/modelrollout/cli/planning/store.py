@@ -17,7 +17,7 @@ from modelrollout.core.analysis.gates.plan.history import history_before, plan_b
 from modelrollout.core.analysis.metrics.model_series import GATEWAY_REQUESTS
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.scraped_twice import counted_once
-from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.core.evaluation import EvaluationRequest, another
 from modelrollout.ports import LedgerFailure
 
 
@@ -41,7 +41,7 @@ async def _plan(subject: Subject, source: Source, now: float) -> Plan:
 
 def _request(subject: Subject, now: float) -> EvaluationRequest:
     started, version = subject.before or now, subject.spec.model.version
-    other = version if version != subject.stable else str(int(subject.stable) + 1)
+    other = version if version != subject.stable else another(subject.stable)
     return EvaluationRequest(
         rollout="plan",
         namespace=subject.namespace,

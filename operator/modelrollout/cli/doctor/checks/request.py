@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelrollout.cli.doctor.facts import Subject
-from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.core.evaluation import EvaluationRequest, another
 from modelrollout.dialects.dialect import Dialect
 
 WINDOW, INTERVALS, LONGEST = 600.0, 5, 3600.0
@@ -36,8 +36,3 @@ def request_of(subject: Subject, now: float, dialect: Dialect | None) -> Evaluat
         dialect=dialect,
         promoted=() if status is None else tuple(status.promoted),
     )
-
-
-def another(version: str) -> str:
-    """A version that is not that one, where none is tried."""
-    return str(int(version) + 1) if version.isdecimal() else "1"

@@ -33,7 +33,7 @@ APPROVAL = json.dumps({"verb": "approve", "nonce": "a", "version": "2"})
 @pytest.fixture(scope="module")
 def installed(bare: Bare) -> Iterator[Bare]:
     """The chart in force for the namespace `vision` alone; in it `editor` may edit and `approver` send commands too."""
-    if not bare.version.has_policies:
+    if not bare.version.has_policies:  # there the chart makes none, and whoever may edit may send commands
         pytest.skip(f"Kubernetes {bare.version} has no ValidatingAdmissionPolicy")
     for name in (HOME, "vision", "other"):
         bare.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})

@@ -27,6 +27,6 @@ print(max(abs(each - before) for each in found) < 2**26)
 
 def test_threads_of_a_process_allocate_from_one_arena():
     done = subprocess.run([sys.executable, "-c", ARENAS], capture_output=True, text=True, timeout=60, check=False)
-    if done.returncode == 77:
+    if done.returncode == 77:  # musl and macOS: there is nothing to be shared
         pytest.skip("this C library has one arena anyway")
     assert done.stdout == "True\n", done.stderr

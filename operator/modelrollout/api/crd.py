@@ -65,6 +65,45 @@ _SERVING_RULES = (
         "put a character between the version and * in arm.value: version 1 would also match version 10",
     ),
 )
+_BOTH = "has(self.protocols) && self.protocols.size() == 2"
+_APART = (
+    "has(self.grpc.sectionName) && has(self.gateway.sectionName) && self.grpc.sectionName != self.gateway.sectionName"
+)
+_OTHER_HOSTS = "self.grpc.hostnames.all(h, !(h in self.gateway.hostnames))"
+_OF_HTTP = "has(self.route.timeouts) || has(self.route.retry) || has(self.route.extraPaths)"
+_TRAFFIC_RULES = (
+    (
+        "!has(self.protocols) || self.protocols.all(p, self.protocols.exists_one(q, q == p))",
+        "name each protocol once",
+    ),
+    (
+        "!has(self.grpc) || (has(self.protocols) && 'GRPC' in self.protocols)",
+        "grpc says nothing without GRPC in protocols",
+    ),
+    (
+        f"!({_BOTH}) || (has(self.grpc) && (has(self.grpc.hostnames) || ({_APART})))",
+        "HTTP and GRPC need host names of their own: add grpc.hostnames, or a listener in grpc.sectionName",
+    ),
+    (
+        f"!({_BOTH}) || !has(self.grpc) || !has(self.grpc.hostnames) || ({_APART}) || {_OTHER_HOSTS}",
+        "a host name of one listener is HTTP's or gRPC's, not both: choose another in grpc.hostnames",
+    ),
+    (
+        f"!has(self.route) || !has(self.protocols) || 'HTTP' in self.protocols || !({_OF_HTTP})",
+        "route.timeouts, route.retry and route.extraPaths are for HTTP: add it to protocols",
+    ),
+)
+_FILTER_RULES = tuple(
+    (
+        f"(self.type == '{kind}') == has(self.{field})",
+        f"a {kind} says in {field} what it does, and no other filter does",
+    )
+    for kind, field in (
+        ("RequestHeaderModifier", "requestHeaderModifier"),
+        ("ResponseHeaderModifier", "responseHeaderModifier"),
+        ("ExtensionRef", "extensionRef"),
+    )
+)
 _GATE_FIELDS = {
     "type": "What the gate watches.",
     "method": "How it is judged: Sequential by default, and always Threshold for Query.",
@@ -85,6 +124,11 @@ def _spec() -> Schema:
     fields["steps"] |= {"x-kubernetes-list-type": "atomic", "x-kubernetes-validations": _rules(_STEP_RULES)}
     fields["serving"] |= {"x-kubernetes-validations": _rules(_SERVING_RULES)}
     fields["serving"]["properties"]["arm"] |= {"x-kubernetes-validations": _rules(_ARM_RULES)}
+    traffic = fields["traffic"]
+    traffic |= {"x-kubernetes-validations": _rules(_TRAFFIC_RULES)}
+    route = traffic["properties"]["route"]["properties"]
+    route["filters"]["items"] |= {"x-kubernetes-validations": _rules(_FILTER_RULES)}
+    route["extraPaths"] |= {"x-kubernetes-list-type": "set"}
     fields["gates"] |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
     fields["gates"]["items"] |= {
         "description": "One limit that the candidate keeps to.",

@@ -55,7 +55,8 @@ class Reconciler:
         status, lost = _status_of(obj)
         spec, problem = self._spec_of(obj)
         found = await self.routers.find(watch.namespace, watch.name, spec)
-        watch.news.seen("route", found[1].resource_version if found[1] else None)
+        for version in found[1].versions if found[1] else (None,):
+            watch.news.seen("route", version)
         observed = _observation(watch, obj, found[1], problem=problem, lost=lost)
         began = clock.now()
         decision = _decide(watch, spec, status, observed, began)

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.lab
 MARK = f"<!-- applied by {__name__.replace('.', '/')}.py -->\n```yaml\n"
 GATEWAYS = [
     pytest.param("traefik", id="Traefik"),
+    pytest.param("grpc", id="gRPC behind Traefik"),
     pytest.param("envoy-gateway", id="EnvoyGateway", marks=pytest.mark.envoy_gateway),
 ]
 
@@ -46,7 +47,7 @@ async def test_they_are_accepted(page: str, member: Member, site: Site, namespac
     for body in bodies:
         if "namespace" in body["metadata"]:
             body["metadata"]["namespace"] = namespace
-        if body["kind"] == "Gateway" and page == "traefik":
+        if body["kind"] == "Gateway" and page != "envoy-gateway":
             body["spec"]["listeners"][0]["port"] = site.door.port  # where this one's entry point listens
         if body["kind"] == "ModelRollout":
             body["spec"]["traffic"]["gateway"]["namespace"] = namespace

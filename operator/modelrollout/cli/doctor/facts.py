@@ -86,6 +86,12 @@ class ClusterFacts:
     others_unknown: str
     """Which of them could not be listed, and why."""
     services: tuple[ServiceFacts, ...]
+    raw_grpc: Read = Read()
+    """The GRPCRoute of the resource's name."""
+    raw_h2c: Read = Read()
+    """The HTTPRoute that carries gRPC where a gateway has no GRPCRoute."""
+    grpc_services: tuple[tuple[str, Read], ...] = ()
+    """(version, its Service) where gRPC is split."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.adapters.kubernetes.gateway_facts import GATEWAYS
-from modelrollout.adapters.routers.httproute import GROUP_VERSION
+from modelrollout.adapters.routers.forms.form import GRPC, H2C, HTTP
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, read
 from modelrollout.adapters.triton.addresses import NotServedError, service_of, slices_of, targets
 from modelrollout.api.base import GROUP, PLURAL
@@ -34,11 +34,12 @@ async def read_cluster(api: Api, args: argparse.Namespace, namespace: str) -> Cl
     operator, definition, raw, gateway, (others, unlisted), services = await asyncio.gather(
         find_operator(api, args.operator_namespace),
         _get(api, path_of("apiextensions.k8s.io/v1", "customresourcedefinitions", None, f"{PLURAL}.{GROUP}")),
-        _get(api, path_of(GROUP_VERSION, "httproutes", namespace, args.name)),
+        _get(api, HTTP.path(namespace, args.name)),
         _gateway(api, namespace, spec),
         other_routes(api, namespace, args.name),
         asyncio.gather(*(_service(api, namespace, *one) for one in _served(spec, status))),
     )
+    calls = await _calls(api, namespace, args.name, spec, status)
     return ClusterFacts(
         resource=obj,
         now=api.clock.now(),
@@ -54,14 +55,34 @@ async def read_cluster(api: Api, args: argparse.Namespace, namespace: str) -> Cl
         others=others,
         others_unknown=unlisted,
         services=tuple(services),
+        raw_grpc=calls[0],
+        raw_h2c=calls[1],
+        grpc_services=calls[2],
     )
 
 
-async def _get(api: Api, path: str) -> Read:
+async def _get(api: Api, path: str, *, missing_kind: bool = False) -> Read:
+    """`missing_kind`: where the cluster does not have the kind, there is none of it."""
     try:
         return Read(await api.get(path))
     except (Conflict, Unreachable) as error:
+        if missing_kind and getattr(error, "reason", "") == "KindMissing":
+            return Read()
         return Read(unknown=str(error))
+
+
+async def _calls(
+    api: Api, namespace: str, name: str, spec: Spec | None, status: Status | None
+) -> tuple[Read, Read, tuple[tuple[str, Read], ...]]:
+    """The two forms that a route of gRPC may have, and each version's Service where gRPC is split."""
+    wanted = spec is not None and spec.traffic.has_grpc
+    served = [(one[1], one[2]) for one in _served(spec, status)] if wanted else []
+    grpc, h2c, *services = await asyncio.gather(
+        _get(api, GRPC.path(namespace, name), missing_kind=True),
+        _get(api, H2C.path(namespace, name)),
+        *(_get(api, path_of("v1", "services", namespace, service)) for _, service in served),
+    )
+    return grpc, h2c, tuple((version, one) for (version, _), one in zip(served, services, strict=True))
 
 
 async def _lease(api: Api, operator: Installation | Unknown) -> Read:

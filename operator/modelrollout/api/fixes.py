@@ -37,7 +37,6 @@ _PATTERNS = {
     HEADER: "write an HTTP header name, such as x-model-candidate",
     METHOD: "write a method of inference.GRPCInferenceService, such as ModelConfig",
     passed.ROUTE_DURATION: "write a duration of h, m, s and ms, such as 30s or 1m30s",
-    passed.HEADER_NAME: "write a header's name, such as x-team",
     passed.HEADER_VALUE: "write a header's value: printable characters, with no space at either end",
     passed.EXTRA_PATH: "write a path such as /v2/health/ready, or /v2/health/* for all below it",
     passed.GROUP: "write an API group, such as traefik.io, or nothing for Kubernetes's own",

@@ -119,7 +119,7 @@ class RouteHand:
 
 
 HANDS: dict[str, Callable[[Api, str, str], Hand]] = {
-    "gateway-api": lambda *at: RouteHand(*at, "HTTPRoute", INFER),
-    "gateway-api of gRPC": lambda *at: RouteHand(*at, "GRPCRoute", CALL),
+    "gateway-api": lambda api, namespace, name: RouteHand(api, namespace, name, "HTTPRoute", INFER),
+    "gateway-api of gRPC": lambda api, namespace, name: RouteHand(api, namespace, name, "GRPCRoute", CALL),
 }
 """By router, and by what its spec splits where that is not HTTP."""

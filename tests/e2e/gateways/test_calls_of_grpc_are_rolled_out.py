@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,6 +44,10 @@ def shares(live: LiveRollout, kind: str) -> dict[str, int]:
     found = live.kube.get(ROUTES, kind, live.scenario.namespace, live.name)
     assert found is not None, f"there is no {kind}"
     return {ref["name"]: ref["weight"] for ref in found["spec"]["rules"][0]["backendRefs"]}
+
+
+def _has(live: LiveRollout, kind: str, wanted: dict[str, int], _status: dict[str, Any]) -> bool:
+    return shares(live, kind) == wanted
 
 
 def called(live: LiveRollout, rate: float = 15.0) -> CallClient:
@@ -104,7 +109,7 @@ def test_a_version_whose_calls_fail_is_rolled_back_by_what_the_gateway_counts(li
 
 def test_a_hand_on_either_route_is_taken_back_and_a_deletion_leaves_both_to_stable(live: LiveRollout):
     live.rate = 0
-    held = {"steps": [{"weight": 20, "hold": "90s"}], "analysis": QUICK, "gates": gates("errors")}
+    held: dict[str, Any] = {"steps": [{"weight": 20, "hold": "90s"}], "analysis": QUICK, "gates": gates("errors")}
     live.adopt(**held, traffic=traffic(live, "HTTP", "GRPC"))
     called(live)
     live.version(2)
@@ -116,7 +121,7 @@ def test_a_hand_on_either_route_is_taken_back_and_a_deletion_leaves_both_to_stab
         for ref, weight in zip(route["spec"]["rules"][0]["backendRefs"], (10, 90), strict=True):
             ref["weight"] = weight
         live.kube.merge(ROUTES, kind, live.scenario.namespace, live.name, {"spec": {"rules": route["spec"]["rules"]}})
-        live.wait(f"{kind} put right", lambda _, kind=kind: shares(live, kind) == right, 20)
+        live.wait(f"{kind} put right", partial(_has, live, kind, right), 20)
     live.kube.delete(ROUTES, "GRPCRoute", live.scenario.namespace, live.name)
     live.wait(
         "the route made again, and both at the step's weight",
@@ -134,7 +139,7 @@ def test_a_hand_on_either_route_is_taken_back_and_a_deletion_leaves_both_to_stab
 
 def test_an_open_stream_stays_with_its_version_and_new_ones_go_to_stable(live: LiveRollout):
     live.rate = 0
-    held = {"steps": [{"weight": 50, "hold": "90s"}], "analysis": QUICK, "gates": gates("errors")}
+    held: dict[str, Any] = {"steps": [{"weight": 50, "hold": "90s"}], "analysis": QUICK, "gates": gates("errors")}
     live.adopt(**held, traffic=traffic(live, "GRPC"))
     calls = called(live)
     live.version(2)

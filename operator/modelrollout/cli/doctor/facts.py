@@ -65,6 +65,16 @@ class ServiceFacts:
 
 
 @dataclass(frozen=True)
+class CallRoute:
+    """One form of gRPC's route: a GRPCRoute, or the HTTPRoute that carries gRPC where a gateway has none."""
+
+    kind: str
+    name: str
+    raw: Read
+    observed: ObservedRoute | None = None
+
+
+@dataclass(frozen=True)
 class ClusterFacts:
     """What the API server says. Times in epoch seconds, by its clock."""
 
@@ -86,10 +96,8 @@ class ClusterFacts:
     others_unknown: str
     """Which of them could not be listed, and why."""
     services: tuple[ServiceFacts, ...]
-    raw_grpc: Read = Read()
-    """The GRPCRoute of the resource's name."""
-    raw_h2c: Read = Read()
-    """The HTTPRoute that carries gRPC where a gateway has no GRPCRoute."""
+    calls: tuple[CallRoute, ...] = ()
+    """The two forms that gRPC's route may have, the GRPCRoute first."""
     grpc_services: tuple[tuple[str, Read], ...] = ()
     """(version, its Service) where gRPC is split."""
 

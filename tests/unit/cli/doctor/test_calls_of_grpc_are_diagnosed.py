@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from modelrollout.adapters.routers.forms.form import GRPC, H2C, HTTP, Form
+from modelrollout.adapters.routers.forms.marks import RESOURCE
+from modelrollout.adapters.routers.reading import read
 from modelrollout.api.spec import Spec
 from modelrollout.cli.doctor.checks.routing.route import route
-from modelrollout.cli.doctor.facts import Read
+from modelrollout.cli.doctor.facts import CallRoute, Read
 from modelrollout.cli.doctor.finding import Finding
 from modelrollout.core.observation import RoutePlan
 from tests.unit.cli.doctor.patient import Patient
@@ -25,7 +27,7 @@ def spec(*protocols: str, **more: Any) -> Spec:
     return base.model_copy(update={"traffic": base.traffic.model_validate(traffic)})
 
 
-def written(form: Form, under: Spec, weight: int = 50, **notes: str) -> Read:
+def written(form: Form, under: Spec, weight: int = 50, resource: str = "vision/digits") -> Read:
     """The route as the operator writes it and a gateway answers it."""
     plan = RoutePlan("1", "2", weight)
     found = {key: value for key, value in form.notes("vision", "digits", under, plan).items() if value is not None}
@@ -35,7 +37,7 @@ def written(form: Form, under: Spec, weight: int = 50, **notes: str) -> Read:
         "name": form.named("vision", "digits"),
         "namespace": "vision",
         "generation": 1,
-        "annotations": found | notes,
+        "annotations": found | {RESOURCE: resource},
     }
     body = {"kind": form.kind, "metadata": meta, "spec": form.spec_of("vision", under, plan)}
     return Read(body | {"status": {"parents": [parent]}})
@@ -46,7 +48,13 @@ def service(port: int = 8001, protocol: str | None = HERE) -> Read:
 
 
 def findings(under: Spec, **facts: Any) -> list[Finding]:
+    """`raw_grpc` and `raw_h2c` are what is read of the two forms."""
     patient = Patient()
+    read_of = [(GRPC, facts.pop("raw_grpc", Read())), (H2C, facts.pop("raw_h2c", Read()))]
+    facts["calls"] = tuple(
+        CallRoute(form.kind, form.named("vision", "digits"), raw, raw.found and read(raw.found, "vision/digits"))
+        for form, raw in read_of
+    )
     cluster = replace(patient.cluster, **facts)
     return list(route(cluster, replace(patient.subject, spec=under)))
 
@@ -69,7 +77,7 @@ CASES: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "no route": ({}, ("Problem", "route", "there is no route for gRPC, though a version serves")),
     "a route that may not be read": ({"raw_grpc": Read(unknown="forbidden")}, ("Warning", "route", "forbidden")),
     "somebody else's": (
-        {"raw_grpc": written(GRPC, BOTH, **{"modelrollout.dev/resource": "speech/digits"})},
+        {"raw_grpc": written(GRPC, BOTH, resource="speech/digits")},
         ("Problem", "ours", "it is somebody else's: its annotation modelrollout.dev/resource names speech/digits"),
     ),
     "another weight": (
@@ -104,7 +112,7 @@ def test_a_route_of_a_protocol_that_is_no_longer_split_is_named():
 
 
 def test_with_http_alone_somebody_elses_grpcroute_and_the_lack_of_the_kind_are_nothing():
-    foreign = written(GRPC, BOTH, **{"modelrollout.dev/resource": "speech/digits"})
+    foreign = written(GRPC, BOTH, resource="speech/digits")
     assert said(spec("HTTP"), raw_grpc=foreign) == []
     assert said(spec("HTTP")) == []
 

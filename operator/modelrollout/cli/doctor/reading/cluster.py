@@ -18,7 +18,7 @@ from modelrollout.api.problems import parse_spec, summary
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.cli import access
-from modelrollout.cli.doctor.facts import ClusterFacts, Read, ServiceFacts
+from modelrollout.cli.doctor.facts import CallRoute, ClusterFacts, Read, ServiceFacts
 from modelrollout.cli.doctor.reading.routes import other_routes
 from modelrollout.cli.lookup.found import Installation, Unknown
 from modelrollout.cli.lookup.operator import find_operator
@@ -39,7 +39,7 @@ async def read_cluster(api: Api, args: argparse.Namespace, namespace: str) -> Cl
         other_routes(api, namespace, args.name),
         asyncio.gather(*(_service(api, namespace, *one) for one in _served(spec, status))),
     )
-    calls = await _calls(api, namespace, args.name, spec, status)
+    calls = await _calls(api, namespace, args.name)
     return ClusterFacts(
         resource=obj,
         now=api.clock.now(),
@@ -55,9 +55,8 @@ async def read_cluster(api: Api, args: argparse.Namespace, namespace: str) -> Cl
         others=others,
         others_unknown=unlisted,
         services=tuple(services),
-        raw_grpc=calls[0],
-        raw_h2c=calls[1],
-        grpc_services=calls[2],
+        calls=calls,
+        grpc_services=await _call_services(api, namespace, spec, status),
     )
 
 
@@ -71,18 +70,24 @@ async def _get(api: Api, path: str, *, missing_kind: bool = False) -> Read:
         return Read(unknown=str(error))
 
 
-async def _calls(
-    api: Api, namespace: str, name: str, spec: Spec | None, status: Status | None
-) -> tuple[Read, Read, tuple[tuple[str, Read], ...]]:
-    """The two forms that a route of gRPC may have, and each version's Service where gRPC is split."""
-    wanted = spec is not None and spec.traffic.has_grpc
-    served = [(one[1], one[2]) for one in _served(spec, status)] if wanted else []
-    grpc, h2c, *services = await asyncio.gather(
-        _get(api, GRPC.path(namespace, name), missing_kind=True),
-        _get(api, H2C.path(namespace, name)),
-        *(_get(api, path_of("v1", "services", namespace, service)) for _, service in served),
-    )
-    return grpc, h2c, tuple((version, one) for (version, _), one in zip(served, services, strict=True))
+async def _calls(api: Api, namespace: str, name: str) -> tuple[CallRoute, ...]:
+    found = []
+    for form in (GRPC, H2C):
+        raw = await _get(api, form.path(namespace, name), missing_kind=form is GRPC)
+        observed = None if raw.found is None else read(raw.found, f"{namespace}/{name}")
+        found.append(CallRoute(form.kind, form.named(namespace, name), raw, observed))
+    return tuple(found)
+
+
+async def _call_services(
+    api: Api, namespace: str, spec: Spec | None, status: Status | None
+) -> tuple[tuple[str, Read], ...]:
+    """(version, its Service) where gRPC is split."""
+    if spec is None or not spec.traffic.has_grpc:
+        return ()
+    served = [(version, service) for _, version, service, _ in _served(spec, status)]
+    found = [(version, await _get(api, path_of("v1", "services", namespace, service))) for version, service in served]
+    return tuple(found)
 
 
 async def _lease(api: Api, operator: Installation | Unknown) -> Read:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from modelrollout.adapters.routers.forms.form import GRPC, H2C, HTTP, Form
-from modelrollout.adapters.routers.reading import read
 from modelrollout.api.borders.cleaning import clean, mapping, mappings
 from modelrollout.cli.doctor.checks.routing.answers import accepted, weights
-from modelrollout.cli.doctor.facts import ClusterFacts, Read, Subject
+from modelrollout.cli.doctor.facts import CallRoute, ClusterFacts, Subject
 from modelrollout.cli.doctor.finding import Finding, Reporter
 
 _H2C = ("kubernetes.io/h2c", "grpc")
@@ -18,40 +15,37 @@ _H2C = ("kubernetes.io/h2c", "grpc")
 
 def calls(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:
     """Nothing where only HTTP is split and no route of gRPC was left."""
-    wanted = subject.spec.traffic.has_grpc
-    found = [(form, one) for form, one in ((GRPC, facts.raw_grpc), (H2C, facts.raw_h2c)) if _ours(form, one, subject)]
+    found = [one for one in facts.calls if _ours(one, subject)]
     say = Reporter("route", "gRPC")
-    if not wanted:
-        for form, _ in found:
-            yield _left(form, subject, say)
+    if not subject.spec.traffic.has_grpc:
+        for one in found:
+            yield _left(one.kind, one.name, "GRPC", say)
         return
-    unread = next((one.unknown for one in (facts.raw_grpc, facts.raw_h2c) if one.unknown), "")
+    unread = next((one.raw.unknown for one in facts.calls if one.raw.unknown), "")
     if not found and unread:
         yield say.warning("route", f"it cannot be read: {unread}", "ask for the role view here")
     elif not found:
         yield _missing(facts, subject, say)
-    for form, one in found[:1]:
-        yield from _judged(form, one.found or {}, subject)
+    for one in found[:1]:
+        yield from _judged(one, subject)
     yield from _ports(facts, subject)
 
 
 def left_http(subject: Subject) -> Finding:
     """HTTP's route, where the spec names gRPC alone."""
-    return _left(HTTP, subject, Reporter("route", f"route {subject.name}"))
+    return _left("HTTPRoute", subject.name, "HTTP", Reporter("route", f"route {subject.name}"))
 
 
-def _left(form: Form, subject: Subject, say: Reporter) -> Finding:
-    name = form.named(subject.namespace, subject.name)
-    text = f"{form.kind} {name} is left of another spec.traffic.protocols; it leads to stable alone"
-    return say.warning("route", text, f"add {form.protocol} to it, or `kubectl delete {form.kind.lower()} {name}`")
+def _left(kind: str, name: str, protocol: str, say: Reporter) -> Finding:
+    text = f"{kind} {name} is left of another spec.traffic.protocols; it leads to stable alone"
+    return say.warning("route", text, f"add {protocol} to it, or `kubectl delete {kind.lower()} {name}`")
 
 
-def _ours(form: Form, one: Read, subject: Subject) -> bool:
+def _ours(one: CallRoute, subject: Subject) -> bool:
     """Whether it is there and of this resource; somebody else's GRPCRoute of the name is in the way of ours."""
-    if one.found is None:
+    if one.observed is None:
         return False
-    foreign = bool(read(one.found, f"{subject.namespace}/{subject.name}").foreign)
-    return not foreign or (form is GRPC and subject.spec.traffic.has_grpc)
+    return not one.observed.foreign or (one.kind == "GRPCRoute" and subject.spec.traffic.has_grpc)
 
 
 def _missing(facts: ClusterFacts, subject: Subject, say: Reporter) -> Finding:
@@ -61,17 +55,15 @@ def _missing(facts: ClusterFacts, subject: Subject, say: Reporter) -> Finding:
     return say.problem("route", "there is no route for gRPC, though a version serves", fix)
 
 
-def _judged(form: Form, raw: dict[str, Any], subject: Subject) -> Iterator[Finding]:
-    name = form.named(subject.namespace, subject.name)
-    say = Reporter("route", f"{form.kind} {name}")
-    observed = read(raw, f"{subject.namespace}/{subject.name}")
-    if observed.foreign:
+def _judged(one: CallRoute, subject: Subject) -> Iterator[Finding]:
+    say = Reporter("route", f"{one.kind} {one.name}")
+    if one.observed is None or one.observed.foreign:
         fix = "rename the ModelRollout or that route, or hand it over with the annotation modelrollout.dev/resource"
-        yield say.problem("ours", f"it is somebody else's: {observed.foreign}", fix)
+        yield say.problem("ours", f"it is somebody else's: {one.observed.foreign if one.observed else ''}", fix)
         return
     gateway = subject.spec.traffic.gateway
-    yield from accepted(raw, (gateway.namespace or subject.namespace, gateway.name), say)
-    yield from weights(observed, subject, say)
+    yield from accepted(one.raw.found or {}, (gateway.namespace or subject.namespace, gateway.name), say)
+    yield from weights(one.observed, subject, say)
 
 
 def _ports(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:

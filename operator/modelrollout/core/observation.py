@@ -47,6 +47,8 @@ class ObservedRoute:
     """Why this is somebody else's route, which is never written: it does not carry this resource's mark."""
     version_header: bool = False
     """Whether answers carry the header that names their version."""
+    place: int = 0
+    """Stable's place among the backends as they are written: 0, or 1 where the route says so."""
     structure: str = ""
     """Digest of everything but the weights: differs from a plan's when gateway, hostnames or rules changed."""
 
@@ -73,6 +75,8 @@ class RoutePlan:
     testers: bool = False
     version_header: bool = False
     """Whether answers carry the header that names their version."""
+    place: int = 0
+    """Stable's place among the backends, 0 or 1: the candidate has the other one."""
 
 
 @dataclass(frozen=True)

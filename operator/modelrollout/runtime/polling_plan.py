@@ -89,11 +89,17 @@ def _request(watch: Watch, spec: Spec, status: Status, gateway: tuple[str, Diale
         raise_from=status.step.earliest_advance if status.step else None,
         dialect=gateway[1],
         controller=gateway[0],
+        place=place_in(status, gateway[1]),
         placed_at=placed_at(status.history),
         default_gates=tuple(rollout.gates) or None,
         promoted=tuple(status.promoted),
         unplanned=not steps and not rollout.plan,
     )
+
+
+def place_in(status: Status, dialect: Dialect | None) -> int:
+    """Stable's place, where the route keeps promoted versions in theirs: with a header that names the version."""
+    return (status.place or 0) if dialect is not None and dialect.version_header else 0
 
 
 def next_wake(config: OperatorConfig, spec: Spec | None, status: Status, observed: Observation, now: float) -> float:

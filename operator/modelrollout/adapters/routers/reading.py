@@ -13,6 +13,7 @@ from modelrollout.adapters.routers.httproute import (
     CANDIDATE,
     EPOCH,
     MODEL,
+    PLACE,
     RESOURCE,
     SERVICES,
     STABLE,
@@ -61,6 +62,7 @@ def read(route: dict[str, Any]) -> ObservedHTTPRoute:
         doubt=doubt,
         foreign=_foreign(meta, notes),
         version_header=_says_versions(rules[split] if split is not None else {}),
+        place=_place(notes),
         structure=_structure(clean(meta.get("namespace"), LONGEST_SAID), notes, spec),
         raw=route,
     )
@@ -160,12 +162,17 @@ def _stable(notes: dict[str, str], backends: list[Backend]) -> tuple[str | None,
         return None, f"the route's annotation {STABLE} names version {named}, but no backend serves it"
     if notes.get(CANDIDATE) == named:
         return None, f"the route's annotations name version {named} both as stable and as the candidate"
-    first = backends[0]
-    mine = next(backend for backend in backends if backend.version == named)
-    if mine.weight < first.weight:  # in a bake stable has less too, but then it stands first
-        text = f"names version {named}, which has {mine.weight} of the weight while {first.service}, first, has"
-        return None, f"the route's annotation {STABLE} {text} {first.weight}"
+    there = backends[min(_place(notes), len(backends) - 1)]
+    mine = max((backend for backend in backends if backend.version == named), key=lambda one: one.weight)
+    if mine.weight < there.weight:  # in a bake stable has less too, but then it stands in its place
+        text = f"names version {named}, which has {mine.weight} of the weight while {there.service}, in its place, has"
+        return None, f"the route's annotation {STABLE} {text} {there.weight}"
     return named, ""
+
+
+def _place(notes: dict[str, str]) -> int:
+    """Where stable stands: first, unless the route says second."""
+    return int(notes.get(PLACE) == "1")
 
 
 def is_testers(rule: dict[str, Any]) -> bool:

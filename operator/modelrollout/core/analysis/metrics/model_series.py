@@ -126,7 +126,7 @@ def label_pattern(pattern: str, request: EvaluationRequest, arms: Iterable[Arm] 
         "gateway": spelled(gateway.name),
         "service": spelled(*(serving.service_of(request.version_of(arm)) for arm in arms)),
         "port": str(serving.port),
-        "index": _one_of([str(ARMS.index(arm)) for arm in arms]),
+        "index": _one_of([str(request.place_of(arm)) for arm in arms]),
     }
     return fill_pattern(pattern, values)
 

@@ -88,6 +88,8 @@ class Readiness:
     message: str
     addresses: int = 0
     """How many of them were ready the last time all were."""
+    refused: bool = False
+    """Whether all that is wrong is that some may not be asked: that is no loss, and no proof either."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ ROUTE_UNCLEAR: Final = "RouteUnclear"
 STATUS_LOST: Final = "StatusLost"
 ROLLOUT_STARTED: Final = "RolloutStarted"
 CANDIDATE_NOT_READY: Final = "CandidateNotReady"
+PROBE_NOT_ALLOWED: Final = "ProbeNotAllowed"
 CANDIDATE_LOST: Final = "CandidateLost"
 CANDIDATE_UNSTABLE: Final = "CandidateUnstable"
 READY_DEADLINE: Final = "ReadyDeadlineExceeded"
@@ -88,6 +89,7 @@ Reason = Literal[
     "StatusLost",
     "RolloutStarted",
     "CandidateNotReady",
+    "ProbeNotAllowed",
     "CandidateLost",
     "CandidateUnstable",
     "ReadyDeadlineExceeded",

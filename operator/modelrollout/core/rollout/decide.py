@@ -11,6 +11,7 @@ from modelrollout.core.observation import FULL_WEIGHT, Event, Observation, Obser
 from modelrollout.core.rollout.bookkeeping import account
 from modelrollout.core.rollout.checks import decide_move
 from modelrollout.core.rollout.context import Context
+from modelrollout.core.rollout.missing import refused_events
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.routing import route_for
 from modelrollout.core.rollout.transitions.without_judge import changed_events
@@ -48,7 +49,13 @@ def decide(spec: Spec | None, status: Status, observed: Observation, now: float)
         status=after,
         lower=routing.lower,
         route=routing.apply,
-        events=(*transition.events, *routing.events, *_gate_events(ctx, after), *refusal_events(ctx, after)),
+        events=(
+            *transition.events,
+            *routing.events,
+            *_gate_events(ctx, after),
+            *refusal_events(ctx, after),
+            *refused_events(ctx, after),
+        ),
         consume_command=consume,
         trigger=transition.trigger,
     )

@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from modelrollout.adapters.kubernetes.client import connect
 from modelrollout.adapters.triton.readiness import TritonServer
+from tests.allowed import PROBES
 from tests.lab import Fault, FaultProxy, free_port, write_kubeconfig
-from tests.loopback import PROBES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -47,6 +47,9 @@ class ObservedRoute:
     """Why this is somebody else's route, which is never written: it does not carry this resource's mark."""
     version_header: bool = False
     """Whether answers carry the header that names their version."""
+    gateways: frozenset[str] = frozenset()
+    """NAMESPACE/NAME of the Gateways that it is attached to."""
+    hostnames: frozenset[str] = frozenset()
     structure: str = ""
     """Digest of everything but the weights: differs from a plan's when gateway, hostnames or rules changed."""
 
@@ -142,6 +145,8 @@ class Observation:
     """How many passes could not write the route since it last was as decided."""
     refusal: str = ""
     """The API server's answer to the last of them."""
+    notices: tuple[str, ...] = ()
+    """What stands though it would be refused today: it goes on, and people are told."""
     version_header: bool | None = None
     """Whether this gateway tells versions apart only by a header of their answers; None while that is not known."""
 

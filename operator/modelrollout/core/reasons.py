@@ -71,6 +71,7 @@ RAISE_PENDING: Final = "RaisePending"
 ROUTE_MISSING: Final = "RouteMissing"
 ROUTE_CHANGED: Final = "RouteChanged"
 ROUTE_REJECTED: Final = "RouteRejected"
+CLAIM_NOT_ALLOWED: Final = "ClaimNotAllowed"
 ROUTE_NOT_OURS: Final = "RouteNotOurs"
 ROUTE_NOT_WRITTEN: Final = "RouteNotWritten"
 RELEASE_FAILED: Final = "ReleaseFailed"
@@ -141,6 +142,7 @@ Reason = Literal[
     "RouteMissing",
     "RouteChanged",
     "RouteRejected",
+    "ClaimNotAllowed",
     "RouteNotOurs",
     "RouteNotWritten",
     "ReleaseFailed",

@@ -8,9 +8,9 @@ import yaml
 from helm_python.chart import Chart
 
 from tests import ROOT
+from tests.allowed import GATEWAYS, LOOPBACK
 from tests.lab import OperatorProcess
 from tests.lab import spawn as fork
-from tests.loopback import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ def configuration(prometheus: str, **changes: Any) -> dict[str, Any]:
     server = {"url": prometheus, "scrapeInterval": "1s", "timeout": "2s"}
     free = server | {"name": "free", "allowQueries": True}
     made = {"prometheus": [server | {"name": "default"}, free], "probeInterval": "1s", "resync": "2s"}
-    return made | {"probes": LOOPBACK} | changes
+    return made | {"probes": LOOPBACK, "gateways": GATEWAYS} | changes
 
 
 def operator(

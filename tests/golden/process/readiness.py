@@ -8,6 +8,7 @@ from modelrollout.adapters.kubernetes.client import Api, connect
 from modelrollout.adapters.triton import readiness
 from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.runtime.watch import after_probe
+from tests.allowed import PROBES
 from tests.golden.process.local import (
     Answer,
     by_path,
@@ -20,7 +21,6 @@ from tests.golden.process.local import (
     sends,
     serving,
 )
-from tests.loopback import PROBES
 
 _SERVICE = {"metadata": {"namespace": "vision", "name": "digits-v2"}, "spec": {"ports": [{"port": 8000}]}}
 

@@ -12,8 +12,8 @@ import pytest_asyncio
 from modelrollout.adapters.triton import slices
 from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.adapters.triton.slices import WatchedSlices
+from tests.allowed import PROBES
 from tests.lab import Fault
-from tests.loopback import PROBES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelrollout.adapters.triton.readiness import IN_FLIGHT, OVERALL, TritonServer
+from tests.allowed import PROBES
 from tests.integration.borders.raw_server import Talk, dripping, response, saying, serving, silence
-from tests.loopback import PROBES
 
 
 class Slices:

@@ -14,7 +14,7 @@ from modelrollout.api.config import Probes
 from modelrollout.core.observation import Readiness
 from modelrollout.ports import NotAsked
 from modelrollout.runtime.watch import after_probe
-from tests.loopback import LOOPBACK
+from tests.allowed import LOOPBACK
 
 POD = {"kind": "Pod", "namespace": "vision", "name": "digits-v2-0"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from modelrollout.adapters.kubernetes.client import Api
 from modelrollout.adapters.triton.readiness import TritonServer
-from tests.loopback import PROBES
+from tests.allowed import PROBES
 
 SECRET = b"postgres://svc:hunter2@10.1.2.3/prod"
 ANSWERS = {

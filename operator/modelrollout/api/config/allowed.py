@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from modelrollout.api.base import ApiModel, wrong
+from modelrollout.api.gates import DNS_LABEL
 
 NAMESPACES = r"^[a-z0-9*]([-a-z0-9*]*[a-z0-9*])?$"
 Namespaces = Annotated[
@@ -52,3 +53,33 @@ class Probes(ApiModel):
     def allows(self, namespace: str, address: str) -> bool:
         """Whether an address that no Pod of the namespace has may be asked for a Service there."""
         return any(one.holds(namespace, address) for one in self.allowed)
+
+
+HOSTS = r"^(\*|(\*\.)?([a-z0-9-]+|\{namespace\})(\.([a-z0-9-]+|\{namespace\}))*)$"
+ANY = "*"
+NAMED = r"^(\*|[a-z0-9]([-a-z0-9.]*[a-z0-9])?)$"
+
+
+class AllowedGateway(ApiModel):
+    """A Gateway, the namespaces whose ModelRollouts may use it, and for which host names."""
+
+    namespace: Annotated[str, Field(pattern=DNS_LABEL, max_length=63)]
+    """Where the Gateway is."""
+    name: Annotated[str, Field(pattern=NAMED, max_length=253)] = ANY
+    """Its name; "*" for every Gateway there."""
+    namespaces: Namespaces = [ANY]
+    """The namespaces that may use it; `*` in a name stands for any characters."""
+    hostnames: Annotated[list[Annotated[str, Field(pattern=HOSTS, max_length=253)]], Field(min_length=1)] = [ANY]
+    """The host names that they may ask for, such as "*.{namespace}.example.com"; "*" for any."""
+
+    def is_about(self, namespace: str, name: str) -> bool:
+        """Whether this is that Gateway."""
+        return namespace == self.namespace and self.name in (ANY, name)
+
+    def lets(self, namespace: str, host: str) -> bool:
+        """Whether a resource of that namespace may ask for that host; `*.x` is every host below x, and `*.x` itself."""
+        if not among(namespace, self.namespaces):
+            return False
+        patterns = [pattern.replace("{namespace}", namespace) for pattern in self.hostnames]
+        below = [pattern[1:] for pattern in patterns if pattern.startswith("*.")]
+        return ANY in patterns or host in patterns or host.endswith(tuple(below))

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from modelrollout.api.base import ApiModel, wrong
-from modelrollout.api.config.allowed import Probes
+from modelrollout.api.config.allowed import AllowedGateway, Probes
 from modelrollout.api.config.custom_dialect import CustomDialect
 from modelrollout.api.config.prometheus_server import PrometheusServer
 from modelrollout.api.quantities import Duration
@@ -28,6 +28,8 @@ class OperatorConfig(ApiModel):
     """Metric dialect by the GatewayClass's controllerName; "None" where the model's own series are to be read."""
     custom_dialects: Annotated[list[CustomDialect], Field(max_length=16)] = []
     """Gateways of other names, which `dialects` may use."""
+    gateways: Annotated[list[AllowedGateway], Field(max_length=256)] = []
+    """Gateways that resources of other namespaces may use; each namespace may use its own, unless they stand here."""
     probe_interval: Duration = 2.0
     """How often a version's readiness is probed."""
     probe_timeout: Duration = 1.0

@@ -8,7 +8,7 @@ from modelrollout.api.changes import update, update_rollout
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.core.observation import FULL_WEIGHT, Event, Observation, ObservedRoute, RoutePlan
-from modelrollout.core.rollout.bookkeeping import account
+from modelrollout.core.rollout.bookkeeping import account, notice_events
 from modelrollout.core.rollout.checks import decide_move
 from modelrollout.core.rollout.context import Context
 from modelrollout.core.rollout.missing import refused_events
@@ -50,6 +50,7 @@ def decide(spec: Spec | None, status: Status, observed: Observation, now: float)
         lower=routing.lower,
         route=routing.apply,
         events=(
+            *notice_events(ctx, after),
             *transition.events,
             *routing.events,
             *_gate_events(ctx, after),

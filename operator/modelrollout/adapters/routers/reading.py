@@ -63,6 +63,8 @@ def read(route: dict[str, Any]) -> ObservedHTTPRoute:
         foreign=_foreign(meta, notes),
         version_header=_says_versions(rules[split] if split is not None else {}),
         place=_place(notes),
+        gateways=_gateways(clean(meta.get("namespace"), LONGEST_SAID), spec),
+        hostnames=frozenset(host for host in _list(spec.get("hostnames")) if isinstance(host, str)),
         structure=_structure(clean(meta.get("namespace"), LONGEST_SAID), notes, spec),
         raw=route,
     )
@@ -120,6 +122,15 @@ def _foreign(meta: dict[str, Any], notes: dict[str, str]) -> str:
     if named:
         return f"its annotation {RESOURCE} names {clean(named, 128)}, not {clean(mine, LONGEST_SAID)}"
     return "" if notes.get(STABLE) else f"it has neither the annotation {RESOURCE} nor {STABLE}"
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _gateways(namespace: str, spec: dict[str, Any]) -> frozenset[str]:
+    parents = [one for one in mappings(spec.get("parentRefs")) if one.get("kind") in (None, "Gateway")]
+    return frozenset(f"{one.get('namespace') or namespace}/{one.get('name')}" for one in parents)
 
 
 def _backends(rule: dict[str, Any], notes: dict[str, str]) -> list[Backend]:

@@ -23,6 +23,7 @@ STALLING = frozenset(
         reasons.ROUTE_NOT_WRITTEN,
         reasons.GATE_NOT_JUDGEABLE,
         reasons.NOTHING_TO_JUDGE,
+        reasons.PROBE_NOT_ALLOWED,
     }
 )
 

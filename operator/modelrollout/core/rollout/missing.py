@@ -180,9 +180,10 @@ def _read_again(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | No
 def unready(ctx: Context, text: str) -> Finding:
     """`text` and why; that a question is not allowed is no word on the candidate, and somebody else's to fix."""
     found = ctx.candidate_readiness
-    refused = found is not None and found.refused
-    reason = reasons.PROBE_NOT_ALLOWED if refused else reasons.CANDIDATE_NOT_READY
-    return Finding(reason, f"{text}: {why_not_ready(ctx)}")
+    why = f"{text}: {why_not_ready(ctx)}"
+    if found is not None and found.refused:
+        return Finding(reasons.PROBE_NOT_ALLOWED, why)
+    return Finding(reasons.CANDIDATE_NOT_READY, why)
 
 
 def refused_events(ctx: Context, status: Status) -> tuple[Event, ...]:

@@ -105,7 +105,8 @@ def place_in(status: Status, dialect: Dialect | None) -> int:
 def next_wake(config: OperatorConfig, spec: Spec | None, status: Status, observed: Observation, now: float) -> float:
     """Seconds until something may be due though nothing changed."""
     running = phases.running(status.phase) or status.phase == "Adopting"
-    due = [config.resync if running else config.resync * AT_REST]
+    moving = running or any(one.type == "Reconciling" and one.status == "True" for one in status.conditions)
+    due = [config.resync if moving else config.resync * AT_REST]
     if running and spec is not None:
         if status.step is not None and status.step.earliest_advance is not None:
             due.append(status.step.earliest_advance - now)

@@ -67,7 +67,7 @@ def judge_query(gate: QueryGate, gate_input: GateInput, _share: float) -> Judged
     answer = gate_input.answers.get(gate.name)
     if answer is None:
         return no_data(gate, Finding("NotAskedYet", "the query has not run yet"))
-    limits = gate.within or (gate.min, gate.max)
+    limits: Limits = (gate.within[0], gate.within[1]) if gate.within else (gate.min, gate.max)
     low, high = limits
     since = answer.values[gate_input.step :]
     values = since[~np.isnan(since)]

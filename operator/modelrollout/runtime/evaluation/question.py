@@ -181,9 +181,9 @@ def judge(
     once, reader = [store for store, _ in counted], SeriesReader(request)
     fine = in_their_places(make_tick_table(once, reader, looks.grid(look, cuts), server.scrape_interval), request)
     table = fine.whole(looks.parts) if looks.parts > 1 else fine
-    partial = worded(lambda: uncovered(once, reader, request, looks.end(look)), _UNTOLD)
+    partial: Finding | None = worded(lambda: uncovered(once, reader, request, looks.end(look)), _UNTOLD)
     twice = dict.fromkeys(text for _, said in counted for text in said)
-    misread = worded(lambda: (*unnamed(request), *lookalikes(once, reader, request)), ())
+    misread: tuple[str, ...] = worded(lambda: (*unnamed(request), *lookalikes(once, reader, request)), ())
     warnings = (*twice, *misread, *cut_off(request, stores, looks.tick(look), cuts))
     gate_input = GateInput(
         request,

@@ -17,11 +17,13 @@ def edge_text(edge: float) -> str:
     return INFINITE if edge == float("inf") else f"{edge + 0.0:.12g}"
 
 
-@lru_cache(maxsize=4096)
 def canonical_edge(text: str) -> str | None:
     """The one spelling of `le="text"`; None where that is no number."""
-    if len(text) > _LONGEST:
-        return None
+    return _canonical(text) if len(text) <= _LONGEST else None  # a long text is not even remembered
+
+
+@lru_cache(maxsize=4096)
+def _canonical(text: str) -> str | None:
     if _INFINITY.fullmatch(text):
         return INFINITE
     if not _NUMBER.fullmatch(text) or float(text) == float("-inf"):

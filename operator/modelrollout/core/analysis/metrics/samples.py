@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
@@ -78,15 +78,20 @@ class SampleStore:
         return SampleStore(kept)
 
 
-@lru_cache(maxsize=32768)
 def _text_bytes(labels: Labels) -> int:
     return sum(len(name) + len(value) + _LABEL for name, value in labels)
 
 
-@lru_cache(maxsize=32768)
 def _canonical(labels: Labels) -> Labels:
-    """The same labels with `le` in its one spelling; as they are where it is no number."""
-    return tuple((name, (canonical_edge(value) or value) if name == LABEL else value) for name, value in labels)
+    """The same labels with `le` in its one spelling; as they are where it is no number.
+
+    None are remembered: labels of any length come in, and a cache would outlive the room that was taken for them.
+    """
+    for at, (name, value) in enumerate(labels):
+        if name == LABEL:
+            edge = canonical_edge(value) or value
+            return labels if edge == value else (*labels[:at], (name, edge), *labels[at + 1 :])
+    return labels
 
 
 def _between(one: Series, low: int, high: int) -> Series:

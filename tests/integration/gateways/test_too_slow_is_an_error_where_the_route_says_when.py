@@ -1,4 +1,4 @@
-"""What Envoy counts of requests that take too long: its own timeout is the version's error, a client's counts nowhere."""
+"""What Envoy counts of requests that take too long: its own timeout is the version's error, a client's is nothing."""
 
 from __future__ import annotations
 

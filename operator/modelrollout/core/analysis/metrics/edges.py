@@ -29,6 +29,12 @@ def canonical_edge(text: str) -> str | None:
     return edge_text(float(text))
 
 
+@lru_cache(maxsize=32768)
+def canonical(labels: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The same labels with `le` in its one spelling; as they are where it is no number."""
+    return tuple((name, (canonical_edge(value) or value) if name == LABEL else value) for name, value in labels)
+
+
 def scaled_edge(text: str, unit: float) -> str:
     """The edge `text` (as canonical_edge has it) in seconds, where it was written in units of so many seconds."""
     return edge_text(float(text) * unit)

@@ -92,6 +92,20 @@ class TickTable:
         exact = (Channel(metric, arm, layer, one) for one in details)
         return (channel for channel in exact if channel in self.growth)
 
+    def sum_by_layer(self, metric: str, arm: Arm, first: int = 0) -> Mapping[str, float]:
+        """The sum of each layer's `total` over the ticks from `first` on."""
+        key = metric, arm, first
+        if key not in self._sums:
+            layers = sorted(self.layers(metric, arm))
+            self._sums[key] = dict(
+                zip(layers, self.by_layer(metric, arm, layers)[:, first:].sum(axis=1).tolist(), strict=True)
+            )
+        return self._sums[key]
+
+    @cached_property
+    def _sums(self) -> dict[tuple[str, Arm, int], dict[str, float]]:
+        return {}
+
     @property
     def _by_place(self) -> Mapping[Place, list[Channel]]:
         """Channels by metric and arm, alone and together with a layer or a detail."""
@@ -160,7 +174,7 @@ class TickTable:
 
 
 def make_tick_table(
-    stores: Sequence[SampleStore], reader: SeriesReader, grid: Grid, scrape: float, running: Running | None = None
+    stores: Iterable[SampleStore], reader: SeriesReader, grid: Grid, scrape: float, running: Running | None = None
 ) -> TickTable:
     """Read every series of the stores (one per query) onto the grid. `scrape`: configured interval, seconds.
 

@@ -44,14 +44,16 @@ def usual_of(block: Block, counts: Counts) -> Usual:
     if rank < 0 or not steps:
         return Usual(steps, until, np.zeros(len(counts.rows.at)))
     grown = regrown(block, counts.rows.at, steps + 1)
-    return Usual(steps, until, np.partition(grown, rank, axis=1)[:, rank])
+    low = np.partition(grown, rank, axis=1)[:, rank]
+    return Usual(steps, until, np.where(np.isfinite(low), low, 0.0))
 
 
 def regrown(block: Block, at: Index, samples: int) -> Array:
     """Growth between the first so many samples of some rows, over resets, (rows, samples - 1)."""
     values = block.values[at, :samples]
-    step = np.diff(values, axis=1)
-    return np.where(step < 0, values[:, 1:], step)
+    with np.errstate(all="ignore"):  # what is no number makes it not plain
+        step = np.diff(values, axis=1)
+        return np.where(step < 0, values[:, 1:], step)
 
 
 def exactly(block: Block, at: Index) -> Array:

@@ -16,6 +16,7 @@ from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
 from modelrollout.core.analysis.gates.plan import words
 from modelrollout.core.analysis.gates.plan.history import plan_before
 from modelrollout.core.analysis.gates.wording import worded
+from modelrollout.core.analysis.metrics.blocks.running import Running
 from modelrollout.core.analysis.metrics.coverage import uncovered
 from modelrollout.core.analysis.metrics.gateway.lookalikes import lookalikes
 from modelrollout.core.analysis.metrics.gateway.placed import history_ticks, in_their_places
@@ -174,12 +175,18 @@ def judge(
     answers: Mapping[str, Answer],
     now: float,
     cuts: int = 0,
+    running: Running | None = None,
 ) -> Evaluation:
-    """All gates at `look`: a function of its arguments, whichever process calls it."""
+    """All gates at `look`: a function of its arguments but `running`, whichever process calls it.
+
+    `running` is what was read for the evaluation before: it saves work, and changes nothing.
+    """
     looks = looks_of(request, server)
     counted = [counted_once(store) for store in stores]
     once, reader = [store for store, _ in counted], SeriesReader(request)
-    fine = in_their_places(make_tick_table(once, reader, looks.grid(look, cuts), server.scrape_interval), request)
+    fine = in_their_places(
+        make_tick_table(once, reader, looks.grid(look, cuts), server.scrape_interval, running), request
+    )
     table = fine.whole(looks.parts) if looks.parts > 1 else fine
     partial: Finding | None = worded(lambda: uncovered(once, reader, request, looks.end(look)), _UNTOLD)
     twice = dict.fromkeys(text for _, said in counted for text in said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from modelrollout.api.borders.cleaning import clean_name
@@ -38,6 +38,11 @@ class SeriesReader:
         self._arms = [(re.compile(s.arm_pattern(request, arm)), arm) for arm in s.ARMS]
         self._known: dict[str, Arm | None] = {}
         self._gateway = None if request.dialect is None else _GatewayReader(request.dialect, request)
+
+    @property
+    def key(self) -> Hashable:
+        """Two readers with equal keys read every series alike."""
+        return self._label, tuple(self._arms), None if self._gateway is None else self._gateway.key
 
     def channel(self, labels: Mapping[str, str]) -> Channel | None:
         """The channel of a series, or None where it belongs to neither arm or is a bucket whose edge is no number."""
@@ -86,6 +91,10 @@ class _GatewayReader:
         self._backends: list[tuple[re.Pattern[str], Arm]] = [
             (re.compile(s.label_pattern(dialect.backend, request, [arm])), arm) for arm in s.ARMS
         ]
+
+    @property
+    def key(self) -> Hashable:
+        return self._dialect, tuple(self._backends)
 
     def channel(self, metric: str, labels: Mapping[str, str]) -> Channel | None:
         role = self.roles[metric]

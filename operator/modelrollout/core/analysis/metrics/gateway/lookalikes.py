@@ -23,7 +23,7 @@ def lookalikes(stores: Iterable[SampleStore], reader: SeriesReader, request: Eva
     if dialect is None or dialect.lookalike is None:
         return ()
     spans: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
-    for one in (one for store in stores for one in store.series.values()):
+    for one in (one for store in stores for one in store.named(dialect.requests)):
         labels = dict(one.labels)
         channel = reader.channel(labels)
         if channel is None or channel.metric != s.GATEWAY_REQUESTS:

@@ -15,7 +15,7 @@ from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
 from modelrollout.core.analysis.gates.plan import words
 from modelrollout.core.analysis.gates.plan.history import plan_before
 from modelrollout.core.analysis.metrics.coverage import uncovered
-from modelrollout.core.analysis.metrics.gateway.lookalikes import lookalikes
+from modelrollout.core.analysis.metrics.gateway.lookalikes import ambiguous, lookalikes
 from modelrollout.core.analysis.metrics.gateway.placed import history_ticks, in_their_places
 from modelrollout.core.analysis.metrics.gateway.unnamed import unnamed
 from modelrollout.core.analysis.metrics.grid import Grid, make_grid
@@ -177,9 +177,10 @@ def judge(
     once, reader = [store for store, _ in counted], SeriesReader(request)
     fine = in_their_places(make_tick_table(once, reader, looks.grid(look, cuts), server.scrape_interval), request)
     table = fine.whole(looks.parts) if looks.parts > 1 else fine
-    partial = uncovered(once, reader, request, looks.end(look))
+    alike = lookalikes(once, reader, request)
+    partial = uncovered(once, reader, request, looks.end(look)) or ambiguous(alike)
     twice = dict.fromkeys(text for _, said in counted for text in said)
-    misread = (*unnamed(request), *lookalikes(once, reader, request))
+    misread = (*unnamed(request), *alike, *reader.pods.warnings())
     warnings = (*twice, *misread, *cut_off(request, stores, looks.tick(look), cuts))
     gate_input = GateInput(
         request,

@@ -51,6 +51,17 @@ class OperatorConfig(ApiModel):
         custom = next((one for one in self.custom_dialects if one.name == name), None)
         return custom.dialect() if custom else registry.dialect_called(name)
 
+    def unsafe(self) -> list[str]:
+        """Sentences about what works and lets others speak where they should not; people should know at the start."""
+        spoken = any(name != registry.NO_DIALECT for name in self.dialects.values())
+        return [
+            f"prometheus {server.name} has no gatewayMatchers: whatever it scrapes may write the gateway's series, and "
+            "its word promotes versions; write what only the gateway's own targets have, such as "
+            "'namespace=\"traefik\"'"
+            for server in self.prometheus
+            if spoken and not server.gateway_matchers.strip()
+        ]
+
     @model_validator(mode="after")
     def _dialects_are_known(self) -> Self:
         known = list(registry.names())

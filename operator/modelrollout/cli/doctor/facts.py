@@ -62,7 +62,7 @@ class ServiceFacts:
     ready: int = 0
     unready: tuple[str, ...] = ()
     no_pods: tuple[str, ...] = ()
-    """host:port of those that are ready and no Pods of the namespace."""
+    """host:port of those among the ready that are no Pods of the namespace."""
     wrong: str = ""
     unknown: str = ""
 

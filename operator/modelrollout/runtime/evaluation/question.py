@@ -18,7 +18,7 @@ from modelrollout.core.analysis.gates.plan.history import plan_before
 from modelrollout.core.analysis.gates.wording import worded
 from modelrollout.core.analysis.metrics.blocks.running import Running
 from modelrollout.core.analysis.metrics.coverage import uncovered
-from modelrollout.core.analysis.metrics.gateway.lookalikes import lookalikes
+from modelrollout.core.analysis.metrics.gateway.lookalikes import ambiguous, lookalikes
 from modelrollout.core.analysis.metrics.gateway.placed import history_ticks, in_their_places
 from modelrollout.core.analysis.metrics.gateway.unnamed import unnamed
 from modelrollout.core.analysis.metrics.grid import Grid, make_grid
@@ -188,9 +188,11 @@ def judge(
         make_tick_table(once, reader, looks.grid(look, cuts), server.scrape_interval, running), request
     )
     table = fine.whole(looks.parts) if looks.parts > 1 else fine
+    alike: tuple[str, ...] = worded(lambda: lookalikes(once, reader, request), ())
     partial: Finding | None = worded(lambda: uncovered(once, reader, request, looks.end(look)), _UNTOLD)
+    partial = partial or ambiguous(alike)
     twice = dict.fromkeys(text for _, said in counted for text in said)
-    misread: tuple[str, ...] = worded(lambda: (*unnamed(request), *lookalikes(once, reader, request)), ())
+    misread: tuple[str, ...] = worded(lambda: (*unnamed(request), *alike, *reader.pods.warnings()), ())
     warnings = (*twice, *misread, *cut_off(request, stores, looks.tick(look), cuts))
     gate_input = GateInput(
         request,

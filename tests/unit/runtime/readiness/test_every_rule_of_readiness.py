@@ -9,8 +9,10 @@ import pytest
 
 from modelrollout.adapters.kubernetes.client import Api
 from modelrollout.adapters.triton import readiness
-from modelrollout.adapters.triton.addresses import targets
+from modelrollout.adapters.triton.addresses import addresses
 from modelrollout.adapters.triton.readiness import TritonServer
+from modelrollout.api.config import Probes
+from modelrollout.api.config.allowed import AllowedAddresses
 from modelrollout.core.observation import Readiness
 from modelrollout.ports import Unreachable
 from modelrollout.runtime.watch import after_probe
@@ -66,7 +68,8 @@ RULES: dict[str, tuple[list[Any], str | None, tuple[list[str], list[str]]]] = {
 @pytest.mark.parametrize("rule", RULES)
 def test_the_addresses_of_a_version_are_those_that_should_answer(rule: str):
     slices, family, found = RULES[rule]
-    assert targets(slices, "http", family) == found
+    told = addresses(slices, "http", family, lambda *_: True)
+    assert (list(told.asked), list(told.unready)) == found
 
 
 class Cluster:
@@ -88,7 +91,8 @@ class Cluster:
 
 
 def prober(cluster: Cluster, timeout: float = 10.0) -> TritonServer:
-    return TritonServer(cast("Api", cluster), timeout=timeout)
+    here = Probes(allowed=[AllowedAddresses(cidr="127.0.0.0/8")])
+    return TritonServer(cast("Api", cluster), timeout=timeout, probes=here)
 
 
 async def probed(server: TritonServer) -> tuple[int, str]:

@@ -13,6 +13,7 @@ from modelrollout.api.borders.cleaning import clean
 from modelrollout.core.evaluation import GateResult
 
 T = TypeVar("T")
+U = TypeVar("U")
 LONGEST_DEFECT = 120
 """Characters of what an exception says."""
 _SHORT = {"FAIL": "beyond what is allowed", "PASS": "within what is allowed", "CONTINUE": "not decided yet"}
@@ -23,7 +24,7 @@ def defect(error: Exception) -> str:
     return f"{type(error).__name__}: {clean(str(error), LONGEST_DEFECT)}"
 
 
-def worded(words: Callable[[], T], otherwise: T) -> T:
+def worded(words: Callable[[], T], otherwise: U) -> T | U:
     """What `words` says, or `otherwise` where that raises."""
     try:
         return words()

@@ -31,6 +31,18 @@ def _canonical(text: str) -> str | None:
     return edge_text(float(text))
 
 
+def canonical(labels: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The same labels with `le` in its one spelling; as they are where it is no number.
+
+    None are remembered: labels of any length come in, and a cache would outlive the room that was taken for them.
+    """
+    for at, (name, value) in enumerate(labels):
+        if name == LABEL:
+            edge = canonical_edge(value) or value
+            return labels if edge == value else (*labels[:at], (name, edge), *labels[at + 1 :])
+    return labels
+
+
 def scaled_edge(text: str, unit: float) -> str:
     """The edge `text` (as canonical_edge has it) in seconds, where it was written in units of so many seconds."""
     return edge_text(float(text) * unit)

@@ -14,7 +14,7 @@ UNTIL = 900.0
 FAST, SLOW = {0.02: 60.0}, {0.02: 20.0, 0.12: 40.0}
 TAIL = {0.02: 40.0, math.inf: 20.0}
 """A third of the requests is slower than every edge."""
-LIMITS = ({"max": "50ms"}, {})
+LIMITS: tuple[dict[str, str], ...] = ({"max": "50ms"}, {})
 BAD = (math.nan, -1.0, 1e308)
 
 

@@ -16,12 +16,12 @@ import numpy as np
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.counters.chain import Chain
 from modelrollout.core.analysis.metrics.counters.cleaning import Cleaned, Kind
-from modelrollout.core.analysis.metrics.counters.families import HISTOGRAMS, Family, host_of
+from modelrollout.core.analysis.metrics.counters.families import HISTOGRAMS, Family
 from modelrollout.core.analysis.metrics.edges import INFINITE
 from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.increments import increments
 from modelrollout.core.analysis.metrics.model_series import Arm
-from modelrollout.core.analysis.metrics.series import Series
+from modelrollout.core.analysis.metrics.series import Series, host_of
 from modelrollout.core.analysis.metrics.series_reader import Channel
 from modelrollout.core.analysis.stats.arrays import Array
 

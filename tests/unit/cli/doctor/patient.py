@@ -123,6 +123,7 @@ class Patient:
     queries: tuple[QueryFacts, ...] = ()
     failure: LedgerFailure | None = None
     skew: str = ""
+    build: str = ""
     server: dict[str, Any] = field(default_factory=dict)
     configured: bool = True
     problem: str = ""
@@ -220,6 +221,7 @@ class Patient:
             request_of(self.subject, NOW, self.dialect),
             failure=self.failure,
             skew=self.skew,
+            build=self.build,
             stores=() if self.failure else stores,
             controller=self.controller,
             dialect_by="controller",

@@ -14,6 +14,8 @@ from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.core.observation import ObservedRoute
 from modelrollout.ports import LedgerFailure
 
+VICTORIA = "VictoriaMetrics"
+"""What its build begins with."""
 Candidate = Literal["none", "idle", "fresh", "serving", "unknown"]
 """What may be expected of the candidate's series: there is no candidate, it has no traffic, it has had some for less
 than a few scrapes, it has traffic; or nobody knows (a manifest says nothing of the traffic)."""

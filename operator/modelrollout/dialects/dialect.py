@@ -3,14 +3,15 @@
 Patterns are regular expressions (RE2's and Python's common part) with placeholders that are filled with escaped
 values: {namespace} and {route} of the route, {standIn} of the HTTPRoute that carries gRPC where a gateway has no
 GRPCRoute, {gatewayNamespace} and {gateway} they are attached to, {service} and {port} of a version's backend, and
-{index}, its place among the rule's backends: 0 is stable's, 1 the candidate's.
+{index}, its place among the rule's backends: 0 is stable's, 1 the candidate's. With
+a version header a promoted version keeps its place, and the next candidate has the other one.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from modelrollout.dialects.statuses import canonical
@@ -159,8 +160,8 @@ class GatewayMetrics:
     """What every run of characters that are neither letters nor digits is written as; None: names are as they are."""
     lookalike: str | None = None
     ends_at: str | None = None
-    named: Mapping[str, str] = field(default_factory=dict)
-    """Counters whose names stand for a status, which are read instead of `requests`."""
+    named: tuple[tuple[str, str], ...] = ()
+    """(counter, the status that its name stands for), which are read instead of `requests`."""
     grpc: Dialect | None = None
     key: Callable[[Sequence[str], str], str] | None = None
     """key_of, where there is one."""

@@ -15,7 +15,7 @@ from modelrollout.dialects.statuses import ERRORS, HTTP_ERRORS, HTTP_REFUSALS, R
 
 _METHODS = ("ModelInfer", "ModelStreamInfer")
 """Of these calls Envoy keeps a counter for each status; those that ask for readiness or metadata are no inference."""
-_GRPC_COUNTERS = {f"envoy_cluster_grpc_{method}_{code}": str(code) for method in _METHODS for code in range(17)}
+_GRPC_COUNTERS = tuple((f"envoy_cluster_grpc_{method}_{code}", str(code)) for method in _METHODS for code in range(17))
 
 
 def _envoy(

@@ -40,10 +40,15 @@ def traffic(live: LiveRollout, *protocols: str, **more: Any) -> dict[str, Any]:
 
 
 def shares(live: LiveRollout, kind: str) -> dict[str, int]:
-    """Weight by Service on the split of the resource's route of a kind."""
+    """Percent by Service on the split of the resource's route of a kind; a place that is only kept has none."""
     found = live.kube.get(ROUTES, kind, live.scenario.namespace, live.name)
     assert found is not None, f"there is no {kind}"
-    return {ref["name"]: ref["weight"] for ref in found["spec"]["rules"][0]["backendRefs"]}
+    refs = found["spec"]["rules"][0]["backendRefs"]
+    total = sum(ref["weight"] for ref in refs)
+    return {
+        name: round(sum(100 * ref["weight"] for ref in refs if ref["name"] == name) / total)
+        for name in dict.fromkeys(ref["name"] for ref in refs)
+    }
 
 
 def _has(live: LiveRollout, kind: str, wanted: dict[str, int], _status: dict[str, Any]) -> bool:

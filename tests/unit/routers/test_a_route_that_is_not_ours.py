@@ -96,7 +96,7 @@ def test_what_carries_the_mark_is_ours_whatever_else_was_lost(obj: dict[str, Any
 @pytest.mark.parametrize("lost", OURS)
 def test_no_single_annotation_is_needed_on_a_route_that_the_operator_made(lost: str):
     obj = route(HALF)
-    obj["metadata"]["annotations"].pop(lost, None)  # gRPC's is on no route of HTTP
+    obj["metadata"]["annotations"].pop(lost, None)  # not every one is on every route
     assert read(obj).foreign == ""
 
 

@@ -21,8 +21,8 @@ async def bring_to_stable(
     """The route with stable alone, written only where it is not so. Raises as GatewayApiRouter.apply."""
     only = RoutePlan(plan.stable, version_header=plan.version_header)
     assert isinstance(observed, ObservedHTTPRoute)
-    served = [(one.version, one.weight) for one in observed.backends]
-    if served == [(plan.stable, FULL_WEIGHT)] and observed.stable == plan.stable and not observed.testers:
+    served = {one.version for one in observed.backends}
+    if served == {plan.stable} and observed.stable == plan.stable and not observed.testers:
         return observed
     return await router.write(*key, spec, only, observed, _to_stable(observed.raw, spec, only, router))
 

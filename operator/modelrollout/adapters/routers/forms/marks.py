@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from modelrollout.core.observation import RoutePlan
 
 PREFIX = "modelrollout.dev/"
-STABLE, CANDIDATE, MODEL, RESOURCE, SERVICES, EPOCH, PROBED, PASSED = (
-    PREFIX + part for part in ("stable", "candidate", "model", "resource", "services", "epoch", "probe-port", "passed")
+STABLE, CANDIDATE, PLACE, MODEL, RESOURCE, SERVICES, EPOCH, PROBED, PASSED = (
+    PREFIX + part
+    for part in ("stable", "candidate", "place", "model", "resource", "services", "epoch", "probe-port", "passed")
 )
-OURS = (STABLE, CANDIDATE, MODEL, RESOURCE, SERVICES, PROBED, PASSED)
+OURS = (STABLE, CANDIDATE, PLACE, MODEL, RESOURCE, SERVICES, PROBED, PASSED)
 """Annotations that describe the route completely; the epoch is apart, it changes with the leader alone."""
 
 
@@ -32,6 +33,7 @@ def annotations_for(
     return {
         STABLE: plan.stable,
         CANDIDATE: plan.candidate,
+        PLACE: str(plan.place) if plan.place else None,
         MODEL: spec.model.name,
         RESOURCE: f"{namespace}/{name}",
         SERVICES: json.dumps(services, separators=(",", ":")),

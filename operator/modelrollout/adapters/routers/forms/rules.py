@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 SPLIT, TESTERS, STABLES = "split", "testers", "stable"
 VERSION_HEADER = "x-model-version"
+ALL_BUT_NONE = (999_999, 1)
+"""Weights of what has everything and what has nothing, where the gateway goes by places. It would take a backend away a
+little before the route that leads there, and bring it a little after, and answer the requests in between with an error:
+so both places always have some weight."""
 
 
 def parent_ref(namespace: str, spec: Spec, section_name: str | None) -> dict[str, Any]:
@@ -36,12 +40,9 @@ def rules(
 ) -> list[dict[str, Any]]:
     """The split first, since metric labels carry the index; then what stable answers alone, then the testers'.
 
-    `split` and `stables` are matches; the candidate's backend comes last for the same reason.
+    `split` and `stables` are matches. Labels carry a backend's place, too: see _backends.
     """
-    weight = plan.weight if plan.candidate else 0
-    backends = [backend(spec, plan, plan.stable, FULL_WEIGHT - weight, protocol)]
-    if plan.candidate:
-        backends.append(backend(spec, plan, plan.candidate, weight, protocol))
+    backends = _backends(spec, plan, protocol)
     found: list[dict[str, Any]] = [{"name": SPLIT, "matches": split, "backendRefs": backends}]
     if stables:
         only = backend(spec, plan, plan.stable, 1, protocol)
@@ -52,6 +53,27 @@ def rules(
         only = backend(spec, plan, plan.candidate, 1, protocol)
         found.append({"name": TESTERS, "matches": chosen, "backendRefs": [only]})
     return [rule | _passed(spec, protocol) for rule in found]
+
+
+def _backends(spec: Spec, plan: RoutePlan, protocol: Protocol) -> list[dict[str, Any]]:
+    """Stable first, unless it has the second place. Where places count, stable has the candidate's too without one."""
+    mine, others = weights_of(plan)
+    refs = [backend(spec, plan, plan.stable, mine, protocol)]
+    if plan.candidate:
+        refs.append(backend(spec, plan, plan.candidate, others, protocol))
+    elif plan.version_header:
+        refs.append(backend(spec, plan, plan.stable, others, protocol))
+    return refs[::-1] if plan.place else refs
+
+
+def weights_of(plan: RoutePlan) -> tuple[int, int]:
+    """The weight of stable's place and that of the other one, as they stand in the route."""
+    weight = plan.weight if plan.candidate else 0
+    if plan.version_header and weight == FULL_WEIGHT:
+        return ALL_BUT_NONE[1], ALL_BUT_NONE[0]
+    if plan.version_header and plan.candidate is None:
+        return ALL_BUT_NONE
+    return FULL_WEIGHT - weight, weight
 
 
 def backend(spec: Spec, plan: RoutePlan, version: str, weight: int, protocol: Protocol) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from modelrollout.api.borders.cleaning import clean_name
 from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.arms.pods import Pods
 from modelrollout.core.analysis.metrics.edges import LABEL, canonical_edge, scaled_edge
 from modelrollout.core.analysis.metrics.model_series import Arm
 from modelrollout.core.evaluation import EvaluationRequest
@@ -36,10 +37,16 @@ class SeriesReader:
     def __init__(self, request: EvaluationRequest) -> None:
         self._label = request.spec.serving.arm_label
         self._arms = [(re.compile(s.arm_pattern(request, arm)), arm) for arm in s.ARMS]
+        self.pods = Pods(request)
         self._known: dict[str, Arm | None] = {}
         counted = s.faces(request)
         self._gateway = [_GatewayReader(face, request, grpc=grpc, alone=len(counted) == 1) for face, grpc in counted]
         self._of_gateway = {metric for reader in self._gateway for metric in reader.roles}
+
+    @property
+    def key(self) -> Hashable:
+        """Two readers with equal keys read every series alike."""
+        return self._label, tuple(self._arms), self.pods.key, tuple(one.key for one in self._gateway)
 
     def channel(self, labels: Mapping[str, str]) -> Channel | None:
         """The channel of a series, or None where it belongs to neither arm or is a bucket whose edge is no number."""
@@ -48,7 +55,7 @@ class SeriesReader:
             found = (one.channel(metric, labels) for one in self._gateway if metric in one.roles)
             return next((channel for channel in found if channel is not None), None)
         arm = self._arm(labels.get(self._label, ""))
-        if arm is None:
+        if arm is None or not self.pods.may_speak(arm, labels):
             return None
         label, layer = s.DETAIL.get(metric, ""), clean_name(labels.get("layer", ""))
         text = labels.get(label, "")
@@ -92,6 +99,10 @@ class _GatewayReader:
         ]
         rule = None if alone or dialect.rule is None else s.label_pattern(dialect.rule, request)
         self._rule = None if rule is None else re.compile(rule)
+
+    @property
+    def key(self) -> Hashable:
+        return self._dialect, tuple(self._backends), self._rule
 
     def channel(self, metric: str, labels: Mapping[str, str]) -> Channel | None:
         role = self.roles[metric]

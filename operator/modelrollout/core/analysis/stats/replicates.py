@@ -12,6 +12,8 @@ from modelrollout.core.analysis.stats.baseline import decayed_sums
 from modelrollout.core.analysis.stats.parameters import BATCH_TICKS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from modelrollout.core.analysis.stats.arrays import Array, Flags
 
 _MOST = 1e12
@@ -37,6 +39,18 @@ class Replicates:
         count = np.where(count < LEAST, 0.0, count)
         total = _within(self.total, count)
         return Replicates(count, total, _within(self.square, total))
+
+    def of(self, rows: int | Sequence[int]) -> Replicates:
+        """Of these of the leading dimension alone."""
+        return Replicates(self.count[rows], self.total[rows], self.square[rows])
+
+    def since(self, first: int) -> Replicates:
+        """From tick `first` on."""
+        return Replicates(self.count[..., first:], self.total[..., first:], self.square[..., first:])
+
+    def until(self, last: int) -> Replicates:
+        """Before tick `last`."""
+        return Replicates(self.count[..., :last], self.total[..., :last], self.square[..., :last])
 
     @property
     def mirrored(self) -> Replicates:

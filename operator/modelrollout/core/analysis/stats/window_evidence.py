@@ -7,7 +7,7 @@ the printed guarantee; the ceiling (2x the line, two replicates running) has no 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -40,9 +40,9 @@ class WindowSettings:
     """`alpha` is what alpha_budget.gauge_alpha leaves to one layer; a unit is 1 / neurons."""
 
     alpha: float
-    min_excess: float = 0.0
+    min_excess: float | Array = 0.0
     """Least excess over stable's rate that counts (3 units: 3 / neurons)."""
-    spread_floor: float = 1e-6
+    spread_floor: float | Array = 1e-6
     """Replicates are never believed to be steadier than this (half a unit: .5 / neurons)."""
     stable_needed: float = d.STABLE_WINDOWS
     ceiling: float = d.CEILING
@@ -70,6 +70,10 @@ class WindowEvidence:
     sequence: Flags
     ceiling: Flags
     hold: Flags
+
+    def of(self, row: int) -> WindowEvidence:
+        """Of one of the leading dimension alone."""
+        return WindowEvidence(*(getattr(self, each.name)[row] for each in fields(self)))
 
     @property
     def failing(self) -> Flags:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from modelrollout.api.borders.cleaning import mapping, mappings
+from modelrollout.api.config.claims import check_claim
 from modelrollout.cli.doctor.checks.routing.answers import accepted, weights
 from modelrollout.cli.doctor.checks.routing.calls import calls, left_http
 from modelrollout.cli.doctor.checks.routing.listeners import gateway
@@ -17,6 +18,7 @@ from modelrollout.cli.doctor.finding import Finding, Reporter
 def route(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:
     """From the Gateway to the weights, of each protocol."""
     yield from gateway(facts.gateway, subject, facts.controller)
+    yield from _claim(facts, subject)
     if subject.spec.traffic.has_http:
         yield from _http(facts, subject)
     elif facts.route is not None and not facts.route.foreign:
@@ -46,6 +48,15 @@ def _http(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:
     if subject.spec.traffic.route.retry is not None and not any("retry" in rule for rule in rules):
         fix = "install the experimental channel of the Gateway API, or use the gateway's own kind by a filter"
         yield say.warning("retry", "this cluster's HTTPRoute has no retry: spec.traffic.route.retry is dropped", fix)
+
+
+def _claim(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:
+    """Whether the operator's configuration lets the resource have its Gateway and host names."""
+    problems = [] if facts.config is None else check_claim(subject.namespace, subject.spec, facts.config)
+    for problem in problems:
+        say = Reporter("route", f"gateway {subject.spec.traffic.gateway.name}")
+        text = f"not allowed by the operator's configuration: {problem.path} {problem.value}"
+        yield say.problem("claim", f"{text}; what a route has already stays", problem.fix)
 
 
 def _missing(subject: Subject, say: Reporter) -> Finding:

@@ -100,8 +100,14 @@ class Bundle:
 
 def bundles(store: SampleStore, reader: SeriesReader) -> list[Bundle]:
     """The counters of a store, in one order whatever the order of its series."""
+    return bundles_of(store.series, reader)
+
+
+def bundles_of(every: Mapping[Labels, Series], reader: SeriesReader) -> list[Bundle]:
+    """The same of series by their labels."""
     found: dict[tuple[Labels, Channel], list[tuple[Channel, Labels, Series]]] = {}
-    for labels, one in sorted(store.series.items()):
+    for labels in sorted(every):
+        one = every[labels]
         channel = reader.channel(dict(labels)) if len(one.times) else None
         if channel is None or channel.metric in s.GAUGES | s.MARKS:
             continue
@@ -134,9 +140,3 @@ def _union(series: Iterable[Series]) -> Millis:
         if not found or not np.array_equal(one, found[-1]):  # most members of a family are scraped together
             found.append(one)
     return found[0] if len(found) == 1 else np.unique(np.concatenate(found))
-
-
-def host_of(target: Target) -> str:
-    """The host of an instance, without its port."""
-    host, colon, port = target[1].rpartition(":")
-    return host if colon and port.isdecimal() else target[1]

@@ -1,22 +1,25 @@
-"""Two routes whose names a gateway writes alike are counted as one: where both have traffic, people are warned.
+"""Two routes whose names a gateway writes alike are counted as one: where both have traffic, nothing is proven.
 
-Each path and each method of our own split has a label of its own. Where the dialect can say which are ours, another is
-one too many; else as many as the split has matches may grow together without another route.
+The other one may be another namespace's, whose word must not promote a version here. What fails still lowers. Each path
+and each method of our own split has a label of its own. Where the dialect can say which are ours, another is one too
+many; else as many as the split has matches may grow together without another route.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from modelrollout.api.traffic.protocols import SPLIT_METHODS, SPLIT_PATHS
+from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.core.finding import Finding
 
 _MATCHES = max(len(SPLIT_PATHS), len(SPLIT_METHODS))
 TOGETHER = 3
@@ -29,7 +32,7 @@ def lookalikes(stores: Iterable[SampleStore], reader: SeriesReader, request: Eva
     if dialect is None or dialect.lookalike is None:
         return ()
     spans: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
-    for one in (one for store in stores for one in store.series.values()):
+    for one in (one for store in stores for one in store.named(dialect.requests)):
         labels = dict(one.labels)
         channel = reader.channel(labels)
         if channel is None or channel.metric != s.GATEWAY_REQUESTS:
@@ -59,6 +62,13 @@ def _ours(request: EvaluationRequest) -> set[str]:
         return set()
     hosts, start = request.spec.traffic.gateway.hostnames, f"/v2/models/{request.spec.model.name}"
     return {request.dialect.key_of(hosts, start + end) for end in SPLIT_PATHS} - {""}
+
+
+def ambiguous(texts: Sequence[str]) -> Finding | None:
+    """Why the gateway's counts prove nothing now, of what `lookalikes` found."""
+    if not texts:
+        return None
+    return Finding(reasons.SERIES_AMBIGUOUS, f"{texts[0]}; nothing is proven until then")
 
 
 def together(spans: Mapping[str, tuple[float, float]], least: float, most: int = 1) -> tuple[str, ...]:

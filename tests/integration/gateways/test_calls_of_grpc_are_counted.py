@@ -24,6 +24,7 @@ from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.series_reader import NO_ERROR, REFUSED, SeriesReader
 from modelrollout.core.observation import RoutePlan
 from modelrollout.dialects.registry import dialect_called
+from modelrollout.dialects.traefik import TRAEFIK
 from tests.draws import binomial_bounds
 from tests.unit.analysis.recorded import request_of
 
@@ -132,6 +133,9 @@ async def test_calls_are_split_by_weight_and_each_is_counted_for_its_version(beh
     assert low <= answered["2"] <= high
     counted = {("stable", NO_ERROR): answered["1"], ("candidate", NO_ERROR): answered["2"]}
     assert await behind.grown(before, 300) == counted
+    if (behind.dialect, form) == ("Traefik", H2C):  # by it our own labels are told from those of a route written alike
+        key = TRAEFIK.key_of([behind.scenario.grpc_hostname], "/inference.GRPCInferenceService/ModelInfer")
+        assert any(f"-0-{key}-svc-" in labels.get("service", "") for labels, _ in page(behind.scenario.door))
 
 
 async def test_what_is_exposed_is_inference_readiness_and_metadata(behind: Behind, api: Api):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from modelrollout.api.traffic.protocols import SPLIT_METHODS, SPLIT_PATHS
+from modelrollout.api.traffic.protocols import SERVICE, SPLIT_METHODS, SPLIT_PATHS
 from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.samples import SampleStore
@@ -60,8 +60,10 @@ def _ours(request: EvaluationRequest) -> set[str]:
     """What tells our own split's matches apart in the labels, as far as the dialect can say it."""
     if request.dialect is None:
         return set()
-    hosts, start = request.spec.traffic.gateway.hostnames, f"/v2/models/{request.spec.model.name}"
-    return {request.dialect.key_of(hosts, start + end) for end in SPLIT_PATHS} - {""}
+    traffic, start = request.spec.traffic, f"/v2/models/{request.spec.model.name}"
+    mine = [(traffic.gateway.hostnames, start + end) for end in SPLIT_PATHS]
+    mine += [(traffic.grpc_hostnames, f"/{SERVICE}/{method}") for method in SPLIT_METHODS]
+    return {request.dialect.key_of(hosts, path) for hosts, path in mine} - {""}
 
 
 def ambiguous(texts: Sequence[str]) -> Finding | None:

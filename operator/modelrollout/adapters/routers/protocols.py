@@ -7,9 +7,9 @@ route of ours whose protocol the spec no longer names leads to stable alone, and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from modelrollout.adapters.routers.forms.form import GRPC, H2C, HTTP, Form
 from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
     from modelrollout.api.spec import Spec
 
+_T = TypeVar("_T")
 _NOT_THERE = ("KindMissing", "ApiForbidden")
 """Failures to read a route that nobody asked for by which none of ours can be there: it could not have been written."""
 
@@ -58,9 +59,7 @@ class ProtocolsRouter:
         """The routes as one, or None where there is none. Raises Unreachable where none that is wanted can be read."""
         key = namespace, name
         forms = self._worth_a_look(spec, self._seen.get(key))
-        answers = await asyncio.gather(
-            *(self._routers[form].observe(namespace, name) for form in forms), return_exceptions=True
-        )
+        answers = await _each(self._routers[form].observe(namespace, name) for form in forms)
         found = _sorted(dict(zip(forms, answers, strict=True)), spec, namespace, name)
         self._seen[key] = found
         if not found.ours and found.unread:
@@ -73,12 +72,9 @@ class ProtocolsRouter:
         """As GatewayApiRouter.lower, on every route of ours at once; a failure of one is raised when all have tried."""
         found = self._of(namespace, name, observed)
         stable_alone = RoutePlan(plan.stable)
-        written = await asyncio.gather(
-            *(
-                self._routers[form].lower(namespace, name, part, stable_alone if form in found.left else plan)
-                for form, part in (found.ours or found.foreign).items()
-            ),
-            return_exceptions=True,
+        written = await _each(
+            self._routers[form].lower(namespace, name, part, stable_alone if form in found.left else plan)
+            for form, part in (found.ours or found.foreign).items()
         )
         return self._after(namespace, name, found, dict(zip(found.ours or found.foreign, written, strict=True)))
 
@@ -93,7 +89,7 @@ class ProtocolsRouter:
         key = namespace, name
         writes = [self._routers[form].apply(*key, spec, plan, part) for form, part in parts.items()]
         others = [bring_to_stable(self._routers[form], key, spec, plan, one) for form, one in found.left.items()]
-        written = await asyncio.gather(*writes, *others, return_exceptions=True)
+        written = await _each((*writes, *others))
         after = dict(zip((*parts, *found.left), written, strict=True))
         return self._after(namespace, name, _Found(found.parts, found.left), after)
 
@@ -101,23 +97,18 @@ class ProtocolsRouter:
         """As GatewayApiRouter.claim, on every route of ours."""
         found = self._of(namespace, name, observed)
         self._refuse_halves(found)
-        written = await asyncio.gather(
-            *(self._routers[form].claim(namespace, name, part) for form, part in found.ours.items()),
-            return_exceptions=True,
-        )
+        written = await _each(self._routers[form].claim(namespace, name, part) for form, part in found.ours.items())
         return self._after(namespace, name, found, dict(zip(found.ours, written, strict=True)))
 
     async def release(self, namespace: str, name: str, observed: ObservedRoute) -> None:
         """As GatewayApiRouter.release, on every route of ours; what could not be read is raised after that."""
         found = self._of(namespace, name, observed)
-        written = await asyncio.gather(
-            *(
-                self._routers[form].release(namespace, name, part)
-                for form, part in (found.ours or found.foreign).items()  # of somebody else's it says so
-            ),
-            return_exceptions=True,
+        written = await _each(
+            self._routers[form].release(namespace, name, part)
+            for form, part in (found.ours or found.foreign).items()  # of somebody else's it says so
         )
         _raise_first((*written, *found.unread.values()))
+        self._seen.pop((namespace, name), None)
 
     def structure(self, namespace: str, name: str, spec: Spec, plan: RoutePlan) -> str:
         """Digest of everything but the weights, comparable with that of what was observed last."""
@@ -172,6 +163,17 @@ class ProtocolsRouter:
         route = as_one(tuple(parts.values()), (), tuple(left.values()))
         assert route is not None
         return route
+
+
+async def _each(calls: Iterable[Coroutine[Any, Any, _T]]) -> list[_T | BaseException]:
+    """The answer or the failure of each, all of them at once; a lone one costs no task."""
+    every = list(calls)
+    if len(every) != 1:
+        return await asyncio.gather(*every, return_exceptions=True)
+    try:
+        return [await every[0]]
+    except Exception as error:  # noqa: BLE001 - as gather hands it back
+        return [error]
 
 
 def _wants(spec: Spec, form: Form) -> bool:

@@ -131,6 +131,6 @@ def _place(family: Family) -> Place:
 
 def _add(growth: dict[Channel, Array], found: Chain, grid: Grid) -> None:
     for detail, one in found.bundle.members.items():
-        channel = replace(found.bundle.channel, detail=detail)
+        channel = found.bundle.channel._replace(detail=detail)
         grown = increments(one, grid, from_zero=found.zero[detail])
         growth[channel] = growth.get(channel, np.zeros(grid.count)) + grown

@@ -65,6 +65,20 @@ _SERVING_RULES = (
         "put a character between the version and * in arm.value: version 1 would also match version 10",
     ),
 )
+_TRAFFIC_RULES = (
+    (
+        "has(self.adopt) || has(self.gateway.hostnames)",
+        "add gateway.hostnames, the host names that clients call",
+    ),
+    (
+        "!has(self.adopt) || !has(self.gateway.hostnames)",
+        "remove gateway.hostnames: the route is Git's (adopt), and so are its host names",
+    ),
+    (
+        "!has(self.adopt) || !has(self.testerHeader)",
+        "remove testerHeader: of a route that Git owns (adopt) only weights are written",
+    ),
+)
 _GATE_FIELDS = {
     "type": "What the gate watches.",
     "method": "How it is judged: Sequential by default, and always Threshold for Query.",
@@ -84,6 +98,7 @@ def _spec() -> Schema:
     fields = spec["properties"]
     fields["steps"] |= {"x-kubernetes-list-type": "atomic", "x-kubernetes-validations": _rules(_STEP_RULES)}
     fields["serving"] |= {"x-kubernetes-validations": _rules(_SERVING_RULES)}
+    fields["traffic"] |= {"x-kubernetes-validations": _rules(_TRAFFIC_RULES)}
     fields["serving"]["properties"]["arm"] |= {"x-kubernetes-validations": _rules(_ARM_RULES)}
     fields["gates"] |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
     fields["gates"]["items"] |= {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from modelrollout.api.adopt import DNS_NAME, Adopt
 from modelrollout.api.base import ApiModel, wrong
 from modelrollout.api.gates import DNS_LABEL, Gate, Name
 from modelrollout.api.quantities import Duration, Share, format_duration
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 VERSION = r"^[1-9][0-9]{0,17}$"
 MODEL = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$"
-DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 HEADER = r"^[A-Za-z0-9][-A-Za-z0-9]*$"
 HOSTNAME = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
 Version = Annotated[str, Field(pattern=VERSION, max_length=18)]
+
+MISSING_HOSTNAMES = "add the host names that clients call, such as [digits.example.com]"
 
 ADDED_LATER = frozenset({"refused"})
 """Fields of gates that the first release did not have."""
@@ -39,7 +41,7 @@ class Model(ApiModel):
 
 
 class Gateway(ApiModel):
-    """The Gateway that the operator's HTTPRoute attaches to."""
+    """The Gateway that the HTTPRoute attaches to."""
 
     name: Annotated[str, Field(pattern=DNS_NAME, max_length=253)]
     """Name of the Gateway."""
@@ -49,16 +51,30 @@ class Gateway(ApiModel):
     """The Gateway's listener; every listener that accepts the route when unset."""
     hostnames: Annotated[
         list[Annotated[str, Field(pattern=HOSTNAME, max_length=253)]], Field(min_length=1, max_length=16)
-    ]
-    """Host names that clients call."""
+    ] = []
+    """Host names that clients call; those of a route that Git owns (traffic.adopt) are Git's."""
 
 
 class Traffic(ApiModel):
-    """The route; the operator creates and owns it, under the resource's own name."""
+    """The route; the operator creates and owns it, under the resource's own name, unless Git does (adopt)."""
 
     gateway: Gateway
     tester_header: Annotated[str, Field(pattern=HEADER, max_length=128)] | None = None
     """Requests with this header and the value "always" reach the candidate during a rollout."""
+    adopt: Adopt | None = None
+
+    @model_validator(mode="after")
+    def _rules_have_one_owner(self) -> Self:
+        if self.adopt is None:
+            if not self.gateway.hostnames:
+                raise wrong("gateway.hostnames", MISSING_HOSTNAMES)
+            return self
+        if self.gateway.hostnames:
+            raise wrong("gateway.hostnames", "remove it: the route is Git's (traffic.adopt), and so are its host names")
+        if self.tester_header is not None:
+            fix = "remove it and write that rule in Git: of its route (traffic.adopt) only weights are written"
+            raise wrong("testerHeader", fix)
+        return self
 
 
 class Step(ApiModel):

@@ -16,6 +16,7 @@ from modelrollout.api.status import (
     PromotedVersion,
     Verdict,
 )
+from modelrollout.core.place import Place
 from modelrollout.core.reasons import AnyReason, MetricsReason
 from modelrollout.dialects.dialect import Dialect
 
@@ -69,6 +70,8 @@ class EvaluationRequest:
     """The controllerName of the gateway's class; empty while that is not known."""
     placed_at: float | None = None
     """From when stable's place among the route's backends counts for it alone; None where it always has."""
+    place: Place | None = None
+    """Where the split stands on a route of Git's; None where the route is the operator's own."""
     addresses: int | None = None
     """How many addresses of the candidate are ready; None while that is not known."""
     raise_from: float | None = None
@@ -83,6 +86,17 @@ class EvaluationRequest:
     def version_of(self, arm: Literal["stable", "candidate", "both"]) -> str:
         """The version that `arm` stands for; the candidate where it stands for both."""
         return self.stable if arm == "stable" else self.candidate
+
+    @property
+    def route(self) -> str:
+        """Name of the route that the gateway counts."""
+        return self.name if self.place is None else self.place.route
+
+    def index_of(self, arm: Literal["stable", "candidate"]) -> int | None:
+        """The place of a version among the backends of its rule; None where it has none."""
+        if self.place is None:
+            return 0 if arm == "stable" else 1
+        return self.place.index_of(self.version_of(arm))
 
     @property
     def interval(self) -> float:

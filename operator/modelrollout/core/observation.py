@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
+from modelrollout.core.place import Place
 from modelrollout.core.reasons import AnyReason
 
 FULL_WEIGHT = 100
@@ -49,6 +50,14 @@ class ObservedRoute:
     """Whether answers carry the header that names their version."""
     structure: str = ""
     """Digest of everything but the weights: differs from a plan's when gateway, hostnames or rules changed."""
+    adopted: str = ""
+    """What people call it where it is a route of Git's (traffic.adopt); empty for the operator's own."""
+    unfit: str = ""
+    """Why no traffic can be split on such a route as it stands; then it is lowered and never raised."""
+    serving: str | None = None
+    """On such a route the version that has all its weight; None where several or none have."""
+    place: Place | None = None
+    """Where on such a route the split stands."""
 
     @property
     def ours(self) -> bool:
@@ -142,6 +151,8 @@ class Observation:
     """The API server's answer to the last of them."""
     version_header: bool | None = None
     """Whether this gateway tells versions apart only by a header of their answers; None while that is not known."""
+    contested: str = ""
+    """Who keeps setting the weights of a route of Git's back, and how often; empty where nobody does."""
 
 
 @dataclass(frozen=True)

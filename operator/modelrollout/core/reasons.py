@@ -72,6 +72,8 @@ ROUTE_CHANGED: Final = "RouteChanged"
 ROUTE_REJECTED: Final = "RouteRejected"
 ROUTE_NOT_OURS: Final = "RouteNotOurs"
 ROUTE_NOT_WRITTEN: Final = "RouteNotWritten"
+ROUTE_UNFIT: Final = "RouteUnfit"
+ROUTE_CONTESTED: Final = "RouteContested"
 RELEASE_FAILED: Final = "ReleaseFailed"
 COMMAND_REFUSED: Final = "CommandRefused"
 COMMAND_APPLIED: Final = "CommandApplied"
@@ -141,6 +143,8 @@ Reason = Literal[
     "RouteRejected",
     "RouteNotOurs",
     "RouteNotWritten",
+    "RouteUnfit",
+    "RouteContested",
     "ReleaseFailed",
     "CommandRefused",
     "CommandApplied",

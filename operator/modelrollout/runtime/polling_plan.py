@@ -32,7 +32,19 @@ def polling_plan(
     targets = _targets(watch, spec, status, route)
     if spec is None:
         return PollingPlan(targets, None)
-    return PollingPlan(targets, _request(watch, spec, status, gateway))
+    request = _request(watch, spec, status, _counted(gateway, route))
+    if request is not None and route is not None and route.adopted:
+        request = replace(request, place=route.place)
+    return PollingPlan(targets, request)
+
+
+def _counted(gateway: tuple[str, Dialect | None], route: ObservedRoute | None) -> tuple[str, Dialect | None]:
+    """No dialect where a route of Git's gives nothing to tell its backends apart by: the model's own series count."""
+    controller, dialect = gateway
+    if dialect is None or route is None or not route.adopted:
+        return gateway
+    told_apart = route.place is not None and (route.place.filtered or not dialect.version_header)
+    return controller, dialect if told_apart else None
 
 
 def _targets(watch: Watch, spec: Spec | None, status: Status, route: ObservedRoute | None) -> tuple[Target, ...]:

@@ -56,8 +56,10 @@ class Reconciler:
         spec, problem = self._spec_of(obj)
         found = await self.routers.find(watch.namespace, watch.name, spec)
         watch.news.seen("route", found[1].resource_version if found[1] else None)
-        observed = _observation(watch, obj, found[1], problem=problem, lost=lost)
         began = clock.now()
+        watch.route = _adopted(spec, found[1]) or ("" if spec is not None else watch.route)
+        contested = watch.contests.observed(found[1], began)
+        observed = _observation(watch, obj, found[1], problem=problem, lost=lost, contested=contested)
         decision = _decide(watch, spec, status, observed, began)
         if refused is not None:
             await self.writer.lower(watch, decision, found)
@@ -66,7 +68,8 @@ class Reconciler:
         def again(now: dict[str, Any]) -> Decision:
             watch.news.seen("resource", now["metadata"].get("resourceVersion"))
             status, lost = _status_of(now)
-            return _decide(watch, spec, status, _observation(watch, now, found[1], problem=problem, lost=lost), began)
+            seen = _observation(watch, now, found[1], problem=problem, lost=lost, contested=contested)
+            return _decide(watch, spec, status, seen, began)
 
         delay = await self.writer.carry_out(watch, obj, spec, decision, found, again)
         gateway = ("", None) if spec is None else await self._gateway(watch, spec)
@@ -120,6 +123,7 @@ def _observation(
     *,
     problem: str | None,
     lost: str | None,
+    contested: str,
 ) -> Observation:
     return Observation(
         generation=obj["metadata"].get("generation", 0),
@@ -133,7 +137,15 @@ def _observation(
         refusals=watch.refusals,
         refusal=watch.refusal,
         version_header=watch.version_header,
+        contested=contested,
     )
+
+
+def _adopted(spec: Spec | None, route: ObservedRoute | None) -> str:
+    """Name of the adopted route whose changes wake this resource, whether it is there or not."""
+    if spec is not None:
+        return spec.traffic.adopt.name if spec.traffic.adopt is not None else ""
+    return route.place.route if route is not None and route.place is not None else ""
 
 
 def _decide(watch: Watch, spec: Spec | None, status: Status, observed: Observation, now: float) -> Decision:

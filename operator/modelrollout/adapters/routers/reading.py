@@ -47,7 +47,7 @@ def read(route: dict[str, Any]) -> ObservedHTTPRoute:
     split = split_index(rules)
     backends = _backends(rules[split] if split is not None else {}, notes)
     stable, doubt = _stable(notes, backends)
-    acceptance, reason = _acceptance(route)
+    acceptance, reason = acceptance_of(route)
     return ObservedHTTPRoute(
         stable=stable,
         backends=tuple(sorted(backends, key=lambda backend: backend.version != stable)),
@@ -172,7 +172,8 @@ def is_testers(rule: dict[str, Any]) -> bool:
     return rule.get("name") == TESTERS or any(match.get("headers") for match in mappings(rule.get("matches")))
 
 
-def _acceptance(route: dict[str, Any]) -> tuple[Acceptance, str]:
+def acceptance_of(route: dict[str, Any]) -> tuple[Acceptance, str]:
+    """What the controller of the route's first parent says of it, and why."""
     meta = mapping(route.get("metadata"))
     generation = whole_number(meta.get("generation"), 0, LATEST, 0)
     wanted = mappings(mapping(route.get("spec")).get("parentRefs")) or [{}]

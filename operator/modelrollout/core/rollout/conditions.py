@@ -19,6 +19,9 @@ STALLING = frozenset(
         reasons.ROUTE_REJECTED,
         reasons.ROUTE_NOT_OURS,
         reasons.ROUTE_NOT_WRITTEN,
+        reasons.ROUTE_MISSING,
+        reasons.ROUTE_UNFIT,
+        reasons.ROUTE_CONTESTED,
         reasons.GATE_NOT_JUDGEABLE,
         reasons.NOTHING_TO_JUDGE,
     }

@@ -9,6 +9,7 @@ from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import reasons
 from modelrollout.core.evaluation import SETTLED, Evaluation, GateResult
 from modelrollout.core.finding import Finding
+from modelrollout.core.rollout.adopted_route import route_in_the_way
 from modelrollout.core.rollout.context import Context, target_weight
 from modelrollout.core.rollout.transitions import effects
 
@@ -31,8 +32,10 @@ def held(ctx: Context) -> Finding | None:
 
 
 def route_rejected(ctx: Context) -> Finding | None:
-    """A route that its gateway rejects carries no traffic, whatever its weights say."""
-    route = ctx.observed.route
+    """A route that its gateway rejects carries no traffic, whatever its weights say; nor does one unfit for a split."""
+    route, in_the_way = ctx.observed.route, route_in_the_way(ctx)
+    if in_the_way is not None:
+        return in_the_way
     if route is None or route.acceptance != "REJECTED":
         return None
     return Finding(reasons.ROUTE_REJECTED, route.acceptance_reason or "the gateway rejects the route")
@@ -43,6 +46,13 @@ def route_foreign(ctx: Context) -> Finding | None:
     route = ctx.observed.route
     if route is None or not route.foreign:
         return None
+    if route.adopted:
+        text = (
+            f"{route.foreign}: it is left as it is. Name another route in spec.traffic.adopt, or delete that resource"
+        )
+        return Finding(
+            reasons.ROUTE_NOT_OURS, f"{text} or, if it is gone, the route's annotation modelrollout.dev/adopted"
+        )
     text = (
         f"a route of this name exists and is somebody else's, so it is left as it is: {route.foreign}. Give it or this "
         "ModelRollout another name, or hand it over: annotate it with modelrollout.dev/stable=VERSION and "

@@ -8,6 +8,7 @@ from modelrollout.api.status import Status
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import FULL_WEIGHT, Event, ObservedRoute, RoutePlan
+from modelrollout.core.rollout.adopted_route import unfit
 from modelrollout.core.rollout.context import Context, Transition, target_weight
 from modelrollout.core.rollout.missing import held
 from modelrollout.core.rollout.phases import Trigger, exposed
@@ -52,8 +53,10 @@ def route_for(ctx: Context, transition: Transition) -> Routing:
     plan = plan_of(ctx, status)
     if route is None:
         return _recreate(ctx, transition, plan)
+    if unfit(ctx):
+        plan = replace(plan, weight=0)
     lower, left = _lowering(ctx, transition, plan, route)
-    if ctx.spec is None:
+    if ctx.spec is None or unfit(ctx):
         return Routing(lower=lower, expected=left, events=_told(ctx, transition, plan, route, lower))
     raising = plan.weight > left or not _serves(route, plan.stable)
     if raising and not _may_raise(ctx, transition):
@@ -108,7 +111,8 @@ def _lowering(
 
 def _finishing(plan: RoutePlan, route: ObservedRoute, anchor: str | None) -> bool:
     """A promotion whose route write is still due: stable is new, the annotation names the old one."""
-    return anchor == plan.stable and plan.candidate is None and route.stable != plan.stable
+    unmarked = bool(route.adopted) and route.stable is None
+    return anchor == plan.stable and plan.candidate is None and route.stable != plan.stable and not unmarked
 
 
 def _may_raise(ctx: Context, transition: Transition) -> bool:
@@ -124,7 +128,7 @@ def _may_raise(ctx: Context, transition: Transition) -> bool:
 
 def _recreate(ctx: Context, transition: Transition, plan: RoutePlan) -> Routing:
     """No route: stable gets everything at once, a candidate only by a later evaluation."""
-    if ctx.spec is None:
+    if ctx.spec is None or ctx.spec.traffic.adopt is not None:
         return Routing(expected=0)
     created = replace(plan, weight=0)
     text = f"the route was missing: created with 100 % on stable version {plan.stable}"

@@ -94,7 +94,7 @@ def test_its_weights_follow_a_promotion_and_are_handed_back_with_the_resource(ro
     assert without_weights(left) == before
     client.stop()
     assert client.failed == []
-    assert live.weights(2) == [0, 30, 100]
+    assert (live.weights(2), live.weights(5)) == ([0, 30, 100, 70, 100], [0, 30, 0])
 
 
 def test_git_that_sets_the_weights_back_is_named_and_never_raises_the_candidate(rollouts: Rollouts):

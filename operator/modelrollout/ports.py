@@ -184,6 +184,9 @@ class GatewayFacts(Protocol):
     async def controller_of(self, namespace: str, spec: Spec) -> str:
         """The controllerName of the GatewayClass behind the spec's Gateway; "" when it cannot be known."""
 
+    async def features_of(self, namespace: str, spec: Spec) -> frozenset[str] | None:
+        """What the GatewayClass behind the spec's Gateway says that it supports; None while that cannot be known."""
+
 
 class ModelServer(Protocol):
     """Readiness of one version on every address of its Service."""

@@ -78,14 +78,32 @@ class Traffic(ApiModel):
 
 
 class Step(ApiModel):
-    """One weight, and how long it is held."""
+    """One weight, or copies of requests before any weight, and how long that is held."""
 
-    weight: Annotated[int, Field(ge=1, le=99)]
+    weight: Annotated[int, Field(ge=1, le=99)] = 0
     """Percent of requests for the candidate, above the step before; 100 follows the last step automatically."""
+    mirror: Annotated[int, Field(ge=1, le=100)] | None = None
+    """In the first step alone, in place of weight: percent of requests that the candidate gets a copy of. Its answers
+    to them reach nobody. The GatewayClass must list HTTPRouteRequestMirror, below 100 % the one for percentages too."""
     hold: Duration
     """The least time at this weight."""
     approval: bool = False
     """Whether a person must approve before the next step."""
+
+    @property
+    def title(self) -> str:
+        """As people read it: ``5 %``, or ``copies of 5 %``."""
+        return f"{self.weight} %" if self.mirror is None else f"copies of {self.mirror} %"
+
+    @model_validator(mode="after")
+    def _weight_or_mirror(self) -> Self:
+        if self.mirror is None and not self.weight:
+            raise wrong("weight", "add the percent of requests for the candidate, such as 5")
+        if self.mirror is not None and self.weight:
+            raise wrong(
+                "mirror", "keep one of weight and mirror: copies come in a step of their own, before any weight"
+            )
+        return self
 
 
 class Analysis(ApiModel):
@@ -156,6 +174,11 @@ class Spec(ApiModel):
     @field_validator("steps")
     @classmethod
     def _steps_rise(cls, steps: list[Step]) -> list[Step]:
+        for index, step in enumerate(steps):
+            if step.mirror is not None and index:
+                raise wrong(f"{index}.mirror", "move it to the first step: copies come before any weight")
+            if step.mirror is not None and len(steps) == 1:
+                raise wrong("0.mirror", "add a step with a weight after it: copies prove nothing about users' requests")
         for index, (low, high) in enumerate(itertools.pairwise(steps), start=1):
             if high.weight <= low.weight:
                 fix = f"choose more than the step before ({low.weight})"
@@ -180,6 +203,24 @@ class Spec(ApiModel):
             if total > 1 + 1e-9:
                 raise wrong(f"{index}.share", 'lower it: all shares together may be at most "100%"')
         return gates
+
+    @model_validator(mode="after")
+    def _copies_need_an_own_route(self) -> Self:
+        if self.traffic.adopt is not None and self.steps[0].mirror is not None:
+            raise wrong(
+                "steps.0.mirror", "remove the step: of a route that Git owns (traffic.adopt) only weights are written"
+            )
+        return self
+
+    @property
+    def mirrored(self) -> Step | None:
+        """The step with copies of requests; None where the first step has a weight."""
+        return self.steps[0] if self.steps[0].mirror is not None else None
+
+    @property
+    def weighted(self) -> list[Step]:
+        """The steps in which the candidate answers users."""
+        return [step for step in self.steps if step.weight]
 
     def gates_digest(self) -> str:
         """A short digest of everything that evidence depends on: when it changes, evidence restarts.

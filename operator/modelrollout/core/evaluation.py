@@ -70,6 +70,8 @@ class EvaluationRequest:
     """The controllerName of the gateway's class; empty while that is not known."""
     placed_at: float | None = None
     """From when stable's place among the route's backends counts for it alone; None where it always has."""
+    mirror: int = 0
+    """Percent of the requests that the candidate gets copies of, in a step without weight: then `dialect` is None."""
     place: Place | None = None
     """Where the split stands on a route of Git's; None where the route is the operator's own."""
     addresses: int | None = None

@@ -48,6 +48,8 @@ class ObservedRoute:
     """Why this is somebody else's route, which is never written: it does not carry this resource's mark."""
     version_header: bool = False
     """Whether answers carry the header that names their version."""
+    mirror: int = 0
+    """Percent of the requests of which a version gets a copy."""
     structure: str = ""
     """Digest of everything but the weights: differs from a plan's when gateway, hostnames or rules changed."""
     adopted: str = ""
@@ -82,6 +84,8 @@ class RoutePlan:
     testers: bool = False
     version_header: bool = False
     """Whether answers carry the header that names their version."""
+    mirror: int = 0
+    """Percent of the requests that the candidate gets a copy of."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,8 @@ class Observation:
     """The API server's answer to the last of them."""
     version_header: bool | None = None
     """Whether this gateway tells versions apart only by a header of their answers; None while that is not known."""
+    features: frozenset[str] | None = None
+    """What the GatewayClass says that its gateways support; None while that is not known."""
     contested: str = ""
     """Who keeps setting the weights of a route of Git's back, and how often; empty where nobody does."""
 

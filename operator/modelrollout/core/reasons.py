@@ -74,6 +74,7 @@ ROUTE_NOT_OURS: Final = "RouteNotOurs"
 ROUTE_NOT_WRITTEN: Final = "RouteNotWritten"
 ROUTE_UNFIT: Final = "RouteUnfit"
 ROUTE_CONTESTED: Final = "RouteContested"
+MIRROR_NOT_SUPPORTED: Final = "MirrorNotSupported"
 RELEASE_FAILED: Final = "ReleaseFailed"
 COMMAND_REFUSED: Final = "CommandRefused"
 COMMAND_APPLIED: Final = "CommandApplied"
@@ -145,6 +146,7 @@ Reason = Literal[
     "RouteNotWritten",
     "RouteUnfit",
     "RouteContested",
+    "MirrorNotSupported",
     "ReleaseFailed",
     "CommandRefused",
     "CommandApplied",

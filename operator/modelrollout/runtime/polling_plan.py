@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from modelrollout.core.evaluation import EvaluationRequest, placed_at
+from modelrollout.core.observation import FULL_WEIGHT
 from modelrollout.core.rollout import phases
-from modelrollout.core.rollout.context import identity
+from modelrollout.core.rollout.context import identity, target_mirror
 from modelrollout.runtime.watch import PollingPlan, Target, Watch
 
 if TYPE_CHECKING:
@@ -32,10 +33,20 @@ def polling_plan(
     targets = _targets(watch, spec, status, route)
     if spec is None:
         return PollingPlan(targets, None)
-    request = _request(watch, spec, status, _counted(gateway, route))
+    request = _on_copies(_request(watch, spec, status, _counted(gateway, route)), status)
     if request is not None and route is not None and route.adopted:
         request = replace(request, place=route.place)
     return PollingPlan(targets, request)
+
+
+def _on_copies(request: EvaluationRequest | None, status: Status) -> EvaluationRequest | None:
+    """In a step of copies: no series of the gateway, and the candidate's share of all that the servers answer."""
+    mirror = target_mirror(status)
+    if request is None or not mirror or not request.steps:
+        return request
+    share = round(FULL_WEIGHT * mirror / (FULL_WEIGHT + mirror))
+    steps = (*request.steps[:-1], (share, request.steps[-1][1]))
+    return replace(request, dialect=None, mirror=mirror, steps=steps)
 
 
 def _counted(gateway: tuple[str, Dialect | None], route: ObservedRoute | None) -> tuple[str, Dialect | None]:

@@ -108,6 +108,11 @@ class Reconciler:
         """Its controller, and how it counts. Asked after every write: no lowering waits for it."""
         controller = await self.facts.controller_of(watch.namespace, spec)
         dialect = self.config.dialect_of(controller)
+        if spec.mirrored is not None:
+            features = await self.facts.features_of(watch.namespace, spec)
+            if features != watch.features:
+                watch.features = features
+                watch.wake.set()
         known = watch.version_header
         if controller:
             watch.version_header = dialect is not None and dialect.version_header
@@ -138,6 +143,7 @@ def _observation(
         refusal=watch.refusal,
         version_header=watch.version_header,
         contested=contested,
+        features=watch.features,
     )
 
 

@@ -66,6 +66,8 @@ class Watch:
     """How many passes in a row could not record, because the object had changed each time."""
     version_header: bool | None = None
     """Whether its gateway tells versions apart by a header of their answers, as the last pass found."""
+    features: frozenset[str] | None = None
+    """What its gateway supports, as the last pass found."""
     contests: Contests = field(default_factory=Contests)
     route: str = ""
     """Name of the route of Git's that it has adopted; empty where the route is called as the resource."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
 
 GATEWAYS = "gateway.networking.k8s.io/v1"
+MOST_FEATURES = 256
 REMEMBER = 300.0
 """Seconds for which a Gateway's controller is taken to be the same."""
 
@@ -26,6 +27,7 @@ class KubernetesGatewayFacts:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._controllers: dict[tuple[str, str], tuple[float, str]] = {}
+        self._features: dict[tuple[str, str], frozenset[str]] = {}
         self._said: dict[tuple[str, str], str] = {}
 
     async def controller_of(self, namespace: str, spec: Spec) -> str:
@@ -46,10 +48,26 @@ class KubernetesGatewayFacts:
         self._said.pop(key, None)
         return found
 
+    async def features_of(self, namespace: str, spec: Spec) -> frozenset[str] | None:
+        """What the GatewayClass behind the spec's Gateway says that it supports; None while that cannot be known."""
+        await self.controller_of(namespace, spec)
+        gateway = spec.traffic.gateway
+        return self._features.get((gateway.namespace or namespace, gateway.name))
+
     async def _controller_of(self, namespace: str, name: str) -> str:
         gateway = await self._api.get(path_of(GATEWAYS, "gateways", namespace, name))
         chosen = mapping(mapping(gateway).get("spec")).get("gatewayClassName")
         if not isinstance(chosen, str) or not chosen:
             return ""
         found = await self._api.get(path_of(GATEWAYS, "gatewayclasses", None, chosen))
+        listed = mapping(mapping(found).get("status")).get("supportedFeatures")
+        if found is not None:
+            self._features[namespace, name] = _names(listed)
         return clean(mapping(mapping(found).get("spec")).get("controllerName"), LONGEST_SAID)
+
+
+def _names(listed: object) -> frozenset[str]:
+    """Of features: objects with a name, or names alone as the Gateway API had them before 1.3."""
+    found = listed[:MOST_FEATURES] if isinstance(listed, list) else []
+    names = [mapping(each).get("name") if isinstance(each, dict) else each for each in found]
+    return frozenset(clean(name, LONGEST_SAID) for name in names if isinstance(name, str))

@@ -21,6 +21,7 @@ from modelrollout.adapters.routers.httproute import (
     split_index,
     structure,
 )
+from modelrollout.adapters.routers.mirror import copied
 from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping, mappings, texts, whole_number
 from modelrollout.api.spec import VERSION
 from modelrollout.core.observation import FIELD_MANAGER, Acceptance, Backend, ObservedRoute
@@ -61,6 +62,7 @@ def read(route: dict[str, Any]) -> ObservedHTTPRoute:
         doubt=doubt,
         foreign=_foreign(meta, notes),
         version_header=_says_versions(rules[split] if split is not None else {}),
+        mirror=copied(rules[split] if split is not None else {}, _services(notes, backends)),
         structure=_structure(clean(meta.get("namespace"), LONGEST_SAID), notes, spec),
         raw=route,
     )
@@ -127,6 +129,11 @@ def _backends(rule: dict[str, Any], notes: dict[str, str]) -> list[Backend]:
         service, port = clean(ref.get("name"), LONGEST_SAID), whole_number(ref.get("port"), 0, LAST_PORT, 0)
         found.append(Backend(versions.get(service, ""), service, port, weight_of(ref)))
     return found
+
+
+def _services(notes: dict[str, str], backends: list[Backend]) -> set[str]:
+    """Every Service that a version is known by here."""
+    return {service for service, _ in services_of(notes).values()} | {backend.service for backend in backends}
 
 
 def _says_versions(rule: dict[str, Any]) -> bool:

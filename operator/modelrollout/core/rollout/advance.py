@@ -10,7 +10,7 @@ from modelrollout.api.spec import Spec
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
-from modelrollout.core.rollout import status_message
+from modelrollout.core.rollout import mirroring, status_message
 from modelrollout.core.rollout.context import Context, Transition, longest_silence
 from modelrollout.core.rollout.missing import (
     BAKE,
@@ -32,7 +32,7 @@ def make_progress(ctx: Context, spec: Spec) -> Transition:
     """The next move of a rollout in progress, or what it waits for."""
     match ctx.status.phase:
         case "Waiting":
-            return _wait(ctx, spec)
+            return mirroring.refused(ctx, spec) or _wait(ctx, spec)
         case "Stepping":
             return _step(ctx, spec)
         case "Baking":

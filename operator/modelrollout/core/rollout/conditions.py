@@ -22,6 +22,7 @@ STALLING = frozenset(
         reasons.ROUTE_MISSING,
         reasons.ROUTE_UNFIT,
         reasons.ROUTE_CONTESTED,
+        reasons.MIRROR_NOT_SUPPORTED,
         reasons.GATE_NOT_JUDGEABLE,
         reasons.NOTHING_TO_JUDGE,
     }

@@ -11,6 +11,7 @@ from modelrollout.core.evaluation import SETTLED, Evaluation, GateResult
 from modelrollout.core.finding import Finding
 from modelrollout.core.rollout.adopted_route import route_in_the_way
 from modelrollout.core.rollout.context import Context, target_weight
+from modelrollout.core.rollout.mirroring import lacks_copies
 from modelrollout.core.rollout.transitions import effects
 
 Check = Callable[[Context, Spec, Evaluation], Finding | None]
@@ -95,7 +96,7 @@ def _weight_missing(ctx: Context) -> Finding | None:
     route, wanted = ctx.observed.route, target_weight(ctx.status)
     has = route.weight_of(ctx.status.candidate) if route else 0
     if has >= wanted:
-        return None
+        return lacks_copies(ctx)
     text = f"version {ctx.status.candidate} has {has} % instead of {wanted} %; the step starts when it has {wanted} %"
     return Finding(reasons.RAISE_PENDING, text)
 

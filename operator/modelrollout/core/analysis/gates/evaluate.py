@@ -19,6 +19,7 @@ from modelrollout.core.analysis.gates.definition import Family
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.registry import definition_of, to_be_recorded
 from modelrollout.core.analysis.gates.result import Judged, no_data
+from modelrollout.core.analysis.gates.sources.copies import on_copies
 from modelrollout.core.analysis.gates.sources.standing import not_in_force, nothing_to_judge, with_source
 from modelrollout.core.analysis.metrics import model_digest
 from modelrollout.core.analysis.stats import alpha_budget
@@ -67,7 +68,7 @@ def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float) -> Evalua
     """The evaluation of the newest tick, by the spec's gates or the default ones in force."""
     request = gate_input.request
     judged = judge_all(gates, gate_input)
-    results = tuple(one.result for one in judged)
+    results = tuple(on_copies(one.result) if request.mirror else one.result for one in judged)
     names = None
     if not request.spec.gates:
         names = to_be_recorded(gate_input, request.default_gates or ())

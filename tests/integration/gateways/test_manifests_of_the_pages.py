@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
 from modelrollout.adapters.routers import RegisteredRouters
 from modelrollout.api.problems import read_spec
 from modelrollout.core.observation import RoutePlan
+from modelrollout.core.rollout.mirroring import missing_features
 from modelrollout.ports import Conflict
 from tests import ROOT
 from tests.contract.case import NAME, V1, V2, Case, make_service
@@ -28,6 +30,7 @@ GATEWAYS = [
     pytest.param("traefik", id="Traefik"),
     pytest.param("adopted-route", id="AdoptedRoute"),
     pytest.param("envoy-gateway", id="EnvoyGateway", marks=pytest.mark.envoy_gateway),
+    pytest.param("copies", id="Copies", marks=pytest.mark.envoy_gateway),
 ]
 
 
@@ -40,7 +43,7 @@ def manifest(page: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(params=GATEWAYS)
 def page(request: pytest.FixtureRequest) -> str:
-    if request.param == "envoy-gateway":
+    if request.param in ("envoy-gateway", "copies"):
         request.getfixturevalue("envoy_gateway")
     return str(request.param)
 
@@ -69,6 +72,12 @@ async def test_they_are_accepted(page: str, member: Member, site: Site, namespac
     await _accepted(member, namespace)
     await case.apply(RoutePlan("1"), None)
     await case.settled("ACCEPTED")
+    if page == "copies":
+        features = await KubernetesGatewayFacts(api).features_of(namespace, case.spec)
+        assert missing_features(10, features or frozenset()) == []
+        assert (await case.apply_now(RoutePlan("1", "2", 0, mirror=10))).mirror == 10
+        await case.settled("ACCEPTED")
+        assert (await case.lower(RoutePlan("1", "2", 0))).mirror == 0
 
 
 async def _adopted(api: Api, namespace: str, spec: Spec) -> None:

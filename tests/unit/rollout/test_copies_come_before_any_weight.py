@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from modelrollout.api.problems import parse_spec
 from modelrollout.core.analysis.gates.sources.copies import on_copies
 from modelrollout.core.evaluation import GateResult
-from modelrollout.core.observation import Observation, RoutePlan
+from tests.expect import present
 from tests.unit.rollout.world import World, manifest
 
 CAN = frozenset({"HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror"})
@@ -18,19 +19,12 @@ STEPS = [COPIES, *manifest()["steps"]]
 
 
 class Copying(World):
-    """The same small world, with a gateway that says what it can."""
+    """The same small world, whose gateway says what it can."""
 
-    features: frozenset[str] | None = CAN
-    copied: int = 0
-
-    def seen(self, problem: str | None) -> Observation:
-        found = super().seen(problem)
-        route = found.route and found.route.__class__(**(found.route.__dict__ | {"mirror": self.copied}))
-        return Observation(**(found.__dict__ | {"features": self.features, "route": route}))
-
-    def _write(self, kind: str, plan: RoutePlan, *, testers: bool = False) -> None:
-        super()._write(kind, plan, testers=testers)
-        self.copied = plan.mirror if kind == "route" else min(plan.mirror, self.copied)
+    @property
+    def copied(self) -> int:
+        """Percent of the requests that version 2 gets copies of."""
+        return self.route.mirror if self.route else 0
 
 
 def copying(*, steps: Any = None, features: frozenset[str] | None = CAN) -> Copying:
@@ -48,7 +42,7 @@ def copying(*, steps: Any = None, features: frozenset[str] | None = CAN) -> Copy
 def test_the_candidate_gets_copies_and_no_weight():
     world = copying()
     assert (world.phase, world.weight, world.copied) == ("Stepping", 0, 10)
-    assert (world.parsed.step.weight, world.parsed.step.mirror) == (0, 10)
+    assert (present(world.parsed.step).weight, present(world.parsed.step).mirror) == (0, 10)
     assert "copies of 10 % of the requests to version 2" in world.parsed.message
     assert any("step 1/4: copies of 10 % to version 2" in event.message for event in world.events)
     assert world.parsed.weight.desired == 0
@@ -56,14 +50,14 @@ def test_the_candidate_gets_copies_and_no_weight():
 
 def test_the_first_weight_comes_after_the_hold_without_copies_and_with_fresh_evidence():
     world = copying()
-    began = world.parsed.rollout.evidence_from
+    began = present(world.parsed.rollout).evidence_from
     for _ in range(6):
         world.tick()
     assert (world.phase, world.weight, world.copied) == ("Stepping", 5, 0)
-    assert world.parsed.rollout.evidence_from > began
+    assert present(world.parsed.rollout).evidence_from > began
     assert [record.weight for record in world.parsed.steps] == [5]
-    assert world.parsed.step.mirror is None
-    assert world.parsed.step.number == 2
+    assert present(world.parsed.step).mirror is None
+    assert present(world.parsed.step).number == 2
 
 
 def test_a_promotion_goes_through_every_weight():
@@ -149,7 +143,7 @@ def test_all_requests_are_copied_without_a_percentage():
 
 def test_a_filter_that_somebody_takes_off_holds_the_step_and_comes_back():
     world = copying()
-    world.copied = 0
+    world.route = replace(present(world.route), mirror=0)
     world.evaluating = False
     decision = world.tick()
     assert decision.status.reason == "RaisePending"
@@ -162,7 +156,7 @@ def test_a_step_of_copies_that_is_edited_away_gives_no_weight():
     world.spec = world.spec | {"steps": manifest()["steps"]}
     world.generation += 1
     world.tick(1)
-    assert (world.copied, world.weight, world.parsed.step.mirror) == (0, 0, None)
+    assert (world.copied, world.weight, present(world.parsed.step).mirror) == (0, 0, None)
 
 
 BAD: dict[str, tuple[list[dict[str, Any]], str]] = {

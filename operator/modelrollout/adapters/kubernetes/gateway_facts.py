@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping
@@ -60,14 +60,14 @@ class KubernetesGatewayFacts:
         if not isinstance(chosen, str) or not chosen:
             return ""
         found = await self._api.get(path_of(GATEWAYS, "gatewayclasses", None, chosen))
-        listed = mapping(mapping(found).get("status")).get("supportedFeatures")
         if found is not None:
-            self._features[namespace, name] = _names(listed)
+            self._features[namespace, name] = features_in(found)
         return clean(mapping(mapping(found).get("spec")).get("controllerName"), LONGEST_SAID)
 
 
-def _names(listed: object) -> frozenset[str]:
-    """Of features: objects with a name, or names alone as the Gateway API had them before 1.3."""
+def features_in(gateway_class: dict[str, Any]) -> frozenset[str]:
+    """SupportedFeatures of a GatewayClass: objects with a name, or names alone as old versions had them."""
+    listed = mapping(gateway_class.get("status")).get("supportedFeatures")
     found = listed[:MOST_FEATURES] if isinstance(listed, list) else []
     names = [mapping(each).get("name") if isinstance(each, dict) else each for each in found]
     return frozenset(clean(name, LONGEST_SAID) for name in names if isinstance(name, str))

@@ -37,11 +37,15 @@ def cannot(ctx: Context, spec: Spec) -> Finding | None:
     if known is None:
         text = "steps[0].mirror: it is not known yet whether this gateway can copy requests"
         return Finding(reasons.WAITING_FOR_EVALUATION, text)
-    needed = [FEATURE] if step.mirror == WHOLE else [FEATURE, PERCENT]
-    lacking = [name for name in needed if name not in known]
-    if not lacking:
-        return None
-    return Finding(reasons.MIRROR_NOT_SUPPORTED, _sentence(step.mirror or 0, lacking))
+    percent = step.mirror or 0
+    lacking = missing_features(percent, known)
+    return Finding(reasons.MIRROR_NOT_SUPPORTED, _sentence(percent, lacking)) if lacking else None
+
+
+def missing_features(percent: int, known: frozenset[str]) -> list[str]:
+    """What a gateway must list to copy so many percent of the requests, and does not."""
+    needed = [FEATURE] if percent == WHOLE else [FEATURE, PERCENT]
+    return [name for name in needed if name not in known]
 
 
 def _sentence(percent: int, lacking: list[str]) -> str:

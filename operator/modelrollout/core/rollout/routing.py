@@ -173,7 +173,7 @@ def _told(
         return ()
     if transition.trigger is not None or target_weight(ctx.status) != target_weight(transition.status):
         return ()
-    if ctx.observed.refusals:  # it may well be ours, not taken back yet
+    if unfit(ctx) or ctx.observed.refusals:  # it may well be ours, not taken back yet
         return ()
     who = route.manager or "someone"
     found = FULL_WEIGHT - route.weight_of(plan.stable)

@@ -34,5 +34,6 @@ def request_of(subject: Subject, now: float, dialect: Dialect | None) -> Evaluat
         evidence_from=started,
         steps=steps,
         dialect=dialect,
+        place=subject.place,
         promoted=() if status is None else tuple(status.promoted),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
-from modelrollout.core.place import Place
+from modelrollout.core.git_rule import GitRule
 from modelrollout.core.reasons import AnyReason
 
 FULL_WEIGHT = 100
@@ -50,6 +50,11 @@ class ObservedRoute:
     """Whether answers carry the header that names their version."""
     mirror: int = 0
     """Percent of the requests of which a version gets a copy."""
+    place: int = 0
+    """Stable's place among the backends as they are written: 0, or 1 where the route says so."""
+    gateways: frozenset[str] = frozenset()
+    """NAMESPACE/NAME of the Gateways that it is attached to."""
+    hostnames: frozenset[str] = frozenset()
     structure: str = ""
     """Digest of everything but the weights: differs from a plan's when gateway, hostnames or rules changed."""
     adopted: str = ""
@@ -58,7 +63,7 @@ class ObservedRoute:
     """Why no traffic can be split on such a route as it stands; then it is lowered and never raised."""
     serving: str | None = None
     """On such a route the version that has all its weight; None where several or none have."""
-    place: Place | None = None
+    git: GitRule | None = None
     """Where on such a route the split stands."""
 
     @property
@@ -86,6 +91,8 @@ class RoutePlan:
     """Whether answers carry the header that names their version."""
     mirror: int = 0
     """Percent of the requests that the candidate gets a copy of."""
+    place: int = 0
+    """Stable's place among the backends, 0 or 1: the candidate has the other one."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,8 @@ class Readiness:
     message: str
     addresses: int = 0
     """How many of them were ready the last time all were."""
+    refused: bool = False
+    """Whether all that is wrong is that some may not be asked: that is no loss, and no proof either."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +162,8 @@ class Observation:
     """How many passes could not write the route since it last was as decided."""
     refusal: str = ""
     """The API server's answer to the last of them."""
+    notices: tuple[str, ...] = ()
+    """What stands though it would be refused today: it goes on, and people are told."""
     version_header: bool | None = None
     """Whether this gateway tells versions apart only by a header of their answers; None while that is not known."""
     features: frozenset[str] | None = None

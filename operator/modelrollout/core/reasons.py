@@ -15,6 +15,7 @@ ROUTE_UNCLEAR: Final = "RouteUnclear"
 STATUS_LOST: Final = "StatusLost"
 ROLLOUT_STARTED: Final = "RolloutStarted"
 CANDIDATE_NOT_READY: Final = "CandidateNotReady"
+PROBE_NOT_ALLOWED: Final = "ProbeNotAllowed"
 CANDIDATE_LOST: Final = "CandidateLost"
 CANDIDATE_UNSTABLE: Final = "CandidateUnstable"
 READY_DEADLINE: Final = "ReadyDeadlineExceeded"
@@ -70,6 +71,7 @@ RAISE_PENDING: Final = "RaisePending"
 ROUTE_MISSING: Final = "RouteMissing"
 ROUTE_CHANGED: Final = "RouteChanged"
 ROUTE_REJECTED: Final = "RouteRejected"
+CLAIM_NOT_ALLOWED: Final = "ClaimNotAllowed"
 ROUTE_NOT_OURS: Final = "RouteNotOurs"
 ROUTE_NOT_WRITTEN: Final = "RouteNotWritten"
 ROUTE_UNFIT: Final = "RouteUnfit"
@@ -91,6 +93,7 @@ Reason = Literal[
     "StatusLost",
     "RolloutStarted",
     "CandidateNotReady",
+    "ProbeNotAllowed",
     "CandidateLost",
     "CandidateUnstable",
     "ReadyDeadlineExceeded",
@@ -142,6 +145,7 @@ Reason = Literal[
     "RouteMissing",
     "RouteChanged",
     "RouteRejected",
+    "ClaimNotAllowed",
     "RouteNotOurs",
     "RouteNotWritten",
     "RouteUnfit",

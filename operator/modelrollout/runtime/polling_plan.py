@@ -35,7 +35,7 @@ def polling_plan(
         return PollingPlan(targets, None)
     request = _on_copies(_request(watch, spec, status, _counted(gateway, route)), status)
     if request is not None and route is not None and route.adopted:
-        request = replace(request, place=route.place)
+        request = replace(request, git=route.git)
     return PollingPlan(targets, request)
 
 
@@ -54,7 +54,7 @@ def _counted(gateway: tuple[str, Dialect | None], route: ObservedRoute | None) -
     controller, dialect = gateway
     if dialect is None or route is None or not route.adopted:
         return gateway
-    told_apart = route.place is not None and (route.place.filtered or not dialect.version_header)
+    told_apart = route.git is not None and (route.git.filtered or not dialect.version_header)
     return controller, dialect if told_apart else None
 
 
@@ -112,6 +112,7 @@ def _request(watch: Watch, spec: Spec, status: Status, gateway: tuple[str, Diale
         raise_from=status.step.earliest_advance if status.step else None,
         dialect=gateway[1],
         controller=gateway[0],
+        place=place_in(status, gateway[1]),
         placed_at=placed_at(status.history),
         default_gates=tuple(rollout.gates) or None,
         promoted=tuple(status.promoted),
@@ -119,10 +120,16 @@ def _request(watch: Watch, spec: Spec, status: Status, gateway: tuple[str, Diale
     )
 
 
+def place_in(status: Status, dialect: Dialect | None) -> int:
+    """Stable's place, where the route keeps promoted versions in theirs: with a header that names the version."""
+    return (status.place or 0) if dialect is not None and dialect.version_header else 0
+
+
 def next_wake(config: OperatorConfig, spec: Spec | None, status: Status, observed: Observation, now: float) -> float:
     """Seconds until something may be due though nothing changed."""
     running = phases.running(status.phase) or status.phase == "Adopting"
-    due = [config.resync if running else config.resync * AT_REST]
+    moving = running or any(one.type == "Reconciling" and one.status == "True" for one in status.conditions)
+    due = [config.resync if moving else config.resync * AT_REST]
     if running and spec is not None:
         if status.step is not None and status.step.earliest_advance is not None:
             due.append(status.step.earliest_advance - now)

@@ -13,7 +13,7 @@ from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFact
 from modelrollout.adapters.routers import RegisteredRouters
 from modelrollout.api.problems import read_spec
 from modelrollout.core.observation import RoutePlan
-from modelrollout.core.rollout.mirroring import missing_features
+from modelrollout.core.rollout.route.mirroring import missing_features
 from modelrollout.ports import Conflict
 from tests import ROOT
 from tests.contract.case import NAME, V1, V2, Case, make_service

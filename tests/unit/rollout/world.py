@@ -275,6 +275,7 @@ class World:
             mirror=plan.mirror if kind == "route" else min(plan.mirror, before.mirror if before else 0),
             adopted=before.adopted if before else "",
             unfit=before.unfit if before else "",
+            place=plan.place if kind == "route" or before is None else before.place,
         )
         if self.route is None or replace(self.route, resource_version="", manager="modelrollout") != new:
             self.route = replace(new, resource_version=self._next())

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from modelrollout.api.base import ApiModel, wrong
+from modelrollout.api.config.allowed import AllowedGateway, Probes
 from modelrollout.api.config.custom_dialect import CustomDialect
 from modelrollout.api.config.prometheus_server import PrometheusServer
 from modelrollout.api.quantities import Duration
@@ -27,10 +28,14 @@ class OperatorConfig(ApiModel):
     """Metric dialect by the GatewayClass's controllerName; "None" where the model's own series are to be read."""
     custom_dialects: Annotated[list[CustomDialect], Field(max_length=16)] = []
     """Gateways of other names, which `dialects` may use."""
+    gateways: Annotated[list[AllowedGateway], Field(max_length=256)] = []
+    """Gateways that resources of other namespaces may use; each namespace may use its own, unless they stand here."""
     probe_interval: Duration = 2.0
     """How often a version's readiness is probed."""
     probe_timeout: Duration = 1.0
     """How long one probe may take."""
+    probes: Probes = Probes()
+    """Which addresses may be asked."""
     resync: Duration = 10.0
     """How often a rollout in progress is looked at though nothing has changed; at rest 60 times as rarely."""
     give_up_after: Duration = 300.0

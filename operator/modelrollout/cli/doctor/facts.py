@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from modelrollout.api.config import OperatorConfig
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.cli.lookup.found import Installation, Source, Unknown
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.core.git_rule import GitRule
 from modelrollout.core.observation import ObservedRoute
-from modelrollout.core.place import Place
 from modelrollout.ports import LedgerFailure
 
 Candidate = Literal["none", "idle", "fresh", "serving", "unknown"]
@@ -30,7 +31,7 @@ class Subject:
     candidate: str | None
     state: Candidate
     status: Status | None = None
-    place: Place | None = None
+    git: GitRule | None = None
     """Where the split stands on a route of Git's."""
 
     @property
@@ -69,6 +70,8 @@ class ServiceFacts:
     port: int
     ready: int = 0
     unready: tuple[str, ...] = ()
+    no_pods: tuple[str, ...] = ()
+    """host:port of those that are ready and no Pods of the namespace."""
     wrong: str = ""
     unknown: str = ""
 
@@ -97,6 +100,11 @@ class ClusterFacts:
     services: tuple[ServiceFacts, ...]
     features: frozenset[str] | None = None
     """What the Gateway's class lists in supportedFeatures; None where that may not be read."""
+
+    @property
+    def config(self) -> OperatorConfig | None:
+        """The operator's configuration, where it could be read."""
+        return self.operator.config if isinstance(self.operator, Installation) else None
 
 
 @dataclass(frozen=True)

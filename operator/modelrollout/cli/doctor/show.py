@@ -62,7 +62,7 @@ async def _of_cluster(args: argparse.Namespace) -> tuple[tuple[str, str], str, l
         scrape = source.server.scrape_interval if isinstance(source, Source) else 15.0
         state = state_of(status, there.now, 2 * spec.analysis.interval + 3 * scrape)
         subject = Subject(
-            namespace, args.name, spec, stable, candidate, state, status, there.route.place if there.route else None
+            namespace, args.name, spec, stable, candidate, state, status, there.route.git if there.route else None
         )
         store: StoreFacts | Finding = (
             await read_store(subject, source, there.controller, api.clock, "the API server's")

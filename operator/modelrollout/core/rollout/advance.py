@@ -10,7 +10,7 @@ from modelrollout.api.spec import Spec
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
-from modelrollout.core.rollout import mirroring, status_message
+from modelrollout.core.rollout import status_message
 from modelrollout.core.rollout.context import Context, Transition, longest_silence
 from modelrollout.core.rollout.missing import (
     BAKE,
@@ -20,9 +20,11 @@ from modelrollout.core.rollout.missing import (
     before_traffic,
     first_missing,
     held,
+    unready,
     why_not_ready,
 )
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.route import mirroring
 from modelrollout.core.rollout.transitions import forward, setbacks, without_judge
 from modelrollout.core.rollout.transitions import unproven as without_proof
 from modelrollout.core.rollout.transitions.forward import hold
@@ -64,9 +66,8 @@ def _wait(ctx: Context, spec: Spec) -> Transition:
         if _is_late_to_be_ready(ctx, spec):
             text = f"version {version} was not ready within {spec.analysis.ready_deadline:.0f} s: {why_not_ready(ctx)}"
             return setbacks.roll_back(ctx, Trigger.READY_DEADLINE, Finding(reasons.READY_DEADLINE, text))
-        why = why_not_ready(ctx)
-        text = f"version {version} must be ready for {need:.0f} s without a break before it gets traffic: {why}"
-        return hold(ctx, Finding(reasons.CANDIDATE_NOT_READY, text))
+        text = f"version {version} must be ready for {need:.0f} s without a break before it gets traffic"
+        return hold(ctx, unready(ctx, text))
     blocked = held(ctx)
     if blocked:
         return hold(ctx, blocked)

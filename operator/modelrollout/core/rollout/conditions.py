@@ -27,6 +27,7 @@ STALLING = frozenset(
         reasons.MIRROR_NOT_SUPPORTED,
         reasons.GATE_NOT_JUDGEABLE,
         reasons.NOTHING_TO_JUDGE,
+        reasons.PROBE_NOT_ALLOWED,
     }
 )
 

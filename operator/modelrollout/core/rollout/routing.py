@@ -8,10 +8,10 @@ from modelrollout.api.status import Status
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import FULL_WEIGHT, Event, ObservedRoute, RoutePlan
-from modelrollout.core.rollout.adopted_route import unfit
 from modelrollout.core.rollout.context import Context, Transition, target_mirror, target_weight
 from modelrollout.core.rollout.missing import held
 from modelrollout.core.rollout.phases import Trigger, exposed
+from modelrollout.core.rollout.route.adopted import unfit
 
 RAISES = frozenset(
     {
@@ -80,13 +80,14 @@ def plan_of(ctx: Context, status: Status) -> RoutePlan:
     named, route = ctx.observed.version_header, ctx.observed.route
     if named is None:  # not known yet, such as in a process that has just started: as the route has it
         named = route is not None and route.version_header
+    place = (status.place or 0) if named else 0
     kept = status.candidate is not None and status.rollout is not None and status.rollout.exposed
     if not kept:
-        return RoutePlan(status.stable, version_header=named)
+        return RoutePlan(status.stable, version_header=named, place=place)
     header = ctx.spec is not None and ctx.spec.traffic.tester_header is not None
     testers = header and exposed(status.phase)
-    mirror = target_mirror(status)
-    return RoutePlan(status.stable, status.candidate, target_weight(status), testers, named, mirror)
+    exposure = RoutePlan(status.stable, status.candidate, target_weight(status), testers, named, place=place)
+    return replace(exposure, mirror=target_mirror(status))
 
 
 def _lowering(

@@ -70,8 +70,8 @@ def read_of(*rules: dict[str, Any], adoption: Adoption = MINE, **notes: str) -> 
 def test_the_only_rule_that_leads_to_the_model_needs_no_name():
     other = {"name": "web", "backendRefs": [{"name": "web", "port": 80}]}
     seen = read_of(other, rule(v1=100, v2=0), adoption=FOUND)
-    assert (seen.unfit, seen.serving, seen.place.rule) == ("", "1", 1)
-    assert seen.place.backends == (("1", 0), ("2", 1))
+    assert (seen.unfit, seen.serving, seen.git.rule) == ("", "1", 1)
+    assert seen.git.backends == (("1", 0), ("2", 1))
 
 
 UNFIT: dict[str, tuple[list[dict[str, Any]], Adoption, str]] = {

@@ -99,7 +99,7 @@ async def test_before_git_has_made_it_nothing_is_adopted():
     assert (found.status["phase"], found.status["reason"]) == ("Adopting", "RouteMissing")
     found.api.put_there(ROUTE, git_route(rule(v1=50, v2=50)))
     await found.tick()
-    assert (found.status["phase"], found.status["reason"]) == ("Adopting", "RouteUnclear")
+    assert (found.status["phase"], found.status["reason"]) == ("Adopting", "RouteUnfit")
     assert "give the one that serves all the weight in Git" in found.status["message"]
     found.api.put_there(ROUTE, git_route())
     await found.until("Serving")

@@ -10,8 +10,8 @@ from modelrollout.adapters.routers.adopted.rule import Rule, rules_of, split_of,
 from modelrollout.adapters.routers.httproute import EPOCH, RESOURCE, STABLE
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, acceptance_of, notes_of
 from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping, mappings
+from modelrollout.core.git_rule import GitRule
 from modelrollout.core.observation import Backend
-from modelrollout.core.place import Place
 
 STRUCTURE = "Git's"
 """Of every plan and every such route: all but the weights is nobody's business here."""
@@ -42,7 +42,7 @@ def read_adopted(route: dict[str, Any], adoption: Adoption) -> ObservedHTTPRoute
         adopted=adoption.title,
         unfit=why or (wrong_with(split, adoption) if split else "") or ("" if parents else _no_parent(adoption)),
         serving=_serving(backends),
-        place=_place(adoption, split),
+        git=_found(adoption, split),
     )
 
 
@@ -117,7 +117,7 @@ def _no_parent(adoption: Adoption) -> str:
     return f"it is not attached to Gateway {space}/{name}{listener}: put spec.traffic.gateway right"
 
 
-def _place(adoption: Adoption, split: Rule | None) -> Place | None:
+def _found(adoption: Adoption, split: Rule | None) -> GitRule | None:
     if split is None:
         return None
-    return Place(adoption.route, split.index, tuple((ref.version, ref.index) for ref in split.refs), split.filtered)
+    return GitRule(adoption.route, split.index, tuple((ref.version, ref.index) for ref in split.refs), split.filtered)

@@ -122,12 +122,12 @@ def label_pattern(pattern: str, request: EvaluationRequest, arms: Iterable[Arm] 
     values = {
         "namespace": spelled(request.namespace),
         "route": spelled(request.route),
-        "rule": str(0 if request.place is None else request.place.rule),
+        "rule": str(0 if request.git is None else request.git.rule),
         "gatewayNamespace": spelled(gateway.namespace or request.namespace),
         "gateway": spelled(gateway.name),
         "service": spelled(*(serving.service_of(request.version_of(arm)) for arm in arms)),
         "port": str(serving.port),
-        "index": _one_of([str(request.index_of(arm)) for arm in arms]),
+        "index": _one_of([str(request.place_of(arm)) for arm in arms]),
     }
     return fill_pattern(pattern, values)
 

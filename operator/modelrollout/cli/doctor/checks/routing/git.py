@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from modelrollout.cli.doctor.facts import ClusterFacts, Subject
 from modelrollout.cli.doctor.finding import Finding, Reporter
 from modelrollout.core.observation import ObservedRoute
-from modelrollout.core.rollout.mirroring import missing_features
+from modelrollout.core.rollout.route.mirroring import missing_features
 
 
 def adopted(observed: ObservedRoute, say: Reporter) -> Iterator[Finding]:

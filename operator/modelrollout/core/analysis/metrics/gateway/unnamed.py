@@ -11,7 +11,7 @@ def unnamed(request: EvaluationRequest) -> tuple[str, ...]:
     if dialect is None or dialect.ends_at is None:
         return ()
     names = {
-        "route": ("the ModelRollout" if request.place is None else "the HTTPRoute", request.route),
+        "route": ("the ModelRollout" if request.git is None else "the HTTPRoute", request.route),
         "gateway": ("the Gateway", gateway.name),
     }
     return tuple(

@@ -50,7 +50,7 @@ def cannot_adopt(ctx: Context) -> Finding | None:
     if stable_of(route) is not None:
         return None
     text = f"{route.adopted} gives several versions requests, or none: give the one that serves all the weight in Git"
-    return Finding(reasons.ROUTE_UNCLEAR, text)
+    return Finding(reasons.ROUTE_UNFIT, text)
 
 
 def told(ctx: Context, transition: Transition) -> tuple[Event, ...]:

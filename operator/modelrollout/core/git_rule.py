@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Place:
+class GitRule:
     """One rule of one route."""
 
     route: str
@@ -18,6 +18,6 @@ class Place:
     filtered: bool = False
     """Whether every backend carries a filter of its own: without, some gateways count a rule as one."""
 
-    def index_of(self, version: str) -> int | None:
-        """The place of a version's backend; None where the rule has none."""
-        return dict(self.backends).get(version)
+    def index_of(self, version: str) -> int:
+        """The place of a version's backend; -1 where the rule has none."""
+        return dict(self.backends).get(version, -1)

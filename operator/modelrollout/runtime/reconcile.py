@@ -124,7 +124,8 @@ class Reconciler:
         controller = await self.facts.controller_of(watch.namespace, spec)
         dialect = self.config.dialect_of(controller)
         if spec.mirrored is not None:
-            features = await self.facts.features_of(watch.namespace, spec)
+            listed = await self.facts.features_of(watch.namespace, spec)
+            features = self.config.features_of(controller, listed)
             if features != watch.features:
                 watch.features = features
                 watch.wake.set()

@@ -11,6 +11,7 @@ import yaml
 
 from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
 from modelrollout.adapters.routers import RegisteredRouters
+from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.problems import read_spec
 from modelrollout.core.observation import RoutePlan
 from modelrollout.core.rollout.route.mirroring import missing_features
@@ -73,8 +74,13 @@ async def test_they_are_accepted(page: str, member: Member, site: Site, namespac
     await case.apply(RoutePlan("1"), None)
     await case.settled("ACCEPTED")
     if page == "copies":
-        features = await KubernetesGatewayFacts(api).features_of(namespace, case.spec)
-        assert missing_features(10, features or frozenset()) == []
+        facts = KubernetesGatewayFacts(api)
+        controller, listed = (
+            await facts.controller_of(namespace, case.spec),
+            await facts.features_of(namespace, case.spec),
+        )
+        config = OperatorConfig(prometheus=[PrometheusServer(url="http://prometheus.test")])
+        assert missing_features(10, present(config.features_of(controller, listed))) == []
         assert (await case.apply_now(RoutePlan("1", "2", 0, mirror=10))).mirror == 10
         await case.settled("ACCEPTED")
         assert (await case.lower(RoutePlan("1", "2", 0))).mirror == 0

@@ -8,6 +8,8 @@ from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFact
 from modelrollout.adapters.routers.httproute import annotations_for, route_spec, structure
 from modelrollout.adapters.routers.lowering import lowering
 from modelrollout.adapters.routers.reading import read
+from modelrollout.api.config import OperatorConfig, PrometheusServer
+from modelrollout.api.config.operator_config import COPIES as COPY_FEATURES
 from modelrollout.core.observation import RoutePlan
 from tests.unit.borders.cluster import changed
 from tests.unit.routers.routes import SPEC, route
@@ -81,3 +83,15 @@ async def test_features_are_read_in_both_spellings_and_from_nothing():
     for listed, names in ((both, {"HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror"}), (None, set())):
         facts = KubernetesGatewayFacts(Classes(listed))  # type: ignore[arg-type] # as much of an Api as it needs
         assert await facts.features_of("ns", SPEC) == names
+
+
+def test_a_class_that_lists_nothing_may_be_granted_copies_and_one_that_lists_something_is_believed():
+    servers = [PrometheusServer(url="http://prometheus.test")]
+    config = OperatorConfig(prometheus=servers, mirrors=["example.com/one"])
+    assert config.features_of("example.com/one", frozenset()) == COPY_FEATURES
+    assert config.features_of("example.com/one", frozenset({"HTTPRoute"})) == {"HTTPRoute"}
+    assert config.features_of("example.com/one", None) is None
+    assert config.features_of("example.com/other", frozenset()) == frozenset()
+    usual = OperatorConfig(prometheus=servers)
+    assert usual.features_of("gateway.envoyproxy.io/gatewayclass-controller", frozenset()) == COPY_FEATURES
+    assert usual.features_of("traefik.io/gateway-controller", frozenset()) == frozenset()

@@ -54,7 +54,8 @@ def _sentence(percent: int, lacking: list[str]) -> str:
         "status.supportedFeatures, and a gateway that cannot copy requests may answer all of them with errors"
     )
     fix = "write mirror: 100, or remove the step" if lacking == [PERCENT] else "remove the step"
-    return f"{text}: {fix}; nothing moves until then"
+    known = "a gateway that can and lists nothing stands in mirrors of the operator's configuration"
+    return f"{text}: {fix} ({known}); nothing moves until then"
 
 
 def lacks_copies(ctx: Context) -> Finding | None:

@@ -31,13 +31,19 @@ def copies(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:
     if step is None or step.mirror is None:
         return
     say = Reporter("route", "copies of requests")
-    if facts.features is None:
+    config = facts.config
+    features = facts.features if config is None else config.features_of(facts.controller, facts.features)
+    if features is None:
         text = "whether this gateway can copy requests is not known: its GatewayClass cannot be read"
         yield say.warning("copies", text, "ask for the right to get gatewayclasses")
         return
-    lacking = missing_features(step.mirror, facts.features)
+    lacking = missing_features(step.mirror, features)
     if lacking:
         text = f"the GatewayClass does not list {' and '.join(lacking)}: nothing moves"
-        yield say.problem("copies", text, "remove the step with mirror, or use a gateway that can copy requests")
+        fix = "remove the step with mirror, or use a gateway that can copy requests"
+        yield say.problem(
+            "copies", text, f"{fix}; one that can and lists nothing goes into mirrors of the configuration"
+        )
         return
-    yield say.ok("copies", f"the GatewayClass lists what copies of {step.mirror} % need")
+    who = "the GatewayClass lists" if features == facts.features else "the operator's configuration (mirrors) grants"
+    yield say.ok("copies", f"{who} what copies of {step.mirror} % need")

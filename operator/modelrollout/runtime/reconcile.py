@@ -61,9 +61,11 @@ class Reconciler:
         found = await self.routers.find(watch.namespace, watch.name, spec)
         spec, problem, notices = self._claimed(obj, spec, problem, found[1])
         watch.news.seen("route", found[1].resource_version if found[1] else None)
-        observe = partial(_observation, watch, route=found[1], problem=problem, notices=notices)
-        observed = observe(obj, lost=lost)
         began = clock.now()
+        watch.route = _adopted(spec, found[1]) or ("" if spec is not None else watch.route)
+        contested = watch.contests.observed(found[1], began)
+        observe = partial(_observation, watch, route=found[1], problem=problem, notices=notices, contested=contested)
+        observed = observe(obj, lost=lost)
         decision = _decide(watch, spec, status, observed, began)
         if refused is not None:
             await self.writer.lower(watch, decision, found)
@@ -121,6 +123,12 @@ class Reconciler:
         """Its controller, and how it counts. Asked after every write: no lowering waits for it."""
         controller = await self.facts.controller_of(watch.namespace, spec)
         dialect = self.config.dialect_of(controller)
+        if spec.mirrored is not None:
+            listed = await self.facts.features_of(watch.namespace, spec)
+            features = self.config.features_of(controller, listed)
+            if features != watch.features:
+                watch.features = features
+                watch.wake.set()
         known = watch.version_header
         if controller:
             watch.version_header = dialect is not None and dialect.version_header
@@ -137,6 +145,7 @@ def _observation(
     problem: str | None,
     notices: tuple[str, ...],
     lost: str | None,
+    contested: str,
 ) -> Observation:
     return Observation(
         generation=obj["metadata"].get("generation", 0),
@@ -151,7 +160,16 @@ def _observation(
         refusals=watch.refusals,
         refusal=watch.refusal,
         version_header=watch.version_header,
+        contested=contested,
+        features=watch.features,
     )
+
+
+def _adopted(spec: Spec | None, route: ObservedRoute | None) -> str:
+    """Name of the adopted route whose changes wake this resource, whether it is there or not."""
+    if spec is not None:
+        return spec.traffic.adopt.name if spec.traffic.adopt is not None else ""
+    return route.git.route if route is not None and route.git is not None else ""
 
 
 def _decide(watch: Watch, spec: Spec | None, status: Status, observed: Observation, now: float) -> Decision:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from modelrollout.adapters.kubernetes.command_annotation import command_of
+from modelrollout.adapters.kubernetes.command_annotation import VERSION_BY, claimed_by, command_of, stamp_of, stamped_by
 from modelrollout.api.config import OperatorConfig
 from modelrollout.api.problems import check_against, read_spec, summary
 from modelrollout.api.status import Status
@@ -40,6 +40,8 @@ class Reconciler:
     facts: GatewayFacts
     config: OperatorConfig
     claims: Claims = field(default_factory=Claims)
+    stamped: bool = False
+    """Whether the API server stamps who sends commands and changes versions (the chart's MutatingAdmissionPolicy)."""
 
     async def run(self, watch: Watch) -> float | None:
         """One pass; returns the seconds until the next one, None when the resource is gone."""
@@ -61,7 +63,7 @@ class Reconciler:
         found = await self.routers.find(watch.namespace, watch.name, spec)
         spec, problem, notices = self._claimed(obj, spec, problem, found[1])
         watch.news.seen("route", found[1].resource_version if found[1] else None)
-        observe = partial(_observation, watch, route=found[1], problem=problem, notices=notices)
+        observe = partial(_observation, watch, route=found[1], problem=problem, notices=notices, stamped=self.stamped)
         observed = observe(obj, lost=lost)
         began = clock.now()
         decision = _decide(watch, spec, status, observed, began)
@@ -137,6 +139,7 @@ def _observation(
     problem: str | None,
     notices: tuple[str, ...],
     lost: str | None,
+    stamped: bool,
 ) -> Observation:
     return Observation(
         generation=obj["metadata"].get("generation", 0),
@@ -144,7 +147,8 @@ def _observation(
         readiness=watch.ready(),
         evaluation=watch.evaluation,
         outage=watch.outage,
-        command=_command_of(watch, obj),
+        command=_command_of(watch, obj, stamped=stamped),
+        version_by=stamp_of(obj, VERSION_BY) if stamped else "",
         problem=problem,
         notices=notices,
         status_lost=lost,
@@ -163,9 +167,12 @@ def _decide(watch: Watch, spec: Spec | None, status: Status, observed: Observati
         return decide_less(spec, status, observed, now, error)
 
 
-def _command_of(watch: Watch, obj: dict[str, Any]) -> Command | MalformedCommand | None:
+def _command_of(watch: Watch, obj: dict[str, Any], *, stamped: bool) -> Command | MalformedCommand | None:
     try:
-        return command_of(obj)
+        found = command_of(obj)
+        if not isinstance(found, Command):
+            return found
+        return stamped_by(obj, found) if stamped else claimed_by(found)
     except Exception:  # any defect: what cannot even be refused must stop no breach and no lost candidate
         log.exception("%s/%s: the command could not be read", watch.namespace, watch.name)
         return None

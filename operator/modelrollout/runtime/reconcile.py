@@ -24,6 +24,8 @@ from modelrollout.runtime.polling_plan import next_wake, polling_plan
 from modelrollout.runtime.writes import SOON, Writer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelrollout.api.spec import Spec
     from modelrollout.dialects.dialect import Dialect
     from modelrollout.runtime.watch import Watch
@@ -52,20 +54,17 @@ class Reconciler:
             return None
         if obj["metadata"].get("deletionTimestamp"):
             return await self._finalize(watch, obj)
-        refused: Unreachable | None = None
-        try:
-            obj = await store.add_finalizer(obj)
-        except Unreachable as error:  # such as an object stored before its definition had a schema: it still lowers
-            refused = error
+        obj, refused = await self._kept(obj)
         watch.news.seen("resource", obj["metadata"].get("resourceVersion"))
         status, lost = _status_of(obj)
         spec, problem = self._spec_of(obj)
         found = await self.routers.find(watch.namespace, watch.name, spec)
         spec, problem, notices = self._claimed(obj, spec, problem, found[1])
         watch.news.seen("route", found[1].resource_version if found[1] else None)
-        observe = partial(_observation, watch, route=found[1], problem=problem, notices=notices, stamped=self.stamped)
-        observed = observe(obj, lost=lost)
         began = clock.now()
+        watch.route = _adopted(spec, found[1]) or ("" if spec is not None else watch.route)
+        observe = self._observer(watch, found[1], problem, notices, began)
+        observed = observe(obj, lost=lost)
         decision = _decide(watch, spec, status, observed, began)
         if refused is not None:
             await self.writer.lower(watch, decision, found)
@@ -80,6 +79,28 @@ class Reconciler:
         gateway = ("", None) if spec is None else await self._gateway(watch, spec)
         watch.look_at(polling_plan(watch, spec, decision.status, found[1], gateway))
         return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, clock.now())
+
+    async def _kept(self, obj: dict[str, Any]) -> tuple[dict[str, Any], Unreachable | None]:
+        """The object with our finalizer; without, where it takes none, such as one that is older than its schema."""
+        try:
+            return await self.writer.store.add_finalizer(obj), None
+        except Unreachable as error:
+            return obj, error
+
+    def _observer(
+        self, watch: Watch, route: ObservedRoute | None, problem: str | None, notices: tuple[str, ...], now: float
+    ) -> Callable[..., Observation]:
+        """What makes an Observation of the object; `lost`: why its status could not be read."""
+        contested = watch.contests.observed(route, now)
+        return partial(
+            _observation,
+            watch,
+            route=route,
+            problem=problem,
+            notices=notices,
+            contested=contested,
+            stamped=self.stamped,
+        )
 
     async def _finalize(self, watch: Watch, obj: dict[str, Any]) -> float | None:
         """Traffic to stable, the route stays; where that fails, the resource is released after giveUpAfter."""
@@ -123,6 +144,12 @@ class Reconciler:
         """Its controller, and how it counts. Asked after every write: no lowering waits for it."""
         controller = await self.facts.controller_of(watch.namespace, spec)
         dialect = self.config.dialect_of(controller)
+        if spec.mirrored is not None:
+            listed = await self.facts.features_of(watch.namespace, spec)
+            features = self.config.features_of(controller, listed)
+            if features != watch.features:
+                watch.features = features
+                watch.wake.set()
         known = watch.version_header
         if controller:
             watch.version_header = dialect is not None and dialect.version_header
@@ -139,6 +166,7 @@ def _observation(
     problem: str | None,
     notices: tuple[str, ...],
     lost: str | None,
+    contested: str,
     stamped: bool,
 ) -> Observation:
     return Observation(
@@ -155,7 +183,16 @@ def _observation(
         refusals=watch.refusals,
         refusal=watch.refusal,
         version_header=watch.version_header,
+        contested=contested,
+        features=watch.features,
     )
+
+
+def _adopted(spec: Spec | None, route: ObservedRoute | None) -> str:
+    """Name of the adopted route whose changes wake this resource, whether it is there or not."""
+    if spec is not None:
+        return spec.traffic.adopt.name if spec.traffic.adopt is not None else ""
+    return route.git.route if route is not None and route.git is not None else ""
 
 
 def _decide(watch: Watch, spec: Spec | None, status: Status, observed: Observation, now: float) -> Decision:

@@ -103,7 +103,7 @@ def build(config: OperatorConfig, api: Api, lease: Lease, *, stamped: bool = Fal
     """Every part of a leading operator, connected."""
     metrics = MemoryMetrics()
     ledger = CountedLedger(PrometheusLedger(api.clock), metrics)
-    evaluator = Evaluator(ledger, config)
+    evaluator = Evaluator(ledger, config, metrics)
     triton = TritonServer(api, timeout=config.probe_timeout, watched=WatchedSlices(api), probes=config.probes)
     writer = Writer(
         store=KubernetesStore(api),

@@ -11,7 +11,7 @@ from modelrollout.api.status import (
 )
 from modelrollout.core import reasons
 from modelrollout.core.evaluation import GateResult
-from modelrollout.core.observation import Event
+from modelrollout.core.observation import FULL_WEIGHT, Event
 from modelrollout.core.rollout import conditions, phases, status_message
 from modelrollout.core.rollout.context import Context, Transition, identity, step_index, target_weight
 from modelrollout.core.rollout.routing import Routing
@@ -34,7 +34,17 @@ def account(ctx: Context, transition: Transition, routing: Routing) -> Status:
     status = _show_notices(ctx, _show_evidence(ctx, status))
     status = update(status, observed_generation=ctx.observed.generation)
     paused = status.paused or bool(ctx.spec and ctx.spec.paused)
-    return update(status, conditions=conditions.merge(status, paused, ctx.now))
+    return update(status, conditions=conditions.merge(status, ctx.now, paused=paused, settled=_settled(ctx, status)))
+
+
+def _settled(ctx: Context, status: Status) -> bool:
+    """Whether the route was found to give all traffic to the version that spec names.
+
+    What this pass is about to write does not count: the pass after the write sees it.
+    """
+    route, spec = ctx.observed.route, ctx.spec
+    asked = spec is None or spec.model.version == status.stable
+    return asked and route is not None and route.weight_of(status.stable) == FULL_WEIGHT
 
 
 def _weight(ctx: Context, status: Status, routing: Routing) -> Weight:

@@ -8,7 +8,7 @@ neither is believed, and so is a scrape without the label.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 from modelrollout.core.analysis.metrics import model_series as s
@@ -29,6 +29,11 @@ class Pods:
 
     def __post_init__(self) -> None:
         self._patterns = {arm: re.compile(s.pod_pattern(self.request, arm)) for arm in OTHER}
+
+    @property
+    def key(self) -> Hashable:
+        """Two with equal keys let the same Pods speak."""
+        return tuple(self._patterns.items())
 
     def may_speak(self, arm: Arm, labels: Mapping[str, str]) -> bool:
         """Whether the series with these labels may count for `arm`."""

@@ -28,7 +28,7 @@ def lookalikes(stores: Iterable[SampleStore], reader: SeriesReader, request: Eva
     if dialect is None or dialect.lookalike is None:
         return ()
     spans: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
-    for one in (one for store in stores for one in store.series.values()):
+    for one in (one for store in stores for one in store.named(dialect.requests)):
         labels = dict(one.labels)
         channel = reader.channel(labels)
         if channel is None or channel.metric != s.GATEWAY_REQUESTS:
@@ -80,6 +80,6 @@ def _growing(one: Series, since: float) -> tuple[float, float] | None:
 def _sentence(request: EvaluationRequest, pattern: str, labels: tuple[str, str]) -> str:
     keys = " and ".join(re.findall(pattern, label)[0] for label in labels)
     return (
-        f"the gateway's metrics write another route like {request.name}, so its requests are counted here too "
+        f"the gateway's metrics write another route like {request.route}, so its requests are counted here too "
         f"({keys} in their labels): dots and dashes are written alike, rename one of the two"
     )

@@ -13,7 +13,7 @@ from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, In
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
 from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.parameters import BAD_ALTERNATIVES, GOOD_ALTERNATIVES, MINIMUM_REQUESTS, PASS_ODDS
-from modelrollout.core.analysis.stats.rule_of_three import rare_requests
+from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_requests
 
 _MOST_LOG_ODDS = 690.0
 

@@ -17,7 +17,7 @@ from modelrollout.core.analysis.stats.arrays import Array, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
 from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.parameters import BAD_ALTERNATIVES, DEFAULTS, GOOD_ALTERNATIVES, PASS_ODDS
-from modelrollout.core.analysis.stats.rule_of_three import rare_requests
+from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_requests
 
 
 def judge(test: CountTest, method: Method, gate_input: GateInput) -> Standing:

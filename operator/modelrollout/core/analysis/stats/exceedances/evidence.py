@@ -17,7 +17,7 @@ from modelrollout.core.analysis.stats.exceedances.factors import log_above_floor
 from modelrollout.core.analysis.stats.limits import EXCEEDANCE, absolute
 from modelrollout.core.analysis.stats.memo import Memo, each_tick
 from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE
-from modelrollout.core.analysis.stats.rule_of_three import rare_pass
+from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_pass
 
 if TYPE_CHECKING:
     from modelrollout.core.analysis.stats.arrays import Array, CountTicks

@@ -26,7 +26,7 @@ from modelrollout.core.analysis.stats.latency_evidence import (
     versus_stable,
 )
 from modelrollout.core.analysis.stats.parameters import GOOD_ALTERNATIVES, PASS_ODDS, SLOWER
-from modelrollout.core.analysis.stats.rule_of_three import rare_requests
+from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_requests
 
 
 def by_evidence(gate: LatencyGate, test: CountTest, found: Histograms, gate_input: GateInput) -> Decided:

@@ -182,12 +182,19 @@ class GatewayFacts(Protocol):
         """The controllerName of the GatewayClass behind the spec's Gateway; "" when it cannot be known."""
 
 
+class NotAsked(str):
+    """Why a probe found nothing out: an address that may not be asked is neither ready nor lost."""
+
+    __slots__ = ()
+
+
 class ModelServer(Protocol):
     """Readiness of one version on every address of its Service."""
 
     async def probe(self, namespace: str, service: str, port: int, model: str, version: str | None) -> tuple[int, str]:
         """(addresses that should answer, "" when all of them are ready or else what is wrong). Never raises.
 
+        What is wrong is a NotAsked where nothing is known to be wrong but some of them may not be asked.
         `version`: as the server calls it; None for the path without a version, where the Service alone says which.
         """
 

@@ -36,6 +36,7 @@ class StatusChanges(TypedDict, total=False):
     reason: str
     message: str
     stable: str | None
+    place: int | None
     previous: Previous | None
     candidate: str | None
     step: StepStatus | None

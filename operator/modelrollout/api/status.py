@@ -270,6 +270,8 @@ class Status(StatusModel):
     """Why, as a sentence with numbers."""
     stable: str | None = None
     """The version that serves."""
+    place: Annotated[int, Field(ge=0, le=1)] | None = None
+    """Stable's place among the route's backends, where the gateway knows versions by it; it keeps a candidate's."""
     previous: Previous | None = None
     candidate: str | None = None
     """The version that is being tried."""

@@ -67,6 +67,8 @@ class EvaluationRequest:
     """How the gateway's series are read; None where they are not."""
     controller: str = ""
     """The controllerName of the gateway's class; empty while that is not known."""
+    place: int = 0
+    """Stable's place among the route's backends, where the dialect goes by places; the candidate has the other one."""
     placed_at: float | None = None
     """From when stable's place among the route's backends counts for it alone; None where it always has."""
     addresses: int | None = None
@@ -79,6 +81,10 @@ class EvaluationRequest:
     """Whether what stable's traffic can prove is still to be worked out: once, before the first step."""
     promoted: tuple[PromotedVersion, ...] = ()
     """status.promoted: what the margin of a retrain is learned from."""
+
+    def place_of(self, arm: Literal["stable", "candidate", "both"]) -> int:
+        """The place of the version that `arm` stands for."""
+        return self.place if arm == "stable" else 1 - self.place
 
     def version_of(self, arm: Literal["stable", "candidate", "both"]) -> str:
         """The version that `arm` stands for; the candidate where it stands for both."""

@@ -47,6 +47,11 @@ class ObservedRoute:
     """Why this is somebody else's route, which is never written: it does not carry this resource's mark."""
     version_header: bool = False
     """Whether answers carry the header that names their version."""
+    place: int = 0
+    """Stable's place among the backends as they are written: 0, or 1 where the route says so."""
+    gateways: frozenset[str] = frozenset()
+    """NAMESPACE/NAME of the Gateways that it is attached to."""
+    hostnames: frozenset[str] = frozenset()
     structure: str = ""
     """Digest of everything but the weights: differs from a plan's when gateway, hostnames or rules changed."""
 
@@ -73,6 +78,8 @@ class RoutePlan:
     testers: bool = False
     version_header: bool = False
     """Whether answers carry the header that names their version."""
+    place: int = 0
+    """Stable's place among the backends, 0 or 1: the candidate has the other one."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,8 @@ class Readiness:
     message: str
     addresses: int = 0
     """How many of them were ready the last time all were."""
+    refused: bool = False
+    """Whether all that is wrong is that some may not be asked: that is no loss, and no proof either."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +149,8 @@ class Observation:
     """How many passes could not write the route since it last was as decided."""
     refusal: str = ""
     """The API server's answer to the last of them."""
+    notices: tuple[str, ...] = ()
+    """What stands though it would be refused today: it goes on, and people are told."""
     version_header: bool | None = None
     """Whether this gateway tells versions apart only by a header of their answers; None while that is not known."""
 

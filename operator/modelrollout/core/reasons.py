@@ -15,6 +15,7 @@ ROUTE_UNCLEAR: Final = "RouteUnclear"
 STATUS_LOST: Final = "StatusLost"
 ROLLOUT_STARTED: Final = "RolloutStarted"
 CANDIDATE_NOT_READY: Final = "CandidateNotReady"
+PROBE_NOT_ALLOWED: Final = "ProbeNotAllowed"
 CANDIDATE_LOST: Final = "CandidateLost"
 CANDIDATE_UNSTABLE: Final = "CandidateUnstable"
 READY_DEADLINE: Final = "ReadyDeadlineExceeded"
@@ -49,6 +50,7 @@ GATES_LEFT_OUT: Final = "GatesLeftOut"
 GATES_IN_FORCE: Final = "GatesInForceAgain"
 COMBINED_EVIDENCE: Final = "CombinedEvidence"
 BURN_RATE: Final = "BurnRate"
+SERIES_AMBIGUOUS: Final = "SeriesAmbiguous"
 TARGET_LOST: Final = "TargetNotScraped"
 WEIGHTS_CHANGED: Final = "WeightsChanged"
 WEIGHTS_DIFFER: Final = "WeightsDiffer"
@@ -70,6 +72,7 @@ RAISE_PENDING: Final = "RaisePending"
 ROUTE_MISSING: Final = "RouteMissing"
 ROUTE_CHANGED: Final = "RouteChanged"
 ROUTE_REJECTED: Final = "RouteRejected"
+CLAIM_NOT_ALLOWED: Final = "ClaimNotAllowed"
 ROUTE_NOT_OURS: Final = "RouteNotOurs"
 ROUTE_NOT_WRITTEN: Final = "RouteNotWritten"
 RELEASE_FAILED: Final = "ReleaseFailed"
@@ -88,6 +91,7 @@ Reason = Literal[
     "StatusLost",
     "RolloutStarted",
     "CandidateNotReady",
+    "ProbeNotAllowed",
     "CandidateLost",
     "CandidateUnstable",
     "ReadyDeadlineExceeded",
@@ -120,6 +124,7 @@ Reason = Literal[
     "GatesInForceAgain",
     "CombinedEvidence",
     "BurnRate",
+    "SeriesAmbiguous",
     "TargetNotScraped",
     "WeightsChanged",
     "WeightsDiffer",
@@ -139,6 +144,7 @@ Reason = Literal[
     "RouteMissing",
     "RouteChanged",
     "RouteRejected",
+    "ClaimNotAllowed",
     "RouteNotOurs",
     "RouteNotWritten",
     "ReleaseFailed",

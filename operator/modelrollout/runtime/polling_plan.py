@@ -89,6 +89,7 @@ def _request(watch: Watch, spec: Spec, status: Status, gateway: tuple[str, Diale
         raise_from=status.step.earliest_advance if status.step else None,
         dialect=gateway[1],
         controller=gateway[0],
+        place=place_in(status, gateway[1]),
         placed_at=placed_at(status.history),
         default_gates=tuple(rollout.gates) or None,
         promoted=tuple(status.promoted),
@@ -96,10 +97,16 @@ def _request(watch: Watch, spec: Spec, status: Status, gateway: tuple[str, Diale
     )
 
 
+def place_in(status: Status, dialect: Dialect | None) -> int:
+    """Stable's place, where the route keeps promoted versions in theirs: with a header that names the version."""
+    return (status.place or 0) if dialect is not None and dialect.version_header else 0
+
+
 def next_wake(config: OperatorConfig, spec: Spec | None, status: Status, observed: Observation, now: float) -> float:
     """Seconds until something may be due though nothing changed."""
     running = phases.running(status.phase) or status.phase == "Adopting"
-    due = [config.resync if running else config.resync * AT_REST]
+    moving = running or any(one.type == "Reconciling" and one.status == "True" for one in status.conditions)
+    due = [config.resync if moving else config.resync * AT_REST]
     if running and spec is not None:
         if status.step is not None and status.step.earliest_advance is not None:
             due.append(status.step.earliest_advance - now)

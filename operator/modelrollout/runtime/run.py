@@ -104,7 +104,7 @@ def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
     metrics = MemoryMetrics()
     ledger = CountedLedger(PrometheusLedger(api.clock), metrics)
     evaluator = Evaluator(ledger, config, metrics)
-    triton = TritonServer(api, timeout=config.probe_timeout, watched=WatchedSlices(api))
+    triton = TritonServer(api, timeout=config.probe_timeout, watched=WatchedSlices(api), probes=config.probes)
     writer = Writer(
         store=KubernetesStore(api),
         notifier=Notifier(make_sinks(api, lease.identity), metrics),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from modelrollout.api.config import OperatorConfig
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsOutage
 from modelrollout.core.observation import Readiness
-from modelrollout.ports import Clock, ModelServer
+from modelrollout.ports import Clock, ModelServer, NotAsked
 from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
 from modelrollout.runtime.waking.news import News
@@ -128,7 +128,7 @@ class Watch:
         new = after_probe(old, target.version, found, self.clock.now())
         if target in self.polling.targets:
             self.readiness[target] = new
-        if old is None or (old.ready, old.failures) != (new.ready, new.failures):
+        if old is None or (old.ready, old.refused, old.failures) != (new.ready, new.refused, new.failures):
             self.wake.set()
 
     async def _evaluate(self, request: EvaluationRequest) -> None:
@@ -162,6 +162,8 @@ def after_probe(old: Readiness | None, version: str, found: tuple[int, str], now
     if not wrong and addresses:
         since = old.since if old and old.ready and old.since is not None else now
         return Readiness(version, ready=True, since=since, failures=0, message="", addresses=addresses)
+    if isinstance(wrong, NotAsked):
+        return Readiness(version, ready=False, since=None, failures=0, message=str(wrong), refused=True)
     failures = (old.failures if old else 0) + 1
     message = wrong or "its Service has no ready address"
     return Readiness(version, ready=False, since=None, failures=failures, message=message)

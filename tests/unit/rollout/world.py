@@ -265,6 +265,7 @@ class World:
             acceptance="ACCEPTED",
             manager="modelrollout",
             version_header=plan.version_header if kind == "route" else before is not None and before.version_header,
+            place=plan.place if kind == "route" or before is None else before.place,
         )
         if self.route is None or replace(self.route, resource_version="", manager="modelrollout") != new:
             self.route = replace(new, resource_version=self._next())

@@ -6,7 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
-from modelrollout.adapters.routers.httproute import EPOCH, GROUP_VERSION, annotations_for, route_spec, structure
+from modelrollout.adapters.routers.httproute import (
+    EPOCH,
+    GROUP_VERSION,
+    annotations_for,
+    route_spec,
+    structure,
+    weights_of,
+)
 from modelrollout.adapters.routers.lowering import (
     NotTheSameRoute,
     is_newer,
@@ -15,7 +22,7 @@ from modelrollout.adapters.routers.lowering import (
     with_every_backend_named,
 )
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, read
-from modelrollout.core.observation import FULL_WEIGHT, ObservedRoute, RoutePlan
+from modelrollout.core.observation import ObservedRoute, RoutePlan
 from modelrollout.ports import ApiReason, Conflict, NotFound, Superseded, Unreachable
 
 if TYPE_CHECKING:
@@ -104,7 +111,7 @@ class GatewayApiRouter:
     async def release(self, namespace: str, name: str, observed: ObservedRoute) -> None:
         """On deletion of the resource: 100 % on stable, testers gone, the route stays. Somebody else's is left alone.
 
-        Where nothing says which version is stable, the first backend is taken: it has always been stable's.
+        Where nothing says which version is stable, the backend in stable's place is taken: the first as a rule.
         Raises like lower.
         """
         named = with_every_backend_named(observed)
@@ -180,9 +187,12 @@ def _may_pass(error: Conflict | Unreachable) -> bool:
 
 
 def _has_weights(observed: ObservedRoute, plan: RoutePlan) -> bool:
-    weight = plan.weight if plan.candidate else 0
-    wanted = {plan.stable: FULL_WEIGHT - weight} | ({plan.candidate: weight} if plan.candidate else {})
-    return {backend.version: backend.weight for backend in observed.backends} == wanted
+    mine, others = weights_of(plan)
+    wanted = {plan.stable: mine, plan.candidate: others} if plan.candidate else {plan.stable: mine + others}
+    found: dict[str, int] = {}
+    for backend in observed.backends:
+        found[backend.version] = found.get(backend.version, 0) + backend.weight
+    return found == wanted
 
 
 def _path(namespace: str, name: str | None = None) -> str:

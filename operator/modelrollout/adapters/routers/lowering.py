@@ -57,7 +57,8 @@ def _lowered(refs: list[dict[str, Any]], versions: list[str | None], plan: Route
         return lowered
     if candidate:
         lowered[versions.index(plan.candidate)] = candidate
-    lowered[versions.index(plan.stable)] = FULL_WEIGHT - candidate
+    mine = [index for index, version in enumerate(versions) if version == plan.stable]
+    lowered[max(mine, key=lambda index: current[index])] = FULL_WEIGHT - candidate  # it may keep a place without weight
     return lowered
 
 
@@ -124,12 +125,12 @@ def with_every_backend_named(observed: ObservedRoute) -> ObservedRoute:
 
 
 def stable_at_release(observed: ObservedRoute) -> str:
-    """The version to leave the traffic with: stable's, the annotated one's, or else the first backend's."""
+    """The version to leave the traffic with: stable's, the annotated one's, or else what stands in stable's place."""
     notes = notes_of(observed.raw) if isinstance(observed, ObservedHTTPRoute) else {}
     annotated = notes.get(STABLE)
     if observed.stable or annotated in services_of(notes):
         return str(observed.stable or annotated)
-    return observed.backends[0].version if observed.backends else ""
+    return observed.backends[min(observed.place, len(observed.backends) - 1)].version if observed.backends else ""
 
 
 def epoch_patch(route: dict[str, Any], epoch: str) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from modelrollout.adapters.routers.httproute import (
     CANDIDATE,
     EPOCH,
     MODEL,
+    PLACE,
     RESOURCE,
     SERVICES,
     STABLE,
@@ -61,6 +62,9 @@ def read(route: dict[str, Any]) -> ObservedHTTPRoute:
         doubt=doubt,
         foreign=_foreign(meta, notes),
         version_header=_says_versions(rules[split] if split is not None else {}),
+        place=_place(notes),
+        gateways=_gateways(clean(meta.get("namespace"), LONGEST_SAID), spec),
+        hostnames=frozenset(host for host in _list(spec.get("hostnames")) if isinstance(host, str)),
         structure=_structure(clean(meta.get("namespace"), LONGEST_SAID), notes, spec),
         raw=route,
     )
@@ -120,6 +124,15 @@ def _foreign(meta: dict[str, Any], notes: dict[str, str]) -> str:
     return "" if notes.get(STABLE) else f"it has neither the annotation {RESOURCE} nor {STABLE}"
 
 
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _gateways(namespace: str, spec: dict[str, Any]) -> frozenset[str]:
+    parents = [one for one in mappings(spec.get("parentRefs")) if one.get("kind") in (None, "Gateway")]
+    return frozenset(f"{one.get('namespace') or namespace}/{one.get('name')}" for one in parents)
+
+
 def _backends(rule: dict[str, Any], notes: dict[str, str]) -> list[Backend]:
     versions = {service: version for version, (service, _) in services_of(notes).items()}
     found = []
@@ -160,12 +173,17 @@ def _stable(notes: dict[str, str], backends: list[Backend]) -> tuple[str | None,
         return None, f"the route's annotation {STABLE} names version {named}, but no backend serves it"
     if notes.get(CANDIDATE) == named:
         return None, f"the route's annotations name version {named} both as stable and as the candidate"
-    first = backends[0]
-    mine = next(backend for backend in backends if backend.version == named)
-    if mine.weight < first.weight:  # in a bake stable has less too, but then it stands first
-        text = f"names version {named}, which has {mine.weight} of the weight while {first.service}, first, has"
-        return None, f"the route's annotation {STABLE} {text} {first.weight}"
+    there = backends[min(_place(notes), len(backends) - 1)]
+    mine = max((backend for backend in backends if backend.version == named), key=lambda one: one.weight)
+    if mine.weight < there.weight:  # in a bake stable has less too, but then it stands in its place
+        text = f"names version {named}, which has {mine.weight} of the weight while {there.service}, in its place, has"
+        return None, f"the route's annotation {STABLE} {text} {there.weight}"
     return named, ""
+
+
+def _place(notes: dict[str, str]) -> int:
+    """Where stable stands: first, unless the route says second."""
+    return int(notes.get(PLACE) == "1")
 
 
 def is_testers(rule: dict[str, Any]) -> bool:

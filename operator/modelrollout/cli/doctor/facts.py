@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from modelrollout.api.config import OperatorConfig
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.cli.lookup.found import Installation, Source, Unknown
@@ -13,6 +14,8 @@ from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.core.observation import ObservedRoute
 from modelrollout.ports import LedgerFailure
 
+VICTORIA = "VictoriaMetrics"
+"""What its build begins with."""
 Candidate = Literal["none", "idle", "fresh", "serving", "unknown"]
 """What may be expected of the candidate's series: there is no candidate, it has no traffic, it has had some for less
 than a few scrapes, it has traffic; or nobody knows (a manifest says nothing of the traffic)."""
@@ -60,6 +63,8 @@ class ServiceFacts:
     port: int
     ready: int = 0
     unready: tuple[str, ...] = ()
+    no_pods: tuple[str, ...] = ()
+    """host:port of those among the ready that are no Pods of the namespace."""
     wrong: str = ""
     unknown: str = ""
 
@@ -86,6 +91,11 @@ class ClusterFacts:
     others_unknown: str
     """Which of them could not be listed, and why."""
     services: tuple[ServiceFacts, ...]
+
+    @property
+    def config(self) -> OperatorConfig | None:
+        """The operator's configuration, where it could be read."""
+        return self.operator.config if isinstance(self.operator, Installation) else None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from modelrollout.api.changes import update
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
@@ -25,7 +26,8 @@ def adopt(ctx: Context) -> Transition:
             return hold(ctx, Finding(reasons.ROUTE_UNCLEAR, text))
         lost = (Event(reasons.STATUS_LOST, ctx.observed.status_lost, warning=True),) if ctx.observed.status_lost else ()
         adopted = forward.adopt(ctx, stable, f"version {stable} adopted as stable: the route says so")
-        return replace(adopted, events=(*lost, *adopted.events))
+        placed = update(adopted.status, place=route.place or None)
+        return replace(adopted, status=placed, events=(*lost, *adopted.events))
     if spec is None:
         return hold(ctx, Finding(reasons.INVALID_SPEC, ctx.observed.problem or "the spec is invalid"))
     version = spec.model.version

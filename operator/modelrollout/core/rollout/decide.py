@@ -8,9 +8,10 @@ from modelrollout.api.changes import update, update_rollout
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.core.observation import FULL_WEIGHT, Event, Observation, ObservedRoute, RoutePlan
-from modelrollout.core.rollout.bookkeeping import account
+from modelrollout.core.rollout.bookkeeping import account, notice_events
 from modelrollout.core.rollout.checks import decide_move
 from modelrollout.core.rollout.context import Context
+from modelrollout.core.rollout.missing import refused_events
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.routing import route_for
 from modelrollout.core.rollout.transitions.without_judge import changed_events
@@ -48,7 +49,14 @@ def decide(spec: Spec | None, status: Status, observed: Observation, now: float)
         status=after,
         lower=routing.lower,
         route=routing.apply,
-        events=(*transition.events, *routing.events, *_gate_events(ctx, after), *refusal_events(ctx, after)),
+        events=(
+            *notice_events(ctx, after),
+            *transition.events,
+            *routing.events,
+            *_gate_events(ctx, after),
+            *refusal_events(ctx, after),
+            *refused_events(ctx, after),
+        ),
         consume_command=consume,
         trigger=transition.trigger,
     )

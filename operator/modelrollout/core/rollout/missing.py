@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from modelrollout.api.spec import Spec
+from modelrollout.api.status import Status
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import reasons
 from modelrollout.core.evaluation import SETTLED, Evaluation, GateResult
 from modelrollout.core.finding import Finding
+from modelrollout.core.observation import Event
 from modelrollout.core.rollout.context import Context, target_weight
 from modelrollout.core.rollout.transitions import effects
 
@@ -73,9 +75,7 @@ def first_missing(ctx: Context, spec: Spec, current: Evaluation | None, checks: 
     if current is None:
         return _hold_text(ctx) or Finding(reasons.WAITING_FOR_EVALUATION, "waiting for the next evaluation")
     if not ctx.ready_for(ctx.status.candidate, spec.analysis.ready_for):
-        return Finding(
-            reasons.CANDIDATE_NOT_READY, f"not ready for long enough to raise the weight: {why_not_ready(ctx)}"
-        )
+        return unready(ctx, "not ready for long enough to raise the weight")
     found = (check(ctx, spec, current) for check in checks)
     return next((finding for finding in found if finding), None)
 
@@ -175,6 +175,22 @@ def _read_again(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | No
     if current.confirmed:
         return None
     return Finding(reasons.WAITING_FOR_EVALUATION, "all evidence is being read again before the weight is raised")
+
+
+def unready(ctx: Context, text: str) -> Finding:
+    """`text` and why; that a question is not allowed is no word on the candidate, and somebody else's to fix."""
+    found = ctx.candidate_readiness
+    why = f"{text}: {why_not_ready(ctx)}"
+    if found is not None and found.refused:
+        return Finding(reasons.PROBE_NOT_ALLOWED, why)
+    return Finding(reasons.CANDIDATE_NOT_READY, why)
+
+
+def refused_events(ctx: Context, status: Status) -> tuple[Event, ...]:
+    """One Event where a candidate may no longer be asked: it keeps what it has and gets no more."""
+    if status.reason != reasons.PROBE_NOT_ALLOWED or ctx.status.reason == reasons.PROBE_NOT_ALLOWED:
+        return ()
+    return (Event(reasons.PROBE_NOT_ALLOWED, status.message, warning=True),)
 
 
 def why_not_ready(ctx: Context) -> str:

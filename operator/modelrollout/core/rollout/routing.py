@@ -77,12 +77,13 @@ def plan_of(ctx: Context, status: Status) -> RoutePlan:
     named, route = ctx.observed.version_header, ctx.observed.route
     if named is None:  # not known yet, such as in a process that has just started: as the route has it
         named = route is not None and route.version_header
+    place = (status.place or 0) if named else 0
     kept = status.candidate is not None and status.rollout is not None and status.rollout.exposed
     if not kept:
-        return RoutePlan(status.stable, version_header=named)
+        return RoutePlan(status.stable, version_header=named, place=place)
     header = ctx.spec is not None and ctx.spec.traffic.tester_header is not None
     testers = header and exposed(status.phase)
-    return RoutePlan(status.stable, status.candidate, target_weight(status), testers, named)
+    return RoutePlan(status.stable, status.candidate, target_weight(status), testers, named, place)
 
 
 def _lowering(

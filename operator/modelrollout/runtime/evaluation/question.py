@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.gates import Gate
+from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import registry
 from modelrollout.core.analysis.gates.evaluate import evaluate
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
 from modelrollout.core.analysis.gates.plan import words
 from modelrollout.core.analysis.gates.plan.history import plan_before
+from modelrollout.core.analysis.gates.wording import worded
 from modelrollout.core.analysis.metrics.blocks.running import Running
 from modelrollout.core.analysis.metrics.coverage import uncovered
-from modelrollout.core.analysis.metrics.gateway.lookalikes import lookalikes
+from modelrollout.core.analysis.metrics.gateway.lookalikes import ambiguous, lookalikes
 from modelrollout.core.analysis.metrics.gateway.placed import history_ticks, in_their_places
 from modelrollout.core.analysis.metrics.gateway.unnamed import unnamed
 from modelrollout.core.analysis.metrics.grid import Grid, make_grid
@@ -28,6 +30,7 @@ from modelrollout.core.analysis.metrics.series import Target
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest
+from modelrollout.core.finding import Finding
 
 log = logging.getLogger(__name__)
 MAX_TICKS = 6000
@@ -38,6 +41,7 @@ SHORTER = tuple(int(MAX_TICKS * 0.8**cut) for cut in range(14))
 What is older is dropped in pieces of a sixth, so at most 7/6 are kept: less than before the cut."""
 
 
+_UNTOLD = Finding(reasons.INTERNAL_ERROR, "a defect: whether every target is scraped cannot be told")
 SHORTEST_LOOK = 5.0
 """Seconds: nobody's odds are looked at more often, however often the targets are scraped."""
 
@@ -184,9 +188,11 @@ def judge(
         make_tick_table(once, reader, looks.grid(look, cuts), server.scrape_interval, running), request
     )
     table = fine.whole(looks.parts) if looks.parts > 1 else fine
-    partial = uncovered(once, reader, request, looks.end(look))
+    alike: tuple[str, ...] = worded(lambda: lookalikes(once, reader, request), ())
+    partial: Finding | None = worded(lambda: uncovered(once, reader, request, looks.end(look)), _UNTOLD)
+    partial = partial or ambiguous(alike)
     twice = dict.fromkeys(text for _, said in counted for text in said)
-    misread = (*unnamed(request), *lookalikes(once, reader, request))
+    misread: tuple[str, ...] = worded(lambda: (*unnamed(request), *alike, *reader.pods.warnings()), ())
     warnings = (*twice, *misread, *cut_off(request, stores, looks.tick(look), cuts))
     gate_input = GateInput(
         request,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any
 
 from modelrollout.adapters.routers.httproute import annotations_for, route_spec
@@ -123,6 +125,7 @@ class Patient:
     queries: tuple[QueryFacts, ...] = ()
     failure: LedgerFailure | None = None
     skew: str = ""
+    build: str = ""
     server: dict[str, Any] = field(default_factory=dict)
     configured: bool = True
     problem: str = ""
@@ -220,6 +223,7 @@ class Patient:
             request_of(self.subject, NOW, self.dialect),
             failure=self.failure,
             skew=self.skew,
+            build=self.build,
             stores=() if self.failure else stores,
             controller=self.controller,
             dialect_by="controller",
@@ -257,7 +261,8 @@ class Patient:
 def _series(recording: Recording) -> list[Any]:
     found = []
     for labels, rows in recording.points.items():
-        inside = [(at, value) for at, value, _ in rows if NOW - SPAN - 3 * SCRAPE < at <= NOW]
+        first, end = (bisect_right(rows, at, key=itemgetter(0)) for at in (NOW - SPAN - 3 * SCRAPE, NOW))
+        inside = [(at, value) for at, value, _ in rows[first:end]]
         if inside:
             found.append(make_series(dict(labels), inside))
     return found

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.adapters.kubernetes.gateway_facts import GATEWAYS
 from modelrollout.adapters.routers.httproute import GROUP_VERSION
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, read
-from modelrollout.adapters.triton.addresses import NotServedError, service_of, slices_of, targets
+from modelrollout.adapters.triton.addresses import NotServedError, addresses, is_pod_of, service_of, slices_of
 from modelrollout.api.base import GROUP, PLURAL
 from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping, mappings
 from modelrollout.api.problems import parse_spec, summary
@@ -104,9 +105,11 @@ async def _service(api: Api, namespace: str, arm: str, version: str, service: st
     found: dict[str, Any] = {"arm": arm, "version": version, "service": service, "port": port}
     try:
         name, family = await service_of(api, namespace, service, port)
-        ready, unready = targets(mappings(await slices_of(api, namespace, service)), name, family)
+        slices = mappings(await slices_of(api, namespace, service))
+        behind = addresses(slices, name, family, partial(is_pod_of, namespace))
     except NotServedError as error:
         return ServiceFacts(**found, wrong=str(error))
     except (Conflict, Unreachable) as error:
         return ServiceFacts(**found, unknown=str(error))
-    return ServiceFacts(**found, ready=len(ready), unready=tuple(unready))
+    ready = len(behind.asked) + len(behind.refused)
+    return ServiceFacts(**found, ready=ready, unready=behind.unready, no_pods=behind.refused)

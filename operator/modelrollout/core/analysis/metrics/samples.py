@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
@@ -123,7 +123,6 @@ def _texts_of(names: Names) -> int:
     return names.fact("bytes", lambda: _texts(names.every))
 
 
-@lru_cache(maxsize=32768)
 def _text_bytes(labels: Labels) -> int:
     return sum(len(name) + len(value) + _LABEL for name, value in labels)
 

@@ -87,8 +87,18 @@ def promote(ctx: Context, trigger: Trigger, why: str, unproven: str = "") -> Tra
     status = go(ctx.status, trigger, reason, message)
     history = with_entry(ctx, "Promoted", reason, message)
     status = update(status, stable=new, previous=Previous(version=old, replaced_at=ctx.now), history=history)
-    status = update(status, promoted=with_promoted(ctx))
+    status = update(status, promoted=with_promoted(ctx), place=_place_after(ctx))
     return Transition(end(status), trigger, (Event(reason, message, warning=bool(unproven)),))
+
+
+def _place_after(ctx: Context) -> int | None:
+    """Where stable stands after a promotion: where it stood as the candidate, if the gateway goes by places.
+
+    A place that another version takes over is another backend there, and requests fail until the gateway is done.
+    """
+    named, route = ctx.observed.version_header, ctx.observed.route
+    by_place = route is not None and route.version_header if named is None else named
+    return 1 - (ctx.status.place or 0) if by_place else None
 
 
 def change(ctx: Context, trigger: Trigger, finding: Finding, *, warning: bool = False) -> Transition:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from modelrollout.api.borders.cleaning import clean, mapping, whole_number
+from modelrollout.api.config.claims import check_claim
 from modelrollout.cli.doctor.checks.routing.listeners import gateway
 from modelrollout.cli.doctor.checks.routing.shadows import Shadow, condition, shadows, statuses
 from modelrollout.cli.doctor.facts import ClusterFacts, Subject
@@ -27,6 +28,7 @@ _FIXES = {
 def route(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:
     """From the Gateway to the weights."""
     yield from gateway(facts.gateway, subject, facts.controller)
+    yield from _claim(facts, subject)
     say = Reporter("route", f"route {subject.name}")
     raw, observed = facts.raw_route.found, facts.route
     if facts.raw_route.unknown:
@@ -44,6 +46,15 @@ def route(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:
         yield say.problem("ours", observed.doubt, fix)
     yield from _taken(raw, subject, facts)
     yield from _weights(observed, subject, say)
+
+
+def _claim(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:
+    """Whether the operator's configuration lets the resource have its Gateway and host names."""
+    problems = [] if facts.config is None else check_claim(subject.namespace, subject.spec, facts.config)
+    for problem in problems:
+        say = Reporter("route", f"gateway {subject.spec.traffic.gateway.name}")
+        text = f"not allowed by the operator's configuration: {problem.path} {problem.value}"
+        yield say.problem("claim", f"{text}; what a route has already stays", problem.fix)
 
 
 def _missing(subject: Subject, say: Reporter) -> Finding:

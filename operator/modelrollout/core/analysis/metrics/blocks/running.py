@@ -16,6 +16,7 @@ from modelrollout.core.analysis.metrics.blocks.layout import Layout, layout_of
 from modelrollout.core.analysis.metrics.blocks.plain import Held, from_zero, odd_hosts
 from modelrollout.core.analysis.metrics.blocks.usual import Usual, usual_of
 from modelrollout.core.analysis.metrics.grid import Grid
+from modelrollout.core.analysis.metrics.model_series import Arm
 from modelrollout.core.analysis.metrics.scrapes import TargetScrapes
 from modelrollout.core.analysis.metrics.series import Target, host_of
 from modelrollout.core.analysis.metrics.series_reader import Channel, SeriesReader
@@ -34,6 +35,8 @@ class _OfStore:
     """By the hosts that are left out."""
     counts: dict[int, Counts] = field(default_factory=dict)
     usual: dict[int, Usual] = field(default_factory=dict)
+    pods: dict[tuple[Arm, str], bool] = field(default_factory=dict)
+    """Which of its Pods may speak for a version, as was found out when the layout was made."""
 
     @property
     def bytes(self) -> int:
@@ -84,6 +87,8 @@ class Running:
         mine = self.of.get(key)
         if mine is None or mine.names is not series.names or mine.key != reader.key:
             mine = self.of[key] = _OfStore(series.names, reader.key, layout_of(series, reader))
+            mine.pods = dict(reader.pods.asked)
+        reader.pods.asked.update(mine.pods)
         if mine.layout is None:
             return None
         held = _brought_up(mine, mine.layout, series, grid)

@@ -13,6 +13,7 @@ from modelrollout.core.analysis.gates.checks.latency.shown import Decided, decid
 from modelrollout.core.analysis.gates.checks.limit_check import told_apart, with_frozen
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing, leans_bad
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.wording import worded
 from modelrollout.core.analysis.stats import alpha_budget, forecast, limits
 from modelrollout.core.analysis.stats.arrays import Array
 from modelrollout.core.analysis.stats.latency_evidence import (
@@ -82,7 +83,7 @@ def _standing(
     good, rare = float(evidence.log_good[-1]), bool(own.evidence.rare[-1])
     last = len(evidence.log_bad) - 1
     began = float(counted.seconds[int(evidence.began(np.asarray(last)))]) if bad > 0 else None
-    at, claim = _claim(test, evidence, edges, rare=rare)
+    at, claim = worded(lambda: _claim(test, evidence, edges, rare=rare), ("", ""))
     standing = Standing(
         kind=test.kind,
         verdict="CONTINUE",

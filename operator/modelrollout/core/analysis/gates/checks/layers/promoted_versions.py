@@ -11,6 +11,7 @@ from functools import lru_cache
 from modelrollout.api.status import LONGEST_LAYER, MOST_LAYERS, DeadShare
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.wording import worded
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats.margins.retrain import DefaultMargin, LearnedMargin, learn, usable
 from modelrollout.core.analysis.stats.parameters import PASS_WINDOWS, PAST_VERSIONS
@@ -40,11 +41,15 @@ def margin_of(gate_input: GateInput, layer: str, units: float) -> RetrainMargin:
     shares = list(past.values())
     found = learn(shares, units)
     if found is not None:
-        low, high = say.percent(found.lowest), say.percent(found.highest)
-        between = low if low == high else f"{low} to {high}"
-        return RetrainMargin(found, f"learned from {found.versions} promoted versions, {between} dead")
+        return RetrainMargin(found, worded(lambda: _source(found), "learned from promoted versions"))
     known = f"; {len(usable(shares, units))} of {PAST_VERSIONS} comparable promoted versions known" if shares else ""
     return RetrainMargin(DefaultMargin(units), f"default margin{known}")
+
+
+def _source(found: LearnedMargin) -> str:
+    low, high = say.percent(found.lowest), say.percent(found.highest)
+    between = low if low == high else f"{low} to {high}"
+    return f"learned from {found.versions} promoted versions, {between} dead"
 
 
 def measured(gate_input: GateInput) -> tuple[DeadShare, ...]:

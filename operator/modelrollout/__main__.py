@@ -74,6 +74,8 @@ def main(argv: list[str] | None = None) -> int:
     config = _config(args.config)
     if config is None:
         return 2
+    for text in config.unsafe():
+        log.warning("--config %s: %s", args.config, text)
     return asyncio.run(_until_told(settings, config))
 
 

@@ -49,8 +49,8 @@ def files(request: pytest.FixtureRequest) -> GoldenFiles:
     return GoldenFiles(FOLDER, update=bool(request.config.getoption("--update-golden")))
 
 
-SLOW = frozenset({"cli-lint", "cli-plan", *(name for name in TEXTS if name.startswith("process/"))})
-"""They simulate what traffic can prove, or wait for servers."""
+SLOW = frozenset({"cli-lint", "cli-plan", "gates", *(name for name in TEXTS if name.startswith("process/"))})
+"""They simulate what traffic can prove, judge a hundred recordings, or wait for servers."""
 
 
 @pytest.mark.parametrize("name", [pytest.param(one, marks=[pytest.mark.slow] * (one in SLOW)) for one in TEXTS])

@@ -80,6 +80,8 @@ class StepStatus(StatusModel):
     """Counted from 0."""
     weight: Percent
     """Percent of this step."""
+    mirror: Percent | None = None
+    """Percent of the requests that the candidate gets copies of, in a step without weight."""
     started_at: Timestamp
     """When the candidate got this weight."""
     earliest_advance: Timestamp | None = None

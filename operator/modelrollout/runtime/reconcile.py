@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ from modelrollout.core.observation import Command, Event, MalformedCommand, Obse
 from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.fallback.decision import decide_less
 from modelrollout.ports import Conflict, GatewayFacts, Routers, Subject, Unreachable
+from modelrollout.runtime.claiming.claims import Claims, judge_claim
 from modelrollout.runtime.polling_plan import next_wake, polling_plan
 from modelrollout.runtime.writes import SOON, Writer
 
@@ -37,12 +39,14 @@ class Reconciler:
     routers: Routers
     facts: GatewayFacts
     config: OperatorConfig
+    claims: Claims = field(default_factory=Claims)
 
     async def run(self, watch: Watch) -> float | None:
         """One pass; returns the seconds until the next one, None when the resource is gone."""
         store, clock = self.writer.store, self.writer.clock
         obj = await store.get(watch.namespace, watch.name)
         if obj is None:
+            self.claims.forget((watch.namespace, watch.name))
             return None
         if obj["metadata"].get("deletionTimestamp"):
             return await self._finalize(watch, obj)
@@ -55,9 +59,13 @@ class Reconciler:
         status, lost = _status_of(obj)
         spec, problem = self._spec_of(obj)
         found = await self.routers.find(watch.namespace, watch.name, spec)
+        spec, problem, notices = self._claimed(obj, spec, problem, found[1])
         watch.news.seen("route", found[1].resource_version if found[1] else None)
-        observed = _observation(watch, obj, found[1], problem=problem, lost=lost)
         began = clock.now()
+        watch.route = _adopted(spec, found[1]) or ("" if spec is not None else watch.route)
+        contested = watch.contests.observed(found[1], began)
+        observe = partial(_observation, watch, route=found[1], problem=problem, notices=notices, contested=contested)
+        observed = observe(obj, lost=lost)
         decision = _decide(watch, spec, status, observed, began)
         if refused is not None:
             await self.writer.lower(watch, decision, found)
@@ -66,7 +74,7 @@ class Reconciler:
         def again(now: dict[str, Any]) -> Decision:
             watch.news.seen("resource", now["metadata"].get("resourceVersion"))
             status, lost = _status_of(now)
-            return _decide(watch, spec, status, _observation(watch, now, found[1], problem=problem, lost=lost), began)
+            return _decide(watch, spec, status, observe(now, lost=lost), began)
 
         delay = await self.writer.carry_out(watch, obj, spec, decision, found, again)
         gateway = ("", None) if spec is None else await self._gateway(watch, spec)
@@ -91,6 +99,7 @@ class Reconciler:
             text = f"deleted although traffic could not be put back on stable for {patience:.0f} s: {error}"
             self.writer.notifier.tell(Subject.of(obj), Event(reasons.RELEASE_FAILED, text, warning=True))
         await self.writer.store.drop_finalizer(obj)
+        self.claims.forget((watch.namespace, watch.name))
         return None
 
     def _spec_of(self, obj: dict[str, Any]) -> tuple[Spec | None, str | None]:
@@ -101,10 +110,25 @@ class Reconciler:
                 return None, summary(problems)
         return spec, problem
 
+    def _claimed(
+        self, obj: dict[str, Any], spec: Spec | None, problem: str | None, route: ObservedRoute | None
+    ) -> tuple[Spec | None, str | None, tuple[str, ...]]:
+        """The spec, unless it claims what it may not have and does not have yet; what is only said."""
+        if spec is None:
+            return None, problem, ()
+        why, notices = judge_claim(self.claims, self.config, obj, spec, route)
+        return (None, why, ()) if why else (spec, problem, notices)
+
     async def _gateway(self, watch: Watch, spec: Spec) -> tuple[str, Dialect | None]:
         """Its controller, and how it counts. Asked after every write: no lowering waits for it."""
         controller = await self.facts.controller_of(watch.namespace, spec)
         dialect = self.config.dialect_of(controller)
+        if spec.mirrored is not None:
+            listed = await self.facts.features_of(watch.namespace, spec)
+            features = self.config.features_of(controller, listed)
+            if features != watch.features:
+                watch.features = features
+                watch.wake.set()
         known = watch.version_header
         if controller:
             watch.version_header = dialect is not None and dialect.version_header
@@ -116,10 +140,12 @@ class Reconciler:
 def _observation(
     watch: Watch,
     obj: dict[str, Any],
-    route: ObservedRoute | None,
     *,
+    route: ObservedRoute | None,
     problem: str | None,
+    notices: tuple[str, ...],
     lost: str | None,
+    contested: str,
 ) -> Observation:
     return Observation(
         generation=obj["metadata"].get("generation", 0),
@@ -129,11 +155,21 @@ def _observation(
         outage=watch.outage,
         command=_command_of(watch, obj),
         problem=problem,
+        notices=notices,
         status_lost=lost,
         refusals=watch.refusals,
         refusal=watch.refusal,
         version_header=watch.version_header,
+        contested=contested,
+        features=watch.features,
     )
+
+
+def _adopted(spec: Spec | None, route: ObservedRoute | None) -> str:
+    """Name of the adopted route whose changes wake this resource, whether it is there or not."""
+    if spec is not None:
+        return spec.traffic.adopt.name if spec.traffic.adopt is not None else ""
+    return route.git.route if route is not None and route.git is not None else ""
 
 
 def _decide(watch: Watch, spec: Spec | None, status: Status, observed: Observation, now: float) -> Decision:

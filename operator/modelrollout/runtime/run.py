@@ -103,8 +103,8 @@ def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
     """Every part of a leading operator, connected."""
     metrics = MemoryMetrics()
     ledger = CountedLedger(PrometheusLedger(api.clock), metrics)
-    evaluator = Evaluator(ledger, config)
-    triton = TritonServer(api, timeout=config.probe_timeout, watched=WatchedSlices(api))
+    evaluator = Evaluator(ledger, config, metrics)
+    triton = TritonServer(api, timeout=config.probe_timeout, watched=WatchedSlices(api), probes=config.probes)
     writer = Writer(
         store=KubernetesStore(api),
         notifier=Notifier(make_sinks(api, lease.identity), metrics),

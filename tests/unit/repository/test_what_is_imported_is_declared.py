@@ -63,6 +63,7 @@ def test_an_extra_of_telemetry_declares_what_its_modules_import(pattern: str, ex
     assert undeclared(list(TELEMETRY.glob(pattern)), set(requirements("telemetry", *extras))) == {}
 
 
+@pytest.mark.slow
 def test_the_rest_of_telemetry_needs_no_extra():
     optional = {*TELEMETRY.glob("adapters/torch*.py"), TELEMETRY / "sinks/prometheus.py"}
     assert undeclared(sorted({*TELEMETRY.rglob("*.py")} - optional), set(requirements("telemetry"))) == {}

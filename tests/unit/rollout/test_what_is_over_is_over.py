@@ -13,7 +13,7 @@ from tests.unit.runtime.in_memory import made, one_pass
 GATES = [{"name": "errors", "type": "ErrorRate", "max": "6%"}]
 
 
-@pytest.mark.alike(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["Waiting", "Stepping", "Baking"])
 async def test_gates_edited_in_mid_rollout_are_judged_and_the_rollout_goes_on(phase: str):
     reconciler, watch, cluster, clock = made()

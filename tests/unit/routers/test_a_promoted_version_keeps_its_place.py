@@ -51,7 +51,8 @@ def test_the_backends_of(sentence: str, plan: RoutePlan, expected: Refs):
 
 def promotions(number: int, **changes: Any) -> tuple[World, list[tuple[str, Refs]]]:
     """The routes that are written one after another while so many versions are promoted, with the phase at each."""
-    world, written = World(**changes).adopted(), []
+    world = World(**changes).adopted()
+    written: list[tuple[str, Refs]] = []
     for version in range(2, number + 2):
         world.want(str(version))
         world.make_ready(str(version))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,8 +95,8 @@ def test_what_carries_the_mark_is_ours_whatever_else_was_lost(obj: dict[str, Any
 
 @pytest.mark.parametrize("lost", OURS)
 def test_no_single_annotation_is_needed_on_a_route_that_the_operator_made(lost: str):
-    obj = route(replace(HALF, version_header=True, place=1))  # so that it has all of them
-    del obj["metadata"]["annotations"][lost]
+    obj = route(HALF)
+    obj["metadata"]["annotations"].pop(lost, None)  # stable's place is said only where it is the second
     assert read(obj).foreign == ""
 
 

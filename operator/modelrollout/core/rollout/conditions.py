@@ -21,8 +21,13 @@ STALLING = frozenset(
         reasons.ROUTE_REJECTED,
         reasons.ROUTE_NOT_OURS,
         reasons.ROUTE_NOT_WRITTEN,
+        reasons.ROUTE_MISSING,
+        reasons.ROUTE_UNFIT,
+        reasons.ROUTE_CONTESTED,
+        reasons.MIRROR_NOT_SUPPORTED,
         reasons.GATE_NOT_JUDGEABLE,
         reasons.NOTHING_TO_JUDGE,
+        reasons.PROBE_NOT_ALLOWED,
     }
 )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any
 
 from modelrollout.adapters.routers.httproute import annotations_for, route_spec
@@ -259,7 +261,8 @@ class Patient:
 def _series(recording: Recording) -> list[Any]:
     found = []
     for labels, rows in recording.points.items():
-        inside = [(at, value) for at, value, _ in rows if NOW - SPAN - 3 * SCRAPE < at <= NOW]
+        first, end = (bisect_right(rows, at, key=itemgetter(0)) for at in (NOW - SPAN - 3 * SCRAPE, NOW))
+        inside = [(at, value) for at, value, _ in rows[first:end]]
         if inside:
             found.append(make_series(dict(labels), inside))
     return found

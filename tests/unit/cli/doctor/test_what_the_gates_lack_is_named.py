@@ -85,12 +85,13 @@ CASES = {
 }
 
 
-@pytest.mark.alike(5)
+@pytest.mark.alike(3)
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_named_with_its_fix(name: str):
     CASES[name].judge()
 
 
+@pytest.mark.alike(1)
 @pytest.mark.parametrize("state", ["none", "idle", "fresh"])
 def test_a_candidate_without_traffic_needs_no_series_yet(state: Any):
     alone = tuple(only(one, "1") for one in (seen_by_gateway(), model(), windows()))

@@ -121,7 +121,7 @@ CASES = {
 }
 
 
-@pytest.mark.alike(5)
+@pytest.mark.alike(3)
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_named_with_its_fix(name: str):
     CASES[name].judge()

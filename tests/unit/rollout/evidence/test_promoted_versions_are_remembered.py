@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import MOST_ENTRIES, DeadShare, Status, dump
 from modelrollout.dialects.traefik import TRAEFIK
@@ -60,6 +62,7 @@ def test_a_version_promoted_again_counts_once_by_its_last_measurement():
     assert [(one.version, one.layers[0].dead) for one in world.parsed.promoted] == [("3", 0.08), ("2", 0.09)]
 
 
+@pytest.mark.slow
 def test_the_newest_ten_are_kept():
     world = World().adopted()
     for number in range(2, MOST_ENTRIES + 4):

@@ -167,7 +167,7 @@ TEXTS: list[Foreign] = [annotates, rewrites_the_message, adds_conditions, adds_w
 MATTERS: list[Foreign] = [aborts, edits_the_spec, deletes, creates_another, forges_the_step, wipes_the_status]
 
 
-@pytest.mark.alike(4)
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("times", range(TRIES))
 @pytest.mark.parametrize("foreign", TEXTS)
 async def test_a_pass_records_and_raises_beside_whoever_writes_texts(foreign: Foreign, times: int):
@@ -179,6 +179,7 @@ async def test_a_pass_records_and_raises_beside_whoever_writes_texts(foreign: Fo
     assert stage.watch.conflicts == 0
 
 
+@pytest.mark.slow
 async def test_whoever_writes_faster_than_that_holds_the_raise_and_people_are_told_once():
     stage = await due_for_a_raise()
     for _ in range(MANY + 3):
@@ -204,7 +205,7 @@ async def test_whoever_writes_faster_than_that_keeps_no_traffic_from_an_abort():
     assert stage.weight() == 0
 
 
-@pytest.mark.alike(3)
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("foreign", MATTERS)
 async def test_what_means_something_else_is_the_next_passs(foreign: Foreign):
     stage = await due_for_a_raise()
@@ -216,6 +217,7 @@ async def test_what_means_something_else_is_the_next_passs(foreign: Foreign):
     assert stage.cluster.foreign == []
 
 
+@pytest.mark.slow
 async def test_metrics_that_go_in_between_raise_nothing():
     stage = await due_for_a_raise()
 

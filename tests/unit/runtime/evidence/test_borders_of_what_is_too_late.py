@@ -35,7 +35,7 @@ class WithoutErrors(StoredLedger):
         self.now = now
 
 
-@pytest.mark.alike(2)
+@pytest.mark.alike(1)
 @pytest.mark.parametrize(
     ("beyond", "at_once"), [(5.0, True), (MOMENT, True), (0.0, False), (-MOMENT, False), (-5.0, False)]
 )
@@ -74,7 +74,7 @@ class InPieces(StoredLedger):
         return await super().range(server, selector, start, end)
 
 
-@pytest.mark.alike(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [40.0, 200.0, 1000.0])
 @pytest.mark.parametrize("piece", [(-1500.0, -1490.0), (100.0, 101.0), (590.0, 600.0)])
 @pytest.mark.parametrize("reason", ["PartialAnswer", "TooManySeries", "PrometheusTimeout", "AnswerTooLarge"])
@@ -94,6 +94,7 @@ async def test_one_piece_that_is_no_answer_is_no_evaluation_until_it_is_one(most
     assert found.gates[0].verdict == "FAIL"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", [(-1500.0, -1490.0), (100.0, 101.0)])
 async def test_nothing_is_raised_by_a_past_of_which_one_piece_cannot_be_read_again(piece):
     ledger = InPieces(gateway(1500, stable=(300, 0), candidate=(60, 0)), 200.0)

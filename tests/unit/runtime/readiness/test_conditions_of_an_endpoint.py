@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from modelrollout.adapters.triton.addresses import targets
+from modelrollout.adapters.triton.addresses import addresses
 from modelrollout.adapters.triton.slices import _told
 
 TOLD = (None, True, False)
@@ -27,7 +27,9 @@ def listed(address: str, **conditions: bool | None) -> dict[str, Any]:
 def found(*endpoints: dict[str, Any], watched: bool) -> tuple[list[str], list[str]]:
     """(what should answer, what is not ready), as the slices are read or watched."""
     piece = {"addressType": "IPv4", "ports": [{"name": "http", "port": 8000}], "endpoints": list(endpoints)}
-    return targets([_told(piece) if watched else piece], "http", "IPv4")
+    told = addresses([_told(piece) if watched else piece], "http", "IPv4", lambda *_: True)
+    assert not told.refused
+    return list(told.asked), list(told.unready)
 
 
 @pytest.mark.parametrize("watched", [False, True])
@@ -53,7 +55,8 @@ def test_a_pod_that_ends_while_it_serves_keeps_no_version_ready(serving: bool | 
 
 @pytest.mark.parametrize("watched", [False, True])
 def test_without_any_conditions_an_endpoint_is_ready(watched: bool):
-    for conditions in ({}, {"conditions": None}, {"conditions": {}}):
+    nothing: tuple[dict[str, Any], ...] = ({}, {"conditions": None}, {"conditions": {}})
+    for conditions in nothing:
         assert found({"addresses": ["10.0.0.1"], **conditions}, watched=watched) == ([ADDRESS], [])
 
 

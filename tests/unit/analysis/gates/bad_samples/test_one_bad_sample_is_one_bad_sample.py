@@ -105,7 +105,7 @@ async def test_the_verdict_is_the_same_wherever_the_bad_sample_lies():
     assert len(found) == 1
 
 
-@pytest.mark.alike(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.001, -0.001, 0.4, -2.0, 2.4])
 @pytest.mark.parametrize("edges", [("0.04",), ("0.1",), ("+Inf",), ("0.05", "0.06", "0.08"), ("0.02", "0.1", "+Inf")])
 @pytest.mark.parametrize("version", ["digits-v1", "digits-v2"])

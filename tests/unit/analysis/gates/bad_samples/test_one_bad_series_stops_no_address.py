@@ -96,6 +96,7 @@ def test_refusals_that_can_be_read_fail_whatever_errors_and_other_refusals_canno
     assert found.gates[0].verdict == "FAIL", found.gates[0].message
 
 
+@pytest.mark.slow
 @given(GATES, st.sets(st.sampled_from(["404", "200"]), min_size=1), *SPOILS)
 def test_errors_fail_whatever_of_stables_other_answers_cannot_be_read(gate, codes, value, since):
     found = judged(gate, spoil(gateway(FINE, FAILING), "1", codes, value, since))
@@ -154,7 +155,7 @@ def test_with_a_histogram_of_the_same_requests_nothing_hides_a_failure(gate, ver
     assert found.gates[0].verdict in wanted, found.gates[0].message
 
 
-@pytest.mark.alike(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("value", BAD)
 @pytest.mark.parametrize("version", "12")
 def test_a_series_that_is_good_again_is_counted_as_if_it_had_never_been_bad(version, value):

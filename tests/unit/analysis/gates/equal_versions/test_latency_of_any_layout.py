@@ -53,7 +53,7 @@ def test_equal_versions_pass_though_chance_makes_them_differ(layout, gate):
         assert found.verdict == "PASS", found.message
 
 
-@pytest.mark.alike(3)
+@pytest.mark.slow
 @EVERY
 def test_an_equal_version_is_not_accused_in_the_bake_either(layout):
     spread = LAYOUTS[layout]

@@ -79,6 +79,7 @@ def test_a_heavier_last_step_that_is_named_is_enough():
     assert heavier.passes_after is not None
 
 
+@pytest.mark.slow
 def test_accuracy_is_read_as_the_share_of_right_answers():
     found = answer(planned(stable(20, 0.0), answers(20, 0.05), gates=(ACCURACY,)), "accuracy")
     assert (found.plan.stable_words, found.plan.allowed_words) == ("95.0 %", ">= 94 %")

@@ -48,7 +48,7 @@ def found(line: str) -> tuple[str, str, str] | None:
         if (re.fullmatch(wanted, has) is None) if operator == "=~" else (has == wanted) == (operator == "!="):
             return None
     channel = SeriesReader(request).channel(labels)
-    return channel and (channel.metric, channel.arm, channel.detail)
+    return None if channel is None else (channel.metric, channel.arm, channel.detail)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,15 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
+from modelrollout.api.adopt import DNS_NAME
 from modelrollout.api.config import URL
 from modelrollout.api.config.credentials import HEADER as TOKEN
 from modelrollout.api.fields import GATE_TYPES
 from modelrollout.api.gates import DNS_LABEL
 from modelrollout.api.serving import ARM_VALUE, LABEL, SERVICE, VERSION_PATH
-from modelrollout.api.spec import HEADER, MODEL, VERSION
+from modelrollout.api.spec import HEADER, MISSING_HOSTNAMES, MODEL, VERSION
 from modelrollout.api.traffic import passed
-from modelrollout.api.traffic.protocols import DNS_NAME, HOSTNAME, METHOD
+from modelrollout.api.traffic.protocols import HOSTNAME, METHOD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ _MISSING = {
     "service": 'add the name of the versions\' Services, such as "digits-v{version}"',
     "traffic": "add the Gateway, such as {gateway: {name: inference, hostnames: [digits.example.com]}}",
     "gateway": "add the Gateway, such as {name: inference, hostnames: [digits.example.com]}",
-    "hostnames": "add the host names that clients call, such as [digits.example.com]",
+    "hostnames": MISSING_HOSTNAMES,
     "type": "add the filter's type: RequestHeaderModifier, ResponseHeaderModifier or ExtensionRef",
     "value": "add the header's value",
     "group": "add the object's API group, such as traefik.io",

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from modelrollout.api.adopt import DNS_NAME, Adopt
 from modelrollout.api.base import ApiModel, wrong
 from modelrollout.api.gates import DNS_LABEL, Gate, Name
 from modelrollout.api.quantities import Duration, Share, format_duration
 from modelrollout.api.serving import Serving
 from modelrollout.api.traffic.passed import Route
-from modelrollout.api.traffic.protocols import DNS_NAME, SPLIT_PATHS, Grpc, Hostname, Protocol, meet
+from modelrollout.api.traffic.protocols import SPLIT_PATHS, Grpc, Hostname, Protocol, meet
 
 if TYPE_CHECKING:
     from pydantic_core import PydanticCustomError
@@ -24,6 +25,8 @@ MODEL = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$"
 HEADER = r"^[A-Za-z0-9][-A-Za-z0-9]*$"
 
 Version = Annotated[str, Field(pattern=VERSION, max_length=18)]
+
+MISSING_HOSTNAMES = "add the host names that clients call, such as [digits.example.com]"
 
 ADDED_LATER = frozenset({"refused"})
 """Fields of gates that the first release did not have."""
@@ -47,12 +50,12 @@ class Gateway(ApiModel):
     """Namespace of the Gateway; the resource's own when unset."""
     section_name: Annotated[str, Field(pattern=DNS_NAME, max_length=253)] | None = None
     """The Gateway's listener; every listener that accepts the route when unset."""
-    hostnames: Annotated[list[Hostname], Field(min_length=1, max_length=16)]
-    """Host names that clients call."""
+    hostnames: Annotated[list[Hostname], Field(min_length=1, max_length=16)] = []
+    """Host names that clients call; those of a route that Git owns (traffic.adopt) are Git's."""
 
 
 class Traffic(ApiModel):
-    """The route; the operator creates and owns it, under the resource's own name."""
+    """The route; the operator creates and owns it, under the resource's own name, unless Git does (adopt)."""
 
     gateway: Gateway
     tester_header: Annotated[str, Field(pattern=HEADER, max_length=128)] | None = None
@@ -61,6 +64,7 @@ class Traffic(ApiModel):
     """What is split: HTTP, GRPC or both. Readiness is asked over HTTP in any case."""
     grpc: Grpc = Grpc()
     route: Route = Route()
+    adopt: Adopt | None = None
 
     @property
     def has_http(self) -> bool:
@@ -76,6 +80,21 @@ class Traffic(ApiModel):
     def grpc_hostnames(self) -> list[str]:
         """Host names that clients of gRPC call."""
         return self.grpc.hostnames or self.gateway.hostnames
+
+    @model_validator(mode="after")
+    def _rules_have_one_owner(self) -> Self:
+        if self.adopt is None:
+            if not self.gateway.hostnames:
+                raise wrong("gateway.hostnames", MISSING_HOSTNAMES)
+            return self
+        if self.gateway.hostnames:
+            raise wrong("gateway.hostnames", "remove it: the route is Git's (traffic.adopt), and so are its host names")
+        if self.tester_header is not None:
+            fix = "remove it and write that rule in Git: of its route (traffic.adopt) only weights are written"
+            raise wrong("testerHeader", fix)
+        if self.protocols != ["HTTP"] or self.route != Route():
+            raise wrong("adopt", "remove protocols and route: of a route that Git owns only weights are written")
+        return self
 
     @model_validator(mode="after")
     def _protocols_are_apart(self) -> Self:
@@ -108,14 +127,39 @@ class Traffic(ApiModel):
 
 
 class Step(ApiModel):
-    """One weight, and how long it is held."""
+    """One weight, or copies of requests before any weight, and how long that is held."""
 
-    weight: Annotated[int, Field(ge=1, le=99)]
+    weight: Annotated[int, Field(ge=1, le=99)] = 0
     """Percent of requests for the candidate, above the step before; 100 follows the last step automatically."""
+    mirror: Annotated[int, Field(ge=1, le=100)] | None = None
+    """In the first step alone, in place of weight: percent of requests that the candidate gets a copy of. Its answers
+    to them reach nobody. The GatewayClass must list HTTPRouteRequestMirror, below 100 % the one for percentages too."""
     hold: Duration
     """The least time at this weight."""
     approval: bool = False
     """Whether a person must approve before the next step."""
+
+    @property
+    def title(self) -> str:
+        """As people read it: ``5 %``, or ``copies of 5 %``."""
+        return f"{self.weight} %" if self.mirror is None else f"copies of {self.mirror} %"
+
+    @model_validator(mode="after")
+    def _weight_or_mirror(self) -> Self:
+        if self.mirror is None and not self.weight:
+            raise wrong("weight", "add the percent of requests for the candidate, such as 5")
+        if self.mirror is not None and self.weight:
+            raise wrong(
+                "mirror", "keep one of weight and mirror: copies come in a step of their own, before any weight"
+            )
+        return self
+
+
+class Approval(ApiModel):
+    """Who may approve a step or promote; a command is a right of its own besides."""
+
+    by_other: bool = False
+    """Somebody else than who changed spec.model.version must approve or promote, as the API server says who it was."""
 
 
 class Analysis(ApiModel):
@@ -171,6 +215,8 @@ class Spec(ApiModel):
     traffic: Traffic
     steps: Annotated[list[Step], Field(min_length=1, max_length=20)]
     """Weights that rise from step to step."""
+    approval: Approval = Approval()
+    """What is asked of whoever approves."""
     bake: Duration = 900.0
     """Time at 100 % in which a breach still rolls back, before the candidate becomes stable."""
     gates: Annotated[list[Gate], Field(max_length=24)] = []
@@ -192,9 +238,20 @@ class Spec(ApiModel):
                 raise wrong(f"traffic.route.extraPaths.{index}", "remove it: the split itself answers this path")
         return self
 
+    @model_validator(mode="after")
+    def _copies_are_of_http(self) -> Self:
+        if self.steps[0].mirror is not None and not self.traffic.has_http:
+            raise wrong("steps.0.mirror", "remove the step, or add HTTP to traffic.protocols: only HTTP is copied")
+        return self
+
     @field_validator("steps")
     @classmethod
     def _steps_rise(cls, steps: list[Step]) -> list[Step]:
+        for index, step in enumerate(steps):
+            if step.mirror is not None and index:
+                raise wrong(f"{index}.mirror", "move it to the first step: copies come before any weight")
+            if step.mirror is not None and len(steps) == 1:
+                raise wrong("0.mirror", "add a step with a weight after it: copies prove nothing about users' requests")
         for index, (low, high) in enumerate(itertools.pairwise(steps), start=1):
             if high.weight <= low.weight:
                 fix = f"choose more than the step before ({low.weight})"
@@ -219,6 +276,24 @@ class Spec(ApiModel):
             if total > 1 + 1e-9:
                 raise wrong(f"{index}.share", 'lower it: all shares together may be at most "100%"')
         return gates
+
+    @model_validator(mode="after")
+    def _copies_need_an_own_route(self) -> Self:
+        if self.traffic.adopt is not None and self.steps[0].mirror is not None:
+            raise wrong(
+                "steps.0.mirror", "remove the step: of a route that Git owns (traffic.adopt) only weights are written"
+            )
+        return self
+
+    @property
+    def mirrored(self) -> Step | None:
+        """The step with copies of requests; None where the first step has a weight."""
+        return self.steps[0] if self.steps[0].mirror is not None else None
+
+    @property
+    def weighted(self) -> list[Step]:
+        """The steps in which the candidate answers users."""
+        return [step for step in self.steps if step.weight]
 
     def gates_digest(self) -> str:
         """A short digest of everything that evidence depends on: when it changes, evidence restarts.

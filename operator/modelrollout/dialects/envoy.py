@@ -50,7 +50,7 @@ def _envoy(
 ENVOY_GATEWAY = _envoy(
     "EnvoyGateway",
     "gateway.envoyproxy.io/gatewayclass-controller",
-    "httproute/{namespace}/{route}/rule/0/backend/{index}",
+    "httproute/{namespace}/{route}/rule/{rule}/backend/{index}",
     "(?:grpcroute/{namespace}/{route}|httproute/{namespace}/{standIn})/rule/0/backend/{index}",
     version_header=True,
 )

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from modelrollout.dialects.dialect import Dialect, GatewayMetrics
 from modelrollout.dialects.statuses import ERRORS, REFUSALS
 
-_REST = "-gw-{gatewayNamespace}-{gateway}-ep-[^@]+-0-[0-9a-f]{20}"
+_REST = "-gw-{gatewayNamespace}-{gateway}-ep-[^@]+-{rule}-[0-9a-f]{20}"
 _RULE = "httproute-{namespace}-{route}" + _REST
 _GRPC_RULE = "(?:grpcroute-{namespace}-{route}|httproute-{namespace}-{standIn})" + _REST
 _GRPC_ERRORS = "4|1[2-5]"

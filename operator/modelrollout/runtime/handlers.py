@@ -50,9 +50,8 @@ def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop) -> N
 
         @kopf.on.event(*watched, registry=registry)  # by its name, for a mark may have been taken off
         async def routed(namespace: str | None, name: str, **about: Any) -> None:
-            for resource in dict.fromkeys((name, _resource(**about))):
-                if (namespace or "", resource) in service.watches:
-                    service.wake(namespace or "", resource, _version("route", **about))
+            for called in dict.fromkeys((name, _resource(**about))):
+                service.route_changed(namespace or "", called, _version("route", **about))
 
 
 def _resource(**about: Any) -> str:

@@ -7,10 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from modelrollout.api.adopt import DNS_NAME
 from modelrollout.api.base import ApiModel, wrong
 
 Protocol = Literal["HTTP", "GRPC"]
-DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 HOSTNAME = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 METHOD = r"^[A-Z][A-Za-z0-9]*$"
 SPLIT_PATHS = ("/infer", "/generate", "/generate_stream", "", "/ready")

@@ -11,6 +11,7 @@ from modelrollout.api.status import Status
 from modelrollout.cli.lookup.found import Installation, Source, Unknown
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.core.git_rule import GitRule
 from modelrollout.core.observation import ObservedRoute
 from modelrollout.ports import LedgerFailure
 
@@ -32,6 +33,14 @@ class Subject:
     candidate: str | None
     state: Candidate
     status: Status | None = None
+    git: GitRule | None = None
+    """Where the split stands on a route of Git's."""
+
+    @property
+    def route(self) -> str:
+        """Name of the HTTPRoute: the resource's own, or that of Git's."""
+        adopt = self.spec.traffic.adopt
+        return self.name if adopt is None else adopt.name
 
     @property
     def model(self) -> str:
@@ -105,6 +114,8 @@ class ClusterFacts:
     """The two forms that gRPC's route may have, the GRPCRoute first."""
     grpc_services: tuple[tuple[str, Read], ...] = ()
     """(version, its Service) where gRPC is split."""
+    features: frozenset[str] | None = None
+    """What the Gateway's class lists in supportedFeatures; None where that may not be read."""
 
     @property
     def config(self) -> OperatorConfig | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from modelrollout.adapters.routers.mirror import copies
 from modelrollout.core.observation import FULL_WEIGHT
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def rules(
         chosen = [{**copy.deepcopy(match), "headers": [_always(header)]} for match in split]
         only = backend(spec, plan, plan.candidate, 1, protocol)
         found.append({"name": TESTERS, "matches": chosen, "backendRefs": [only]})
-    return [rule | _passed(spec, protocol) for rule in found]
+    return [_with_copies(spec, plan, protocol, rule | _passed(spec, protocol)) for rule in found]
 
 
 def _backends(spec: Spec, plan: RoutePlan, protocol: Protocol) -> list[dict[str, Any]]:
@@ -87,6 +88,14 @@ def naming(version: str) -> dict[str, Any]:
     """The filter that makes every answer of a backend say its version."""
     header = {"name": VERSION_HEADER, "value": version}
     return {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [header]}}
+
+
+def _with_copies(spec: Spec, plan: RoutePlan, protocol: Protocol, rule: dict[str, Any]) -> dict[str, Any]:
+    """The split's requests of HTTP go to the candidate too, in copies, where the plan says so."""
+    if rule["name"] != SPLIT or protocol != "HTTP" or not plan.mirror or not plan.candidate:
+        return rule
+    copy_of_it = copies(spec.serving.service_of(plan.candidate), spec.serving.port, plan.mirror)
+    return rule | {"filters": [*rule.get("filters", []), copy_of_it]}
 
 
 def _always(header: str) -> dict[str, str]:

@@ -132,7 +132,8 @@ def label_pattern(pattern: str, request: EvaluationRequest, arms: Iterable[Arm] 
     arms = list(arms)
     values = {
         "namespace": spelled(request.namespace),
-        "route": spelled(request.name),
+        "route": spelled(request.route),
+        "rule": str(0 if request.git is None else request.git.rule),
         "standIn": spelled(h2c_route_name(request.namespace, request.name)),
         "gatewayNamespace": spelled(gateway.namespace or request.namespace),
         "gateway": spelled(gateway.name),

@@ -9,16 +9,20 @@ from modelrollout.api.borders.cleaning import mapping, mappings
 from modelrollout.api.config.claims import check_claim
 from modelrollout.cli.doctor.checks.routing.answers import accepted, weights
 from modelrollout.cli.doctor.checks.routing.calls import calls, left_http
+from modelrollout.cli.doctor.checks.routing.git import adopted, copies
 from modelrollout.cli.doctor.checks.routing.listeners import gateway
-from modelrollout.cli.doctor.checks.routing.shadows import Shadow, shadows
+from modelrollout.cli.doctor.checks.routing.shadows import Shadow, hosts_of, shadows
 from modelrollout.cli.doctor.facts import ClusterFacts, Subject
 from modelrollout.cli.doctor.finding import Finding, Reporter
 
 
 def route(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:
     """From the Gateway to the weights, of each protocol."""
-    yield from gateway(facts.gateway, subject, facts.controller)
+    raw = facts.raw_route.found
+    hosts = subject.spec.traffic.gateway.hostnames or hosts_of(raw or {})
+    yield from gateway(facts.gateway, subject, facts.controller, hosts)
     yield from _claim(facts, subject)
+    yield from copies(facts, subject)
     if subject.spec.traffic.has_http:
         yield from _http(facts, subject)
     elif facts.route is not None and not facts.route.foreign:
@@ -27,19 +31,22 @@ def route(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:
 
 
 def _http(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:
-    say = Reporter("route", f"route {subject.name}")
     raw, observed = facts.raw_route.found, facts.route
+    say = Reporter("route", f"route {subject.route}")
     if facts.raw_route.unknown:
         yield say.warning("route", f"it cannot be read: {facts.raw_route.unknown}", "ask for the role view here")
         return
     if raw is None or observed is None:
         yield _missing(subject, say)
         return
-    if observed.foreign:
+    if observed.adopted:
+        yield from adopted(observed, say)
+    elif observed.foreign:
         fix = "rename the ModelRollout or that route, or hand it over with the annotation modelrollout.dev/resource"
         yield say.problem("ours", f"HTTPRoute {subject.name} is somebody else's: {observed.foreign}", fix)
+    if observed.foreign:
         return
-    if observed.doubt:
+    if observed.doubt and not observed.adopted:
         fix = "annotate it with modelrollout.dev/stable and the version that serves: nothing moves until then"
         yield say.problem("ours", observed.doubt, fix)
     yield from _taken(raw, subject, facts)
@@ -60,6 +67,9 @@ def _claim(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:
 
 
 def _missing(subject: Subject, say: Reporter) -> Finding:
+    if subject.spec.traffic.adopt is not None:
+        fix = "Git makes it: the operator writes the weights of one that is there, and never makes one"
+        return say.problem("route", f"there is no HTTPRoute {subject.route}, which traffic.adopt names", fix)
     if subject.status is None or subject.status.stable is None:
         text = f"not there yet: it is made once version {subject.spec.model.version} is ready"
         return say.ok("route", text)
@@ -70,7 +80,7 @@ def _missing(subject: Subject, say: Reporter) -> Finding:
 def _taken(raw: dict[str, Any], subject: Subject, facts: ClusterFacts) -> Iterator[Finding]:
     wanted = subject.spec.traffic.gateway
     where = (wanted.namespace or subject.namespace, wanted.name)
-    yield from accepted(raw, where, Reporter("route", f"route {subject.name}"))
+    yield from accepted(raw, where, Reporter("route", f"route {subject.route}"))
     say = Reporter("route", "other routes")
     prefix = f"/v2/models/{subject.model}"
     found = list(shadows(raw, prefix, where, facts.others))

@@ -50,7 +50,7 @@ def lookalikes(stores: Iterable[SampleStore], reader: SeriesReader, request: Eva
         whole = {label: span for label, span in same.items() if label not in known}
         if known:
             whole[min(known)] = min(same[one][0] for one in known), max(same[one][1] for one in known)
-        found = together(whole, least, 1 if known else _MATCHES)
+        found = together(whole, least, 1 if known or request.git is not None else _MATCHES)
         if found:
             return (_sentence(request, dialect.lookalike, found),)
     return ()
@@ -101,6 +101,6 @@ def _growing(one: Series, since: float) -> tuple[float, float] | None:
 def _sentence(request: EvaluationRequest, pattern: str, labels: tuple[str, ...]) -> str:
     keys = " and ".join(re.findall(pattern, label)[0] for label in (labels[0], labels[-1]))
     return (
-        f"the gateway's metrics write another route like {request.name}, so its requests are counted here too "
+        f"the gateway's metrics write another route like {request.route}, so its requests are counted here too "
         f"({keys} in their labels): dots and dashes are written alike, rename one of the two"
     )

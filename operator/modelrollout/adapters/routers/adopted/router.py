@@ -40,7 +40,7 @@ class AdoptedRouter:
     ) -> None:
         self._api, self.adoption, self._epoch, self._marks = api, adoption, epoch, marks
 
-    async def observe(self, namespace: str, _name: str) -> ObservedHTTPRoute | None:
+    async def observe(self, namespace: str, _name: str, _spec: Spec | None = None) -> ObservedHTTPRoute | None:
         """The route as it is now, or None where Git has not made it. Raises Unreachable."""
         route = await self._api.get(self._path(namespace))
         return None if route is None else self._read(route)

@@ -20,7 +20,7 @@ import tritonclient.grpc as triton
 from modelrollout.adapters.routers.forms.form import GRPC, H2C, Form
 from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
 from modelrollout.api.spec import Spec
-from modelrollout.api.traffic.protocols import SERVICE, SPLIT_METHODS, h2c_route_name
+from modelrollout.api.traffic.protocols import SERVICE, SPLIT_METHODS
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.series_reader import NO_ERROR, REFUSED, SeriesReader
 from modelrollout.core.observation import RoutePlan
@@ -138,30 +138,28 @@ async def test_calls_are_split_by_weight_and_each_is_counted_for_its_version(beh
     assert await behind.grown(before, 0 if uncounted else 300) == ({} if uncounted else counted)
 
 
-async def test_labels_of_our_own_split_are_foreseen(behind: Behind, api: Api):
+@pytest.mark.parametrize("form", FORMS)
+async def test_labels_of_our_own_split_are_foreseen(behind: Behind, api: Api, form: Form):
     """By them a route that is only written alike is known, however many of our methods are called."""
     if behind.dialect != "Traefik":
         return
-    scenario, gateway = behind.scenario, (behind.scenario.door.namespace, behind.scenario.door.name)
-    own = scenario.namespace, scenario.model, *gateway, (scenario.grpc_hostname,)
-    stand_in = own[0], h2c_route_name(*own[:2]), *own[2:]
-    forms = (
-        (GRPC, OwnSplit(*own, methods=tuple((SERVICE, method) for method in SPLIT_METHODS))),
-        (H2C, OwnSplit(*stand_in, paths=tuple(f"/{SERVICE}/{method}" for method in SPLIT_METHODS))),
+    scenario = behind.scenario
+    name = form.named(scenario.namespace, scenario.model)
+    split = OwnSplit(
+        *(scenario.namespace, name, scenario.door.namespace, scenario.door.name, (scenario.grpc_hostname,)),
+        paths=tuple(f"/{SERVICE}/{method}" for method in SPLIT_METHODS) if form is H2C else (),
+        methods=tuple((SERVICE, method) for method in SPLIT_METHODS) if form is GRPC else (),
     )
-    for form, split in forms:
-        await behind.split(api, form)
-        client = scenario.calls()
-        wait_called(client)
-        assert client.client.is_model_ready(scenario.model)
-        await behind.still()
-        mine = f"-{form.named(*own[:2])}-gw-"
-        seen = {labels["service"] for labels, _ in page(scenario.door) if mine in labels.get("service", "")}
-        seen = {label for label in seen if scenario.namespace in label and "-0-" in label and "-svc-" in label}
-        keys = {re.findall(r"-0-([0-9a-f]{20})-svc-", label)[0] for label in seen}
-        assert len(keys) > 1, "each match has a label of its own"
-        assert keys <= TRAEFIK.keys_of(min(seen), split)
-        await api.request("DELETE", form.path(scenario.namespace, scenario.model))
+    await behind.split(api, form)
+    client = scenario.calls()
+    wait_called(client)
+    assert client.client.is_model_ready(scenario.model)
+    await behind.still()
+    start = f"{form.kind.lower()}-{scenario.namespace}-{name}-gw-"
+    seen = {label for label in (labels.get("service", "") for labels, _ in page(scenario.door)) if start in label}
+    keys = {found[1] for found in (re.search(r"-0-([0-9a-f]{20})-svc-", label) for label in seen) if found}
+    assert len(keys) > 1, "each match has a label of its own"
+    assert keys <= TRAEFIK.keys_of("-ep-web-0-" + min(keys) + "-svc-", split)
 
 
 async def test_what_is_exposed_is_inference_readiness_and_metadata(behind: Behind, api: Api):

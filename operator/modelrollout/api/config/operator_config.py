@@ -35,7 +35,7 @@ class OperatorConfig(ApiModel):
     mirrors: Annotated[list[Annotated[str, Field(min_length=1, max_length=253)]], Field(max_length=64)] = [
         "gateway.envoyproxy.io/gatewayclass-controller"
     ]
-    """ControllerNames whose gateways can copy requests (steps[0].mirror) though their GatewayClass lists no features."""
+    """ControllerNames whose gateways can copy requests (steps[0].mirror) though their class lists no features."""
     gateways: Annotated[list[AllowedGateway], Field(max_length=256)] = []
     """Gateways that resources of other namespaces may use; each namespace may use its own, unless they stand here."""
     probe_interval: Duration = 2.0
@@ -60,7 +60,7 @@ class OperatorConfig(ApiModel):
         return custom.dialect() if custom else registry.dialect_called(name)
 
     def features_of(self, controller: str, listed: frozenset[str] | None) -> frozenset[str] | None:
-        """What a gateway supports: what its GatewayClass lists; one that lists nothing at all may stand in `mirrors`."""
+        """What a gateway supports: what its GatewayClass lists; one that lists nothing may stand in `mirrors`."""
         return COPIES if listed is not None and not listed and controller in self.mirrors else listed
 
     @model_validator(mode="after")

@@ -62,7 +62,12 @@ async def story(found: GitRollout) -> list[dict[str, int]]:
         if found.status.get("phase") == "Serving" and not wanted:
             found.want("2")
             wanted = True
-        if found.status.get("stable") == "2" and found.weights["digits-v2"] == 100 and found.mark.stable == "2":
+        if (
+            found.status.get("stable") == "2"
+            and found.weights["digits-v2"] == 100
+            and found.mark
+            and found.mark.stable == "2"
+        ):
             return seen
     raise AssertionError(found.status)
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
+from modelrollout.core.analysis.stats.kept.memo import Memo
 from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory, LatencyTicks, versus_stable
 from modelrollout.core.analysis.stats.limits import DEAD_RETRAIN, ERROR_RATE, absolute
-from modelrollout.core.analysis.stats.memo import Memo
 from modelrollout.core.analysis.stats.parameters import DEFAULTS, SLOWER
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates
 from modelrollout.core.analysis.stats.window_evidence import WindowSettings, window_evidence

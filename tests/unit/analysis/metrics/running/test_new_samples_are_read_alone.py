@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -106,9 +108,9 @@ def same(one: TickTable, other: TickTable) -> str:
     return next((name for name in left if getattr(one, name) != getattr(other, name)), "")
 
 
-def flattened(found: dict) -> dict:  # type: ignore[type-arg]
+def flattened(found: Mapping[Any, Any]) -> dict[Any, Any]:
     """Nested by gap, `scraped` is flat."""
-    out = {}
+    out: dict[Any, Any] = {}
     for key, value in found.items():
         out |= {(key, gap): when for gap, when in value.items()} if isinstance(value, dict) else {key: value}
     return out
@@ -153,7 +155,7 @@ def read_on(seed: int) -> int:
     return read_on_
 
 
-def replace_gate():  # type: ignore[no-untyped-def]
+def replace_gate():
     return spec_of({"name": "errors", "type": "ErrorRate"})
 
 

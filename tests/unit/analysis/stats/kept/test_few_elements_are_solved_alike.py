@@ -13,7 +13,7 @@ from tests.draws import fixed
 NUMBER = 3000
 
 
-def drawn(line):  # type: ignore[no-untyped-def]
+def drawn(line):
     rng = fixed(5)
     counts = [rng.randint(0, most, NUMBER).astype(float) for most in (500, 2000)]
     stable = 10 ** rng.uniform(-9, -0.1, NUMBER)
@@ -21,13 +21,18 @@ def drawn(line):  # type: ignore[no-untyped-def]
     return (*counts, np.clip(line.at(stable) * multiple, 1e-12, 0.97), stable)
 
 
+def solved(line, given):
+    n_c, n_s, tc, ts = given
+    return eprocess.project(n_c, n_s, tc, ts, line)[1]
+
+
 @pytest.mark.parametrize("line", [ERROR_RATE, REFUSED, ACCURACY, NON_FINITE, NON_FINITE.good])
 def test_the_projection_of_one_is_that_of_many(line):
     given = drawn(line)
-    many = eprocess.project(*given, line)[1]
-    few = [eprocess.project(*(one[at : at + 5] for one in given), line)[1] for at in range(0, NUMBER, 5)]
+    many = solved(line, given)
+    few = [solved(line, [one[at : at + 5] for one in given]) for at in range(0, NUMBER, 5)]
     assert np.concatenate(few).tolist() == many.tolist()
-    half = eprocess.project(*(one[: NUMBER // 2] for one in given), line)[1]
+    half = solved(line, [one[: NUMBER // 2] for one in given])
     assert half.tolist() == many[: NUMBER // 2].tolist()
 
 

@@ -21,7 +21,7 @@ from tests.draws import fixed
 TICKS, HISTORY = 60, 20
 
 
-def equal(one, other) -> bool:  # type: ignore[no-untyped-def]
+def equal(one, other) -> bool:
     pairs = ((getattr(one, each.name), getattr(other, each.name)) for each in fields(one) if each.name != "settings")
     return all(
         np.array_equal(a, b, equal_nan=True) if isinstance(a, np.ndarray) and a.dtype != bool else np.array_equal(a, b)
@@ -30,7 +30,7 @@ def equal(one, other) -> bool:  # type: ignore[no-untyped-def]
     )
 
 
-def looks(rng):  # type: ignore[no-untyped-def]
+def looks(rng):
     """Ends of what is judged, rising mostly; and where an old tick is another one than before, if so."""
     last = 5
     while last < TICKS:

@@ -18,7 +18,7 @@ from tests.install.conftest import Bare
 from tests.kstatus import CURRENT, FAILED, IN_PROGRESS, TERMINATING, kstatus
 from tests.lab import Kube, gitops_refusal, read_by_tools
 from tests.unit.api.manifests import manifest
-from tests.unit.rollout.test_whoever_waits_gets_an_end import PHASES
+from tests.unit.rollout.conditions.test_whoever_waits_gets_an_end import PHASES
 
 pytestmark = [pytest.mark.lab, pytest.mark.oldest]
 

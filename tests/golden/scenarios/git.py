@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from modelrollout.core.observation import Backend, ObservedRoute
 from tests.expect import present
 from tests.golden.scenarios.acting import Scenario, ticks, until
-from tests.unit.rollout.world import Backend, ObservedRoute, World, manifest
+from tests.unit.rollout.world import World, manifest
 
 ADOPT: dict[str, Any] = {"gateway": {"name": "inference"}, "adopt": {"name": "front", "rule": "infer"}}
 COPIES = [{"mirror": 10, "hold": "60s"}, *manifest()["steps"]]

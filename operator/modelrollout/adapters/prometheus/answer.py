@@ -17,8 +17,10 @@ from modelrollout.core.analysis.metrics.series import Labels, Millis, Series, on
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 
 _READ: dict[bytes, Labels] = {}
-"""The labels of series that were read lately, by their JSON: the next answer has the same ones."""
-_MOST_READ, _LONGEST_READ = 8_000, 1_000
+"""The labels of series that were read lately, by their JSON: the next answer has the same ones.
+
+Some 10 MiB at most, whatever servers send: of so many series, and of labels that are no longer than this in bytes."""
+_MOST_READ, _LONGEST_READ = 4_096, 600
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -21,7 +23,7 @@ from tests.draws import fixed
 TICKS, HISTORY = 60, 20
 
 
-def equal(one, other) -> bool:  # type: ignore[no-untyped-def]
+def equal(one: Any, other: Any) -> bool:
     pairs = ((getattr(one, each.name), getattr(other, each.name)) for each in fields(one) if each.name != "settings")
     return all(
         np.array_equal(a, b, equal_nan=True) if isinstance(a, np.ndarray) and a.dtype != bool else np.array_equal(a, b)
@@ -30,7 +32,7 @@ def equal(one, other) -> bool:  # type: ignore[no-untyped-def]
     )
 
 
-def looks(rng):  # type: ignore[no-untyped-def]
+def looks(rng: np.random.RandomState) -> Iterator[tuple[int, int | None]]:
     """Ends of what is judged, rising mostly; and where an old tick is another one than before, if so."""
     last = 5
     while last < TICKS:

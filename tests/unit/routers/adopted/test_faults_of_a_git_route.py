@@ -9,6 +9,7 @@ import pytest
 
 from modelrollout.core.observation import RoutePlan
 from modelrollout.ports import Conflict, Superseded, Unreachable
+from tests.expect import present
 from tests.unit.routers.adopted.git import ROUTE, GitRollout, Killed, outside
 
 Write = Callable[[], dict[str, Any]]
@@ -62,7 +63,11 @@ async def story(found: GitRollout) -> list[dict[str, int]]:
         if found.status.get("phase") == "Serving" and not wanted:
             found.want("2")
             wanted = True
-        if found.status.get("stable") == "2" and found.weights["digits-v2"] == 100 and found.mark.stable == "2":
+        if (
+            found.status.get("stable") == "2"
+            and found.weights["digits-v2"] == 100
+            and present(found.mark).stable == "2"
+        ):
             return seen
     raise AssertionError(found.status)
 

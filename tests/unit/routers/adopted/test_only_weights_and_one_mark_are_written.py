@@ -63,8 +63,8 @@ async def test_a_backend_of_an_older_version_stays_at_0():
     assert found.weights == {"digits-v3": 0, "digits-v1": 95, "digits-v2": 5}
 
 
-def read_of(*rules: dict[str, Any], adoption: Adoption = MINE, **notes: str) -> Any:
-    return read_adopted(git_route(*rules, **notes), adoption)
+def read_of(*rules: dict[str, Any], adoption: Adoption = MINE, notes: dict[str, str] | None = None) -> Any:
+    return read_adopted(git_route(*rules, **(notes or {})), adoption)
 
 
 def test_the_only_rule_that_leads_to_the_model_needs_no_name():
@@ -114,14 +114,14 @@ def test_a_service_of_another_namespace_or_kind_is_no_version():
 )
 def test_an_annotation_that_is_no_mark_marks_nothing(value: str):
     assert read_mark(value) is None
-    assert read_of(rule(v1=1), **{MARK: value}).foreign == ""
+    assert read_of(rule(v1=1), notes={MARK: value}).foreign == ""
 
 
 def test_a_route_that_another_resource_has_is_foreign():
     theirs = Adoption("vision/other", "front", "", "digits-v{version}", 8000).mark("1").written()
-    assert "adopted by ModelRollout vision/other already" in read_of(rule(v1=1), **{MARK: theirs}).foreign
+    assert "adopted by ModelRollout vision/other already" in read_of(rule(v1=1), notes={MARK: theirs}).foreign
     own = {RESOURCE: "vision/other", STABLE: "1"}
-    assert "the own route of ModelRollout vision/other" in read_of(rule(v1=1), **own).foreign
+    assert "the own route of ModelRollout vision/other" in read_of(rule(v1=1), notes=own).foreign
 
 
 @pytest.mark.parametrize(

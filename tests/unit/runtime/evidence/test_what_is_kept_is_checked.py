@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from modelrollout.core.analysis.metrics.blocks.counts import Counts
+from modelrollout.core.evaluation import Evaluation
 from modelrollout.runtime.evaluation import evaluator as module
 from modelrollout.runtime.evaluation import kept
 from modelrollout.runtime.metrics import MemoryMetrics
@@ -39,11 +40,11 @@ def world() -> StoredLedger:
 
 
 async def judged(judge: module.Evaluator, ledger: StoredLedger, ticks: range) -> list[object]:
-    found = []
+    found: list[object] = []
     for tick in ticks:
         ledger.now = START + 15.0 * tick + 11
         one = await judge.evaluate(REQUEST, ledger.now)
-        found.append(replace(one, at=0.0, confirmed=True) if isinstance(one, module.Evaluation) else one)
+        found.append(replace(one, at=0.0, confirmed=True) if isinstance(one, Evaluation) else one)
     return found
 
 
@@ -56,7 +57,7 @@ async def test_what_is_not_as_from_scratch_is_logged_counted_and_replaced(monkey
     assert metrics.value(module.MISMATCHES) == 0
     honest = Counts.bring_up
 
-    def lying(self, block, grid):  # type: ignore[no-untyped-def]
+    def lying(self, block, grid):
         honest(self, block, grid)
         self.growth[:, : grid.count - 3] *= 2.0
 

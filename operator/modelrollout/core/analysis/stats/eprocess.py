@@ -18,8 +18,8 @@ p_c <= ratio * p_s + plus (limits.py). The alternative is fixed before the tick:
 projection on the line, the point of the null nearest to it in Kullback-Leibler divergence weighted by n_c and n_s
 (`project`). For such a projection on a convex null the expectation of the ratio is at most 1 everywhere in the null
 (Turner and Grünwald 2023, for two binomials; Grünwald, de Heide and Koolen 2024, in general); for our own limits every
-possible table is summed up in tests/unit/analysis/stats/evidence/test_evidence_expectation.py. An absolute limit is the same
-with the null at one rate: stable does not enter.
+possible table is summed up in tests/unit/analysis/stats/evidence/test_evidence_expectation.py. An absolute limit is the
+same with the null at one rate: stable does not enter.
 
 Why factors are multiplied and counts not pooled. Each factor is fair given everything before its tick, so their product
 is an e-process even where stable's rate drifts from tick to tick. Counts summed over ticks are not: when the weight

@@ -12,11 +12,12 @@ from modelrollout.core.analysis.gates.checks.collapse import not_at_a_collapse
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing, frozen_line, leans_bad
 from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
 from modelrollout.core.analysis.gates.gate_input import GateInput
-from modelrollout.core.analysis.stats import alpha_budget, forecast
+from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.arrays import Array, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
 from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.parameters import BAD_ALTERNATIVES, DEFAULTS, GOOD_ALTERNATIVES, PASS_ODDS
+from modelrollout.core.analysis.stats.traffic import forecast
 from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_requests
 
 

@@ -14,7 +14,7 @@ from modelrollout.core.analysis.gates.checks.limit_check import told_apart, with
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing, leans_bad
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.wording import worded
-from modelrollout.core.analysis.stats import alpha_budget, forecast, limits
+from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.arrays import Array
 from modelrollout.core.analysis.stats.latency_evidence import (
     LatencyEvidence,
@@ -26,6 +26,7 @@ from modelrollout.core.analysis.stats.latency_evidence import (
     versus_stable,
 )
 from modelrollout.core.analysis.stats.parameters import GOOD_ALTERNATIVES, PASS_ODDS, SLOWER
+from modelrollout.core.analysis.stats.traffic import forecast
 from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_requests
 
 

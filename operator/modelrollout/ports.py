@@ -119,8 +119,11 @@ class Routers(Protocol):
         Without a valid spec the one that holds a route of this name, so that lowering needs no spec.
         """
 
-    async def release(self, namespace: str, name: str) -> Released:
-        """100 % on stable wherever a route of this name is held; somebody else's is left as it is."""
+    async def release(self, namespace: str, name: str, *, keep_mark: bool = False) -> Released:
+        """100 % on stable wherever a route of this name is held; somebody else's is left as it is.
+
+        A route of Git's that is adopted is handed back without our mark; with `keep_mark` it stays marked and fenced.
+        """
 
 
 class ObjectStore(Protocol):
@@ -180,6 +183,9 @@ class GatewayFacts(Protocol):
 
     async def controller_of(self, namespace: str, spec: Spec) -> str:
         """The controllerName of the GatewayClass behind the spec's Gateway; "" when it cannot be known."""
+
+    async def features_of(self, namespace: str, spec: Spec) -> frozenset[str] | None:
+        """What the GatewayClass behind the spec's Gateway says that it supports; None while that cannot be known."""
 
 
 class NotAsked(str):

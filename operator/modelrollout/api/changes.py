@@ -87,6 +87,7 @@ class StepChanges(TypedDict, total=False):
 
     index: int
     weight: int
+    mirror: int | None
     started_at: float
     earliest_advance: float | None
     approved: bool

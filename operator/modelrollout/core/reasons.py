@@ -75,6 +75,9 @@ ROUTE_REJECTED: Final = "RouteRejected"
 CLAIM_NOT_ALLOWED: Final = "ClaimNotAllowed"
 ROUTE_NOT_OURS: Final = "RouteNotOurs"
 ROUTE_NOT_WRITTEN: Final = "RouteNotWritten"
+ROUTE_UNFIT: Final = "RouteUnfit"
+ROUTE_CONTESTED: Final = "RouteContested"
+MIRROR_NOT_SUPPORTED: Final = "MirrorNotSupported"
 RELEASE_FAILED: Final = "ReleaseFailed"
 COMMAND_REFUSED: Final = "CommandRefused"
 COMMAND_APPLIED: Final = "CommandApplied"
@@ -147,6 +150,9 @@ Reason = Literal[
     "ClaimNotAllowed",
     "RouteNotOurs",
     "RouteNotWritten",
+    "RouteUnfit",
+    "RouteContested",
+    "MirrorNotSupported",
     "ReleaseFailed",
     "CommandRefused",
     "CommandApplied",

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from modelrollout.core.evaluation import EvaluationRequest, placed_at
+from modelrollout.core.observation import FULL_WEIGHT
 from modelrollout.core.rollout import phases
-from modelrollout.core.rollout.context import identity
+from modelrollout.core.rollout.context import identity, target_mirror
 from modelrollout.runtime.watch import PollingPlan, Target, Watch
 
 if TYPE_CHECKING:
@@ -32,7 +33,29 @@ def polling_plan(
     targets = _targets(watch, spec, status, route)
     if spec is None:
         return PollingPlan(targets, None)
-    return PollingPlan(targets, _request(watch, spec, status, gateway))
+    request = _on_copies(_request(watch, spec, status, _counted(gateway, route)), status)
+    if request is not None and route is not None and route.adopted:
+        request = replace(request, git=route.git)
+    return PollingPlan(targets, request)
+
+
+def _on_copies(request: EvaluationRequest | None, status: Status) -> EvaluationRequest | None:
+    """In a step of copies: no series of the gateway, and the candidate's share of all that the servers answer."""
+    mirror = target_mirror(status)
+    if request is None or not mirror or not request.steps:
+        return request
+    share = round(FULL_WEIGHT * mirror / (FULL_WEIGHT + mirror))
+    steps = (*request.steps[:-1], (share, request.steps[-1][1]))
+    return replace(request, dialect=None, mirror=mirror, steps=steps)
+
+
+def _counted(gateway: tuple[str, Dialect | None], route: ObservedRoute | None) -> tuple[str, Dialect | None]:
+    """No dialect where a route of Git's gives nothing to tell its backends apart by: the model's own series count."""
+    controller, dialect = gateway
+    if dialect is None or route is None or not route.adopted:
+        return gateway
+    told_apart = route.git is not None and (route.git.filtered or not dialect.version_header)
+    return controller, dialect if told_apart else None
 
 
 def _targets(watch: Watch, spec: Spec | None, status: Status, route: ObservedRoute | None) -> tuple[Target, ...]:

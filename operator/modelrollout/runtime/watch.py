@@ -13,6 +13,7 @@ from modelrollout.core.observation import Readiness
 from modelrollout.ports import Clock, ModelServer, NotAsked
 from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
+from modelrollout.runtime.waking.contests import Contests
 from modelrollout.runtime.waking.news import News
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,11 @@ class Watch:
     """How many passes in a row could not record, because the object had changed each time."""
     version_header: bool | None = None
     """Whether its gateway tells versions apart by a header of their answers, as the last pass found."""
+    features: frozenset[str] | None = None
+    """What its gateway supports, as the last pass found."""
+    contests: Contests = field(default_factory=Contests)
+    route: str = ""
+    """Name of the route of Git's that it has adopted; empty where the route is called as the resource."""
     kept: tuple[str, float] | None = None
     """A post-mortem that the status does not link yet: the ConfigMap's name, and when its rollout ended."""
     due: float = field(default_factory=time.monotonic)

@@ -25,6 +25,7 @@ import yaml
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import PrometheusServer
 from modelrollout.ports import LedgerFailure
+from tests.bench.stores import promotions
 from tests.lab import free_port
 
 POLL, LOOKS, DEADLINE = 0.1, 60, 120.0
@@ -152,4 +153,8 @@ async def main() -> None:
             print(await measure(kind, program, flags), flush=True)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())
+    if "victoria" in dict(one.split("=", 1) for one in sys.argv[1:]):
+        print("\n| store | one promotion | took |\n|---|---|---|")
+        print("\n".join(promotions.told(dict(one.split("=", 1) for one in sys.argv[1:])["victoria"])))

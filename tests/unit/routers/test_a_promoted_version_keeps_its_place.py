@@ -109,7 +109,9 @@ def test_evidence_goes_by_the_place_that_status_says():
     }
 
 
-@pytest.mark.parametrize("plan", [RoutePlan("2", version_header=True, place=1), RoutePlan("2", "3", 5, False, True, 1)])
+@pytest.mark.parametrize(
+    "plan", [RoutePlan("2", version_header=True, place=1), RoutePlan("2", "3", 5, version_header=True, place=1)]
+)
 def test_the_route_says_itself_where_stable_stands(plan: RoutePlan):
     body = route(plan)
     found = read(body)

@@ -69,6 +69,7 @@ class MemoryCluster:
     events: int = 0
     version: int = 1
     controller: str = "traefik.io/gateway-controller"
+    features: frozenset[str] | None = frozenset()
 
     async def get(self, _namespace: str, _name: str) -> dict[str, Any]:
         return copied(self.obj)
@@ -87,6 +88,9 @@ class MemoryCluster:
 
     async def controller_of(self, _namespace: str, _spec: Any) -> str:
         return self.controller
+
+    async def features_of(self, _namespace: str, _spec: Any) -> frozenset[str] | None:
+        return self.features
 
 
 @dataclass

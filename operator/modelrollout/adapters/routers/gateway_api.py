@@ -102,7 +102,7 @@ class GatewayApiRouter:
             except NotFound:
                 raise Unreachable("RouteMissing", f"the route {namespace}/{name} is gone; nothing to lower") from None
             except (Conflict, Unreachable) as error:
-                if attempt == LOWER_TRIES or not _may_pass(error):
+                if attempt == LOWER_TRIES or not may_pass(error):
                     raise
                 route = None
                 await asyncio.sleep(min(getattr(error, "retry_after", None) or 0.0, LONGEST_PAUSE))
@@ -180,7 +180,13 @@ class _Moved(Conflict):
     """Reading again changes nothing: the decision itself must be made again."""
 
 
-def _may_pass(error: Conflict | Unreachable) -> bool:
+def moved(why: str) -> Conflict:
+    """A Conflict that no other try of the same lowering can pass."""
+    return _Moved(why)
+
+
+def may_pass(error: Conflict | Unreachable) -> bool:
+    """Whether another try of a lowering may get through."""
     if isinstance(error, Unreachable):
         return error.reason in _PASSING
     return not isinstance(error, _Moved)

@@ -7,6 +7,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from modelrollout.adapters.routers.mirror import copies
 from modelrollout.core.observation import FULL_WEIGHT
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def route_spec(namespace: str, spec: Spec, plan: RoutePlan) -> dict[str, Any]:
         parent["sectionName"] = gateway.section_name
     path = {"type": "PathPrefix", "value": f"/v2/models/{spec.model.name}"}
     rules: list[dict[str, Any]] = [{"name": SPLIT, "matches": [{"path": path}], "backendRefs": _backends(spec, plan)}]
+    if plan.mirror and plan.candidate:
+        rules[0]["filters"] = [copies(spec.serving.service_of(plan.candidate), spec.serving.port, plan.mirror)]
     header = spec.traffic.tester_header
     if plan.testers and plan.candidate and header:
         chosen = {"path": dict(path), "headers": [{"type": "Exact", "name": header, "value": "always"}]}

@@ -22,6 +22,7 @@ from modelrollout.adapters.routers.httproute import (
     split_index,
     structure,
 )
+from modelrollout.adapters.routers.mirror import copied
 from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping, mappings, texts, whole_number
 from modelrollout.api.spec import VERSION
 from modelrollout.core.observation import FIELD_MANAGER, Acceptance, Backend, ObservedRoute
@@ -48,7 +49,7 @@ def read(route: dict[str, Any]) -> ObservedHTTPRoute:
     split = split_index(rules)
     backends = _backends(rules[split] if split is not None else {}, notes)
     stable, doubt = _stable(notes, backends)
-    acceptance, reason = _acceptance(route)
+    acceptance, reason = acceptance_of(route)
     return ObservedHTTPRoute(
         stable=stable,
         backends=tuple(sorted(backends, key=lambda backend: backend.version != stable)),
@@ -62,6 +63,7 @@ def read(route: dict[str, Any]) -> ObservedHTTPRoute:
         doubt=doubt,
         foreign=_foreign(meta, notes),
         version_header=_says_versions(rules[split] if split is not None else {}),
+        mirror=copied(rules[split] if split is not None else {}, _services(notes, backends)),
         place=_place(notes),
         gateways=_gateways(clean(meta.get("namespace"), LONGEST_SAID), spec),
         hostnames=frozenset(host for host in _list(spec.get("hostnames")) if isinstance(host, str)),
@@ -142,6 +144,11 @@ def _backends(rule: dict[str, Any], notes: dict[str, str]) -> list[Backend]:
     return found
 
 
+def _services(notes: dict[str, str], backends: list[Backend]) -> set[str]:
+    """Every Service that a version is known by here."""
+    return {service for service, _ in services_of(notes).values()} | {backend.service for backend in backends}
+
+
 def _says_versions(rule: dict[str, Any]) -> bool:
     """Whether every backend of the rule sets our header; what else its filters do is its writer's."""
     refs = mappings(rule.get("backendRefs"))
@@ -190,7 +197,8 @@ def is_testers(rule: dict[str, Any]) -> bool:
     return rule.get("name") == TESTERS or any(match.get("headers") for match in mappings(rule.get("matches")))
 
 
-def _acceptance(route: dict[str, Any]) -> tuple[Acceptance, str]:
+def acceptance_of(route: dict[str, Any]) -> tuple[Acceptance, str]:
+    """What the controller of the route's first parent says of it, and why."""
     meta = mapping(route.get("metadata"))
     generation = whole_number(meta.get("generation"), 0, LATEST, 0)
     wanted = mappings(mapping(route.get("spec")).get("parentRefs")) or [{}]

@@ -47,8 +47,15 @@ def claim_of(namespace: str, spec: Spec) -> Claim:
 
 
 def check_claim(namespace: str, spec: Spec, config: OperatorConfig) -> list[Problem]:
-    """Why a resource of that namespace may not have its Gateway, or the first host name there."""
+    """Why a resource of that namespace may not have its Gateway, or the first host name there.
+
+    A route that Git owns was attached by whoever may write it, and the operator attaches it to nothing.
+    """
+    if spec.traffic.adopt is not None:
+        return []
     gateway = spec.traffic.gateway
+    if spec.traffic.adopt is not None:  # whose route it is, and at which Gateway, is Git's
+        return []
     home = gateway.namespace or namespace
     entries = [one for one in config.gateways if one.is_about(home, gateway.name)]
     listed = f"in gateways of the operator's configuration, with namespace {namespace} among its namespaces"

@@ -19,6 +19,10 @@ REMOVED = frozenset({"settle"})
 """Fields of older configurations that nothing ever read."""
 
 
+COPIES = frozenset({"HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror"})
+"""What the Gateway API calls copying requests: all of them, and a percentage of them."""
+
+
 class OperatorConfig(ApiModel):
     """What the operator reads when it starts."""
 
@@ -28,6 +32,10 @@ class OperatorConfig(ApiModel):
     """Metric dialect by the GatewayClass's controllerName; "None" where the model's own series are to be read."""
     custom_dialects: Annotated[list[CustomDialect], Field(max_length=16)] = []
     """Gateways of other names, which `dialects` may use."""
+    mirrors: Annotated[list[Annotated[str, Field(min_length=1, max_length=253)]], Field(max_length=64)] = [
+        "gateway.envoyproxy.io/gatewayclass-controller"
+    ]
+    """ControllerNames whose gateways can copy requests (steps[0].mirror) though their GatewayClass lists nothing."""
     gateways: Annotated[list[AllowedGateway], Field(max_length=256)] = []
     """Gateways that resources of other namespaces may use; each namespace may use its own, unless they stand here."""
     probe_interval: Duration = 2.0
@@ -61,6 +69,10 @@ class OperatorConfig(ApiModel):
             for server in self.prometheus
             if spoken and not server.gateway_matchers.strip()
         ]
+
+    def features_of(self, controller: str, listed: frozenset[str] | None) -> frozenset[str] | None:
+        """What a gateway supports: what its GatewayClass lists; one that lists nothing may stand in `mirrors`."""
+        return COPIES if listed is not None and not listed and controller in self.mirrors else listed
 
     @model_validator(mode="after")
     def _dialects_are_known(self) -> Self:

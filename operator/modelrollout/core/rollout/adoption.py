@@ -9,15 +9,18 @@ from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
 from modelrollout.core.rollout.context import Context, Transition
+from modelrollout.core.rollout.route.adopted import cannot_adopt, stable_of
 from modelrollout.core.rollout.transitions import forward
 from modelrollout.core.rollout.transitions.forward import hold
 
 
 def adopt(ctx: Context) -> Transition:
     """Which version is stable: the route says so; only where there is no route does the spec."""
-    route, spec = ctx.observed.route, ctx.spec
+    route, spec, blocked = ctx.observed.route, ctx.spec, cannot_adopt(ctx)
+    if blocked is not None:
+        return hold(ctx, blocked)
     if route is not None:
-        stable = route.stable
+        stable = stable_of(route)
         if stable is None and len(route.backends) == 1:
             stable = route.backends[0].version
         if not stable or all(b.version != stable for b in route.backends):

@@ -24,6 +24,7 @@ from modelrollout.core.rollout.missing import (
     why_not_ready,
 )
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.route import mirroring
 from modelrollout.core.rollout.transitions import forward, setbacks, without_judge
 from modelrollout.core.rollout.transitions import unproven as without_proof
 from modelrollout.core.rollout.transitions.forward import hold
@@ -33,7 +34,7 @@ def make_progress(ctx: Context, spec: Spec) -> Transition:
     """The next move of a rollout in progress, or what it waits for."""
     match ctx.status.phase:
         case "Waiting":
-            return _wait(ctx, spec)
+            return mirroring.refused(ctx, spec) or _wait(ctx, spec)
         case "Stepping":
             return _step(ctx, spec)
         case "Baking":

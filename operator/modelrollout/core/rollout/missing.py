@@ -12,6 +12,8 @@ from modelrollout.core.evaluation import SETTLED, Evaluation, GateResult
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
 from modelrollout.core.rollout.context import Context, target_weight
+from modelrollout.core.rollout.route.adopted import route_in_the_way
+from modelrollout.core.rollout.route.mirroring import lacks_copies
 from modelrollout.core.rollout.transitions import effects
 
 Check = Callable[[Context, Spec, Evaluation], Finding | None]
@@ -33,8 +35,10 @@ def held(ctx: Context) -> Finding | None:
 
 
 def route_rejected(ctx: Context) -> Finding | None:
-    """A route that its gateway rejects carries no traffic, whatever its weights say."""
-    route = ctx.observed.route
+    """A route that its gateway rejects carries no traffic, whatever its weights say; nor does one unfit for a split."""
+    route, in_the_way = ctx.observed.route, route_in_the_way(ctx)
+    if in_the_way is not None:
+        return in_the_way
     if route is None or route.acceptance != "REJECTED":
         return None
     return Finding(reasons.ROUTE_REJECTED, route.acceptance_reason or "the gateway rejects the route")
@@ -45,6 +49,12 @@ def route_foreign(ctx: Context) -> Finding | None:
     route = ctx.observed.route
     if route is None or not route.foreign:
         return None
+    if route.adopted:
+        text = (
+            f"{route.foreign}: it is left as it is. Name another route in spec.traffic.adopt, delete that "
+            "ModelRollout, or remove the route's annotation modelrollout.dev/adopted if it is gone"
+        )
+        return Finding(reasons.ROUTE_NOT_OURS, text)
     text = (
         f"a route of this name exists and is somebody else's, so it is left as it is: {route.foreign}. Give it or this "
         "ModelRollout another name, or hand it over: annotate it with modelrollout.dev/stable=VERSION and "
@@ -85,7 +95,7 @@ def _weight_missing(ctx: Context) -> Finding | None:
     route, wanted = ctx.observed.route, target_weight(ctx.status)
     has = route.weight_of(ctx.status.candidate) if route else 0
     if has >= wanted:
-        return None
+        return lacks_copies(ctx)
     text = f"version {ctx.status.candidate} has {has} % instead of {wanted} %; the step starts when it has {wanted} %"
     return Finding(reasons.RAISE_PENDING, text)
 

@@ -27,6 +27,8 @@ class Kept:
     """Of one rollout; not to be used by two threads at once."""
 
     running: Running = field(default_factory=Running)
+    bytes: int = 0
+    """About what is held in memory."""
     _unchecked: int = 0
 
     def check_next(self) -> None:
@@ -45,6 +47,7 @@ class Kept:
     ) -> tuple[Evaluation, bool]:
         """All gates at `look`, and whether that is as from scratch, as far as it was looked at."""
         found = judge(request, stores, server, look, answers, now, cuts, self.running)
+        self.bytes = self.running.bytes
         self._unchecked += 1
         if self._unchecked <= CHECK_EVERY:
             return found, True
@@ -52,5 +55,9 @@ class Kept:
         whole = judge(request, stores, server, look, answers, now, cuts)
         if whole == found:
             return found, True
-        self.running = Running()
+        self.forget()
         return whole, False
+
+    def forget(self) -> None:
+        """Begin from scratch the next time."""
+        self.running, self.bytes = Running(), 0

@@ -202,10 +202,13 @@ def judge(
         partial,
         scrapes_since(once, request.started_at, looks.end(look)),
         server.scrape_interval,
+        None if running is None else running.memo,
         fine if looks.parts > 1 else None,
     )
     names = () if request.spec.gates else registry.defaults_in_force(gate_input, request.default_gates or ())
     found = evaluate(registry.gates_in_force(request.spec.gates, names), gate_input, now)
+    if running is not None:
+        running.memo.forget_unused()
     return replace(found, plan=_planned(request, once, server)) if request.unplanned else found
 
 

@@ -9,51 +9,55 @@ from typing import Any, cast
 
 from modelrollout.adapters.prometheus.answer import AnswerReader, series_of
 from modelrollout.api.config import OperatorConfig, PrometheusServer
-from modelrollout.core.evaluation import Evaluation
+from modelrollout.core.evaluation import Evaluation, EvaluationRequest
 from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.evaluation.past import LATE
-from modelrollout.runtime.evaluation.question import selections
-from tests.bench.cost.evaluation.world import FIVE, START, World, answer_of, request
+from modelrollout.runtime.evaluation.question import judge, selections
+from tests.bench.cost.evaluation.world import START, World, answer_of, request
 
 AGES = (600.0, 3600.0, 8 * 3600.0)
 LOOKS = 20
 """Evaluations that are measured at each age, one after the other as a rollout has them."""
+SERVER = PrometheusServer(name="default", url="http://none.test")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU in milliseconds of one evaluation, the mean over LOOKS."""
+    """CPU in milliseconds; what goes on is the mean over LOOKS."""
 
     after: float
+    """Seconds since the rollout's start."""
     series: int
-    first: float
-    """Of a process that has just started."""
-    judged: float
-    """Of one that goes on: samples merged and gates judged."""
+    scratch: float
+    """Gates judged by a process that keeps nothing: what every evaluation cost before, and the first one does."""
+    goes_on: float
+    """Samples merged and gates judged by one that keeps what the evaluation before has worked out."""
     read: float
-    """Of its two answers: from the bytes to samples."""
-    held: float
-    """MiB."""
+    """Of its answers: from the bytes to samples."""
+    kept: float
+    """MiB that it keeps for that, beside the samples."""
 
 
-def cost_of(seconds: float, gates: tuple[dict[str, str], ...] = FIVE, layers: int = 64, looks: int = LOOKS) -> Cost:
+def cost_of(seconds: float, gates: tuple[dict[str, str], ...], layers: int, looks: int = LOOKS) -> Cost:
     """What an evaluation costs `seconds` after a rollout's start."""
     world = World(seconds + (looks + 3) * 15.0, layers=layers)
-    return asyncio.run(_measured(world, seconds, gates, looks))
+    return asyncio.run(_measured(world, seconds, request(gates), looks))
 
 
-async def _measured(world: World, seconds: float, gates: tuple[dict[str, str], ...], looks: int) -> Cost:
-    asked = request(gates)
-    server = PrometheusServer(name="default", url="http://none.test")
-    evaluator = Evaluator(cast("Any", world), OperatorConfig(prometheus=[server]))
+async def _measured(world: World, seconds: float, asked: EvaluationRequest, looks: int) -> Cost:
+    evaluator = Evaluator(cast("Any", world), OperatorConfig(prometheus=[SERVER]))
     times = [START + seconds + 15.0 * look + 9 for look in range(looks + 3)]
     costs = [await _one(evaluator, world, asked, now) for now in times]
-    return Cost(
-        seconds, world.series, costs[0], sum(costs[3:]) / looks, await _read(world, times[-1]), evaluator.held / 2**20
-    )
+    memory = evaluator._memories[asked.rollout]
+    stores, began = memory.past.stores(), time.process_time()
+    for _ in range(3):
+        judge(asked, stores, SERVER, memory.looked, {}, times[-1])
+    scratch = 1000 * (time.process_time() - began) / 3
+    read, kept = await _read(world, asked, times[-1]), memory.running.bytes / 2**20
+    return Cost(seconds, world.series, scratch, sum(costs[3:]) / looks, read, kept)
 
 
-async def _one(evaluator: Evaluator, world: World, asked: Any, now: float) -> float:
+async def _one(evaluator: Evaluator, world: World, asked: EvaluationRequest, now: float) -> float:
     world.spent, began = 0.0, time.process_time()
     found = await evaluator.evaluate(asked, now)
     spent = time.process_time() - began - world.spent
@@ -61,29 +65,15 @@ async def _one(evaluator: Evaluator, world: World, asked: Any, now: float) -> fl
     return 1000 * spent
 
 
-async def _read(world: World, now: float) -> float:
-    start = now - 15 - LATE
+async def _read(world: World, asked: EvaluationRequest, now: float) -> float:
+    """The answers of one evaluation: what is new, and LATE seconds again."""
+    start = now - asked.interval - LATE
     answers = [
-        answer_of(tuple(each for each in one))
-        for one in [await world.range(None, name, start, now) for name in _selectors()]
+        answer_of(await world.range(SERVER, selection.text, start, now)) for selection in selections(asked, SERVER)
     ]
+    for body in answers:
+        series_of(AnswerReader().read(body), start, now)
     began = time.process_time()
     for body in answers:
         series_of(AnswerReader().read(body), start, now)
     return 1000 * (time.process_time() - began)
-
-
-def _selectors() -> tuple[str, str]:
-    server = PrometheusServer(name="default", url="http://none.test")
-    gateway, model = (one.text for one in selections(request(), server))
-    return gateway, model
-
-
-def main() -> None:
-    for seconds in AGES:
-        one = cost_of(seconds, looks=6)
-        print(one)
-
-
-if __name__ == "__main__":
-    main()

@@ -75,8 +75,8 @@ class World:
         self._add("gateway", _METRICS[s.GATEWAY_HEARTBEAT], times, np.zeros(len(times)), where)
         for version, share in (("1", 0.8), ("2", 0.2)):
             since = times > START * 1000 if version == "2" else np.ones(len(times), dtype=bool)
-            requests = self._rng.poisson(self.rate * share * self.scrape, len(times)) * since
-            wrong = self._rng.binomial(requests, 0.005)
+            requests = (self._rng.poisson(self.rate * share * self.scrape, len(times)) * since).astype(float)
+            wrong = self._rng.binomial(requests.astype(int), 0.005).astype(float)
             of = {**where, "service": f"{_ROUTE}-svc-vision-digits-v{version}-{int(version) - 1}@kubernetesgateway"}
             for code, grown in (("200", requests - wrong), ("500", wrong)):
                 about = {**of, "code": code, "method": "POST", "protocol": "http"}
@@ -89,7 +89,7 @@ class World:
         where = {"job": "triton", "instance": f"10.0.1.{version}:8002", "pod": f"digits-v{version}-7d9f-x2x4z"}
         of = {**where, "namespace": "vision", "model": "digits", "version": version}
         rows = self._rng.poisson(rate * self.scrape, len(times)).astype(float)
-        right = self._rng.binomial(rows.astype(int), 0.97)
+        right = self._rng.binomial(rows.astype(int), 0.97).astype(float)
         for metric, grown in ((s.SUCCESS, rows), (s.FAILURE, rows * 0)):
             self._add("model", metric, times, grown, of | ({"reason": "OTHER"} if metric == s.FAILURE else {}))
         for metric, grown in ((s.EVALS, rows), (s.CORRECT, right)):

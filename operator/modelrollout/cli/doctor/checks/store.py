@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from modelrollout.cli.doctor.checks.view import View
-from modelrollout.cli.doctor.facts import Hint, ServiceFacts, StoreFacts
+from modelrollout.cli.doctor.facts import VICTORIA, Hint, ServiceFacts, StoreFacts
 from modelrollout.cli.doctor.finding import Finding, Reporter
 from modelrollout.cli.words import span
 from modelrollout.core.analysis.gates.checks.readable import left_out_warnings
@@ -28,6 +28,7 @@ _FIXES = {
     "CredentialsUnreadable": "name a file that holds your token with --bearer-token-file",
 }
 _HONOR = "set honorLabels: true in its ServiceMonitor or PodMonitor (honor_labels: true in a scrape config)"
+_SELDOM = f"; {VICTORIA} sees a new Pod after up to 30 s: -promscrape.kubernetesSDCheckInterval=5s (docs/stores.md)"
 _UNUSUAL = 1.5
 """Scrapes come this many times more or less often than configured before it is said."""
 
@@ -122,6 +123,7 @@ def _addresses(view: View, services: Iterable[ServiceFacts]) -> Iterator[Finding
         if 0 < scraped < one.ready:
             text = f"{scraped} of {one.ready} addresses of version {one.version} are scraped for the model's series"
             fix = "let the ServiceMonitor or PodMonitor select all of its Pods: the rest is not counted"
+            fix += _SELDOM if view.facts.build.startswith(VICTORIA) else ""
             yield Reporter("store", "series").warning("addresses-scraped", text, fix)
 
 

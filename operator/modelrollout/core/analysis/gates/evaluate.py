@@ -19,6 +19,7 @@ from modelrollout.core.analysis.gates.definition import Family
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.registry import definition_of, to_be_recorded
 from modelrollout.core.analysis.gates.result import Judged, no_data
+from modelrollout.core.analysis.gates.sources.copies import on_copies
 from modelrollout.core.analysis.gates.sources.standing import not_in_force, nothing_to_judge, with_source
 from modelrollout.core.analysis.gates.wording import defect, worded
 from modelrollout.core.analysis.metrics import model_digest
@@ -46,6 +47,7 @@ def _judged(gate: Gate, gate_input: GateInput, share: float) -> Judged:
 
 def _seen_by(gate: Gate, gate_input: GateInput) -> GateInput:
     """Evidence from counts takes every scrape by itself; whatever counts intervals or windows sees whole intervals."""
+    gate_input = replace(gate_input, memo=gate_input.memo_of(gate.name))
     counts = gate.method == "Sequential" and definition_of(gate).family == "counts"
     return gate_input.finest if counts else gate_input
 
@@ -76,7 +78,7 @@ def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float) -> Evalua
         tick_end=float(gate_input.finest.table.grid.ends[-1]),
         requests=0,
         step_started_at=request.step_started_at,
-        gates=tuple(one.result for one in judged),
+        gates=tuple(on_copies(one.result) if request.mirror else one.result for one in judged),
         rollback=None if odds is None else reasons.COMBINED_EVIDENCE,
         rising=any(one.rising for gate, one in zip(gates, judged, strict=True) if gate.decides),
     )

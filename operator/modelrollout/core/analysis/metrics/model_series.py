@@ -121,7 +121,8 @@ def label_pattern(pattern: str, request: EvaluationRequest, arms: Iterable[Arm] 
     arms = list(arms)
     values = {
         "namespace": spelled(request.namespace),
-        "route": spelled(request.name),
+        "route": spelled(request.route),
+        "rule": str(0 if request.git is None else request.git.rule),
         "gatewayNamespace": spelled(gateway.namespace or request.namespace),
         "gateway": spelled(gateway.name),
         "service": spelled(*(serving.service_of(request.version_of(arm)) for arm in arms)),

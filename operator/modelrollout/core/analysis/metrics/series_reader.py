@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from modelrollout.api.borders.cleaning import clean_name
 from modelrollout.core.analysis.metrics import model_series as s
@@ -20,8 +20,7 @@ REFUSED = "refused "
 """What stands before the status in the detail of a refusal."""
 
 
-@dataclass(frozen=True)
-class Channel:
+class Channel(NamedTuple):
     """What a series counts, summed over pods, loads and methods."""
 
     metric: str

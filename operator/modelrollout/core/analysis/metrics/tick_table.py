@@ -263,9 +263,13 @@ class _Seen:
                 self.marks[channel] = self.marks[channel] | when if channel in self.marks else when
             where = self.grid.index(block.times)
             first, last = where.searchsorted((0, self.grid.count))
-            for channel, row in rows.gauges:
-                values = np.unique(block.values[row, first:last])
-                found = frozenset(values[are_numbers(values)].tolist())
+            if not rows.gauges:
+                continue
+            values = block.values[[row for _, row in rows.gauges], first:last]
+            constant = (values == values[:, :1]).all(axis=1) if last > first else np.zeros(len(values), dtype=bool)
+            for (channel, _), mine, one in zip(rows.gauges, values, constant.tolist(), strict=True):
+                known = mine[:1] if one else mine
+                found = frozenset(known[are_numbers(known)].tolist())
                 self.gauges[channel] = self.gauges.get(channel, frozenset()) | found
 
     def add(self, store: SampleStore, reader: SeriesReader) -> None:
@@ -309,7 +313,7 @@ class _Counted:
 
     def add(self, found: Chain) -> None:
         for detail, one in found.bundle.members.items():
-            channel = replace(found.bundle.channel, detail=detail)
+            channel = found.bundle.channel._replace(detail=detail)
             grown = increments(one, self.grid, from_zero=found.zero[detail])
             self.growth[channel] = self.growth[channel] + grown if channel in self.growth else grown
         if found.bundle.channel.metric in HISTOGRAMS:

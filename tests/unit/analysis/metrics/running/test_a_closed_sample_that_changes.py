@@ -22,7 +22,7 @@ def series(changed: dict[int, float], until: float) -> list[Series]:
     return [make_series(LABELS, [(START + EVERY * at, value) for at, value in values.items() if EVERY * at <= until])]
 
 
-def read(store: SampleStore, running: Running | None, last: int) -> np.ndarray:  # type: ignore[type-arg]
+def read(store: SampleStore, running: Running | None, last: int) -> np.ndarray:
     table = make_tick_table([store], READER, make_grid(START - EVERY, EVERY, 0, last), EVERY, running)
     return table.total(s.SUCCESS, "candidate")
 

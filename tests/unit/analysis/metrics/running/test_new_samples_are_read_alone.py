@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -106,9 +107,9 @@ def same(one: TickTable, other: TickTable) -> str:
     return next((name for name in left if getattr(one, name) != getattr(other, name)), "")
 
 
-def flattened(found: dict) -> dict:  # type: ignore[type-arg]
+def flattened(found: dict[Any, Any]) -> dict[Any, Any]:
     """Nested by gap, `scraped` is flat."""
-    out = {}
+    out: dict[Any, Any] = {}
     for key, value in found.items():
         out |= {(key, gap): when for gap, when in value.items()} if isinstance(value, dict) else {key: value}
     return out
@@ -153,7 +154,7 @@ def read_on(seed: int) -> int:
     return read_on_
 
 
-def replace_gate():  # type: ignore[no-untyped-def]
+def replace_gate():
     return spec_of({"name": "errors", "type": "ErrorRate"})
 
 

@@ -41,11 +41,11 @@ def odd_hosts(held: Held) -> set[str]:
     for one in held.counts.values():
         with np.errstate(invalid="ignore"):  # NaN is not plain anyway
             np.maximum.at(most, one.rows.family, np.maximum(one.most, one.open_most))
-    doubtful = np.flatnonzero(most > BURST * _least(held, number, "family"))
-    for family in doubtful.tolist():
-        usual = _exactly(held, "family", family)
-        if usual and most[family] > BURST * usual:
-            odd |= {one.rows.host for one in held.counts.values() if (one.rows.family == family).any()}
+    doubtful = most > BURST * _least(held, number, "family")
+    if doubtful.any():
+        usual = _exactly(held, "family", doubtful)
+        bad = doubtful & (usual > 0) & (most > BURST * usual)
+        odd |= {one.rows.host for one in held.counts.values() if bad[one.rows.family].any()}
     return odd
 
 
@@ -83,18 +83,18 @@ def _lived(held: Held, born: int) -> Index:
     """Numbers of the processes whose counters appeared at `born` with far more than they grow by: not from 0."""
     _, number, _ = held.layout.sizes
     least = _least(held, number, "crowd")
-    known: dict[int, float] = {}
-    found: set[int] = set()
-    for one in held.counts.values():
-        if one.begins != born:
-            continue
-        for at in np.flatnonzero(one.first > FAR * least[one.rows.crowd]).tolist():
-            crowd = int(one.rows.crowd[at])
-            if crowd not in known:
-                known[crowd] = _exactly(held, "crowd", crowd)
-            if known[crowd] > 0 and one.first[at] > FAR * known[crowd]:
-                found.add(int(one.rows.process[at]))
-    return np.array(sorted(found), dtype=np.intp)
+    there = [one for one in held.counts.values() if one.begins == born]
+    doubtful = np.zeros(number, dtype=bool)
+    for one in there:
+        doubtful[one.rows.crowd[one.first > FAR * least[one.rows.crowd]]] = True
+    usual = _exactly(held, "crowd", doubtful)
+    found = [
+        one.rows.process[
+            doubtful[one.rows.crowd] & (usual[one.rows.crowd] > 0) & (one.first > FAR * usual[one.rows.crowd])
+        ]
+        for one in there
+    ]
+    return np.unique(np.concatenate(found))
 
 
 def _least(held: Held, number: int, kind: str) -> Array:
@@ -105,10 +105,12 @@ def _least(held: Held, number: int, kind: str) -> Array:
     return least
 
 
-def _exactly(held: Held, kind: str, number: int) -> float:
-    found = 0.0
+def _exactly(held: Held, kind: str, wanted: Flags) -> Array:
+    """The usual growth of the families or crowds that are `wanted`; 0 for all others."""
+    found = np.zeros(len(wanted))
     for at, one in held.counts.items():
-        members = one.rows.at[getattr(one.rows, kind) == number]
-        if len(members):
-            found = max(found, float(exactly(held.blocks[at], members).max()))
+        numbers = getattr(one.rows, kind)
+        mine = wanted[numbers]
+        if mine.any():
+            np.maximum.at(found, numbers[mine], exactly(held.blocks[at], one.rows.at[mine]))
     return found

@@ -21,6 +21,7 @@ from modelrollout.core.analysis.metrics.scrapes import TargetScrapes
 from modelrollout.core.analysis.metrics.series import Target, host_of
 from modelrollout.core.analysis.metrics.series_reader import Channel, SeriesReader
 from modelrollout.core.analysis.stats.arrays import Array, Flags
+from modelrollout.core.analysis.stats.memo import Memo
 
 
 @dataclass
@@ -63,12 +64,14 @@ class Running:
     """Of one rollout, by number of the store and interval of the grid (ms)."""
 
     of: dict[tuple[int, int], _OfStore] = field(default_factory=dict)
+    memo: Memo = field(default_factory=Memo)
+    """What gates have made of it."""
     _known: tuple[list[object], frozenset[Channel], Mapping[Place, list[Channel]]] | None = None
 
     @property
     def bytes(self) -> int:
         """About what it holds in memory."""
-        return sum(one.bytes for one in self.of.values())
+        return sum(one.bytes for one in self.of.values()) + self.memo.bytes
 
     def plain(
         self,

@@ -45,7 +45,7 @@ def usual_of(block: Block, counts: Counts) -> Usual:
         return Usual(steps, until, np.zeros(len(counts.rows.at)))
     grown = regrown(block, counts.rows.at, steps + 1)
     low = np.partition(grown, rank, axis=1)[:, rank]
-    return Usual(steps, until, np.where(np.isfinite(low), low, 0.0))
+    return Usual(steps, until, _finite(low))
 
 
 def regrown(block: Block, at: Index, samples: int) -> Array:
@@ -62,4 +62,9 @@ def exactly(block: Block, at: Index) -> Array:
     if steps < 1:
         return np.zeros(len(at))
     rank = rank_of(steps)
-    return np.asarray(np.partition(regrown(block, at, steps + 1), rank, axis=1)[:, rank])
+    return _finite(np.partition(regrown(block, at, steps + 1), rank, axis=1)[:, rank])
+
+
+def _finite(usual: Array) -> Array:
+    """A series whose growth is no number is not plain, whatever is usual."""
+    return np.where(np.isfinite(usual), usual, 0.0)

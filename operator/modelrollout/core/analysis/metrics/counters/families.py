@@ -113,7 +113,7 @@ def bundles_of(every: Mapping[Labels, Series], reader: SeriesReader) -> list[Bun
             continue
         edged = channel.metric in HISTOGRAMS
         rest = tuple(pair for pair in labels if pair[0] != "__name__" and not (edged and pair[0] == LABEL))
-        key = rest, replace(channel, detail="") if edged else channel
+        key = rest, channel._replace(detail="") if edged else channel
         found.setdefault(key, []).append((channel, labels, one))
     return [_bundle(rest, reader.apart(channel), channel, members) for (rest, channel), members in found.items()]
 
@@ -125,7 +125,7 @@ def _bundle(rest: Labels, apart: str, channel: Channel, members: Iterable[tuple[
     series = {one.detail: values for one, _, values in ordered}
     target = next(iter(series.values())).target
     names = {one.detail: labels for one, labels, _ in ordered}
-    kind = replace(channel, detail="") if edged else channel
+    kind = channel._replace(detail="") if edged else channel
     return Bundle(kind, rest, process, target, series, names, _union(series.values()))
 
 

@@ -134,7 +134,7 @@ def _add(growth: dict[Channel, Array], found: Chain, grid: Grid) -> None:
     if found.bundle.channel.metric in HISTOGRAMS:
         grown[INFINITE] = _total(found, grown, grid)
     for detail, each in grown.items():
-        channel = replace(found.bundle.channel, detail=detail)
+        channel = found.bundle.channel._replace(detail=detail)
         growth[channel] = growth.get(channel, np.zeros(grid.count)) + each
 
 

@@ -80,6 +80,6 @@ def _growing(one: Series, since: float) -> tuple[float, float] | None:
 def _sentence(request: EvaluationRequest, pattern: str, labels: tuple[str, str]) -> str:
     keys = " and ".join(re.findall(pattern, label)[0] for label in labels)
     return (
-        f"the gateway's metrics write another route like {request.name}, so its requests are counted here too "
+        f"the gateway's metrics write another route like {request.route}, so its requests are counted here too "
         f"({keys} in their labels): dots and dashes are written alike, rename one of the two"
     )

@@ -45,6 +45,8 @@ def in_their_places(table: TickTable, request: EvaluationRequest) -> TickTable:
 
 def _stable_since(request: EvaluationRequest) -> float | None:
     """From when stable's place counts for it alone, where another version may have had it."""
+    if request.git is not None:
+        return None  # Git gives each version a place of its own
     return request.placed_at if request.dialect is not None and request.dialect.by_place else None
 
 

@@ -6,6 +6,7 @@ Shares are kept with how they were measured, and only those that were measured a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from modelrollout.api.status import LONGEST_LAYER, MOST_LAYERS, DeadShare
 from modelrollout.core.analysis.gates import formatting as say
@@ -64,8 +65,14 @@ def measured(gate_input: GateInput) -> tuple[DeadShare, ...]:
         if measure is None or count < PASS_WINDOWS or not 0 <= dead <= units or not _kept(layer):
             continue
         share = round(dead / units, _DIGITS)
-        found.append(DeadShare(layer=layer, dead=share, units=measure[0], window_size=measure[1], dead_if=measure[2]))
+        found.append(_dead_share(layer, share, *measure))
     return tuple(found[:MOST_LAYERS])
+
+
+@lru_cache(maxsize=2 * MOST_LAYERS)
+def _dead_share(layer: str, dead: float, units: int, window_size: int, dead_if: str) -> DeadShare:
+    """Made once while nothing of it changes, since a model checks each of its fields."""
+    return DeadShare(layer=layer, dead=dead, units=units, window_size=window_size, dead_if=dead_if)
 
 
 def _measure(gate_input: GateInput, arm: s.Arm, layer: str) -> tuple[int, int, str] | None:

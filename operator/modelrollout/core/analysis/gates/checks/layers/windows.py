@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -133,22 +134,24 @@ def _sequential(gate: DeadNeuronsGate, seen: _Seen, line: LimitLine, alpha: floa
     start, units = seen.gate_input.start, seen.units[:, None]
     if not line.relative:
         evidence = at_most(seen.candidate.since(start), line.plus, _settings(gate, units, alpha, None))
-        return [_standing(layer, evidence.of(at), None) for at, layer in enumerate(seen.layers)]
+        return _standings(seen.layers, evidence, None)
     margins, out = _margins(gate, seen), dict[str, LayerStanding]()
     for kind in dict.fromkeys(type(one.margin) if one else None for one in margins):
         at = [number for number, one in enumerate(margins) if (type(one.margin) if one else None) is kind]
         candidate, stable = seen.candidate.of(at), seen.stable.of(at)
         history = ReplicateHistory(seen.gate_input.ends[:start], stable.until(start)) if start else None
+        margin = together([one.margin for number in at if (one := margins[number])])
+        settings = _settings(gate, units[at], alpha, margin)
         evidence = window_evidence(
             seen.gate_input.ends[start:],
             candidate.since(start),
             stable.since(start),
             line,
-            _settings(gate, units[at], alpha, together([one.margin for number in at if (one := margins[number])])),
+            replace(settings, memo=seen.gate_input.memo_of(line, str(kind))),
             history=history,
         )
-        for row, number in enumerate(at):
-            standing = _standing(seen.layers[number], evidence.of(row), "stable")
+        standings = _standings([seen.layers[number] for number in at], evidence, "stable")
+        for number, standing in zip(at, standings, strict=True):
             out[standing.layer] = replace(standing, source=_source(gate, margins[number]))
     return [out[layer] for layer in seen.layers]
 
@@ -172,28 +175,47 @@ def _replicates(gate_input: GateInput, arm: s.Arm, layers: Sequence[str]) -> tup
     return windows(count, dead, square, np.where(np.isnan(width), 1.0, width)[:, None]), width
 
 
-def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerStanding:
-    n, mean, excess = (float(values[-1]) for values in (found.samples, found.mean, found.excess))
+def _standings(layers: Sequence[str], found: WindowEvidence, versus: str | None) -> list[LayerStanding]:
+    """What the newest tick of evidence (layers, T) says of each layer."""
+    now = found.newest
+    columns = (
+        now.samples,
+        now.mean,
+        now.excess,
+        now.limit,
+        now.stable,
+        now.stable_samples,
+        now.strength,
+        now.sequence,
+        now.ceiling,
+        now.passing,
+        now.hold,
+    )
+    rows = zip(*(one[:, -1].tolist() for one in columns), strict=True)
+    return [_standing(layer, row, versus) for layer, row in zip(layers, rows, strict=True)]
+
+
+def _standing(layer: str, row: tuple[Any, ...], versus: str | None) -> LayerStanding:
+    n, mean, excess, limit, stable, stable_samples, strength, sequence, ceiling, passing, hold = row
     # what was allowed while the windows came, of which the verdict is: not what stable would allow now
-    limit = mean - excess if np.isfinite(mean - excess) else float(found.limit[-1])
+    limit = mean - excess if np.isfinite(mean - excess) else limit
     fails = ""
-    if bool(found.sequence[-1]):
+    if sequence:
         fails = "beyond the limit by more than chance explains"
-    elif bool(found.ceiling[-1]):
+    elif ceiling:
         within = ", though their mean is within it" if mean <= limit else ""
         fails = f"over twice the limit in two windows in a row{within} (a fixed ceiling, without an error bound)"
-    stable = float(found.stable[-1]) if versus else None
     return LayerStanding(
         layer=layer,
         rate=mean,
-        stable=stable if stable is not None and np.isfinite(stable) else None,
+        stable=stable if versus and np.isfinite(stable) else None,
         limit=limit,
         windows=n,
-        stable_windows=float(found.stable_samples[-1]),
+        stable_windows=stable_samples,
         fails=fails,
-        passes=bool(found.passing[-1]) and bool(np.isfinite(limit)),
-        leaning=bool(found.hold[-1]) or (n > 0 and float(found.excess[-1]) > 0),
-        strength=float(found.strength[-1]),
+        passes=passing and bool(np.isfinite(limit)),
+        leaning=hold or (n > 0 and excess > 0),
+        strength=strength,
     )
 
 

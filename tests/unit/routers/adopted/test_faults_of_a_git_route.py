@@ -9,7 +9,6 @@ import pytest
 
 from modelrollout.core.observation import RoutePlan
 from modelrollout.ports import Conflict, Superseded, Unreachable
-from tests.expect import present
 from tests.unit.routers.adopted.git import ROUTE, GitRollout, Killed, outside
 
 Write = Callable[[], dict[str, Any]]
@@ -66,7 +65,8 @@ async def story(found: GitRollout) -> list[dict[str, int]]:
         if (
             found.status.get("stable") == "2"
             and found.weights["digits-v2"] == 100
-            and present(found.mark).stable == "2"
+            and found.mark
+            and found.mark.stable == "2"
         ):
             return seen
     raise AssertionError(found.status)

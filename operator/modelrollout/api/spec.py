@@ -106,6 +106,13 @@ class Step(ApiModel):
         return self
 
 
+class Approval(ApiModel):
+    """Who may approve a step or promote; a command is a right of its own besides."""
+
+    by_other: bool = False
+    """Somebody else than who changed spec.model.version must approve or promote, as the API server says who it was."""
+
+
 class Analysis(ApiModel):
     """How often and how strictly the gates are read; every default is the safe one."""
 
@@ -159,6 +166,8 @@ class Spec(ApiModel):
     traffic: Traffic
     steps: Annotated[list[Step], Field(min_length=1, max_length=20)]
     """Weights that rise from step to step."""
+    approval: Approval = Approval()
+    """What is asked of whoever approves."""
     bake: Duration = 900.0
     """Time at 100 % in which a breach still rolls back, before the candidate becomes stable."""
     gates: Annotated[list[Gate], Field(max_length=24)] = []

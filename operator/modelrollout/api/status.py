@@ -193,7 +193,7 @@ class LastCommand(StatusModel):
     step: int | None = None
     """The step it named, counted from 0."""
     by: str | None = None
-    """Who sent it, by their own account."""
+    """Who sent it: the API server's word, or with "(claimed)" their own."""
     manager: str | None = None
     """The field manager that wrote it."""
     why: Annotated[str | None, Longest(LONGEST_GATE_MESSAGE)] = None

@@ -121,6 +121,8 @@ class Command:
     version: str | None
     step: int | None
     by: str = ""
+    stamped: bool = False
+    """Whether `by` is what the API server says; else it is the writer's own word."""
     manager: str = ""
     why: str = ""
     rollout: str = ""
@@ -154,6 +156,8 @@ class Observation:
     evaluation: Evaluation | None = None
     outage: MetricsOutage | None = None
     command: Command | MalformedCommand | None = None
+    version_by: str = ""
+    """Who changed spec.model.version last, as the API server stamped it; "" where that is not known."""
     problem: str | None = None
     """The sentence of an invalid spec; then spec is None."""
     status_lost: str | None = None

@@ -50,6 +50,7 @@ GATES_LEFT_OUT: Final = "GatesLeftOut"
 GATES_IN_FORCE: Final = "GatesInForceAgain"
 COMBINED_EVIDENCE: Final = "CombinedEvidence"
 BURN_RATE: Final = "BurnRate"
+SERIES_AMBIGUOUS: Final = "SeriesAmbiguous"
 TARGET_LOST: Final = "TargetNotScraped"
 WEIGHTS_CHANGED: Final = "WeightsChanged"
 WEIGHTS_DIFFER: Final = "WeightsDiffer"
@@ -126,6 +127,7 @@ Reason = Literal[
     "GatesInForceAgain",
     "CombinedEvidence",
     "BurnRate",
+    "SeriesAmbiguous",
     "TargetNotScraped",
     "WeightsChanged",
     "WeightsDiffer",

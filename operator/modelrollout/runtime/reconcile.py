@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from modelrollout.adapters.kubernetes.command_annotation import command_of
+from modelrollout.adapters.kubernetes.command_annotation import VERSION_BY, claimed_by, command_of, stamp_of, stamped_by
 from modelrollout.api.config import OperatorConfig
 from modelrollout.api.problems import check_against, read_spec, summary
 from modelrollout.api.status import Status
@@ -24,6 +24,8 @@ from modelrollout.runtime.polling_plan import next_wake, polling_plan
 from modelrollout.runtime.writes import SOON, Writer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelrollout.api.spec import Spec
     from modelrollout.dialects.dialect import Dialect
     from modelrollout.runtime.watch import Watch
@@ -40,6 +42,8 @@ class Reconciler:
     facts: GatewayFacts
     config: OperatorConfig
     claims: Claims = field(default_factory=Claims)
+    stamped: bool = False
+    """Whether the API server stamps who sends commands and changes versions (the chart's MutatingAdmissionPolicy)."""
 
     async def run(self, watch: Watch) -> float | None:
         """One pass; returns the seconds until the next one, None when the resource is gone."""
@@ -50,11 +54,7 @@ class Reconciler:
             return None
         if obj["metadata"].get("deletionTimestamp"):
             return await self._finalize(watch, obj)
-        refused: Unreachable | None = None
-        try:
-            obj = await store.add_finalizer(obj)
-        except Unreachable as error:  # such as an object stored before its definition had a schema: it still lowers
-            refused = error
+        obj, refused = await self._kept(obj)
         watch.news.seen("resource", obj["metadata"].get("resourceVersion"))
         status, lost = _status_of(obj)
         spec, problem = self._spec_of(obj)
@@ -63,8 +63,7 @@ class Reconciler:
         watch.news.seen("route", found[1].resource_version if found[1] else None)
         began = clock.now()
         watch.route = _adopted(spec, found[1]) or ("" if spec is not None else watch.route)
-        contested = watch.contests.observed(found[1], began)
-        observe = partial(_observation, watch, route=found[1], problem=problem, notices=notices, contested=contested)
+        observe = self._observer(watch, found[1], problem, notices, began)
         observed = observe(obj, lost=lost)
         decision = _decide(watch, spec, status, observed, began)
         if refused is not None:
@@ -80,6 +79,28 @@ class Reconciler:
         gateway = ("", None) if spec is None else await self._gateway(watch, spec)
         watch.look_at(polling_plan(watch, spec, decision.status, found[1], gateway))
         return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, clock.now())
+
+    async def _kept(self, obj: dict[str, Any]) -> tuple[dict[str, Any], Unreachable | None]:
+        """The object with our finalizer; without, where it takes none, such as one that is older than its schema."""
+        try:
+            return await self.writer.store.add_finalizer(obj), None
+        except Unreachable as error:
+            return obj, error
+
+    def _observer(
+        self, watch: Watch, route: ObservedRoute | None, problem: str | None, notices: tuple[str, ...], now: float
+    ) -> Callable[..., Observation]:
+        """What makes an Observation of the object; `lost`: why its status could not be read."""
+        contested = watch.contests.observed(route, now)
+        return partial(
+            _observation,
+            watch,
+            route=route,
+            problem=problem,
+            notices=notices,
+            contested=contested,
+            stamped=self.stamped,
+        )
 
     async def _finalize(self, watch: Watch, obj: dict[str, Any]) -> float | None:
         """Traffic to stable, the route stays; where that fails, the resource is released after giveUpAfter."""
@@ -146,6 +167,7 @@ def _observation(
     notices: tuple[str, ...],
     lost: str | None,
     contested: str,
+    stamped: bool,
 ) -> Observation:
     return Observation(
         generation=obj["metadata"].get("generation", 0),
@@ -153,7 +175,8 @@ def _observation(
         readiness=watch.ready(),
         evaluation=watch.evaluation,
         outage=watch.outage,
-        command=_command_of(watch, obj),
+        command=_command_of(watch, obj, stamped=stamped),
+        version_by=stamp_of(obj, VERSION_BY) if stamped else "",
         problem=problem,
         notices=notices,
         status_lost=lost,
@@ -181,9 +204,12 @@ def _decide(watch: Watch, spec: Spec | None, status: Status, observed: Observati
         return decide_less(spec, status, observed, now, error)
 
 
-def _command_of(watch: Watch, obj: dict[str, Any]) -> Command | MalformedCommand | None:
+def _command_of(watch: Watch, obj: dict[str, Any], *, stamped: bool) -> Command | MalformedCommand | None:
     try:
-        return command_of(obj)
+        found = command_of(obj)
+        if not isinstance(found, Command):
+            return found
+        return stamped_by(obj, found) if stamped else claimed_by(found)
     except Exception:  # any defect: what cannot even be refused must stop no breach and no lost candidate
         log.exception("%s/%s: the command could not be read", watch.namespace, watch.name)
         return None

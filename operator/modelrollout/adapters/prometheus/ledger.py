@@ -30,8 +30,8 @@ OUR_PLACES = 4
 USERS_PLACES = 2
 """Queries that users wrote, which may be slow: they take no place from the operator's own."""
 AS_ASKED = {"nocache": "1", "latency_offset": "1ms"}
-"""Without these VictoriaMetrics moves the ticks of long ranges to round times, where its cache has them, and gives
-every tick of the last 30 s the value before them. Others do not know them, and answer all the same."""
+"""Without these VictoriaMetrics moves the ticks of long ranges to round times, which its cache has, and gives those of
+the last 30 s the value before them. Others do not know them, and answer all the same."""
 _GRACE = 0.5
 """Seconds that a thread has to end after its exchange was cut off."""
 Answer = tuple[Series, ...] | LedgerFailure

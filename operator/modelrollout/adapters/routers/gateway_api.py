@@ -193,8 +193,8 @@ def may_pass(error: Conflict | Unreachable) -> bool:
 
 
 def _has_weights(observed: ObservedRoute, plan: RoutePlan) -> bool:
-    stable, candidate = weights_of(plan)
-    wanted = {plan.stable: stable} | ({plan.candidate: candidate} if plan.candidate else {})
+    mine, others = weights_of(plan)
+    wanted = {plan.stable: mine, plan.candidate: others} if plan.candidate else {plan.stable: mine + others}
     found: dict[str, int] = {}
     for backend in observed.backends:
         found[backend.version] = found.get(backend.version, 0) + backend.weight

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 GROUP_VERSION = "gateway.networking.k8s.io/v1"
 SPLIT, TESTERS = "split", "testers"
-ALL_BUT_NONE = (999_999, 1)
-"""Weights in a bake of a gateway that goes by places: it would take a backend without weight away a little before the
-route that leads there, and answer what comes in between with an error."""
 VERSION_HEADER = "x-model-version"
+ALL_BUT_NONE = (999_999, 1)
+"""Weights of what has everything and what has nothing, where the gateway goes by places. It would take a backend away a
+little before the route that leads there, and bring it a little after, and answer the requests in between with an error:
+so both places always have some weight."""
 PREFIX = "modelrollout.dev/"
 STABLE, CANDIDATE, PLACE, MODEL, RESOURCE, SERVICES, EPOCH = (
     PREFIX + part for part in ("stable", "candidate", "place", "model", "resource", "services", "epoch")
@@ -65,23 +66,24 @@ def route_spec(namespace: str, spec: Spec, plan: RoutePlan) -> dict[str, Any]:
 
 
 def _backends(spec: Spec, plan: RoutePlan) -> list[dict[str, Any]]:
-    """Stable first, unless it has the second place: then the candidate is, or what keeps its place without weight."""
-    mine, candidates = weights_of(plan)
+    """Stable first, unless it has the second place. Where places count, stable has the candidate's too without one."""
+    mine, others = weights_of(plan)
     refs = [_ref(spec, plan, plan.stable, mine)]
     if plan.candidate:
-        refs.append(_ref(spec, plan, plan.candidate, candidates))
-    elif plan.place:
-        refs.append(_ref(spec, plan, plan.stable, 0))
+        refs.append(_ref(spec, plan, plan.candidate, others))
+    elif plan.version_header:
+        refs.append(_ref(spec, plan, plan.stable, others))
     return refs[::-1] if plan.place else refs
 
 
 def weights_of(plan: RoutePlan) -> tuple[int, int]:
-    """(stable's, the candidate's) weight under `plan`, as they stand in the route."""
-    if plan.candidate is None:
-        return FULL_WEIGHT, 0
-    if plan.version_header and plan.weight == FULL_WEIGHT:
+    """The weight of stable's place and that of the other one, as they stand in the route."""
+    weight = plan.weight if plan.candidate else 0
+    if plan.version_header and weight == FULL_WEIGHT:
         return ALL_BUT_NONE[1], ALL_BUT_NONE[0]
-    return FULL_WEIGHT - plan.weight, plan.weight
+    if plan.version_header and plan.candidate is None:
+        return ALL_BUT_NONE
+    return FULL_WEIGHT - weight, weight
 
 
 def _ref(spec: Spec, plan: RoutePlan, version: str, weight: int) -> dict[str, Any]:

@@ -54,6 +54,8 @@ def check_claim(namespace: str, spec: Spec, config: OperatorConfig) -> list[Prob
     if spec.traffic.adopt is not None:
         return []
     gateway = spec.traffic.gateway
+    if spec.traffic.adopt is not None:  # whose route it is, and at which Gateway, is Git's
+        return []
     home = gateway.namespace or namespace
     entries = [one for one in config.gateways if one.is_about(home, gateway.name)]
     listed = f"in gateways of the operator's configuration, with namespace {namespace} among its namespaces"

@@ -35,7 +35,7 @@ class OperatorConfig(ApiModel):
     mirrors: Annotated[list[Annotated[str, Field(min_length=1, max_length=253)]], Field(max_length=64)] = [
         "gateway.envoyproxy.io/gatewayclass-controller"
     ]
-    """ControllerNames whose gateways can copy requests (steps[0].mirror) though their class lists no features."""
+    """ControllerNames whose gateways can copy requests (steps[0].mirror) though their GatewayClass lists nothing."""
     gateways: Annotated[list[AllowedGateway], Field(max_length=256)] = []
     """Gateways that resources of other namespaces may use; each namespace may use its own, unless they stand here."""
     probe_interval: Duration = 2.0
@@ -58,6 +58,17 @@ class OperatorConfig(ApiModel):
         name = self.dialects.get(controller, registry.NO_DIALECT)
         custom = next((one for one in self.custom_dialects if one.name == name), None)
         return custom.dialect() if custom else registry.dialect_called(name)
+
+    def unsafe(self) -> list[str]:
+        """Sentences about what works and lets others speak where they should not; people should know at the start."""
+        spoken = any(name != registry.NO_DIALECT for name in self.dialects.values())
+        return [
+            f"prometheus {server.name} has no gatewayMatchers: whatever it scrapes may write the gateway's series, and "
+            "its word promotes versions; write what only the gateway's own targets have, such as "
+            "'namespace=\"traefik\"'"
+            for server in self.prometheus
+            if spoken and not server.gateway_matchers.strip()
+        ]
 
     def features_of(self, controller: str, listed: frozenset[str] | None) -> frozenset[str] | None:
         """What a gateway supports: what its GatewayClass lists; one that lists nothing may stand in `mirrors`."""

@@ -15,6 +15,8 @@ from modelrollout.core.git_rule import GitRule
 from modelrollout.core.observation import ObservedRoute
 from modelrollout.ports import LedgerFailure
 
+VICTORIA = "VictoriaMetrics"
+"""What its build begins with."""
 Candidate = Literal["none", "idle", "fresh", "serving", "unknown"]
 """What may be expected of the candidate's series: there is no candidate, it has no traffic, it has had some for less
 than a few scrapes, it has traffic; or nobody knows (a manifest says nothing of the traffic)."""
@@ -71,7 +73,7 @@ class ServiceFacts:
     ready: int = 0
     unready: tuple[str, ...] = ()
     no_pods: tuple[str, ...] = ()
-    """host:port of those that are ready and no Pods of the namespace."""
+    """host:port of those among the ready that are no Pods of the namespace."""
     wrong: str = ""
     unknown: str = ""
 

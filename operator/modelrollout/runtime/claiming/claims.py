@@ -49,6 +49,8 @@ class Claims:
         key = (str(meta.get("namespace")), str(meta.get("name")))
         age, claim = (str(meta.get("creationTimestamp") or ""), key), claim_of(key[0], spec)
         self.forget(key)
+        if spec.traffic.adopt is not None:
+            return []
         self._claims[key] = age, claim
         alike = self._alike[claim.gateway, claim.model]
         alike.add(key)

@@ -59,7 +59,7 @@ CASES = {
         {"lease": lease(renewTime="soon")}, "operator-alive", "Problem", "does not say when", "get pods"
     ),
     "a Service whose addresses are no Pods": Case(
-        {"operator": Installation("ops", "mro", STRICT), "services": served(no_pods=("10.1.2.3:8000",))},
+        {"operator": Installation("ops", "mro", STRICT), "services": served(ready=1, no_pods=("10.1.2.3:8000",))},
         *("addresses", "Problem", "1 of 1 addresses may not be asked, such as 10.1.2.3:8000", "probes.allowed"),
     ),
     "a Gateway that is not allowed": Case(

@@ -83,6 +83,17 @@ def test_once_the_first_is_gone_the_later_one_is_taken():
     assert not claims._alike
 
 
+def test_a_route_of_gits_claims_nothing():
+    obj = resource()
+    obj["spec"]["traffic"] = {
+        "gateway": {"name": "inference", "namespace": "infra"},
+        "adopt": {"name": "digits", "rule": "infer"},
+    }
+    claims = Claims()
+    assert judged(claims, obj, None, ALONE) == ("", ())
+    assert not claims._claims
+
+
 def behind(live: Rollout, namespace: str = "infra") -> None:
     """The Gateway of its route is in another namespace."""
     spec, route = live.api.objects[ROLLOUT]["spec"], live.api.objects[ROUTE]["spec"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
 import pytest
@@ -99,14 +101,24 @@ async def probed(server: TritonServer) -> tuple[int, str]:
     return await server.probe("a", "s", 8000, "digits", "2")
 
 
-async def answering(status: bytes, seconds: float = 0.0) -> asyncio.Server:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        await asyncio.sleep(seconds)
-        writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
-        writer.close()
+@asynccontextmanager
+async def answering(status: bytes, seconds: float = 0.0) -> AsyncIterator[asyncio.Server]:
+    """A server that answers so, after so long; no connection outlives it."""
+    writers: list[asyncio.StreamWriter] = []
 
-    return await asyncio.start_server(answer, "127.0.0.1", 0)
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with suppress(asyncio.IncompleteReadError, OSError):
+            await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(seconds)
+            writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
+            writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield server
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)  # the loop closes what was aborted
 
 
 def port_of(server: asyncio.Server) -> int:
@@ -122,14 +134,14 @@ def port_of(server: asyncio.Server) -> int:
     ],
 )  # fmt: skip
 async def test_only_200_is_ready(status: bytes, ready: bool):
-    async with await answering(status) as server:
+    async with answering(status) as server:
         count, wrong = await probed(prober(Cluster(listed("127.0.0.1", port=port_of(server)))))
     assert (count, wrong == "") == (1, ready)
     assert ready or f"answered {status[:3].decode()}" in wrong
 
 
 async def test_one_address_that_is_not_ready_spoils_it():
-    async with await answering(b"200 OK") as server:
+    async with answering(b"200 OK") as server:
         here = listed("127.0.0.1", port=port_of(server))
         assert await probed(prober(Cluster(here))) == (1, "")
         count, wrong = await probed(prober(Cluster(here, listed("127.0.0.2", ready=False))))
@@ -145,7 +157,7 @@ async def test_no_address_and_too_many_are_not_ready():
 
 
 async def test_an_address_has_its_own_time_and_all_together_have_theirs(monkeypatch: pytest.MonkeyPatch):
-    async with await answering(b"200 OK", seconds=3) as server:
+    async with answering(b"200 OK", seconds=3) as server:
         here = listed("127.0.0.1", port=port_of(server))
         _, wrong = await probed(prober(Cluster(here), timeout=0.05))
         assert "did not answer within 0.05 s" in wrong
@@ -157,7 +169,7 @@ async def test_an_address_has_its_own_time_and_all_together_have_theirs(monkeypa
 async def test_while_the_api_server_is_away_the_addresses_of_before_are_asked_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    async with await answering(b"200 OK") as server:
+    async with answering(b"200 OK") as server:
         cluster = Cluster(listed("127.0.0.1", port=port_of(server)))
         asks = prober(cluster)
         cluster.fails = Unreachable("ApiTimeout", "no answer")
@@ -171,7 +183,7 @@ async def test_while_the_api_server_is_away_the_addresses_of_before_are_asked_fo
 
 
 async def test_a_service_is_read_again_as_soon_as_something_is_wrong():
-    async with await answering(b"200 OK") as server:
+    async with answering(b"200 OK") as server:
         cluster = Cluster(listed("127.0.0.1", port=port_of(server)))
         asks = prober(cluster)
         await probed(asks)

@@ -29,7 +29,7 @@ def _service(one: ServiceFacts, subject: Subject, config: OperatorConfig | None)
             f"(`{look}`); requests to it are answered with 500 until then"
         )
         return say.problem("service", f"{whose}: {one.wrong}", fix)
-    total = one.ready + len(one.unready) + len(one.no_pods)
+    total = one.ready + len(one.unready)
     selects = f"compare its selector with the Pods' labels (`{look} -l kubernetes.io/service-name={one.service}`)"
     if not total:
         return say.problem("addresses", f"{whose}: no addresses behind port {one.port}", f"start Pods, or {selects}")

@@ -120,4 +120,5 @@ async def _service(api: Api, namespace: str, arm: str, version: str, service: st
         return ServiceFacts(**found, wrong=str(error))
     except (Conflict, Unreachable) as error:
         return ServiceFacts(**found, unknown=str(error))
-    return ServiceFacts(**found, ready=len(behind.asked), unready=behind.unready, no_pods=behind.refused)
+    ready = len(behind.asked) + len(behind.refused)
+    return ServiceFacts(**found, ready=ready, unready=behind.unready, no_pods=behind.refused)

@@ -10,7 +10,7 @@ from modelrollout.api.gates import DeadNeuronsGate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.layers.likeness import Unlike, unlike_windows
-from modelrollout.core.analysis.gates.checks.layers.windows import LayerStanding, layer_standing
+from modelrollout.core.analysis.gates.checks.layers.windows import LayerStanding, layer_standings
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import (
     all_layers,
@@ -62,10 +62,10 @@ def _judge_layers(gate: DeadNeuronsGate, gate_input: GateInput, share: float, od
     alpha = alpha_budget.gauge_alpha(share / len(tests), number, gate_input.request.spec.analysis.false_rollback)
     own = _read(gate_input, ("candidate",))
     known = {True: _read(gate_input, s.ARMS) - odd, False: own}
-    pairs = [(layer, line) for layer in sorted(own) for line in tests if layer in known[line.relative]]
-    if not pairs:
+    found = [layer_standings(gate, gate_input, sorted(own & known[line.relative]), line, alpha) for line in tests]
+    standings = [one[layer] for layer in sorted(own) for one in found if layer in one]
+    if not standings:
         return no_data(gate, Finding("SeriesMissing", f"no layer's {s.WINDOWS} can be read"))
-    standings = [layer_standing(gate, gate_input, layer, line, alpha) for layer, line in pairs]
     return Judged(_result(gate, gate_input, standings))
 
 

@@ -47,6 +47,7 @@ def _judged(gate: Gate, gate_input: GateInput, share: float) -> Judged:
 
 def _seen_by(gate: Gate, gate_input: GateInput) -> GateInput:
     """Evidence from counts takes every scrape by itself; whatever counts intervals or windows sees whole intervals."""
+    gate_input = replace(gate_input, memo=gate_input.memo_of(gate.name))
     counts = gate.method == "Sequential" and definition_of(gate).family == "counts"
     return gate_input.finest if counts else gate_input
 

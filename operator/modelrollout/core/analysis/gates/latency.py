@@ -89,7 +89,7 @@ def _by_histograms(
     )
     blamed = [one.attributable for one in standings if one.attributable is not None and not one.excused]
     evidence = tuple((odds, share) for odds in blamed)
-    warnings = worded(lambda: coarse_buckets(gate, kinds, found, gate_input), ())
+    warnings: tuple[str, ...] = worded(lambda: coarse_buckets(gate, kinds, found, gate_input), ())
     rising = any(one.rising for one in standings)
     judged_read = Judged(result, evidence, missing, text, warnings, rising=rising)
     return as_read(gate, judged_read, found.counts.unread)

@@ -67,8 +67,8 @@ def judge_query(gate: QueryGate, gate_input: GateInput, _share: float) -> Judged
     answer = gate_input.answers.get(gate.name)
     if answer is None:
         return no_data(gate, Finding("NotAskedYet", "the query has not run yet"))
-    limits: Limits = (gate.within[0], gate.within[1]) if gate.within else (gate.min, gate.max)
-    low, high = limits
+    low, high = gate.within or (gate.min, gate.max)
+    limits = low, high
     since = answer.values[gate_input.step :]
     values = since[~np.isnan(since)]
     if answer.problem is not None:

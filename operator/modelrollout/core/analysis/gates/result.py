@@ -14,7 +14,7 @@ from modelrollout.core.analysis.gates.checks.exclusion import excluded, outweigh
 from modelrollout.core.analysis.gates.checks.standing import Standing
 from modelrollout.core.analysis.gates.wording import in_words
 from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS
-from modelrollout.core.analysis.stats.rule_of_three import rare_bound
+from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_bound
 from modelrollout.core.evaluation import GateResult
 from modelrollout.core.finding import Finding
 

@@ -185,3 +185,8 @@ def arm_pattern(request: EvaluationRequest, arm: Arm) -> str:
     known = {"{version}": literal(request.version_of(arm)), "{pod}": _POD, "*": ".*"}
     parts = re.split(r"(\{version\}|\{pod\}|\*)", template)
     return "".join(known.get(part) or literal(part) for part in parts)
+
+
+def pod_pattern(request: EvaluationRequest, arm: Arm) -> str:
+    """Pattern of the names of Pods whose workload is called as the Service of that version is."""
+    return f"{literal(request.spec.serving.service_of(request.version_of(arm)))}-{_POD}"

@@ -135,9 +135,8 @@ def _taken(gate_input: GateInput, arm: s.Arm, first: int) -> dict[str, float]:
     """Observations that each layer took; where telemetry is too old to count them, the rows that it was shown."""
     table = gate_input.table
     for metric in (s.OBSERVATIONS, s.OFFERED, s.SAMPLES):
-        layers = table.layers(metric, arm)
-        if layers:
-            return {layer: float(table.total(metric, arm, layer=layer)[first:].sum()) for layer in layers}
+        if table.layers(metric, arm):
+            return dict(table.sum_by_layer(metric, arm, first))
     return {}
 
 

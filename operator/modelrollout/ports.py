@@ -68,13 +68,15 @@ class NotFound(Unreachable):
 
 
 class Router(Protocol):
-    """Six verbs over one route. The route's name is the resource's; namespace and name identify it.
+    """Six verbs over the route of one resource, which namespace and name identify.
+
+    Where several objects carry it, one for each protocol, they are observed as one and kept in step.
 
     A route without this resource's mark is somebody else's: it is observed as `foreign`, and nothing writes it.
     """
 
-    async def observe(self, namespace: str, name: str) -> ObservedRoute | None:
-        """The route as it is now, or None where there is none."""
+    async def observe(self, namespace: str, name: str, spec: Spec | None = None) -> ObservedRoute | None:
+        """The route as it is now, or None where there is none; with `spec` it is known what is missing of it."""
 
     async def lower(self, namespace: str, name: str, observed: ObservedRoute, plan: RoutePlan) -> ObservedRoute:
         """Move traffic to stable now. Tests backend identity only, never weights or resourceVersion.

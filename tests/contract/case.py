@@ -12,6 +12,8 @@ from modelrollout.ports import Conflict
 from tests.contract.hands import HANDS, Hand
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from modelrollout.adapters.kubernetes.client import Api
     from modelrollout.core.observation import ObservedRoute, RoutePlan
     from modelrollout.ports import Router
@@ -26,12 +28,13 @@ class Case:
 
     def __init__(self, kind: str, api: Api, namespace: str, **gateway: Any) -> None:
         self.kind, self.api, self.namespace = kind, api, namespace
-        self.router: Router = router_for(kind, api, epoch="1.0-test")
+        router, _, protocol = kind.partition(" of ")
+        self.router: Router = router_for(router, api, epoch="1.0-test")
         self.hand: Hand = HANDS[kind](api, namespace, NAME)
-        self.spec = spec_for(namespace, **gateway)
+        self.spec = spec_for(namespace, protocols=[protocol.upper() or "HTTP"], **gateway)
 
     async def seen(self) -> ObservedRoute:
-        found = await self.router.observe(self.namespace, NAME)
+        found = await self.router.observe(self.namespace, NAME, self.spec)
         assert found is not None
         return found
 
@@ -61,7 +64,7 @@ class Case:
             await asyncio.sleep(0.1)
 
 
-def spec_for(namespace: str, **gateway: Any) -> Spec:
+def spec_for(namespace: str, *, protocols: Sequence[str] = ("HTTP",), **gateway: Any) -> Spec:
     attached = {"name": "inference", "namespace": "infra", "sectionName": "web"}
     return Spec.model_validate(
         {
@@ -70,6 +73,7 @@ def spec_for(namespace: str, **gateway: Any) -> Spec:
             "traffic": {
                 "gateway": attached | {"hostnames": [f"{namespace}.example.com"]} | gateway,
                 "testerHeader": "x-model-candidate",
+                "protocols": list(protocols),
             },
             "steps": [{"weight": 5, "hold": "10m"}],
         }
@@ -78,13 +82,15 @@ def spec_for(namespace: str, **gateway: Any) -> Spec:
 
 def make_service(member: Member, namespace: str, name: str) -> None:
     """A Service and its EndpointSlice, without which Traefik takes the backend for missing."""
-    ports = [{"name": "http", "port": 8000, "protocol": "TCP"}]
+    plain = {"protocol": "TCP"}
+    ports = [{"name": "http", "port": 8000, **plain}, {"name": "grpc", "port": 8001, **plain}]
+    served = [ports[0], ports[1] | {"appProtocol": "kubernetes.io/h2c"}]
     member.kube.apply(
         {
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": name, "namespace": namespace},
-            "spec": {"clusterIP": "None", "ports": ports},
+            "spec": {"clusterIP": "None", "ports": served},
         },
         {
             "apiVersion": "discovery.k8s.io/v1",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelrollout.adapters.kubernetes.client import Api
 
 MANAGER = "kubectl-edit"
@@ -24,12 +26,17 @@ class Hand(Protocol):
     async def content(self) -> Any: ...
 
 
-class HTTPRouteHand:
-    """Weights by Service name, as they stand on the object."""
+INFER: dict[str, Any] = {"path": {"type": "PathPrefix", "value": "/v2/models/digits/infer"}}
+CALL: dict[str, Any] = {"method": {"service": "inference.GRPCInferenceService", "method": "ModelInfer"}}
 
-    def __init__(self, api: Api, namespace: str, name: str) -> None:
-        self._api = api
-        self._path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/httproutes/{name}"
+
+class RouteHand:
+    """Weights by Service name, as they stand on the object; `part` matches a part of what the split does."""
+
+    def __init__(self, api: Api, namespace: str, name: str, kind: str, part: dict[str, Any]) -> None:
+        self._api, self._kind, self._part = api, kind, part
+        self._host = f"{namespace}.example.com"
+        self._path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/{kind.lower()}s/{name}"
 
     async def weights(self) -> dict[str, int]:
         rules = (await self._route())["spec"]["rules"]
@@ -51,7 +58,7 @@ class HTTPRouteHand:
         rules = (await self._route())["spec"]["rules"]
         extra = {
             "name": "extra",
-            "matches": [{"path": {"type": "PathPrefix", "value": "/v2/models/digits/infer"}}],
+            "matches": [self._part],
             "backendRefs": [{"name": service, "port": 8000}],
         }
         await self._edit({"spec": {"rules": [extra, *rules]}})
@@ -82,9 +89,13 @@ class HTTPRouteHand:
         refs = [{"name": name, "port": 8000, "weight": 50} for name in (first, second)]
         route = {
             "apiVersion": "gateway.networking.k8s.io/v1",
-            "kind": "HTTPRoute",
+            "kind": self._kind,
             "metadata": {"name": self._path.rpartition("/")[2], "labels": {"owner": "another-team"}},
-            "spec": {"parentRefs": [{"name": "inference", "namespace": "infra"}], "rules": [{"backendRefs": refs}]},
+            "spec": {
+                "parentRefs": [{"name": "inference", "namespace": "infra"}],
+                "hostnames": [self._host],  # with none it would have all, and no route of the other kind any
+                "rules": [{"backendRefs": refs}],
+            },
         }
         await self._api.request("POST", self._path.rpartition("/")[0], query={"fieldManager": MANAGER}, body=route)
 
@@ -107,4 +118,8 @@ class HTTPRouteHand:
         )
 
 
-HANDS = {"gateway-api": HTTPRouteHand}
+HANDS: dict[str, Callable[[Api, str, str], Hand]] = {
+    "gateway-api": lambda api, namespace, name: RouteHand(api, namespace, name, "HTTPRoute", INFER),
+    "gateway-api of gRPC": lambda api, namespace, name: RouteHand(api, namespace, name, "GRPCRoute", CALL),
+}
+"""By router, and by what its spec splits where that is not HTTP."""

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelrollout.adapters.routers import ROUTERS
 from modelrollout.core.observation import RoutePlan
 from tests.contract.case import NAME, V1, V2, Case, make_service
+from tests.contract.hands import HANDS
 
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
     from tests.lab import Member
 
-pytestmark = [pytest.mark.lab, pytest.mark.parametrize("kind", sorted(ROUTERS))]
+pytestmark = [pytest.mark.lab, pytest.mark.parametrize("kind", sorted(HANDS))]
 GATEWAYS = [
     pytest.param("Traefik", marks=pytest.mark.oldest),
     pytest.param("EnvoyGateway", marks=pytest.mark.envoy_gateway),

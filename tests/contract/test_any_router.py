@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelrollout.adapters.routers import ROUTERS
 from modelrollout.core.observation import RoutePlan
 from modelrollout.ports import Conflict
 from tests.contract.case import NAME, V1, V2, Case
-from tests.contract.hands import MANAGER
+from tests.contract.hands import HANDS, MANAGER
 
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
 
-pytestmark = [pytest.mark.lab, pytest.mark.oldest, pytest.mark.parametrize("kind", sorted(ROUTERS))]
+pytestmark = [pytest.mark.lab, pytest.mark.oldest, pytest.mark.parametrize("kind", sorted(HANDS))]
 
 
 async def test_where_there_is_no_route_none_is_observed(case: Case) -> None:

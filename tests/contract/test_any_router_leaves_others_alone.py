@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from modelrollout.adapters.routers import ROUTERS, RegisteredRouters
+from modelrollout.adapters.routers import RegisteredRouters
 from modelrollout.core.observation import RoutePlan
 from modelrollout.ports import Conflict, Unreachable
 from tests.contract.case import NAME, V1, V2, Case
+from tests.contract.hands import HANDS
 
-pytestmark = [pytest.mark.lab, pytest.mark.oldest, pytest.mark.parametrize("kind", sorted(ROUTERS))]
+pytestmark = [pytest.mark.lab, pytest.mark.oldest, pytest.mark.parametrize("kind", sorted(HANDS))]
 
 
 async def test_it_is_seen_as_foreign_and_no_verb_changes_it(case: Case) -> None:

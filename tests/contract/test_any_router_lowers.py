@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from modelrollout.adapters.routers import ROUTERS, router_for
+from modelrollout.adapters.routers import router_for
 from modelrollout.core.observation import RoutePlan
 from modelrollout.ports import Conflict, Unreachable
 from tests.contract.case import NAME, V1, V2, Case
+from tests.contract.hands import HANDS
 
-pytestmark = [pytest.mark.lab, pytest.mark.oldest, pytest.mark.parametrize("kind", sorted(ROUTERS))]
+pytestmark = [pytest.mark.lab, pytest.mark.oldest, pytest.mark.parametrize("kind", sorted(HANDS))]
 
 
 async def test_a_new_leaders_claim_makes_the_old_leaders_raise_fail(case: Case) -> None:

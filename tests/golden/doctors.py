@@ -19,7 +19,7 @@ from tests.unit.cli.doctor.spoilt import at_edges, hint
 _ALONE = tuple(only(one, "1") for one in (seen_by_gateway(), model(), windows()))
 _ILL = Patient(
     operator=Unknown('no ConfigMap with the label app.kubernetes.io/name=modelrollout is in namespace "ops"'),
-    others=(other(),),
+    others=(other("/v2/models/digits/infer", path_type="Exact"),),
     services={
         "candidate": ServiceFacts("candidate", "2", "digits-v2", 8000, wrong="Service vision/digits-v2 does not exist")
     },
@@ -27,7 +27,9 @@ _ILL = Patient(
     hints=Hints(renamed=hint(job="pods", exported_version="2")),
     recordings=(at_edges("0.01", "0.15"), model(), only(windows(), "1"), relabelled(windows(), job="again")),
 )
-_HOSTILE = Patient(others=(other(name="\x1b[2J::error ::owned", path="/v2/models/digits/\u202e##[error]x"),))
+_HOSTILE = Patient(
+    others=(other("/v2/models/digits/ready", path_type="Exact", name="\x1b[2J::error ::\u202e##[error]x"),)
+)
 _PATIENTS = {
     "a healthy rollout in its step": Patient(),
     "version 1 serves alone": Patient(state="none", recordings=_ALONE),

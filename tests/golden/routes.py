@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelrollout.adapters.routers.httproute import CANDIDATE, STABLE
+from modelrollout.adapters.routers.forms.marks import CANDIDATE, STABLE
 from modelrollout.adapters.routers.reading import read
 from modelrollout.core.observation import RoutePlan
 from tests.unit.routers.routes import judged, route

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tests.lab.session.scenario import Scenario
     from tests.lab.session.shared import shared_site
     from tests.lab.session.site import Site
+    from tests.lab.traffic.calls import Call, CallClient
     from tests.lab.traffic.client import LoadClient, bodies
     from tests.lab.traffic.noted import Answer, Weights
     from tests.lab.traffic.route_recorder import RouteRecorder

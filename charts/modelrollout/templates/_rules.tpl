@@ -10,7 +10,7 @@
   resources: [modelrollouts/finalizers]
   verbs: [update]
 - apiGroups: [gateway.networking.k8s.io]
-  resources: [httproutes]
+  resources: [httproutes, grpcroutes]
   verbs: [get, list, watch, create, patch]
 - apiGroups: [""]
   resources: [services]

@@ -99,6 +99,49 @@ _TRAFFIC_RULES = (
         "!has(self.adopt) || !has(self.testerHeader)",
         "remove testerHeader: of a route that Git owns (adopt) only weights are written",
     ),
+    (
+        "!has(self.adopt) || !(has(self.protocols) || has(self.route))",
+        "remove protocols and route: of a route that Git owns (adopt) only weights are written",
+    ),
+)
+_BOTH = "has(self.protocols) && self.protocols.size() == 2"
+_APART = (
+    "has(self.grpc.sectionName) && has(self.gateway.sectionName) && self.grpc.sectionName != self.gateway.sectionName"
+)
+_OTHER_HOSTS = "!has(self.gateway.hostnames) || self.grpc.hostnames.all(h, !(h in self.gateway.hostnames))"
+_OF_HTTP = "has(self.route.timeouts) || has(self.route.retry) || has(self.route.extraPaths)"
+_PROTOCOL_RULES = (
+    (
+        "!has(self.protocols) || self.protocols.all(p, self.protocols.exists_one(q, q == p))",
+        "name each protocol once",
+    ),
+    (
+        "!has(self.grpc) || (has(self.protocols) && 'GRPC' in self.protocols)",
+        "grpc says nothing without GRPC in protocols",
+    ),
+    (
+        f"!({_BOTH}) || (has(self.grpc) && (has(self.grpc.hostnames) || ({_APART})))",
+        "HTTP and GRPC need host names of their own: add grpc.hostnames, or a listener in grpc.sectionName",
+    ),
+    (
+        f"!({_BOTH}) || !has(self.grpc) || !has(self.grpc.hostnames) || ({_APART}) || {_OTHER_HOSTS}",
+        "a host name of one listener is HTTP's or gRPC's, not both: choose another in grpc.hostnames",
+    ),
+    (
+        f"!has(self.route) || !has(self.protocols) || 'HTTP' in self.protocols || !({_OF_HTTP})",
+        "route.timeouts, route.retry and route.extraPaths are for HTTP: add it to protocols",
+    ),
+)
+_FILTER_RULES = tuple(
+    (
+        f"(self.type == '{kind}') == has(self.{field})",
+        f"a {kind} says in {field} what it does, and no other filter does",
+    )
+    for kind, field in (
+        ("RequestHeaderModifier", "requestHeaderModifier"),
+        ("ResponseHeaderModifier", "responseHeaderModifier"),
+        ("ExtensionRef", "extensionRef"),
+    )
 )
 _GATE_FIELDS = {
     "type": "What the gate watches.",
@@ -121,8 +164,12 @@ def _spec() -> Schema:
     fields["steps"]["items"] |= {"x-kubernetes-validations": _rules(_ONE_STEP_RULES)}
     spec |= {"x-kubernetes-validations": _rules(_SPEC_RULES)}
     fields["serving"] |= {"x-kubernetes-validations": _rules(_SERVING_RULES)}
-    fields["traffic"] |= {"x-kubernetes-validations": _rules(_TRAFFIC_RULES)}
     fields["serving"]["properties"]["arm"] |= {"x-kubernetes-validations": _rules(_ARM_RULES)}
+    traffic = fields["traffic"]
+    traffic |= {"x-kubernetes-validations": _rules((*_TRAFFIC_RULES, *_PROTOCOL_RULES))}
+    route = traffic["properties"]["route"]["properties"]
+    route["filters"]["items"] |= {"x-kubernetes-validations": _rules(_FILTER_RULES)}
+    route["extraPaths"] |= {"x-kubernetes-list-type": "set"}
     fields["gates"] |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
     fields["gates"]["items"] |= {
         "description": "One limit that the candidate keeps to.",

@@ -12,7 +12,9 @@ from modelrollout.api.config.credentials import HEADER as TOKEN
 from modelrollout.api.fields import GATE_TYPES
 from modelrollout.api.gates import DNS_LABEL
 from modelrollout.api.serving import ARM_VALUE, LABEL, SERVICE, VERSION_PATH
-from modelrollout.api.spec import HEADER, HOSTNAME, MISSING_HOSTNAMES, MODEL, VERSION
+from modelrollout.api.spec import HEADER, MISSING_HOSTNAMES, MODEL, VERSION
+from modelrollout.api.traffic import passed
+from modelrollout.api.traffic.protocols import HOSTNAME, METHOD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +36,14 @@ _PATTERNS = {
     TOKEN: "write a header's name, such as X-Scope-OrgID",
     URL: "write the server's address, such as http://prometheus.monitoring:9090",
     HEADER: "write an HTTP header name, such as x-model-candidate",
+    METHOD: "write a method of inference.GRPCInferenceService, such as ModelConfig",
+    passed.ROUTE_DURATION: "write a duration of h, m, s and ms, such as 30s or 1m30s",
+    passed.HEADER_VALUE: "write a header's value: printable characters, with no space at either end",
+    passed.EXTRA_PATH: "write a path such as /v2/health/ready, or /v2/health/* for all below it",
+    passed.GROUP: "write an API group, such as traefik.io, or nothing for Kubernetes's own",
+    passed.KIND_NAME: "write a kind, such as Middleware",
+    passed.OBJECT_NAME: "write an object's name: lower-case letters, digits, dashes and dots",
+    passed.LABEL_VALUE: "use at most 63 letters, digits, dots, dashes and underscores",
 }
 
 _MISSING = {
@@ -44,6 +54,10 @@ _MISSING = {
     "traffic": "add the Gateway, such as {gateway: {name: inference, hostnames: [digits.example.com]}}",
     "gateway": "add the Gateway, such as {name: inference, hostnames: [digits.example.com]}",
     "hostnames": MISSING_HOSTNAMES,
+    "type": "add the filter's type: RequestHeaderModifier, ResponseHeaderModifier or ExtensionRef",
+    "value": "add the header's value",
+    "group": "add the object's API group, such as traefik.io",
+    "kind": "add the object's kind, such as Middleware",
     "steps": "add at least one step, such as {weight: 5, hold: 10m}",
     "weight": "add the candidate's percent at this step, a whole number from 1 to 99",
     "hold": 'add how long the step lasts at least, such as "10m"',

@@ -57,6 +57,8 @@ class Serving(ApiModel):
     """Name of a version's Service, with {version} where the version goes, such as digits-v{version}."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     """The Services' HTTP port."""
+    grpc_port: Annotated[int, Field(ge=1, le=65535)] = 8001
+    """The Services' gRPC port, with `appProtocol: kubernetes.io/h2c`; used where traffic.protocols has GRPC."""
     arm: Arm | None = None
     version_path: Annotated[str, Field(pattern=VERSION_PATH, min_length=1, max_length=64)] | None = None
     """What the server calls a version when asked for readiness: "{version}", or nothing with another arm label."""

@@ -14,6 +14,8 @@ from modelrollout.api.base import ApiModel, wrong
 from modelrollout.api.gates import DNS_LABEL, Gate, Name
 from modelrollout.api.quantities import Duration, Share, format_duration
 from modelrollout.api.serving import Serving
+from modelrollout.api.traffic.passed import Route
+from modelrollout.api.traffic.protocols import SPLIT_PATHS, Grpc, Hostname, Protocol, meet
 
 if TYPE_CHECKING:
     from pydantic_core import PydanticCustomError
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 VERSION = r"^[1-9][0-9]{0,17}$"
 MODEL = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$"
 HEADER = r"^[A-Za-z0-9][-A-Za-z0-9]*$"
-HOSTNAME = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
 Version = Annotated[str, Field(pattern=VERSION, max_length=18)]
 
@@ -41,7 +42,7 @@ class Model(ApiModel):
 
 
 class Gateway(ApiModel):
-    """The Gateway that the HTTPRoute attaches to."""
+    """The Gateway that the operator's routes attach to."""
 
     name: Annotated[str, Field(pattern=DNS_NAME, max_length=253)]
     """Name of the Gateway."""
@@ -49,9 +50,7 @@ class Gateway(ApiModel):
     """Namespace of the Gateway; the resource's own when unset."""
     section_name: Annotated[str, Field(pattern=DNS_NAME, max_length=253)] | None = None
     """The Gateway's listener; every listener that accepts the route when unset."""
-    hostnames: Annotated[
-        list[Annotated[str, Field(pattern=HOSTNAME, max_length=253)]], Field(min_length=1, max_length=16)
-    ] = []
+    hostnames: Annotated[list[Hostname], Field(min_length=1, max_length=16)] = []
     """Host names that clients call; those of a route that Git owns (traffic.adopt) are Git's."""
 
 
@@ -61,7 +60,26 @@ class Traffic(ApiModel):
     gateway: Gateway
     tester_header: Annotated[str, Field(pattern=HEADER, max_length=128)] | None = None
     """Requests with this header and the value "always" reach the candidate during a rollout."""
+    protocols: Annotated[list[Protocol], Field(min_length=1, max_length=2)] = ["HTTP"]
+    """What is split: HTTP, GRPC or both. Readiness is asked over HTTP in any case."""
+    grpc: Grpc = Grpc()
+    route: Route = Route()
     adopt: Adopt | None = None
+
+    @property
+    def has_http(self) -> bool:
+        """Whether HTTP is split."""
+        return "HTTP" in self.protocols
+
+    @property
+    def has_grpc(self) -> bool:
+        """Whether gRPC is split."""
+        return "GRPC" in self.protocols
+
+    @property
+    def grpc_hostnames(self) -> list[str]:
+        """Host names that clients of gRPC call."""
+        return self.grpc.hostnames or self.gateway.hostnames
 
     @model_validator(mode="after")
     def _rules_have_one_owner(self) -> Self:
@@ -74,6 +92,37 @@ class Traffic(ApiModel):
         if self.tester_header is not None:
             fix = "remove it and write that rule in Git: of its route (traffic.adopt) only weights are written"
             raise wrong("testerHeader", fix)
+        if self.protocols != ["HTTP"] or self.route != Route():
+            raise wrong("adopt", "remove protocols and route: of a route that Git owns only weights are written")
+        return self
+
+    @model_validator(mode="after")
+    def _protocols_are_apart(self) -> Self:
+        if len(set(self.protocols)) < len(self.protocols):
+            raise wrong("protocols.1", "name each protocol once")
+        if not self.has_grpc and self.grpc != Grpc():
+            raise wrong("protocols", "add GRPC, or remove spec.traffic.grpc: it says nothing without")
+        if not (self.has_http and self.has_grpc) or self._own_listener():
+            return self
+        fix = "a gateway takes either an HTTPRoute or a GRPCRoute for a host name of one listener, not both"
+        if self.grpc.hostnames is None:
+            raise wrong("grpc.hostnames", f"add host names for gRPC, or grpc.sectionName: {fix}")
+        for index, host in enumerate(self.grpc.hostnames):
+            if any(meet(host, other) for other in self.gateway.hostnames):
+                raise wrong(f"grpc.hostnames.{index}", f"choose one that gateway.hostnames has not: {fix}")
+        return self
+
+    def _own_listener(self) -> bool:
+        mine, https = self.grpc.section_name, self.gateway.section_name
+        return mine is not None and https is not None and mine != https
+
+    @model_validator(mode="after")
+    def _only_http_has_them(self) -> Self:
+        for field in ("timeouts", "retry", "extra_paths"):
+            if not self.has_http and getattr(self.route, field):
+                name = "extraPaths" if field == "extra_paths" else field
+                instead = "grpc.extraMethods names methods" if field == "extra_paths" else "GRPCRoute has none"
+                raise wrong(f"route.{name}", f"remove it, or add HTTP to protocols: {instead}")
         return self
 
 
@@ -179,6 +228,21 @@ class Spec(ApiModel):
     """Raise it to retry a version that was rolled back or rejected."""
     paused: bool = False
     """Hold the weight where it is; a breach still rolls back."""
+
+    @model_validator(mode="after")
+    def _paths_are_not_the_splits(self) -> Self:
+        """An equal match elsewhere would take a part of the split's requests, whichever the gateway prefers."""
+        split = {f"/v2/models/{self.model.name}{end}" for end in SPLIT_PATHS}
+        for index, path in enumerate(self.traffic.route.extra_paths):
+            if path in split:
+                raise wrong(f"traffic.route.extraPaths.{index}", "remove it: the split itself answers this path")
+        return self
+
+    @model_validator(mode="after")
+    def _copies_are_of_http(self) -> Self:
+        if self.steps[0].mirror is not None and not self.traffic.has_http:
+            raise wrong("steps.0.mirror", "remove the step, or add HTTP to traffic.protocols: only HTTP is copied")
+        return self
 
     @field_validator("steps")
     @classmethod

@@ -15,7 +15,7 @@ from modelrollout.api.base import LONGEST_STRING
 
 Schema = dict[str, Any]
 
-_KEPT = ("minimum", "maximum", "minLength", "maxLength", "pattern", "minItems", "maxItems", "format")
+_KEPT = ("minimum", "maximum", "minLength", "maxLength", "pattern", "minItems", "maxItems", "maxProperties", "format")
 _MOST_ITEMS = 64
 
 
@@ -56,7 +56,9 @@ def _plain(root: Schema, node: Schema, *, strict: bool) -> Schema:
     if node["type"] == "array":
         schema.setdefault("maxItems", _MOST_ITEMS)
         schema["items"] = _convert(root, node["items"], strict=strict)
-    if node["type"] == "object":
+    if node["type"] == "object" and "properties" not in node:
+        schema["additionalProperties"] = _convert(root, node["additionalProperties"], strict=strict)
+    elif node["type"] == "object":
         children = node["properties"].items()
         schema["properties"] = {name: _convert(root, child, strict=strict) for name, child in children}
         if strict and node.get("required"):

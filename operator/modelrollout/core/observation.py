@@ -71,11 +71,111 @@ class ObservedRoute:
         """Whether we were the last to change the rules."""
         return self.manager == FIELD_MANAGER
 
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The resourceVersion of each object that was read."""
+        return (self.resource_version,)
+
+    @property
+    def uneven(self) -> bool:
+        """Whether a version's share depends on the protocol."""
+        return False
+
     def weight_of(self, version: str | None) -> int:
         """Percent of requests that the split sends to `version` (0 when absent)."""
         total = sum(b.weight for b in self.backends)
         mine = sum(b.weight for b in self.backends if b.version == version)
         return round(FULL_WEIGHT * mine / total) if total else 0
+
+    def serves(self, version: str) -> bool:
+        """Whether `version` is among the backends, wherever there is a split."""
+        return any(b.version == version for b in self.backends)
+
+
+@dataclass(frozen=True)
+class ObservedRoutes(ObservedRoute):
+    """The routes of one resource where they are several, or where one is still missing; they are kept in step.
+
+    What is seen as one: a version has what it has at least. So stable's least says what others have at most, which is
+    lowered, and a candidate's least says what it has earned wherever there is a split.
+    """
+
+    parts: tuple[ObservedRoute, ...] = ()
+    """Of the protocols that are split."""
+    absent: tuple[str, ...] = ()
+    """Routes that the spec asks for and that are not there, by kind and name."""
+    left: tuple[ObservedRoute, ...] = ()
+    """Of protocols that the spec no longer names: they lead to stable alone."""
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The resourceVersion of each object that was read."""
+        return tuple(part.resource_version for part in (*self.parts, *self.left))
+
+    @property
+    def uneven(self) -> bool:
+        """Whether a version's share depends on the protocol."""
+        shares = [{version: part.weight_of(version) for version in self._named()} for part in self.parts]
+        return bool(self.absent) or any(one != shares[0] for one in shares)
+
+    def weight_of(self, version: str | None) -> int:
+        """The least percent of requests that any of the routes sends to `version`."""
+        found = [part.weight_of(version) for part in self.parts]
+        found += [route.weight_of(version) for route in self.left if version in (route.stable, self.stable)]
+        if self.absent and version != self.stable:
+            return 0
+        return min(found, default=0)
+
+    def serves(self, version: str) -> bool:
+        """Whether `version` is among the backends, wherever there is a split."""
+        return not self.absent and all(part.serves(version) for part in self.parts)
+
+    def _named(self) -> set[str]:
+        return {backend.version for part in self.parts for backend in part.backends}
+
+
+def as_one(
+    parts: tuple[ObservedRoute, ...], absent: tuple[str, ...] = (), left: tuple[ObservedRoute, ...] = ()
+) -> ObservedRoute | None:
+    """What is there as one route; None where nothing is. A lone route is itself."""
+    every = (*parts, *left)
+    if not every:
+        return None
+    if len(every) == 1 and not absent and not left:
+        return every[0]
+    known = {route.stable for route in every if route.stable}
+    stable = next(iter(known)) if len(known) == 1 else None
+    backends = {(b.version, b.service): b for route in reversed(every) for b in route.backends}
+    strange = next((route for route in every if not route.ours), every[0])
+    judged = next((route for route in parts if route.acceptance == "REJECTED"), None)
+    judged = judged or next((route for route in parts if route.acceptance == "PENDING"), every[0])
+    return ObservedRoutes(
+        stable=stable,
+        backends=tuple(sorted(backends.values(), key=lambda backend: backend.version != stable)),
+        resource_version=",".join(route.resource_version for route in every),
+        model=next((route.model for route in every if route.model is not None), None),
+        testers=any(route.testers for route in every),
+        epoch=every[0].epoch,
+        acceptance="PENDING" if absent and judged.acceptance == "ACCEPTED" else judged.acceptance,
+        acceptance_reason=judged.acceptance_reason,
+        manager=strange.manager,
+        doubt="" if stable else _doubt(every, known),
+        version_header=all(route.version_header for route in every),
+        mirror=max(route.mirror for route in every),
+        place=every[0].place,
+        gateways=frozenset[str]().union(*(route.gateways for route in every)),
+        hostnames=frozenset[str]().union(*(route.hostnames for route in every)),
+        structure=" ".join((*(route.structure for route in every), *absent)),
+        parts=parts,
+        absent=absent,
+        left=left,
+    )
+
+
+def _doubt(routes: tuple[ObservedRoute, ...], known: set[str]) -> str:
+    if len(known) > 1:
+        return f"the routes name different versions as stable: {', '.join(sorted(known))}"
+    return next((route.doubt for route in routes if route.doubt), "")
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,17 @@
 """A dialect is data: names of metrics, their unit, what tells the versions apart, and what counts as an error.
 
 Patterns are regular expressions (RE2's and Python's common part) with placeholders that are filled with escaped
-values: {namespace} and {route} of the HTTPRoute, {gatewayNamespace} and {gateway} it is attached to, {service} and
-{port} of a version's backend, {rule}, the place of the rule that splits the traffic, and {index}, the backend's place
-in it. On the operator's own route the rule is 0, and in it 0 is stable's place and 1 the candidate's;
-with a version header a promoted version keeps its place, and the next candidate has the other one.
+values: {namespace} and {route} of the route, {standIn} of the HTTPRoute that carries gRPC where a gateway has no
+GRPCRoute, {gatewayNamespace} and {gateway} they are attached to, {service} and {port} of a version's backend, {rule},
+the place of the rule that splits the traffic, and {index}, the backend's place in it. On the operator's own route the
+rule is 0, and in it 0 is stable's place and 1 the candidate's; with a version header a promoted version keeps its
+place, and the next candidate has the other one.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,6 +65,10 @@ class Dialect(Protocol):
         """Pattern of the part of `label` that alone differs between two routes whose names are written alike."""
         ...
 
+    def key_of(self, hosts: Sequence[str], path: str) -> str:
+        """What `lookalike` finds of a match of exactly that path for those hosts; "" where that cannot be told."""
+        ...
+
     @property
     def ends_at(self) -> str | None:
         """What ends `label` where it stands in a name: a route or Gateway with it is counted under no name it has."""
@@ -96,6 +102,16 @@ class Dialect(Protocol):
     @property
     def grpc_status(self) -> str | None:
         """The label that holds gRPC's status, where it is another one; its value decides unless it is empty."""
+        ...
+
+    @property
+    def counters(self) -> Mapping[str, str | None]:
+        """The counters of answers, and the status that the name of each stands for; None where a label says it."""
+        ...
+
+    @property
+    def grpc(self) -> Dialect | None:
+        """How it counts calls of gRPC, under the same `label`; None where that is no other way than HTTP's requests."""
         ...
 
     @property
@@ -145,6 +161,16 @@ class GatewayMetrics:
     """What every run of characters that are neither letters nor digits is written as; None: names are as they are."""
     lookalike: str | None = None
     ends_at: str | None = None
+    named: tuple[tuple[str, str], ...] = ()
+    """(counter, the status that its name stands for), which are read instead of `requests`."""
+    grpc: Dialect | None = None
+    key: Callable[[Sequence[str], str], str] | None = None
+    """key_of, where there is one."""
+
+    @property
+    def counters(self) -> Mapping[str, str | None]:
+        """`named`, or `requests` alone."""
+        return dict(self.named) or {self.requests: None}
 
     @property
     def by_place(self) -> bool:
@@ -154,6 +180,10 @@ class GatewayMetrics:
     def written(self, name: str) -> str:
         """Letters and digits of any alphabet, joined by `joint`."""
         return name if self.joint is None else self.joint.join(re.findall(r"[^\W_]+", name))
+
+    def key_of(self, hosts: Sequence[str], path: str) -> str:
+        """By `key`."""
+        return "" if self.key is None else self.key(hosts, path)
 
     def is_error(self, status: str) -> bool:
         """Whether the whole status matches `errors`, as it is or in its canonical spelling."""

@@ -1,18 +1,27 @@
 """Gateways whose proxy is a plain Envoy: the same series everywhere, and a cluster's name as the controller makes it.
 
 Envoy writes `le` in milliseconds. A cluster that had no request has no series; `envoy_server_live` shows that the proxy
-is scraped. Only HTTP's status is in `envoy_cluster_upstream_rq`. A `:` in a cluster's name is written as `_`, and a dot
+is scraped. Only HTTP's status is in `envoy_cluster_upstream_rq`, which is 200 for an error of gRPC too: calls of gRPC
+have a counter for each method and status, with both in its name. A `:` in a cluster's name is written as `_`, and a dot
 ends the label: what follows goes into the metric's own name.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from modelrollout.dialects.dialect import Dialect, GatewayMetrics
-from modelrollout.dialects.statuses import HTTP_ERRORS, HTTP_REFUSALS
+from modelrollout.dialects.statuses import ERRORS, HTTP_ERRORS, HTTP_REFUSALS, REFUSALS
+
+_METHODS = ("ModelInfer", "ModelStreamInfer")
+"""Of these calls Envoy keeps a counter for each status; those that ask for readiness or metadata are no inference."""
+_GRPC_COUNTERS = tuple((f"envoy_cluster_grpc_{method}_{code}", str(code)) for method in _METHODS for code in range(17))
 
 
-def _envoy(name: str, controller: str, backend: str, *, version_header: bool = False) -> Dialect:
-    return GatewayMetrics(
+def _envoy(
+    name: str, controller: str, backend: str, grpc_backend: str | None = None, *, version_header: bool = False
+) -> Dialect:
+    plain = GatewayMetrics(
         name=name,
         controllers=(controller,),
         requests="envoy_cluster_upstream_rq",
@@ -27,12 +36,22 @@ def _envoy(name: str, controller: str, backend: str, *, version_header: bool = F
         version_header=version_header,
         ends_at=".",
     )
+    calls = replace(
+        plain,
+        requests=f"envoy_cluster_grpc_{_METHODS[0]}_0",
+        backend=grpc_backend or backend,
+        errors=ERRORS,
+        refusals=REFUSALS,
+        named=_GRPC_COUNTERS,
+    )
+    return replace(plain, grpc=calls)
 
 
 ENVOY_GATEWAY = _envoy(
     "EnvoyGateway",
     "gateway.envoyproxy.io/gatewayclass-controller",
     "httproute/{namespace}/{route}/rule/{rule}/backend/{index}",
+    "(?:grpcroute/{namespace}/{route}|httproute/{namespace}/{standIn})/rule/0/backend/{index}",
     version_header=True,
 )
 """One cluster for a whole rule, unless a backend carries a filter: then one for each, by its place in the rule."""

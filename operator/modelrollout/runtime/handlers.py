@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import kopf
 
 from modelrollout.adapters.routers import ROUTERS
+from modelrollout.adapters.routers.forms.marks import RESOURCE
 from modelrollout.api.base import API_VERSION, GROUP, PLURAL
 
 if TYPE_CHECKING:
@@ -45,11 +46,18 @@ def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop) -> N
     async def changed(namespace: str | None, name: str, **about: Any) -> None:
         service.wake(namespace or "", name, _version("resource", **about))
 
-    for watched in dict.fromkeys(kind.watched for kind in ROUTERS.values()):
+    for watched in dict.fromkeys(kind for router in ROUTERS.values() for kind in router.watched):
 
         @kopf.on.event(*watched, registry=registry)  # by its name, for a mark may have been taken off
         async def routed(namespace: str | None, name: str, **about: Any) -> None:
-            service.route_changed(namespace or "", name, _version("route", **about))
+            for called in dict.fromkeys((name, _resource(**about))):
+                service.route_changed(namespace or "", called, _version("route", **about))
+
+
+def _resource(**about: Any) -> str:
+    """The resource that a route's mark names: where a gateway has no GRPCRoute, gRPC's route has a name of its own."""
+    notes = about["meta"].get("annotations") or {}
+    return str(notes.get(RESOURCE) or "").rpartition("/")[2]
 
 
 def _version(kind: Kind, **about: Any) -> Version | None:

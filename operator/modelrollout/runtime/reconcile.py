@@ -60,7 +60,8 @@ class Reconciler:
         spec, problem = self._spec_of(obj)
         found = await self.routers.find(watch.namespace, watch.name, spec)
         spec, problem, notices = self._claimed(obj, spec, problem, found[1])
-        watch.news.seen("route", found[1].resource_version if found[1] else None)
+        for version in found[1].versions if found[1] else (None,):
+            watch.news.seen("route", version)
         began = clock.now()
         watch.route = _adopted(spec, found[1]) or ("" if spec is not None else watch.route)
         observe = self._observer(watch, found[1], problem, notices, began)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.routers.adopted.mark import MARK
-from modelrollout.adapters.routers.httproute import EPOCH
+from modelrollout.adapters.routers.forms.marks import EPOCH
 from tests.e2e.support.live_rollout import LiveRollout, gates
 from tests.e2e.support.rollouts import Rollouts
 from tests.expect import present

@@ -8,8 +8,8 @@ from typing import Any
 
 from modelrollout.adapters.kubernetes.client import Api, connect
 from modelrollout.adapters.routers import RegisteredRouters, router_for
+from modelrollout.adapters.routers.forms.marks import SERVICES
 from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
-from modelrollout.adapters.routers.httproute import SERVICES
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, read
 from modelrollout.core.observation import RoutePlan
 from tests.golden.process.local import Answer, Local, failing, gone, kubeconfig, refusal, sends, serving

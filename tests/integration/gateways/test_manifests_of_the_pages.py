@@ -29,6 +29,7 @@ pytestmark = pytest.mark.lab
 MARK = f"<!-- applied by {__name__.replace('.', '/')}.py -->\n```yaml\n"
 GATEWAYS = [
     pytest.param("traefik", id="Traefik"),
+    pytest.param("grpc", id="gRPC behind Traefik"),
     pytest.param("adopted-route", id="AdoptedRoute"),
     pytest.param("envoy-gateway", id="EnvoyGateway", marks=pytest.mark.envoy_gateway),
     pytest.param("copies", id="Copies", marks=pytest.mark.envoy_gateway),
@@ -54,7 +55,7 @@ async def test_they_are_accepted(page: str, member: Member, site: Site, namespac
     for body in bodies:
         if "namespace" in body["metadata"]:
             body["metadata"]["namespace"] = namespace
-        if body["kind"] == "Gateway" and page in ("traefik", "adopted-route"):
+        if body["kind"] == "Gateway" and page != "envoy-gateway":
             body["spec"]["listeners"][0]["port"] = site.door.port  # where this one's entry point listens
         if body["kind"] == "HTTPRoute":
             body["spec"]["parentRefs"][0]["namespace"] = namespace

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kubernetes.dynamic.exceptions import ForbiddenError, NotFoundError
 
 from tests.lab.components.prometheus import remove_target, write_target
-from tests.lab.components.triton import HTTP, METRICS, Triton
+from tests.lab.components.triton import GRPC, HTTP, METRICS, Triton
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,8 +25,18 @@ class ModelService:
     """Service `name` in `namespace`, `servers` behind it, one Prometheus target per server."""
 
     def __init__(
-        self, site: Site, kube: Kube, namespace: str, name: str, *, repository: Path, model: str, version: int
+        self,
+        site: Site,
+        kube: Kube,
+        namespace: str,
+        name: str,
+        *,
+        repository: Path,
+        model: str,
+        version: int,
+        grpc: bool = False,
     ) -> None:
+        self.grpc = grpc
         self.site, self.kube, self.namespace, self.name = site, kube, namespace, name
         self.repository, self.model, self.version = repository, model, version
         self.servers: list[Triton] = []
@@ -99,7 +109,9 @@ class ModelService:
 
     def _launch(self) -> None:
         self._started += 1
-        server = Triton(self.site, f"{self.namespace}-{self.name}-{self._started}", self.repository, self.model)
+        server = Triton(
+            self.site, f"{self.namespace}-{self.name}-{self._started}", self.repository, self.model, grpc=self.grpc
+        )
         server.launch()
         self.servers.append(server)
         write_target(
@@ -124,9 +136,15 @@ class ModelService:
             "metadata": {"name": self.name, "namespace": self.namespace},
             "spec": {
                 "clusterIP": "None",
-                "ports": [{"name": "http", "port": HTTP, "targetPort": HTTP, "protocol": "TCP"}],
+                "ports": [
+                    {"name": "http", "port": HTTP, "targetPort": HTTP, "protocol": "TCP"},
+                    *([{**self._calls(), "targetPort": GRPC, "appProtocol": "kubernetes.io/h2c"}] if self.grpc else []),
+                ],
             },
         }
+
+    def _calls(self) -> dict[str, Any]:
+        return {"name": "grpc", "port": GRPC, "protocol": "TCP"}
 
     def _publish(self) -> None:
         endpoints = [
@@ -144,7 +162,10 @@ class ModelService:
                     "namespace": self.namespace,
                     "labels": {"kubernetes.io/service-name": self.name},
                 },
-                "ports": [{"name": "http", "port": HTTP, "protocol": "TCP"}],
+                "ports": [
+                    {"name": "http", "port": HTTP, "protocol": "TCP"},
+                    *([self._calls()] if self.grpc else []),
+                ],
                 "endpoints": endpoints,
             }
         )

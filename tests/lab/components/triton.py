@@ -1,4 +1,4 @@
-"""One real tritonserver on its own loopback address: port 8000 serves inference, port 8002 metrics."""
+"""One real tritonserver on its own loopback address: port 8000 serves HTTP, 8001 gRPC if asked for, 8002 metrics."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from tests.lab.session.site import Site
 
-HTTP, METRICS = 8000, 8002
+HTTP, GRPC, METRICS = 8000, 8001, 8002
 
 
 def claimed_address() -> tuple[str, socket.socket]:
-    """An address in 127.64.0.0/10 (like a Pod's own) where nobody listens on our two ports, and nobody will.
+    """An address in 127.64.0.0/10 (like a Pod's own) where nobody listens on our ports, and nobody will.
 
     The claim is a UDP port there, open until it is closed: others that draw the same address, before our server listens
     or while it is down, cannot have it.
@@ -30,21 +30,21 @@ def claimed_address() -> tuple[str, socket.socket]:
         claim = socket.socket(type=socket.SOCK_DGRAM)
         try:
             claim.bind((address, HTTP))
-            for port in (HTTP, METRICS):
+            for port in (HTTP, GRPC, METRICS):
                 with socket.socket() as probe:
                     probe.bind((address, port))
         except OSError:
             claim.close()
             continue
         return address, claim
-    raise RuntimeError("found no loopback address with ports 8000 and 8002 free")
+    raise RuntimeError("found no loopback address with ports 8000 to 8002 free")
 
 
 class Triton:
     """Serves one model of one repository. `name` names its log; `address` is its own."""
 
-    def __init__(self, site: Site, name: str, repository: Path, model: str) -> None:
-        self.name, self.model, self._site, self._repository = name, model, site, repository
+    def __init__(self, site: Site, name: str, repository: Path, model: str, *, grpc: bool = False) -> None:
+        self.name, self.model, self._site, self._repository, self._grpc = name, model, site, repository, grpc
         self.address, claim = claimed_address()
         weakref.finalize(self, claim.close)
         self.url = f"http://{self.address}:{HTTP}"
@@ -102,7 +102,9 @@ class Triton:
             f"--http-address={self.address}",
             f"--http-port={HTTP}",
             "--http-thread-count=4",
-            "--allow-grpc=false",
+            f"--allow-grpc={str(self._grpc).lower()}",
+            f"--grpc-address={self.address}",
+            f"--grpc-port={GRPC}",
             f"--metrics-address={self.address}",
             f"--metrics-port={METRICS}",
             "--metrics-interval-ms=1000",

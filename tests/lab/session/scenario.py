@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.lab.session.background import Background
     from tests.lab.session.door import Door
     from tests.lab.session.site import Site
+    from tests.lab.traffic.calls import CallClient
 
 
 class Scenario:
@@ -40,6 +41,7 @@ class Scenario:
         self.site, self.kube, self.namespace, self.model = site, kube, namespace, model
         self._background = background
         self.hostname = f"{namespace}.example.com"
+        self.grpc_hostname = f"grpc.{namespace}.example.com"
         self._own = own_gateway
         self.door = replace(site.door, namespace=namespace) if own_gateway else door or site.door
         self.services: dict[int, ModelService] = {}
@@ -69,16 +71,19 @@ class Scenario:
         behaves_as: int | None = None,
         replicas: int = 1,
         ready: bool = True,
+        grpc: bool = False,
         **options: Any,
     ) -> None:
         """Service and servers for each version; `behaves_as` and `options` go to tests.lab.models.build."""
-        services = [self.add_service(version, behaves_as=behaves_as, **options) for version in versions]
+        services = [self.add_service(version, behaves_as=behaves_as, grpc=grpc, **options) for version in versions]
         for service in services:
             service.launch(replicas)
         for service in services:
             service.wait_ready(ready=ready)
 
-    def add_service(self, version: int, *, behaves_as: int | None = None, **options: Any) -> ModelService:
+    def add_service(
+        self, version: int, *, behaves_as: int | None = None, grpc: bool = False, **options: Any
+    ) -> ModelService:
         """The Service alone, without addresses; `.serve()` on the result starts servers."""
         if version not in self.services:
             root = self.site.folder / "models" / self.namespace / f"v{version}"
@@ -91,6 +96,7 @@ class Scenario:
                 repository=root,
                 model=self.model,
                 version=version,
+                grpc=grpc,
             )
             self.services[version].create()
         return self.services[version]
@@ -127,6 +133,12 @@ class Scenario:
         """A LoadClient for this model through the gateway; `settings` are LoadClient's."""
         return LoadClient(self._background, f"{self.url}/infer", self.hostname, **settings)
 
+    def calls(self, **settings: Any) -> CallClient:
+        """A CallClient for this model through the gateway, under a host name of gRPC's own."""
+        from tests.lab.traffic.calls import CallClient  # noqa: PLC0415 - a second that few tests need
+
+        return CallClient(self.door.address, self.grpc_hostname, self.model, **settings)
+
     def record_route(self, name: str | None = None) -> RouteRecorder:
         return RouteRecorder(self._background, self.site, self.namespace, name or self.model)
 
@@ -136,8 +148,9 @@ class Scenario:
 
     def close(self) -> None:
         """End the servers and remove routes and Services, so that the gateway forgets this scenario."""
-        for route in self.kube.list(f"{GROUP}/v1", "HTTPRoute", self.namespace):
-            self.kube.delete(f"{GROUP}/v1", "HTTPRoute", self.namespace, route["metadata"]["name"])
+        for kind in ("HTTPRoute", "GRPCRoute"):
+            for route in self.kube.list(f"{GROUP}/v1", kind, self.namespace):
+                self.kube.delete(f"{GROUP}/v1", kind, self.namespace, route["metadata"]["name"])
         self.ask_to_stop()
         for service in self.services.values():
             service.delete()

@@ -87,6 +87,23 @@ TABLE = (
     Bad("gateway_namespace_with_a_dot", "traffic.gateway.namespace", "infra.eu"),
     Bad("service_with_a_dot", "serving.service", "digits..v{version}"),
     Bad("hostname_with_space", "traffic.gateway.hostnames", ["a b"]),
+    Bad("protocol_that_is_none", "traffic.protocols", ["gRPC"]),
+    Bad("protocol_named_twice", "traffic.protocols", ["HTTP", "HTTP"], False, "each protocol once"),
+    Bad("no_protocol", "traffic.protocols", []),
+    Bad("extra_path_that_is_relative", "traffic.route", {"extraPaths": ["v2/health"]}),
+    Bad("extra_path_with_a_star_inside", "traffic.route", {"extraPaths": ["/v2/*/config"]}),
+    Bad("extra_path_of_the_split", "traffic.route", {"extraPaths": ["/v2/models/digits/infer"]}, False),
+    Bad("timeout_with_a_space", "traffic.route", {"timeouts": {"request": "3 s"}}),
+    Bad(
+        "timeout_of_one_try_above_all", "traffic.route", {"timeouts": {"request": "1s", "backendRequest": "2s"}}, False
+    ),
+    Bad("filter_that_redirects", "traffic.route", {"filters": [{"type": "RequestRedirect"}]}),
+    Bad(
+        "filter_without_a_body", "traffic.route", {"filters": [{"type": "ExtensionRef"}]}, False, "says in extensionRef"
+    ),
+    Bad("label_of_argo_cd", "traffic.route", {"labels": {"argocd.argoproj.io/instance": "a"}}, False),
+    Bad("annotation_of_ours", "traffic.route", {"annotations": {"modelrollout.dev/stable": "9"}}, False),
+    Bad("label_with_a_space", "traffic.route", {"labels": {"team": "a b"}}),
     Bad("limits_upside_down", "gates.3.within", ["70%", "30%"], False),
     Bad("field_of_another_gate", "gates.0.min", "3%", False),
     Bad("unknown_placeholder", "gates.4.query", "x{{pod}}", False),

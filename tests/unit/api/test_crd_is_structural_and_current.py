@@ -18,7 +18,7 @@ from tests import ROOT
 CRD_FILE = ROOT / "crds" / "modelrollout.yaml"
 ALLOWED = {
     *("type", "description", "properties", "required", "items", "default", "enum", "format", "pattern"),
-    *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"),
+    *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "maxProperties", "additionalProperties"),
     *("x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-validations"),
 }
 
@@ -38,6 +38,8 @@ def nodes(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, An
         yield from nodes(child, f"{path}.{name}")
     if "items" in schema:
         yield from nodes(schema["items"], f"{path}[]")
+    if "additionalProperties" in schema:
+        yield from nodes(schema["additionalProperties"], f"{path}[]")
 
 
 def every_node() -> list[tuple[str, dict[str, Any]]]:
@@ -67,6 +69,8 @@ def test_every_text_and_every_list_is_bounded():
             assert "enum" in schema or schema["maxLength"] <= 4096, path
         if schema["type"] == "array":
             assert schema["maxItems"] <= 64, path
+        if "additionalProperties" in schema:
+            assert schema["maxProperties"] <= 64, path
 
 
 def test_every_field_of_spec_is_described():

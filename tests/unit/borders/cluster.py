@@ -11,7 +11,8 @@ from modelrollout.adapters.kubernetes.command_annotation import COMMAND
 from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
 from modelrollout.adapters.kubernetes.store import FINALIZER, KubernetesStore
 from modelrollout.adapters.routers import RegisteredRouters
-from modelrollout.adapters.routers.httproute import annotations_for, route_spec
+from modelrollout.adapters.routers.forms.httproute import route_spec
+from modelrollout.adapters.routers.forms.marks import annotations_for
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.problems import parse_spec
 from modelrollout.api.status import Status

@@ -199,4 +199,15 @@ def test_two_that_grow_together_are_found_without_comparing_each_with_each(spans
         if min(spans[one][1], spans[other][1]) - max(spans[one][0], spans[other][0]) >= least
     ]
     found = together(spans, least)
-    assert found in pairs if pairs else found is None
+    assert found in pairs if pairs else found == ()
+
+
+@given(spans=SPANS, least=st.integers(0, 5), most=st.integers(1, 3))
+def test_as_many_as_our_own_matches_may_grow_together(spans: dict[str, Any], least: int, most: int):
+    alike = [
+        some
+        for some in combinations(sorted(spans), most + 1)
+        if min(spans[one][1] for one in some) - max(spans[one][0] for one in some) >= least
+    ]
+    found = together(spans, least, most)
+    assert found in alike if alike else found == ()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelrollout.adapters.routers.httproute import annotations_for, route_spec
+from modelrollout.adapters.routers.forms.httproute import route_spec
+from modelrollout.adapters.routers.forms.marks import annotations_for
 from modelrollout.api.spec import Spec
 from modelrollout.core.observation import RoutePlan
 

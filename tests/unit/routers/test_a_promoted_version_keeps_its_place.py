@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from modelrollout.adapters.routers.forms.httproute import route_spec
+from modelrollout.adapters.routers.forms.marks import PLACE, STABLE
+from modelrollout.adapters.routers.forms.rules import ALL_BUT_NONE
+from modelrollout.adapters.routers.forms.structure import structure
 from modelrollout.adapters.routers.gateway_api import _has_weights
-from modelrollout.adapters.routers.httproute import ALL_BUT_NONE, PLACE, STABLE, route_spec, structure
 from modelrollout.adapters.routers.lowering import lowering, stable_at_release
 from modelrollout.adapters.routers.reading import read
 from modelrollout.api.spec import Spec

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from modelrollout.adapters.routers.forms.marks import CANDIDATE, EPOCH, MODEL, OURS, RESOURCE, SERVICES, STABLE
 from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
-from modelrollout.adapters.routers.httproute import CANDIDATE, EPOCH, MODEL, OURS, RESOURCE, SERVICES, STABLE
 from modelrollout.adapters.routers.lowering import NotTheSameRoute, lowering
 from modelrollout.adapters.routers.reading import read
 from modelrollout.core.observation import FIELD_MANAGER, RoutePlan
@@ -96,7 +96,7 @@ def test_what_carries_the_mark_is_ours_whatever_else_was_lost(obj: dict[str, Any
 @pytest.mark.parametrize("lost", OURS)
 def test_no_single_annotation_is_needed_on_a_route_that_the_operator_made(lost: str):
     obj = route(HALF)
-    obj["metadata"]["annotations"].pop(lost, None)  # stable's place is said only where it is the second
+    obj["metadata"]["annotations"].pop(lost, None)  # not every one is on every route
     assert read(obj).foreign == ""
 
 

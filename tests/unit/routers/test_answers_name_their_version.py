@@ -6,7 +6,9 @@ import copy
 
 import pytest
 
-from modelrollout.adapters.routers.httproute import VERSION_HEADER, naming, route_spec, structure
+from modelrollout.adapters.routers.forms.httproute import route_spec
+from modelrollout.adapters.routers.forms.rules import VERSION_HEADER, naming
+from modelrollout.adapters.routers.forms.structure import structure
 from modelrollout.adapters.routers.lowering import lowering
 from modelrollout.adapters.routers.reading import read
 from modelrollout.core.observation import RoutePlan

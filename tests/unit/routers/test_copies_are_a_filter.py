@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
-from modelrollout.adapters.routers.httproute import annotations_for, route_spec, structure
+from modelrollout.adapters.routers.forms.httproute import route_spec
+from modelrollout.adapters.routers.forms.marks import annotations_for
+from modelrollout.adapters.routers.forms.structure import structure
 from modelrollout.adapters.routers.lowering import lowering
 from modelrollout.adapters.routers.reading import read
 from modelrollout.api.config import OperatorConfig, PrometheusServer

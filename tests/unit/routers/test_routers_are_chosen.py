@@ -9,7 +9,7 @@ import pytest
 
 from modelrollout.adapters import routers as registry
 from modelrollout.adapters.routers import ROUTERS, RegisteredRouters, RouterKind, router_for
-from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
+from modelrollout.adapters.routers.protocols import ProtocolsRouter
 from modelrollout.api.spec import Spec
 from modelrollout.core.observation import Backend, ObservedRoute
 from modelrollout.ports import Conflict, Released, Router, Unreachable
@@ -28,7 +28,7 @@ class Recorded:
     failure: Exception | None = None
     released: list[str] = field(default_factory=list)
 
-    async def observe(self, _namespace: str, _name: str) -> ObservedRoute | None:
+    async def observe(self, _namespace: str, _name: str, _spec: Spec | None = None) -> ObservedRoute | None:
         if self.failure:
             raise self.failure
         return self.route
@@ -52,9 +52,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> tuple[Recorded, Recorded, Registere
         "special": RouterKind(
             lambda *_, **__: cast("Router", first),
             lambda spec: spec.traffic.tester_header is not None,
-            ("a", "v1", "as"),
+            (("a", "v1", "as"),),
         ),
-        "default": RouterKind(lambda *_, **__: cast("Router", last), lambda _spec: True, ("b", "v1", "bs")),
+        "default": RouterKind(lambda *_, **__: cast("Router", last), lambda _spec: True, (("b", "v1", "bs"),)),
     }
     monkeypatch.setattr(registry, "ROUTERS", kinds)
     api: Any = NoRoutes()
@@ -149,6 +149,6 @@ def test_the_last_router_of_the_registry_serves_every_spec():
 
 def test_a_router_is_made_by_name_and_an_unknown_name_says_which_there_are():
     none: Any = None
-    assert isinstance(router_for("gateway-api", none), GatewayApiRouter)
+    assert isinstance(router_for("gateway-api", none), ProtocolsRouter)
     with pytest.raises(ValueError, match="'smoke' is not known; choose one of gateway-api"):
         router_for("smoke", none)

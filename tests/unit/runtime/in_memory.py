@@ -98,7 +98,7 @@ class MemoryRouter:
     route: ObservedRoute | None = None
     writes: int = field(default=0)
 
-    async def observe(self, _namespace: str, _name: str) -> ObservedRoute | None:
+    async def observe(self, _namespace: str, _name: str, _spec: Any = None) -> ObservedRoute | None:
         return self.route
 
     async def claim(self, _namespace: str, _name: str, seen: ObservedRoute) -> ObservedRoute:

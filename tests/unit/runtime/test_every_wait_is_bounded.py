@@ -20,6 +20,7 @@ SAFE = {
     ("live.py", "gather"): "of two calls of Api",
     ("cluster.py", "gather"): "of calls of Api",
     ("release.py", "gather"): "of releases, each of which has a timeout of its own",
+    ("protocols.py", "gather"): "of one call for each form of a route, each of which ends in calls of Api",
     ("run.py", "acquire"): "the standby's whole work is to wait for the Lease",
     ("run.py", "wait"): "a leading operator's whole work lasts until it is stopped",
     ("service.py", "gather"): "of tasks just cancelled",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelrollout.adapters.routers.adopted.routes import AdoptedRoutes
-from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
+from modelrollout.adapters.routers.protocols import ProtocolsRouter
 from modelrollout.ports import Conflict, Released, Unreachable
 
 if TYPE_CHECKING:
@@ -30,15 +30,15 @@ class RouterKind:
     """Called with the Api and `epoch`, the leader's."""
     serves: Callable[[Spec], bool]
     """Whether a spec asks for this router."""
-    watched: tuple[str, str, str]
+    watched: tuple[tuple[str, str, str], ...]
     """Group, version and plural of the objects that carry the split; a change of one wakes its ModelRollout."""
 
 
 ROUTERS: dict[str, RouterKind] = {
     "gateway-api": RouterKind(
-        make=GatewayApiRouter,
+        make=ProtocolsRouter,
         serves=lambda _spec: True,
-        watched=("gateway.networking.k8s.io", "v1", "httproutes"),
+        watched=tuple(("gateway.networking.k8s.io", "v1", plural) for plural in ("httproutes", "grpcroutes")),
     ),
 }
 """By name, in the order in which they are asked whether they serve a spec; the last one serves every spec."""
@@ -73,7 +73,7 @@ class RegisteredRouters:
         self._left.discard((namespace, name))
         if spec is not None:
             chosen = next(self._made[kind] for kind, registered in ROUTERS.items() if registered.serves(spec))
-            return chosen, await chosen.observe(namespace, name)
+            return chosen, await chosen.observe(namespace, name, spec)
         failure: Unreachable | None = None
         otherwise: tuple[Router, ObservedRoute | None] = list(self._made.values())[-1], None
         for router in self._made.values():

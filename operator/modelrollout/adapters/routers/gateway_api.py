@@ -1,19 +1,14 @@
-"""An HTTPRoute owned by the operator: raising is fenced by resourceVersion, lowering by identity alone."""
+"""One route owned by the operator: raising is fenced by resourceVersion, lowering by identity alone."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from modelrollout.adapters.kubernetes.client import Api, path_of
-from modelrollout.adapters.routers.httproute import (
-    EPOCH,
-    GROUP_VERSION,
-    annotations_for,
-    route_spec,
-    structure,
-    weights_of,
-)
+from modelrollout.adapters.kubernetes.client import Api
+from modelrollout.adapters.routers.forms.form import GROUP_VERSION, HTTP, Form
+from modelrollout.adapters.routers.forms.marks import EPOCH, passed_of
+from modelrollout.adapters.routers.forms.rules import weights_of
 from modelrollout.adapters.routers.lowering import (
     NotTheSameRoute,
     is_newer,
@@ -21,7 +16,7 @@ from modelrollout.adapters.routers.lowering import (
     stable_at_release,
     with_every_backend_named,
 )
-from modelrollout.adapters.routers.reading import ObservedHTTPRoute, read
+from modelrollout.adapters.routers.reading import ObservedHTTPRoute, notes_of, read
 from modelrollout.core.observation import ObservedRoute, RoutePlan
 from modelrollout.ports import ApiReason, Conflict, NotFound, Superseded, Unreachable
 
@@ -39,7 +34,7 @@ _PASSING: tuple[ApiReason, ...] = ("ApiTimeout", "ApiUnreachable", "ApiThrottled
 
 
 class GatewayApiRouter:
-    """The Router of ports.py over HTTPRoutes.
+    """The Router of ports.py over routes of one form.
 
     `epoch` is the leader's, as lease.py gives it ("" without one); where it may rise while it leads, a function.
 
@@ -47,8 +42,8 @@ class GatewayApiRouter:
     resourceVersion, but an apply creates a deleted route again even so: a raise decided before would come back.
     """
 
-    def __init__(self, api: Api, *, epoch: str | Callable[[], str] = "") -> None:
-        self._api = api
+    def __init__(self, api: Api, *, epoch: str | Callable[[], str] = "", form: Form = HTTP) -> None:
+        self._api, self.form = api, form
         self._given = epoch
 
     @property
@@ -57,8 +52,8 @@ class GatewayApiRouter:
 
     async def observe(self, namespace: str, name: str) -> ObservedHTTPRoute | None:
         """The route as it is now, or None where there is none. Raises Unreachable."""
-        route = await self._api.get(_path(namespace, name))
-        return None if route is None else read(route)
+        route = await self._api.get(self.form.path(namespace, name))
+        return None if route is None else self._read(namespace, name, route)
 
     async def apply(
         self, namespace: str, name: str, spec: Spec, plan: RoutePlan, observed: ObservedRoute | None
@@ -68,19 +63,27 @@ class GatewayApiRouter:
         Raises Conflict when it is not as seen any more or gone, Superseded under a newer leader,
         Unreachable("RouteNotOurs") where it does not carry our mark.
         """
-        notes: dict[str, str | None] = dict(annotations_for(namespace, name, spec, plan))
-        desired = route_spec(namespace, spec, plan)
+        desired = self.form.spec_of(namespace, spec, plan)
         if observed is None:
-            return await self._create(namespace, name, notes, desired)
-        self._refuse_if_not_ours_to_write(observed)
+            return await self._create(namespace, name, spec, plan, desired)
+        self.refuse_if_not_ours_to_write(observed)
         if observed.structure == self.structure(namespace, name, spec, plan) and _has_weights(observed, plan):
             return await self._again(namespace, name, observed)
-        meta = {"resourceVersion": observed.resource_version, "annotations": self._with_epoch(notes)}
+        return await self.write(namespace, name, spec, plan, observed, desired)
+
+    async def write(
+        self, namespace: str, name: str, spec: Spec, plan: RoutePlan, observed: ObservedRoute, desired: dict[str, Any]
+    ) -> ObservedHTTPRoute:
+        """Replace what `desired` names of the route's spec, and all that we say about it. Raises as apply."""
+        notes, labels = self.form.notes(namespace, name, spec, plan), spec.traffic.route.labels
+        head = _no_longer_passed(observed, labels, notes)
+        head["annotations"] = self._with_epoch(head["annotations"])
+        meta = {"resourceVersion": observed.resource_version, **head}
         return await self._fenced(namespace, name, {"metadata": meta, "spec": desired})
 
     async def claim(self, namespace: str, name: str, observed: ObservedRoute) -> ObservedHTTPRoute:
         """Write this leader's epoch where another's stands, outdating what an old leader has read."""
-        self._refuse_if_not_ours_to_write(observed)
+        self.refuse_if_not_ours_to_write(observed)
         if not self._epoch or observed.epoch == self._epoch:
             return await self._again(namespace, name, observed)
         meta = {"resourceVersion": observed.resource_version, "annotations": {EPOCH: self._epoch}}
@@ -92,15 +95,15 @@ class GatewayApiRouter:
         Tries again at once on anything that may pass. Raises Conflict when the route is another one or somebody
         else's by now (decide again), Unreachable("RouteMissing") when it is gone, Unreachable otherwise.
         """
-        path = _path(namespace, name)
         route: dict[str, Any] | None = observed.raw if isinstance(observed, ObservedHTTPRoute) else None
         for attempt in range(1, LOWER_TRIES + 1):
             try:
                 if route is None:
-                    route = await self._api.request("GET", path, timeout=LOWER_TIMEOUT)
-                return await self._lower_once(path, route, observed, plan)
+                    route = await self._api.request("GET", self.form.path(namespace, name), timeout=LOWER_TIMEOUT)
+                return await self._lower_once(namespace, name, route, observed, plan)
             except NotFound:
-                raise Unreachable("RouteMissing", f"the route {namespace}/{name} is gone; nothing to lower") from None
+                text = f"the {self.form.kind} {namespace}/{name} is gone; nothing to lower"
+                raise Unreachable("RouteMissing", text) from None
             except (Conflict, Unreachable) as error:
                 if attempt == LOWER_TRIES or not may_pass(error):
                     raise
@@ -119,50 +122,56 @@ class GatewayApiRouter:
 
     def structure(self, namespace: str, name: str, spec: Spec, plan: RoutePlan) -> str:
         """Digest of everything but the weights, comparable with ObservedRoute.structure."""
-        notes = annotations_for(namespace, name, spec, plan)
-        return structure(namespace, notes, route_spec(namespace, spec, plan))
+        return self.form.structure(namespace, name, spec, plan)
 
     async def _fenced(self, namespace: str, name: str, patch: dict[str, Any]) -> ObservedHTTPRoute:
         try:
-            return read(await self._api.patch(_path(namespace, name), patch))
+            return self._read(namespace, name, await self._api.patch(self.form.path(namespace, name), patch))
         except NotFound as error:
             raise Conflict(f"the route was deleted since it was read: {error}") from None
 
     async def _create(
-        self, namespace: str, name: str, notes: dict[str, str | None], desired: dict[str, Any]
+        self, namespace: str, name: str, spec: Spec, plan: RoutePlan, desired: dict[str, Any]
     ) -> ObservedHTTPRoute:
-        annotations = {key: value for key, value in self._with_epoch(notes).items() if value is not None}
-        route = {
-            "apiVersion": GROUP_VERSION,
-            "kind": "HTTPRoute",
-            "metadata": {"name": name, "namespace": namespace, "annotations": annotations},
-            "spec": desired,
-        }
-        return read(await self._api.post(_path(namespace), route))
+        notes = self._with_epoch(self.form.notes(namespace, name, spec, plan))
+        annotations = {key: value for key, value in notes.items() if value is not None}
+        head = {"name": self.form.named(namespace, name), "namespace": namespace, "annotations": annotations}
+        labels = {"labels": spec.traffic.route.labels} if spec.traffic.route.labels else {}
+        route = {"apiVersion": GROUP_VERSION, "kind": self.form.kind, "metadata": head | labels, "spec": desired}
+        return self._read(namespace, name, await self._api.post(self.form.path(namespace), route))
 
     async def _lower_once(
-        self, path: str, route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan
+        self, namespace: str, name: str, route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan
     ) -> ObservedHTTPRoute:
-        patch = self._lowering(route, observed, plan)
+        path, resource = self.form.path(namespace, name), f"{namespace}/{name}"
+        patch = self._lowering(route, observed, plan, resource)
         if not patch and isinstance(observed, ObservedHTTPRoute) and route is observed.raw:
             # "Nothing to lower" must not rest on an old reading.
             route = await self._api.request("GET", path, timeout=LOWER_TIMEOUT)
-            patch = self._lowering(route, observed, plan)
-        return read(await self._api.patch(path, patch, timeout=LOWER_TIMEOUT) if patch else route)
+            patch = self._lowering(route, observed, plan, resource)
+        after = await self._api.patch(path, patch, timeout=LOWER_TIMEOUT) if patch else route
+        return self._read(namespace, name, after)
 
-    def _lowering(self, route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan) -> list[dict[str, Any]]:
-        epoch = "" if is_newer(read(route).epoch, self._epoch) else self._epoch
+    def _lowering(
+        self, route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan, resource: str
+    ) -> list[dict[str, Any]]:
+        epoch = "" if is_newer(read(route, resource).epoch, self._epoch) else self._epoch
         try:
-            return lowering(route, observed, plan, epoch)
+            return lowering(route, observed, plan, epoch, resource)
         except NotTheSameRoute as error:
             raise _Moved(str(error)) from None
+
+    def _read(self, namespace: str, name: str, route: dict[str, Any]) -> ObservedHTTPRoute:
+        return read(route, f"{namespace}/{name}")
 
     async def _again(self, namespace: str, name: str, observed: ObservedRoute) -> ObservedHTTPRoute:
         if isinstance(observed, ObservedHTTPRoute):
             return observed
-        return read(await self._api.request("GET", _path(namespace, name)))
+        route = await self._api.request("GET", self.form.path(namespace, name))
+        return self._read(namespace, name, route)
 
-    def _refuse_if_not_ours_to_write(self, observed: ObservedRoute) -> None:
+    def refuse_if_not_ours_to_write(self, observed: ObservedRoute) -> None:
+        """Raises Unreachable("RouteNotOurs"), or Superseded under a newer leader's epoch."""
         if observed.foreign:
             raise Unreachable("RouteNotOurs", f"the route is somebody else's and left as it is: {observed.foreign}")
         if is_newer(observed.epoch, self._epoch):
@@ -201,5 +210,10 @@ def _has_weights(observed: ObservedRoute, plan: RoutePlan) -> bool:
     return found == wanted
 
 
-def _path(namespace: str, name: str | None = None) -> str:
-    return path_of(GROUP_VERSION, "httproutes", namespace, name)
+def _no_longer_passed(
+    observed: ObservedRoute, labels: dict[str, str], notes: dict[str, str | None]
+) -> dict[str, dict[str, str | None]]:
+    """`labels` and `notes`, with None for what the user passed along before and does not any more."""
+    before = passed_of(notes_of(observed.raw) if isinstance(observed, ObservedHTTPRoute) else {})
+    kept = dict.fromkeys(before.labels) | labels
+    return {"annotations": dict.fromkeys(before.annotations) | notes} | ({"labels": kept} if kept else {})

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.kubernetes.lease_record import order_of
-from modelrollout.adapters.routers.httproute import EPOCH, RESOURCE, SPLIT, STABLE, split_index
+from modelrollout.adapters.routers.forms.httproute import split_index
+from modelrollout.adapters.routers.forms.marks import EPOCH, RESOURCE, STABLE
+from modelrollout.adapters.routers.forms.rules import SPLIT
 from modelrollout.adapters.routers.mirror import without_copies
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, is_testers, notes_of, read, services_of, weight_of
 from modelrollout.api.borders.cleaning import mapping, mappings
@@ -20,13 +22,16 @@ class NotTheSameRoute(Exception):  # noqa: N818 - a finding about the world, not
     """The route no longer is what the decision to lower was made on."""
 
 
-def lowering(route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan, epoch: str) -> list[dict[str, Any]]:
+def lowering(
+    route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan, epoch: str, resource: str | None = None
+) -> list[dict[str, Any]]:
     """JSON Patch giving plan.stable all but min(plan.weight, what the candidate has); [] when it has that.
 
     Tests which backend stands where and which version is stable; never weights, never resourceVersion. The
     `epoch` is written along unless it is "". Raises NotTheSameRoute when plan.stable cannot be found, or the mark.
+    `resource` as for read().
     """
-    now = read(route)
+    now = read(route, resource)
     if now.foreign:
         raise NotTheSameRoute(f"the route is somebody else's by now: {now.foreign}")
     rules = mappings(mapping(route.get("spec")).get("rules"))

@@ -1,4 +1,4 @@
-"""What an HTTPRoute says alone, without a spec; what contradicts itself is a doubt, never a guess."""
+"""What a route says alone, without a spec; what contradicts itself is a doubt, never a guess."""
 
 from __future__ import annotations
 
@@ -9,19 +9,10 @@ from itertools import combinations
 from typing import Any
 
 from modelrollout.adapters.kubernetes.managed_fields import manager_of
-from modelrollout.adapters.routers.httproute import (
-    CANDIDATE,
-    EPOCH,
-    MODEL,
-    PLACE,
-    RESOURCE,
-    SERVICES,
-    STABLE,
-    TESTERS,
-    VERSION_HEADER,
-    split_index,
-    structure,
-)
+from modelrollout.adapters.routers.forms.httproute import split_index
+from modelrollout.adapters.routers.forms.marks import CANDIDATE, EPOCH, MODEL, PLACE, PROBED, RESOURCE, SERVICES, STABLE
+from modelrollout.adapters.routers.forms.rules import TESTERS, VERSION_HEADER
+from modelrollout.adapters.routers.forms.structure import structure
 from modelrollout.adapters.routers.mirror import copied
 from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping, mappings, texts, whole_number
 from modelrollout.api.spec import VERSION
@@ -41,8 +32,8 @@ class ObservedHTTPRoute(ObservedRoute):
     raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
-def read(route: dict[str, Any]) -> ObservedHTTPRoute:
-    """What the route says alone, without any spec."""
+def read(route: dict[str, Any], resource: str | None = None) -> ObservedHTTPRoute:
+    """What the route says alone, without any spec; `resource` is NAMESPACE/NAME where its own name is another."""
     meta, spec = mapping(route.get("metadata")), mapping(route.get("spec"))
     notes = notes_of(route)
     rules = mappings(spec.get("rules"))
@@ -61,13 +52,13 @@ def read(route: dict[str, Any]) -> ObservedHTTPRoute:
         acceptance_reason=reason,
         manager=manager_of(meta, "f:spec", "f:rules"),
         doubt=doubt,
-        foreign=_foreign(meta, notes),
+        foreign=_foreign(meta, notes, resource),
         version_header=_says_versions(rules[split] if split is not None else {}),
         mirror=copied(rules[split] if split is not None else {}, _services(notes, backends)),
         place=_place(notes),
         gateways=_gateways(clean(meta.get("namespace"), LONGEST_SAID), spec),
         hostnames=frozenset(host for host in _list(spec.get("hostnames")) if isinstance(host, str)),
-        structure=_structure(clean(meta.get("namespace"), LONGEST_SAID), notes, spec),
+        structure=_structure(route, notes, spec),
         raw=route,
     )
 
@@ -112,13 +103,13 @@ def _templates(version: str, service: str) -> set[str]:
     return {f"{service[: at.start()]}{{}}{service[at.start() + len(version) :]}" for at in places}
 
 
-def _foreign(meta: dict[str, Any], notes: dict[str, str]) -> str:
+def _foreign(meta: dict[str, Any], notes: dict[str, str], resource: str | None) -> str:
     """Why the route is not this resource's; "" where it carries the mark, or its last parentRefs are our own.
 
     The mark is the annotation of the resource, or that of stable where nothing names another resource: that is how
     people hand a route over. The epoch is no mark: earlier versions left it on routes that were never ours.
     """
-    mine, named = f"{meta.get('namespace', '')}/{meta.get('name', '')}", notes.get(RESOURCE)
+    mine, named = resource or f"{meta.get('namespace', '')}/{meta.get('name', '')}", notes.get(RESOURCE)
     if named == mine or manager_of(meta, "f:spec", "f:parentRefs") == FIELD_MANAGER:
         return ""
     if named:
@@ -136,10 +127,13 @@ def _gateways(namespace: str, spec: dict[str, Any]) -> frozenset[str]:
 
 
 def _backends(rule: dict[str, Any], notes: dict[str, str]) -> list[Backend]:
+    """With the port at which a version is asked for readiness, where gRPC's is another."""
     versions = {service: version for version, (service, _) in services_of(notes).items()}
+    probed = int(notes[PROBED]) if re.fullmatch("[0-9]{1,5}", notes.get(PROBED, "")) else None
     found = []
     for ref in mappings(rule.get("backendRefs")):
-        service, port = clean(ref.get("name"), LONGEST_SAID), whole_number(ref.get("port"), 0, LAST_PORT, 0)
+        service = clean(ref.get("name"), LONGEST_SAID)
+        port = whole_number(ref.get("port") if probed is None else probed, 0, LAST_PORT, 0)
         found.append(Backend(versions.get(service, ""), service, port, weight_of(ref)))
     return found
 
@@ -162,10 +156,12 @@ def _says_versions(rule: dict[str, Any]) -> bool:
     )
 
 
-def _structure(namespace: str, notes: dict[str, str], spec: dict[str, Any]) -> str:
+def _structure(route: dict[str, Any], notes: dict[str, str], spec: dict[str, Any]) -> str:
     """As structure(); what cannot be digested is like no plan's, and is written over."""
+    meta = mapping(route.get("metadata"))
+    namespace, labels = clean(meta.get("namespace"), LONGEST_SAID), texts(meta.get("labels"), LONGEST_NOTE)
     try:
-        return structure(namespace, notes, spec)
+        return structure(namespace, notes, spec, labels, http=route.get("kind") != "GRPCRoute")
     except (TypeError, ValueError, AttributeError, KeyError, RecursionError):
         return UNREADABLE
 

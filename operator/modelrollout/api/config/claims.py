@@ -43,7 +43,18 @@ def claim_of(namespace: str, spec: Spec) -> Claim:
     """What a resource of that namespace claims."""
     gateway = spec.traffic.gateway
     whole = f"{gateway.namespace or namespace}/{gateway.name}"
-    return Claim(whole, gateway.section_name or "", frozenset(gateway.hostnames), spec.model.name)
+    section = "" if spec.traffic.grpc.section_name else gateway.section_name or ""
+    return Claim(whole, section, frozenset(host for _, host in _hostnames(spec)), spec.model.name)
+
+
+def _hostnames(spec: Spec) -> list[tuple[tuple[str | int, ...], str]]:
+    """(where it stands, host name) of HTTP's and of gRPC's."""
+    traffic = spec.traffic
+    calls = (traffic.grpc.hostnames or []) if traffic.has_grpc else []
+    return [
+        *(((*GATEWAY, "hostnames", index), host) for index, host in enumerate(traffic.gateway.hostnames)),
+        *((("spec", "traffic", "grpc", "hostnames", index), host) for index, host in enumerate(calls)),
+    ]
 
 
 def check_claim(namespace: str, spec: Spec, config: OperatorConfig) -> list[Problem]:
@@ -64,9 +75,8 @@ def check_claim(namespace: str, spec: Spec, config: OperatorConfig) -> list[Prob
     if not entries:
         fix = f"use a Gateway of namespace {namespace}, or have {home}/{gateway.name} listed {listed}"
         return [Problem(path_of((*GATEWAY, "namespace")), f"is {shown(home)}", fix, (*GATEWAY, "namespace"))]
-    for index, host in enumerate(gateway.hostnames):
+    for loc, host in _hostnames(spec):
         if not any(one.lets(namespace, host) for one in entries):
-            loc = (*GATEWAY, "hostnames", index)
             fix = f"have it allowed for {home}/{gateway.name} {listed} and a pattern of this name among its hostnames"
             return [Problem(path_of(loc), f"is {shown(host)}", fix, loc)]
     return []

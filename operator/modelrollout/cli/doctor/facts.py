@@ -79,6 +79,16 @@ class ServiceFacts:
 
 
 @dataclass(frozen=True)
+class CallRoute:
+    """One form of gRPC's route: a GRPCRoute, or the HTTPRoute that carries gRPC where a gateway has none."""
+
+    kind: str
+    name: str
+    raw: Read
+    observed: ObservedRoute | None = None
+
+
+@dataclass(frozen=True)
 class ClusterFacts:
     """What the API server says. Times in epoch seconds, by its clock."""
 
@@ -100,6 +110,10 @@ class ClusterFacts:
     others_unknown: str
     """Which of them could not be listed, and why."""
     services: tuple[ServiceFacts, ...]
+    calls: tuple[CallRoute, ...] = ()
+    """The two forms that gRPC's route may have, the GRPCRoute first."""
+    grpc_services: tuple[tuple[str, Read], ...] = ()
+    """(version, its Service) where gRPC is split."""
     features: frozenset[str] | None = None
     """What the Gateway's class lists in supportedFeatures; None where that may not be read."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from modelrollout.api.status import Status
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
-from modelrollout.core.observation import FULL_WEIGHT, Event, ObservedRoute, RoutePlan
+from modelrollout.core.observation import FULL_WEIGHT, Event, ObservedRoute, ObservedRoutes, RoutePlan
 from modelrollout.core.rollout.context import Context, Transition, target_mirror, target_weight
 from modelrollout.core.rollout.missing import held
 from modelrollout.core.rollout.phases import Trigger, exposed
@@ -58,13 +58,13 @@ def route_for(ctx: Context, transition: Transition) -> Routing:
     lower, left = _lowering(ctx, transition, plan, route)
     if ctx.spec is None or unfit(ctx):
         return Routing(lower=lower, expected=left, events=_told(ctx, transition, plan, route, lower))
-    raising = plan.weight > left or not _serves(route, plan.stable)
+    raising = plan.weight > left or not route.serves(plan.stable)
     if raising and not _may_raise(ctx, transition):
         note = _lowered_note(ctx, plan, left, route) if plan.weight > left else None
         plan, raising = replace(plan, weight=left), False
     else:
         note = None
-    events = _told(ctx, transition, plan, route, lower)
+    events = (*_told(ctx, transition, plan, route, lower), *_missing(ctx, transition, route))
     ours = note is not None and note.reason == reasons.RAISE_PENDING and ctx.observed.refusals > 0
     if note and ctx.status.weight.lowered_at is None and not ours:
         events = (*events, Event(note.reason, note.message, warning=True))
@@ -104,6 +104,8 @@ def _lowering(
         return None, route.weight_of(plan.candidate)
     if _finishing(plan, route, anchor):
         return None, 0
+    if route.uneven:  # whoever lowered one route lowered all; a raise that got through to one of them is taken back
+        allowed = min(allowed, route.weight_of(plan.candidate))
     mirror = plan.mirror if plan.candidate in versions else 0
     if others <= allowed and route.mirror <= mirror:
         return None, route.weight_of(plan.candidate)
@@ -141,8 +143,14 @@ def _recreate(ctx: Context, transition: Transition, plan: RoutePlan) -> Routing:
     return Routing(apply=created, expected=0, events=events)
 
 
-def _serves(route: ObservedRoute, version: str) -> bool:
-    return any(b.version == version for b in route.backends)
+def _missing(ctx: Context, transition: Transition, route: ObservedRoute) -> tuple[Event, ...]:
+    """An Event for each route that is created beside another, unless it tells of a write that was refused."""
+    if not isinstance(route, ObservedRoutes) or transition.trigger is Trigger.ADOPTED or ctx.observed.refusals:
+        return ()
+    text = "{} was missing: created with 100 % on stable version {}".format
+    return tuple(
+        Event(reasons.ROUTE_MISSING, text(name, transition.status.stable), warning=True) for name in route.absent
+    )
 
 
 def _serving_moved(ctx: Context, plan: RoutePlan, route: ObservedRoute) -> bool:
@@ -175,6 +183,8 @@ def _told(
     if transition.trigger is not None or target_weight(ctx.status) != target_weight(transition.status):
         return ()
     if unfit(ctx) or ctx.observed.refusals:  # it may well be ours, not taken back yet
+        return ()
+    if route.uneven and lower.weight < target_weight(ctx.status):  # not in step: who lowered one is told of
         return ()
     who = route.manager or "someone"
     found = FULL_WEIGHT - route.weight_of(plan.stable)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any
 
-from modelrollout.adapters.routers.httproute import annotations_for, route_spec
+from modelrollout.adapters.routers.forms.httproute import route_spec
+from modelrollout.adapters.routers.forms.marks import annotations_for
 from modelrollout.adapters.routers.reading import read
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.crd import crd

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelrollout.adapters.routers.httproute import RESOURCE, STABLE
+from modelrollout.adapters.routers.forms.marks import RESOURCE, STABLE
 from modelrollout.cli.doctor.checks.routing.hosts import ANY, meet, precedence
 from modelrollout.cli.doctor.facts import Read
 from tests.unit.cli.doctor.cases import Case, listed
@@ -92,35 +92,27 @@ CASES = {
     "an answer to an older write": Case(
         {"route": {"metadata": {"generation": 2}}}, "accepted", "Warning", "not looked at the newest write", "again"
     ),
-    "an older route for the same path": Case(
-        {"others": (other(),)},
-        "shadowed",
-        "Problem",
-        "HTTPRoute speech/other is older and takes /v2/models/digits",
-        "rule",
+    "an older route for every inference": Case(
+        {"others": (other(INFER, path_type="Exact"),)},
+        *("shadowed", "Problem", "HTTPRoute speech/other takes /v2/models/digits/infer", "another host"),
     ),
-    "an older route for the same path, written with a slash": Case(
-        {"others": (other("/v2/models/digits/"),)}, "shadowed", "Problem", "HTTPRoute speech/other is older"
-    ),
-    "a younger route for the same path": Case(
-        {"others": (other(created="2026-01-03T00:00:00Z"),)}, "shadowed", "Warning", "this route is older and has it"
+    "a younger route for every inference": Case(
+        {"others": (other(INFER, path_type="Exact", created="2026-01-03T00:00:00Z"),)},
+        *("shadowed", "Warning", "this route is older and has it"),
     ),
     "a route of the same second": Case(
-        {"others": (other(created="2026-01-02T00:00:00Z"),)}, "shadowed", "Problem", "speech/other is older"
+        {"others": (other(INFER, path_type="Exact", created="2026-01-02T00:00:00Z"),)},
+        *("shadowed", "Problem", "speech/other takes /v2/models/digits/infer"),
     ),
-    "a route for every inference": Case(
-        {"others": (other(INFER, created="2026-02-01T00:00:00Z"),)},
-        *("shadowed", "Problem", "every inference, before this route", "another host"),
-    ),
-    "a route for exactly that": Case({"others": (other(INFER, path_type="Exact"),)}, "shadowed", "Problem", "every"),
     "a route for a part": Case(
-        {"others": (other("/v2/models/digits/versions/1"),)},
+        {"others": (other("/v2/models/digits/ready", path_type="Exact"),)},
         "shadowed",
         "Warning",
-        "takes /v2/models/digits/versions/",
+        "takes /v2/models/digits/ready",
     ),
     "a route for certain headers": Case(
-        {"others": (other(headers=[{"name": "x", "value": "y"}]),)}, "shadowed", "Warning", "with certain headers"
+        {"others": (other(INFER, path_type="Exact", headers=[{"name": "x", "value": "y"}]),)},
+        *("shadowed", "Warning", "with certain headers"),
     ),
     "an older route for one of our hosts": Case(
         {"route": {"spec": {"hostnames": ["*.a.b"]}}, "others": (other(hosts=("x.a.b",)),)},
@@ -149,6 +141,9 @@ def test_it_is_named_with_its_fix(name: str):
 
 
 HARMLESS = {
+    "the path of the whole model, which its own whole paths go before": other(),
+    "a prefix of inference": other(INFER),
+    "a version by its number": other("/v2/models/digits/versions/1", path_type="Exact"),
     "a shorter path": other("/v2"),
     "everything": other("/"),
     "another model whose name begins alike": other("/v2/models/digits-eu"),

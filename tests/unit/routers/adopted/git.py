@@ -9,7 +9,7 @@ from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFact
 from modelrollout.adapters.kubernetes.store import FINALIZER, KubernetesStore
 from modelrollout.adapters.routers import RegisteredRouters
 from modelrollout.adapters.routers.adopted.mark import MARK, Mark, read_mark
-from modelrollout.adapters.routers.httproute import EPOCH
+from modelrollout.adapters.routers.forms.marks import EPOCH
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.status import Status
 from modelrollout.core.observation import Readiness

@@ -8,7 +8,7 @@ import pytest
 
 from modelrollout.adapters.routers.adopted.mark import MARK, Adoption, read_mark
 from modelrollout.adapters.routers.adopted.reading import read_adopted
-from modelrollout.adapters.routers.httproute import EPOCH, RESOURCE, STABLE
+from modelrollout.adapters.routers.forms.marks import EPOCH, RESOURCE, STABLE
 from tests.unit.borders.cluster import ROLLOUT
 from tests.unit.routers.adopted.git import ROUTE, ROUTES, GitApi, GitRollout, git_route, outside, rule, spec_of
 

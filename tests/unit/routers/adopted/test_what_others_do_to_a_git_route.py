@@ -6,7 +6,7 @@ import pytest
 
 from modelrollout.adapters.routers import RegisteredRouters
 from modelrollout.adapters.routers.adopted.mark import MARK
-from modelrollout.adapters.routers.httproute import EPOCH
+from modelrollout.adapters.routers.forms.marks import EPOCH
 from modelrollout.core.observation import RoutePlan
 from modelrollout.ports import Unreachable
 from tests.unit.borders.cluster import ROLLOUT

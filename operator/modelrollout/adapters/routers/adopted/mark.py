@@ -10,7 +10,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from modelrollout.adapters.routers.httproute import PREFIX
+from modelrollout.adapters.routers.forms.marks import PREFIX
 from modelrollout.api.adopt import DNS_NAME
 from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping
 from modelrollout.api.serving import SERVICE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from modelrollout.adapters.routers.adopted.mark import MARK
 from modelrollout.adapters.routers.adopted.reading import mark_on
 from modelrollout.adapters.routers.adopted.rule import Rule, rules_of, split_of
-from modelrollout.adapters.routers.httproute import EPOCH, OURS, RESOURCE
+from modelrollout.adapters.routers.forms.marks import EPOCH, OURS, RESOURCE
 from modelrollout.adapters.routers.lowering import NotTheSameRoute, epoch_patch, pointer
 from modelrollout.api.borders.cleaning import mapping
 from modelrollout.core.observation import FULL_WEIGHT, RoutePlan

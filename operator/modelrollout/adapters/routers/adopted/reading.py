@@ -7,7 +7,7 @@ from typing import Any
 from modelrollout.adapters.kubernetes.managed_fields import manager_of
 from modelrollout.adapters.routers.adopted.mark import MARK, Adoption, Mark, read_mark
 from modelrollout.adapters.routers.adopted.rule import Rule, rules_of, split_of, wrong_with
-from modelrollout.adapters.routers.httproute import EPOCH, RESOURCE, STABLE
+from modelrollout.adapters.routers.forms.marks import EPOCH, RESOURCE, STABLE
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, acceptance_of, notes_of
 from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping, mappings
 from modelrollout.core.git_rule import GitRule

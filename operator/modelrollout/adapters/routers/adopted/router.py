@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.adapters.routers.adopted import patches
 from modelrollout.adapters.routers.adopted.reading import STRUCTURE, mark_on, read_adopted
+from modelrollout.adapters.routers.forms.form import GROUP_VERSION
+from modelrollout.adapters.routers.forms.marks import EPOCH
 from modelrollout.adapters.routers.gateway_api import LONGEST_PAUSE, LOWER_TIMEOUT, LOWER_TRIES, may_pass, moved
-from modelrollout.adapters.routers.httproute import EPOCH, GROUP_VERSION
 from modelrollout.adapters.routers.lowering import NotTheSameRoute, is_newer
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute
 from modelrollout.core.observation import RoutePlan
@@ -39,7 +40,7 @@ class AdoptedRouter:
     ) -> None:
         self._api, self.adoption, self._epoch, self._marks = api, adoption, epoch, marks
 
-    async def observe(self, namespace: str, _name: str) -> ObservedHTTPRoute | None:
+    async def observe(self, namespace: str, _name: str, _spec: Spec | None = None) -> ObservedHTTPRoute | None:
         """The route as it is now, or None where Git has not made it. Raises Unreachable."""
         route = await self._api.get(self._path(namespace))
         return None if route is None else self._read(route)

@@ -16,7 +16,7 @@ from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.adapters.routers.adopted.mark import MARK, Adoption, read_mark
 from modelrollout.adapters.routers.adopted.reading import mark_on
 from modelrollout.adapters.routers.adopted.router import AdoptedRouter
-from modelrollout.adapters.routers.httproute import GROUP_VERSION
+from modelrollout.adapters.routers.forms.form import GROUP_VERSION
 from modelrollout.adapters.routers.reading import notes_of
 from modelrollout.api.borders.cleaning import mapping, mappings
 from modelrollout.ports import Conflict, Unreachable

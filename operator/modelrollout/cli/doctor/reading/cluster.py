@@ -12,7 +12,7 @@ from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.adapters.kubernetes.gateway_facts import GATEWAYS, features_in
 from modelrollout.adapters.routers.adopted.mark import Adoption
 from modelrollout.adapters.routers.adopted.reading import read_adopted
-from modelrollout.adapters.routers.httproute import GROUP_VERSION
+from modelrollout.adapters.routers.forms.form import GRPC, H2C, HTTP
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, read
 from modelrollout.adapters.triton.addresses import NotServedError, addresses, is_pod_of, service_of, slices_of
 from modelrollout.api.base import GROUP, PLURAL
@@ -21,7 +21,7 @@ from modelrollout.api.problems import parse_spec, summary
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.cli import access
-from modelrollout.cli.doctor.facts import ClusterFacts, Read, ServiceFacts
+from modelrollout.cli.doctor.facts import CallRoute, ClusterFacts, Read, ServiceFacts
 from modelrollout.cli.doctor.reading.routes import other_routes
 from modelrollout.cli.lookup.found import Installation, Unknown
 from modelrollout.cli.lookup.operator import find_operator
@@ -39,12 +39,13 @@ async def read_cluster(api: Api, args: argparse.Namespace, namespace: str) -> Cl
     operator, definition, raw, gateway, (others, unlisted), services = await asyncio.gather(
         find_operator(api, args.operator_namespace),
         _get(api, path_of("apiextensions.k8s.io/v1", "customresourcedefinitions", None, f"{PLURAL}.{GROUP}")),
-        _get(api, path_of(GROUP_VERSION, "httproutes", namespace, route)),
+        _get(api, HTTP.path(namespace, route)),
         _gateway(api, namespace, spec),
         other_routes(api, namespace, route),
         asyncio.gather(*(_service(api, namespace, *one) for one in _served(spec, status))),
     )
     controller, features = await _class(api, gateway)
+    calls = await _calls(api, namespace, args.name)
     return ClusterFacts(
         resource=obj,
         now=api.clock.now(),
@@ -61,14 +62,39 @@ async def read_cluster(api: Api, args: argparse.Namespace, namespace: str) -> Cl
         others=others,
         others_unknown=unlisted,
         services=tuple(services),
+        calls=calls,
+        grpc_services=await _call_services(api, namespace, spec, status),
     )
 
 
-async def _get(api: Api, path: str) -> Read:
+async def _get(api: Api, path: str, *, missing_kind: bool = False) -> Read:
+    """`missing_kind`: where the cluster does not have the kind, there is none of it."""
     try:
         return Read(await api.get(path))
     except (Conflict, Unreachable) as error:
+        if missing_kind and getattr(error, "reason", "") == "KindMissing":
+            return Read()
         return Read(unknown=str(error))
+
+
+async def _calls(api: Api, namespace: str, name: str) -> tuple[CallRoute, ...]:
+    found = []
+    for form in (GRPC, H2C):
+        raw = await _get(api, form.path(namespace, name), missing_kind=form is GRPC)
+        observed = None if raw.found is None else read(raw.found, f"{namespace}/{name}")
+        found.append(CallRoute(form.kind, form.named(namespace, name), raw, observed))
+    return tuple(found)
+
+
+async def _call_services(
+    api: Api, namespace: str, spec: Spec | None, status: Status | None
+) -> tuple[tuple[str, Read], ...]:
+    """(version, its Service) where gRPC is split."""
+    if spec is None or not spec.traffic.has_grpc:
+        return ()
+    served = [(version, service) for _, version, service, _ in _served(spec, status)]
+    found = [(version, await _get(api, path_of("v1", "services", namespace, service))) for version, service in served]
+    return tuple(found)
 
 
 async def _lease(api: Api, operator: Installation | Unknown) -> Read:

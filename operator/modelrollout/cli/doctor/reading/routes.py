@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
-from modelrollout.adapters.routers.httproute import GROUP_VERSION
+from modelrollout.adapters.routers.forms.form import GROUP_VERSION, GRPC, H2C, HTTP
 from modelrollout.api.borders.cleaning import clean, mapping, mappings
 from modelrollout.ports import Conflict, Unreachable
 
@@ -14,7 +14,7 @@ _PAGE, _MOST_PAGES = "200", 25
 
 
 async def other_routes(api: Api, namespace: str, name: str) -> tuple[tuple[dict[str, Any], ...], str]:
-    """(the routes but for HTTPRoute `name`, which ones are not among them and why)."""
+    """(the routes but for those of the resource `name`, which ones are not among them and why)."""
     found: list[dict[str, Any]] = []
     unlisted = ""
     for kind, plural in _KINDS.items():
@@ -31,7 +31,8 @@ async def other_routes(api: Api, namespace: str, name: str) -> tuple[tuple[dict[
 
 def _is(route: dict[str, Any], namespace: str, name: str) -> bool:
     meta = mapping(route.get("metadata"))
-    return (route["kind"], meta.get("namespace"), meta.get("name")) == ("HTTPRoute", namespace, name)
+    here = (route["kind"], meta.get("namespace"), meta.get("name"))
+    return any(here == (form.kind, namespace, form.named(namespace, name)) for form in (HTTP, GRPC, H2C))
 
 
 async def _listed(api: Api, plural: str, namespace: str) -> tuple[list[dict[str, Any]], str]:

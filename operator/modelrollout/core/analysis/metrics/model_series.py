@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from modelrollout.api.config import PrometheusServer
+from modelrollout.api.traffic.protocols import h2c_route_name
 from modelrollout.core.analysis.metrics.promql import (
     any_of,
     fill_matchers,
@@ -91,6 +92,15 @@ class Selection:
     text: str
 
 
+def faces(request: EvaluationRequest) -> tuple[tuple[Dialect, bool], ...]:
+    """How the gateway counts each protocol that is split, and whether it is gRPC; none without a dialect."""
+    dialect, traffic = request.dialect, request.spec.traffic
+    if dialect is None:
+        return ()
+    http = ((dialect, False),) if traffic.has_http else ()
+    return (*http, (dialect.grpc or dialect, True)) if traffic.has_grpc else http
+
+
 def metrics_of(dialect: Dialect) -> dict[str, str]:
     """The metric of every role that the dialect has."""
     found = {
@@ -107,10 +117,11 @@ def exported_as(metric: str, request: EvaluationRequest) -> str:
     return metric if request.dialect is None else metrics_of(request.dialect).get(metric, metric)
 
 
-def label_pattern(pattern: str, request: EvaluationRequest, arms: Iterable[Arm] = ()) -> str:
+def label_pattern(pattern: str, request: EvaluationRequest, arms: Iterable[Arm] = (), *, grpc: bool = False) -> str:
     """A dialect's pattern for the rollout's route and the backends of any of the `arms`, every name escaped.
 
-    A name is matched as it is and as the gateway writes it: not every part of a label is rewritten.
+    A name is matched as it is and as the gateway writes it: not every part of a label is rewritten. `grpc`: of the
+    backends that serve gRPC.
     """
     gateway, dialect, serving = request.spec.traffic.gateway, request.dialect, request.spec.serving
 
@@ -123,10 +134,11 @@ def label_pattern(pattern: str, request: EvaluationRequest, arms: Iterable[Arm] 
         "namespace": spelled(request.namespace),
         "route": spelled(request.route),
         "rule": str(0 if request.git is None else request.git.rule),
+        "standIn": spelled(h2c_route_name(request.namespace, request.name)),
         "gatewayNamespace": spelled(gateway.namespace or request.namespace),
         "gateway": spelled(gateway.name),
         "service": spelled(*(serving.service_of(request.version_of(arm)) for arm in arms)),
-        "port": str(serving.port),
+        "port": str(serving.grpc_port if grpc else serving.port),
         "index": _one_of([str(request.place_of(arm)) for arm in arms]),
     }
     return fill_pattern(pattern, values)
@@ -145,17 +157,19 @@ def gateway_selection(request: EvaluationRequest, server: PrometheusServer, want
     dialect = request.dialect
     if dialect is None:
         return None
-    metrics = metrics_of(dialect)
-    patterns = [label_pattern(dialect.backend, request, ARMS)]
-    if dialect.rule is not None:
-        patterns.append(label_pattern(dialect.rule, request))
+    roles = {GATEWAY_REQUESTS, GATEWAY_ROUTER, GATEWAY_HEARTBEAT} | (GATEWAY & frozenset(wanted))
+    names: set[str] = set()
+    patterns: list[str] = []
+    for face, grpc in faces(request):
+        patterns.append(label_pattern(face.backend, request, ARMS, grpc=grpc))
+        if face.rule is not None:
+            patterns.append(label_pattern(face.rule, request))
+        names |= {metric for role, metric in metrics_of(face).items() if role in roles} | set(face.counters)
     if dialect.heartbeat is not None:
         patterns.append("")
-    roles = {GATEWAY_REQUESTS, GATEWAY_ROUTER, GATEWAY_HEARTBEAT} | (GATEWAY & frozenset(wanted))
-    names = {metric for role, metric in metrics.items() if role in roles}
     mandatory = fill_matchers(server.gateway_matchers, request.namespace)
     speaks = (_matcher(one, request) for one in dialect.matchers)
-    arms = [f"{dialect.label}=~{quoted('|'.join(patterns))}", *speaks]
+    arms = [f"{dialect.label}=~{quoted('|'.join(dict.fromkeys(patterns)))}", *speaks]
     return Selection("gateway", selector(names, arms, mandatory))
 
 

@@ -38,19 +38,21 @@ class SeriesReader:
         self._arms = [(re.compile(s.arm_pattern(request, arm)), arm) for arm in s.ARMS]
         self.pods = Pods(request)
         self._known: dict[str, Arm | None] = {}
-        self._gateway = None if request.dialect is None else _GatewayReader(request.dialect, request)
+        counted = s.faces(request)
+        self._gateway = [_GatewayReader(face, request, grpc=grpc, alone=len(counted) == 1) for face, grpc in counted]
+        self._of_gateway = {metric for reader in self._gateway for metric in reader.roles}
 
     @property
     def key(self) -> Hashable:
         """Two readers with equal keys read every series alike."""
-        gateway = None if self._gateway is None else self._gateway.key
-        return self._label, tuple(self._arms), self.pods.key, gateway
+        return self._label, tuple(self._arms), self.pods.key, tuple(one.key for one in self._gateway)
 
     def channel(self, labels: Mapping[str, str]) -> Channel | None:
         """The channel of a series, or None where it belongs to neither arm or is a bucket whose edge is no number."""
         metric = labels.get("__name__", "")
-        if self._gateway is not None and metric in self._gateway.roles:
-            return self._gateway.channel(metric, labels)
+        if metric in self._of_gateway:
+            found = (one.channel(metric, labels) for one in self._gateway if metric in one.roles)
+            return next((channel for channel in found if channel is not None), None)
         arm = self._arm(labels.get(self._label, ""))
         if arm is None or not self.pods.may_speak(arm, labels):
             return None
@@ -68,8 +70,8 @@ class SeriesReader:
 
     def apart(self, channel: Channel) -> str:
         """The label that a channel's detail was read from; empty where there is none."""
-        if self._gateway is not None and channel.metric in {s.GATEWAY_REQUESTS, s.GATEWAY_ROUTER}:
-            return self._gateway.status
+        if self._gateway and channel.metric in {s.GATEWAY_REQUESTS, s.GATEWAY_ROUTER}:
+            return self._gateway[0].status
         return s.DETAIL.get(channel.metric, "")
 
     def is_gateways(self, channel: Channel) -> bool:
@@ -84,24 +86,29 @@ def _edge(text: str, unit: float) -> str | None:
 
 
 class _GatewayReader:
-    """The same for the series of a gateway, as its dialect has it."""
+    """The same for the series of a gateway, as its dialect has it; `alone` where one protocol is split."""
 
-    def __init__(self, dialect: Dialect, request: EvaluationRequest) -> None:
+    def __init__(self, dialect: Dialect, request: EvaluationRequest, *, grpc: bool, alone: bool) -> None:
         self._dialect = dialect
         self.status = dialect.status
         self.roles = {metric: role for role, metric in s.metrics_of(dialect).items()}
+        self.roles |= dict.fromkeys(dialect.counters, s.GATEWAY_REQUESTS)
         self._backends: list[tuple[re.Pattern[str], Arm]] = [
-            (re.compile(s.label_pattern(dialect.backend, request, [arm])), arm) for arm in s.ARMS
+            (re.compile(s.label_pattern(dialect.backend, request, [arm], grpc=grpc)), arm) for arm in s.ARMS
         ]
+        rule = None if alone or dialect.rule is None else s.label_pattern(dialect.rule, request)
+        self._rule = None if rule is None else re.compile(rule)
 
     @property
     def key(self) -> Hashable:
-        return self._dialect, tuple(self._backends)
+        return self._dialect, tuple(self._backends), self._rule
 
     def channel(self, metric: str, labels: Mapping[str, str]) -> Channel | None:
         role = self.roles[metric]
         arm = self._arm(role, labels)
         detail = self._detail(role, labels)
+        if role == s.GATEWAY_ROUTER and self._rule and not self._rule.fullmatch(labels.get(self._dialect.label, "")):
+            return None  # the other protocol's, whose statuses mean something else
         return None if arm is None or detail is None else Channel(role, arm, "", detail)
 
     def _arm(self, role: str, labels: Mapping[str, str]) -> Arm | None:
@@ -118,8 +125,8 @@ class _GatewayReader:
         return _edge(labels.get(LABEL, ""), self._dialect.seconds)
 
     def _answer(self, labels: Mapping[str, str]) -> str:
-        grpc = self._dialect.grpc_status
-        status = (labels.get(grpc, "") if grpc else "") or labels.get(self._dialect.status, "")
+        grpc, named = self._dialect.grpc_status, self._dialect.counters.get(labels.get("__name__", ""))
+        status = named or (labels.get(grpc, "") if grpc else "") or labels.get(self._dialect.status, "")
         if self._dialect.is_error(status):
             return status
         return REFUSED + status if self._dialect.is_refusal(status) else NO_ERROR

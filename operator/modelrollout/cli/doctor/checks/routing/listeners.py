@@ -69,8 +69,9 @@ def _refusal(listener: dict[str, Any], subject: Subject, gateway_namespace: str,
     if listener.get("protocol") not in _PROTOCOLS:
         return f"is for {clean(listener.get('protocol'), 16)}, not HTTP"
     kinds = [one.get("kind") for one in mappings(allowed.get("kinds"))]
-    if kinds and "HTTPRoute" not in kinds:
-        return "allows no HTTPRoutes"
+    kind = "HTTPRoute" if subject.spec.traffic.has_http else "GRPCRoute"
+    if kinds and kind not in kinds:
+        return f"allows no {kind}s"
     if not any(meet(host, _host(listener)) for host in hosts):
         return f"is for {_host(listener)}, not {', '.join(hosts)}"
     where = mapping(allowed.get("namespaces")).get("from") or "Same"
@@ -81,7 +82,7 @@ def _refusal(listener: dict[str, Any], subject: Subject, gateway_namespace: str,
 
 def _fix(why: list[str]) -> str:
     if any("not HTTP" in text or "allows no" in text for text in why):
-        return "choose another listener with spec.traffic.gateway.sectionName, or let this one allow HTTPRoutes"
+        return "choose another listener with spec.traffic.gateway.sectionName, or let this one allow the route's kind"
     if any("alone" in text for text in why):
         return "let the listener allow this namespace (allowedRoutes.namespaces), or use a Gateway in it"
     return "put spec.traffic.gateway.hostnames right, or add a listener for them to the Gateway"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from modelrollout.api.borders.cleaning import clean, mapping, mappings
+from modelrollout.api.traffic.protocols import SPLIT_PATHS
 from modelrollout.cli.doctor.checks.routing.hosts import ANY, meet, precedence
 
 Take = Literal["all", "infer", "part", "none"]
@@ -54,11 +55,11 @@ def _of_host(ours: dict[str, Any], other: dict[str, Any], host: str, prefix: str
             yield _shadow(other, "part", theirs, "the same host name for gRPC: one listener accepts one of the two")
             continue
         for match in _matches(other):
-            take, what = _taken(match, prefix)
-            if take == "all" and host == theirs and _age(ours) <= _age(other):
-                take = "none"
-            if take == "all" and host != theirs:
+            take, what = _taken(match, prefix, exact_alone=host == theirs)
+            if take in ("all", "infer") and host != theirs:
                 take = "part"
+            if take == "infer" and _age(ours) <= _age(other):
+                take = "none"
             if what:
                 yield _shadow(other, take, theirs, what)
 
@@ -68,19 +69,26 @@ def _shadow(other: dict[str, Any], take: Take, host: str, what: str) -> Shadow:
     return Shadow(clean(other.get("kind"), 32) or "HTTPRoute", namespace, name, take, host, what)
 
 
-def _taken(match: dict[str, Any], prefix: str) -> tuple[Take, str]:
-    """What of PathPrefix `prefix` such a match takes; "" where it takes nothing or is served after ours."""
+def _taken(match: dict[str, Any], prefix: str, *, exact_alone: bool) -> tuple[Take, str]:
+    """What of our paths below `prefix` such a match takes; "" where it takes nothing or is served after ours.
+
+    Ours are whole paths, which go before every prefix of the same host: there it takes nothing (`exact_alone`).
+    """
     path = mapping(match.get("path"))
     kind, value = path.get("type") or "PathPrefix", clean(path.get("value") or "/", 1024)
-    narrow = any(match.get(key) for key in ("headers", "queryParams", "method"))
     base = value.rstrip("/") if kind == "PathPrefix" else value
-    if kind not in ("PathPrefix", "Exact") or not (base == prefix or base.startswith(f"{prefix}/")):
+    if kind == "Exact":
+        taken = [end for end in SPLIT_PATHS if prefix + end == value]
+    else:
+        wider = kind == "PathPrefix" and not exact_alone
+        taken = [end for end in SPLIT_PATHS if wider and f"{prefix}{end}/".startswith(f"{base}/")]
+    if not taken:
         return "none", ""
-    if narrow:
+    if any(match.get(key) for key in ("headers", "queryParams", "method")):
         return "part", f"{value} with certain headers, parameters or methods"
-    if kind == "PathPrefix" and base == prefix:
+    if len(taken) == len(SPLIT_PATHS):
         return "all", value
-    return ("infer" if base == f"{prefix}/infer" else "part"), value
+    return ("infer" if "/infer" in taken else "part"), value
 
 
 def _matches(route: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,8 @@
 """Two routes whose names a gateway writes alike are counted as one: where both have traffic, nothing is proven.
 
-The other one may be another namespace's, whose word must not promote a version here. What fails still lowers.
+The other one may be another namespace's, whose word must not promote a version here. What fails still lowers. Each path
+and each method of our own split has a label of its own. Where the dialect can say which are ours, another is one too
+many; else as many as the split has matches may grow together without another route.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from modelrollout.api.traffic.protocols import SERVICE, SPLIT_METHODS, SPLIT_PATHS
 from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.samples import SampleStore
@@ -18,6 +21,7 @@ from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.core.finding import Finding
 
+_MATCHES = max(len(SPLIT_PATHS), len(SPLIT_METHODS))
 TOGETHER = 3
 """Ticks in which both grow. A route that was changed has a new label too, but the old one stops then."""
 
@@ -40,12 +44,26 @@ def lookalikes(stores: Iterable[SampleStore], reader: SeriesReader, request: Eva
         same = spans.setdefault((channel.arm, re.sub(dialect.lookalike, "", label)), {})
         first, last = same.get(label, span)
         same[label] = min(first, span[0]), max(last, span[1])
-    least = TOGETHER * request.interval
+    least, ours = TOGETHER * request.interval, _ours(request)
     for same in spans.values():
-        found = together(same, least)
-        if found is not None:
+        known = {label for label in same if ours.intersection(re.findall(dialect.lookalike, label))}
+        whole = {label: span for label, span in same.items() if label not in known}
+        if known:
+            whole[min(known)] = min(same[one][0] for one in known), max(same[one][1] for one in known)
+        found = together(whole, least, 1 if known or request.git is not None else _MATCHES)
+        if found:
             return (_sentence(request, dialect.lookalike, found),)
     return ()
+
+
+def _ours(request: EvaluationRequest) -> set[str]:
+    """What tells our own split's matches apart in the labels, as far as the dialect can say it."""
+    if request.dialect is None:
+        return set()
+    traffic, start = request.spec.traffic, f"/v2/models/{request.spec.model.name}"
+    mine = [(traffic.gateway.hostnames, start + end) for end in SPLIT_PATHS]
+    mine += [(traffic.grpc_hostnames, f"/{SERVICE}/{method}") for method in SPLIT_METHODS]
+    return {request.dialect.key_of(hosts, path) for hosts, path in mine} - {""}
 
 
 def ambiguous(texts: Sequence[str]) -> Finding | None:
@@ -55,18 +73,21 @@ def ambiguous(texts: Sequence[str]) -> Finding | None:
     return Finding(reasons.SERIES_AMBIGUOUS, f"{texts[0]}; nothing is proven until then")
 
 
-def together(spans: Mapping[str, tuple[float, float]], least: float) -> tuple[str, str] | None:
-    """Two names whose spans (begin, end) overlap for at least `least`, sorted; None where no two do.
+def together(spans: Mapping[str, tuple[float, float]], least: float, most: int = 1) -> tuple[str, ...]:
+    """More than `most` names whose spans (begin, end) all share at least `least`, sorted; none where there are not.
 
-    In the order of their begin it is enough to look at the one before that ends last: a gateway may have thousands.
+    Spans share so much where one moment lies between the begin of each and `least` before its end: it is enough to go
+    through the begins in their order. A gateway may have thousands.
     """
-    longest: tuple[float, str] | None = None
+    open_ones: list[tuple[float, str]] = []
     for name, (first, last) in sorted(spans.items(), key=lambda item: (item[1], item[0])):
-        if longest is not None and min(last, longest[0]) - first >= least:
-            one, other = sorted((name, longest[1]))
-            return one, other
-        longest = max(longest or (last, name), (last, name))
-    return None
+        if last - first < least:
+            continue
+        open_ones = [(end, other) for end, other in open_ones if end >= first]
+        open_ones.append((last - least, name))
+        if len(open_ones) > most:
+            return tuple(sorted(other for _, other in open_ones))
+    return ()
 
 
 def _growing(one: Series, since: float) -> tuple[float, float] | None:
@@ -77,8 +98,8 @@ def _growing(one: Series, since: float) -> tuple[float, float] | None:
     return (float(times[0]), float(times[-1])) if len(times) else None
 
 
-def _sentence(request: EvaluationRequest, pattern: str, labels: tuple[str, str]) -> str:
-    keys = " and ".join(re.findall(pattern, label)[0] for label in labels)
+def _sentence(request: EvaluationRequest, pattern: str, labels: tuple[str, ...]) -> str:
+    keys = " and ".join(re.findall(pattern, label)[0] for label in (labels[0], labels[-1]))
     return (
         f"the gateway's metrics write another route like {request.route}, so its requests are counted here too "
         f"({keys} in their labels): dots and dashes are written alike, rename one of the two"

@@ -50,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--lease-duration", type=float, default=15.0, help="seconds until a silent leader is replaced")
     found.add_argument("--health-port", type=int, default=8080, help="port of /healthz and /readyz; 0 for none")
     found.add_argument("--health-host", default="0.0.0.0", help="address of /healthz")  # noqa: S104 - kubelet probes from outside
+    found.add_argument(
+        "--stamped", action="store_true", help="the API server stamps who sends commands (the chart's policy is there)"
+    )
     found.add_argument("--verbose", action="store_true")
     return found
 
@@ -68,12 +71,15 @@ def main(argv: list[str] | None = None) -> int:
         lease_name=args.lease_name,
         lease_duration=args.lease_duration,
         health=(args.health_host, args.health_port),
+        stamped=args.stamped,
     )
     if args.action == "release":
         return asyncio.run(release_all(settings))
     config = _config(args.config)
     if config is None:
         return 2
+    for text in config.unsafe():
+        log.warning("--config %s: %s", args.config, text)
     return asyncio.run(_until_told(settings, config))
 
 

@@ -119,8 +119,11 @@ class Routers(Protocol):
         Without a valid spec the one that holds a route of this name, so that lowering needs no spec.
         """
 
-    async def release(self, namespace: str, name: str) -> Released:
-        """100 % on stable wherever a route of this name is held; somebody else's is left as it is."""
+    async def release(self, namespace: str, name: str, *, keep_mark: bool = False) -> Released:
+        """100 % on stable wherever a route of this name is held; somebody else's is left as it is.
+
+        A route of Git's that is adopted is handed back without our mark; with `keep_mark` it stays marked and fenced.
+        """
 
 
 class ObjectStore(Protocol):
@@ -181,6 +184,15 @@ class GatewayFacts(Protocol):
     async def controller_of(self, namespace: str, spec: Spec) -> str:
         """The controllerName of the GatewayClass behind the spec's Gateway; "" when it cannot be known."""
 
+    async def features_of(self, namespace: str, spec: Spec) -> frozenset[str] | None:
+        """What the GatewayClass behind the spec's Gateway says that it supports; None while that cannot be known."""
+
+
+class NotAsked(str):
+    """Why a probe found nothing out: an address that may not be asked is neither ready nor lost."""
+
+    __slots__ = ()
+
 
 class ModelServer(Protocol):
     """Readiness of one version on every address of its Service."""
@@ -188,6 +200,7 @@ class ModelServer(Protocol):
     async def probe(self, namespace: str, service: str, port: int, model: str, version: str | None) -> tuple[int, str]:
         """(addresses that should answer, "" when all of them are ready or else what is wrong). Never raises.
 
+        What is wrong is a NotAsked where nothing is known to be wrong but some of them may not be asked.
         `version`: as the server calls it; None for the path without a version, where the Service alone says which.
         """
 

@@ -66,8 +66,8 @@ def fresh(installed: Bare) -> Bare:
     return installed
 
 
-def _bind(kube: Kube, user: str, role: str) -> None:
-    for namespace in ("vision", "other"):
+def _bind(kube: Kube, user: str, role: str, *, namespaces: tuple[str, ...] = ("vision", "other")) -> None:
+    for namespace in namespaces:
         kube.apply(
             {
                 "apiVersion": RIGHTS,

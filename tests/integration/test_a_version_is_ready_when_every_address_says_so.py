@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from modelrollout.adapters.kubernetes.client import connect
 from modelrollout.adapters.triton.readiness import TritonServer
+from tests.allowed import PROBES
 from tests.lab import Fault, FaultProxy, free_port, write_kubeconfig
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.oldest]
 
 @pytest_asyncio.fixture
 async def prober(api: Api) -> AsyncIterator[TritonServer]:
-    made = TritonServer(api, timeout=10.0)
+    made = TritonServer(api, timeout=10.0, probes=PROBES)
     yield made
 
 
@@ -80,7 +81,7 @@ async def test_slices_are_found_on_a_cluster_that_has_only_the_beta_version(
         pytest.skip(f"Kubernetes {site.version} serves v1")
     kubeconfig = write_kubeconfig(tmp_path / "bare", site.bare_api, site.authority, site.admin_token)
     async with await connect(str(kubeconfig)) as bare:
-        old = TritonServer(bare)
+        old = TritonServer(bare, probes=PROBES)
         assert await probe(old, served) == (2, "")
 
 
@@ -129,7 +130,7 @@ async def test_an_address_without_a_word_on_readiness_counts_as_ready_and_each_a
 async def test_a_server_that_hangs_is_given_up(api: Api, served: ModelService, member: Member, namespace: str) -> None:
     forwarder = FaultProxy(f"http://{served.servers[0].address}:8000").start_in(member.background)
     forwarder.add(Fault(delay=60))
-    impatient = TritonServer(api, timeout=0.2)
+    impatient = TritonServer(api, timeout=0.2, probes=PROBES)
     try:
         publish(member, namespace, [{"addresses": ["127.0.0.1"]}], port=forwarder.port)
         async with asyncio.timeout(20):
@@ -154,7 +155,7 @@ async def test_hundreds_of_addresses_that_hang_are_given_up_together(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         addresses = [{"addresses": [f"127.0.{n // 250}.{n % 250 + 1}"]} for n in range(400)]
         publish(member, namespace, addresses, port=silent.getsockname()[1])
-        patient = TritonServer(api, timeout=30)
+        patient = TritonServer(api, timeout=30, probes=PROBES)
         async with asyncio.timeout(20):
             count, wrong = await patient.probe(namespace, "m", 8000, "digits", "1")
     assert count == 400

@@ -71,6 +71,7 @@ async def test_grid_values_are_asked_for_at_exactly_the_tick_ends(server, ledger
     assert path == "/api/v1/query_range"
     assert (query["start"], query["step"]) == (["1000.250"], ["2.000"])
     assert float(query["end"][0]) == pytest.approx(1004.25, abs=0.001)
+    assert (query["nocache"], query["latency_offset"]) == (["1"], ["1ms"])  # or VictoriaMetrics moves and repeats them
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.lab.components.triton import HTTP, METRICS, Triton
     from tests.lab.install.cache import cache_folder
     from tests.lab.install.envoy_gateway_program import ENVOY_GATEWAY, envoy, envoy_gateway_refusal
+    from tests.lab.install.gitops_program import gitops_refusal, read_by_tools
     from tests.lab.install.go_program import CannotBuildError, Program
     from tests.lab.install.kubernetes_release import Version, release
     from tests.lab.install.provision import provision

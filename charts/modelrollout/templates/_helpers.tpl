@@ -68,3 +68,12 @@ capabilities: {drop: [ALL]}
 {{- range . }}{{ include "modelrollout.withoutRules" . }}{{ end }}
 {{- end }}
 {{- end }}
+
+{{/* The version of MutatingAdmissionPolicy that stamps who did something; nothing where there is none or it is off. */}}
+{{- define "modelrollout.stamps" -}}
+{{- if .Values.admission.stamps }}
+{{- if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" }}v1
+{{- else if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy" }}v1beta1
+{{- end }}
+{{- end }}
+{{- end }}

@@ -36,6 +36,7 @@ class StatusChanges(TypedDict, total=False):
     reason: str
     message: str
     stable: str | None
+    place: int | None
     previous: Previous | None
     candidate: str | None
     step: StepStatus | None
@@ -86,6 +87,7 @@ class StepChanges(TypedDict, total=False):
 
     index: int
     weight: int
+    mirror: int | None
     started_at: float
     earliest_advance: float | None
     approved: bool

@@ -25,10 +25,31 @@ _COLUMNS = (
     ("Message", "string", ".status.message", 1),
 )
 
+_RISING = (
+    "self.filter(s, has(s.weight)).map(s, s.weight).isSorted() && "
+    "self.all(s, !has(s.weight) || self.exists_one(t, has(t.weight) && t.weight == s.weight))"
+)
 _STEP_RULES = (
     (
-        "self.map(s, s.weight).isSorted() && self.all(s, self.exists_one(t, t.weight == s.weight))",
+        _RISING,
         "weights must rise strictly from step to step; 100 follows automatically",
+    ),
+    (
+        "self.all(s, !has(s.mirror)) || (has(self[0].mirror) && self.exists_one(s, has(s.mirror)))",
+        "move mirror to the first step: copies come before any weight",
+    ),
+    (
+        "self.exists(s, has(s.weight))",
+        "add a step with a weight: copies prove nothing about users' requests",
+    ),
+)
+_ONE_STEP_RULES = (
+    ("has(self.weight) != has(self.mirror)", "write one of weight and mirror: copies come in a step of their own"),
+)
+_SPEC_RULES = (
+    (
+        "!has(self.traffic.adopt) || !has(self.steps[0].mirror)",
+        "remove the step with mirror: of a route that Git owns (traffic.adopt) only weights are written",
     ),
 )
 _GATE_RULES = (
@@ -65,6 +86,20 @@ _SERVING_RULES = (
         "put a character between the version and * in arm.value: version 1 would also match version 10",
     ),
 )
+_TRAFFIC_RULES = (
+    (
+        "has(self.adopt) || has(self.gateway.hostnames)",
+        "add gateway.hostnames, the host names that clients call",
+    ),
+    (
+        "!has(self.adopt) || !has(self.gateway.hostnames)",
+        "remove gateway.hostnames: the route is Git's (adopt), and so are its host names",
+    ),
+    (
+        "!has(self.adopt) || !has(self.testerHeader)",
+        "remove testerHeader: of a route that Git owns (adopt) only weights are written",
+    ),
+)
 _GATE_FIELDS = {
     "type": "What the gate watches.",
     "method": "How it is judged: Sequential by default, and always Threshold for Query.",
@@ -83,7 +118,10 @@ def _spec() -> Schema:
     spec = structural(Spec.model_json_schema(by_alias=True))
     fields = spec["properties"]
     fields["steps"] |= {"x-kubernetes-list-type": "atomic", "x-kubernetes-validations": _rules(_STEP_RULES)}
+    fields["steps"]["items"] |= {"x-kubernetes-validations": _rules(_ONE_STEP_RULES)}
+    spec |= {"x-kubernetes-validations": _rules(_SPEC_RULES)}
     fields["serving"] |= {"x-kubernetes-validations": _rules(_SERVING_RULES)}
+    fields["traffic"] |= {"x-kubernetes-validations": _rules(_TRAFFIC_RULES)}
     fields["serving"]["properties"]["arm"] |= {"x-kubernetes-validations": _rules(_ARM_RULES)}
     fields["gates"] |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
     fields["gates"]["items"] |= {

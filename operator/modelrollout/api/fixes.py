@@ -6,12 +6,13 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
+from modelrollout.api.adopt import DNS_NAME
 from modelrollout.api.config import URL
 from modelrollout.api.config.credentials import HEADER as TOKEN
 from modelrollout.api.fields import GATE_TYPES
 from modelrollout.api.gates import DNS_LABEL
 from modelrollout.api.serving import ARM_VALUE, LABEL, SERVICE, VERSION_PATH
-from modelrollout.api.spec import DNS_NAME, HEADER, HOSTNAME, MODEL, VERSION
+from modelrollout.api.spec import HEADER, HOSTNAME, MISSING_HOSTNAMES, MODEL, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ _MISSING = {
     "service": 'add the name of the versions\' Services, such as "digits-v{version}"',
     "traffic": "add the Gateway, such as {gateway: {name: inference, hostnames: [digits.example.com]}}",
     "gateway": "add the Gateway, such as {name: inference, hostnames: [digits.example.com]}",
-    "hostnames": "add the host names that clients call, such as [digits.example.com]",
+    "hostnames": MISSING_HOSTNAMES,
     "steps": "add at least one step, such as {weight: 5, hold: 10m}",
     "weight": "add the candidate's percent at this step, a whole number from 1 to 99",
     "hold": 'add how long the step lasts at least, such as "10m"',

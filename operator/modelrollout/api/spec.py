@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from modelrollout.api.adopt import DNS_NAME, Adopt
 from modelrollout.api.base import ApiModel, wrong
 from modelrollout.api.gates import DNS_LABEL, Gate, Name
 from modelrollout.api.quantities import Duration, Share, format_duration
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 VERSION = r"^[1-9][0-9]{0,17}$"
 MODEL = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$"
-DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 HEADER = r"^[A-Za-z0-9][-A-Za-z0-9]*$"
 HOSTNAME = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
 Version = Annotated[str, Field(pattern=VERSION, max_length=18)]
+
+MISSING_HOSTNAMES = "add the host names that clients call, such as [digits.example.com]"
 
 ADDED_LATER = frozenset({"refused"})
 """Fields of gates that the first release did not have."""
@@ -39,7 +41,7 @@ class Model(ApiModel):
 
 
 class Gateway(ApiModel):
-    """The Gateway that the operator's HTTPRoute attaches to."""
+    """The Gateway that the HTTPRoute attaches to."""
 
     name: Annotated[str, Field(pattern=DNS_NAME, max_length=253)]
     """Name of the Gateway."""
@@ -49,27 +51,66 @@ class Gateway(ApiModel):
     """The Gateway's listener; every listener that accepts the route when unset."""
     hostnames: Annotated[
         list[Annotated[str, Field(pattern=HOSTNAME, max_length=253)]], Field(min_length=1, max_length=16)
-    ]
-    """Host names that clients call."""
+    ] = []
+    """Host names that clients call; those of a route that Git owns (traffic.adopt) are Git's."""
 
 
 class Traffic(ApiModel):
-    """The route; the operator creates and owns it, under the resource's own name."""
+    """The route; the operator creates and owns it, under the resource's own name, unless Git does (adopt)."""
 
     gateway: Gateway
     tester_header: Annotated[str, Field(pattern=HEADER, max_length=128)] | None = None
     """Requests with this header and the value "always" reach the candidate during a rollout."""
+    adopt: Adopt | None = None
+
+    @model_validator(mode="after")
+    def _rules_have_one_owner(self) -> Self:
+        if self.adopt is None:
+            if not self.gateway.hostnames:
+                raise wrong("gateway.hostnames", MISSING_HOSTNAMES)
+            return self
+        if self.gateway.hostnames:
+            raise wrong("gateway.hostnames", "remove it: the route is Git's (traffic.adopt), and so are its host names")
+        if self.tester_header is not None:
+            fix = "remove it and write that rule in Git: of its route (traffic.adopt) only weights are written"
+            raise wrong("testerHeader", fix)
+        return self
 
 
 class Step(ApiModel):
-    """One weight, and how long it is held."""
+    """One weight, or copies of requests before any weight, and how long that is held."""
 
-    weight: Annotated[int, Field(ge=1, le=99)]
+    weight: Annotated[int, Field(ge=1, le=99)] = 0
     """Percent of requests for the candidate, above the step before; 100 follows the last step automatically."""
+    mirror: Annotated[int, Field(ge=1, le=100)] | None = None
+    """In the first step alone, in place of weight: percent of requests that the candidate gets a copy of. Its answers
+    to them reach nobody. The GatewayClass must list HTTPRouteRequestMirror, below 100 % the one for percentages too."""
     hold: Duration
     """The least time at this weight."""
     approval: bool = False
     """Whether a person must approve before the next step."""
+
+    @property
+    def title(self) -> str:
+        """As people read it: ``5 %``, or ``copies of 5 %``."""
+        return f"{self.weight} %" if self.mirror is None else f"copies of {self.mirror} %"
+
+    @model_validator(mode="after")
+    def _weight_or_mirror(self) -> Self:
+        if self.mirror is None and not self.weight:
+            raise wrong("weight", "add the percent of requests for the candidate, such as 5")
+        if self.mirror is not None and self.weight:
+            raise wrong(
+                "mirror", "keep one of weight and mirror: copies come in a step of their own, before any weight"
+            )
+        return self
+
+
+class Approval(ApiModel):
+    """Who may approve a step or promote; a command is a right of its own besides."""
+
+    by_other: bool = False
+    """Somebody else than who changed spec.model.version must approve or promote, as the API server says who it was."""
 
 
 class Analysis(ApiModel):
@@ -125,6 +166,8 @@ class Spec(ApiModel):
     traffic: Traffic
     steps: Annotated[list[Step], Field(min_length=1, max_length=20)]
     """Weights that rise from step to step."""
+    approval: Approval = Approval()
+    """What is asked of whoever approves."""
     bake: Duration = 900.0
     """Time at 100 % in which a breach still rolls back, before the candidate becomes stable."""
     gates: Annotated[list[Gate], Field(max_length=24)] = []
@@ -140,6 +183,11 @@ class Spec(ApiModel):
     @field_validator("steps")
     @classmethod
     def _steps_rise(cls, steps: list[Step]) -> list[Step]:
+        for index, step in enumerate(steps):
+            if step.mirror is not None and index:
+                raise wrong(f"{index}.mirror", "move it to the first step: copies come before any weight")
+            if step.mirror is not None and len(steps) == 1:
+                raise wrong("0.mirror", "add a step with a weight after it: copies prove nothing about users' requests")
         for index, (low, high) in enumerate(itertools.pairwise(steps), start=1):
             if high.weight <= low.weight:
                 fix = f"choose more than the step before ({low.weight})"
@@ -164,6 +212,24 @@ class Spec(ApiModel):
             if total > 1 + 1e-9:
                 raise wrong(f"{index}.share", 'lower it: all shares together may be at most "100%"')
         return gates
+
+    @model_validator(mode="after")
+    def _copies_need_an_own_route(self) -> Self:
+        if self.traffic.adopt is not None and self.steps[0].mirror is not None:
+            raise wrong(
+                "steps.0.mirror", "remove the step: of a route that Git owns (traffic.adopt) only weights are written"
+            )
+        return self
+
+    @property
+    def mirrored(self) -> Step | None:
+        """The step with copies of requests; None where the first step has a weight."""
+        return self.steps[0] if self.steps[0].mirror is not None else None
+
+    @property
+    def weighted(self) -> list[Step]:
+        """The steps in which the candidate answers users."""
+        return [step for step in self.steps if step.weight]
 
     def gates_digest(self) -> str:
         """A short digest of everything that evidence depends on: when it changes, evidence restarts.

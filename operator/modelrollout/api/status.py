@@ -80,6 +80,8 @@ class StepStatus(StatusModel):
     """Counted from 0."""
     weight: Percent
     """Percent of this step."""
+    mirror: Percent | None = None
+    """Percent of the requests that the candidate gets copies of, in a step without weight."""
     started_at: Timestamp
     """When the candidate got this weight."""
     earliest_advance: Timestamp | None = None
@@ -191,7 +193,7 @@ class LastCommand(StatusModel):
     step: int | None = None
     """The step it named, counted from 0."""
     by: str | None = None
-    """Who sent it, by their own account."""
+    """Who sent it: the API server's word, or with "(claimed)" their own."""
     manager: str | None = None
     """The field manager that wrote it."""
     why: Annotated[str | None, Longest(LONGEST_GATE_MESSAGE)] = None
@@ -270,6 +272,8 @@ class Status(StatusModel):
     """Why, as a sentence with numbers."""
     stable: str | None = None
     """The version that serves."""
+    place: Annotated[int, Field(ge=0, le=1)] | None = None
+    """Stable's place among the route's backends, where the gateway knows versions by it; it keeps a candidate's."""
     previous: Previous | None = None
     candidate: str | None = None
     """The version that is being tried."""

@@ -48,6 +48,13 @@ def _by_reason(status: Status, command: Command) -> str | None:
         f"rollout continues when it accepts the route{either}.",
         reasons.ROUTE_NOT_OURS: "Rename the ModelRollout or the other route, or hand that route over as the "
         "message says: until then nothing moves.",
+        reasons.ROUTE_MISSING: "Have Git make the route that traffic.adopt names: the operator never does.",
+        reasons.ROUTE_UNFIT: "Put the route right in Git as the message says, or spec.traffic.adopt: the rollout "
+        f"continues by itself{either}.",
+        reasons.ROUTE_CONTESTED: "Let Git's tool leave the route's weights alone (docs/gateways/adopted-route.md): "
+        f"raises go on after five minutes without a change by others{either}.",
+        reasons.MIRROR_NOT_SUPPORTED: "Remove the step with mirror, or use a gateway that can copy requests: until "
+        f"then nothing moves{either}.",
         reasons.ROUTE_NOT_WRITTEN: "Fix what the message says, most likely the operator's rights on HTTPRoutes or an "
         "admission webhook. The operator keeps retrying.",
         reasons.SERVING_CHANGED: "Make stable ready at the Service and port that spec names now: traffic follows.",

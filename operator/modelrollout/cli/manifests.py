@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelrollout.api.base import API_VERSION, GROUP, KIND
+from modelrollout.api.borders.cleaning import mapping
 from modelrollout.api.config import OperatorConfig
+from modelrollout.api.config.claims import check_claim
 from modelrollout.api.problems import Problem, check_against, meant, parse_spec, path_of
 from modelrollout.cli.metadata import metadata_problems, phrase
 from modelrollout.cli.yamldoc import Document, Loc, Place, Unreadable, readable
@@ -119,5 +121,7 @@ def _spec(body: dict[str, Any], config: OperatorConfig | None) -> list[Problem]:
         return [Problem("spec", "is missing", "add spec with model, serving, traffic and steps", ("spec",))]
     spec, problems = parse_spec(body["spec"])
     if spec is not None and config is not None:
-        return check_against(spec, config)
+        home = mapping(body.get("metadata")).get("namespace")
+        claimed = check_claim(home, spec, config) if isinstance(home, str) else []
+        return [*check_against(spec, config), *claimed]
     return problems

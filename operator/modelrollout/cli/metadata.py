@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from modelrollout.api.adopt import DNS_NAME
 from modelrollout.api.fixes import DNS_NAME_FIX
 from modelrollout.api.gates import DNS_LABEL
 from modelrollout.api.problems import Loc, Problem, meant, path_of, shown
-from modelrollout.api.spec import DNS_NAME
 
 _TEXTS = ("name", "generateName", "namespace")
 _BY_SERVER = (

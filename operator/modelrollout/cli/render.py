@@ -105,10 +105,11 @@ def _step(spec: Spec | None, status: Status, now: float) -> str:
         text = "before the first step"
     else:
         total = f"/{len(spec.steps)}" if spec else ""
+        share = f"copies of {step.mirror} %" if step.mirror and not step.weight else f"{step.weight} %"
         if status.phase == "Waiting":  # after a loss: the weight is 0 now
-            return f"{step.number}{total} at {step.weight} % again, once the candidate is ready"
+            return f"{step.number}{total} at {share} again, once the candidate is ready"
         left = step.earliest_advance - now if step.earliest_advance else 0.0
-        text = f"{step.number}{total} at {step.weight} %" + (f", {span(left)} left" if left > 0 else ", hold over")
+        text = f"{step.number}{total} at {share}" + (f", {span(left)} left" if left > 0 else ", hold over")
     if status.next_evaluation:
         text += f"; next evaluation {until(status.next_evaluation, now)}"
     return text + (f"; started {ago(rollout.started_at, now)}" if rollout else "")
@@ -117,7 +118,7 @@ def _step(spec: Spec | None, status: Status, now: float) -> str:
 def _way(spec: Spec, status: Status) -> Text:
     """The way to 100 %: what is behind in green, where it stands marked."""
     at = len(spec.steps) if status.phase == "Baking" else (status.step.index if status.step else -1)
-    names = [f"{step.weight} %" + (" ✋" if step.approval else "") for step in spec.steps]
+    names = [step.title + (" ✋" if step.approval else "") for step in spec.steps]
     text = Text()
     for index, name in enumerate([*names, f"bake {span(spec.bake)}", "stable"]):
         style = "green" if index < at else "bold cyan" if index == at else "dim"

@@ -16,6 +16,7 @@ from modelrollout.api.status import (
     PromotedVersion,
     Verdict,
 )
+from modelrollout.core.git_rule import GitRule
 from modelrollout.core.reasons import AnyReason, MetricsReason
 from modelrollout.dialects.dialect import Dialect
 
@@ -67,8 +68,14 @@ class EvaluationRequest:
     """How the gateway's series are read; None where they are not."""
     controller: str = ""
     """The controllerName of the gateway's class; empty while that is not known."""
+    place: int = 0
+    """Stable's place among the route's backends, where the dialect goes by places; the candidate has the other one."""
     placed_at: float | None = None
     """From when stable's place among the route's backends counts for it alone; None where it always has."""
+    mirror: int = 0
+    """Percent of the requests that the candidate gets copies of, in a step without weight: then `dialect` is None."""
+    git: GitRule | None = None
+    """Where the split stands on a route of Git's; None where the route is the operator's own."""
     addresses: int | None = None
     """How many addresses of the candidate are ready; None while that is not known."""
     raise_from: float | None = None
@@ -80,9 +87,20 @@ class EvaluationRequest:
     promoted: tuple[PromotedVersion, ...] = ()
     """status.promoted: what the margin of a retrain is learned from."""
 
+    def place_of(self, arm: Literal["stable", "candidate", "both"]) -> int:
+        """The place of the version that `arm` stands for; -1 where the rule of Git's route has none."""
+        if self.git is not None:
+            return self.git.index_of(self.version_of(arm))
+        return self.place if arm == "stable" else 1 - self.place
+
     def version_of(self, arm: Literal["stable", "candidate", "both"]) -> str:
         """The version that `arm` stands for; the candidate where it stands for both."""
         return self.stable if arm == "stable" else self.candidate
+
+    @property
+    def route(self) -> str:
+        """Name of the route that the gateway counts."""
+        return self.name if self.git is None else self.git.route
 
     @property
     def interval(self) -> float:

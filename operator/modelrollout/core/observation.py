@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
+from modelrollout.core.git_rule import GitRule
 from modelrollout.core.reasons import AnyReason
 
 FULL_WEIGHT = 100
@@ -47,8 +48,23 @@ class ObservedRoute:
     """Why this is somebody else's route, which is never written: it does not carry this resource's mark."""
     version_header: bool = False
     """Whether answers carry the header that names their version."""
+    mirror: int = 0
+    """Percent of the requests of which a version gets a copy."""
+    place: int = 0
+    """Stable's place among the backends as they are written: 0, or 1 where the route says so."""
+    gateways: frozenset[str] = frozenset()
+    """NAMESPACE/NAME of the Gateways that it is attached to."""
+    hostnames: frozenset[str] = frozenset()
     structure: str = ""
     """Digest of everything but the weights: differs from a plan's when gateway, hostnames or rules changed."""
+    adopted: str = ""
+    """What people call it where it is a route of Git's (traffic.adopt); empty for the operator's own."""
+    unfit: str = ""
+    """Why no traffic can be split on such a route as it stands; then it is lowered and never raised."""
+    serving: str | None = None
+    """On such a route the version that has all its weight; None where several or none have."""
+    git: GitRule | None = None
+    """Where on such a route the split stands."""
 
     @property
     def ours(self) -> bool:
@@ -73,6 +89,10 @@ class RoutePlan:
     testers: bool = False
     version_header: bool = False
     """Whether answers carry the header that names their version."""
+    place: int = 0
+    """Stable's place among the backends, 0 or 1: the candidate has the other one."""
+    mirror: int = 0
+    """Percent of the requests that the candidate gets a copy of."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +108,8 @@ class Readiness:
     message: str
     addresses: int = 0
     """How many of them were ready the last time all were."""
+    refused: bool = False
+    """Whether all that is wrong is that some may not be asked: that is no loss, and no proof either."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +121,8 @@ class Command:
     version: str | None
     step: int | None
     by: str = ""
+    stamped: bool = False
+    """Whether `by` is what the API server says; else it is the writer's own word."""
     manager: str = ""
     why: str = ""
     rollout: str = ""
@@ -132,6 +156,8 @@ class Observation:
     evaluation: Evaluation | None = None
     outage: MetricsOutage | None = None
     command: Command | MalformedCommand | None = None
+    version_by: str = ""
+    """Who changed spec.model.version last, as the API server stamped it; "" where that is not known."""
     problem: str | None = None
     """The sentence of an invalid spec; then spec is None."""
     status_lost: str | None = None
@@ -140,8 +166,14 @@ class Observation:
     """How many passes could not write the route since it last was as decided."""
     refusal: str = ""
     """The API server's answer to the last of them."""
+    notices: tuple[str, ...] = ()
+    """What stands though it would be refused today: it goes on, and people are told."""
     version_header: bool | None = None
     """Whether this gateway tells versions apart only by a header of their answers; None while that is not known."""
+    features: frozenset[str] | None = None
+    """What the GatewayClass says that its gateways support; None while that is not known."""
+    contested: str = ""
+    """Who keeps setting the weights of a route of Git's back, and how often; empty where nobody does."""
 
 
 @dataclass(frozen=True)

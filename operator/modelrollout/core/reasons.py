@@ -15,6 +15,7 @@ ROUTE_UNCLEAR: Final = "RouteUnclear"
 STATUS_LOST: Final = "StatusLost"
 ROLLOUT_STARTED: Final = "RolloutStarted"
 CANDIDATE_NOT_READY: Final = "CandidateNotReady"
+PROBE_NOT_ALLOWED: Final = "ProbeNotAllowed"
 CANDIDATE_LOST: Final = "CandidateLost"
 CANDIDATE_UNSTABLE: Final = "CandidateUnstable"
 READY_DEADLINE: Final = "ReadyDeadlineExceeded"
@@ -49,6 +50,7 @@ GATES_LEFT_OUT: Final = "GatesLeftOut"
 GATES_IN_FORCE: Final = "GatesInForceAgain"
 COMBINED_EVIDENCE: Final = "CombinedEvidence"
 BURN_RATE: Final = "BurnRate"
+SERIES_AMBIGUOUS: Final = "SeriesAmbiguous"
 TARGET_LOST: Final = "TargetNotScraped"
 WEIGHTS_CHANGED: Final = "WeightsChanged"
 WEIGHTS_DIFFER: Final = "WeightsDiffer"
@@ -70,8 +72,12 @@ RAISE_PENDING: Final = "RaisePending"
 ROUTE_MISSING: Final = "RouteMissing"
 ROUTE_CHANGED: Final = "RouteChanged"
 ROUTE_REJECTED: Final = "RouteRejected"
+CLAIM_NOT_ALLOWED: Final = "ClaimNotAllowed"
 ROUTE_NOT_OURS: Final = "RouteNotOurs"
 ROUTE_NOT_WRITTEN: Final = "RouteNotWritten"
+ROUTE_UNFIT: Final = "RouteUnfit"
+ROUTE_CONTESTED: Final = "RouteContested"
+MIRROR_NOT_SUPPORTED: Final = "MirrorNotSupported"
 RELEASE_FAILED: Final = "ReleaseFailed"
 COMMAND_REFUSED: Final = "CommandRefused"
 COMMAND_APPLIED: Final = "CommandApplied"
@@ -88,6 +94,7 @@ Reason = Literal[
     "StatusLost",
     "RolloutStarted",
     "CandidateNotReady",
+    "ProbeNotAllowed",
     "CandidateLost",
     "CandidateUnstable",
     "ReadyDeadlineExceeded",
@@ -120,6 +127,7 @@ Reason = Literal[
     "GatesInForceAgain",
     "CombinedEvidence",
     "BurnRate",
+    "SeriesAmbiguous",
     "TargetNotScraped",
     "WeightsChanged",
     "WeightsDiffer",
@@ -139,8 +147,12 @@ Reason = Literal[
     "RouteMissing",
     "RouteChanged",
     "RouteRejected",
+    "ClaimNotAllowed",
     "RouteNotOurs",
     "RouteNotWritten",
+    "RouteUnfit",
+    "RouteContested",
+    "MirrorNotSupported",
     "ReleaseFailed",
     "CommandRefused",
     "CommandApplied",

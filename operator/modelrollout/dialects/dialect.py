@@ -2,7 +2,9 @@
 
 Patterns are regular expressions (RE2's and Python's common part) with placeholders that are filled with escaped
 values: {namespace} and {route} of the HTTPRoute, {gatewayNamespace} and {gateway} it is attached to, {service} and
-{port} of a version's backend, and {index}, its place among the rule's backends: 0 is stable's, 1 the candidate's.
+{port} of a version's backend, {rule}, the place of the rule that splits the traffic, and {index}, the backend's place
+in it. On the operator's own route the rule is 0, and in it 0 is stable's place and 1 the candidate's;
+with a version header a promoted version keeps its place, and the next candidate has the other one.
 """
 
 from __future__ import annotations

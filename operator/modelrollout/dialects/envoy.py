@@ -32,7 +32,7 @@ def _envoy(name: str, controller: str, backend: str, *, version_header: bool = F
 ENVOY_GATEWAY = _envoy(
     "EnvoyGateway",
     "gateway.envoyproxy.io/gatewayclass-controller",
-    "httproute/{namespace}/{route}/rule/0/backend/{index}",
+    "httproute/{namespace}/{route}/rule/{rule}/backend/{index}",
     version_header=True,
 )
 """One cluster for a whole rule, unless a backend carries a filter: then one for each, by its place in the rule."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from modelrollout.dialects.agentgateway import AGENTGATEWAY
 from modelrollout.dialects.dialect import Dialect
 from modelrollout.dialects.envoy import CILIUM, ENVOY_GATEWAY, KGATEWAY
 from modelrollout.dialects.istio import ISTIO
 from modelrollout.dialects.traefik import TRAEFIK
 
-DIALECTS: tuple[Dialect, ...] = (TRAEFIK, ISTIO, ENVOY_GATEWAY, CILIUM, KGATEWAY)
+DIALECTS: tuple[Dialect, ...] = (TRAEFIK, ISTIO, ENVOY_GATEWAY, CILIUM, KGATEWAY, AGENTGATEWAY)
 
 NO_DIALECT = "None"
 """The name that stands for a gateway whose series are not read: the model's own count."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from modelrollout.dialects.dialect import Dialect, GatewayMetrics
 from modelrollout.dialects.statuses import ERRORS, REFUSALS
 
-_RULE = "httproute-{namespace}-{route}-gw-{gatewayNamespace}-{gateway}-ep-[^@]+-0-[0-9a-f]{20}"
+_RULE = "httproute-{namespace}-{route}-gw-{gatewayNamespace}-{gateway}-ep-[^@]+-{rule}-[0-9a-f]{20}"
 
 TRAEFIK: Dialect = GatewayMetrics(
     name="Traefik",

@@ -49,8 +49,7 @@ def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop) -> N
 
         @kopf.on.event(*watched, registry=registry)  # by its name, for a mark may have been taken off
         async def routed(namespace: str | None, name: str, **about: Any) -> None:
-            if (namespace or "", name) in service.watches:
-                service.wake(namespace or "", name, _version("route", **about))
+            service.route_changed(namespace or "", name, _version("route", **about))
 
 
 def _version(kind: Kind, **about: Any) -> Version | None:

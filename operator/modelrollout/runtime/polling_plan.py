@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from modelrollout.core.evaluation import EvaluationRequest, placed_at
+from modelrollout.core.observation import FULL_WEIGHT
 from modelrollout.core.rollout import phases
-from modelrollout.core.rollout.context import identity
+from modelrollout.core.rollout.context import identity, target_mirror
 from modelrollout.runtime.watch import PollingPlan, Target, Watch
 
 if TYPE_CHECKING:
@@ -32,7 +33,29 @@ def polling_plan(
     targets = _targets(watch, spec, status, route)
     if spec is None:
         return PollingPlan(targets, None)
-    return PollingPlan(targets, _request(watch, spec, status, gateway))
+    request = _on_copies(_request(watch, spec, status, _counted(gateway, route)), status)
+    if request is not None and route is not None and route.adopted:
+        request = replace(request, git=route.git)
+    return PollingPlan(targets, request)
+
+
+def _on_copies(request: EvaluationRequest | None, status: Status) -> EvaluationRequest | None:
+    """In a step of copies: no series of the gateway, and the candidate's share of all that the servers answer."""
+    mirror = target_mirror(status)
+    if request is None or not mirror or not request.steps:
+        return request
+    share = round(FULL_WEIGHT * mirror / (FULL_WEIGHT + mirror))
+    steps = (*request.steps[:-1], (share, request.steps[-1][1]))
+    return replace(request, dialect=None, mirror=mirror, steps=steps)
+
+
+def _counted(gateway: tuple[str, Dialect | None], route: ObservedRoute | None) -> tuple[str, Dialect | None]:
+    """No dialect where a route of Git's gives nothing to tell its backends apart by: the model's own series count."""
+    controller, dialect = gateway
+    if dialect is None or route is None or not route.adopted:
+        return gateway
+    told_apart = route.git is not None and (route.git.filtered or not dialect.version_header)
+    return controller, dialect if told_apart else None
 
 
 def _targets(watch: Watch, spec: Spec | None, status: Status, route: ObservedRoute | None) -> tuple[Target, ...]:
@@ -89,6 +112,7 @@ def _request(watch: Watch, spec: Spec, status: Status, gateway: tuple[str, Diale
         raise_from=status.step.earliest_advance if status.step else None,
         dialect=gateway[1],
         controller=gateway[0],
+        place=place_in(status, gateway[1]),
         placed_at=placed_at(status.history),
         default_gates=tuple(rollout.gates) or None,
         promoted=tuple(status.promoted),
@@ -96,10 +120,16 @@ def _request(watch: Watch, spec: Spec, status: Status, gateway: tuple[str, Diale
     )
 
 
+def place_in(status: Status, dialect: Dialect | None) -> int:
+    """Stable's place, where the route keeps promoted versions in theirs: with a header that names the version."""
+    return (status.place or 0) if dialect is not None and dialect.version_header else 0
+
+
 def next_wake(config: OperatorConfig, spec: Spec | None, status: Status, observed: Observation, now: float) -> float:
     """Seconds until something may be due though nothing changed."""
     running = phases.running(status.phase) or status.phase == "Adopting"
-    due = [config.resync if running else config.resync * AT_REST]
+    moving = running or any(one.type == "Reconciling" and one.status == "True" for one in status.conditions)
+    due = [config.resync if moving else config.resync * AT_REST]
     if running and spec is not None:
         if status.step is not None and status.step.earliest_advance is not None:
             due.append(status.step.earliest_advance - now)

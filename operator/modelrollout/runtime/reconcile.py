@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from modelrollout.adapters.kubernetes.command_annotation import command_of
+from modelrollout.adapters.kubernetes.command_annotation import VERSION_BY, claimed_by, command_of, stamp_of, stamped_by
 from modelrollout.api.config import OperatorConfig
 from modelrollout.api.problems import check_against, read_spec, summary
 from modelrollout.api.status import Status
@@ -18,10 +19,13 @@ from modelrollout.core.observation import Command, Event, MalformedCommand, Obse
 from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.fallback.decision import decide_less
 from modelrollout.ports import Conflict, GatewayFacts, Routers, Subject, Unreachable
+from modelrollout.runtime.claiming.claims import Claims, judge_claim
 from modelrollout.runtime.polling_plan import next_wake, polling_plan
 from modelrollout.runtime.writes import SOON, Writer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelrollout.api.spec import Spec
     from modelrollout.dialects.dialect import Dialect
     from modelrollout.runtime.watch import Watch
@@ -37,27 +41,30 @@ class Reconciler:
     routers: Routers
     facts: GatewayFacts
     config: OperatorConfig
+    claims: Claims = field(default_factory=Claims)
+    stamped: bool = False
+    """Whether the API server stamps who sends commands and changes versions (the chart's MutatingAdmissionPolicy)."""
 
     async def run(self, watch: Watch) -> float | None:
         """One pass; returns the seconds until the next one, None when the resource is gone."""
         store, clock = self.writer.store, self.writer.clock
         obj = await store.get(watch.namespace, watch.name)
         if obj is None:
+            self.claims.forget((watch.namespace, watch.name))
             return None
         if obj["metadata"].get("deletionTimestamp"):
             return await self._finalize(watch, obj)
-        refused: Unreachable | None = None
-        try:
-            obj = await store.add_finalizer(obj)
-        except Unreachable as error:  # such as an object stored before its definition had a schema: it still lowers
-            refused = error
+        obj, refused = await self._kept(obj)
         watch.news.seen("resource", obj["metadata"].get("resourceVersion"))
         status, lost = _status_of(obj)
         spec, problem = self._spec_of(obj)
         found = await self.routers.find(watch.namespace, watch.name, spec)
+        spec, problem, notices = self._claimed(obj, spec, problem, found[1])
         watch.news.seen("route", found[1].resource_version if found[1] else None)
-        observed = _observation(watch, obj, found[1], problem=problem, lost=lost)
         began = clock.now()
+        watch.route = _adopted(spec, found[1]) or ("" if spec is not None else watch.route)
+        observe = self._observer(watch, found[1], problem, notices, began)
+        observed = observe(obj, lost=lost)
         decision = _decide(watch, spec, status, observed, began)
         if refused is not None:
             await self.writer.lower(watch, decision, found)
@@ -66,12 +73,34 @@ class Reconciler:
         def again(now: dict[str, Any]) -> Decision:
             watch.news.seen("resource", now["metadata"].get("resourceVersion"))
             status, lost = _status_of(now)
-            return _decide(watch, spec, status, _observation(watch, now, found[1], problem=problem, lost=lost), began)
+            return _decide(watch, spec, status, observe(now, lost=lost), began)
 
         delay = await self.writer.carry_out(watch, obj, spec, decision, found, again)
         gateway = ("", None) if spec is None else await self._gateway(watch, spec)
         watch.look_at(polling_plan(watch, spec, decision.status, found[1], gateway))
         return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, clock.now())
+
+    async def _kept(self, obj: dict[str, Any]) -> tuple[dict[str, Any], Unreachable | None]:
+        """The object with our finalizer; without, where it takes none, such as one that is older than its schema."""
+        try:
+            return await self.writer.store.add_finalizer(obj), None
+        except Unreachable as error:
+            return obj, error
+
+    def _observer(
+        self, watch: Watch, route: ObservedRoute | None, problem: str | None, notices: tuple[str, ...], now: float
+    ) -> Callable[..., Observation]:
+        """What makes an Observation of the object; `lost`: why its status could not be read."""
+        contested = watch.contests.observed(route, now)
+        return partial(
+            _observation,
+            watch,
+            route=route,
+            problem=problem,
+            notices=notices,
+            contested=contested,
+            stamped=self.stamped,
+        )
 
     async def _finalize(self, watch: Watch, obj: dict[str, Any]) -> float | None:
         """Traffic to stable, the route stays; where that fails, the resource is released after giveUpAfter."""
@@ -91,6 +120,7 @@ class Reconciler:
             text = f"deleted although traffic could not be put back on stable for {patience:.0f} s: {error}"
             self.writer.notifier.tell(Subject.of(obj), Event(reasons.RELEASE_FAILED, text, warning=True))
         await self.writer.store.drop_finalizer(obj)
+        self.claims.forget((watch.namespace, watch.name))
         return None
 
     def _spec_of(self, obj: dict[str, Any]) -> tuple[Spec | None, str | None]:
@@ -101,10 +131,25 @@ class Reconciler:
                 return None, summary(problems)
         return spec, problem
 
+    def _claimed(
+        self, obj: dict[str, Any], spec: Spec | None, problem: str | None, route: ObservedRoute | None
+    ) -> tuple[Spec | None, str | None, tuple[str, ...]]:
+        """The spec, unless it claims what it may not have and does not have yet; what is only said."""
+        if spec is None:
+            return None, problem, ()
+        why, notices = judge_claim(self.claims, self.config, obj, spec, route)
+        return (None, why, ()) if why else (spec, problem, notices)
+
     async def _gateway(self, watch: Watch, spec: Spec) -> tuple[str, Dialect | None]:
         """Its controller, and how it counts. Asked after every write: no lowering waits for it."""
         controller = await self.facts.controller_of(watch.namespace, spec)
         dialect = self.config.dialect_of(controller)
+        if spec.mirrored is not None:
+            listed = await self.facts.features_of(watch.namespace, spec)
+            features = self.config.features_of(controller, listed)
+            if features != watch.features:
+                watch.features = features
+                watch.wake.set()
         known = watch.version_header
         if controller:
             watch.version_header = dialect is not None and dialect.version_header
@@ -116,10 +161,13 @@ class Reconciler:
 def _observation(
     watch: Watch,
     obj: dict[str, Any],
-    route: ObservedRoute | None,
     *,
+    route: ObservedRoute | None,
     problem: str | None,
+    notices: tuple[str, ...],
     lost: str | None,
+    contested: str,
+    stamped: bool,
 ) -> Observation:
     return Observation(
         generation=obj["metadata"].get("generation", 0),
@@ -127,13 +175,24 @@ def _observation(
         readiness=watch.ready(),
         evaluation=watch.evaluation,
         outage=watch.outage,
-        command=_command_of(watch, obj),
+        command=_command_of(watch, obj, stamped=stamped),
+        version_by=stamp_of(obj, VERSION_BY) if stamped else "",
         problem=problem,
+        notices=notices,
         status_lost=lost,
         refusals=watch.refusals,
         refusal=watch.refusal,
         version_header=watch.version_header,
+        contested=contested,
+        features=watch.features,
     )
+
+
+def _adopted(spec: Spec | None, route: ObservedRoute | None) -> str:
+    """Name of the adopted route whose changes wake this resource, whether it is there or not."""
+    if spec is not None:
+        return spec.traffic.adopt.name if spec.traffic.adopt is not None else ""
+    return route.git.route if route is not None and route.git is not None else ""
 
 
 def _decide(watch: Watch, spec: Spec | None, status: Status, observed: Observation, now: float) -> Decision:
@@ -145,9 +204,12 @@ def _decide(watch: Watch, spec: Spec | None, status: Status, observed: Observati
         return decide_less(spec, status, observed, now, error)
 
 
-def _command_of(watch: Watch, obj: dict[str, Any]) -> Command | MalformedCommand | None:
+def _command_of(watch: Watch, obj: dict[str, Any], *, stamped: bool) -> Command | MalformedCommand | None:
     try:
-        return command_of(obj)
+        found = command_of(obj)
+        if not isinstance(found, Command):
+            return found
+        return stamped_by(obj, found) if stamped else claimed_by(found)
     except Exception:  # any defect: what cannot even be refused must stop no breach and no lost candidate
         log.exception("%s/%s: the command could not be read", watch.namespace, watch.name)
         return None

@@ -100,7 +100,7 @@ async def _release(obj: dict[str, Any], store: KubernetesStore, routers: Routers
     """Whether one resource is released; whatever is wrong with it is its own matter and stops no other's release."""
     try:
         async with asyncio.timeout(PATIENCE):
-            await _hand_over(routers, obj)
+            await _hand_over(routers, obj, keep_mark=not drop)
             if drop:
                 await store.drop_finalizer(obj)
     except Exception:  # logged and counted as not released: what is wrong with one must not keep the others
@@ -115,10 +115,13 @@ def _name(obj: dict[str, Any]) -> str:
     return f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
 
 
-async def _hand_over(routers: Routers, obj: dict[str, Any]) -> None:
-    """Stable gets everything, and the route carries our epoch, so that what the old leader still raises fails."""
+async def _hand_over(routers: Routers, obj: dict[str, Any], *, keep_mark: bool) -> None:
+    """Stable gets everything, and the route carries our epoch, so that what the old leader still raises fails.
+
+    From a route of Git's the epoch goes with the mark, when the old leader has ended.
+    """
     namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
-    released = await routers.release(namespace, name)
+    released = await routers.release(namespace, name, keep_mark=keep_mark)
     for why in released.left:
         log.warning(
             "%s/%s: a route of this name was left as it is, for it is somebody else's: %s", namespace, name, why

@@ -62,7 +62,7 @@ async def run(settings: Settings, config: OperatorConfig, stop: Stop, lost: Call
         await _first(leading, asyncio.create_task(stop.wait()))
         if stop.is_set():
             return 0
-        service = build(config, api, lease)
+        service = build(config, api, lease, stamped=settings.stamped)
         health.watch(service)
         keeping = asyncio.create_task(lease.keep(lost))
         versions = partial(KubernetesStore(api).versions, settings.namespaces)
@@ -99,12 +99,12 @@ async def _soon(last: Coroutine[object, object, None]) -> None:
         log.exception("a part of the process did not end cleanly")
 
 
-def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
+def build(config: OperatorConfig, api: Api, lease: Lease, *, stamped: bool = False) -> Service:
     """Every part of a leading operator, connected."""
     metrics = MemoryMetrics()
     ledger = CountedLedger(PrometheusLedger(api.clock), metrics)
-    evaluator = Evaluator(ledger, config)
-    triton = TritonServer(api, timeout=config.probe_timeout, watched=WatchedSlices(api))
+    evaluator = Evaluator(ledger, config, metrics)
+    triton = TritonServer(api, timeout=config.probe_timeout, watched=WatchedSlices(api), probes=config.probes)
     writer = Writer(
         store=KubernetesStore(api),
         notifier=Notifier(make_sinks(api, lease.identity), metrics),
@@ -115,7 +115,7 @@ def build(config: OperatorConfig, api: Api, lease: Lease) -> Service:
         metrics=metrics,
     )
     routers = RegisteredRouters(api, epoch=lambda: lease.epoch)
-    reconciler = Reconciler(writer, routers, KubernetesGatewayFacts(api), config)
+    reconciler = Reconciler(writer, routers, KubernetesGatewayFacts(api), config, stamped=stamped)
 
     def new_watch(namespace: str, name: str) -> Watch:
         return Watch(namespace, name, config, triton, evaluator, api.clock, metrics)

@@ -54,6 +54,12 @@ class Service:
             self.tasks[key] = asyncio.create_task(self._care(key), name=f"{namespace}/{name}")
         self.watches[key].news.told(version)
 
+    def route_changed(self, namespace: str, name: str, version: Version | None) -> None:
+        """A route of this name changed: wake whose own it is called like, and who has adopted it."""
+        adopters = [key for key, watch in self.watches.items() if key[0] == namespace and watch.route == name]
+        for key in {(namespace, name), *adopters} & self.watches.keys():
+            self.wake(*key, version)
+
     def overdue(self) -> float:
         """Seconds for which the pass that is most overdue should have been over."""
         return max((time.monotonic() - watch.due for watch in self.watches.values()), default=0.0)

@@ -15,3 +15,5 @@ class Settings:
     lease_name: str
     lease_duration: float
     health: tuple[str, int]
+    stamped: bool = False
+    """Whether the API server stamps who sends commands and who changes versions."""

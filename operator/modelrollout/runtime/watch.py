@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from modelrollout.api.config import OperatorConfig
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsOutage
 from modelrollout.core.observation import Readiness
-from modelrollout.ports import Clock, ModelServer
+from modelrollout.ports import Clock, ModelServer, NotAsked
 from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
+from modelrollout.runtime.waking.contests import Contests
 from modelrollout.runtime.waking.news import News
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,11 @@ class Watch:
     """How many passes in a row could not record, because the object had changed each time."""
     version_header: bool | None = None
     """Whether its gateway tells versions apart by a header of their answers, as the last pass found."""
+    features: frozenset[str] | None = None
+    """What its gateway supports, as the last pass found."""
+    contests: Contests = field(default_factory=Contests)
+    route: str = ""
+    """Name of the route of Git's that it has adopted; empty where the route is called as the resource."""
     kept: tuple[str, float] | None = None
     """A post-mortem that the status does not link yet: the ConfigMap's name, and when its rollout ended."""
     due: float = field(default_factory=time.monotonic)
@@ -128,7 +134,7 @@ class Watch:
         new = after_probe(old, target.version, found, self.clock.now())
         if target in self.polling.targets:
             self.readiness[target] = new
-        if old is None or (old.ready, old.failures) != (new.ready, new.failures):
+        if old is None or (old.ready, old.refused, old.failures) != (new.ready, new.refused, new.failures):
             self.wake.set()
 
     async def _evaluate(self, request: EvaluationRequest) -> None:
@@ -162,6 +168,8 @@ def after_probe(old: Readiness | None, version: str, found: tuple[int, str], now
     if not wrong and addresses:
         since = old.since if old and old.ready and old.since is not None else now
         return Readiness(version, ready=True, since=since, failures=0, message="", addresses=addresses)
+    if isinstance(wrong, NotAsked):
+        return Readiness(version, ready=False, since=None, failures=0, message=str(wrong), refused=True)
     failures = (old.failures if old else 0) + 1
     message = wrong or "its Service has no ready address"
     return Readiness(version, ready=False, since=None, failures=failures, message=message)

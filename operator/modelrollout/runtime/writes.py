@@ -97,6 +97,7 @@ class Writer:
             return route, SOON
         self._route_writes.add("lower")
         watch.route_written()
+        watch.contests.left(route)
         return route, None
 
     def _in_passing(self, begin: Callable[[], None]) -> None:
@@ -155,6 +156,7 @@ class Writer:
         watch.route_due = False
         moved = route is None or route.resource_version != after.resource_version
         weight = decision.status.weight
+        watch.contests.left(after)
         if moved:
             self._route_writes.add("apply")
         if moved or weight.observed == weight.desired:  # a plan that leaves what stands has written nothing

@@ -97,19 +97,19 @@ class Attachment:
             return
         if seen is not None:
             seen.add(name)
-        if module.training:
-            self._set_alpha(name, module)
-        self._measure(name, output, channel_axis)
+        self._measure(name, module, output, channel_axis)
 
     def _set_alpha(self, name: str, module: Any) -> None:
         if isinstance(module, nn.PReLU) and not module.weight.is_meta:
             self.monitor.set_alpha(name, module.weight.detach().float().cpu().numpy())
 
-    def _measure(self, name: str, output: Any, channel_axis: int | None) -> None:
+    def _measure(self, name: str, module: Any, output: Any, channel_axis: int | None) -> None:
         problem = why_not(output)
         if problem is not None:
             self.monitor.refuse(problem[0], f"layer {name!r} gave {problem[1]}, not values in a dense float tensor")
             return
+        if module.training:
+            self._set_alpha(name, module)
         axis = channel_axis if channel_axis is not None else 1
         if output.dim() < 2 or not -output.dim() < axis < output.dim():  # noqa: PLR2004 - (batch, units) at least
             self.monitor.refuse("rank", f"layer {name!r} gave shape {tuple(output.shape)}: no units on axis {axis}")

@@ -74,6 +74,8 @@ def _traced(output: Any) -> str:
         return f"a {type(output).__name__}"
     if not isinstance(output, torch.Tensor):
         return ""
+    if output.is_cuda and torch.cuda.is_current_stream_capturing():  # one copy to the CPU would end the capture
+        return "a value in the capture of a CUDA graph"
     if torch._C._functorch.is_functorch_wrapped_tensor(output):  # noqa: SLF001 - there is no public name
         return "a tensor inside torch.func (vmap, grad)"
     return "a tensor on the meta device" if output.is_meta else ""

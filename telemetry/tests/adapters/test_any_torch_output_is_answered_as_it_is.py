@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given, settings
@@ -81,6 +81,25 @@ def test_fake_tensors_have_no_values() -> None:
     with attach(module, monitor), FakeTensorMode(allow_non_fake_inputs=True) as mode:
         assert module(mode.from_tensor(torch.ones(2, 4))).shape == (2, 3)
     assert dropped(monitor) == {"tracing": 2}
+
+
+def test_the_capture_of_a_cuda_graph_is_not_ended_by_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy to the CPU would: the values do not exist yet, and the capture would fail for good."""
+
+    class OnTheDevice(torch.Tensor):
+        is_cuda = True
+
+        def cpu(self, *_: Any, **__: Any) -> NoReturn:
+            raise AssertionError("copied while a graph is captured")
+
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    monitor, module = monitor_of(), nn.Sequential(nn.Identity(), nn.PReLU(3)).train()
+    module[1].weight = nn.Parameter(torch.ones(3))
+    with attach(module, monitor):
+        monkeypatch.setattr(nn.PReLU, "forward", lambda *_: torch.ones(2, 3).as_subclass(OnTheDevice))
+        monkeypatch.setattr(type(monitor), "set_alpha", lambda *_: pytest.fail("the slopes were read"))
+        assert module(torch.ones(2, 3)).is_cuda
+    assert dropped(monitor) == {"tracing": 1}
 
 
 def test_a_mode_of_the_user_sees_nothing_of_what_measuring_does() -> None:

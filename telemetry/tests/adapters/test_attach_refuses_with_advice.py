@@ -111,7 +111,7 @@ TABLE = {
     ),
     "fewer than two axes": ("dropped, `rank`", {"without axes", "one axis"}),
     "nothing in it": ("dropped, `empty`", {"no rows", "no units"}),
-    "in `torch.func`, a fake or meta tensor, while `jit.trace` or `fx` traces": (
+    "in `torch.func`, a fake or meta tensor, while `jit.trace` or `fx` traces or a CUDA graph is captured": (
         "dropped, `tracing`",
         {"on the meta device"},
     ),

@@ -15,7 +15,7 @@ from onnx_models import Watched, convolutional, model_of, one, run, session
 
 from activation_health import cli
 from activation_health.graphs import files
-from activation_health.graphs.instrument import instrument, listed
+from activation_health.graphs.instrument import instrument
 
 N = helper.make_node
 

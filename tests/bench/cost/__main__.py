@@ -16,6 +16,7 @@ import psutil
 from modelrollout.api.timestamps import parse_timestamp
 from tests import ROOT
 from tests.bench.cost.calls import Calls, count, count_for
+from tests.bench.cost.evaluation.section import TITLE, section
 from tests.bench.cost.visibility import Visibility
 from tests.e2e.support.live_rollout import API, KIND, NAME, LiveRollout, gates
 from tests.e2e.support.rollouts import Rollouts
@@ -38,6 +39,7 @@ what is measured:
              The tick counted from is the one after the last that the operator recorded without a breach.
   calls      Requests that reach the API server (watches and the Lease aside) and Prometheus, counted by proxies.
   memory     Resident memory and CPU of the operator's process at its default settings, with idle rollouts.
+  evaluation CPU of one evaluation, samples from memory: from scratch, and by a process that goes on; needs no lab.
 
 It needs the machine for itself: other work shows in every figure. It starts its own lab and leaves nothing behind.
 """
@@ -52,7 +54,7 @@ class Size:
     seconds: float
 
 
-PARTS = ("reaction", "calls", "memory")
+PARTS = ("reaction", "calls", "memory", "evaluation")
 FULL, QUICK = Size(8, 200, 45.0), Size(3, 50, 20.0)
 
 
@@ -82,11 +84,16 @@ def _measure(chosen: tuple[str, ...], size: Size) -> str:
     """The report; every part is printed as soon as it is known."""
     began = time.monotonic()
     texts = [_header(size)]
-    with Lab() as lab:
+    with ExitStack() as labs:
+        lab = labs.enter_context(Lab()) if set(chosen) - {"evaluation"} else None
         for part in chosen:
             say(f"measuring {part}")
             with ExitStack() as stack:
-                texts.append(MEASURES[part](Rollouts(lab.member, f"bench-{part}", stack), size))
+                texts.append(
+                    _evaluation()
+                    if lab is None or part == "evaluation"
+                    else MEASURES[part](Rollouts(lab.member, f"bench-{part}", stack), size)
+                )
             print(f"\n{texts[-1]}\n", flush=True)
     say(f"done in {time.monotonic() - began:.0f} s")
     return "\n\n".join(texts) + "\n"
@@ -238,6 +245,11 @@ def _memory(rollouts: Rollouts, size: Size) -> str:
     )
 
 
+def _evaluation() -> str:
+    titles, rows, text = section()
+    return "\n".join([TITLE, _table(titles, rows), text])
+
+
 def _add(live: LiveRollout, number: int) -> None:
     name = f"{NAME}-{number}"
     spec = live.spec(1)
@@ -285,7 +297,7 @@ def _table(titles: list[str], rows: list[list[str]]) -> str:
     return "\n".join(lines)
 
 
-MEASURES = dict(zip(PARTS, (_reaction, _calls, _memory), strict=True))
+MEASURES = dict(zip(PARTS[:3], (_reaction, _calls, _memory), strict=True))
 
 if __name__ == "__main__":
     sys.exit(main())

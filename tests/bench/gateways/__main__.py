@@ -1,7 +1,7 @@
 """`python -m tests.bench.gateways` prints how soon each gateway follows a written weight, and what it adds to a call.
 
 Each stands before two model servers of its own, in one lab. Measurements alternate, so that what else the machine does
-meets all alike.
+meets all alike. Then the same three rollouts are run behind each, and P99 is compared with the client's own measure.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
+from tests.bench.gateways import rollouts
 from tests.lab import ENVOY_GATEWAY, Lab, bodies, say
 
 if TYPE_CHECKING:
@@ -92,6 +93,12 @@ def main() -> None:
         print("|---|---|---|---|---|")
         for name, (soon, added) in found.items():
             print(row(name, soon, added))
+        decisions, tails, seen = rollouts.told(lab, {"Traefik": None, "Envoy Gateway": door})
+        print("\n| version | behind | ended as | because of | after | its weights |\n|---|---|---|---|---|---|")
+        print("\n".join(one.row for one in sorted(decisions, key=lambda one: list(rollouts.STORY).index(one.version))))
+        print("\n| P99 by | by the client | by it, between | its upper edge is off by |\n|---|---|---|---|")
+        print("\n".join(line for one in tails for line in one.rows))
+        print("\n" + "\n".join(seen))
 
 
 if __name__ == "__main__":

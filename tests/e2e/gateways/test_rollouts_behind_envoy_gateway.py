@@ -122,6 +122,35 @@ def test_what_a_place_counted_for_another_version_is_never_stables(rollouts: Rol
     assert max(share for share, requests in shown if requests > LEARNED) < 0.05, live.report()
 
 
+PROMOTIONS = 17
+
+
+@pytest.mark.timeout(900)  # so many rollouts
+def test_no_request_fails_in_many_promotions(rollouts: Rollouts, envoy_gateway: Door):
+    live = rollouts.start(1, 2, 3, rate=4 * BRISK, door=envoy_gateway, operate=CALM)
+    brief = {**ONE_STEP, "steps": [{"weight": 50, "hold": "1s"}], "bake": "1s"}
+    client = live.adopt(**brief, gates=gates("non-finite"))
+    live.wait("every answer named", lambda _: named(live, 5) == {("1", "1")}, 100)
+    client.wait_for(50)
+    before, places = len(client.answers), []
+    for number in range(PROMOTIONS):
+        version = (number + 1) % 3 + 1  # never the one before: that would come back at once
+        live.version(version)
+        assert live.ended()["history"][-1]["result"] == "Promoted", live.report()
+        live.wait("all traffic", lambda _: live.weight(version) == 100)  # noqa: B023 - asked before the next one
+        places.append(live.status()["place"])
+        client.wait_for(100)
+    client.stop()
+    answered = client.answers[before:]
+    lost = [each for each in client.failed if each in answered]
+    print(f"{len(lost)} of {len(answered)} requests failed in {PROMOTIONS} promotions")
+    for one in lost:
+        near = [seen for seen in live.record.seen if abs(seen.at - one.at) < 1]
+        print(one, [(round(seen.at - one.at, 3), seen.weights) for seen in near])
+    assert places == [(number + 1) % 2 for number in range(PROMOTIONS)]
+    assert lost == []
+
+
 @pytest.mark.timeout(500)  # half a dozen leaders, each waiting for the Lease of the one before
 def test_conflicts_kills_and_lost_answers_at_every_kind_of_route_write_change_no_promotion(
     rollouts: Rollouts, envoy_gateway: Door

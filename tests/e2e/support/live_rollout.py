@@ -158,7 +158,7 @@ class LiveRollout:
             return -1
         refs = route["spec"]["rules"][0]["backendRefs"]
         mine = [ref["weight"] for ref in refs if ref["name"] == self.scenario.service_name(version)]
-        return int(sum(mine) * 100 / sum(ref["weight"] for ref in refs)) if mine else 0
+        return round(sum(mine) * 100 / sum(ref["weight"] for ref in refs)) if mine else 0
 
     def gate(self, name: str) -> dict[str, Any]:
         """The gate as status shows it."""

@@ -8,6 +8,7 @@ import yaml
 from helm_python.chart import Chart
 
 from tests import ROOT
+from tests.allowed import GATEWAYS, LOOPBACK
 from tests.lab import OperatorProcess
 from tests.lab import spawn as fork
 
@@ -47,7 +48,8 @@ def configuration(prometheus: str, **changes: Any) -> dict[str, Any]:
     """The lab's configuration: scrapes and probes in seconds; Query gates on a server of their own name."""
     server = {"url": prometheus, "scrapeInterval": "1s", "timeout": "2s"}
     free = server | {"name": "free", "allowQueries": True}
-    return {"prometheus": [server | {"name": "default"}, free], "probeInterval": "1s", "resync": "2s"} | changes
+    made = {"prometheus": [server | {"name": "default"}, free], "probeInterval": "1s", "resync": "2s"}
+    return made | {"probes": LOOPBACK, "gateways": GATEWAYS} | changes
 
 
 def operator(

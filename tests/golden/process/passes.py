@@ -174,7 +174,7 @@ class Releasing:
 
     left: tuple[str, ...] = ()
 
-    async def release(self, *_: Any) -> Released:
+    async def release(self, *_: Any, **__: Any) -> Released:
         if self.failure:
             raise self.failure
         return Released(left=self.left)

@@ -8,6 +8,7 @@ from modelrollout.adapters.kubernetes.client import Api, connect
 from modelrollout.adapters.triton import readiness
 from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.runtime.watch import after_probe
+from tests.allowed import PROBES
 from tests.golden.process.local import (
     Answer,
     by_path,
@@ -51,6 +52,7 @@ async def texts() -> dict[str, str]:
             "no EndpointSlices": (by_path({"services/": sends(200, _SERVICE)}), hangs),
             "no address": (_cluster({"items": []}), hangs),
             "addresses that are not ready": (two, hangs),
+            "an address that may not be asked": (_cluster(_slices("10.1.2.3", port=8000)), hangs),
             "a version that is not loaded": (one, sends(400, {"error": "unknown model"})),
             "a server that hangs": (one, hangs),
             "nobody listens": (none, hangs),
@@ -66,7 +68,7 @@ async def texts() -> dict[str, str]:
 
 
 async def _probe(api: Api, patience: float) -> str:
-    server = TritonServer(api, timeout=patience)
+    server = TritonServer(api, timeout=patience, probes=PROBES)
     count, wrong = await server.probe("vision", "digits-v2", 8000, "digits", "2")
     return f"{plain(wrong)}  (addresses: {count})"
 

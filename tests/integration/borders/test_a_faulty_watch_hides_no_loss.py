@@ -12,6 +12,7 @@ import pytest_asyncio
 from modelrollout.adapters.triton import slices
 from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.adapters.triton.slices import WatchedSlices
+from tests.allowed import PROBES
 from tests.lab import Fault
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def of_slices(exchange: Exchange) -> bool:
 async def test_while_the_watch_is_well_nothing_is_read(
     faulty: Api, proxy: FaultProxy, served: ModelService, watched: WatchedSlices
 ) -> None:
-    prober = TritonServer(faulty, timeout=10.0, watched=watched)
+    prober = TritonServer(faulty, timeout=10.0, watched=watched, probes=PROBES)
     assert await probe(prober, served) == (2, "")
     for _ in range(100):
         if watched.known(served.namespace, served.name) is not None:
@@ -101,7 +102,10 @@ async def test_a_loss_is_found_by_probing_whatever_the_watch_says(
 ) -> None:
     monkeypatch.setattr(slices, "TRUSTED", TRUSTED)
     rule = proxy.add(FAULTS[fault], when=of_slices)
-    prober, polling = TritonServer(faulty, timeout=10.0, watched=watched), TritonServer(api, timeout=10.0)
+    prober, polling = (
+        TritonServer(faulty, timeout=10.0, watched=watched, probes=PROBES),
+        TritonServer(api, timeout=10.0, probes=PROBES),
+    )
     await until(prober, served, ready=True, within=15)
     for _ in range(50):
         if rule.used:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelrollout.adapters.triton.readiness import IN_FLIGHT, OVERALL, TritonServer
+from tests.allowed import PROBES
 from tests.integration.borders.raw_server import Talk, dripping, response, saying, serving, silence
 
 
@@ -47,7 +48,7 @@ def listed(*addresses: tuple[str, int]) -> list[dict[str, Any]]:
 
 
 async def probed(slices: Any, timeout: float = 5) -> tuple[int, str]:  # noqa: ASYNC109 - of one probe
-    server = TritonServer(Slices(*slices), timeout=timeout)  # type: ignore[arg-type]  # what a probe calls, no more
+    server = TritonServer(Slices(*slices), timeout=timeout, probes=PROBES)  # type: ignore[arg-type]  # what a probe calls, no more
     return await asyncio.wait_for(server.probe("a", "s", 8000, "digits", "2"), 2 * OVERALL)
 
 
@@ -135,7 +136,7 @@ async def test_a_slice_that_is_none_hides_no_other():
 async def test_a_service_is_read_again_only_after_a_while_or_when_something_is_wrong(monkeypatch):
     async with serving(saying(response(b""))) as good:
         api = Slices(*listed(("127.0.0.1", int(good.rpartition(":")[2]))))
-        server = TritonServer(api, timeout=10)  # type: ignore[arg-type]  # as above
+        server = TritonServer(api, timeout=10, probes=PROBES)  # type: ignore[arg-type]  # as above
         for _ in range(3):
             assert await server.probe("a", "s", 8000, "digits", "2") == (1, "")
         assert api.read == 1
@@ -155,7 +156,7 @@ async def test_addresses_that_hang_delay_no_other_version():
         hung, healthy = (int(url.rpartition(":")[2]) for url in (hanging, good))
         many = listed(*((f"127.0.0.{n + 1}", hung) for n in range(8 * IN_FLIGHT)))
         api = TwoServices(listed(("127.0.0.1", healthy)), *many)
-        server = TritonServer(api, timeout=OVERALL)  # type: ignore[arg-type]  # as above
+        server = TritonServer(api, timeout=OVERALL, probes=PROBES)  # type: ignore[arg-type]  # as above
         bad = [asyncio.create_task(server.probe("a", "s", 8000, "digits", str(n))) for n in range(10)]
         await asyncio.sleep(0.1)
         began = time.monotonic()

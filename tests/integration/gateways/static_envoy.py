@@ -48,9 +48,10 @@ class _Model(BaseHTTPRequestHandler):
 
 
 class StaticEnvoy:
-    """A context manager; `clusters` by the Host header that leads to each."""
+    """A context manager; `clusters` by the Host header that leads to each; routes give up after `timeout` seconds."""
 
-    def __init__(self, folder: Path, targets: Path, clusters: dict[str, str]) -> None:
+    def __init__(self, folder: Path, targets: Path, clusters: dict[str, str], timeout: float = 15.0) -> None:
+        self._timeout = timeout
         self._folder, self._targets, self._clusters = folder, targets, clusters
         self._port, self.admin = free_port(), free_port()
         self._client = requests.Session()
@@ -81,6 +82,11 @@ class StaticEnvoy:
             found = self._get(self._port, f"/{status}/{milliseconds}", Host=host)
             assert found.status_code == status, f"{host}: {found.status_code} {found.text}"
 
+    @property
+    def url(self) -> str:
+        """Where it is asked."""
+        return f"http://127.0.0.1:{self._port}"
+
     def metrics(self) -> str:
         """All that it exports, as Prometheus gets it."""
         return self._get(self.admin, "/stats/prometheus").text
@@ -106,12 +112,7 @@ class StaticEnvoy:
             for name in self._clusters.values()
         ]
         hosts = [
-            {
-                "name": host,
-                "domains": [host],
-                "routes": [{"match": {"prefix": "/"}, "route": {"cluster": name}, "metadata": _istio(name)}],
-            }
-            for host, name in self._clusters.items()
+            {"name": host, "domains": [host], "routes": [self._route(name)]} for host, name in self._clusters.items()
         ]
         manager = {
             "@type": HCM,
@@ -126,6 +127,10 @@ class StaticEnvoy:
             "admin": {"address": _local(self.admin)},
             "static_resources": {"listeners": [listener], "clusters": clusters},
         }
+
+    def _route(self, cluster: str) -> dict[str, Any]:
+        leads = {"cluster": cluster, "timeout": f"{self._timeout:g}s"}
+        return {"match": {"prefix": "/"}, "route": leads, "metadata": _istio(cluster)}
 
 
 def _local(port: int) -> dict[str, Any]:

@@ -9,21 +9,29 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
+from modelrollout.adapters.routers import RegisteredRouters
+from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.problems import read_spec
 from modelrollout.core.observation import RoutePlan
+from modelrollout.core.rollout.route.mirroring import missing_features
+from modelrollout.ports import Conflict
 from tests import ROOT
-from tests.contract.case import Case, make_service
+from tests.contract.case import NAME, V1, V2, Case, make_service
 from tests.expect import present
 
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
+    from modelrollout.api.spec import Spec
     from tests.lab import Member, Site
 
 pytestmark = pytest.mark.lab
 MARK = f"<!-- applied by {__name__.replace('.', '/')}.py -->\n```yaml\n"
 GATEWAYS = [
     pytest.param("traefik", id="Traefik"),
+    pytest.param("adopted-route", id="AdoptedRoute"),
     pytest.param("envoy-gateway", id="EnvoyGateway", marks=pytest.mark.envoy_gateway),
+    pytest.param("copies", id="Copies", marks=pytest.mark.envoy_gateway),
 ]
 
 
@@ -36,7 +44,7 @@ def manifest(page: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(params=GATEWAYS)
 def page(request: pytest.FixtureRequest) -> str:
-    if request.param == "envoy-gateway":
+    if request.param in ("envoy-gateway", "copies"):
         request.getfixturevalue("envoy_gateway")
     return str(request.param)
 
@@ -46,19 +54,57 @@ async def test_they_are_accepted(page: str, member: Member, site: Site, namespac
     for body in bodies:
         if "namespace" in body["metadata"]:
             body["metadata"]["namespace"] = namespace
-        if body["kind"] == "Gateway" and page == "traefik":
+        if body["kind"] == "Gateway" and page in ("traefik", "adopted-route"):
             body["spec"]["listeners"][0]["port"] = site.door.port  # where this one's entry point listens
+        if body["kind"] == "HTTPRoute":
+            body["spec"]["parentRefs"][0]["namespace"] = namespace
         if body["kind"] == "ModelRollout":
             body["spec"]["traffic"]["gateway"]["namespace"] = namespace
         member.kube.apply(body)
     spec, problem = read_spec(bodies[-1])
     assert problem is None
-    make_service(member, namespace, "digits-v1")
+    for service in (V1, V2):
+        make_service(member, namespace, service)
+    if page == "adopted-route":
+        await _adopted(api, namespace, present(spec))
+        return
     case = Case("gateway-api", api, namespace)
     case.spec = present(spec)
     await _accepted(member, namespace)
     await case.apply(RoutePlan("1"), None)
     await case.settled("ACCEPTED")
+    if page == "copies":
+        facts = KubernetesGatewayFacts(api)
+        controller, listed = (
+            await facts.controller_of(namespace, case.spec),
+            await facts.features_of(namespace, case.spec),
+        )
+        config = OperatorConfig(prometheus=[PrometheusServer(url="http://prometheus.test")])
+        assert missing_features(10, present(config.features_of(controller, listed))) == []
+        assert (await case.apply_now(RoutePlan("1", "2", 0, mirror=10))).mirror == 10
+        await case.settled("ACCEPTED")
+        assert (await case.lower(RoutePlan("1", "2", 0))).mirror == 0
+
+
+async def _adopted(api: Api, namespace: str, spec: Spec) -> None:
+    """The route of Git's is found fit, marked, weighted, and handed back."""
+    routers = RegisteredRouters(api, epoch="1.0-test")
+    async with asyncio.timeout(30):
+        router, route = await routers.find(namespace, NAME, spec)
+        while route is None or route.acceptance != "ACCEPTED":
+            await asyncio.sleep(0.2)
+            router, route = await routers.find(namespace, NAME, spec)
+        assert (route.unfit, route.serving, route.foreign) == ("", "1", "")
+        while True:
+            try:
+                after = await router.apply(namespace, NAME, spec, RoutePlan("1", "2", 10), route)
+                break
+            except Conflict:  # the gateway wrote its status in between
+                _, route = await routers.find(namespace, NAME, spec)
+    assert (after.stable, after.weight_of("2")) == ("1", 10)
+    await routers.release(namespace, NAME)
+    left = present(await router.observe(namespace, NAME))
+    assert (left.weight_of("2"), left.stable) == (0, None)
 
 
 async def _accepted(member: Member, namespace: str) -> None:

@@ -47,6 +47,11 @@ class Version(NamedTuple):
         return self >= (1, 30)
 
     @property
+    def has_stamps(self) -> bool:
+        """It has MutatingAdmissionPolicy as v1."""
+        return self >= (1, 36)
+
+    @property
     def has_slices_v1(self) -> bool:
         """It serves EndpointSlices as v1, which may not name loopback addresses."""
         return self >= (1, 21)

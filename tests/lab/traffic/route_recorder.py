@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tests.lab.session.site import Site
 
 
+MILLION = 1_000_000
+"""What the weights of a bake make together where the gateway goes by places: they are recorded in percent."""
+
+
 class RouteRecorder:
     """Follows one HTTPRoute, which need not exist yet. A context manager."""
 
@@ -88,6 +92,10 @@ class RouteRecorder:
 
     def _record(self, kind: str, route: dict[str, Any]) -> None:
         rules = route["spec"].get("rules") or [{}]
-        weights = {ref["name"]: ref.get("weight", 1) for ref in rules[0].get("backendRefs", [])}
+        weights: dict[str, int] = {}
+        for ref in rules[0].get("backendRefs", []):
+            weights[ref["name"]] = weights.get(ref["name"], 0) + ref.get("weight", 1)
+        if sum(weights.values()) == MILLION:
+            weights = {name: round(weight * 100 / MILLION) for name, weight in weights.items()}
         generation = route["metadata"].get("generation", 0)
         self.seen.append(Weights(time.time(), {} if kind == "DELETED" else weights, generation))

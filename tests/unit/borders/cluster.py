@@ -24,6 +24,7 @@ from modelrollout.runtime.notifier import Notifier
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Target, Watch
 from modelrollout.runtime.writes import Writer
+from tests.allowed import ALLOWED
 from tests.expect import present
 from tests.unit.rollout.world import World
 from tests.unit.runtime.in_memory import AlwaysReady, Clock, GrowingLedger, copied
@@ -45,7 +46,9 @@ class MemoryApi:
         return self.objects.get(path)
 
     async def request(self, _method: str, path: str, **_: Any) -> dict[str, Any]:
-        return self.objects[path]
+        if path in self.objects:
+            return self.objects[path]
+        return {"items": [one for at, one in self.objects.items() if at.rpartition("/")[0] == path]}
 
     async def put(self, path: str, body: dict[str, Any], **_: Any) -> dict[str, Any]:
         self._write("PUT", path, body)
@@ -175,7 +178,7 @@ def _made() -> tuple[World, dict[str, dict[str, Any]]]:
 
 def over(memory: MemoryApi, world: World) -> Rollout:
     api, clock, sink, metrics = cast("Api", memory), Clock(world.now), Quiet(), MemoryMetrics()
-    config = OperatorConfig(prometheus=[PrometheusServer(url="http://prometheus.test")])
+    config = OperatorConfig(gateways=ALLOWED, prometheus=[PrometheusServer(url="http://prometheus.test")])
     writer = Writer(KubernetesStore(api), Notifier({"memory": sink}, metrics), clock, lambda: True)
     reconciler = Reconciler(writer, RegisteredRouters(api), KubernetesGatewayFacts(api), config)
     watch = Watch("vision", "digits", config, AlwaysReady(), Evaluator(GrowingLedger(), config), clock)

@@ -15,7 +15,7 @@ from modelrollout.adapters.triton import readiness, slices
 from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.adapters.triton.slices import WatchedSlices
 from modelrollout.ports import Unreachable
-from tests.unit.borders.watched_cluster import WatchedCluster
+from tests.unit.borders.watched_cluster import POD, WatchedCluster
 
 OLD, NEW = "10.0.0.1", "10.0.0.2"
 ADDRESSES = [f"10.0.0.{number}" for number in range(1, 5)]
@@ -86,7 +86,7 @@ async def test_what_nobody_needs_is_not_kept(probers: Probers):
         {
             "addressType": "IPv4",
             "ports": [{"name": "", "port": 80}],
-            "endpoints": [{"addresses": [OLD], "conditions": {}}],
+            "endpoints": [{"addresses": [OLD], "conditions": {}, "targetRef": POD}],
         }
     ]
 

@@ -9,6 +9,7 @@ import pytest
 
 from modelrollout.adapters.kubernetes.client import Api
 from modelrollout.adapters.triton.readiness import TritonServer
+from tests.allowed import PROBES
 
 SECRET = b"postgres://svc:hunter2@10.1.2.3/prod"
 ANSWERS = {
@@ -41,7 +42,7 @@ class OneService:
 
 
 async def probed(port: int) -> tuple[int, str]:
-    prober = TritonServer(cast("Api", OneService(port)), timeout=10.0)
+    prober = TritonServer(cast("Api", OneService(port)), timeout=10.0, probes=PROBES)
     return await prober.probe("a", "s", 8000, "digits", "2")
 
 

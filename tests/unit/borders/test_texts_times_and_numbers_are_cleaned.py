@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from modelrollout.adapters.kubernetes.command_annotation import COMMAND, command
 from modelrollout.adapters.kubernetes.events import LONGEST_NOTE, KubernetesEvents
 from modelrollout.adapters.routers.lowering import lowering
 from modelrollout.adapters.routers.reading import UNREADABLE, read
-from modelrollout.adapters.triton.addresses import targets
+from modelrollout.adapters.triton.addresses import Addresses, addresses, is_pod_of
 from modelrollout.api.borders.cleaning import clean, whole_number
 from modelrollout.api.problems import read_spec
 from modelrollout.api.timestamps import LAST, format_timestamp, parse_timestamp
@@ -148,30 +149,37 @@ ADDRESSES = [
     "224.0.0.1",
     "metadata.google.internal",
     "::1%eth0",
+    "::ffff:169.254.169.254",
     2130706433,
     None,
 ]
+
+
+def anybody(_endpoint: dict[str, Any], _address: str) -> bool:
+    return True
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_only_addresses_that_a_pod_can_have_are_asked(address: Any):
     ports = [{"name": "", "port": 8000}]
     for kind in ("IPv4", "IPv6", "FQDN"):
-        found = targets([{"addressType": kind, "ports": ports, "endpoints": [{"addresses": [address]}]}], "", None)
-        assert found == ([], [])
+        slices = [{"addressType": kind, "ports": ports, "endpoints": [{"addresses": [address]}]}]
+        assert addresses(slices, "", None, anybody) == Addresses()
 
 
 def test_a_hosts_name_leads_nowhere_whatever_it_resolves_to_and_pods_are_asked():
     ports = [{"name": "", "port": 8000}]
     host = {"addressType": "FQDN", "ports": ports, "endpoints": [{"addresses": ["10.0.0.1"]}]}
     pods = {"addressType": "IPv6", "ports": ports, "endpoints": [{"addresses": ["2001:db8::1"]}]}
-    assert targets([host, pods], "", "IPv4") == (["[2001:db8::1]:8000"], [])
+    assert addresses([host, pods], "", "IPv4", anybody) == Addresses(asked=("[2001:db8::1]:8000",))
 
 
 @given(endpoints=ANYTHING, ports=ANYTHING)
 def test_slices_of_any_shape_are_read(endpoints: Any, ports: Any):
-    ready, unready = targets([{"addressType": "IPv4", "ports": ports, "endpoints": endpoints}], "", None)
-    assert not set(ready) & set(unready)
+    slices = [{"addressType": "IPv4", "ports": ports, "endpoints": endpoints}]
+    found = addresses(slices, "", None, partial(is_pod_of, "ns"))
+    assert not set(found.asked) & {*found.unready, *found.refused}
+    assert not found.asked, "none of them names a Pod"
 
 
 @given(text=TEXTS)

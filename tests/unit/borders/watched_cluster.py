@@ -13,6 +13,7 @@ from modelrollout.ports import Unreachable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+POD = {"kind": "Pod", "namespace": "a"}
 Event = tuple[int, str, dict[str, Any]]
 
 
@@ -42,11 +43,12 @@ class WatchedCluster:
         name = name or f"{service}-1"
         kind = "MODIFIED" if name in self.slices else "ADDED"
         conditions = {"ready": False} if unready else {}
+        said = {"conditions": conditions, "targetRef": POD | {"name": "not kept"}, "nodeName": "not kept"}
         self.slices[name] = {
             "metadata": {"name": name, "labels": {SERVICE: service}, "resourceVersion": str(self.version)},
             "addressType": "IPv4",
             "ports": [{"name": "", "port": 80, "appProtocol": "not kept"}],
-            "endpoints": [{"addresses": [one], "conditions": conditions, "nodeName": "not kept"} for one in addresses],
+            "endpoints": [{"addresses": [one]} | said for one in addresses],
         }
         self.log.append((self.version, kind, self.slices[name]))
         self._changed.set()

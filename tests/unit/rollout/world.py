@@ -86,6 +86,9 @@ class World:
     refusals: int = 0
     refusal: str = ""
     version_header: bool | None = None
+    features: frozenset[str] | None = None
+    contested: str = ""
+    notices: tuple[str, ...] = ()
     _read: tuple[bytes | None, Status] | None = None
     """The status as it was read last, and its bytes: most passes are asked about one status several times."""
 
@@ -175,6 +178,9 @@ class World:
             refusals=self.refusals,
             refusal=self.refusal,
             version_header=self.version_header,
+            features=self.features,
+            contested=self.contested,
+            notices=self.notices,
         )
 
     def run(self, crash: str | None = None) -> Decision:
@@ -256,6 +262,9 @@ class World:
         backends = [Backend(plan.stable, f"digits-v{plan.stable}", 8000, 100 - plan.weight)]
         if plan.candidate:
             backends.append(Backend(plan.candidate, f"digits-v{plan.candidate}", 8000, plan.weight))
+        if before is not None and before.adopted:  # Git's backends stay
+            written = {backend.version for backend in backends}
+            backends += [replace(one, weight=0) for one in before.backends if one.version not in written]
         new = ObservedRoute(
             plan.stable,
             tuple(backends),
@@ -265,6 +274,10 @@ class World:
             acceptance="ACCEPTED",
             manager="modelrollout",
             version_header=plan.version_header if kind == "route" else before is not None and before.version_header,
+            mirror=plan.mirror if kind == "route" else min(plan.mirror, before.mirror if before else 0),
+            adopted=before.adopted if before else "",
+            unfit=before.unfit if before else "",
+            place=plan.place if kind == "route" or before is None else before.place,
         )
         if self.route is None or replace(self.route, resource_version="", manager="modelrollout") != new:
             self.route = replace(new, resource_version=self._next())

@@ -96,7 +96,7 @@ def test_what_carries_the_mark_is_ours_whatever_else_was_lost(obj: dict[str, Any
 @pytest.mark.parametrize("lost", OURS)
 def test_no_single_annotation_is_needed_on_a_route_that_the_operator_made(lost: str):
     obj = route(HALF)
-    del obj["metadata"]["annotations"][lost]
+    obj["metadata"]["annotations"].pop(lost, None)  # stable's place is said only where it is the second
     assert read(obj).foreign == ""
 
 

@@ -37,6 +37,13 @@ class Recorded:
         self.released.append(name)
 
 
+class NoRoutes:
+    """An API server without any route."""
+
+    async def request(self, *_: Any, **__: Any) -> dict[str, Any]:
+        return {"items": []}
+
+
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> tuple[Recorded, Recorded, RegisteredRouters]:
     """Two routers, the first for specs with a tester header, the last for all; neither holds a route."""
@@ -50,8 +57,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> tuple[Recorded, Recorded, Registere
         "default": RouterKind(lambda *_, **__: cast("Router", last), lambda _spec: True, ("b", "v1", "bs")),
     }
     monkeypatch.setattr(registry, "ROUTERS", kinds)
-    none: Any = None
-    return first, last, RegisteredRouters(none)
+    api: Any = NoRoutes()
+    return first, last, RegisteredRouters(api)
 
 
 async def test_the_spec_decides_which_router_serves_it(made):

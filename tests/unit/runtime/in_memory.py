@@ -19,6 +19,7 @@ from modelrollout.runtime.notifier import Notifier
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch
 from modelrollout.runtime.writes import Writer
+from tests.allowed import ALLOWED
 from tests.unit.analysis.recorded import GATEWAY_REQUESTS, backend, in_this_thread
 from tests.unit.rollout.world import START, manifest
 
@@ -68,6 +69,7 @@ class MemoryCluster:
     events: int = 0
     version: int = 1
     controller: str = "traefik.io/gateway-controller"
+    features: frozenset[str] | None = frozenset()
 
     async def get(self, _namespace: str, _name: str) -> dict[str, Any]:
         return copied(self.obj)
@@ -86,6 +88,9 @@ class MemoryCluster:
 
     async def controller_of(self, _namespace: str, _spec: Any) -> str:
         return self.controller
+
+    async def features_of(self, _namespace: str, _spec: Any) -> frozenset[str] | None:
+        return self.features
 
 
 @dataclass
@@ -151,7 +156,9 @@ def made(leads: Callable[[], bool] = lambda: True) -> tuple[Reconciler, Watch, M
     spec["gates"] = [{"name": "errors", "type": "ErrorRate", "max": "5%"}]
     meta = {"name": "digits", "namespace": "vision", "generation": 1, "finalizers": []}
     cluster = MemoryCluster({"metadata": meta, "spec": spec})
-    config = OperatorConfig(prometheus=[PrometheusServer(url="http://prometheus.test", scrape_interval=EVERY)])
+    config = OperatorConfig(
+        gateways=ALLOWED, prometheus=[PrometheusServer(url="http://prometheus.test", scrape_interval=EVERY)]
+    )
     evaluator = Evaluator(GrowingLedger(), config)
     watch = Watch("vision", "digits", config, AlwaysReady(), evaluator, clock)
     return reconciler_over(cluster, MemoryRouter(), clock, config, leads), watch, cluster, clock

@@ -9,6 +9,7 @@ import pytest
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.analysis.metrics.series import Series, make_series
 from modelrollout.runtime.evaluation.evaluator import Evaluator
+from tests.allowed import ALLOWED
 from tests.unit.runtime.in_memory import EVERY, GrowingLedger, made, one_pass, router_of
 
 
@@ -31,7 +32,7 @@ async def test_a_query_without_a_number_holds_the_bake_until_it_has_one(answer: 
     reconciler, watch, cluster, clock = made()
     ledger = AskedLedger()
     server = PrometheusServer(url="http://prometheus.test", scrape_interval=EVERY, allow_queries=True)
-    reconciler.config = watch.config = OperatorConfig(prometheus=[server])
+    reconciler.config = watch.config = OperatorConfig(gateways=ALLOWED, prometheus=[server])
     watch.evaluator = Evaluator(ledger, reconciler.config)
     cluster.obj["spec"]["gates"].append({"name": "ours", "type": "Query", "query": "up", "max": "2"})
     for _ in range(80):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
@@ -15,12 +16,15 @@ from modelrollout.api.spec import Version
 from modelrollout.core.observation import Command, MalformedCommand, Verb
 
 COMMAND = "modelrollout.dev/command"
+COMMAND_BY, VERSION_BY = "modelrollout.dev/command-by", "modelrollout.dev/version-by"
+"""Who wrote the command, and who changed spec.model.version last, as the API server stamps it (the chart's policy)."""
 LONGEST = 2048
 """Bytes of the annotation's text."""
 LONGEST_BY, LONGEST_WHY = 256, 1024
 """Characters of who asks, and of the reason given."""
 SHOWN = 80
 """Characters of a value that is no command's, in the sentence about it."""
+_STAMPS = frozenset({f"f:{COMMAND_BY}", f"f:{VERSION_BY}"})
 _STARTED = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 """status.rollout.startedAt (for retry status.rejected.at), as it stands there."""
 
@@ -54,10 +58,27 @@ def command_of(obj: dict[str, Any]) -> Command | MalformedCommand | None:
         found = _Text.model_validate_json(raw)
     except ValidationError as error:
         return MalformedCommand(nonce, _sentence(error))
-    writing = writing_of(obj["metadata"], "f:metadata", "f:annotations", f"f:{COMMAND}")
+    writing = writing_of(obj["metadata"], "f:metadata", "f:annotations", f"f:{COMMAND}", beside=_STAMPS)
     said = {"by": clean(found.by, LONGEST_BY), "why": clean(found.why, LONGEST_WHY)}
     fields = found.model_dump() | said
     return Command(**fields, manager=writing.manager, written_at=writing.at, dated=writing.alone)
+
+
+def stamped_by(obj: dict[str, Any], command: Command) -> Command:
+    """The command with the name that the API server stamped, where its policy is in force; else as `claimed` says."""
+    stamp = stamp_of(obj, COMMAND_BY)
+    return replace(command, by=stamp, stamped=True) if stamp else claimed_by(command)
+
+
+def claimed_by(command: Command) -> Command:
+    """The command with a name that is the client's own word, and says so."""
+    return replace(command, by=f"{command.by} (claimed)" if command.by else "", stamped=False)
+
+
+def stamp_of(obj: dict[str, Any], annotation: str) -> str:
+    """A name that the API server stamped; "" where there is none."""
+    found = mapping(mapping(obj.get("metadata")).get("annotations")).get(annotation)
+    return clean(found, LONGEST_BY) if isinstance(found, str) else ""
 
 
 def write_command(command: Command) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
 
 GATEWAYS = "gateway.networking.k8s.io/v1"
+MOST_FEATURES = 256
 REMEMBER = 300.0
 """Seconds for which a Gateway's controller is taken to be the same."""
 
@@ -26,6 +27,7 @@ class KubernetesGatewayFacts:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._controllers: dict[tuple[str, str], tuple[float, str]] = {}
+        self._features: dict[tuple[str, str], frozenset[str]] = {}
         self._said: dict[tuple[str, str], str] = {}
 
     async def controller_of(self, namespace: str, spec: Spec) -> str:
@@ -46,10 +48,26 @@ class KubernetesGatewayFacts:
         self._said.pop(key, None)
         return found
 
+    async def features_of(self, namespace: str, spec: Spec) -> frozenset[str] | None:
+        """What the GatewayClass behind the spec's Gateway says that it supports; None while that cannot be known."""
+        await self.controller_of(namespace, spec)
+        gateway = spec.traffic.gateway
+        return self._features.get((gateway.namespace or namespace, gateway.name))
+
     async def _controller_of(self, namespace: str, name: str) -> str:
         gateway = await self._api.get(path_of(GATEWAYS, "gateways", namespace, name))
         chosen = mapping(mapping(gateway).get("spec")).get("gatewayClassName")
         if not isinstance(chosen, str) or not chosen:
             return ""
         found = await self._api.get(path_of(GATEWAYS, "gatewayclasses", None, chosen))
+        if found is not None:
+            self._features[namespace, name] = features_in(found)
         return clean(mapping(mapping(found).get("spec")).get("controllerName"), LONGEST_SAID)
+
+
+def features_in(gateway_class: dict[str, Any]) -> frozenset[str]:
+    """SupportedFeatures of a GatewayClass: objects with a name, or names alone as old versions had them."""
+    listed = mapping(gateway_class.get("status")).get("supportedFeatures")
+    found = listed[:MOST_FEATURES] if isinstance(listed, list) else []
+    names = [mapping(each).get("name") if isinstance(each, dict) else each for each in found]
+    return frozenset(clean(name, LONGEST_SAID) for name in names if isinstance(name, str))

@@ -23,14 +23,17 @@ class Writing:
     """Whether the entry is about this field and no other, so that `at` is when it was written."""
 
 
-def writing_of(meta: dict[str, Any], *path: str) -> Writing:
-    """Who last wrote the field at `path` (as in managedFields)."""
+def writing_of(meta: dict[str, Any], *path: str, beside: frozenset[str] = frozenset()) -> Writing:
+    """Who last wrote the field at `path` (as in managedFields).
+
+    `beside`: what the API server writes for them in the same moment, which is no change of their own.
+    """
     found: list[tuple[str, str, bool]] = []
     for entry in mappings(meta.get("managedFields")):
         fields: Any = mapping(entry.get("fieldsV1"))
         alone = True
         for part in path:
-            alone = alone and isinstance(fields, dict) and set(fields) <= {part, "."}
+            alone = alone and isinstance(fields, dict) and set(fields) <= {part, ".", *beside}
             fields = fields.get(part) if isinstance(fields, dict) else None
         if fields is not None and not entry.get("subresource"):
             time, manager = (clean(entry.get(key), LONGEST_MANAGER) for key in ("time", "manager"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +13,14 @@ import numpy as np
 from modelrollout.adapters.prometheus import limits
 from modelrollout.adapters.prometheus.failures import Refused, printable
 from modelrollout.adapters.prometheus.pieces import Pieces
-from modelrollout.core.analysis.metrics.series import Labels, Series, one_per_time
-from modelrollout.core.analysis.stats.arrays import Array
+from modelrollout.core.analysis.metrics.series import Labels, Millis, Series, one_per_time
+from modelrollout.core.analysis.stats.arrays import Array, Flags
+
+_READ: dict[bytes, Labels] = {}
+"""The labels of series that were read lately, by their JSON: the next answer has the same ones.
+
+Some 10 MiB at most, whatever servers send: of so many series, and of labels that are no longer than this in bytes."""
+_MOST_READ, _LONGEST_READ = 4_096, 600
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class AnswerReader:
         _within_limits(body)
         self._pieces = Pieces(body)
         self._known: dict[tuple[str, str], tuple[str, str]] = {}
+        self._times: tuple[list[float], Array] = [], np.empty(0)
         result = None
         found: dict[str, list[Any]] = {"isPartial": [], "warnings": []}
         for name in self._pieces.members():
@@ -100,11 +108,19 @@ class AnswerReader:
         return _Points(labels, *points)
 
     def _labels(self) -> Labels:
-        found = self._pieces.value()
-        if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-            raise TypeError("the labels are no texts")
-        self.take(limits.SERIES + 8 * len(found))
-        return tuple(sorted(self._once(pair) for pair in found.items()))
+        text = self._pieces.flat()
+        known = None if text is None else _READ.get(text)
+        if known is None:
+            found = self._pieces.value() if text is None else json.loads(text)
+            if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+                raise TypeError("the labels are no texts")
+            known = tuple(sorted(self._once(pair) for pair in found.items()))
+            if text is not None and len(text) <= _LONGEST_READ:
+                if len(_READ) >= _MOST_READ:
+                    _READ.clear()
+                _READ[text] = known
+        self.take(limits.SERIES + 8 * len(known))
+        return known
 
     def _once(self, pair: tuple[str, str]) -> tuple[str, str]:
         """The same pair as in the series before, where one had it: of most labels there are few values."""
@@ -118,20 +134,32 @@ class AnswerReader:
         times, values = [], []
         for pairs in self._pieces.pairs():
             self.take(limits.SAMPLE * len(pairs))
-            times.append(np.array([float(at) for at, _ in pairs]))
+            times.append(self._times_of([float(at) for at, _ in pairs]))
             values.append(_values([value for _, value in pairs]))
             self.step(self._pieces.at)
         return _joined(times), _joined(values)
+
+    def _times_of(self, times: list[float]) -> Array:
+        """The array of the series before where the times are the same: most of a target's are scraped together."""
+        if times != self._times[0]:
+            self._times = times, np.array(times)
+        return self._times[1]
 
 
 def series_of(result: list[_Points], start: float, end: float) -> tuple[Series, ...]:
     """The samples from `start` to `end`: what was not asked for is left out. `result` is empty then."""
     result.reverse()
-    found = []
+    found: list[Series] = []
+    last: tuple[Array | None, _Kept] = None, _Kept(np.zeros(0, dtype=np.int64), slice(0, 0), rising=True)
     while result:  # one after the other, so that they are not held twice
-        one = _series(result.pop(), start, end)
-        if len(one.times):
-            found.append(one)
+        one = result.pop()
+        if one.times is not last[0]:
+            last = one.times, _kept(one.times, start, end)
+        kept = last[1]
+        if len(kept.millis):
+            values = one.values[kept.at]
+            pair = (kept.millis, values) if kept.rising else one_per_time(kept.millis, values)
+            found.append(Series(one.labels, *pair))
     return tuple(found)
 
 
@@ -151,7 +179,7 @@ def _within_limits(body: bytes | bytearray) -> None:
 
 
 def _joined(parts: list[Array]) -> Array:
-    return np.concatenate(parts) if parts else np.empty(0)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else np.empty(0)
 
 
 def _values(given: list[Any]) -> Array:
@@ -169,10 +197,19 @@ def _value(value: Any) -> float:
         return np.nan
 
 
-def _series(one: _Points, start: float, end: float) -> Series:
-    kept = (one.times >= start - 0.001) & (one.times <= end + 0.001)
-    millis = np.round(one.times[kept] * 1000).astype(np.int64)
-    return Series(one.labels, *one_per_time(millis, one.values[kept]))
+@dataclass(frozen=True)
+class _Kept:
+    """Which samples were asked for, by their times."""
+
+    millis: Millis
+    at: Flags | slice
+    rising: bool
+
+
+def _kept(times: Array, start: float, end: float) -> _Kept:
+    kept = (times >= start - 0.001) & (times <= end + 0.001)
+    millis = np.round(times[kept] * 1000).astype(np.int64)
+    return _Kept(millis, slice(None) if kept.all() else kept, bool((np.diff(millis) > 0).all()))
 
 
 def _complete(found: dict[str, list[Any]]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from modelrollout.adapters.prometheus.failures import Refused
 from modelrollout.adapters.prometheus.limits import SMALL
@@ -77,6 +78,11 @@ class Exchange:
             if self.is_cut:
                 _end(copy)
 
+    def forget_last(self) -> None:
+        """The socket that was watched last is closed: of thousands of addresses one is held at a time."""
+        with self._lock:
+            self._sockets.pop().close()
+
     def cut(self) -> None:
         """End it: whoever reads gets the end of the stream at once."""
         with self._lock:
@@ -90,15 +96,43 @@ def _end(sock: socket.socket) -> None:
         sock.shutdown(socket.SHUT_RDWR)
 
 
+def _connected(sock: socket.socket, address: Any, exchange: Exchange) -> socket.socket:
+    """`sock`, once it is connected; what ends the exchange ends the attempt. Raises OSError."""
+    exchange.watch(sock)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(max(exchange.deadline - time.monotonic(), 0.001))
+        sock.connect(address)
+    except OSError:
+        sock.close()
+        exchange.forget_last()
+        raise
+    return sock
+
+
 class _Watched:
     """A connection whose socket belongs to the exchange of its thread, from before the TLS handshake on."""
 
     sock: Any
+    host: Any
+    port: Any
+    _dns_host: Any
 
     def _new_conn(self) -> socket.socket:
-        made: socket.socket = super()._new_conn()  # type: ignore[misc]  # of urllib3's connection, the other base
-        current().watch(made)
-        return made
+        """Connected to the first of its addresses that answers, however many there are, within the exchange."""
+        host, exchange, last = self._dns_host.strip("[]"), current(), OSError("it has no address")
+        try:
+            found = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
+        except (socket.gaierror, UnicodeError) as error:
+            raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]  # a UnicodeError too
+        for family, kind, protocol, _, address in found:
+            exchange.check()
+            try:
+                return _connected(socket.socket(family, kind, protocol), address, exchange)
+            except OSError as error:
+                last = error
+        exchange.check()
+        raise NewConnectionError(self, f"no connection: {last}") from last  # type: ignore[arg-type]  # self is one
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None:

@@ -20,6 +20,14 @@ _FLAT = re.compile(rb'\{(?:[^{}\[\]"]++|"(?:[^"\\]++|\\.)*+")*+\}', re.DOTALL)
 _OTHER = re.compile(rb'[^\[\]{}"]++')
 _LAST_PAIR = re.compile(rb"\][ \t\n\r]*+\]")
 _OPEN, _CLOSE = b"[{", b"]}"
+_LAST_SPACE = ord(" ")
+_USUAL = {b'"metric"': "metric", b'"values"': "values"}
+"""Names of members, as they are written in every series."""
+
+
+def _read(text: bytes | bytearray) -> Any:
+    """What the library makes of a text of JSON, which is UTF-8."""
+    return json.loads(text.decode("utf-8", "surrogatepass"))
 
 
 class Pieces:
@@ -40,6 +48,8 @@ class Pieces:
 
     def peek(self) -> bytes:
         """The next byte that is no space; empty at the end."""
+        if self._at < len(self._body) and self._body[self._at] > _LAST_SPACE:  # as a rule
+            return bytes(self._body[self._at : self._at + 1])
         found = _SPACE.match(self._body, self._at)
         self._at = self._at if found is None else found.end()
         return bytes(self._body[self._at : self._at + 1])
@@ -51,7 +61,8 @@ class Pieces:
             return
         while True:
             self.peek()
-            name = json.loads(self._matched(_TEXT))
+            text = self._matched(_TEXT)
+            name = _USUAL.get(text) or _read(text)
             self._take(b":")
             yield name
             if self._ends(b"}"):
@@ -69,12 +80,19 @@ class Pieces:
                 return
             self._take(b",")
 
+    def flat(self) -> bytes | None:
+        """An object of at most PIECE bytes that holds texts and numbers alone, as it is written; None for any other."""
+        if self.peek() != b"{" or (found := _FLAT.match(self._body, self._at, self._at + PIECE)) is None:
+            return None
+        self._at = found.end()
+        return bytes(found[0])
+
     def value(self) -> Any:
         """A value of at most PIECE bytes."""
         start = self.peek()
         if start == b"{" and (flat := _FLAT.match(self._body, self._at, self._at + PIECE)):
             self._at = flat.end()
-            return json.loads(flat[0])
+            return _read(flat[0])
         begin = self._at
         self.skip()
         if self._at - begin > PIECE:
@@ -109,7 +127,7 @@ class Pieces:
             end = self._body.rfind(b"],", self._at, window) if last is None else last.start()
             if end < 0:
                 raise ValueError("this is no list of pairs")
-            found: list[Any] = json.loads(b"[" + self._body[self._at : end + 1] + b"]")
+            found: list[Any] = _read(b"[" + self._body[self._at : end + 1] + b"]")
             self._at = end + 2 if last is None else last.end()
             yield found
             if last is not None:

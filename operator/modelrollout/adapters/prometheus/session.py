@@ -132,8 +132,10 @@ class _Unpacked:
             yield part
             return
         while part:
+            if self._zip.eof:  # kept for nobody, it would grow without bounds
+                raise Refused("AnswerMalformed", "something follows the end of the compressed answer")
             yield self._zip.decompress(part, _CHUNK)
-            part = self._zip.unconsumed_tail
+            part = self._zip.unconsumed_tail or self._zip.unused_data
 
     def rest(self) -> bytes:
         return self._zip.flush() if self._zip else b""

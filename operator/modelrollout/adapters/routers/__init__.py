@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modelrollout.adapters.routers.adopted.routes import AdoptedRoutes
 from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
 from modelrollout.ports import Conflict, Released, Unreachable
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
     from modelrollout.core.observation import ObservedRoute
     from modelrollout.ports import Router
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,13 @@ def router_for(name: str, api: Api, *, epoch: str | Callable[[], str] = "") -> R
 
 
 class RegisteredRouters:
-    """The Routers of ports.py: every router in the registry, made once."""
+    """The Routers of ports.py: every router in the registry, made once, and the routes of Git's that are adopted."""
 
     def __init__(self, api: Api, *, epoch: str | Callable[[], str] = "") -> None:
         self._made = {name: router_for(name, api, epoch=epoch) for name in ROUTERS}
+        self._left: set[tuple[str, str]] = set()
+        """Resources that have adopted a route of Git's and have left the one that they may have had themselves."""
+        self._adopted = AdoptedRoutes(api, epoch=epoch if callable(epoch) else lambda: epoch)
 
     async def find(self, namespace: str, name: str, spec: Spec | None) -> tuple[Router, ObservedRoute | None]:
         """The router that `spec` asks for; without one, that which holds a route of this name (ours first).
@@ -58,6 +66,11 @@ class RegisteredRouters:
         Raises Unreachable: with a spec when its router's route cannot be read, else when none was found and any
         could not be read.
         """
+        adopted = await self._adopted.find(namespace, name, spec)
+        if adopted is not None:
+            await self._leave_own(namespace, name, adopted[0].adoption.route)
+            return adopted
+        self._left.discard((namespace, name))
         if spec is not None:
             chosen = next(self._made[kind] for kind, registered in ROUTERS.items() if registered.serves(spec))
             return chosen, await chosen.observe(namespace, name)
@@ -77,15 +90,35 @@ class RegisteredRouters:
             raise failure
         return otherwise
 
-    async def release(self, namespace: str, name: str) -> Released:
+    async def _leave_own(self, namespace: str, name: str, adopted: str) -> None:
+        """100 % on stable on the route that the resource had before it adopted another; a failure is tried again."""
+        if (namespace, name) in self._left:
+            return
+        for router in self._made.values():
+            try:
+                route = await router.observe(namespace, name)
+                if route is not None and not route.foreign and adopted != name:
+                    await router.release(namespace, name, route)
+            except (Conflict, Unreachable) as error:
+                if not _is_not_served(error):
+                    log.warning("%s/%s: its own route is not left yet: %s", namespace, name, error)
+                    return
+        self._left.add((namespace, name))
+
+    async def release(self, namespace: str, name: str, *, keep_mark: bool = False) -> Released:
         """100 % on stable wherever a route of this name is held; one without our mark is left as it is.
 
+        A route of Git's that is adopted is handed back, or lowered and fenced where it is to `keep_mark`.
         One that fails keeps no other from its release. Raises the first failure afterwards; a kind that is not
         served counts as one only where no route was held at all.
         """
         held: list[Router] = []
         left: list[str] = []
         failures: list[Conflict | Unreachable] = []
+        try:
+            await self._adopted.release(namespace, name, keep_mark=keep_mark)
+        except (Conflict, Unreachable) as error:
+            failures.append(error)
         for router in self._made.values():
             try:
                 route = await router.observe(namespace, name)

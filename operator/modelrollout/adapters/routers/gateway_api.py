@@ -6,7 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
-from modelrollout.adapters.routers.httproute import EPOCH, GROUP_VERSION, annotations_for, route_spec, structure
+from modelrollout.adapters.routers.httproute import (
+    EPOCH,
+    GROUP_VERSION,
+    annotations_for,
+    route_spec,
+    structure,
+    weights_of,
+)
 from modelrollout.adapters.routers.lowering import (
     NotTheSameRoute,
     is_newer,
@@ -15,7 +22,7 @@ from modelrollout.adapters.routers.lowering import (
     with_every_backend_named,
 )
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, read
-from modelrollout.core.observation import FULL_WEIGHT, ObservedRoute, RoutePlan
+from modelrollout.core.observation import ObservedRoute, RoutePlan
 from modelrollout.ports import ApiReason, Conflict, NotFound, Superseded, Unreachable
 
 if TYPE_CHECKING:
@@ -95,7 +102,7 @@ class GatewayApiRouter:
             except NotFound:
                 raise Unreachable("RouteMissing", f"the route {namespace}/{name} is gone; nothing to lower") from None
             except (Conflict, Unreachable) as error:
-                if attempt == LOWER_TRIES or not _may_pass(error):
+                if attempt == LOWER_TRIES or not may_pass(error):
                     raise
                 route = None
                 await asyncio.sleep(min(getattr(error, "retry_after", None) or 0.0, LONGEST_PAUSE))
@@ -104,7 +111,7 @@ class GatewayApiRouter:
     async def release(self, namespace: str, name: str, observed: ObservedRoute) -> None:
         """On deletion of the resource: 100 % on stable, testers gone, the route stays. Somebody else's is left alone.
 
-        Where nothing says which version is stable, the first backend is taken: it has always been stable's.
+        Where nothing says which version is stable, the backend in stable's place is taken: the first as a rule.
         Raises like lower.
         """
         named = with_every_backend_named(observed)
@@ -173,16 +180,25 @@ class _Moved(Conflict):
     """Reading again changes nothing: the decision itself must be made again."""
 
 
-def _may_pass(error: Conflict | Unreachable) -> bool:
+def moved(why: str) -> Conflict:
+    """A Conflict that no other try of the same lowering can pass."""
+    return _Moved(why)
+
+
+def may_pass(error: Conflict | Unreachable) -> bool:
+    """Whether another try of a lowering may get through."""
     if isinstance(error, Unreachable):
         return error.reason in _PASSING
     return not isinstance(error, _Moved)
 
 
 def _has_weights(observed: ObservedRoute, plan: RoutePlan) -> bool:
-    weight = plan.weight if plan.candidate else 0
-    wanted = {plan.stable: FULL_WEIGHT - weight} | ({plan.candidate: weight} if plan.candidate else {})
-    return {backend.version: backend.weight for backend in observed.backends} == wanted
+    mine, others = weights_of(plan)
+    wanted = {plan.stable: mine, plan.candidate: others} if plan.candidate else {plan.stable: mine + others}
+    found: dict[str, int] = {}
+    for backend in observed.backends:
+        found[backend.version] = found.get(backend.version, 0) + backend.weight
+    return found == wanted
 
 
 def _path(namespace: str, name: str | None = None) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from modelrollout.adapters.routers.mirror import copies
 from modelrollout.core.observation import FULL_WEIGHT
 
 if TYPE_CHECKING:
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
 GROUP_VERSION = "gateway.networking.k8s.io/v1"
 SPLIT, TESTERS = "split", "testers"
 VERSION_HEADER = "x-model-version"
+ALL_BUT_NONE = (999_999, 1)
+"""Weights of what has everything and what has nothing, where the gateway goes by places. It would take a backend away a
+little before the route that leads there, and bring it a little after, and answer the requests in between with an error:
+so both places always have some weight."""
 PREFIX = "modelrollout.dev/"
-STABLE, CANDIDATE, MODEL, RESOURCE, SERVICES, EPOCH = (
-    PREFIX + part for part in ("stable", "candidate", "model", "resource", "services", "epoch")
+STABLE, CANDIDATE, PLACE, MODEL, RESOURCE, SERVICES, EPOCH = (
+    PREFIX + part for part in ("stable", "candidate", "place", "model", "resource", "services", "epoch")
 )
-OURS = (STABLE, CANDIDATE, MODEL, RESOURCE, SERVICES)
+OURS = (STABLE, CANDIDATE, PLACE, MODEL, RESOURCE, SERVICES)
 """Annotations that describe the route completely; the epoch is apart, it changes with the leader alone."""
 
 
@@ -31,6 +36,7 @@ def annotations_for(namespace: str, name: str, spec: Spec, plan: RoutePlan) -> d
     return {
         STABLE: plan.stable,
         CANDIDATE: plan.candidate,
+        PLACE: str(plan.place) if plan.place else None,
         MODEL: spec.model.name,
         RESOURCE: f"{namespace}/{name}",
         SERVICES: json.dumps(services, separators=(",", ":")),
@@ -38,7 +44,7 @@ def annotations_for(namespace: str, name: str, spec: Spec, plan: RoutePlan) -> d
 
 
 def route_spec(namespace: str, spec: Spec, plan: RoutePlan) -> dict[str, Any]:
-    """The route's whole spec under `plan`. The candidate comes last: metric labels carry the index."""
+    """The route's whole spec under `plan`. Metric labels carry a backend's place: see _backends."""
     gateway = spec.traffic.gateway
     parent = {
         "group": "gateway.networking.k8s.io",
@@ -48,17 +54,36 @@ def route_spec(namespace: str, spec: Spec, plan: RoutePlan) -> dict[str, Any]:
     }
     if gateway.section_name:
         parent["sectionName"] = gateway.section_name
-    weight = plan.weight if plan.candidate else 0
-    backends = [_ref(spec, plan, plan.stable, FULL_WEIGHT - weight)]
-    if plan.candidate:
-        backends.append(_ref(spec, plan, plan.candidate, weight))
     path = {"type": "PathPrefix", "value": f"/v2/models/{spec.model.name}"}
-    rules: list[dict[str, Any]] = [{"name": SPLIT, "matches": [{"path": path}], "backendRefs": backends}]
+    rules: list[dict[str, Any]] = [{"name": SPLIT, "matches": [{"path": path}], "backendRefs": _backends(spec, plan)}]
+    if plan.mirror and plan.candidate:
+        rules[0]["filters"] = [copies(spec.serving.service_of(plan.candidate), spec.serving.port, plan.mirror)]
     header = spec.traffic.tester_header
     if plan.testers and plan.candidate and header:
         chosen = {"path": dict(path), "headers": [{"type": "Exact", "name": header, "value": "always"}]}
         rules.append({"name": TESTERS, "matches": [chosen], "backendRefs": [_ref(spec, plan, plan.candidate, 1)]})
     return {"parentRefs": [parent], "hostnames": list(gateway.hostnames), "rules": rules}
+
+
+def _backends(spec: Spec, plan: RoutePlan) -> list[dict[str, Any]]:
+    """Stable first, unless it has the second place. Where places count, stable has the candidate's too without one."""
+    mine, others = weights_of(plan)
+    refs = [_ref(spec, plan, plan.stable, mine)]
+    if plan.candidate:
+        refs.append(_ref(spec, plan, plan.candidate, others))
+    elif plan.version_header:
+        refs.append(_ref(spec, plan, plan.stable, others))
+    return refs[::-1] if plan.place else refs
+
+
+def weights_of(plan: RoutePlan) -> tuple[int, int]:
+    """The weight of stable's place and that of the other one, as they stand in the route."""
+    weight = plan.weight if plan.candidate else 0
+    if plan.version_header and weight == FULL_WEIGHT:
+        return ALL_BUT_NONE[1], ALL_BUT_NONE[0]
+    if plan.version_header and plan.candidate is None:
+        return ALL_BUT_NONE
+    return FULL_WEIGHT - weight, weight
 
 
 def _ref(spec: Spec, plan: RoutePlan, version: str, weight: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.kubernetes.lease_record import order_of
 from modelrollout.adapters.routers.httproute import EPOCH, RESOURCE, SPLIT, STABLE, split_index
+from modelrollout.adapters.routers.mirror import without_copies
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, is_testers, notes_of, read, services_of, weight_of
 from modelrollout.api.borders.cleaning import mapping, mappings
 from modelrollout.core.observation import FULL_WEIGHT
@@ -39,6 +40,8 @@ def lowering(route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan, ep
     versions = [known.get(str(ref.get("name"))) for ref in refs]
     weights = _lowered(refs, versions, plan)
     change = _replace_refs(route, split, refs, weights, plan)
+    if now.mirror > plan.mirror:
+        change += without_copies(rules[split], split, _services(route, refs))
     stable_services = {service for service, version in known.items() if version == plan.stable}
     change += _drop_rules(rules, split, stable_services, keep_testers=plan.testers)
     if not change:
@@ -57,7 +60,8 @@ def _lowered(refs: list[dict[str, Any]], versions: list[str | None], plan: Route
         return lowered
     if candidate:
         lowered[versions.index(plan.candidate)] = candidate
-    lowered[versions.index(plan.stable)] = FULL_WEIGHT - candidate
+    mine = [index for index, version in enumerate(versions) if version == plan.stable]
+    lowered[max(mine, key=lambda index: current[index])] = FULL_WEIGHT - candidate  # it may keep a place without weight
     return lowered
 
 
@@ -77,6 +81,11 @@ def _replace_refs(
         raise NotTheSameRoute(f"no backend of the route's split serves version {plan.stable}")
     only = {"group": "", "kind": "Service", "name": known[0], "port": known[1], "weight": FULL_WEIGHT}
     return [{"op": "add", "path": at, "value": [only]}]
+
+
+def _services(route: dict[str, Any], refs: list[dict[str, Any]]) -> set[str]:
+    known = {service for service, _ in services_of(notes_of(route)).values()}
+    return known | {str(ref.get("name")) for ref in refs}
 
 
 def _drop_rules(
@@ -124,12 +133,12 @@ def with_every_backend_named(observed: ObservedRoute) -> ObservedRoute:
 
 
 def stable_at_release(observed: ObservedRoute) -> str:
-    """The version to leave the traffic with: stable's, the annotated one's, or else the first backend's."""
+    """The version to leave the traffic with: stable's, the annotated one's, or else what stands in stable's place."""
     notes = notes_of(observed.raw) if isinstance(observed, ObservedHTTPRoute) else {}
     annotated = notes.get(STABLE)
     if observed.stable or annotated in services_of(notes):
         return str(observed.stable or annotated)
-    return observed.backends[0].version if observed.backends else ""
+    return observed.backends[min(observed.place, len(observed.backends) - 1)].version if observed.backends else ""
 
 
 def epoch_patch(route: dict[str, Any], epoch: str) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from modelrollout.adapters.routers.httproute import (
     CANDIDATE,
     EPOCH,
     MODEL,
+    PLACE,
     RESOURCE,
     SERVICES,
     STABLE,
@@ -21,6 +22,7 @@ from modelrollout.adapters.routers.httproute import (
     split_index,
     structure,
 )
+from modelrollout.adapters.routers.mirror import copied
 from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping, mappings, texts, whole_number
 from modelrollout.api.spec import VERSION
 from modelrollout.core.observation import FIELD_MANAGER, Acceptance, Backend, ObservedRoute
@@ -47,7 +49,7 @@ def read(route: dict[str, Any]) -> ObservedHTTPRoute:
     split = split_index(rules)
     backends = _backends(rules[split] if split is not None else {}, notes)
     stable, doubt = _stable(notes, backends)
-    acceptance, reason = _acceptance(route)
+    acceptance, reason = acceptance_of(route)
     return ObservedHTTPRoute(
         stable=stable,
         backends=tuple(sorted(backends, key=lambda backend: backend.version != stable)),
@@ -61,6 +63,10 @@ def read(route: dict[str, Any]) -> ObservedHTTPRoute:
         doubt=doubt,
         foreign=_foreign(meta, notes),
         version_header=_says_versions(rules[split] if split is not None else {}),
+        mirror=copied(rules[split] if split is not None else {}, _services(notes, backends)),
+        place=_place(notes),
+        gateways=_gateways(clean(meta.get("namespace"), LONGEST_SAID), spec),
+        hostnames=frozenset(host for host in _list(spec.get("hostnames")) if isinstance(host, str)),
         structure=_structure(clean(meta.get("namespace"), LONGEST_SAID), notes, spec),
         raw=route,
     )
@@ -120,6 +126,15 @@ def _foreign(meta: dict[str, Any], notes: dict[str, str]) -> str:
     return "" if notes.get(STABLE) else f"it has neither the annotation {RESOURCE} nor {STABLE}"
 
 
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _gateways(namespace: str, spec: dict[str, Any]) -> frozenset[str]:
+    parents = [one for one in mappings(spec.get("parentRefs")) if one.get("kind") in (None, "Gateway")]
+    return frozenset(f"{one.get('namespace') or namespace}/{one.get('name')}" for one in parents)
+
+
 def _backends(rule: dict[str, Any], notes: dict[str, str]) -> list[Backend]:
     versions = {service: version for version, (service, _) in services_of(notes).items()}
     found = []
@@ -127,6 +142,11 @@ def _backends(rule: dict[str, Any], notes: dict[str, str]) -> list[Backend]:
         service, port = clean(ref.get("name"), LONGEST_SAID), whole_number(ref.get("port"), 0, LAST_PORT, 0)
         found.append(Backend(versions.get(service, ""), service, port, weight_of(ref)))
     return found
+
+
+def _services(notes: dict[str, str], backends: list[Backend]) -> set[str]:
+    """Every Service that a version is known by here."""
+    return {service for service, _ in services_of(notes).values()} | {backend.service for backend in backends}
 
 
 def _says_versions(rule: dict[str, Any]) -> bool:
@@ -160,19 +180,25 @@ def _stable(notes: dict[str, str], backends: list[Backend]) -> tuple[str | None,
         return None, f"the route's annotation {STABLE} names version {named}, but no backend serves it"
     if notes.get(CANDIDATE) == named:
         return None, f"the route's annotations name version {named} both as stable and as the candidate"
-    first = backends[0]
-    mine = next(backend for backend in backends if backend.version == named)
-    if mine.weight < first.weight:  # in a bake stable has less too, but then it stands first
-        text = f"names version {named}, which has {mine.weight} of the weight while {first.service}, first, has"
-        return None, f"the route's annotation {STABLE} {text} {first.weight}"
+    there = backends[min(_place(notes), len(backends) - 1)]
+    mine = max((backend for backend in backends if backend.version == named), key=lambda one: one.weight)
+    if mine.weight < there.weight:  # in a bake stable has less too, but then it stands in its place
+        text = f"names version {named}, which has {mine.weight} of the weight while {there.service}, in its place, has"
+        return None, f"the route's annotation {STABLE} {text} {there.weight}"
     return named, ""
+
+
+def _place(notes: dict[str, str]) -> int:
+    """Where stable stands: first, unless the route says second."""
+    return int(notes.get(PLACE) == "1")
 
 
 def is_testers(rule: dict[str, Any]) -> bool:
     return rule.get("name") == TESTERS or any(match.get("headers") for match in mappings(rule.get("matches")))
 
 
-def _acceptance(route: dict[str, Any]) -> tuple[Acceptance, str]:
+def acceptance_of(route: dict[str, Any]) -> tuple[Acceptance, str]:
+    """What the controller of the route's first parent says of it, and why."""
     meta = mapping(route.get("metadata"))
     generation = whole_number(meta.get("generation"), 0, LATEST, 0)
     wanted = mappings(mapping(route.get("spec")).get("parentRefs")) or [{}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
@@ -10,7 +11,7 @@ from modelrollout.api.borders.cleaning import clean, mapping, mappings, whole_nu
 from modelrollout.ports import Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 LAST_PORT, IPV6 = 65535, 6
 KINDS = frozenset({"IPv4", "IPv6"})
@@ -59,12 +60,27 @@ def port_name(service: dict[str, Any], port: int) -> str:
     raise NotServedError(f"Service {meta['namespace']}/{meta['name']} has no port {port} (it has {has})")
 
 
-def targets(slices: Iterable[dict[str, Any]], name: str, family: str | None) -> tuple[list[str], list[str]]:
-    """(host:port of every address that should answer, host:port of those that are not ready), each once."""
+@dataclass(frozen=True)
+class Addresses:
+    """host:port of each address of a Service, once: what may be asked, what is not ready, what may not be asked."""
+
+    asked: tuple[str, ...] = ()
+    unready: tuple[str, ...] = ()
+    """Those of which the EndpointSlice says that they are not ready, whoever they are: no question is needed."""
+    refused: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return len(self.asked) + len(self.unready) + len(self.refused)
+
+
+def addresses(
+    slices: Iterable[dict[str, Any]], name: str, family: str | None, may_ask: Callable[[dict[str, Any], str], bool]
+) -> Addresses:
+    """Those behind the port called `name`. `may_ask(endpoint, address)`: whether it may be asked for readiness."""
     slices = [each for each in slices if each.get("addressType") in KINDS]
     kinds = {each["addressType"] for each in slices}
-    ready: dict[str, None] = {}
-    unready: dict[str, None] = {}
+    found: dict[str, dict[str, None]] = {"asked": {}, "unready": {}, "refused": {}}
     for each in slices:
         if family in kinds and each["addressType"] != family:
             continue  # dual stack lists every pod twice
@@ -76,19 +92,34 @@ def targets(slices: Iterable[dict[str, Any]], name: str, family: str | None) -> 
                 conditions = mapping(endpoint.get("conditions"))
                 if conditions.get("terminating"):
                     continue  # on its way out: the gateway no longer sends it anything
-                into = unready if conditions.get("ready") is False else ready
-                into.update(dict.fromkeys(_hosts(endpoint, number)))
-    return list(ready), [address for address in unready if address not in ready]
+                for ip in _ips(endpoint):
+                    kind = "asked" if may_ask(endpoint, str(ip)) else "refused"
+                    kind = "unready" if conditions.get("ready") is False else kind
+                    found[kind][f"[{ip}]:{number}" if ip.version == IPV6 else f"{ip}:{number}"] = None
+    asked, refused = found["asked"], found["refused"]
+    return Addresses(
+        tuple(asked),
+        tuple(one for one in found["unready"] if one not in asked and one not in refused),
+        tuple(one for one in refused if one not in asked),
+    )
 
 
-def _hosts(endpoint: dict[str, Any], port: int) -> Iterable[str]:
-    """host:port of each address that a Pod can have."""
+def is_pod_of(namespace: str, endpoint: dict[str, Any], address: str) -> bool:
+    """Whether the endpoint says that it is a Pod of that namespace, at an address that a Pod can have."""
+    target = mapping(endpoint.get("targetRef"))
+    known = target.get("kind") == "Pod" and target.get("namespace") == namespace
+    return known and not ipaddress.ip_address(address).is_loopback
+
+
+def _ips(endpoint: dict[str, Any]) -> Iterable[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """Each address of an endpoint, without those that are a cloud's metadata server or nobody's."""
     found = endpoint.get("addresses")
     for address in found if isinstance(found, list) else []:
         try:
             ip = ipaddress.ip_address(str(address))
         except ValueError:
             continue
-        if ip.is_link_local or ip.is_multicast or ip.is_unspecified or "%" in str(ip):  # a cloud's metadata server
+        mapped = isinstance(ip, ipaddress.IPv6Address) and (ip.ipv4_mapped is not None or ip.scope_id is not None)
+        if mapped or ip.is_link_local or ip.is_multicast or ip.is_unspecified:
             continue
-        yield f"[{ip}]:{port}" if ip.version == IPV6 else f"{ip}:{port}"
+        yield ip

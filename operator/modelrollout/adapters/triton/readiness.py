@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Iterable
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import quote
 
 from modelrollout.adapters.kubernetes.client import Api
-from modelrollout.adapters.triton.addresses import NotServedError, service_of, slices_of, targets
+from modelrollout.adapters.triton.addresses import (
+    Addresses,
+    NotServedError,
+    addresses,
+    is_pod_of,
+    service_of,
+    slices_of,
+)
 from modelrollout.adapters.triton.exchange import NotHttpError, status_at
 from modelrollout.adapters.triton.slices import Slice, WatchedSlices
-from modelrollout.ports import Conflict, Unreachable
+from modelrollout.api.config import Probes
+from modelrollout.ports import Conflict, NotAsked, Unreachable
 
 IN_FLIGHT = 16
 """Probes of one version under way; every version has as many, whatever the addresses of another do."""
@@ -28,11 +38,14 @@ SERVICE_HOLDS = 60.0
 class TritonServer:
     """The ModelServer of ports.py, over EndpointSlices and Triton's per-version readiness; seconds."""
 
-    def __init__(self, api: Api, *, timeout: float = 1.0, watched: WatchedSlices | None = None) -> None:
+    def __init__(
+        self, api: Api, *, timeout: float = 1.0, watched: WatchedSlices | None = None, probes: Probes | None = None
+    ) -> None:
         self._api = api
+        self._probes = probes or Probes()
         self._watched = watched
         self._timeout = timeout
-        self._observation: dict[tuple[str, str, int], tuple[float, tuple[list[str], list[str]]]] = {}
+        self._observation: dict[tuple[str, str, int], tuple[float, Addresses]] = {}
         self._services: dict[tuple[str, str, int], tuple[float, tuple[str, str | None]]] = {}
 
     async def probe(self, namespace: str, service: str, port: int, model: str, version: str | None) -> tuple[int, str]:
@@ -58,25 +71,28 @@ class TritonServer:
         return (count, wrong) if now == found else await self._ready(service, now, namespace, model, version)
 
     async def _ready(
-        self, service: str, found: tuple[list[str], list[str]], namespace: str, model: str, version: str | None
+        self, service: str, found: Addresses, namespace: str, model: str, version: str | None
     ) -> tuple[int, str]:
-        asked, unready = found
-        count = len(asked) + len(unready)
+        count = found.count
         if not 0 < count <= MOST_ADDRESSES:
             many = f"{count} addresses, more than {MOST_ADDRESSES}" if count else "no addresses"
             return count, f"Service {namespace}/{service} has {many}"
         which = "" if version is None else f"/versions/{quote(version, safe='')}"
         path = f"/v2/models/{quote(model, safe='')}{which}/ready"
-        failures = [f"{address} is not ready in its EndpointSlice" for address in unready]
+        failures = [f"{address} is not ready in its EndpointSlice" for address in found.unready]
         try:
             async with asyncio.timeout(OVERALL):
-                failures += await self._ask(asked, path)
+                failures += await self._ask(found.asked, path)
         except TimeoutError:
             return count, f"{count} addresses of {service} did not all answer within {OVERALL:g} s"
-        wrong = f"{len(failures)} of {count} addresses of {service} are not ready: {failures[0]}" if failures else ""
-        return count, wrong
+        if failures:
+            return count, f"{len(failures)} of {count} addresses of {service} are not ready: {failures[0]}"
+        return count, _refusal(found, namespace, service) if found.refused else ""
 
-    async def _ask(self, targets: list[str], path: str) -> list[str]:
+    def _may_ask(self, namespace: str, endpoint: Slice, address: str) -> bool:
+        return is_pod_of(namespace, endpoint, address) or self._probes.allows(namespace, address)
+
+    async def _ask(self, targets: Iterable[str], path: str) -> list[str]:
         slots = asyncio.Semaphore(IN_FLIGHT)
         answers = await asyncio.gather(*(self._one(slots, target, path) for target in targets))
         return [answer for answer in answers if answer]
@@ -95,9 +111,7 @@ class TritonServer:
             return f"{target}: {type(error).__name__}"
         return "" if status == HTTPStatus.OK else f"{target} answered {status}"
 
-    async def _known_addresses(
-        self, namespace: str, service: str, port: int, watched: list[Slice] | None
-    ) -> tuple[list[str], list[str]]:
+    async def _known_addresses(self, namespace: str, service: str, port: int, watched: list[Slice] | None) -> Addresses:
         """The addresses now; those of a moment ago where the API server fails, which says nothing about a model."""
         key = (namespace, service, port)
         try:
@@ -106,7 +120,7 @@ class TritonServer:
             self._observation.pop(key, None)
             raise
         except (Unreachable, Conflict):
-            at, found = self._observation.get(key, (-REMEMBER, ([], [])))
+            at, found = self._observation.get(key, (-REMEMBER, Addresses()))
             if time.monotonic() - at >= REMEMBER:
                 self._observation.pop(key, None)
                 raise
@@ -114,12 +128,10 @@ class TritonServer:
             self._observation[key] = (time.monotonic(), found)
         return found
 
-    async def _addresses(
-        self, namespace: str, service: str, port: int, watched: list[Slice] | None
-    ) -> tuple[list[str], list[str]]:
+    async def _addresses(self, namespace: str, service: str, port: int, watched: list[Slice] | None) -> Addresses:
         name, family = await self._service(namespace, service, port)
         slices = await slices_of(self._api, namespace, service) if watched is None else watched
-        return targets(slices, name, family)
+        return addresses(slices, name, family, partial(self._may_ask, namespace))
 
     async def _service(self, namespace: str, service: str, port: int) -> tuple[str, str | None]:
         """(its name of the port, the kind of addresses it serves first), as the Service says."""
@@ -129,3 +141,12 @@ class TritonServer:
         known = await service_of(self._api, namespace, service, port)
         self._services[namespace, service, port] = time.monotonic(), known
         return known
+
+
+def _refusal(found: Addresses, namespace: str, service: str) -> NotAsked:
+    """What nobody may ask is neither ready nor lost."""
+    return NotAsked(
+        f"{len(found.refused)} of {found.count} addresses of {service} may not be asked, such as {found.refused[0]}: "
+        f"its EndpointSlice names no Pod of namespace {namespace} (targetRef); the operator's configuration can allow "
+        "it: probes.allowed"
+    )

@@ -169,7 +169,7 @@ def _told(found: Slice) -> Slice:
     """The fields that tell addresses, and no others."""
     ports = [{key: each.get(key) for key in ("name", "port")} for each in mappings(found.get("ports"))]
     endpoints = [
-        {"addresses": each.get("addresses"), "conditions": _conditions(each)}
+        {"addresses": each.get("addresses"), "conditions": _conditions(each), "targetRef": _whose(each)}
         for each in mappings(found.get("endpoints"))
     ]
     return {"addressType": found.get("addressType"), "ports": ports, "endpoints": endpoints}
@@ -178,3 +178,8 @@ def _told(found: Slice) -> Slice:
 def _conditions(endpoint: Slice) -> Slice:
     found = mapping(endpoint.get("conditions"))
     return {key: found[key] for key in ("ready", "terminating") if key in found}
+
+
+def _whose(endpoint: Slice) -> Slice:
+    found = mapping(endpoint.get("targetRef"))
+    return {key: found[key] for key in ("kind", "namespace") if key in found}

@@ -1,5 +1,6 @@
 """The operator's own configuration: what a platform team sets once, and the chart's schema of it."""
 
+from modelrollout.api.config.allowed import AllowedGateway, Probes
 from modelrollout.api.config.custom_dialect import CustomDialect
 from modelrollout.api.config.operator_config import (
     REMOVED,
@@ -9,4 +10,14 @@ from modelrollout.api.config.operator_config import (
 )
 from modelrollout.api.config.prometheus_server import URL, PrometheusServer
 
-__all__ = ["REMOVED", "URL", "CustomDialect", "OperatorConfig", "PrometheusServer", "parse_config", "removed_fields"]
+__all__ = [
+    "REMOVED",
+    "URL",
+    "AllowedGateway",
+    "CustomDialect",
+    "OperatorConfig",
+    "Probes",
+    "PrometheusServer",
+    "parse_config",
+    "removed_fields",
+]

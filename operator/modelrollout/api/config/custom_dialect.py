@@ -14,7 +14,7 @@ from modelrollout.dialects.statuses import ERRORS, REFUSALS
 METRIC = r"^[A-Za-z_:][A-Za-z0-9_:]*$"
 LABEL = r"^[A-Za-z_][A-Za-z0-9_]*$"
 NAME = r"^[A-Z][A-Za-z0-9]*$"
-PLACEHOLDERS = ("namespace", "route", "gatewayNamespace", "gateway", "service", "port", "index")
+PLACEHOLDERS = ("namespace", "route", "gatewayNamespace", "gateway", "service", "port", "rule", "index")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z]+)\}")
 _NOT_RE2 = re.compile(r"\(\?(?:[=!>#(]|<[=!]|P[=>])|\\[1-9]|[*+?}]\+")
 """What Python's expressions have and Prometheus' have not: looking around, references, possessive repetition."""

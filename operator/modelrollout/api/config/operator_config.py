@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from modelrollout.api.base import ApiModel, wrong
+from modelrollout.api.config.allowed import AllowedGateway, Probes
 from modelrollout.api.config.custom_dialect import CustomDialect
 from modelrollout.api.config.prometheus_server import PrometheusServer
 from modelrollout.api.quantities import Duration
@@ -16,6 +17,10 @@ from modelrollout.dialects.dialect import Dialect
 
 REMOVED = frozenset({"settle"})
 """Fields of older configurations that nothing ever read."""
+
+
+COPIES = frozenset({"HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror"})
+"""What the Gateway API calls copying requests: all of them, and a percentage of them."""
 
 
 class OperatorConfig(ApiModel):
@@ -27,10 +32,18 @@ class OperatorConfig(ApiModel):
     """Metric dialect by the GatewayClass's controllerName; "None" where the model's own series are to be read."""
     custom_dialects: Annotated[list[CustomDialect], Field(max_length=16)] = []
     """Gateways of other names, which `dialects` may use."""
+    mirrors: Annotated[list[Annotated[str, Field(min_length=1, max_length=253)]], Field(max_length=64)] = [
+        "gateway.envoyproxy.io/gatewayclass-controller"
+    ]
+    """ControllerNames whose gateways can copy requests (steps[0].mirror) though their GatewayClass lists nothing."""
+    gateways: Annotated[list[AllowedGateway], Field(max_length=256)] = []
+    """Gateways that resources of other namespaces may use; each namespace may use its own, unless they stand here."""
     probe_interval: Duration = 2.0
     """How often a version's readiness is probed."""
     probe_timeout: Duration = 1.0
     """How long one probe may take."""
+    probes: Probes = Probes()
+    """Which addresses may be asked."""
     resync: Duration = 10.0
     """How often a rollout in progress is looked at though nothing has changed; at rest 60 times as rarely."""
     give_up_after: Duration = 300.0
@@ -45,6 +58,21 @@ class OperatorConfig(ApiModel):
         name = self.dialects.get(controller, registry.NO_DIALECT)
         custom = next((one for one in self.custom_dialects if one.name == name), None)
         return custom.dialect() if custom else registry.dialect_called(name)
+
+    def unsafe(self) -> list[str]:
+        """Sentences about what works and lets others speak where they should not; people should know at the start."""
+        spoken = any(name != registry.NO_DIALECT for name in self.dialects.values())
+        return [
+            f"prometheus {server.name} has no gatewayMatchers: whatever it scrapes may write the gateway's series, and "
+            "its word promotes versions; write what only the gateway's own targets have, such as "
+            "'namespace=\"traefik\"'"
+            for server in self.prometheus
+            if spoken and not server.gateway_matchers.strip()
+        ]
+
+    def features_of(self, controller: str, listed: frozenset[str] | None) -> frozenset[str] | None:
+        """What a gateway supports: what its GatewayClass lists; one that lists nothing may stand in `mirrors`."""
+        return COPIES if listed is not None and not listed and controller in self.mirrors else listed
 
     @model_validator(mode="after")
     def _dialects_are_known(self) -> Self:

@@ -27,7 +27,7 @@ from modelrollout.core.analysis.gates.registry import definition_of
 from modelrollout.core.analysis.stats.alpha_budget import split_shares
 from modelrollout.core.analysis.stats.arrays import CountTicks
 from modelrollout.core.analysis.stats.parameters import FALSE_ROLLBACK
-from modelrollout.core.analysis.stats.rule_of_three import rare_bound
+from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_bound
 
 _BATCH = 40_000
 """Ticks judged at once: enough to be quick, few enough to stay small."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from modelrollout.api.config import OperatorConfig
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.cli.lookup.found import Installation, Source, Unknown
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.core.git_rule import GitRule
 from modelrollout.core.observation import ObservedRoute
 from modelrollout.ports import LedgerFailure
 
+VICTORIA = "VictoriaMetrics"
+"""What its build begins with."""
 Candidate = Literal["none", "idle", "fresh", "serving", "unknown"]
 """What may be expected of the candidate's series: there is no candidate, it has no traffic, it has had some for less
 than a few scrapes, it has traffic; or nobody knows (a manifest says nothing of the traffic)."""
@@ -29,6 +33,14 @@ class Subject:
     candidate: str | None
     state: Candidate
     status: Status | None = None
+    git: GitRule | None = None
+    """Where the split stands on a route of Git's."""
+
+    @property
+    def route(self) -> str:
+        """Name of the HTTPRoute: the resource's own, or that of Git's."""
+        adopt = self.spec.traffic.adopt
+        return self.name if adopt is None else adopt.name
 
     @property
     def model(self) -> str:
@@ -60,6 +72,8 @@ class ServiceFacts:
     port: int
     ready: int = 0
     unready: tuple[str, ...] = ()
+    no_pods: tuple[str, ...] = ()
+    """host:port of those among the ready that are no Pods of the namespace."""
     wrong: str = ""
     unknown: str = ""
 
@@ -86,6 +100,13 @@ class ClusterFacts:
     others_unknown: str
     """Which of them could not be listed, and why."""
     services: tuple[ServiceFacts, ...]
+    features: frozenset[str] | None = None
+    """What the Gateway's class lists in supportedFeatures; None where that may not be read."""
+
+    @property
+    def config(self) -> OperatorConfig | None:
+        """The operator's configuration, where it could be read."""
+        return self.operator.config if isinstance(self.operator, Installation) else None
 
 
 @dataclass(frozen=True)

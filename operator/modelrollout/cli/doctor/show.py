@@ -61,7 +61,9 @@ async def _of_cluster(args: argparse.Namespace) -> tuple[tuple[str, str], str, l
         candidate = status.candidate if status else None
         scrape = source.server.scrape_interval if isinstance(source, Source) else 15.0
         state = state_of(status, there.now, 2 * spec.analysis.interval + 3 * scrape)
-        subject = Subject(namespace, args.name, spec, stable, candidate, state, status)
+        subject = Subject(
+            namespace, args.name, spec, stable, candidate, state, status, there.route.git if there.route else None
+        )
         store: StoreFacts | Finding = (
             await read_store(subject, source, there.controller, api.clock, "the API server's")
             if isinstance(source, Source)

@@ -31,8 +31,9 @@ class Subject:
     stable: str
     before: float | None = None
     """Epoch seconds at which its rollout in progress started: what stable had before counts."""
+    place: int = 0
     placed_at: float | None = None
-    """As EvaluationRequest has it."""
+    """Both as EvaluationRequest has them."""
     said: str = ""
     """The plan that the operator wrote in status."""
     promoted: tuple[PromotedVersion, ...] = ()
@@ -76,6 +77,7 @@ async def _in_cluster(args: argparse.Namespace) -> Subject:
         spec,
         status.stable,
         before=rollout.started_at if rollout else None,
+        place=status.place or 0,
         placed_at=placed_at(status.history),
         said=rollout.plan if rollout else "",
         promoted=tuple(status.promoted),

@@ -33,7 +33,7 @@ def plan_from_store(subject: Subject, source: Source) -> Plan:
 async def _plan(subject: Subject, source: Source, now: float) -> Plan:
     ledger = PrometheusLedger()
     try:
-        request, stores = await _read(ledger, _request(subject, now), source)
+        request, stores = await _read(ledger, subject, _request(subject, now), source)
     finally:
         ledger.close()
     return plan_before(request, stores, source.server.scrape_interval)
@@ -58,11 +58,11 @@ def _request(subject: Subject, now: float) -> EvaluationRequest:
 
 
 async def _read(
-    ledger: PrometheusLedger, request: EvaluationRequest, source: Source
+    ledger: PrometheusLedger, subject: Subject, request: EvaluationRequest, source: Source
 ) -> tuple[EvaluationRequest, list[SampleStore]]:
     """By the first gateway that counted requests of stable over this route; by the model's own where none did."""
     for dialect in source.dialects:
-        asked = replace(request, dialect=dialect)
+        asked = replace(request, dialect=dialect, place=subject.place if dialect.version_header else 0)
         stores = await _stores(ledger, source, asked)
         history = history_before(asked, stores, source.server.scrape_interval)
         if history.table.total(GATEWAY_REQUESTS, "stable").sum():

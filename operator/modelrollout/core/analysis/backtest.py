@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelrollout.api.status import Verdict
-from modelrollout.core.analysis.stats import alpha_budget, forecast
+from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, Index, standing_since
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
 from modelrollout.core.analysis.stats.limits import LimitLine
 from modelrollout.core.analysis.stats.parameters import BAD_ALTERNATIVES, GOOD_ALTERNATIVES, MINIMUM_REQUESTS, PASS_ODDS
-from modelrollout.core.analysis.stats.rule_of_three import rare_requests
+from modelrollout.core.analysis.stats.traffic import forecast
+from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_requests
 
 _MOST_LOG_ODDS = 690.0
 

@@ -20,9 +20,11 @@ from modelrollout.core.rollout.missing import (
     before_traffic,
     first_missing,
     held,
+    unready,
     why_not_ready,
 )
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.route import mirroring
 from modelrollout.core.rollout.transitions import forward, setbacks, without_judge
 from modelrollout.core.rollout.transitions import unproven as without_proof
 from modelrollout.core.rollout.transitions.forward import hold
@@ -32,7 +34,7 @@ def make_progress(ctx: Context, spec: Spec) -> Transition:
     """The next move of a rollout in progress, or what it waits for."""
     match ctx.status.phase:
         case "Waiting":
-            return _wait(ctx, spec)
+            return mirroring.refused(ctx, spec) or _wait(ctx, spec)
         case "Stepping":
             return _step(ctx, spec)
         case "Baking":
@@ -64,9 +66,8 @@ def _wait(ctx: Context, spec: Spec) -> Transition:
         if _is_late_to_be_ready(ctx, spec):
             text = f"version {version} was not ready within {spec.analysis.ready_deadline:.0f} s: {why_not_ready(ctx)}"
             return setbacks.roll_back(ctx, Trigger.READY_DEADLINE, Finding(reasons.READY_DEADLINE, text))
-        why = why_not_ready(ctx)
-        text = f"version {version} must be ready for {need:.0f} s without a break before it gets traffic: {why}"
-        return hold(ctx, Finding(reasons.CANDIDATE_NOT_READY, text))
+        text = f"version {version} must be ready for {need:.0f} s without a break before it gets traffic"
+        return hold(ctx, unready(ctx, text))
     blocked = held(ctx)
     if blocked:
         return hold(ctx, blocked)

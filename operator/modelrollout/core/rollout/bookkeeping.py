@@ -11,6 +11,7 @@ from modelrollout.api.status import (
 )
 from modelrollout.core import reasons
 from modelrollout.core.evaluation import GateResult
+from modelrollout.core.observation import FULL_WEIGHT, Event
 from modelrollout.core.rollout import conditions, phases, status_message
 from modelrollout.core.rollout.context import Context, Transition, identity, step_index, target_weight
 from modelrollout.core.rollout.routing import Routing
@@ -30,10 +31,20 @@ def account(ctx: Context, transition: Transition, routing: Routing) -> Status:
     if status.rollout is not None:
         status = update(status, rollout=_clocks(ctx, status))
         status = _note_gates(ctx, _note_plan(ctx, _note_weights(ctx, status)))
-    status = _show_evidence(ctx, status)
+    status = _show_notices(ctx, _show_evidence(ctx, status))
     status = update(status, observed_generation=ctx.observed.generation)
     paused = status.paused or bool(ctx.spec and ctx.spec.paused)
-    return update(status, conditions=conditions.merge(status, paused, ctx.now))
+    return update(status, conditions=conditions.merge(status, ctx.now, paused=paused, settled=_settled(ctx, status)))
+
+
+def _settled(ctx: Context, status: Status) -> bool:
+    """Whether the route was found to give all traffic to the version that spec names.
+
+    What this pass is about to write does not count: the pass after the write sees it.
+    """
+    route, spec = ctx.observed.route, ctx.spec
+    asked = spec is None or spec.model.version == status.stable
+    return asked and route is not None and route.weight_of(status.stable) == FULL_WEIGHT
 
 
 def _weight(ctx: Context, status: Status, routing: Routing) -> Weight:
@@ -127,6 +138,21 @@ def _show_evidence(ctx: Context, status: Status) -> Status:
         return status
     warnings = list(dict.fromkeys(found.warnings))
     return update(status, warnings=warnings, next_evaluation=found.tick_end + ctx.spec.analysis.interval)
+
+
+def _show_notices(ctx: Context, status: Status) -> Status:
+    """What would be refused today is said for as long as it stands, a rollout in progress or not."""
+    told = list(ctx.observed.notices)
+    others = status.warnings if phases.running(status.phase) else []
+    warnings = [*told, *(text for text in others if text not in told)]
+    return status if warnings == status.warnings else update(status, warnings=warnings)
+
+
+def notice_events(ctx: Context, after: Status) -> tuple[Event, ...]:
+    """One Event for each of them that status did not show before."""
+    known = set(ctx.status.warnings)
+    new = [text for text in after.warnings[: len(ctx.observed.notices)] if text not in known]
+    return tuple(Event(reasons.CLAIM_NOT_ALLOWED, text, warning=True) for text in new)
 
 
 def _shown(gate: GateResult) -> GateStatus:

@@ -128,7 +128,7 @@ def step_back_when_blind(ctx: Context, spec: Spec) -> Transition | None:
     if since is None or ctx.now - since <= spec.analysis.max_blind or status.step.weight <= spec.steps[0].weight:
         return None
     message = (
-        f"no metrics for {ctx.now - since:.0f} s ({outage.message}); back to {spec.steps[0].weight} % until they return"
+        f"no metrics for {ctx.now - since:.0f} s ({outage.message}); back to {spec.steps[0].title} until they return"
     )
     return setbacks.step_back(ctx, spec, message)
 

@@ -38,7 +38,7 @@ def obey(ctx: Context) -> Transition | None:
     if isinstance(found, MalformedCommand):
         unknown = Command("abort", found.nonce, None, None)
         return _record(ctx, unknown, Refusal(found.message), verb="unreadable")
-    effect = _misplaced(ctx, found) or _stale(ctx.status, found) or _effect(ctx, found)
+    effect = _misplaced(ctx, found) or _stale(ctx.status, found) or _own(ctx, found) or _effect(ctx, found)
     return None if effect is None else _record(ctx, found, effect)
 
 
@@ -83,6 +83,21 @@ def _stale(status: Status, command: Command) -> Refusal | None:
         return Refusal(
             f"it was written before step {step.number} started at {since} UTC: look at the step, then repeat it"
         )
+    return None
+
+
+def _own(ctx: Context, command: Command) -> Refusal | None:
+    """With approval.byOther nobody raises what they changed themselves, nor somebody who cannot be known."""
+    if ctx.spec is None or not ctx.spec.approval.by_other or command.verb not in _RAISING:
+        return None
+    asks = "spec.approval.byOther asks for somebody other than who changed the version"
+    if not command.stamped:
+        return Refusal(f"{asks}, and who sent this is not known: the API server does not stamp it (admission.stamps)")
+    author = ctx.observed.version_by
+    if not author:
+        return Refusal(f"{asks}, and who that was is not known: change the version once more under admission.stamps")
+    if author == command.by:
+        return Refusal(f"{asks}: that was {author} as well")
     return None
 
 

@@ -158,6 +158,14 @@ def identity(status: Status) -> str:
     return f"{status.candidate}@{format_timestamp(rollout.started_at)}/{rollout.gates_digest}/{since}"
 
 
+def target_mirror(status: Status) -> int:
+    """Percent of the requests that the candidate gets copies of by this status; 0 beside any weight."""
+    step = status.step
+    if step is None or step.weight or not exposed(status.phase) or status.phase == "Baking":
+        return 0
+    return step.mirror or 0
+
+
 def target_weight(status: Status) -> int:
     """The candidate's percent that this status stands for; 0 where nothing says otherwise."""
     if status.phase == "Baking":

@@ -8,10 +8,12 @@ from modelrollout.api.changes import update, update_rollout
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.core.observation import FULL_WEIGHT, Event, Observation, ObservedRoute, RoutePlan
-from modelrollout.core.rollout.bookkeeping import account
+from modelrollout.core.rollout.bookkeeping import account, notice_events
 from modelrollout.core.rollout.checks import decide_move
-from modelrollout.core.rollout.context import Context
+from modelrollout.core.rollout.context import Context, Transition
+from modelrollout.core.rollout.missing import refused_events
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.route import adopted
 from modelrollout.core.rollout.routing import route_for
 from modelrollout.core.rollout.transitions.without_judge import changed_events
 from modelrollout.core.rollout.write_failures import refusal_events
@@ -48,10 +50,20 @@ def decide(spec: Spec | None, status: Status, observed: Observation, now: float)
         status=after,
         lower=routing.lower,
         route=routing.apply,
-        events=(*transition.events, *routing.events, *_gate_events(ctx, after), *refusal_events(ctx, after)),
+        events=(
+            *notice_events(ctx, after),
+            *transition.events,
+            *routing.events,
+            *_other_events(ctx, transition, after),
+        ),
         consume_command=consume,
         trigger=transition.trigger,
     )
+
+
+def _other_events(ctx: Context, transition: Transition, after: Status) -> tuple[Event, ...]:
+    refused = (*refusal_events(ctx, after), *refused_events(ctx, after))
+    return (*_gate_events(ctx, after), *refused, *adopted.told(ctx, transition))
 
 
 def _gate_events(ctx: Context, after: Status) -> tuple[Event, ...]:
@@ -71,7 +83,8 @@ def contradiction(status: Status, route: ObservedRoute | None) -> str | None:
         return None
     promoted = route.weight_of(status.stable) == FULL_WEIGHT
     last = status.history[-1] if status.history else None
-    returned = last is not None and last.result == "FastRollback" and last.candidate == status.stable
+    results = ("FastRollback", "Promoted") if route.adopted else ("FastRollback",)  # Git may have set weights back
+    returned = last is not None and last.result in results and last.candidate == status.stable
     if promoted or returned:
         return None
     return f"status calls version {status.stable} stable, the route says {route.stable}: the route counts"

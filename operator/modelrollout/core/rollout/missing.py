@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from modelrollout.api.spec import Spec
+from modelrollout.api.status import Status
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import reasons
 from modelrollout.core.evaluation import SETTLED, Evaluation, GateResult
 from modelrollout.core.finding import Finding
+from modelrollout.core.observation import Event
 from modelrollout.core.rollout.context import Context, target_weight
+from modelrollout.core.rollout.route.adopted import route_in_the_way
+from modelrollout.core.rollout.route.mirroring import lacks_copies
 from modelrollout.core.rollout.transitions import effects
 
 Check = Callable[[Context, Spec, Evaluation], Finding | None]
@@ -31,8 +35,10 @@ def held(ctx: Context) -> Finding | None:
 
 
 def route_rejected(ctx: Context) -> Finding | None:
-    """A route that its gateway rejects carries no traffic, whatever its weights say."""
-    route = ctx.observed.route
+    """A route that its gateway rejects carries no traffic, whatever its weights say; nor does one unfit for a split."""
+    route, in_the_way = ctx.observed.route, route_in_the_way(ctx)
+    if in_the_way is not None:
+        return in_the_way
     if route is None or route.acceptance != "REJECTED":
         return None
     return Finding(reasons.ROUTE_REJECTED, route.acceptance_reason or "the gateway rejects the route")
@@ -43,6 +49,12 @@ def route_foreign(ctx: Context) -> Finding | None:
     route = ctx.observed.route
     if route is None or not route.foreign:
         return None
+    if route.adopted:
+        text = (
+            f"{route.foreign}: it is left as it is. Name another route in spec.traffic.adopt, delete that "
+            "ModelRollout, or remove the route's annotation modelrollout.dev/adopted if it is gone"
+        )
+        return Finding(reasons.ROUTE_NOT_OURS, text)
     text = (
         f"a route of this name exists and is somebody else's, so it is left as it is: {route.foreign}. Give it or this "
         "ModelRollout another name, or hand it over: annotate it with modelrollout.dev/stable=VERSION and "
@@ -73,9 +85,7 @@ def first_missing(ctx: Context, spec: Spec, current: Evaluation | None, checks: 
     if current is None:
         return _hold_text(ctx) or Finding(reasons.WAITING_FOR_EVALUATION, "waiting for the next evaluation")
     if not ctx.ready_for(ctx.status.candidate, spec.analysis.ready_for):
-        return Finding(
-            reasons.CANDIDATE_NOT_READY, f"not ready for long enough to raise the weight: {why_not_ready(ctx)}"
-        )
+        return unready(ctx, "not ready for long enough to raise the weight")
     found = (check(ctx, spec, current) for check in checks)
     return next((finding for finding in found if finding), None)
 
@@ -85,7 +95,7 @@ def _weight_missing(ctx: Context) -> Finding | None:
     route, wanted = ctx.observed.route, target_weight(ctx.status)
     has = route.weight_of(ctx.status.candidate) if route else 0
     if has >= wanted:
-        return None
+        return lacks_copies(ctx)
     text = f"version {ctx.status.candidate} has {has} % instead of {wanted} %; the step starts when it has {wanted} %"
     return Finding(reasons.RAISE_PENDING, text)
 
@@ -175,6 +185,22 @@ def _read_again(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | No
     if current.confirmed:
         return None
     return Finding(reasons.WAITING_FOR_EVALUATION, "all evidence is being read again before the weight is raised")
+
+
+def unready(ctx: Context, text: str) -> Finding:
+    """`text` and why; that a question is not allowed is no word on the candidate, and somebody else's to fix."""
+    found = ctx.candidate_readiness
+    why = f"{text}: {why_not_ready(ctx)}"
+    if found is not None and found.refused:
+        return Finding(reasons.PROBE_NOT_ALLOWED, why)
+    return Finding(reasons.CANDIDATE_NOT_READY, why)
+
+
+def refused_events(ctx: Context, status: Status) -> tuple[Event, ...]:
+    """One Event where a candidate may no longer be asked: it keeps what it has and gets no more."""
+    if status.reason != reasons.PROBE_NOT_ALLOWED or ctx.status.reason == reasons.PROBE_NOT_ALLOWED:
+        return ()
+    return (Event(reasons.PROBE_NOT_ALLOWED, status.message, warning=True),)
 
 
 def why_not_ready(ctx: Context) -> str:

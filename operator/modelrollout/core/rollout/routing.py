@@ -8,9 +8,10 @@ from modelrollout.api.status import Status
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import FULL_WEIGHT, Event, ObservedRoute, RoutePlan
-from modelrollout.core.rollout.context import Context, Transition, target_weight
+from modelrollout.core.rollout.context import Context, Transition, target_mirror, target_weight
 from modelrollout.core.rollout.missing import held
 from modelrollout.core.rollout.phases import Trigger, exposed
+from modelrollout.core.rollout.route.adopted import unfit
 
 RAISES = frozenset(
     {
@@ -52,8 +53,10 @@ def route_for(ctx: Context, transition: Transition) -> Routing:
     plan = plan_of(ctx, status)
     if route is None:
         return _recreate(ctx, transition, plan)
+    if unfit(ctx):
+        plan = replace(plan, weight=0)
     lower, left = _lowering(ctx, transition, plan, route)
-    if ctx.spec is None:
+    if ctx.spec is None or unfit(ctx):
         return Routing(lower=lower, expected=left, events=_told(ctx, transition, plan, route, lower))
     raising = plan.weight > left or not _serves(route, plan.stable)
     if raising and not _may_raise(ctx, transition):
@@ -77,12 +80,14 @@ def plan_of(ctx: Context, status: Status) -> RoutePlan:
     named, route = ctx.observed.version_header, ctx.observed.route
     if named is None:  # not known yet, such as in a process that has just started: as the route has it
         named = route is not None and route.version_header
+    place = (status.place or 0) if named else 0
     kept = status.candidate is not None and status.rollout is not None and status.rollout.exposed
     if not kept:
-        return RoutePlan(status.stable, version_header=named)
+        return RoutePlan(status.stable, version_header=named, place=place)
     header = ctx.spec is not None and ctx.spec.traffic.tester_header is not None
     testers = header and exposed(status.phase)
-    return RoutePlan(status.stable, status.candidate, target_weight(status), testers, named)
+    exposure = RoutePlan(status.stable, status.candidate, target_weight(status), testers, named, place=place)
+    return replace(exposure, mirror=target_mirror(status))
 
 
 def _lowering(
@@ -99,16 +104,19 @@ def _lowering(
         return None, route.weight_of(plan.candidate)
     if _finishing(plan, route, anchor):
         return None, 0
-    if others <= allowed:
+    mirror = plan.mirror if plan.candidate in versions else 0
+    if others <= allowed and route.mirror <= mirror:
         return None, route.weight_of(plan.candidate)
+    left = allowed if others > allowed else route.weight_of(plan.candidate)
     shown = next((b.version for b in route.backends if b.version != anchor), None)
     candidate = plan.candidate if plan.candidate in versions else shown
-    return RoutePlan(anchor or plan.stable, candidate, allowed, testers=plan.testers), allowed
+    return RoutePlan(anchor or plan.stable, candidate, allowed, testers=plan.testers, mirror=mirror), left
 
 
 def _finishing(plan: RoutePlan, route: ObservedRoute, anchor: str | None) -> bool:
     """A promotion whose route write is still due: stable is new, the annotation names the old one."""
-    return anchor == plan.stable and plan.candidate is None and route.stable != plan.stable
+    unmarked = bool(route.adopted) and route.stable is None
+    return anchor == plan.stable and plan.candidate is None and route.stable != plan.stable and not unmarked
 
 
 def _may_raise(ctx: Context, transition: Transition) -> bool:
@@ -124,9 +132,9 @@ def _may_raise(ctx: Context, transition: Transition) -> bool:
 
 def _recreate(ctx: Context, transition: Transition, plan: RoutePlan) -> Routing:
     """No route: stable gets everything at once, a candidate only by a later evaluation."""
-    if ctx.spec is None:
+    if ctx.spec is None or ctx.spec.traffic.adopt is not None:
         return Routing(expected=0)
-    created = replace(plan, weight=0)
+    created = replace(plan, weight=0, mirror=0)
     text = f"the route was missing: created with 100 % on stable version {plan.stable}"
     known = transition.trigger is Trigger.ADOPTED or ctx.observed.refusals > 0
     events = () if known else (Event(reasons.ROUTE_MISSING, text, warning=True),)
@@ -162,9 +170,11 @@ def _told(
     ctx: Context, transition: Transition, plan: RoutePlan, route: ObservedRoute, lower: RoutePlan | None
 ) -> tuple[Event, ...]:
     """An Event for a weight that someone else raised; our own changes have theirs."""
-    if lower is None or transition.trigger is not None or target_weight(ctx.status) != target_weight(transition.status):
+    if lower is None or FULL_WEIGHT - route.weight_of(plan.stable) <= lower.weight:
         return ()
-    if ctx.observed.refusals:  # it may well be ours, not taken back yet
+    if transition.trigger is not None or target_weight(ctx.status) != target_weight(transition.status):
+        return ()
+    if unfit(ctx) or ctx.observed.refusals:  # it may well be ours, not taken back yet
         return ()
     who = route.manager or "someone"
     found = FULL_WEIGHT - route.weight_of(plan.stable)

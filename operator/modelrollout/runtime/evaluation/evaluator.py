@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.gates import QueryGate
@@ -13,13 +14,19 @@ from modelrollout.core.analysis.gates.gate_input import Answer
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsOutage
 from modelrollout.ports import Ledger, LedgerFailure
 from modelrollout.runtime.evaluation.crew import Crew
+from modelrollout.runtime.evaluation.kept import Kept
 from modelrollout.runtime.evaluation.past import LATE, NARROW, READ_AGAIN, Past, PastReader
 from modelrollout.runtime.evaluation.query_answers import QueryAnswers
-from modelrollout.runtime.evaluation.question import closed_look, grid_of, judge, looks_of, scrapes_of, selections
+from modelrollout.runtime.evaluation.question import closed_look, grid_of, looks_of, scrapes_of, selections
+from modelrollout.runtime.metrics import MemoryMetrics, Metrics
 
 log = logging.getLogger(__name__)
+MISMATCHES = "modelrollout_operator_evaluation_mismatches_total"
 MOST_BYTES = 128 * 2**20
 """Of all rollouts' samples; beyond it those that hold more than an equal part are forgotten, or not read further."""
+MOST_KEPT = 64 * 2**20
+"""Of all rollouts, of what saves the next evaluation work: some 3 MiB for one of 64 layers after 10 minutes, 22 after 8
+hours; beyond it those that hold more than an equal part begin from scratch each time."""
 IDLE = 600.0
 """Seconds after which a rollout nobody asks for is forgotten."""
 Standing = tuple[object, ...]
@@ -38,6 +45,8 @@ class _Memory:
     """The newest look that was judged."""
     rising: bool = False
     """Whether its odds were such that the next scrape may decide: until then every look is taken."""
+    running: Kept = field(default_factory=Kept)
+    """What was read for the evaluation before: it saves work, and changes no verdict."""
     answers: tuple[float, int, dict[str, Answer]] | None = None
     """What users' queries said: of which step, up to which tick."""
     used: float = 0.0
@@ -49,8 +58,9 @@ class _Memory:
 class Evaluator:
     """One per process. Memory is a cache only: `forget` at any moment changes no verdict."""
 
-    def __init__(self, ledger: Ledger, config: OperatorConfig) -> None:
+    def __init__(self, ledger: Ledger, config: OperatorConfig, metrics: Metrics | None = None) -> None:
         self._ledger = ledger
+        self._mismatches = (metrics or MemoryMetrics()).counter(MISMATCHES, "Evaluations that were not as from scratch")
         self._config = config
         self._queries = QueryAnswers(ledger)
         self._crew = Crew()
@@ -74,6 +84,7 @@ class Evaluator:
                 text = f"the samples could not be judged ({type(error).__name__})"
                 return _blind(memory, now, LedgerFailure("EvaluationFailed", text))
             self._bound(request.rollout, now)
+            self._bound_kept()
             return _blind(memory, now, found) if isinstance(found, LedgerFailure) else found
 
     def next_due(self, request: EvaluationRequest, now: float) -> float:
@@ -111,6 +122,14 @@ class Evaluator:
                 continue
             if (total > MOST_BYTES and memory.past.bytes > part) or memory.used < now - IDLE:
                 total -= self._memories.pop(rollout).past.bytes
+
+    def _bound_kept(self) -> None:
+        """Forget what only saves work, of those that have more than an equal part of it where all have too much."""
+        kept = [memory.running for memory in self._memories.values() if memory.running.bytes]
+        if sum(one.bytes for one in kept) > MOST_KEPT:
+            for one in kept:
+                if one.bytes > MOST_KEPT // len(kept):
+                    one.forget()
 
     def _held(self) -> tuple[int, int]:
         """Bytes of all rollouts, and an equal part of what they may have."""
@@ -150,6 +169,7 @@ class Evaluator:
             return replace(found, confirmed=_may_raise(request, found, now))
         if not await reader.read_again(past, wanted):
             return replace(found, confirmed=False)
+        memory.running.check_next()
         memory.looked, memory.rising = memory.looked - looks_of(request, server).parts, False
         found = await self._newest(request, server, memory, now) or found
         memory.confirmed = _standing(request, found)
@@ -188,7 +208,7 @@ class Evaluator:
         past = memory.past
         size, arguments = past.size, (request, past.stores(), server, look)
         if any(isinstance(gate, QueryGate) for gate in request.spec.gates):
-            found = await self._crew.run(size, judge, *arguments, {}, now, past.cuts)
+            found = await self._crew.run(size, self._kept, memory, *arguments, {}, now, past.cuts)
             if _failed(found):
                 return found
         looks = looks_of(request, server)
@@ -196,7 +216,15 @@ class Evaluator:
         if look == looks.at(tick) or memory.answers is None or memory.answers[:2] != (request.step_started_at, tick):
             answers = await self._queries.ask(request, server, grid_of(request, tick, past.cuts))
             memory.answers = request.step_started_at, tick, answers
-        return await self._crew.run(size, judge, *arguments, memory.answers[2], now, past.cuts)
+        return await self._crew.run(size, self._kept, memory, *arguments, memory.answers[2], now, past.cuts)
+
+    def _kept(self, memory: _Memory, request: EvaluationRequest, *arguments: Any) -> Evaluation:
+        """The gates by what is kept from before; now and then from scratch as well, and then that is what counts."""
+        found, same = memory.running.judged(request, *arguments)
+        if not same:
+            self._mismatches.add()
+            log.error("%s/%s: an evaluation was not as from scratch; it was replaced", request.namespace, request.name)
+        return found
 
 
 def _is_due(request: EvaluationRequest, server: PrometheusServer | None, memory: _Memory, now: float) -> bool:

@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.gates import Gate
+from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import registry
 from modelrollout.core.analysis.gates.evaluate import evaluate
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
 from modelrollout.core.analysis.gates.plan import words
 from modelrollout.core.analysis.gates.plan.history import plan_before
+from modelrollout.core.analysis.gates.wording import worded
+from modelrollout.core.analysis.metrics.blocks.running import Running
 from modelrollout.core.analysis.metrics.coverage import uncovered
-from modelrollout.core.analysis.metrics.gateway.lookalikes import lookalikes
+from modelrollout.core.analysis.metrics.gateway.lookalikes import ambiguous, lookalikes
 from modelrollout.core.analysis.metrics.gateway.placed import history_ticks, in_their_places
 from modelrollout.core.analysis.metrics.gateway.unnamed import unnamed
 from modelrollout.core.analysis.metrics.grid import Grid, make_grid
@@ -27,6 +30,7 @@ from modelrollout.core.analysis.metrics.series import Target
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest
+from modelrollout.core.finding import Finding
 
 log = logging.getLogger(__name__)
 MAX_TICKS = 6000
@@ -37,6 +41,7 @@ SHORTER = tuple(int(MAX_TICKS * 0.8**cut) for cut in range(14))
 What is older is dropped in pieces of a sixth, so at most 7/6 are kept: less than before the cut."""
 
 
+_UNTOLD = Finding(reasons.INTERNAL_ERROR, "a defect: whether every target is scraped cannot be told")
 SHORTEST_LOOK = 5.0
 """Seconds: nobody's odds are looked at more often, however often the targets are scraped."""
 
@@ -170,16 +175,24 @@ def judge(
     answers: Mapping[str, Answer],
     now: float,
     cuts: int = 0,
+    running: Running | None = None,
 ) -> Evaluation:
-    """All gates at `look`: a function of its arguments, whichever process calls it."""
+    """All gates at `look`: a function of its arguments but `running`, whichever process calls it.
+
+    `running` is what was read for the evaluation before: it saves work, and changes nothing.
+    """
     looks = looks_of(request, server)
     counted = [counted_once(store) for store in stores]
     once, reader = [store for store, _ in counted], SeriesReader(request)
-    fine = in_their_places(make_tick_table(once, reader, looks.grid(look, cuts), server.scrape_interval), request)
+    fine = in_their_places(
+        make_tick_table(once, reader, looks.grid(look, cuts), server.scrape_interval, running), request
+    )
     table = fine.whole(looks.parts) if looks.parts > 1 else fine
-    partial = uncovered(once, reader, request, looks.end(look))
+    alike: tuple[str, ...] = worded(lambda: lookalikes(once, reader, request), ())
+    partial: Finding | None = worded(lambda: uncovered(once, reader, request, looks.end(look)), _UNTOLD)
+    partial = partial or ambiguous(alike)
     twice = dict.fromkeys(text for _, said in counted for text in said)
-    misread = (*unnamed(request), *lookalikes(once, reader, request))
+    misread: tuple[str, ...] = worded(lambda: (*unnamed(request), *alike, *reader.pods.warnings()), ())
     warnings = (*twice, *misread, *cut_off(request, stores, looks.tick(look), cuts))
     gate_input = GateInput(
         request,
@@ -189,10 +202,13 @@ def judge(
         partial,
         scrapes_since(once, request.started_at, looks.end(look)),
         server.scrape_interval,
+        None if running is None else running.memo,
         fine if looks.parts > 1 else None,
     )
     names = () if request.spec.gates else registry.defaults_in_force(gate_input, request.default_gates or ())
     found = evaluate(registry.gates_in_force(request.spec.gates, names), gate_input, now)
+    if running is not None:
+        running.memo.forget_unused()
     return replace(found, plan=_planned(request, once, server)) if request.unplanned else found
 
 

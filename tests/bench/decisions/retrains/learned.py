@@ -100,4 +100,4 @@ def _with_loss(trial: _Trial, layer: int, margin: LearnedMargin) -> Network:
     """Stable in all layers but one, where the candidate has its own windows, at a mean that is a loss too high."""
     own = trial.candidate.share(layer)
     wanted = max(trial.stable.share(layer), margin.mean) + margin.loss
-    return trial.stable.with_layer(layer, trial.candidate, wanted - own)
+    return trial.stable.with_layer(layer, trial.candidate, float(wanted) - own)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from modelrollout.core.analysis.stats.forecast import growth
 from modelrollout.core.analysis.stats.joining import group
 from modelrollout.core.analysis.stats.limits import ERROR_RATE
 from modelrollout.core.analysis.stats.parameters import JOIN_REQUESTS
+from modelrollout.core.analysis.stats.traffic.forecast import growth
 from tests.bench.decisions.speed.cells import INTERVAL, SCRAPE
 from tests.bench.decisions.table import table
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
-from modelrollout.core.analysis.stats.forecast import growth
 from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory, LatencyTicks, tails, versus_stable
 from modelrollout.core.analysis.stats.limits import ERROR_RATE, LimitLine
 from modelrollout.core.analysis.stats.parameters import DEFAULTS, FALSE_ROLLBACK, REFUSED_PART
 from modelrollout.core.analysis.stats.parameters import SLOWER as SLOWER_SETTINGS
+from modelrollout.core.analysis.stats.traffic.forecast import growth
 from tests.bench.decisions.speed import least, looks
 from tests.bench.decisions.speed.cells import HISTORY, SCRAPE, SLOWER, STABLE, Cell, cells, draw, moments, share_after
 from tests.bench.decisions.traces import EDGES, SIGMA, bucket_chances

@@ -114,6 +114,14 @@ EXAMPLES = {
     "Kgateway": Example(
         lambda at: f"kube_{at.namespace}_{at.service}_8000", **ENVOY, blind=frozenset({"route", "gateway", "rule"})
     ),
+    "Agentgateway": Example(
+        lambda at: f"{at.service}.{at.namespace}.svc.cluster.local:8000",
+        good=("200", "302", "499", ""),
+        bad=("500", "503", "504", "599"),
+        refused=("400", "404", "429"),
+        edges={"0.1": 0.1, "1.2": 1.2},
+        blind=frozenset({"route", "gateway", "rule"}),
+    ),
     "Other": Example(
         lambda at: f"infra/{at.gateway}:{at.namespace}/{at.route}/{at.rule}/{at.service}",
         good=("200", "grpc-0", "5000"),
@@ -257,13 +265,14 @@ def test_one_query_asks_for_both_backends_and_for_nothing_of_others(dialect):
     server = PrometheusServer(url="http://p", gateway_matchers='cluster="{namespace}"')
     found = s.gateway_selection(request(dialect), server, (s.GATEWAY_DURATION,))
     assert found is not None
-    matchers = [one.replace("{gatewayNamespace}", "infra") for one in dialect.matchers]
+    names = {"namespace": "vision", "route": "digits", "gatewayNamespace": "infra", "gateway": "inference"}
+    matchers = [re.sub(r"\{(\w+)\}", lambda one: names[one[1]], matcher) for matcher in dialect.matchers]
     assert found.text.endswith(",".join(["", *matchers, 'cluster="vision"}']))
-    names = re.search(r'__name__=~"([^"]*)"', found.text)
+    metrics = re.search(r'__name__=~"([^"]*)"', found.text)
     pattern = re.search(rf'{dialect.label}=~"([^"]*)"', found.text)
-    assert names is not None
+    assert metrics is not None
     assert pattern is not None
-    assert set(names.group(1).split("|")) == set(s.metrics_of(dialect).values())
+    assert set(metrics.group(1).split("|")) == set(s.metrics_of(dialect).values())
     expression, of = re.compile(pattern.group(1).replace("\\\\", "\\")), example(dialect).backend
     assert expression.fullmatch(of(Place()))
     assert expression.fullmatch(of(Place(service="digits-v1")))

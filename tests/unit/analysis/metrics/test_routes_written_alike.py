@@ -49,6 +49,18 @@ async def test_a_route_written_alike_is_named_within_a_minute(label):
     assert len(text) < 300
 
 
+async def test_what_counts_two_routes_proves_nothing_and_a_failure_still_fails():
+    quiet = await look(request_of(spec_of(), name="digits"), 300, counted(300))
+    found = await look(request_of(spec_of(), name="digits"), 300, counted(300, other=(ALIKE, 0, 300)))
+    assert quiet.halt is None
+    assert found.halt == "SeriesAmbiguous"
+    assert OTHER in found.message
+    forged = counted(300, other=(ALIKE, 0, 300))
+    forged.growing(GATEWAY_REQUESTS, 10, since=START, code="503", service=backend("2"))
+    failing = await look(request_of(spec_of(), name="digits"), 300, forged)
+    assert "FAIL" in {gate.verdict for gate in failing.gates}
+
+
 @pytest.mark.parametrize(
     "label",
     [

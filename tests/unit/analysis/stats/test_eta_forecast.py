@@ -7,8 +7,8 @@ import pytest
 
 from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
-from modelrollout.core.analysis.stats.forecast import growth, requests_needed
 from modelrollout.core.analysis.stats.limits import ERROR_RATE, absolute
+from modelrollout.core.analysis.stats.traffic.forecast import growth, requests_needed
 from tests.draws import fixed
 
 

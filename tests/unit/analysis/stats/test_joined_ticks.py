@@ -12,10 +12,10 @@ import pytest
 from modelrollout.core.analysis.stats import parameters
 from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
-from modelrollout.core.analysis.stats.forecast import growth
 from modelrollout.core.analysis.stats.joining import group
 from modelrollout.core.analysis.stats.latency_evidence import LatencyTicks, versus_stable
 from modelrollout.core.analysis.stats.limits import ERROR_RATE, NON_FINITE, LimitLine
+from modelrollout.core.analysis.stats.traffic.forecast import growth
 from tests.draws import fixed
 
 SCRAPE = 5.0

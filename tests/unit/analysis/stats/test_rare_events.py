@@ -8,7 +8,7 @@ import pytest
 from modelrollout.core.analysis.stats.arrays import CountTicks
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
 from modelrollout.core.analysis.stats.limits import ACCURACY, ERROR_RATE, NON_FINITE, absolute
-from modelrollout.core.analysis.stats.rule_of_three import rare_bound, rare_requests
+from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_bound, rare_requests
 
 
 def ticks(candidate_bad: dict[int, int], per_tick=38, length=120):

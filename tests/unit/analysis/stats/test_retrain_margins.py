@@ -43,7 +43,7 @@ def test_a_wider_spread_allows_more_and_more_versions_are_believed_more():
 
 def test_stable_with_few_dead_units_by_chance_does_not_narrow_the_limit():
     margin = learnt(0.05, 0.15, 0.16, 0.17, units=64)
-    assert limit(margin, 0.05) == limit(margin, margin.mean) > 0.23
+    assert limit(margin, 0.05) == limit(margin, float(margin.mean)) > 0.23
 
 
 def test_a_stable_version_with_more_dead_units_than_its_past_moves_the_limit():

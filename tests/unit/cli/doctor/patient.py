@@ -125,6 +125,7 @@ class Patient:
     queries: tuple[QueryFacts, ...] = ()
     failure: LedgerFailure | None = None
     skew: str = ""
+    build: str = ""
     server: dict[str, Any] = field(default_factory=dict)
     configured: bool = True
     problem: str = ""
@@ -222,6 +223,7 @@ class Patient:
             request_of(self.subject, NOW, self.dialect),
             failure=self.failure,
             skew=self.skew,
+            build=self.build,
             stores=() if self.failure else stores,
             controller=self.controller,
             dialect_by="controller",

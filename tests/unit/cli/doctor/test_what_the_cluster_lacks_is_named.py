@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from modelrollout.api.config import parse_config
 from modelrollout.api.crd import crd
 from modelrollout.cli.doctor.facts import Read, ServiceFacts
 from modelrollout.cli.doctor.finding import SECTIONS, worst
@@ -28,6 +29,7 @@ def served(**changes: Any) -> dict[str, ServiceFacts]:
     return {"candidate": ServiceFacts("candidate", "2", "digits-v2", 8000, **changes)}
 
 
+STRICT = parse_config({"prometheus": [{"url": "http://prometheus:9090"}]})
 STALE = {"observedGeneration": 2}
 CASES = {
     "an invalid spec": Case({"problem": "spec.bake is 1: write 1s"}, "spec-valid", "Problem", "spec.bake is 1", "lint"),
@@ -55,6 +57,14 @@ CASES = {
     ),
     "a Lease of no time": Case(
         {"lease": lease(renewTime="soon")}, "operator-alive", "Problem", "does not say when", "get pods"
+    ),
+    "a Service whose addresses are no Pods": Case(
+        {"operator": Installation("ops", "mro", STRICT), "services": served(ready=1, no_pods=("10.1.2.3:8000",))},
+        *("addresses", "Problem", "1 of 1 addresses may not be asked, such as 10.1.2.3:8000", "probes.allowed"),
+    ),
+    "a Gateway that is not allowed": Case(
+        {"operator": Installation("ops", "mro", STRICT)},
+        *("claim", "Problem", 'spec.traffic.gateway.namespace is "infra"', "gateways of the operator's configuration"),
     ),
     "an older definition": Case(
         {"definition": older()},

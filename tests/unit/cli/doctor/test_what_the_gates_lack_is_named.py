@@ -5,6 +5,7 @@ from typing import Any, get_args
 import pytest
 
 from modelrollout.cli.doctor.checks.gates import FIXES
+from modelrollout.cli.doctor.checks.left_out import AGAIN
 from modelrollout.cli.doctor.facts import QueryFacts
 from modelrollout.cli.doctor.finding import worst
 from modelrollout.core.reasons import GateReason
@@ -115,11 +116,51 @@ def test_what_a_gate_lacks_that_decides_nothing_is_no_problem():
     ]
 
 
-def test_the_defaults_that_stable_has_no_series_for_are_listed():
-    found = Patient(gates=(), recordings=(seen_by_gateway(), model())).findings()
+def left_out(*, state: Any = "serving", **changes: Any) -> dict[str, str]:
+    found = Patient(gates=(), state=state, **changes).findings()
+    said = [one for one in found if one.check == "left-out"]
+    assert all((one.level, one.fix) == ("Warning", AGAIN) for one in said)
+    assert not {one.subject for one in said} & {one.subject for one in found if one.check != "left-out"}
+    return {one.subject: one.message for one in said}
+
+
+@pytest.mark.parametrize("state", ["none", "serving"])
+def test_the_defaults_that_stables_own_series_prove_nobody_can_judge_are_left_out(state: Any):
+    found = left_out(state=state, recordings=(seen_by_gateway(), model()))
+    assert {"accuracy", "dead-neurons"} <= set(found), found
+    assert not {"errors", "latency"} & set(found)
+    assert found["accuracy"].startswith("left out, so it decides nothing here: NotExported: stable (version 1, ")
+
+
+def test_a_latency_gate_without_any_histogram_is_left_out_and_no_problem():
+    found = Patient(gates=(), recordings=(model(), windows()), dialect=None).findings()
+    (said,) = (one for one in found if one.subject == "latency")
+    assert (said.check, said.level) == ("left-out", "Warning")
+    assert "histogram_latencies=true" in said.message
+
+
+def test_what_the_operator_left_out_of_the_rollout_in_progress_is_told_as_it_said_it():
+    gate = {"name": "latency", "type": "Latency", "verdict": "NO_DATA", "leftOut": True, "message": "NotExported: so"}
+    found = left_out(status={"gates": [gate]})
+    assert found == {"latency": "left out, so it decides nothing here: NotExported: so"}
+
+
+def test_what_was_left_out_of_a_rollout_that_is_over_is_looked_at_anew():
+    gate = {"name": "latency", "type": "Latency", "verdict": "NO_DATA", "leftOut": True, "message": "NotExported: so"}
+    assert "latency" not in left_out(state="none", status={"gates": [gate]})
+
+
+def test_without_requests_nothing_is_proven_so_the_defaults_that_need_series_are_only_not_in_force():
+    found = Patient(gates=(), recordings=(only(seen_by_gateway(), "none"), model(growth=0.0))).findings()
     (said,) = (one for one in found if one.check == "defaults")
     assert said.message.startswith("not in force: accuracy, dead-neurons, "), said
-    assert {one.subject for one in found if one.check == "series"} == {"errors", "latency"}
+    assert not [one for one in found if one.check == "left-out"]
+
+
+def test_gates_of_the_specs_own_are_never_left_out():
+    gate = {"name": "latency", "type": "Latency", "verdict": "NO_DATA", "leftOut": True, "message": "NotExported: so"}
+    found = Patient(recordings=(seen_by_gateway(), model()), status={"gates": [gate]}).findings()
+    assert not [one for one in found if one.check == "left-out"]
 
 
 def test_each_reason_of_a_judge_has_a_fix_or_goes_away_by_itself():

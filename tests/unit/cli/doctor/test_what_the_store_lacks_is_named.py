@@ -135,6 +135,14 @@ def test_fewer_processes_than_addresses_are_a_part():
     assert said == [f"1 of 3 addresses of version {one} are scraped for the model's series" for one in "12"]
 
 
+@pytest.mark.parametrize("build", ["", "Prometheus 3.1.0", "VictoriaMetrics v1.151.0"])
+def test_a_store_that_looks_for_new_pods_seldom_is_told_how_to_look_sooner(build: str):
+    services = {one.arm: replace(one, ready=3) for one in Patient().cluster.services}
+    found = Patient(services=services, recordings=(seen_by_gateway(), windows()), build=build).findings()
+    fixes = [one.fix for one in found if one.check == "addresses-scraped"]
+    assert [("kubernetesSDCheckInterval=5s" in fix) for fix in fixes] == [build.startswith("Victoria")] * 2
+
+
 def test_a_server_that_did_not_answer_is_not_said_to_have_no_series():
     found = Patient(failure=LedgerFailure("PrometheusUnreachable", "refused")).findings()
     assert {one.check for one in found if one.section == "gates"} == {"gates"}

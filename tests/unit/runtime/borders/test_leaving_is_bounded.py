@@ -42,10 +42,12 @@ class Routes:
 
     def __init__(self) -> None:
         self.tried: list[str] = []
+        self.kept: list[bool] = []
         self.hanging, self.most = 0, 0
         """How many hang now, and how many did so side by side."""
 
-    async def release(self, _namespace: str, name: str) -> Released:
+    async def release(self, _namespace: str, name: str, *, keep_mark: bool = False) -> Released:
+        self.kept.append(keep_mark)
         self.tried.append(name)
         if name == "hangs":
             self.hanging += 1
@@ -176,8 +178,8 @@ class Named(Routes):
         super().__init__()
         self.name = name
 
-    async def release(self, namespace: str, _name: str) -> Released:
-        return await super().release(namespace, self.name)
+    async def release(self, namespace: str, _name: str, *, keep_mark: bool = False) -> Released:
+        return await super().release(namespace, self.name, keep_mark=keep_mark)
 
 
 async def test_a_deleted_resource_leaves_somebody_elses_route_and_says_so():

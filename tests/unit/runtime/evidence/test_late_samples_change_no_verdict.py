@@ -251,7 +251,7 @@ async def test_what_cannot_be_judged_is_an_outage_with_a_reason(monkeypatch, err
     def broken(*_: Any) -> Any:
         raise error
 
-    monkeypatch.setattr("modelrollout.runtime.evaluation.evaluator.judge", broken)
+    monkeypatch.setattr("modelrollout.runtime.evaluation.kept.judge", broken)
     remote = world(7, longest=1.0)
     remote.now = START + 100
     got = await evaluator(remote).evaluate(request_of(spec_of(ERRORS)), START + 100)

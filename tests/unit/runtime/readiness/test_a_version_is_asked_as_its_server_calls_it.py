@@ -11,6 +11,7 @@ from modelrollout.adapters.kubernetes.client import Api
 from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.api.spec import Spec
 from modelrollout.runtime.polling_plan import polling_plan
+from tests.allowed import PROBES
 from tests.unit.borders.test_probes_repeat_no_answer import OneService
 from tests.unit.rollout.world import World, manifest
 from tests.unit.runtime.in_memory import made
@@ -31,7 +32,7 @@ async def test_the_path_has_the_version_or_none(version: str | None, path: str):
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    prober = TritonServer(cast("Api", OneService(server.sockets[0].getsockname()[1])), timeout=10.0)
+    prober = TritonServer(cast("Api", OneService(server.sockets[0].getsockname()[1])), timeout=10.0, probes=PROBES)
     assert await prober.probe("a", "s", 8000, "digits", version) == (1, "")
     server.close()
     assert asked == [f"GET {path} HTTP/1.1\r\n".encode()]

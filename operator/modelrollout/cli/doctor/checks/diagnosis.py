@@ -27,7 +27,7 @@ def diagnose(
         found += cluster(there, name)
     if subject is not None and there is not None:
         found += route(there, subject)
-        found += services(there.services, subject)
+        found += services(there.services, subject, there.config)
     asked = store if isinstance(store, StoreFacts) else None
     found += clocks(there, asked)
     if isinstance(store, Finding):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from modelrollout.api.gates import Gate, QueryGate
 from modelrollout.cli.doctor.checks.buckets import BUCKETS, buckets
 from modelrollout.cli.doctor.checks.found import Found
+from modelrollout.cli.doctor.checks.left_out import left_out, left_out_findings
 from modelrollout.cli.doctor.checks.query import query
 from modelrollout.cli.doctor.checks.view import TRITON, View
 from modelrollout.cli.doctor.finding import Finding, Reporter
@@ -35,16 +36,19 @@ _INSTRUMENT = "instrument the model (docs/instrument-your-model.md), and let Pro
 
 
 def gates(view: View) -> Iterator[Finding]:
-    """In the order of the spec; then the defaults that are not in force."""
-    answers = {one.gate: one for one in view.facts.queries}
+    """In the order of the spec; then the defaults that are left out or not in force."""
+    answers, without = {one.gate: one for one in view.facts.queries}, left_out(view)
     for gate in view.gates:
+        if gate.name in without:
+            continue
         say = Reporter("gates", gate.name)
         if isinstance(gate, QueryGate):
             yield query(answers.get(gate.name), view, say)
         else:
             yield from (_eased(one, gate) for one in _gate(gate, view, say))
+    yield from left_out_findings(without)
     if not view.subject.spec.gates:
-        left = [name for name in registry.every_default() if name not in view.defaults]
+        left = [name for name in registry.every_default() if name not in {*view.defaults, *without}]
         if left:
             text = f"not in force: {', '.join(left)}: stable exports none of their series"
             yield Reporter("gates", "defaults").ok("defaults", f"{text}; {_INSTRUMENT}, and they will be")

@@ -34,5 +34,7 @@ def request_of(subject: Subject, now: float, dialect: Dialect | None) -> Evaluat
         evidence_from=started,
         steps=steps,
         dialect=dialect,
+        git=subject.git,
+        place=(status.place or 0) if status is not None and dialect is not None and dialect.version_header else 0,
         promoted=() if status is None else tuple(status.promoted),
     )

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from modelrollout.api.config import OperatorConfig
 from modelrollout.cli.doctor.facts import ServiceFacts, Subject
 from modelrollout.cli.doctor.finding import Finding, Reporter
 
 
-def services(found: Iterable[ServiceFacts], subject: Subject) -> Iterator[Finding]:
-    """One finding for each version."""
+def services(
+    found: Iterable[ServiceFacts], subject: Subject, config: OperatorConfig | None = None
+) -> Iterator[Finding]:
+    """One finding for each version; `config`: what is known of the operator's configuration."""
     for one in found:
-        yield _service(one, subject)
+        yield _service(one, subject, config)
 
 
-def _service(one: ServiceFacts, subject: Subject) -> Finding:
+def _service(one: ServiceFacts, subject: Subject, config: OperatorConfig | None) -> Finding:
     say = Reporter("services", one.service)
     look = f"kubectl -n {subject.namespace} get service,endpointslices"
     whose = f"version {one.version}, {one.arm}"
@@ -34,6 +37,18 @@ def _service(one: ServiceFacts, subject: Subject) -> Finding:
         first = one.unready[0]
         text = f"{whose}: {len(one.unready)} of {total} addresses are not ready, such as {first}"
         fix = "see why their readiness probe fails: `kubectl describe pod`; a candidate needs all of them ready"
-        return say.problem("addresses", text, fix) if not one.ready else say.warning("addresses", text, fix)
+        return say.problem("addresses", text, fix) if len(one.unready) == total else say.warning("addresses", text, fix)
+    refused = [] if config is None else [each for each in one.no_pods if not _allowed(config, subject, each)]
+    if refused:
+        text = f"{whose}: {len(refused)} of {total} addresses may not be asked, such as {refused[0]}"
+        fix = (
+            f"its EndpointSlice names no Pod of namespace {subject.namespace} (targetRef): let a selector find Pods, "
+            "or have the address in probes.allowed of the operator's configuration"
+        )
+        return say.problem("addresses", text, fix)
     noun = "address" if total == 1 else "addresses"
     return say.ok("addresses", f"{whose}: {total} {noun} on port {one.port}, ready")
+
+
+def _allowed(config: OperatorConfig, subject: Subject, target: str) -> bool:
+    return config.probes.allows(subject.namespace, target.rpartition(":")[0].strip("[]"))

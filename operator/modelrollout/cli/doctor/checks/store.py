@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from modelrollout.cli.doctor.checks.view import View
-from modelrollout.cli.doctor.facts import Hint, ServiceFacts, StoreFacts
+from modelrollout.cli.doctor.facts import VICTORIA, Hint, ServiceFacts, StoreFacts
 from modelrollout.cli.doctor.finding import Finding, Reporter
 from modelrollout.cli.words import span
 from modelrollout.core.analysis.gates.checks.readable import left_out_warnings
@@ -28,6 +28,7 @@ _FIXES = {
     "CredentialsUnreadable": "name a file that holds your token with --bearer-token-file",
 }
 _HONOR = "set honorLabels: true in its ServiceMonitor or PodMonitor (honor_labels: true in a scrape config)"
+_SELDOM = f"; {VICTORIA} sees a new Pod after up to 30 s: -promscrape.kubernetesSDCheckInterval=5s (docs/stores.md)"
 _UNUSUAL = 1.5
 """Scrapes come this many times more or less often than configured before it is said."""
 
@@ -57,6 +58,7 @@ def series(view: View, services: Iterable[ServiceFacts]) -> Iterator[Finding]:
     yield from _interval(view)
     yield from _addresses(view, services)
     yield from _labels(view)
+    yield from _speakers(view)
     say = Reporter("store", "series")
     for text in view.twice:
         yield say.warning("scraped-twice", text, "keep one of the two scrape jobs or ServiceMonitors for it")
@@ -121,7 +123,23 @@ def _addresses(view: View, services: Iterable[ServiceFacts]) -> Iterator[Finding
         if 0 < scraped < one.ready:
             text = f"{scraped} of {one.ready} addresses of version {one.version} are scraped for the model's series"
             fix = "let the ServiceMonitor or PodMonitor select all of its Pods: the rest is not counted"
+            fix += _SELDOM if view.facts.build.startswith(VICTORIA) else ""
             yield Reporter("store", "series").warning("addresses-scraped", text, fix)
+
+
+def _speakers(view: View) -> Iterator[Finding]:
+    """Whose word the evidence is: nothing is wrong by that, and people should know it."""
+    say, server = Reporter("store", "speakers"), view.facts.source.server
+    label = view.subject.spec.serving.arm_label
+    if view.models("stable").series:
+        whose = "the model servers' own word" if label == "version" else f"told by the label {label}"
+        told = any("pod" in dict(one.labels) for store in view.stores for one in store.series.values())
+        apart = ", held against the names of the Pods (label pod)" if told and label == "version" else ""
+        yield say.ok("speakers", f"which version a model's series is about is {whose}{apart}")
+    if view.request.dialect is not None:
+        by = server.gateway_matchers.strip()
+        text = f"the gateway's series count where {by}" if by else "the gateway's series count whoever exports them"
+        yield say.ok("speakers", text if by else f"{text}: set gatewayMatchers in the operator's configuration")
 
 
 def _labels(view: View) -> Iterator[Finding]:

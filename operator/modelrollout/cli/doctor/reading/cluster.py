@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
-from modelrollout.adapters.kubernetes.gateway_facts import GATEWAYS
+from modelrollout.adapters.kubernetes.gateway_facts import GATEWAYS, features_in
+from modelrollout.adapters.routers.adopted.mark import Adoption
+from modelrollout.adapters.routers.adopted.reading import read_adopted
 from modelrollout.adapters.routers.httproute import GROUP_VERSION
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, read
-from modelrollout.adapters.triton.addresses import NotServedError, service_of, slices_of, targets
+from modelrollout.adapters.triton.addresses import NotServedError, addresses, is_pod_of, service_of, slices_of
 from modelrollout.api.base import GROUP, PLURAL
 from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping, mappings
 from modelrollout.api.problems import parse_spec, summary
@@ -31,14 +34,17 @@ async def read_cluster(api: Api, args: argparse.Namespace, namespace: str) -> Cl
     obj = await access.get_resource(api, namespace, args.name)
     spec, problems = parse_spec(obj.get("spec"))
     status = status_of(obj)
+    adoption = None if spec is None else Adoption.asked(namespace, args.name, spec)
+    route = args.name if adoption is None else adoption.route
     operator, definition, raw, gateway, (others, unlisted), services = await asyncio.gather(
         find_operator(api, args.operator_namespace),
         _get(api, path_of("apiextensions.k8s.io/v1", "customresourcedefinitions", None, f"{PLURAL}.{GROUP}")),
-        _get(api, path_of(GROUP_VERSION, "httproutes", namespace, args.name)),
+        _get(api, path_of(GROUP_VERSION, "httproutes", namespace, route)),
         _gateway(api, namespace, spec),
-        other_routes(api, namespace, args.name),
+        other_routes(api, namespace, route),
         asyncio.gather(*(_service(api, namespace, *one) for one in _served(spec, status))),
     )
+    controller, features = await _class(api, gateway)
     return ClusterFacts(
         resource=obj,
         now=api.clock.now(),
@@ -47,10 +53,11 @@ async def read_cluster(api: Api, args: argparse.Namespace, namespace: str) -> Cl
         operator=operator,
         lease=await _lease(api, operator),
         definition=definition,
-        route=_observed(raw),
+        route=_observed(raw, adoption),
         raw_route=raw,
         gateway=gateway,
-        controller=await _controller(api, gateway),
+        controller=controller,
+        features=features,
         others=others,
         others_unknown=unlisted,
         services=tuple(services),
@@ -70,8 +77,10 @@ async def _lease(api: Api, operator: Installation | Unknown) -> Read:
     return await _get(api, path_of("coordination.k8s.io/v1", "leases", operator.namespace, operator.name))
 
 
-def _observed(raw: Read) -> ObservedHTTPRoute | None:
-    return None if raw.found is None else read(raw.found)
+def _observed(raw: Read, adoption: Adoption | None) -> ObservedHTTPRoute | None:
+    if raw.found is None:
+        return None
+    return read(raw.found) if adoption is None else read_adopted(raw.found, adoption)
 
 
 async def _gateway(api: Api, namespace: str, spec: Spec | None) -> Read:
@@ -81,13 +90,14 @@ async def _gateway(api: Api, namespace: str, spec: Spec | None) -> Read:
     return await _get(api, path_of(GATEWAYS, "gateways", wanted.namespace or namespace, wanted.name))
 
 
-async def _controller(api: Api, gateway: Read) -> str:
-    """The controllerName of the Gateway's class; "" where that may not be read."""
+async def _class(api: Api, gateway: Read) -> tuple[str, frozenset[str] | None]:
+    """The Gateway's class: its controllerName and supportedFeatures; "" and None where that may not be read."""
     chosen = mapping(mapping(gateway.found).get("spec")).get("gatewayClassName")
     if not isinstance(chosen, str) or not chosen:
-        return ""
+        return "", None
     found = await _get(api, path_of(GATEWAYS, "gatewayclasses", None, chosen))
-    return clean(mapping(mapping(found.found).get("spec")).get("controllerName"), LONGEST_SAID)
+    controller = clean(mapping(mapping(found.found).get("spec")).get("controllerName"), LONGEST_SAID)
+    return controller, None if found.found is None else features_in(found.found)
 
 
 def _served(spec: Spec | None, status: Status | None) -> list[tuple[str, str, str, int]]:
@@ -104,9 +114,11 @@ async def _service(api: Api, namespace: str, arm: str, version: str, service: st
     found: dict[str, Any] = {"arm": arm, "version": version, "service": service, "port": port}
     try:
         name, family = await service_of(api, namespace, service, port)
-        ready, unready = targets(mappings(await slices_of(api, namespace, service)), name, family)
+        slices = mappings(await slices_of(api, namespace, service))
+        behind = addresses(slices, name, family, partial(is_pod_of, namespace))
     except NotServedError as error:
         return ServiceFacts(**found, wrong=str(error))
     except (Conflict, Unreachable) as error:
         return ServiceFacts(**found, unknown=str(error))
-    return ServiceFacts(**found, ready=len(ready), unready=tuple(unready))
+    ready = len(behind.asked) + len(behind.refused)
+    return ServiceFacts(**found, ready=ready, unready=behind.unready, no_pods=behind.refused)

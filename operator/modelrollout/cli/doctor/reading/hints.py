@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
-from modelrollout.cli.doctor.facts import Hint, Hints, StoreFacts
+from modelrollout.cli.doctor.facts import VICTORIA, Hint, Hints, StoreFacts
 from modelrollout.core.analysis.gates import registry
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.promql import any_of, fill_matchers, quoted
@@ -16,20 +16,27 @@ from modelrollout.ports import LedgerFailure
 
 MOST = 20
 """Hints of one kind."""
-_BUILDS = "prometheus_build_info|thanos_build_info|mimir_build_info|cortex_build_info|vm_app_version"
+_BUILDS = {
+    "prometheus_build_info": "Prometheus",
+    "thanos_build_info": "Thanos",
+    "mimir_build_info": "Mimir",
+    "cortex_build_info": "Cortex",
+    "vm_app_version": VICTORIA,
+}
+"""What is called so by the metric that tells its version."""
 
 
 async def build(ledger: PrometheusLedger, facts: StoreFacts) -> str:
     """What the server is, where it scrapes itself and nothing else of the kind; "" where it does not say."""
     try:
-        query = f"group by (__name__, version, short_version) ({{__name__=~{quoted(_BUILDS)}}})"
+        query = f"group by (__name__, version, short_version) ({{__name__=~{quoted('|'.join(_BUILDS))}}})"
         found = await _ask(ledger, facts, query)
     except _NotTakenError:
         return ""
     if len(found) != 1:
         return ""
     labels = found[0].labels
-    name = labels.get("__name__", "").partition("_")[0].replace("vm", "VictoriaMetrics").capitalize()
+    name = _BUILDS.get(labels.get("__name__", ""), "")
     return f"{name} {labels.get('short_version') or labels.get('version', '')}".strip()
 
 

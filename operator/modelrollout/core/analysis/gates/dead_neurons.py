@@ -10,7 +10,7 @@ from modelrollout.api.gates import DeadNeuronsGate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.layers.likeness import Unlike, unlike_windows
-from modelrollout.core.analysis.gates.checks.layers.windows import LayerStanding, layer_standing
+from modelrollout.core.analysis.gates.checks.layers.windows import LayerStanding, layer_standings
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
 from modelrollout.core.analysis.gates.checks.readable import (
     all_layers,
@@ -23,6 +23,7 @@ from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.gates.sources.absence import absent
+from modelrollout.core.analysis.gates.wording import in_words
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.limits import LimitLine
@@ -61,10 +62,10 @@ def _judge_layers(gate: DeadNeuronsGate, gate_input: GateInput, share: float, od
     alpha = alpha_budget.gauge_alpha(share / len(tests), number, gate_input.request.spec.analysis.false_rollback)
     own = _read(gate_input, ("candidate",))
     known = {True: _read(gate_input, s.ARMS) - odd, False: own}
-    pairs = [(layer, line) for layer in sorted(own) for line in tests if layer in known[line.relative]]
-    if not pairs:
+    found = [layer_standings(gate, gate_input, sorted(own & known[line.relative]), line, alpha) for line in tests]
+    standings = [one[layer] for layer in sorted(own) for one in found if layer in one]
+    if not standings:
         return no_data(gate, Finding("SeriesMissing", f"no layer's {s.WINDOWS} can be read"))
-    standings = [layer_standing(gate, gate_input, layer, line, alpha) for layer, line in pairs]
     return Judged(_result(gate, gate_input, standings))
 
 
@@ -91,38 +92,43 @@ def _result(gate: DeadNeuronsGate, gate_input: GateInput, standings: list[LayerS
     failed = sorted((one for one in standings if one.fails), key=lambda one: -one.strength)
     open_ones = sorted((one for one in standings if not one.passes), key=lambda one: -one.strength)
     one = (failed or open_ones or sorted(standings, key=lambda each: -each.strength))[0]
-    unseen = min(each.windows for each in standings)
-    verdict: Verdict = "FAIL" if failed else "NO_DATA" if not unseen else "CONTINUE" if open_ones else "PASS"
-    waits = verdict in {"NO_DATA", "CONTINUE"} and not one.collapsed
-    eta = _eta(gate, gate_input, one, unseen) if waits else None
+    unseen = min(standings, key=lambda each: each.windows)
+    verdict: Verdict = "FAIL" if failed else "NO_DATA" if not unseen.windows else "CONTINUE" if open_ones else "PASS"
+    leaning = any(each.leaning for each in standings)
+    found = GateResult(gate.name, gate.type, verdict, "", required=gate.decides, layer=one.layer, leaning_bad=leaning)
+
+    def told() -> GateResult:
+        waits = verdict in {"NO_DATA", "CONTINUE"} and not one.collapsed
+        eta = _eta(gate, gate_input, one, unseen.windows) if waits else None
+        also = list(dict.fromkeys(each.layer for each in failed[1:] if each.layer != one.layer))
+        return _told(found, one, eta, also, unseen.layer)
+
+    return in_words(found, told)
+
+
+def _told(found: GateResult, one: LayerStanding, eta: str | None, also: list[str], unseen: str) -> GateResult:
+    """With its sentence, about the layer `one`; `unseen` has fewest windows, `also` fail beside it."""
     versus = f" vs stable {say.percent(one.stable)}" if one.stable is not None else ""
     observed, most = say.beside(one.rate, one.limit)
     limit = f"<= {most}" if np.isfinite(one.limit) else None
     source = f" ({one.source})" if one.source and limit else ""
-    allowed = f"{limit or 'unknown yet'}{source}"
-    clause = f"layer {one.layer}: candidate {observed} dead{versus}; allowed {allowed}"
-    others = say.few(list(dict.fromkeys(each.layer for each in failed[1:] if each.layer != one.layer)))
+    clause = f"layer {one.layer}: candidate {observed} dead{versus}; allowed {limit or 'unknown yet'}{source}"
     why = {
-        "FAIL": one.fails + (f"; also layer {others}" if others else ""),
+        "FAIL": one.fails + (f"; also layer {say.few(also)}" if also else ""),
         "PASS": "every layer within its limit",
         "CONTINUE": "far beyond the limit in the newest windows" if one.collapsed else eta or "not decided yet",
         "NO_DATA": eta or "",
-    }[verdict]
-    if verdict == "NO_DATA":
-        clause = f"layer {min(standings, key=lambda each: each.windows).layer}: no complete window of the candidate yet"
-    return GateResult(
-        name=gate.name,
-        type=gate.type,
-        verdict=verdict,
-        message=f"{clause}. {why[:1].upper()}{why[1:]}",
-        required=gate.decides,
-        layer=one.layer,
+    }[found.verdict]
+    if found.verdict == "NO_DATA":
+        clause = f"layer {unseen}: no complete window of the candidate yet"
+    return replace(
+        found,
+        message=f"{clause}. {say.sentence(why)}",
         observed=f"{observed} dead" if one.windows else None,
         stable=None if one.stable is None else f"{say.percent(one.stable)} dead",
         limit=limit,
         samples=f"{say.count(one.windows)} vs {say.count(one.stable_windows)} windows",
         eta=eta,
-        leaning_bad=any(each.leaning for each in standings),
     )
 
 

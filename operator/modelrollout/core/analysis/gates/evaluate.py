@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 
-from modelrollout.api.borders.cleaning import clean
 from modelrollout.api.gates import Gate
 from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import formatting as say
@@ -19,16 +19,15 @@ from modelrollout.core.analysis.gates.definition import Family
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.registry import definition_of, to_be_recorded
 from modelrollout.core.analysis.gates.result import Judged, no_data
+from modelrollout.core.analysis.gates.sources.copies import on_copies
 from modelrollout.core.analysis.gates.sources.standing import not_in_force, nothing_to_judge, with_source
+from modelrollout.core.analysis.gates.wording import defect, worded
 from modelrollout.core.analysis.metrics import model_digest
 from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.parameters import MISSING_TICKS
 from modelrollout.core.evaluation import Evaluation
 from modelrollout.core.finding import Finding
 from modelrollout.core.reasons import AnyReason
-
-LONGEST_DEFECT = 120
-"""Characters of what an exception says."""
 
 
 def judge_all(gates: Sequence[Gate], gate_input: GateInput) -> tuple[Judged, ...]:
@@ -40,14 +39,15 @@ def judge_all(gates: Sequence[Gate], gate_input: GateInput) -> tuple[Judged, ...
 def _judged(gate: Gate, gate_input: GateInput, share: float) -> Judged:
     """One gate's standing. Samples that bring one to raise must not hide what the others found."""
     try:
-        return with_source(gate, definition_of(gate).judged(gate, _seen_by(gate, gate_input), share), gate_input)
+        found = definition_of(gate).judged(gate, _seen_by(gate, gate_input), share)
     except Exception as error:  # noqa: BLE001 - a defect, whatever it is: this gate has no evidence, and says so
-        text = f"these samples cannot be judged: {type(error).__name__}: {clean(str(error), LONGEST_DEFECT)}"
-        return no_data(gate, Finding("NotJudged", text))
+        return no_data(gate, Finding("NotJudged", f"these samples cannot be judged: {defect(error)}"))
+    return worded(lambda: with_source(gate, found, gate_input), found)
 
 
 def _seen_by(gate: Gate, gate_input: GateInput) -> GateInput:
     """Evidence from counts takes every scrape by itself; whatever counts intervals or windows sees whole intervals."""
+    gate_input = replace(gate_input, memo=gate_input.memo_of(gate.name))
     counts = gate.method == "Sequential" and definition_of(gate).family == "counts"
     return gate_input.finest if counts else gate_input
 
@@ -64,11 +64,40 @@ def shares_of(gates: Sequence[Gate]) -> dict[str, float]:
 
 
 def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float) -> Evaluation:
-    """The evaluation of the newest tick, by the spec's gates or the default ones in force."""
-    request = gate_input.request
+    """The evaluation of the newest tick, by the spec's gates or the default ones in force.
+
+    What the gates found stands whatever is wrong with the rest: then nothing is raised, and a failure still lowers.
+    """
     judged = judge_all(gates, gate_input)
-    results = tuple(one.result for one in judged)
-    names = None
+    request = gate_input.request
+    odds = _combined(gates, judged, request.spec.analysis.false_rollback)
+    found = Evaluation(
+        rollout=request.rollout,
+        at=now,
+        tick=gate_input.table.grid.last,
+        tick_end=float(gate_input.finest.table.grid.ends[-1]),
+        requests=0,
+        step_started_at=request.step_started_at,
+        gates=tuple(on_copies(one.result) if request.mirror else one.result for one in judged),
+        rollback=None if odds is None else reasons.COMBINED_EVIDENCE,
+        rising=any(one.rising for gate, one in zip(gates, judged, strict=True) if gate.decides),
+    )
+    try:
+        return _whole(found, gates, judged, gate_input, odds)
+    except Exception as error:  # noqa: BLE001 - a defect, whatever it is
+        text = f"what the gates found cannot be put into words ({defect(error)}): the weight is not raised"
+        return replace(found, halt=reasons.INTERNAL_ERROR, message=text)
+
+
+def _whole(
+    found: Evaluation,
+    gates: Sequence[Gate],
+    judged: Sequence[Judged],
+    gate_input: GateInput,
+    odds: tuple[float, float] | None,
+) -> Evaluation:
+    """With everything else that a pass or people need to know."""
+    request, names, results = gate_input.request, None, found.gates
     if not request.spec.gates:
         names = to_be_recorded(gate_input, request.default_gates or ())
         results = (*results, *not_in_force([gate.name for gate in gates], gate_input))
@@ -77,24 +106,16 @@ def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float) -> Evalua
     digests = model_digest.serving(gate_input.table)
     mixed = model_digest.mixed(digests, request.candidate)
     halt, why = _halt(judged, nothing or gate_input.partial or mixed)
-    rollback, evidence = _rollback(gates, judged, request.spec.analysis.false_rollback)
-    text = why or evidence or say.summary(results)
-    tick = gate_input.table.grid.last
     said = (text for one in judged for text in one.warnings)
     warnings = [*gate_input.warnings, *said, *left_out_warnings(gate_input)]
-    return Evaluation(
-        rollout=request.rollout,
-        at=now,
-        tick=tick,
-        tick_end=float(gate_input.finest.table.grid.ends[-1]),
+    evidence = "" if odds is None else _together(judged, *odds)
+    return replace(
+        found,
         requests=round(float(candidate[gate_input.step :].sum())),
-        step_started_at=request.step_started_at,
         gates=results,
         halt=halt,
-        rollback=rollback,
-        message=text,
+        message=why or evidence or say.summary(results),
         warnings=tuple(dict.fromkeys([*warnings, *traffic_warnings(gate_input, candidate, stable)])),
-        rising=any(one.rising for gate, one in zip(gates, judged, strict=True) if gate.decides),
         digest=model_digest.one_of(digests),
         scrapes=gate_input.scrapes,
         default_gates=names,
@@ -116,20 +137,21 @@ def _halt(judged: Sequence[Judged], found: Finding | None) -> tuple[AnyReason | 
     return None, ""
 
 
-def _rollback(gates: Sequence[Gate], judged: Sequence[Judged], false_rollback: float) -> tuple[AnyReason | None, str]:
-    """The weighted evidence of all count tests together, where no single gate has failed alone."""
+def _combined(gates: Sequence[Gate], judged: Sequence[Judged], false_rollback: float) -> tuple[float, float] | None:
+    """(log odds, those needed) of all count tests together, weighted; None where too little or one gate failed."""
     deciding = [one for gate, one in zip(gates, judged, strict=True) if gate.decides]
     parts = [pair for one in deciding for pair in one.evidence]
     if not parts or any(one.result.verdict == "FAIL" for one in deciding):
-        return None, ""
+        return None
     logs = np.array([odds for odds, _ in parts])
     total = float(alpha_budget.log_combined(logs, [share for _, share in parts]))
     needed = alpha_budget.log_threshold(false_rollback)
-    if total < needed:
-        return None, ""
+    return None if total < needed else (total, needed)
+
+
+def _together(judged: Sequence[Judged], total: float, needed: float) -> str:
+    """The sentence of the combined evidence, with the two gates that have most of it."""
+    deciding = [one for one in judged if one.result.required]
     worst = sorted(deciding, key=lambda one: -max((odds for odds, _ in one.evidence), default=-np.inf))
     named = "; ".join(f"{one.result.name}: {one.result.message}" for one in worst[:2])
-    return (
-        reasons.COMBINED_EVIDENCE,
-        f"all gates together: {say.evidence(total, needed, 0.0)}. {named}",
-    )
+    return f"all gates together: {say.evidence(total, needed, 0.0)}. {named}"

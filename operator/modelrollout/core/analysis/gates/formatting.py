@@ -10,6 +10,8 @@ from modelrollout.core.analysis.stats.parameters import PASS_ODDS, ROUNDING
 from modelrollout.core.evaluation import GateResult
 
 _MOST = 1e6
+_BEYOND = 1e21
+"""No count of anything that can be read: more than a counter of 64 bits holds."""
 _LEAST = math.log(1.05)
 """Log odds that are shown as odds; less would read as 1.0:1."""
 _FIGURES = 12
@@ -19,6 +21,8 @@ _MINUTE = 60.0
 _HOUR = 3600.0
 _LONGEST = 48 * _HOUR
 """Seconds: what takes longer is not forecast."""
+_LAST = 253_402_300_800.0
+"""The year 10000, epoch seconds: no calendar goes further."""
 
 
 def percent(share: float, more: int = 0) -> str:
@@ -61,7 +65,7 @@ def _order(one: float, other: float) -> int:
 
 def count(number: float) -> str:
     """17,100 or 1.3 million."""
-    if not math.isfinite(number):
+    if not abs(number) < _BEYOND:
         return "unknown"
     return f"{number / _MOST:.1f} million" if number >= _MOST else f"{round(number):,}"
 
@@ -71,6 +75,8 @@ NO_EVIDENCE = "no evidence yet"
 
 def odds(log_odds: float, more: int = 0) -> str:
     """Odds of at least one: 410:1, 3.2:1, over 1,000,000:1; `more` figures."""
+    if math.isnan(log_odds):
+        return "unknown"
     if log_odds > math.log(_MOST):
         return f"over {_MOST:,.0f}:1"
     value = math.exp(log_odds)
@@ -84,7 +90,7 @@ def quantile(tail: float, floor: float, share: float) -> tuple[str, float]:
     A tail above the floor is rounded up to two figures, or as many as leave `share` on the same side of it, so that
     "P91.3 > 94 ms" is said where and only where more than `tail` are slower. Nothing is above a P0: it is not said.
     """
-    if tail <= floor + ROUNDING or tail >= 1 - ROUNDING:
+    if not max(floor, 0.0) + ROUNDING < tail < 1 - ROUNDING:
         return f"P{100 * (1 - floor):g}", floor
     for figures in range(1, _FIGURES):
         scale = 10.0 ** (figures - math.floor(math.log10(tail)))
@@ -99,7 +105,7 @@ def evidence(against: float, needed: float, in_favour: float, *, decides: bool =
 
     For example: odds 145:1 against the candidate (rolls back at 100:1). `of` says at what the good side is judged.
     """
-    if max(against, in_favour) < _LEAST:
+    if not max(against, in_favour) >= _LEAST:
         return NO_EVIDENCE
     if in_favour > against:
         shown, line = _odds_beside(in_favour, math.log(PASS_ODDS))
@@ -115,6 +121,8 @@ def _odds_beside(found: float, needed: float) -> tuple[str, str]:
         return f"{math.exp(min(found, _EXPONENT)):.6g}:1", f"{math.exp(min(needed, _EXPONENT)):.6g}:1"
     for more in range(_FIGURES):
         texts = odds(found, more), odds(needed, more)
+        if "unknown" in texts:
+            break
         shown = [float(text.removeprefix("over ").removesuffix(":1").replace(",", "")) for text in texts]
         if (shown[0] >= shown[1]) == (found >= needed):
             return texts
@@ -129,7 +137,7 @@ def sentence(text: str) -> str:
 def counted(number: float, noun: str) -> str:
     """1 batch, 3 batches, 1,200 windows."""
     plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
-    return f"{count(number)} {noun if round(number) == 1 else plural}"
+    return f"{count(number)} {noun if math.isfinite(number) and round(number) == 1 else plural}"
 
 
 def seconds(value: float) -> str:
@@ -141,6 +149,8 @@ def seconds(value: float) -> str:
 
 def lasting(value: float) -> str:
     """How long, roughly: 40 s, 9 min, 3 h."""
+    if not math.isfinite(value):
+        return "days"
     if value < 1.5 * _MINUTE:
         return f"{max(1, round(value))} s"
     if value < 1.5 * _HOUR:
@@ -161,6 +171,8 @@ def last_ticks(number: int) -> str:
 
 def clock(at: float) -> str:
     """03:06 UTC, with seconds."""
+    if not 0 <= at < _LAST:
+        return "an unknown time"
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")
 
 

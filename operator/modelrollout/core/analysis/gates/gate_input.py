@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -11,6 +11,7 @@ import numpy as np
 from modelrollout.core.analysis.metrics.model_series import exported_as
 from modelrollout.core.analysis.metrics.tick_table import TickTable, missing_at_end
 from modelrollout.core.analysis.stats.arrays import Array, Flags
+from modelrollout.core.analysis.stats.kept.memo import Memo
 from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.core.finding import Finding
@@ -42,6 +43,8 @@ class GateInput:
     """Of the target that was scraped most often since the rollout started, up to now."""
     scrape_interval: float = 15.0
     """Seconds, as configured."""
+    memo: Memo | None = None
+    """What the evaluation before has worked out: it saves work, and changes nothing."""
     finer: TickTable | None = None
     """The same samples on finer ticks, up to the newest scrape; None where a tick holds no more than one."""
 
@@ -53,6 +56,10 @@ class GateInput:
     def exported(self, metric: str) -> str:
         """The name under which people find the metric, or a gateway's role, in Prometheus."""
         return exported_as(metric, self.request)
+
+    def memo_of(self, *name: Hashable) -> Memo | None:
+        """The part of the memo that is called so."""
+        return None if self.memo is None else self.memo.at(*name)
 
     @property
     def parts(self) -> int:

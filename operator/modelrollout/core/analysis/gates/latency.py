@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from modelrollout.core.analysis.gates.checks.latency.histograms import (
     read_histograms,
     stable_beyond,
 )
-from modelrollout.core.analysis.gates.checks.latency.shown import Decided
+from modelrollout.core.analysis.gates.checks.latency.shown import Decided, named
 from modelrollout.core.analysis.gates.checks.readable import as_read
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Kind, Standing
 from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
@@ -32,6 +33,7 @@ from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, Shown, build, no_data
 from modelrollout.core.analysis.gates.sources.absence import no_source
 from modelrollout.core.analysis.gates.sources.order import HISTOGRAM, REQUESTS, chosen, exporting
+from modelrollout.core.analysis.gates.wording import worded
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array, CountTicks
 from modelrollout.core.analysis.stats.exceedances import histogram as b
@@ -75,19 +77,19 @@ def _by_histograms(
     found = histograms[kinds[-1]]
     missing, text = absence(gate.type, found.counts, gate_input)
     judged = [_judge(gate, kind, histograms[kind], gate_input, share) for kind in kinds]
-    standings, shown = [one for one, _ in judged], [words for _, words in judged]
+    standings = [one for one, _ in judged]
     usable = np.where(gate_input.warming, 0.0, found.candidate.sum(axis=1))
     result = build(
         gate,
         standings,
-        shown,
+        lambda: [words() for _, words in judged],
         noun="requests",
         per_second=gate_input.per_second(usable),
         least=gate_input.request.spec.analysis.minimum_requests,
     )
     blamed = [one.attributable for one in standings if one.attributable is not None and not one.excused]
     evidence = tuple((odds, share) for odds in blamed)
-    warnings = coarse_buckets(gate, kinds, found, gate_input)
+    warnings: tuple[str, ...] = worded(lambda: coarse_buckets(gate, kinds, found, gate_input), ())
     rising = any(one.rising for one in standings)
     judged_read = Judged(result, evidence, missing, text, warnings, rising=rising)
     return as_read(gate, judged_read, found.counts.unread)
@@ -104,7 +106,8 @@ def _without_histogram(gate: LatencyGate, gate_input: GateInput, found: Finding)
 
 def _judge(
     gate: LatencyGate, kind: Kind, found: Histograms, gate_input: GateInput, share: float
-) -> tuple[Standing, Shown]:
+) -> tuple[Standing, Callable[[], Shown]]:
+    """One test, and how it is put into words."""
     known, allowed = edges_of(gate, kind, found, gate_input)
     candidate = np.where(gate_input.warming[:, None], 0.0, found.candidate)
     full = np.arange(len(candidate))
@@ -125,7 +128,7 @@ def _judge(
     if kind == "stable" and decided.standing.verdict != "FAIL" and not found.stable.sum() and decided.standing.total:
         decided = replace(decided, standing=replace(decided.standing, verdict="NO_DATA"))
     decided = replace(decided, standing=bounded(decided.standing, ticks, gate_input))
-    return decided.standing, _shown(gate, kind, found, decided, candidate[decided.ticks])
+    return decided.standing, partial(_shown, gate, kind, found, decided, candidate[decided.ticks])
 
 
 def _by_threshold(gate: LatencyGate, test: CountTest, found: Histograms, gate_input: GateInput) -> Decided:
@@ -138,7 +141,7 @@ def _by_threshold(gate: LatencyGate, test: CountTest, found: Histograms, gate_in
     unseen = test.kind == "limit" and gate.max is not None and gate.max > found.edges[-1]
     if (unseen and standing.verdict == "FAIL") or (tail >= 1 and standing.verdict != "NO_DATA"):
         standing = replace(standing, verdict="CONTINUE", looks=0, leaning_bad=False)
-    name, shown = say.quantile(tail, 1 - gate.quantile, standing.rate)
+    name, shown = named(tail, 1 - gate.quantile, standing.rate)
     return Decided(standing, name, shown, known, allowed, slice(gate_input.step, None))
 
 

@@ -79,14 +79,14 @@ def _spared(gate_input: GateInput) -> GateInput:
 
 
 def _rows(gate_input: GateInput, arm: s.Arm, without: set[str]) -> tuple[Array, Array]:
-    bad, total = np.zeros(gate_input.table.grid.count), np.zeros(gate_input.table.grid.count)
-    for layer in gate_input.table.layers(s.SAMPLES, arm) - without:
-        rows = gate_input.table.total(s.SAMPLES, arm, layer=layer)
-        elements = gate_input.table.total(s.ELEMENTS, arm, layer=layer).sum()
-        width = elements / rows.sum() if rows.sum() and elements else 1.0
-        with_nan = np.ceil(gate_input.table.total(s.NONFINITE, arm, layer=layer) / width - 1e-9)
-        bad, total = np.maximum(bad, np.minimum(with_nan, rows)), np.maximum(total, rows)
-    return bad, total
+    layers = sorted(gate_input.table.layers(s.SAMPLES, arm) - without)
+    rows, values, spoilt = (
+        gate_input.table.by_layer(metric, arm, layers) for metric in (s.SAMPLES, s.ELEMENTS, s.NONFINITE)
+    )
+    shown, elements = rows.sum(axis=1), values.sum(axis=1)
+    width = np.where((shown > 0) & (elements > 0), elements / np.where(shown > 0, shown, 1.0), 1.0)
+    with_nan = np.ceil(spoilt / width[:, None] - 1e-9)
+    return np.minimum(with_nan, rows).max(axis=0, initial=0.0), rows.max(axis=0, initial=0.0)
 
 
 DEFINITION = GateDefinition(

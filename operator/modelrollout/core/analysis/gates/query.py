@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,13 +14,18 @@ from modelrollout.core.analysis.gates.checks.threshold_check import in_a_row_at_
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
+from modelrollout.core.analysis.gates.wording import in_words
 from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.promql import fill_template
 from modelrollout.core.analysis.metrics.series import Series
+from modelrollout.core.analysis.stats.arrays import Array, Flags
 from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS, DEADBAND, LOOKS
 from modelrollout.core.analysis.stats.threshold_evidence import threshold_evidence
 from modelrollout.core.evaluation import EvaluationRequest, GateResult
 from modelrollout.core.finding import Finding
+
+Limits = tuple[float | None, float | None]
+"""(least, most) that is allowed; None where there is none."""
 
 
 def query_text(gate: QueryGate, request: EvaluationRequest) -> str:
@@ -62,46 +68,45 @@ def judge_query(gate: QueryGate, gate_input: GateInput, _share: float) -> Judged
     if answer is None:
         return no_data(gate, Finding("NotAskedYet", "the query has not run yet"))
     low, high = gate.within or (gate.min, gate.max)
+    limits = low, high
     since = answer.values[gate_input.step :]
     values = since[~np.isnan(since)]
-    limit = _limit(low, high)
     if answer.problem is not None:
         return no_data(gate, answer.problem)
     if not len(values):
-        return no_data(gate, Finding("TooFewLooks", f"no value since the step started; allowed {limit}"))
-    found = threshold_evidence(since, low, high)
+        return no_data(gate, Finding("TooFewLooks", f"no value since the step started; allowed {_limit(*limits)}"))
+    evidence = threshold_evidence(since, low, high)
     beyond = (values > (np.inf if high is None else high)) | (values < (-np.inf if low is None else low))
-    in_a_row = in_a_row_at_end(beyond)
-    fails = bool(found.failing[-1]) or in_a_row >= BREACHING_LOOKS
-    verdict: Verdict = "FAIL" if fails else "PASS" if bool(found.passing[-1]) else "CONTINUE"
+    fails = bool(evidence.failing[-1]) or in_a_row_at_end(beyond) >= BREACHING_LOOKS
+    verdict: Verdict = "FAIL" if fails else "PASS" if bool(evidence.passing[-1]) else "CONTINUE"
+    found = GateResult(gate.name, gate.type, verdict, "", required=gate.decides, leaning_bad=bool(beyond[-1]))
+    bad = int(evidence.bad[~np.isnan(since)][-LOOKS[1] :].sum()) if bool(evidence.failing[-1]) else None
+    return Judged(in_words(found, lambda: _told(found, values, beyond, limits, bad)))
+
+
+def _told(found: GateResult, values: Array, beyond: Flags, limits: Limits, bad: int | None) -> GateResult:
+    """With its sentence; `bad`: how many of the last evaluations failed, where that is why."""
     left = max(LOOKS[1] - len(values), 0)
     more = f"{left} more evaluation{'' if left == 1 else 's'}"
     why = {
-        "FAIL": f"beyond the limit in {int(found.bad[~np.isnan(since)][-LOOKS[1] :].sum())} of the last "
-        f"{min(len(values), LOOKS[1])} evaluations"
-        if bool(found.failing[-1])
-        else f"beyond the limit in {in_a_row} evaluations in a row",
+        "FAIL": f"beyond the limit in {in_a_row_at_end(beyond)} evaluations in a row"
+        if bad is None
+        else f"beyond the limit in {bad} of the last {min(len(values), LOOKS[1])} evaluations",
         "PASS": f"within the limit, give or take {say.percent(DEADBAND)} of it" if beyond[-1] else "within the limit",
         "CONTINUE": f"needs {more}" if left else "not settled within the limit yet",
-    }[verdict]
-    observed = _shown(float(values[-1]), (low, high))
-    return Judged(
-        GateResult(
-            name=gate.name,
-            type=gate.type,
-            verdict=verdict,
-            message=f"value {observed}; allowed {limit}. {why[:1].upper()}{why[1:]}",
-            required=gate.decides,
-            observed=observed,
-            limit=limit,
-            samples=say.counted(len(values), "evaluation"),
-            eta=f"needs {more}" if verdict == "CONTINUE" and left else None,
-            leaning_bad=bool(beyond[-1]),
-        )
+    }[found.verdict]
+    observed, limit = _shown(float(values[-1]), limits), _limit(*limits)
+    return replace(
+        found,
+        message=f"value {observed}; allowed {limit}. {say.sentence(why)}",
+        observed=observed,
+        limit=limit,
+        samples=say.counted(len(values), "evaluation"),
+        eta=f"needs {more}" if found.verdict == "CONTINUE" and left else None,
     )
 
 
-def _shown(value: float, limits: tuple[float | None, float | None]) -> str:
+def _shown(value: float, limits: Limits) -> str:
     """The value with as many figures as show on which side of its limits it lies."""
     known = [one for one in limits if one is not None]
     for figures in range(6, 18):

@@ -18,6 +18,7 @@ from modelrollout.core.analysis.gates import (
 )
 from modelrollout.core.analysis.gates.definition import Definition, type_of
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.wording import worded
 from modelrollout.core.analysis.metrics.tick_table import TickTable
 
 DEFINITIONS: tuple[Definition, ...] = (
@@ -86,8 +87,13 @@ def defaults_in_force(gate_input: GateInput, recorded: Sequence[str]) -> tuple[s
     return tuple(
         gate.name
         for gate, one in _defaults()
-        if one.needs is None or gate.name in recorded or one.unjudgeable_by(gate, gate_input) is None
+        if one.needs is None or gate.name in recorded or _may_be_judged(gate, one, gate_input)
     )
+
+
+def _may_be_judged(gate: Gate, one: Definition, gate_input: GateInput) -> bool:
+    """A gate of which a defect leaves that open is in force: it is asked, and holds what it cannot judge."""
+    return worded(lambda: one.unjudgeable_by(gate, gate_input), None) is None
 
 
 def to_be_recorded(gate_input: GateInput, recorded: Sequence[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,8 +12,9 @@ from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.exclusion import excluded, outweighed
 from modelrollout.core.analysis.gates.checks.standing import Standing
+from modelrollout.core.analysis.gates.wording import in_words
 from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS
-from modelrollout.core.analysis.stats.rule_of_three import rare_bound
+from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_bound
 from modelrollout.core.evaluation import GateResult
 from modelrollout.core.finding import Finding
 
@@ -89,31 +90,56 @@ def verdict_of(standings: Sequence[Standing]) -> Verdict:
 
 
 def build(
-    gate: Gate, standings: Sequence[Standing], shown: Sequence[Shown], *, noun: str, per_second: float, least: int
+    gate: Gate,
+    standings: Sequence[Standing],
+    show: Callable[[], Sequence[Shown]],
+    *,
+    noun: str,
+    per_second: float,
+    least: int,
 ) -> GateResult:
-    """The result of a gate of counts from its tests; `per_second` of the candidate's requests."""
+    """The result of a gate of counts from its tests; `per_second` of the candidate's requests.
+
+    `show` puts each test into words: if that raises, the verdict stands with a short sentence.
+    """
+    found = GateResult(
+        name=gate.name,
+        type=gate.type,
+        verdict=verdict_of(standings),
+        message="",
+        required=gate.decides,
+        leaning_bad=any(each.leaning_bad for each in standings),
+        outweighed=any(outweighed(each) for each in standings),
+        frozen=all(each.frozen for each in standings if each.verdict == "FAIL") and verdict_of(standings) == "FAIL",
+    )
     at = worst(standings)
-    one, words, verdict = standings[at], shown[at], verdict_of(standings)
+    return in_words(found, lambda: _told(found, gate, standings, show(), at, (noun, per_second, least)))
+
+
+def _told(
+    found: GateResult,
+    gate: Gate,
+    standings: Sequence[Standing],
+    shown: Sequence[Shown],
+    at: int,
+    counted: tuple[str, float, int],
+) -> GateResult:
+    one, words, verdict = standings[at], shown[at], found.verdict
+    noun, per_second, least = counted
     eta = None
     if verdict in {"CONTINUE", "NO_DATA"} and one.left is not None:
         eta = say.eta(one.left, per_second, noun)
     odds = _odds(one, words, noun, decides=gate.decides)
-    return GateResult(
-        name=gate.name,
-        type=gate.type,
-        verdict=verdict,
+    return replace(
+        found,
         message=_sentence(one, words, (verdict, eta), noun, least, odds),
-        required=gate.decides,
         observed=words.observed if one.total else None,
         stable=words.stable,
         limit="; ".join(dict.fromkeys(each.limit for each in shown if each.listed or each is words)),
         samples=f"{say.count(one.total)} vs {say.count(one.stable_total)} {noun}",
         evidence=odds,
         eta=eta,
-        leaning_bad=any(each.leaning_bad for each in standings),
-        outweighed=any(outweighed(each) for each in standings),
         excluded=excluded(gate.name, standings, [(each.bound, each.limit) for each in shown]),
-        frozen=verdict == "FAIL" and all(each.frozen for each in standings if each.verdict == "FAIL"),
     )
 
 

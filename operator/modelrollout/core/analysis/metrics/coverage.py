@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.scrapes import TargetScrapes
-from modelrollout.core.analysis.metrics.series import Target
+from modelrollout.core.analysis.metrics.series import Target, target_of
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.stats.parameters import MISSING_TICKS
 from modelrollout.core.evaluation import EvaluationRequest
@@ -65,18 +65,27 @@ def _groups(
     """(those of the candidate's model, those of the gateway)."""
     models, gateways = _Group({}, {}), _Group({}, {})
     for store in stores:
-        targets: set[tuple[Target, bool]] = set()
-        for labels, one in store.series.items():
-            channel = reader.channel(dict(labels))
-            if channel is not None and (reader.is_gateways(channel) or channel.arm == "candidate"):
-                targets.add((one.target, reader.is_gateways(channel)))
-        for target, is_gateways in targets:
+        for target, is_gateways in _counting(store, reader):
             seen = store.targets.get(target)
             if seen is None or not target[1] or seen.last / 1000 < request.evidence_from:
                 continue
             group = gateways if is_gateways else models
             (group.lost if _is_lost(seen, request.interval, end) else group.alive)[target] = seen.last / 1000
     return models, gateways
+
+
+def _counting(store: SampleStore, reader: SeriesReader) -> frozenset[tuple[Target, bool]]:
+    """The targets that count for the candidate, or for a gateway (True)."""
+
+    def found() -> frozenset[tuple[Target, bool]]:
+        targets = ((target_of(labels), reader.channel(dict(labels))) for labels in store.series)
+        return frozenset(
+            (target, reader.is_gateways(channel))
+            for target, channel in targets
+            if channel is not None and (reader.is_gateways(channel) or channel.arm == "candidate")
+        )
+
+    return found() if store.blocks is None else store.blocks.names.fact_of("counting", reader.key, found)
 
 
 def _is_lost(seen: TargetScrapes, interval: float, end: float) -> bool:

@@ -17,16 +17,30 @@ def edge_text(edge: float) -> str:
     return INFINITE if edge == float("inf") else f"{edge + 0.0:.12g}"
 
 
-@lru_cache(maxsize=4096)
 def canonical_edge(text: str) -> str | None:
     """The one spelling of `le="text"`; None where that is no number."""
-    if len(text) > _LONGEST:
-        return None
+    return _canonical(text) if len(text) <= _LONGEST else None  # a long text is not even remembered
+
+
+@lru_cache(maxsize=4096)
+def _canonical(text: str) -> str | None:
     if _INFINITY.fullmatch(text):
         return INFINITE
     if not _NUMBER.fullmatch(text) or float(text) == float("-inf"):
         return None
     return edge_text(float(text))
+
+
+def canonical(labels: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The same labels with `le` in its one spelling; as they are where it is no number.
+
+    None are remembered: labels of any length come in, and a cache would outlive the room that was taken for them.
+    """
+    for at, (name, value) in enumerate(labels):
+        if name == LABEL:
+            edge = canonical_edge(value) or value
+            return labels if edge == value else (*labels[:at], (name, edge), *labels[at + 1 :])
+    return labels
 
 
 def scaled_edge(text: str, unit: float) -> str:

@@ -36,8 +36,13 @@ def increments(one: Series, grid: Grid, *, from_zero: bool) -> Array:
 
 def scraped_ticks(one: Series, grid: Grid) -> Flags:
     """The ticks in which the series has a sample, good or bad, (grid.count,)."""
+    return ticks_with_a_sample(one.times, grid)
+
+
+def ticks_with_a_sample(times: Millis, grid: Grid) -> Flags:
+    """The ticks in which one of the times lies, (grid.count,)."""
     flags = np.zeros(grid.count, dtype=bool)
-    where = grid.index(one.times)
+    where = grid.index(times)
     flags[where[(where >= 0) & (where < grid.count)]] = True
     return flags
 

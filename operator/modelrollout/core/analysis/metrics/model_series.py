@@ -121,12 +121,13 @@ def label_pattern(pattern: str, request: EvaluationRequest, arms: Iterable[Arm] 
     arms = list(arms)
     values = {
         "namespace": spelled(request.namespace),
-        "route": spelled(request.name),
+        "route": spelled(request.route),
+        "rule": str(0 if request.git is None else request.git.rule),
         "gatewayNamespace": spelled(gateway.namespace or request.namespace),
         "gateway": spelled(gateway.name),
         "service": spelled(*(serving.service_of(request.version_of(arm)) for arm in arms)),
         "port": str(serving.port),
-        "index": _one_of([str(ARMS.index(arm)) for arm in arms]),
+        "index": _one_of([str(request.place_of(arm)) for arm in arms]),
     }
     return fill_pattern(pattern, values)
 
@@ -184,3 +185,8 @@ def arm_pattern(request: EvaluationRequest, arm: Arm) -> str:
     known = {"{version}": literal(request.version_of(arm)), "{pod}": _POD, "*": ".*"}
     parts = re.split(r"(\{version\}|\{pod\}|\*)", template)
     return "".join(known.get(part) or literal(part) for part in parts)
+
+
+def pod_pattern(request: EvaluationRequest, arm: Arm) -> str:
+    """Pattern of the names of Pods whose workload is called as the Service of that version is."""
+    return f"{literal(request.spec.serving.service_of(request.version_of(arm)))}-{_POD}"

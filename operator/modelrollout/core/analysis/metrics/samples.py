@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
-from modelrollout.core.analysis.metrics.edges import LABEL, canonical_edge
-from modelrollout.core.analysis.metrics.scrapes import TargetScrapes, targets_seen
-from modelrollout.core.analysis.metrics.series import Labels, Series, Target, one_per_time
+from modelrollout.core.analysis.metrics.blocks.block import BlockSeries, Names, blocks_of
+from modelrollout.core.analysis.metrics.blocks.renewal import renewed
+from modelrollout.core.analysis.metrics.edges import canonical
+from modelrollout.core.analysis.metrics.scrapes import TargetScrapes, targets_of, targets_seen
+from modelrollout.core.analysis.metrics.series import Labels, Millis, Series, Target, host_of, one_per_time
 
 _SERIES, _LABEL = 500, 120
 """Bytes of Python's objects around one series and one label."""
@@ -25,11 +27,32 @@ class SampleStore:
     @cached_property
     def size(self) -> int:
         """Number of samples."""
+        if self.blocks is not None:
+            return sum(one.values.size for one in self.blocks.blocks)
         return sum(len(one.times) for one in self.series.values())
+
+    @property
+    def blocks(self) -> BlockSeries | None:
+        """The series as blocks, where that is how they are held."""
+        return self.series if isinstance(self.series, BlockSeries) else None
+
+    def named(self, metric: str) -> Iterable[Series]:
+        """The series with this name."""
+        if self.blocks is not None:
+            return self.blocks.named(metric)
+        return (one for one in self.series.values() if dict(one.labels).get("__name__") == metric)
+
+    @property
+    def times(self) -> Iterable[Millis]:
+        """The scrape times of every series; of series that are held together once."""
+        held = self.series.values() if self.blocks is None else self.blocks.blocks
+        return (one.times for one in held)
 
     @cached_property
     def targets(self) -> dict[Target, TargetScrapes]:
         """What is known of every target's scrapes."""
+        if self.blocks is not None:
+            return targets_of(self.blocks.blocks)
         return targets_seen(self.series.values())
 
     def merged(self, fresh: Iterable[Series]) -> SampleStore:
@@ -39,7 +62,7 @@ class SampleStore:
         """
         entries = dict(self.series)
         for one in fresh:
-            labels = _canonical(one.labels)
+            labels = canonical(one.labels)
             given = one if labels == one.labels else Series(labels, one.times, one.values)
             old = entries.get(labels)
             entries[labels] = given if old is None else _union(old, given)
@@ -50,7 +73,7 @@ class SampleStore:
     @cached_property
     def bytes(self) -> int:
         """About what it holds in memory."""
-        texts = sum(_text_bytes(labels) for labels in self.series)
+        texts = _texts_of(self.blocks.names) if self.blocks is not None else _texts(self.series)
         return texts + _SERIES * len(self.series) + 16 * self.size
 
     def replaced(self, fresh: Iterable[Series], start: float, end: float) -> SampleStore:
@@ -59,14 +82,28 @@ class SampleStore:
         What came late is there then, and what vanished from Prometheus or was rewritten is gone.
         """
         low, high = round(start * 1000), round(end * 1000)
+        fresh = tuple(fresh)
+        simple = None if self.blocks is None else renewed(self.blocks, fresh, low, high)
+        if simple is not None:
+            return SampleStore(simple)
         kept = {labels: _outside(one, low, high) for labels, one in self.series.items()}
         asked = [_between(one, low, high) for one in fresh]
         store = SampleStore({labels: one for labels, one in kept.items() if len(one.times)})
-        return store.merged(one for one in asked if len(one.times))
+        return store.merged(one for one in asked if len(one.times)).in_blocks()
+
+    def in_blocks(self) -> SampleStore:
+        """The same samples, held as blocks."""
+        return self if self.blocks is not None else SampleStore(BlockSeries(blocks_of(self.series.values())))
+
+    def at_hosts(self, hosts: Collection[str]) -> SampleStore:
+        """Only the series of these hosts."""
+        return SampleStore({labels: one for labels, one in self.series.items() if host_of(one.target) in hosts})
 
     def since(self, start: float) -> SampleStore:
         """Only the samples after `start` (epoch seconds)."""
         edge = round(start * 1000)
+        if self.blocks is not None:
+            return self if (fewer := self.blocks.since(edge)) is self.blocks else SampleStore(fewer)
         kept = {}
         for labels, one in self.series.items():
             if len(one.times) and one.times[0] > edge:
@@ -78,15 +115,16 @@ class SampleStore:
         return SampleStore(kept)
 
 
-@lru_cache(maxsize=32768)
+def _texts(every: Iterable[Labels]) -> int:
+    return sum(_text_bytes(labels) for labels in every)
+
+
+def _texts_of(names: Names) -> int:
+    return names.fact("bytes", lambda: _texts(names.every))
+
+
 def _text_bytes(labels: Labels) -> int:
     return sum(len(name) + len(value) + _LABEL for name, value in labels)
-
-
-@lru_cache(maxsize=32768)
-def _canonical(labels: Labels) -> Labels:
-    """The same labels with `le` in its one spelling; as they are where it is no number."""
-    return tuple((name, (canonical_edge(value) or value) if name == LABEL else value) for name, value in labels)
 
 
 def _between(one: Series, low: int, high: int) -> Series:

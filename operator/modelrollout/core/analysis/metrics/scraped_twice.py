@@ -7,25 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from modelrollout.core.analysis.metrics.samples import SampleStore
+from modelrollout.core.analysis.metrics.scrape_labels import counter_of
 from modelrollout.core.analysis.metrics.series import Labels, Series
-
-SCRAPE_LABELS = frozenset(
-    {
-        "job",
-        "exported_job",
-        "endpoint",
-        "container",
-        "prometheus",
-        "prometheus_replica",
-        "replica",
-        "monitor",
-        "receive",
-    }
-)
-"""What a scrape adds: two series of one instance that differ in nothing else are one."""
-OF_A_SERVICE = "service"
-"""The same for a model's series; of a gateway's it may name the backend."""
-_MODELS = ("model_", "nv_")
 
 
 def counted_once(store: SampleStore) -> tuple[SampleStore, tuple[str, ...]]:
@@ -34,9 +17,11 @@ def counted_once(store: SampleStore) -> tuple[SampleStore, tuple[str, ...]]:
     Of twins the first by its labels counts, and beyond its own samples the next one. The samples of two scrapers are
     never mixed: their clocks differ, and a counter that seems to fall would be taken for one that was reset.
     """
+    if store.blocks is not None and store.blocks.names.once:
+        return store, ()
     groups: dict[Labels, list[Series]] = {}
     for labels in sorted(store.series):
-        groups.setdefault(_counter(labels), []).append(store.series[labels])
+        groups.setdefault(counter_of(labels), []).append(store.series[labels])
     if len(groups) == len(store.series):
         return store, ()
     kept: dict[Labels, Series] = {}
@@ -65,17 +50,6 @@ def _merged(members: Sequence[Series]) -> Sequence[Series]:
 def _sentence(instance: str, jobs: Sequence[str]) -> str:
     by = f"by the jobs {' and '.join(jobs)}" if len(jobs) > 1 else f"by two scrapers of job {jobs[0]}"
     return f"{instance} is scraped twice, {by}: its series count once; scrape it once"
-
-
-def _counter(labels: Labels) -> Labels:
-    """What counts, whoever scraped it; the labels themselves where no instance says whose it is."""
-    found = dict(labels)
-    instance = found.pop("exported_instance", "") or found.get("instance", "")
-    if not instance:
-        return labels
-    dropped = SCRAPE_LABELS | ({OF_A_SERVICE} if found.get("__name__", "").startswith(_MODELS) else set())
-    kept = {name: value for name, value in found.items() if name not in dropped}
-    return tuple(sorted((kept | {"instance": instance}).items()))
 
 
 def _overlap(one: Series, other: Series) -> bool:

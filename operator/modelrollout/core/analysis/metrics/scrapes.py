@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from modelrollout.core.analysis.metrics.series import Labels, Series, Target
+from modelrollout.core.analysis.metrics.series import Labels, Millis, Series, Target
 
 SURE_OF_THE_NEXT = 0.8
 """The next scrape comes no sooner than this part of the usual gap."""
@@ -17,11 +17,11 @@ VISIBLE_AFTER = 0.1
 _RECENT = 20
 
 
-class SeriesByLabels(Protocol):
+class Timed(Protocol):
     """A store of samples, which is built on what this file says of targets."""
 
     @property
-    def series(self) -> Mapping[Labels, Series]: ...
+    def times(self) -> Iterable[Millis]: ...
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,36 @@ def targets_seen(series: Iterable[Series]) -> dict[Target, TargetScrapes]:
     return observed
 
 
-def scrapes_since(stores: Iterable[SeriesByLabels], start: float, end: float) -> int:
+class ScrapedTogether(Protocol):
+    """Series of one target with the same times."""
+
+    @property
+    def target(self) -> Target: ...
+
+    @property
+    def labels(self) -> Sequence[Labels]: ...
+
+    @property
+    def times(self) -> Millis: ...
+
+
+def targets_of(blocks: Iterable[ScrapedTogether]) -> dict[Target, TargetScrapes]:
+    """The same of series that are held together."""
+    groups: dict[Target, list[ScrapedTogether]] = {}
+    for one in sorted((block for block in blocks if len(block.times)), key=lambda block: block.labels[0]):
+        groups.setdefault(one.target, []).append(one)
+    observed = {}
+    for target, members in groups.items():
+        gaps = np.diff(max(members, key=lambda one: len(one.times)).times[-_RECENT:])
+        first, last = min(int(one.times[0]) for one in members), max(int(one.times[-1]) for one in members)
+        observed[target] = TargetScrapes(first, last, float(np.median(gaps)) if len(gaps) else None)
+    return observed
+
+
+def scrapes_since(stores: Iterable[Timed], start: float, end: float) -> int:
     """How often that target was scraped which was scraped most often after `start` and up to `end` (epoch seconds)."""
     low, high = round(start * 1000), round(end * 1000)
-    found = (np.searchsorted(one.times, (low, high), side="right") for store in stores for one in store.series.values())
+    found = (times.searchsorted((low, high), side="right") for store in stores for times in store.times)
     return max((int(last - first) for first, last in found), default=0)
 
 

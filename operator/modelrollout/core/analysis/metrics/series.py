@@ -30,8 +30,13 @@ class Series:
     @property
     def target(self) -> Target:
         """(job, instance): all series of one target share the timestamps of its scrapes."""
-        found = dict(self.labels)
-        return found.get("job", ""), found.get("instance", "")
+        return target_of(self.labels)
+
+
+def target_of(labels: Labels) -> Target:
+    """(job, instance) of a series."""
+    found = dict(labels)
+    return found.get("job", ""), found.get("instance", "")
 
 
 LATEST = 2.0**40
@@ -66,3 +71,9 @@ def one_per_time(times: Millis, values: Array) -> tuple[Millis, Array]:
     order = np.lexsort((values, ~good, times))
     unique, first = np.unique(times[order], return_index=True)
     return unique, values[order][first]
+
+
+def host_of(target: Target) -> str:
+    """The host of an instance, without its port."""
+    host, colon, port = target[1].rpartition(":")
+    return host if colon and port.isdecimal() else target[1]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple
 
 from modelrollout.api.borders.cleaning import clean_name
 from modelrollout.core.analysis.metrics import model_series as s
+from modelrollout.core.analysis.metrics.arms.pods import Pods
 from modelrollout.core.analysis.metrics.edges import LABEL, canonical_edge, scaled_edge
 from modelrollout.core.analysis.metrics.model_series import Arm
 from modelrollout.core.evaluation import EvaluationRequest
@@ -19,8 +20,7 @@ REFUSED = "refused "
 """What stands before the status in the detail of a refusal."""
 
 
-@dataclass(frozen=True)
-class Channel:
+class Channel(NamedTuple):
     """What a series counts, summed over pods, loads and methods."""
 
     metric: str
@@ -36,8 +36,15 @@ class SeriesReader:
     def __init__(self, request: EvaluationRequest) -> None:
         self._label = request.spec.serving.arm_label
         self._arms = [(re.compile(s.arm_pattern(request, arm)), arm) for arm in s.ARMS]
+        self.pods = Pods(request)
         self._known: dict[str, Arm | None] = {}
         self._gateway = None if request.dialect is None else _GatewayReader(request.dialect, request)
+
+    @property
+    def key(self) -> Hashable:
+        """Two readers with equal keys read every series alike."""
+        gateway = None if self._gateway is None else self._gateway.key
+        return self._label, tuple(self._arms), self.pods.key, gateway
 
     def channel(self, labels: Mapping[str, str]) -> Channel | None:
         """The channel of a series, or None where it belongs to neither arm or is a bucket whose edge is no number."""
@@ -45,7 +52,7 @@ class SeriesReader:
         if self._gateway is not None and metric in self._gateway.roles:
             return self._gateway.channel(metric, labels)
         arm = self._arm(labels.get(self._label, ""))
-        if arm is None:
+        if arm is None or not self.pods.may_speak(arm, labels):
             return None
         label, layer = s.DETAIL.get(metric, ""), clean_name(labels.get("layer", ""))
         text = labels.get(label, "")
@@ -86,6 +93,10 @@ class _GatewayReader:
         self._backends: list[tuple[re.Pattern[str], Arm]] = [
             (re.compile(s.label_pattern(dialect.backend, request, [arm])), arm) for arm in s.ARMS
         ]
+
+    @property
+    def key(self) -> Hashable:
+        return self._dialect, tuple(self._backends)
 
     def channel(self, metric: str, labels: Mapping[str, str]) -> Channel | None:
         role = self.roles[metric]

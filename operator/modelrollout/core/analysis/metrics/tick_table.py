@@ -10,6 +10,8 @@ from typing import get_args
 
 import numpy as np
 
+from modelrollout.core.analysis.metrics.blocks.growth import Growth, Part, Place, by_place
+from modelrollout.core.analysis.metrics.blocks.running import Plain, Running
 from modelrollout.core.analysis.metrics.counters.chain import Chain
 from modelrollout.core.analysis.metrics.counters.cleaning import LeftOut, Unread, cleaned
 from modelrollout.core.analysis.metrics.counters.continuation import Continuation
@@ -18,7 +20,7 @@ from modelrollout.core.analysis.metrics.counters.layouts import Layout, layouts_
 from modelrollout.core.analysis.metrics.counters.usable import are_numbers
 from modelrollout.core.analysis.metrics.counters.withheld import Spares, Withheld, with_spared, withheld
 from modelrollout.core.analysis.metrics.grid import Grid
-from modelrollout.core.analysis.metrics.increments import began_at_zero, increments, scraped_ticks
+from modelrollout.core.analysis.metrics.increments import began_at_zero, increments, scraped_ticks, ticks_with_a_sample
 from modelrollout.core.analysis.metrics.model_series import GAUGES, MARKS, Arm
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.series_reader import NO_ERROR, REFUSED, Channel, SeriesReader
@@ -54,10 +56,32 @@ class TickTable:
 
     def total(self, metric: str, arm: Arm, *, layer: str | None = None, details: Iterable[str] | None = None) -> Array:
         """Sum of a metric's channels; None means all layers, all details."""
-        out = np.zeros(self.grid.count)
-        for channel in self._channels(metric, arm, layer, None if details is None else sorted(set(details))):
+        channels = list(self._channels(metric, arm, layer, None if details is None else sorted(set(details))))
+        out = np.zeros(self.grid.count) if not channels else self.growth[channels[0]]
+        for channel in channels[1:]:
             out = out + self.growth[channel]
         return out
+
+    def by_layer(self, metric: str, arm: Arm, layers: Sequence[str]) -> Array:
+        """`total` of each of the layers, (layers, grid.count)."""
+        channels = [self._by_place.get((metric, arm, layer, None), []) for layer in layers]
+        each = {len(one) for one in channels}
+        if isinstance(self.growth, Growth) and len(each) == 1:
+            found = self.growth.matrix([one for mine in channels for one in mine])
+            if found is not None:
+                together: Array = found.reshape(len(layers), each.pop(), self.grid.count).sum(axis=1)
+                return together
+        rows = [self.total(metric, arm, layer=layer) for layer in layers]
+        return np.stack(rows) if rows else np.zeros((0, self.grid.count))
+
+    def channels(self, metric: str, arm: Arm) -> list[Channel]:
+        """All channels of a metric."""
+        return self._by_place.get((metric, arm, None, None), [])
+
+    def instead(self, growth: Mapping[Channel, Array]) -> TickTable:
+        """The same with this growth of channels that it has."""
+        known = self.growth
+        return replace(self, growth=known.with_(growth) if isinstance(known, Growth) else {**known, **growth})
 
     def _channels(self, metric: str, arm: Arm, layer: str | None, details: Sequence[str] | None) -> Iterable[Channel]:
         """Those in question by look-up alone: a table may have ten thousand, and a gate asks for each by itself."""
@@ -68,14 +92,28 @@ class TickTable:
         exact = (Channel(metric, arm, layer, one) for one in details)
         return (channel for channel in exact if channel in self.growth)
 
+    def sum_by_layer(self, metric: str, arm: Arm, first: int = 0) -> Mapping[str, float]:
+        """The sum of each layer's `total` over the ticks from `first` on."""
+        key = metric, arm, first
+        if key not in self._sums:
+            layers = sorted(self.layers(metric, arm))
+            self._sums[key] = dict(
+                zip(layers, self.by_layer(metric, arm, layers)[:, first:].sum(axis=1).tolist(), strict=True)
+            )
+        return self._sums[key]
+
     @cached_property
-    def _by_place(self) -> dict[tuple[str, Arm, str | None, str | None], list[Channel]]:
+    def _sums(self) -> dict[tuple[str, Arm, int], dict[str, float]]:
+        return {}
+
+    @property
+    def _by_place(self) -> Mapping[Place, list[Channel]]:
         """Channels by metric and arm, alone and together with a layer or a detail."""
-        found: dict[tuple[str, Arm, str | None, str | None], list[Channel]] = {}
-        for channel in self.growth:
-            for place in ((None, None), (channel.layer, None), (None, channel.detail)):
-                found.setdefault((channel.metric, channel.arm, *place), []).append(channel)
-        return found
+        return self.growth.known if isinstance(self.growth, Growth) else self._placed
+
+    @cached_property
+    def _placed(self) -> dict[Place, list[Channel]]:
+        return by_place(self.growth)
 
     def details(self, metric: str, arm: Arm | None = None) -> set[str]:
         """The values of the metric's detail label (codes, bucket edges)."""
@@ -135,25 +173,43 @@ class TickTable:
         )
 
 
-def make_tick_table(stores: Iterable[SampleStore], reader: SeriesReader, grid: Grid, scrape: float) -> TickTable:
-    """Read every series of the stores (one per query) onto the grid. `scrape`: configured interval, seconds."""
+def make_tick_table(
+    stores: Iterable[SampleStore], reader: SeriesReader, grid: Grid, scrape: float, running: Running | None = None
+) -> TickTable:
+    """Read every series of the stores (one per query) onto the grid. `scrape`: configured interval, seconds.
+
+    With `running` what was read for the evaluation before is not read again; the table is the same.
+    """
     seen, counted = _Seen(grid, scrape), _Counted(grid)
-    for store in stores:
-        seen.add(store, reader)
-        found = cleaned(bundles(store, reader), store.targets, grid, scrape)
-        began = began_at_zero(store, scrape)
-        counted.left_out.update(found.left_out)
-        counted.unreadable |= found.unreadable
-        chains = list(Continuation(found.bundles, began, scrape).chains())
-        for one in chains:
-            counted.add(one)
-        if found.stopped:
-            rest = list(Continuation(found.rest, began, scrape).chains())
-            counted.withheld += withheld(found, chains, rest, grid)
+    for number, store in enumerate(stores):
+        plain = None
+        if running is not None and store.blocks is not None:
+            plain = running.plain(number, store.blocks, reader, grid, store.targets, scrape)
+        if plain is None:
+            _read_all(store, reader, (seen, counted), scrape)
+            continue
+        seen.take(plain, store)
+        counted.take(plain)
+        if plain.odd:
+            newest = max(
+                (int(plain.blocks[at].times[-1]) for at, one in plain.counts.items() if len(one.first)), default=0
+            )
+            _read_all(store.at_hosts(plain.odd), reader, (seen, counted), scrape, newest)
+    growth: Mapping[Channel, Array] = counted.growth
+    if running is not None and counted.parts:
+        known = running.known(counted.parts, counted.growth)
+        growth = Growth(counted.parts, grid.count, counted.growth, known)
+    covered: dict[tuple[tuple[float, int], ...], Flags] = {}
+    sampled = {}
+    for key, found in seen.scraped.items():
+        same = tuple((gap, id(when)) for gap, when in found.items())
+        if same not in covered:
+            covered[same] = _covered(found, grid, 1)
+        sampled[key] = covered[same]
     return TickTable(
         grid,
-        counted.growth,
-        {key: _covered(found, grid, 1) for key, found in seen.scraped.items()},
+        growth,
+        sampled,
         counted.left_out,
         counted.unreadable,
         counted.layouts,
@@ -162,6 +218,25 @@ def make_tick_table(stores: Iterable[SampleStore], reader: SeriesReader, grid: G
         seen.marks,
         counted.withheld,
     )
+
+
+def _read_all(
+    store: SampleStore, reader: SeriesReader, into: tuple[_Seen, _Counted], scrape: float, newest: int = 0
+) -> None:
+    """Every series by itself, as cleaning and continuation have it; `newest`: the last sample of all others (ms)."""
+    seen, counted = into
+    grid = seen.grid
+    seen.add(store, reader)
+    found = cleaned(bundles(store, reader), store.targets, grid, scrape)
+    began = began_at_zero(store, scrape)
+    counted.left_out.update(found.left_out)
+    counted.unreadable |= found.unreadable
+    chains = list(Continuation(found.bundles, began, scrape, newest).chains())
+    for one in chains:
+        counted.add(one)
+    if found.stopped:
+        rest = list(Continuation(found.rest, began, scrape, newest).chains())
+        counted.withheld += withheld(found, chains, rest, grid)
 
 
 @dataclass
@@ -173,6 +248,29 @@ class _Seen:
     scraped: dict[tuple[str, Arm], dict[float, Flags]] = field(default_factory=dict)
     gauges: dict[Channel, frozenset[float]] = field(default_factory=dict)
     marks: dict[Channel, Flags] = field(default_factory=dict)
+
+    def take(self, plain: Plain, store: SampleStore) -> None:
+        """What the plain hosts of a store show."""
+        for at, block in plain.blocks.items():
+            rows = plain.counts[at].rows
+            when = ticks_with_a_sample(block.times, self.grid)
+            gap = store.targets[block.target].gap
+            every = round(self.scrape if gap is None else gap / 1000, 1)
+            for key in rows.seen:
+                known = self.scraped.setdefault(key, {})
+                known[every] = known[every] | when if every in known else when
+            for channel in rows.marks:
+                self.marks[channel] = self.marks[channel] | when if channel in self.marks else when
+            where = self.grid.index(block.times)
+            first, last = where.searchsorted((0, self.grid.count))
+            if not rows.gauges:
+                continue
+            values = block.values[[row for _, row in rows.gauges], first:last]
+            constant = (values == values[:, :1]).all(axis=1) if last > first else np.zeros(len(values), dtype=bool)
+            for (channel, _), mine, one in zip(rows.gauges, values, constant.tolist(), strict=True):
+                known = mine[:1] if one else mine
+                found = frozenset(known[are_numbers(known)].tolist())
+                self.gauges[channel] = self.gauges.get(channel, frozenset()) | found
 
     def add(self, store: SampleStore, reader: SeriesReader) -> None:
         for labels, one in store.series.items():
@@ -202,10 +300,20 @@ class _Counted:
     unreadable: frozenset[Unread] = frozenset()
     withheld: list[Withheld] = field(default_factory=list)
     layouts: dict[Channel, frozenset[Layout]] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)
+    """What plain hosts count."""
+
+    def take(self, plain: Plain) -> None:
+        """What the plain hosts of a store count."""
+        self.parts.append(plain.part)
+        for at, counts in plain.counts.items():
+            for one in counts.rows.histograms:
+                layout = Layout(one.edges, one.complete, counts.grew(one.top, plain.part.read[at], self.grid.count))
+                self.layouts[one.channel] = self.layouts.get(one.channel, frozenset()) | {layout}
 
     def add(self, found: Chain) -> None:
         for detail, one in found.bundle.members.items():
-            channel = replace(found.bundle.channel, detail=detail)
+            channel = found.bundle.channel._replace(detail=detail)
             grown = increments(one, self.grid, from_zero=found.zero[detail])
             self.growth[channel] = self.growth[channel] + grown if channel in self.growth else grown
         if found.bundle.channel.metric in HISTOGRAMS:

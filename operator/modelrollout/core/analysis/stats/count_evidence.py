@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,9 @@ from modelrollout.core.analysis.stats import eprocess
 from modelrollout.core.analysis.stats.baseline import Baseline, baseline
 from modelrollout.core.analysis.stats.bets import mixture
 from modelrollout.core.analysis.stats.joining import Groups, group
+from modelrollout.core.analysis.stats.kept.memo import each_tick
 from modelrollout.core.analysis.stats.parameters import DEFAULTS, LOG_RISING, MINIMUM_REQUESTS, PASS_ODDS, Settings
-from modelrollout.core.analysis.stats.rule_of_three import rare_pass
+from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_pass
 
 if TYPE_CHECKING:
     from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, Index, StableHistory
@@ -129,14 +131,20 @@ def two_sided(
         mixture.stake_weights(bad.seconds, _flags(bad), each) for each in (settings.bad_stakes, settings.good_stakes)
     ]
     steps, odds = [], []
-    for ticks, null, bets, prior, stakes in zip(
-        sides, lines, (settings.bad, settings.good), (settings.bad_prior, settings.good_prior), weights, strict=True
+    for side, ticks, null, bets, prior, stakes in zip(
+        ("bad", "good"),
+        sides,
+        lines,
+        (settings.bad, settings.good),
+        (settings.bad_prior, settings.good_prior),
+        weights,
+        strict=True,
     ):
-        candidate, stable = (ticks.candidate_bad, ticks.candidate_total), (ticks.stable_bad, ticks.stable_total)
-        log_e = eprocess.log_factors(candidate, stable, base.rate, null, bets)
+        memo = None if settings.memo is None else settings.memo.at(side)
+        log_e = each_tick(memo, "factors", partial(_factors, null, bets), (*_counts(ticks), base.rate), (null, bets))
         waiting = null.relative & ~base.seeded
         steps.append(np.where(waiting, 0.0, eprocess.temper(log_e, base.phi)))
-        odds.append(mixture.log_mixture(steps[-1], stakes, prior, settings.one_look, settings.leap))
+        odds.append(mixture.log_mixture(steps[-1], stakes, prior, settings.one_look, settings.leap, memo))
     return CountEvidence(
         log_bad=odds[0],
         log_good=odds[1],
@@ -151,6 +159,16 @@ def two_sided(
         ticks=bad,
         settings=settings,
     )
+
+
+def _factors(
+    null: LimitLine, bets: tuple[float, ...], y_c: Array, n_c: Array, y_s: Array, n_s: Array, rate: Array
+) -> Array:
+    return eprocess.log_factors((y_c, n_c), (y_s, n_s), rate, null, bets)
+
+
+def _counts(ticks: CountTicks) -> tuple[Array, Array, Array, Array]:
+    return ticks.candidate_bad, ticks.candidate_total, ticks.stable_bad, ticks.stable_total
 
 
 def _flags(ticks: CountTicks) -> Flags:

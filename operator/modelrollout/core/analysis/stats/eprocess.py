@@ -18,8 +18,8 @@ p_c <= ratio * p_s + plus (limits.py). The alternative is fixed before the tick:
 projection on the line, the point of the null nearest to it in Kullback-Leibler divergence weighted by n_c and n_s
 (`project`). For such a projection on a convex null the expectation of the ratio is at most 1 everywhere in the null
 (Turner and Grünwald 2023, for two binomials; Grünwald, de Heide and Koolen 2024, in general); for our own limits every
-possible table is summed up in tests/unit/analysis/stats/test_evidence_expectation.py. An absolute limit is the same
-with the null at one rate: stable does not enter.
+possible table is summed up in tests/unit/analysis/stats/evidence/test_evidence_expectation.py. An absolute limit is the
+same with the null at one rate: stable does not enter.
 
 Why factors are multiplied and counts not pooled. Each factor is fair given everything before its tick, so their product
 is an e-process even where stable's rate drifts from tick to tick. Counts summed over ticks are not: when the weight
@@ -61,6 +61,7 @@ sequences are asymptotic and stand outside this promise (window_evidence.py).
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,6 +79,8 @@ _THIN_OUT = 0.7
 _CHUNK = 32768
 """Elements solved at once, so that the solver's arrays stay in the processor's cache."""
 _TINY = 1e-300
+_FEW = 24
+"""Elements that are sooner solved one by one, as numbers."""
 
 
 def project(n_c: Array, n_s: Array, tc: Array, ts: Array, line: LimitLine) -> tuple[Array, Array]:
@@ -93,6 +96,10 @@ def project(n_c: Array, n_s: Array, tc: Array, ts: Array, line: LimitLine) -> tu
         pooled = (n_c * tc + n_s * ts) / np.maximum(n_c + n_s, _TINY)
         return pooled, pooled
     flat = [np.ravel(n_c), np.ravel(n_s), np.ravel(tc), np.ravel(ts)]
+    if ts.size <= _FEW:
+        rows = zip(*(one.tolist() for one in flat), strict=True)
+        ts0 = np.array([_root_of_one(line, *row) for row in rows]).reshape(ts.shape)
+        return line.ratio * ts0 + line.plus, ts0
     found: Array = np.empty(ts.size)
     for at in range(0, ts.size, _CHUNK):
         piece = slice(at, at + _CHUNK)
@@ -113,7 +120,7 @@ def _root(n_c: Array, n_s: Array, tc: Array, ts: Array, line: LimitLine) -> Arra
     x = np.clip((u * meet + v * ts) / np.maximum(u + v, _TINY), low, high)
     last = high - low
     out: Array = x.copy()
-    where = np.arange(len(x))
+    where, left = np.arange(len(x)), np.ones(len(x), dtype=bool)
     for _ in range(_STEPS):
         y = line.ratio * x + line.plus
         xx, yy, dc, ds = x * (1 - x), y * (1 - y), tc - y, ts - x
@@ -126,14 +133,42 @@ def _root(n_c: Array, n_s: Array, tc: Array, ts: Array, line: LimitLine) -> Arra
         newton = (slope < 0) & (ahead == x - step) & (np.abs(step) <= 0.5 * last)
         following = np.where(newton | arrived, ahead, np.sqrt(low) * np.sqrt(high))
         last = np.abs(following - x)
-        x = out[where] = np.where(value == 0, x, following)
-        left = ~arrived & (last > 0) & (value != 0)
+        x = out[where] = np.where(left & (value != 0), following, x)
+        left &= ~arrived & (last > 0) & (value != 0)
         if not left.any():
             break
         if left.mean() < _THIN_OUT:
-            where = where[left]
-            a, b, tc, ts, x, low, high, last = (z[left] for z in (a, b, tc, ts, x, low, high, last))
+            where, kept = where[left], left
+            a, b, tc, ts, x, low, high, last = (z[kept] for z in (a, b, tc, ts, x, low, high, last))
+            left = left[kept]
     return out
+
+
+def _root_of_one(line: LimitLine, n_c: float, n_s: float, tc: float, ts: float) -> float:
+    """As `_root`, the same operations in the same order on plain numbers: a few take a tenth of the time."""
+    ratio, plus = line.ratio, line.plus
+    a, b = n_c * ratio, n_s
+    meet = min(max((tc - plus) / ratio, _TINY), 1.0)
+    low, high = min(ts, meet), max(ts, meet)
+    u, v = a * ratio / (tc * (1 - tc)), b / (ts * (1 - ts))
+    x = min(max((u * meet + v * ts) / max(u + v, _TINY), low), high)
+    last = high - low
+    for _ in range(_STEPS):
+        y = ratio * x + plus
+        xx, yy, dc, ds = x * (1 - x), y * (1 - y), tc - y, ts - x
+        value = a * dc * xx + b * ds * yy
+        slope = a * (dc * (1 - 2 * x) - ratio * xx) + b * (ds * ratio * (1 - 2 * y) - yy)
+        low, high = (x if value > 0 else low), (x if value < 0 else high)
+        step = value / (slope if slope < 0 else math.inf)
+        ahead = min(max(x - step, low), high)
+        arrived = slope < 0 and abs(step) <= _PRECISION * x
+        newton = slope < 0 and ahead == x - step and abs(step) <= 0.5 * last
+        following = ahead if newton or arrived else math.sqrt(low) * math.sqrt(high)
+        last = abs(following - x)
+        x, found = (x if value == 0 else following), value == 0
+        if arrived or last <= 0 or found:
+            break
+    return x
 
 
 def log_factors(

@@ -140,10 +140,11 @@ def versus_stable(
     candidate, stable = _known(ticks)
     groups = _groups(ticks, candidate.sum(axis=-1) + stable.sum(axis=-1), settings)
     everything, before = _with_history(ticks, groups.of(stable), history)
-    past = _past(everything, settings.half_life)
+    past = _past(everything, settings)
     top = len(ticks.edges) - 1
     parts = []
     for (tail, floor), stake in zip(tails(quantile), (WIDE_PART, 1 - WIDE_PART), strict=True):
+        own = settings if settings.memo is None else replace(settings, memo=settings.memo.at(tail, stake))
         edge = choose_edge(past, 1 - tail, buckets)
         total, past_total = everything.stable.sum(axis=-1), past.sum(axis=-1)
         slower = over(everything.stable, edge)
@@ -153,7 +154,7 @@ def versus_stable(
         counted = (_counts(ticks, candidate, stable, allowed, edge), _counts(ticks, candidate, stable, good, edge))
         sides = (groups.ticks(counted[0]), groups.ticks(counted[1]))
         beyond = over(past[..., before:, :], good) / np.maximum(past_total[..., before:], 1.0)
-        evidence, ratio = exceedance_evidence(sides, floor, base, beyond, minimum_requests, settings)
+        evidence, ratio = exceedance_evidence(sides, floor, base, beyond, minimum_requests, own)
         evidence = as_counted(evidence, counted, absolute(floor), minimum_requests, groups)
         parts.append(Part(evidence, counted[1], edge, allowed, good, floor, ratio, stake))
     return _mean(tuple(parts))
@@ -225,11 +226,11 @@ def _with_history(ticks: LatencyTicks, stable: Array, history: LatencyHistory | 
     return LatencyHistory(whole, np.concatenate([earlier, stable], axis=-2)), before
 
 
-def _past(everything: LatencyHistory, half_life: float) -> Array:
+def _past(everything: LatencyHistory, settings: Settings) -> Array:
     """Stable's decayed histogram before each tick, (..., T, B+1)."""
     turned = np.moveaxis(everything.stable, -1, 0)
     seconds = np.broadcast_to(everything.seconds, turned.shape)
-    return np.moveaxis(decayed_sums(seconds, turned, half_life), 0, -1)
+    return np.moveaxis(decayed_sums(seconds, turned, settings.half_life, settings.memo), 0, -1)
 
 
 def _known(ticks: LatencyTicks) -> tuple[Array, Array]:

@@ -6,7 +6,9 @@ Times in seconds, shares as fractions. What they buy is measured in docs/decisio
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from modelrollout.core.analysis.stats.kept.memo import Memo
 
 FALSE_ROLLBACK = 0.05
 """The promise: probability of rolling back a candidate that is within its limits."""
@@ -159,6 +161,8 @@ class Settings:
     joined: float = JOIN_REQUESTS
     dispersion: bool = True
     """Whether evidence is tempered by stable's own overdispersion."""
+    memo: Memo | None = field(default=None, compare=False, repr=False)
+    """What is taken over from the evaluation before: no part of the evidence."""
 
 
 DEFAULTS = Settings()

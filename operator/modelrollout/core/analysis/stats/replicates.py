@@ -12,7 +12,10 @@ from modelrollout.core.analysis.stats.baseline import decayed_sums
 from modelrollout.core.analysis.stats.parameters import BATCH_TICKS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from modelrollout.core.analysis.stats.arrays import Array, Flags
+    from modelrollout.core.analysis.stats.kept.memo import Memo
 
 _MOST = 1e12
 LEAST = 1e-6
@@ -37,6 +40,18 @@ class Replicates:
         count = np.where(count < LEAST, 0.0, count)
         total = _within(self.total, count)
         return Replicates(count, total, _within(self.square, total))
+
+    def of(self, rows: int | Sequence[int]) -> Replicates:
+        """Of these of the leading dimension alone."""
+        return Replicates(self.count[rows], self.total[rows], self.square[rows])
+
+    def since(self, first: int) -> Replicates:
+        """From tick `first` on."""
+        return Replicates(self.count[..., first:], self.total[..., first:], self.square[..., first:])
+
+    def until(self, last: int) -> Replicates:
+        """Before tick `last`."""
+        return Replicates(self.count[..., :last], self.total[..., :last], self.square[..., :last])
 
     @property
     def mirrored(self) -> Replicates:
@@ -89,7 +104,11 @@ def batched(bad: Array, total: Array, size: int = BATCH_TICKS) -> Replicates:
 
 
 def stable_so_far(
-    seconds: Array, stable: Replicates, history: ReplicateHistory | None, half_life: float
+    seconds: Array,
+    stable: Replicates,
+    history: ReplicateHistory | None,
+    half_life: float,
+    memo: Memo | None = None,
 ) -> StableSoFar:
     """What was known of stable before each tick, the history in front."""
     shape = np.broadcast_shapes(stable.count.shape, seconds.shape)
@@ -107,7 +126,10 @@ def stable_so_far(
             lambda _, r: r.square,
         )
     )
-    weight, rates = (decayed_sums(times, a, half_life) for a in (count, total))
+    weight, rates = (
+        decayed_sums(times, a, half_life, None if memo is None else memo.at(name))
+        for name, a in (("count", count), ("total", total))
+    )
     n, s, q = (np.cumsum(a, axis=-1) - a for a in (count, total, square))
     known = (divide(rates, weight), weight, spread(n, s, q), n)
     return StableSoFar(*(a[..., before:] for a in known))

@@ -7,12 +7,13 @@ the printed guarantee; the ceiling (2x the line, two replicates running) has no 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from modelrollout.core.analysis.stats import parameters as d
+from modelrollout.core.analysis.stats.kept.memo import Memo
 from modelrollout.core.analysis.stats.replicates import LEAST, divide, of_last, running, spread, stable_so_far
 
 if TYPE_CHECKING:
@@ -40,15 +41,17 @@ class WindowSettings:
     """`alpha` is what alpha_budget.gauge_alpha leaves to one layer; a unit is 1 / neurons."""
 
     alpha: float
-    min_excess: float = 0.0
+    min_excess: float | Array = 0.0
     """Least excess over stable's rate that counts (3 units: 3 / neurons)."""
-    spread_floor: float = 1e-6
+    spread_floor: float | Array = 1e-6
     """Replicates are never believed to be steadier than this (half a unit: .5 / neurons)."""
     stable_needed: float = d.STABLE_WINDOWS
     ceiling: float = d.CEILING
     margin: Margin | None = None
     """Takes the place of the line and of `min_excess`."""
     half_life: float = d.HALF_LIFE
+    memo: Memo | None = field(default=None, compare=False, repr=False)
+    """As in parameters.Settings."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,11 @@ class WindowEvidence:
     sequence: Flags
     ceiling: Flags
     hold: Flags
+
+    @property
+    def newest(self) -> WindowEvidence:
+        """The last tick alone, (..., 1)."""
+        return WindowEvidence(*(getattr(self, each.name)[..., -1:] for each in fields(self)))
 
     @property
     def failing(self) -> Flags:
@@ -121,7 +129,7 @@ def window_evidence(
 
     A margin in `settings` takes the place of both.
     """
-    known = stable_so_far(seconds, stable, history, settings.half_life)
+    known = stable_so_far(seconds, stable, history, settings.half_life, settings.memo)
     steady = np.maximum(known.spread, settings.spread_floor)
     limit, slope = np.maximum(line.at(known.rate), known.rate + settings.min_excess), np.asarray(line.ratio)
     if settings.margin is not None:
@@ -162,6 +170,7 @@ def two_sided(
     half = replace(settings, alpha=settings.alpha / 2, ceiling=_NO_CEILING)
     mirrored = None if history is None else replace(history, stable=history.stable.mirrored)
     upper = window_evidence(seconds, candidate, stable, line, half, history=history)
+    half = replace(half, memo=None if half.memo is None else half.memo.at("mirrored"))
     lower = window_evidence(seconds, candidate.mirrored, stable.mirrored, line, half, history=mirrored)
     return upper, lower
 

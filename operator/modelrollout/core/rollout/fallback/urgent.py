@@ -15,7 +15,7 @@ from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core.observation import FULL_WEIGHT, Command, Observation, ObservedRoute, RoutePlan
 from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.checks import MAX_LOSSES
-from modelrollout.core.rollout.context import FAILURES_UNTIL_LOST, identity, target_weight
+from modelrollout.core.rollout.context import FAILURES_UNTIL_LOST, identity, target_mirror, target_weight
 from modelrollout.core.rollout.phases import Trigger
 
 
@@ -48,11 +48,13 @@ def lowering(status: Status, route: ObservedRoute | None, trigger: Trigger | Non
         return None
     versions = {backend.version for backend in route.backends}
     allowed = target_weight(status) if trigger is None and status.candidate in versions else 0
-    if status.stable not in versions or FULL_WEIGHT - route.weight_of(status.stable) <= allowed:
+    mirror = target_mirror(status) if trigger is None and status.candidate in versions else 0
+    fits = FULL_WEIGHT - route.weight_of(status.stable) <= allowed and route.mirror <= mirror
+    if status.stable not in versions or fits:
         return None
     others = (backend.version for backend in route.backends if backend.version != status.stable)
     candidate = status.candidate if status.candidate in versions else next(others, None)
-    return RoutePlan(status.stable, candidate, allowed, testers=allowed > 0 and route.testers)
+    return RoutePlan(status.stable, candidate, allowed, testers=allowed > 0 and route.testers, mirror=mirror)
 
 
 def _aborted(facts: Facts) -> Trigger | None:

@@ -27,11 +27,19 @@ def go(status: Status, trigger: Trigger, reason: AnyReason, message: str) -> Sta
     return status_message.remember(after)
 
 
-def expose(status: Status, index: int, weight: int, now: float, earliest: float) -> Status:
-    """The candidate has `weight` percent from now on, at least until `earliest`."""
-    step = StepStatus(index=index, weight=weight, started_at=now, earliest_advance=earliest)
+def expose(status: Status, index: int, weight: int, now: float, earliest: float, mirror: int | None = None) -> Status:
+    """The candidate has `weight` percent, or copies of `mirror` percent, from now on, at least until `earliest`."""
+    step = StepStatus(index=index, weight=weight, mirror=mirror, started_at=now, earliest_advance=earliest)
     rollout = update_rollout(status, exposed=True, blind_since=None)
     return update(status, step=step, steps=record(status, weight, now), rollout=rollout)
+
+
+def after_copies(status: Status, now: float) -> Status:
+    """What a first weight begins with: evidence starts again, for what copies showed no user has met."""
+    step = status.step
+    if step is None or step.mirror is None or step.weight or status.rollout is None:
+        return status
+    return update(status, steps=[], rollout=update_rollout(status, evidence_from=now))
 
 
 def record(status: Status, weight: int, now: float) -> list[StepRecord]:
@@ -100,7 +108,10 @@ def refit_step(status: Status, spec: Spec) -> StepStatus | None:
         return step
     index = step_index(spec, step.weight)
     weight = min(step.weight, max(spec.steps[index].weight, 1))
-    return update_step(step, index=index, weight=weight, earliest_advance=step.started_at + spec.steps[index].hold)
+    mirror = spec.steps[index].mirror if not weight else None
+    return update_step(
+        step, index=index, weight=weight, mirror=mirror, earliest_advance=step.started_at + spec.steps[index].hold
+    )
 
 
 def hold_text(status: Status, now: float) -> str | None:
@@ -111,6 +122,8 @@ def hold_text(status: Status, now: float) -> str | None:
     until = format_timestamp(step.earliest_advance)[11:19]
     doubted = status.rollout is not None and status.rollout.doubts > 0 and status.phase == "Stepping"
     why = "compared with stable once more, " if doubted else ""
+    if step.mirror is not None and not step.weight:
+        return f"copies of {step.mirror} % of the requests to version {status.candidate}, held until {until} UTC"
     return f"{step.weight} % to version {status.candidate}, {why}held until {until} UTC"
 
 

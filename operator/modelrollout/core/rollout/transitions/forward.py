@@ -16,6 +16,7 @@ from modelrollout.core.rollout import status_message
 from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.transitions.effects import (
+    after_copies,
     end,
     expose,
     go,
@@ -60,16 +61,18 @@ def start(ctx: Context, spec: Spec, trigger: Trigger, result: tuple[Result, Reas
 def enter_step(ctx: Context, spec: Spec, trigger: Trigger, index: int) -> Transition:
     """The candidate gets the weight of step `index`; hold and request count start again."""
     step = spec.steps[index]
-    message = f"step {index + 1}/{len(spec.steps)}: {step.weight} % to version {ctx.status.candidate}"
-    status = go(ctx.status, trigger, reasons.STEP_STARTED, message)
-    status = say_hold(expose(status, index, step.weight, ctx.now, ctx.now + step.hold), reasons.STEP_HOLDING, ctx.now)
+    message = f"step {index + 1}/{len(spec.steps)}: {step.title} to version {ctx.status.candidate}"
+    before = ctx.status if step.mirror is not None else after_copies(ctx.status, ctx.now)
+    status = go(before, trigger, reasons.STEP_STARTED, message)
+    status = expose(status, index, step.weight, ctx.now, ctx.now + step.hold, step.mirror)
+    status = say_hold(status, reasons.STEP_HOLDING, ctx.now)
     return Transition(status, trigger, (Event(reasons.STEP_STARTED, message),))
 
 
 def bake(ctx: Context, spec: Spec, trigger: Trigger, why: str) -> Transition:
     """All traffic to the candidate; stable stays what it was until the bake is over."""
     message = f"{why}; 100 % to version {ctx.status.candidate}, watched until the end of the bake"
-    status = go(ctx.status, trigger, reasons.BAKE_STARTED, message)
+    status = go(after_copies(ctx.status, ctx.now), trigger, reasons.BAKE_STARTED, message)
     status = expose(status, len(spec.steps), FULL_WEIGHT, ctx.now, ctx.now + spec.bake)
     assert status.rollout is not None
     status = update(status, rollout=update_rollout(status, bake_started_at=ctx.now, unproven=""))
@@ -87,8 +90,18 @@ def promote(ctx: Context, trigger: Trigger, why: str, unproven: str = "") -> Tra
     status = go(ctx.status, trigger, reason, message)
     history = with_entry(ctx, "Promoted", reason, message)
     status = update(status, stable=new, previous=Previous(version=old, replaced_at=ctx.now), history=history)
-    status = update(status, promoted=with_promoted(ctx))
+    status = update(status, promoted=with_promoted(ctx), place=_place_after(ctx))
     return Transition(end(status), trigger, (Event(reason, message, warning=bool(unproven)),))
+
+
+def _place_after(ctx: Context) -> int | None:
+    """Where stable stands after a promotion: where it stood as the candidate, if the gateway goes by places.
+
+    A place that another version takes over is another backend there, and requests fail until the gateway is done.
+    """
+    named, route = ctx.observed.version_header, ctx.observed.route
+    by_place = route is not None and route.version_header if named is None else named
+    return 1 - (ctx.status.place or 0) if by_place else None
 
 
 def change(ctx: Context, trigger: Trigger, finding: Finding, *, warning: bool = False) -> Transition:

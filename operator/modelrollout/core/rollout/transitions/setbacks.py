@@ -84,8 +84,9 @@ def lose(ctx: Context, message: str) -> Transition:
 
 def step_back(ctx: Context, spec: Spec, message: str) -> Transition:
     """Without metrics for too long: the first step's weight, still holding."""
+    first = spec.steps[0]
     status = go(ctx.status, Trigger.BLIND, reasons.BLIND_TOO_LONG, message)
-    status = expose(status, 0, spec.steps[0].weight, ctx.now, ctx.now + spec.steps[0].hold)
+    status = expose(status, 0, first.weight, ctx.now, ctx.now + first.hold, first.mirror)
     status = update(status, rollout=update_rollout(status, bake_started_at=None))
     return Transition(status, Trigger.BLIND, (Event(reasons.BLIND_TOO_LONG, message, warning=True),))
 
@@ -108,7 +109,8 @@ def restart_analysis(ctx: Context, spec: Spec, digest: str) -> Transition:
     if not phases.exposed(ctx.status.phase):
         return Transition(update(status, reason=event.reason, message=message), None, (event,))
     status = go(status, Trigger.WEIGHTS_CHANGED, event.reason, message)
-    status = expose(status, 0, spec.steps[0].weight, ctx.now, ctx.now + spec.steps[0].hold)
+    first = spec.steps[0]
+    status = expose(status, 0, first.weight, ctx.now, ctx.now + first.hold, first.mirror)
     return Transition(status, Trigger.WEIGHTS_CHANGED, (event,))
 
 

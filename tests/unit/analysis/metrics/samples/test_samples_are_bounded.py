@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import random
+import tracemalloc
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelrollout.core.analysis.metrics.edges import canonical_edge
 from modelrollout.core.analysis.metrics.samples import SampleStore
-from modelrollout.core.analysis.metrics.series import make_series
+from modelrollout.core.analysis.metrics.series import Series, make_series
 
 LABELS = {"__name__": "c", "job": "j", "instance": "i"}
 values = st.one_of(st.floats(0, 100), st.sampled_from([math.nan, math.inf, -math.inf, -1.0, 1e308]))
@@ -52,3 +56,20 @@ def test_any_order_of_any_pieces_is_one_store(points, data):
 
     shuffled = random.Random(len(points)).sample(points, len(points))
     assert stored(points) == stored(shuffled) == stored(points + shuffled)
+
+
+def test_labels_of_any_length_are_gone_with_their_store():
+    """What is remembered of labels outlives the room that was taken for them: so nothing of theirs is."""
+    gc.collect()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for number in range(64):
+        labels = {"__name__": "x", "le": f"{number}" + "9" * 30_000, "pod": f"{number}" + "a" * 30_000}
+        one = Series(tuple(sorted(labels.items())), np.array([1000]), np.array([1.0]))
+        assert SampleStore().merged([one]).bytes > 60_000
+        assert canonical_edge(labels["le"]) is None
+    del one, labels
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 1_000_000

@@ -14,8 +14,8 @@ from modelrollout.cli.doctor.finding import Finding, Reporter
 _PROTOCOLS = ("HTTP", "HTTPS")
 
 
-def gateway(read: Read, subject: Subject, controller: str) -> Iterator[Finding]:
-    """The Gateway itself, then its listeners."""
+def gateway(read: Read, subject: Subject, controller: str, hosts: list[str]) -> Iterator[Finding]:
+    """The Gateway itself, then its listeners; `hosts` are those of the route."""
     wanted = subject.spec.traffic.gateway
     namespace = wanted.namespace or subject.namespace
     say = Reporter("route", f"gateway {wanted.name}")
@@ -35,10 +35,10 @@ def gateway(read: Read, subject: Subject, controller: str) -> Iterator[Finding]:
             return
     by = f", served by {controller}" if controller else ""
     yield say.ok("gateway", f"Gateway {namespace}/{wanted.name}{by}")
-    yield from _listeners(read.found, subject, namespace)
+    yield from _listeners(read.found, subject, namespace, hosts)
 
 
-def _listeners(found: dict[str, Any], subject: Subject, namespace: str) -> Iterator[Finding]:
+def _listeners(found: dict[str, Any], subject: Subject, namespace: str, wants: list[str]) -> Iterator[Finding]:
     wanted = subject.spec.traffic.gateway
     every = mappings(mapping(found.get("spec")).get("listeners"))
     named = [one for one in every if wanted.section_name in (None, one.get("name"))]
@@ -48,24 +48,24 @@ def _listeners(found: dict[str, Any], subject: Subject, namespace: str) -> Itera
         text = f"the Gateway has no listener {wanted.section_name!r} (it has {there})"
         yield say.problem("listener", text, "put spec.traffic.gateway.sectionName right, or leave it out")
         return
-    refused = {_name(one): _refusal(one, subject, namespace) for one in named}
+    refused = {_name(one): _refusal(one, subject, namespace, wants) for one in named}
     usable = [one for one in named if not refused[_name(one)]]
     if not usable:
         why = "; ".join(f"{name} {text}" for name, text in refused.items())
         yield say.problem("listener", f"no listener takes the route: {why}", _fix(list(refused.values())))
         return
-    lost = [host for host in wanted.hostnames if not any(meet(host, _host(one)) for one in usable)]
+    lost = [host for host in wants if not any(meet(host, _host(one)) for one in usable)]
     if lost:
         fix = "add a listener for it to the Gateway, or take it out of spec.traffic.gateway.hostnames"
         yield say.warning("hostnames", f"no listener takes {', '.join(lost)}", fix)
     takes = ", ".join(f"{_name(one)} ({clean(one.get('protocol'), 16)} {clean(one.get('port'), 32)})" for one in usable)
-    hosts = ", ".join(host for host in wanted.hostnames if host not in lost)
+    hosts = ", ".join(host for host in wants if host not in lost)
     yield say.ok("listener", f"{takes} takes {hosts}")
 
 
-def _refusal(listener: dict[str, Any], subject: Subject, gateway_namespace: str) -> str:
+def _refusal(listener: dict[str, Any], subject: Subject, gateway_namespace: str, hosts: list[str]) -> str:
     """Why the listener does not take the route; "" where nothing speaks against it."""
-    allowed, hosts = mapping(listener.get("allowedRoutes")), subject.spec.traffic.gateway.hostnames
+    allowed = mapping(listener.get("allowedRoutes"))
     if listener.get("protocol") not in _PROTOCOLS:
         return f"is for {clean(listener.get('protocol'), 16)}, not HTTP"
     kinds = [one.get("kind") for one in mappings(allowed.get("kinds"))]

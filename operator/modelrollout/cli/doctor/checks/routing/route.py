@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from modelrollout.api.borders.cleaning import clean, mapping, whole_number
+from modelrollout.api.config.claims import check_claim
+from modelrollout.cli.doctor.checks.routing.git import adopted, copies
 from modelrollout.cli.doctor.checks.routing.listeners import gateway
-from modelrollout.cli.doctor.checks.routing.shadows import Shadow, condition, shadows, statuses
+from modelrollout.cli.doctor.checks.routing.shadows import Shadow, condition, hosts_of, shadows, statuses
 from modelrollout.cli.doctor.facts import ClusterFacts, Subject
 from modelrollout.cli.doctor.finding import Finding, Reporter
 from modelrollout.core.observation import ObservedRoute
@@ -26,27 +28,45 @@ _FIXES = {
 
 def route(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:
     """From the Gateway to the weights."""
-    yield from gateway(facts.gateway, subject, facts.controller)
-    say = Reporter("route", f"route {subject.name}")
     raw, observed = facts.raw_route.found, facts.route
+    hosts = subject.spec.traffic.gateway.hostnames or hosts_of(raw or {})
+    yield from gateway(facts.gateway, subject, facts.controller, hosts)
+    yield from _claim(facts, subject)
+    yield from copies(facts, subject)
+    say = Reporter("route", f"route {subject.route}")
     if facts.raw_route.unknown:
         yield say.warning("route", f"it cannot be read: {facts.raw_route.unknown}", "ask for the role view here")
         return
     if raw is None or observed is None:
         yield _missing(subject, say)
         return
-    if observed.foreign:
+    if observed.adopted:
+        yield from adopted(observed, say)
+    elif observed.foreign:
         fix = "rename the ModelRollout or that route, or hand it over with the annotation modelrollout.dev/resource"
         yield say.problem("ours", f"HTTPRoute {subject.name} is somebody else's: {observed.foreign}", fix)
+    if observed.foreign:
         return
-    if observed.doubt:
+    if observed.doubt and not observed.adopted:
         fix = "annotate it with modelrollout.dev/stable and the version that serves: nothing moves until then"
         yield say.problem("ours", observed.doubt, fix)
     yield from _taken(raw, subject, facts)
     yield from _weights(observed, subject, say)
 
 
+def _claim(facts: ClusterFacts, subject: Subject) -> Iterator[Finding]:
+    """Whether the operator's configuration lets the resource have its Gateway and host names."""
+    problems = [] if facts.config is None else check_claim(subject.namespace, subject.spec, facts.config)
+    for problem in problems:
+        say = Reporter("route", f"gateway {subject.spec.traffic.gateway.name}")
+        text = f"not allowed by the operator's configuration: {problem.path} {problem.value}"
+        yield say.problem("claim", f"{text}; what a route has already stays", problem.fix)
+
+
 def _missing(subject: Subject, say: Reporter) -> Finding:
+    if subject.spec.traffic.adopt is not None:
+        fix = "Git makes it: the operator writes the weights of one that is there, and never makes one"
+        return say.problem("route", f"there is no HTTPRoute {subject.route}, which traffic.adopt names", fix)
     if subject.status is None or subject.status.stable is None:
         text = f"not there yet: it is made once version {subject.spec.model.version} is ready"
         return say.ok("route", text)
@@ -57,7 +77,7 @@ def _missing(subject: Subject, say: Reporter) -> Finding:
 def _taken(raw: dict[str, Any], subject: Subject, facts: ClusterFacts) -> Iterator[Finding]:
     wanted = subject.spec.traffic.gateway
     where = (wanted.namespace or subject.namespace, wanted.name)
-    yield from _accepted(raw, where, Reporter("route", f"route {subject.name}"))
+    yield from _accepted(raw, where, Reporter("route", f"route {subject.route}"))
     say = Reporter("route", "other routes")
     prefix = f"/v2/models/{subject.model}"
     found = list(shadows(raw, prefix, where, facts.others))

@@ -13,6 +13,7 @@ from modelrollout.core.analysis.gates.checks.counts import Counts
 from modelrollout.core.analysis.gates.checks.limit_check import by_evidence
 from modelrollout.core.analysis.gates.checks.standing import CountTest
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.wording import worded
 from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.burn_rate import burn_rate
 from modelrollout.core.finding import Finding
@@ -46,7 +47,8 @@ def burning(gate: ErrorRateGate, counts: Counts, gate_input: GateInput) -> BurnR
         np.full(shape, versus),
         needed=alpha_budget.log_threshold(gate_input.request.spec.analysis.false_rollback),
     )
-    budget = f"the error budget of {say.margin(gate.max)}"
+    limit = gate.max
+    budget = worded(lambda: f"the error budget of {say.margin(limit)}", "the error budget")
     rates = f"{float(found.long[-1]):.1f}x over this step, {float(found.short[-1]):.1f}x over 5 min"
     if bool(found.shared[-1]):
         text = f"both versions spend {budget} ({rates}; stable {float(found.stable_long[-1]):.1f}x)"

@@ -77,7 +77,7 @@ def _of_what_is_read(
     result = build(
         gate,
         standings,
-        [one.show(standing) for one, standing in zip(tests, standings, strict=True)],
+        lambda: [one.show(standing) for one, standing in zip(tests, standings, strict=True)],
         noun=counts.noun,
         per_second=gate_input.per_second(counts.ticks.candidate_total),
         least=gate_input.request.spec.analysis.minimum_requests,

@@ -12,12 +12,13 @@ from modelrollout.core.analysis.gates.checks.collapse import not_at_a_collapse
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing, frozen_line, leans_bad
 from modelrollout.core.analysis.gates.checks.threshold_check import by_threshold
 from modelrollout.core.analysis.gates.gate_input import GateInput
-from modelrollout.core.analysis.stats import alpha_budget, forecast
+from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.arrays import Array, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence, count_evidence
 from modelrollout.core.analysis.stats.limits import LimitLine
-from modelrollout.core.analysis.stats.parameters import BAD_ALTERNATIVES, GOOD_ALTERNATIVES, PASS_ODDS
-from modelrollout.core.analysis.stats.rule_of_three import rare_requests
+from modelrollout.core.analysis.stats.parameters import BAD_ALTERNATIVES, DEFAULTS, GOOD_ALTERNATIVES, PASS_ODDS
+from modelrollout.core.analysis.stats.traffic import forecast
+from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_requests
 
 
 def judge(test: CountTest, method: Method, gate_input: GateInput) -> Standing:
@@ -33,13 +34,17 @@ def by_evidence(test: CountTest, gate_input: GateInput) -> Standing:
     least = gate_input.request.spec.analysis.minimum_requests
     past = slice(0, gate_input.start)
     history = StableHistory(test.ticks.seconds[past], test.ticks.stable_bad[past], test.ticks.stable_total[past])
-    found = count_evidence(test.cut(gate_input.start), test.line, history=history, minimum_requests=least)
+    settings = replace(DEFAULTS, memo=gate_input.memo_of(test.kind, test.line, test.share))
+    found = count_evidence(
+        test.cut(gate_input.start), test.line, history=history, minimum_requests=least, settings=settings
+    )
     bake = gate_input.bake if test.line.relative else None
     fixed = None if bake is None else frozen_line(test, gate_input)
     bad, good, line, shown = float(found.log_bad[-1]), float(found.log_good[-1]), test.line, found
     first, paired = gate_input.start, None
     if bake is not None and fixed is not None and bake < gate_input.table.grid.count:
-        baked = count_evidence(test.cut(bake), fixed, minimum_requests=least)
+        settings = replace(DEFAULTS, memo=gate_input.memo_of("baked", test.kind, test.line, test.share))
+        baked = count_evidence(test.cut(bake), fixed, minimum_requests=least, settings=settings)
         bad, paired = with_frozen(bad, float(baked.log_bad[-1]))
         line, shown, first, good = fixed, baked, bake, float(baked.log_good[-1])
     numbers = _numbers(test, gate_input, line, first, float(shown.expected[-1]))

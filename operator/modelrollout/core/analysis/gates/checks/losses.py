@@ -14,6 +14,7 @@ from modelrollout.api.gates import Gate
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged, no_data
+from modelrollout.core.analysis.gates.wording import worded
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats.parameters import MOST_LOST, SOME_LOST
 from modelrollout.core.finding import Finding
@@ -69,11 +70,13 @@ def _heeded(gate: Gate, found: Judged, gate_input: GateInput, losses: Losses, *,
     unlike = abs(candidate.share - stable.share) > SOME_LOST
     blamed = stable if relative and stable.share > candidate.share else candidate
     if blamed.share > MOST_LOST and unlike and found.result.verdict in {"PASS", "CONTINUE", "NO_DATA"}:
-        problem = Finding(losses.reason, _sentence(blamed, gate_input, losses))
+        text = worded(lambda: _sentence(blamed, gate_input, losses), f"most {losses.what} were lost")
+        problem = Finding(losses.reason, text)
         return replace(found, result=no_data(gate, problem, layer=blamed.layer or None).result)
     if max(candidate.share, blamed.share) <= SOME_LOST:
         return found
-    return replace(found, warnings=(*found.warnings, f"{gate.name}: {_sentence(blamed, gate_input, losses)}"))
+    text = worded(lambda: _sentence(blamed, gate_input, losses), f"some {losses.what} were lost")
+    return replace(found, warnings=(*found.warnings, f"{gate.name}: {text}"))
 
 
 def _worst(gate_input: GateInput, losses: Losses, first: int) -> tuple[Loss, Loss]:
@@ -132,9 +135,8 @@ def _taken(gate_input: GateInput, arm: s.Arm, first: int) -> dict[str, float]:
     """Observations that each layer took; where telemetry is too old to count them, the rows that it was shown."""
     table = gate_input.table
     for metric in (s.OBSERVATIONS, s.OFFERED, s.SAMPLES):
-        layers = table.layers(metric, arm)
-        if layers:
-            return {layer: float(table.total(metric, arm, layer=layer)[first:].sum()) for layer in layers}
+        if table.layers(metric, arm):
+            return dict(table.sum_by_layer(metric, arm, first))
     return {}
 
 

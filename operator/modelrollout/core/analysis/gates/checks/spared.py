@@ -7,14 +7,15 @@ rest would accuse: then that address waits, and the other addresses are judged.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.counters.withheld import Spared, Spares
+from modelrollout.core.analysis.metrics.edges import INFINITE
 from modelrollout.core.analysis.metrics.model_series import Arm
-from modelrollout.core.analysis.metrics.series_reader import NO_ERROR
+from modelrollout.core.analysis.metrics.series_reader import NO_ERROR, Channel
 from modelrollout.core.analysis.metrics.tick_table import TickTable
 
 
@@ -54,6 +55,20 @@ def needing(gate_input: GateInput, needed: Spared) -> GateInput:
     """For a gate that reads only the counters `needed` of a family: any other may be bad, in both versions."""
     others = Spares(lambda *kind: not needed(*kind))
     return sparing(gate_input, others, others)
+
+
+def without_total(gate_input: GateInput, metric: str, edges: Iterable[str]) -> GateInput:
+    """For a share of slow requests: where the candidate's total stays bad, its requests up to the highest edge count.
+
+    Those beyond are missing, and they are slow ones: the share can only be read too low. Of stable's it would accuse.
+    """
+    table = gate_input.table
+    needed = {Channel(metric, "candidate", "", edge) for edge in edges}
+    whole = [one for one in table.withheld if needed <= set(one.growth)]
+    if not whole:
+        return gate_input
+    found = replace(gate_input, table=replace(table, withheld=whole))
+    return sparing(found, Spares(lambda *kind: kind == (metric, INFINITE)), Spares(lambda *_: False))
 
 
 def sparing(gate_input: GateInput, candidate: Spares, stable: Spares) -> GateInput:

@@ -102,7 +102,7 @@ def _smallest(spec: Spec, traffic: StableTraffic, plan: GatePlan) -> float | Non
 def _proven(spec: Spec, even: Walk, plans: tuple[GatePlan, ...]) -> float | None:
     """When an equal candidate has every proof that the last step asks for."""
     path = even.path
-    if len(path.begins) < len(spec.steps):
+    if len(path.begins) < len(spec.weighted):
         return None
     done = path.seconds >= path.begins[-1] * path.interval + spec.steps[-1].hold - 1e-9
     for plan, course in zip(plans, even.courses, strict=True):

@@ -124,13 +124,15 @@ class Walk:
 def walk(spec: Spec, requests_per_second: float, gates: Sequence[GatePlan], multiple: float = 1.0) -> Walk:
     """Each step lasts its hold, and until the requests are there and none of the required `gates` leans bad."""
     analysis = spec.analysis
-    span = max(analysis.deadline - analysis.ready_for, analysis.interval)
+    copies = spec.mirrored.hold if spec.mirrored is not None else 0.0
+    span = max(analysis.deadline - analysis.ready_for - copies, analysis.interval)
+    steps = spec.weighted
     interval = max(analysis.interval, span / MOST_TICKS)
     count = max(1, math.floor(span / interval + 1e-9))
-    path = Path(interval, np.full(count, spec.steps[0].weight / 100), (0,), analysis.warmup)
-    for index, step in enumerate(spec.steps):
+    path = Path(interval, np.full(count, steps[0].weight / 100), (0,), analysis.warmup)
+    for index, step in enumerate(steps):
         courses = tuple(gate.course(path, multiple) for gate in gates)
-        if index + 1 == len(spec.steps):
+        if index + 1 == len(steps):
             break
         begin = path.begins[-1]
         candidate, _ = path.whole(requests_per_second)
@@ -142,7 +144,7 @@ def walk(spec: Spec, requests_per_second: float, gates: Sequence[GatePlan], mult
         if not len(done) or done[0] + 1 >= count:
             break
         weight = path.weight.copy()
-        weight[done[0] + 1 :] = spec.steps[index + 1].weight / 100
+        weight[done[0] + 1 :] = steps[index + 1].weight / 100
         path = Path(interval, weight, (*path.begins, int(done[0]) + 1), analysis.warmup)
     return Walk(path, courses)
 

@@ -19,7 +19,7 @@ def lines(plan: Plan) -> list[str]:
     """Everything, in lines of at most WIDTH characters."""
     if plan.per_second <= 0:
         return _wrapped(say.sentence(line(plan)))
-    steps = ", ".join(f"{step.weight} %" for step in plan.spec.steps)
+    steps = ", ".join(step.title for step in plan.spec.steps)
     deadline = format_duration(plan.spec.analysis.deadline)
     found = [*_wrapped(f"Stable: {per_second(plan.per_second)}. Steps {steps}; deadline {deadline}."), ""]
     heads = ("GATE", "STABLE", "ALLOWED", "PASS", "FAIL 2x", "5x", "10x", "SHOWS")

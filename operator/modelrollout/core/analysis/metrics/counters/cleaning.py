@@ -1,7 +1,8 @@
 """A bad sample leaves its scrape out of its whole family, so that what is compared was counted over the same time.
 
 But an edge of a histogram that stays bad ends there, as one that is no longer exported: the others are compared. Any
-other counter that stays bad stops its family, and what the rest of it counts meanwhile is kept apart (withheld.py).
+other counter that stays bad, a histogram's total too, stops its family; what the rest of it counts meanwhile is kept
+apart (withheld.py).
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def cleaned(found: Iterable[Bundle], targets: Mapping[Target, TargetScrapes], gr
             unreadable |= {(one.channel.metric, one.channel.arm, one.channel.layer) for one in members}
         whole = _all_without(members, bad.all_times, bad.ended)
         kept += whole
-        rest += _all_without(members, bad.times, bad.stopped) if bad.stopped else whole
+        rest += _all_without(members, bad.times, bad.ended | bad.stopped) if bad.stopped else whole
         if bad.stopped:
             stopped[family] = frozenset(bad.kinds)
     return Cleaned(tuple(kept), left_out, frozenset(unreadable), tuple(rest), stopped)
@@ -96,7 +97,7 @@ class _Bad:
     ended: dict[Labels, Millis] = field(default_factory=dict)
     """Those of each edge that stays bad, by its labels."""
     stopped: dict[Labels, Millis] = field(default_factory=dict)
-    """Those of each other counter that stays bad, since its last good sample."""
+    """Those of each other counter, or total, that stays bad, since its last good sample."""
     kinds: set[Kind] = field(default_factory=set)
     """Which those are."""
 
@@ -138,11 +139,11 @@ def _sort(found: _Bad, bundle: Bundle, detail: str, flags: Flags, *, stays: bool
     times, edged = bundle.members[detail].times, bundle.channel.metric in HISTOGRAMS
     if stays and edged and detail != bundle.whole:
         found.ended[bundle.names[detail]] = times[flags]
-    elif stays and not edged:
+    elif stays:
         good = np.flatnonzero(~flags)
         since = int(good[-1]) + 1 if len(good) else 0
         found.stopped[bundle.names[detail]] = times[since:]
-        found.kinds.add((bundle.channel.metric, bundle.channel.detail))
+        found.kinds.add((bundle.channel.metric, detail if edged else bundle.channel.detail))
         if flags[:since].any():
             found.found.append(times[:since][flags[:since]])
     else:

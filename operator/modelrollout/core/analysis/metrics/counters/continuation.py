@@ -17,11 +17,11 @@ from itertools import groupby
 import numpy as np
 
 from modelrollout.core.analysis.metrics.counters.chain import Chain
-from modelrollout.core.analysis.metrics.counters.families import Bundle, host_of, times_of
+from modelrollout.core.analysis.metrics.counters.families import Bundle, times_of
 from modelrollout.core.analysis.metrics.counters.processes import Processes, Telling
 from modelrollout.core.analysis.metrics.counters.twins import Near, Twins
 from modelrollout.core.analysis.metrics.scrapes import SURE_OF_THE_NEXT
-from modelrollout.core.analysis.metrics.series import Labels, Millis
+from modelrollout.core.analysis.metrics.series import Labels, Millis, host_of
 from modelrollout.core.analysis.metrics.series_reader import Channel
 
 AWAY = 1.5
@@ -31,16 +31,20 @@ MOST_NAMES = 500
 
 
 class Continuation:
-    """Joins the series of one store. `began`: those whose target had been up before; `scrape` in seconds."""
+    """Joins the series of one store. `began`: those whose target had been up before; `scrape` in seconds.
+
+    `newest`: the last sample of others (ms).
+    """
 
     def __init__(
         self,
         found: Iterable[Bundle],
         began: frozenset[Labels] | set[Labels],
         scrape: float,
+        newest: int = 0,
     ) -> None:
         self._bundles = tuple(found)
-        self._known = Processes(self._bundles, scrape)
+        self._known = Processes(self._bundles, scrape, newest)
         self._twins = Twins(self._known, began)
 
     def chains(self) -> Iterator[Chain]:

@@ -100,14 +100,20 @@ class Bundle:
 
 def bundles(store: SampleStore, reader: SeriesReader) -> list[Bundle]:
     """The counters of a store, in one order whatever the order of its series."""
+    return bundles_of(store.series, reader)
+
+
+def bundles_of(every: Mapping[Labels, Series], reader: SeriesReader) -> list[Bundle]:
+    """The same of series by their labels."""
     found: dict[tuple[Labels, Channel], list[tuple[Channel, Labels, Series]]] = {}
-    for labels, one in sorted(store.series.items()):
+    for labels in sorted(every):
+        one = every[labels]
         channel = reader.channel(dict(labels)) if len(one.times) else None
         if channel is None or channel.metric in s.GAUGES | s.MARKS:
             continue
         edged = channel.metric in HISTOGRAMS
         rest = tuple(pair for pair in labels if pair[0] != "__name__" and not (edged and pair[0] == LABEL))
-        key = rest, replace(channel, detail="") if edged else channel
+        key = rest, channel._replace(detail="") if edged else channel
         found.setdefault(key, []).append((channel, labels, one))
     return [_bundle(rest, reader.apart(channel), channel, members) for (rest, channel), members in found.items()]
 
@@ -119,7 +125,7 @@ def _bundle(rest: Labels, apart: str, channel: Channel, members: Iterable[tuple[
     series = {one.detail: values for one, _, values in ordered}
     target = next(iter(series.values())).target
     names = {one.detail: labels for one, labels, _ in ordered}
-    kind = replace(channel, detail="") if edged else channel
+    kind = channel._replace(detail="") if edged else channel
     return Bundle(kind, rest, process, target, series, names, _union(series.values()))
 
 
@@ -134,9 +140,3 @@ def _union(series: Iterable[Series]) -> Millis:
         if not found or not np.array_equal(one, found[-1]):  # most members of a family are scraped together
             found.append(one)
     return found[0] if len(found) == 1 else np.unique(np.concatenate(found))
-
-
-def host_of(target: Target) -> str:
-    """The host of an instance, without its port."""
-    host, colon, port = target[1].rpartition(":")
-    return host if colon and port.isdecimal() else target[1]

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from modelrollout.core.analysis.metrics.counters.families import Bundle, host_of
+from modelrollout.core.analysis.metrics.counters.families import Bundle
 from modelrollout.core.analysis.metrics.counters.usable import FAR, usual_growth
-from modelrollout.core.analysis.metrics.series import Labels, Millis, Target
+from modelrollout.core.analysis.metrics.series import Labels, Millis, Target, host_of
 from modelrollout.core.analysis.metrics.series_reader import Channel
 from modelrollout.core.analysis.stats.arrays import Array
 
@@ -23,8 +23,8 @@ FEWEST = 4
 class Processes:
     """The counters of one store by process; `scrape`: configured interval, seconds."""
 
-    def __init__(self, found: Sequence[Bundle], scrape: float) -> None:
-        self.newest = max((one.last for one in found), default=0)
+    def __init__(self, found: Sequence[Bundle], scrape: float, newest: int = 0) -> None:
+        self.newest = max([newest, *(one.last for one in found)])
         """The last sample of all (ms)."""
         self._scrape = scrape * 1000
         self._counters: dict[Labels, dict[Channel, Bundle]] = {}

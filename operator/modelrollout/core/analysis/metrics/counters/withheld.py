@@ -16,11 +16,12 @@ import numpy as np
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.counters.chain import Chain
 from modelrollout.core.analysis.metrics.counters.cleaning import Cleaned, Kind
-from modelrollout.core.analysis.metrics.counters.families import Family, host_of
+from modelrollout.core.analysis.metrics.counters.families import HISTOGRAMS, Family
 from modelrollout.core.analysis.metrics.edges import INFINITE
 from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.increments import increments
 from modelrollout.core.analysis.metrics.model_series import Arm
+from modelrollout.core.analysis.metrics.series import Series, host_of
 from modelrollout.core.analysis.metrics.series_reader import Channel
 from modelrollout.core.analysis.stats.arrays import Array
 
@@ -129,7 +130,21 @@ def _place(family: Family) -> Place:
 
 
 def _add(growth: dict[Channel, Array], found: Chain, grid: Grid) -> None:
-    for detail, one in found.bundle.members.items():
-        channel = replace(found.bundle.channel, detail=detail)
-        grown = increments(one, grid, from_zero=found.zero[detail])
-        growth[channel] = growth.get(channel, np.zeros(grid.count)) + grown
+    grown = {d: increments(one, grid, from_zero=found.zero[d]) for d, one in found.bundle.members.items()}
+    if found.bundle.channel.metric in HISTOGRAMS:
+        grown[INFINITE] = _total(found, grown, grid)
+    for detail, each in grown.items():
+        channel = found.bundle.channel._replace(detail=detail)
+        growth[channel] = growth.get(channel, np.zeros(grid.count)) + each
+
+
+def _total(found: Chain, grown: Mapping[str, Array], grid: Grid) -> Array:
+    """Growth of a histogram's total; while that stays bad at least as much as its highest edge has counted."""
+    members = found.bundle.members
+    known = [detail for detail in members if detail != INFINITE]
+    if not known or INFINITE not in members:
+        return grown[known[-1] if known else INFINITE]
+    highest, top = members[known[-1]], members[INFINITE]
+    later = highest.times >= top.times[-1]
+    after = Series(highest.labels, highest.times[later], highest.values[later])
+    return grown[INFINITE] + increments(after, grid, from_zero=False)

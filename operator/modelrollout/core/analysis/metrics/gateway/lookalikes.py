@@ -1,17 +1,22 @@
-"""Two routes whose names a gateway writes alike are counted as one: where both have traffic, people are warned."""
+"""Two routes whose names a gateway writes alike are counted as one: where both have traffic, nothing is proven.
+
+The other one may be another namespace's, whose word must not promote a version here. What fails still lowers.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.core.finding import Finding
 
 TOGETHER = 3
 """Ticks in which both grow. A route that was changed has a new label too, but the old one stops then."""
@@ -23,7 +28,7 @@ def lookalikes(stores: Iterable[SampleStore], reader: SeriesReader, request: Eva
     if dialect is None or dialect.lookalike is None:
         return ()
     spans: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
-    for one in (one for store in stores for one in store.series.values()):
+    for one in (one for store in stores for one in store.named(dialect.requests)):
         labels = dict(one.labels)
         channel = reader.channel(labels)
         if channel is None or channel.metric != s.GATEWAY_REQUESTS:
@@ -41,6 +46,13 @@ def lookalikes(stores: Iterable[SampleStore], reader: SeriesReader, request: Eva
         if found is not None:
             return (_sentence(request, dialect.lookalike, found),)
     return ()
+
+
+def ambiguous(texts: Sequence[str]) -> Finding | None:
+    """Why the gateway's counts prove nothing now, of what `lookalikes` found."""
+    if not texts:
+        return None
+    return Finding(reasons.SERIES_AMBIGUOUS, f"{texts[0]}; nothing is proven until then")
 
 
 def together(spans: Mapping[str, tuple[float, float]], least: float) -> tuple[str, str] | None:
@@ -68,6 +80,6 @@ def _growing(one: Series, since: float) -> tuple[float, float] | None:
 def _sentence(request: EvaluationRequest, pattern: str, labels: tuple[str, str]) -> str:
     keys = " and ".join(re.findall(pattern, label)[0] for label in labels)
     return (
-        f"the gateway's metrics write another route like {request.name}, so its requests are counted here too "
+        f"the gateway's metrics write another route like {request.route}, so its requests are counted here too "
         f"({keys} in their labels): dots and dashes are written alike, rename one of the two"
     )

@@ -7,7 +7,6 @@ such as slow requests, and those until the gateway has heard of a lowering.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -34,17 +33,20 @@ def in_their_places(table: TickTable, request: EvaluationRequest) -> TickTable:
         "stable": _position(table.grid, _stable_since(request) or -math.inf),
         "candidate": _position(table.grid, first),
     }
+    placed = [
+        one for name in (s.GATEWAY_REQUESTS, s.GATEWAY_DURATION) for arm in s.ARMS for one in table.channels(name, arm)
+    ]
     growth = {
-        channel: np.where(np.arange(table.grid.count) < until[channel.arm], 0.0, grown)
-        if channel.metric in {s.GATEWAY_REQUESTS, s.GATEWAY_DURATION} and channel.arm in until
-        else grown
-        for channel, grown in table.growth.items()
+        channel: np.where(np.arange(table.grid.count) < until[channel.arm], 0.0, table.growth[channel])
+        for channel in placed
     }
-    return replace(table, growth=growth)
+    return table.instead(growth)
 
 
 def _stable_since(request: EvaluationRequest) -> float | None:
     """From when stable's place counts for it alone, where another version may have had it."""
+    if request.git is not None:
+        return None  # Git gives each version a place of its own
     return request.placed_at if request.dialect is not None and request.dialect.by_place else None
 
 

@@ -10,7 +10,10 @@ def unnamed(request: EvaluationRequest) -> tuple[str, ...]:
     dialect, gateway = request.dialect, request.spec.traffic.gateway
     if dialect is None or dialect.ends_at is None:
         return ()
-    names = {"route": ("the ModelRollout", request.name), "gateway": ("the Gateway", gateway.name)}
+    names = {
+        "route": ("the ModelRollout" if request.git is None else "the HTTPRoute", request.route),
+        "gateway": ("the Gateway", gateway.name),
+    }
     return tuple(
         f"{dialect.name}'s metrics end a name at {dialect.ends_at!r}, so nothing is counted for {what} {name}: give it "
         f"a name without, or let the gates read the model's own series (source: Model)"

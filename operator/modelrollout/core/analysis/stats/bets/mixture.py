@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modelrollout.core.analysis.stats.arrays import Array, Flags, Index
+    from modelrollout.core.analysis.stats.kept.memo import Memo
 
 _LOG_2 = math.log(2.0)
 
@@ -45,7 +46,12 @@ def stake_weights(seconds: Array, restart: Flags, stakes: d.Stakes) -> Array:
 
 
 def log_mixture(
-    log_e: Array, weights: Array, prior: Sequence[float], one_look: float = np.inf, leap: float = np.inf
+    log_e: Array,
+    weights: Array,
+    prior: Sequence[float],
+    one_look: float = np.inf,
+    leap: float = np.inf,
+    memo: Memo | None = None,
 ) -> Array:
     """Log E over time, shape (..., T), from log factors (R, ..., T), stakes (..., T) and the alternatives' parts.
 
@@ -63,19 +69,30 @@ def log_mixture(
         before = np.concatenate([np.full((*bets.shape[:-1], 1), -np.inf), bets[..., :-1]], axis=-1)
         beyond = bets > np.maximum(part + one_look, before + leap)
         if beyond.any():
-            bets = _bounded(log_e, np.log(weights) + part, bets, beyond, (part[..., 0] + one_look, leap))
+            bets = _bounded(log_e, np.log(weights) + part, bets, beyond, (part[..., 0] + one_look, leap), memo)
         return np.logaddexp(np.logaddexp.reduce(bets, axis=0), kept)
 
 
-def _bounded(log_e: Array, staked: Array, bets: Array, beyond: Flags, bound: tuple[Array, float]) -> Array:
+def _bounded(
+    log_e: Array, staked: Array, bets: Array, beyond: Flags, bound: tuple[Array, float], memo: Memo | None
+) -> Array:
     """The same tick by tick, from the first at which a bet goes beyond its bound; before it nothing is different."""
     one_look, leap = bound
     out: Array = bets.copy()
     start = np.where(beyond.any(axis=-1), beyond.argmax(axis=-1), beyond.shape[-1])
     if bets.ndim == 2:  # noqa: PLR2004 - alternatives and ticks: one comparison, as the operator makes it
-        for at, since in enumerate(start.tolist()):
-            out[at, since:] = _bounded_row(log_e[at], staked[at], bets[at], since, (float(one_look[at]), leap))
-        return out
+
+        def work(_: Sequence[Array], first: int, before: Array | None) -> Array:
+            if before is not None:
+                out[:, :first] = before
+            for at, begun in enumerate(start.tolist()):
+                since = max(begun, first)
+                out[at, since:] = _bounded_row(log_e[at], staked[at], out[at], since, (float(one_look[at]), leap))
+            return out[:, first:]
+
+        if memo is None:
+            return work((), 0, None)
+        return memo.ticks("bounded", work, (log_e, staked, bets), (tuple(one_look.tolist()), leap))
     begin = int(start.min())
     state = bets[..., begin - 1] if begin else np.full(bets.shape[:-1], -np.inf)
     for t in range(begin, log_e.shape[-1]):

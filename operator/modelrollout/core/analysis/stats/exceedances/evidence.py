@@ -14,9 +14,10 @@ from modelrollout.core.analysis.stats import eprocess
 from modelrollout.core.analysis.stats.bets import mixture
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence
 from modelrollout.core.analysis.stats.exceedances.factors import log_above_floor, log_beyond, log_within
+from modelrollout.core.analysis.stats.kept.memo import Memo, each_tick
 from modelrollout.core.analysis.stats.limits import EXCEEDANCE, absolute
 from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE
-from modelrollout.core.analysis.stats.rule_of_three import rare_pass
+from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_pass
 
 if TYPE_CHECKING:
     from modelrollout.core.analysis.stats.arrays import Array, CountTicks
@@ -47,21 +48,33 @@ def exceedance_evidence(
     def sure(log_e: Array) -> Array:
         return np.where(base.seeded, eprocess.temper(log_e, base.phi), 0.0)
 
-    within = sure(log_within(candidate, stable, base.rate, floor, settings.bad))
+    memo, fixed = settings.memo, (floor, settings.bad, settings.good)
+
+    def within_of(y_c: Array, n_c: Array, y_s: Array, n_s: Array, rate: Array) -> Array:
+        return log_within((y_c, n_c), (y_s, n_s), rate, floor, settings.bad)
+
+    def beyond_of(ratio: float) -> Array:
+        def work(y_c: Array, n_c: Array, y_s: Array, n_s: Array, rate: Array) -> Array:
+            return log_beyond((y_c, n_c), (y_s, n_s), rate, floor, ratio, settings.good)
+
+        (y_c, n_c), (y_s, n_s) = _arms(good)
+        return each_tick(memo, ("beyond", ratio), work, (y_c, n_c, y_s, n_s, base.rate), fixed)
+
+    within = sure(each_tick(memo, "within", within_of, (*candidate, *stable, base.rate), fixed))
     above = sure(log_above_floor(candidate, base.rate, floor, settings.bad))
     limit = np.maximum(base.rate, floor)
     wide = GOOD_EXCEEDANCE * stable_beyond > limit
-    beyond = log_beyond(*_arms(good), base.rate, floor, EXCEEDANCE.ratio, settings.good)
+    beyond = beyond_of(EXCEEDANCE.ratio)
     if wide.any():
-        beyond = np.where(wide, log_beyond(*_arms(good), base.rate, floor, GOOD_EXCEEDANCE, settings.good), beyond)
+        beyond = np.where(wide, beyond_of(GOOD_EXCEEDANCE), beyond)
     in_favour = sure(beyond)
     bounds = settings.one_look, settings.leap
     found = CountEvidence(
         log_bad=np.minimum(
-            mixture.log_mixture(within, stakes[0], settings.bad_prior, *bounds),
-            mixture.log_mixture(above, stakes[0], settings.bad_prior, *bounds),
+            mixture.log_mixture(within, stakes[0], settings.bad_prior, *bounds, _part(memo, "within")),
+            mixture.log_mixture(above, stakes[0], settings.bad_prior, *bounds, _part(memo, "above")),
         ),
-        log_good=mixture.log_mixture(in_favour, stakes[1], settings.good_prior, *bounds),
+        log_good=mixture.log_mixture(in_favour, stakes[1], settings.good_prior, *bounds, _part(memo, "in favour")),
         log_bad_steps=within,
         log_good_steps=in_favour,
         weights=stakes[0],
@@ -74,6 +87,10 @@ def exceedance_evidence(
         settings=settings,
     )
     return found, np.where(wide, GOOD_EXCEEDANCE, EXCEEDANCE.ratio)
+
+
+def _part(memo: Memo | None, name: str) -> Memo | None:
+    return None if memo is None else memo.at(name)
 
 
 def _arms(ticks: CountTicks) -> tuple[tuple[Array, Array], tuple[Array, Array]]:

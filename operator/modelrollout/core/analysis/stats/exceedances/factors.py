@@ -34,6 +34,8 @@ Arm = tuple["Array", "Array"]
 """(requests beyond the edge, all requests) of one version in each tick."""
 _LEAST = 1e-12
 _HALVINGS = 40
+_FEW = 24
+"""Elements that are sooner solved one by one, as numbers."""
 
 
 def log_within(candidate: Arm, stable: Arm, rate: Array, floor: float, bets: tuple[float, ...]) -> Array:
@@ -84,6 +86,10 @@ def _times_odds(share: Array, bets: tuple[float, ...]) -> Array:
 def _nearest(n_c: Array, n_s: Array, tc: Array, ts: Array, plus: Array) -> Array:
     """Stable's share b at the point (b + plus, b) nearest to (tc, ts), by halving [ts, tc - plus]."""
     low, high = np.broadcast_arrays(ts, tc - plus)
+    if low.size <= _FEW:
+        given = np.broadcast_arrays(n_c, n_s, tc, ts, plus)
+        rows = zip(*(one.ravel().tolist() for one in given), strict=True)
+        return np.array([_nearest_of_one(*row) for row in rows]).reshape(low.shape)
     for _ in range(_HALVINGS):
         b = 0.5 * (low + high)
         a = b + plus
@@ -91,6 +97,19 @@ def _nearest(n_c: Array, n_s: Array, tc: Array, ts: Array, plus: Array) -> Array
         low, high = np.where(above, low, b), np.where(above, b, high)
     found: Array = 0.5 * (low + high)
     return found
+
+
+def _nearest_of_one(n_c: float, n_s: float, tc: float, ts: float, plus: float) -> float:
+    """The same operations in the same order on plain numbers: a few take a tenth of the time."""
+    low, high = ts, tc - plus
+    for _ in range(_HALVINGS):
+        b = 0.5 * (low + high)
+        a = b + plus
+        if n_c * (tc - a) * (b * (1 - b)) < n_s * (b - ts) * (a * (1 - a)):
+            high = b
+        else:
+            low = b
+    return 0.5 * (low + high)
 
 
 def _log_ratio(bad: Array, total: Array, one: Array, other: Array) -> Array:

@@ -6,7 +6,7 @@ and three versions that happen to be alike give no margin of zero. docs/decision
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class DefaultMargin:
     """Twice stable's share and 10 points; in a small layer, what chance explains between two networks."""
 
-    units: float
+    units: float | Array
 
     @property
     def slope(self) -> float:
@@ -45,10 +45,10 @@ class LearnedMargin:
     versions: int
     lowest: float
     highest: float
-    mean: float
-    excess: float
+    mean: float | Array
+    excess: float | Array
     """How far above the mean the next retrain may lie by chance."""
-    loss: float
+    loss: float | Array
     """What must be found: LOSS, or LOSS_UNITS units where they are more."""
 
     @property
@@ -61,6 +61,20 @@ class LearnedMargin:
         most = np.maximum(self.loss - room, d.PAST_LEAST)
         allowed: Array = np.maximum(stable, self.mean) + np.minimum(self.excess, most)
         return allowed
+
+
+def together(margins: Sequence[DefaultMargin | LearnedMargin]) -> DefaultMargin | LearnedMargin | None:
+    """Margins of one kind as one, for shares of shape (margins, T); None of none."""
+    if not margins:
+        return None
+
+    def column(name: str) -> Array:
+        return np.array([[getattr(one, name)] for one in margins], dtype=float)
+
+    first = margins[0]
+    if isinstance(first, DefaultMargin):
+        return DefaultMargin(column("units"))
+    return replace(first, mean=column("mean"), excess=column("excess"), loss=column("loss"))
 
 
 def usable(shares: Sequence[float], units: float) -> Array:
@@ -96,7 +110,7 @@ def _loss(units: float) -> float:
     return max(d.LOSS, d.LOSS_UNITS / units)
 
 
-def _prior(share: Array | float, units: float, versions: int) -> Array:
+def _prior(share: Array | float, units: float | Array, versions: int) -> Array:
     """Variance of the shares of retrains; one dead and one live unit more, so that it is never 0."""
     seen = units * versions
     dead: Array = (np.asarray(share, dtype=float) * seen + 1) / (seen + 2)

@@ -13,7 +13,8 @@ from modelrollout.core.analysis.gates.checks.latency.shown import Decided, decid
 from modelrollout.core.analysis.gates.checks.limit_check import told_apart, with_frozen
 from modelrollout.core.analysis.gates.checks.standing import CountTest, Standing, leans_bad
 from modelrollout.core.analysis.gates.gate_input import GateInput
-from modelrollout.core.analysis.stats import alpha_budget, forecast, limits
+from modelrollout.core.analysis.gates.wording import worded
+from modelrollout.core.analysis.stats import alpha_budget, limits
 from modelrollout.core.analysis.stats.arrays import Array
 from modelrollout.core.analysis.stats.latency_evidence import (
     LatencyEvidence,
@@ -24,8 +25,9 @@ from modelrollout.core.analysis.stats.latency_evidence import (
     frozen,
     versus_stable,
 )
-from modelrollout.core.analysis.stats.parameters import GOOD_ALTERNATIVES, PASS_ODDS
-from modelrollout.core.analysis.stats.rule_of_three import rare_requests
+from modelrollout.core.analysis.stats.parameters import GOOD_ALTERNATIVES, PASS_ODDS, SLOWER
+from modelrollout.core.analysis.stats.traffic import forecast
+from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_requests
 
 
 def by_evidence(gate: LatencyGate, test: CountTest, found: Histograms, gate_input: GateInput) -> Decided:
@@ -44,20 +46,24 @@ def by_evidence(gate: LatencyGate, test: CountTest, found: Histograms, gate_inpu
             ignore=gate_input.warming[first:],
         )
 
+    settings = replace(SLOWER, memo=gate_input.memo_of(test.kind))
     needed = float(np.log(alpha_budget.odds_needed(test.share, analysis.false_rollback)))
     paired: float | None = None
     before: int | None = None
     if test.kind == "limit":
         assert gate.max is not None, "a limit test has a limit"
-        evidence = at_most(ticks(start), gate.max, gate.quantile, minimum_requests=least)
+        evidence = at_most(ticks(start), gate.max, gate.quantile, minimum_requests=least, settings=settings)
         bad = float(evidence.log_bad[-1])
     else:
         history = LatencyHistory(gate_input.ends[:start], found.stable[:start])
-        evidence = versus_stable(ticks(start), gate.quantile, margin_of(gate), history=history, minimum_requests=least)
+        evidence = versus_stable(
+            ticks(start), gate.quantile, margin_of(gate), history=history, minimum_requests=least, settings=settings
+        )
         bad, bake = float(evidence.log_bad[-1]), gate_input.bake
         if bake is not None and bake < gate_input.table.grid.count and found.stable[gate_input.frozen].sum():
             tail = max(1 - gate.quantile, stable_beyond(found, gate_input, known))
-            baked = frozen(ticks(bake), allowed, tail, gate.quantile, minimum_requests=least)
+            settings = replace(SLOWER, memo=gate_input.memo_of("baked"))
+            baked = frozen(ticks(bake), allowed, tail, gate.quantile, minimum_requests=least, settings=settings)
             bad, paired = with_frozen(bad, float(baked.log_bad[-1]))
             if bad < needed or baked.log_bad[-1] - np.log(2) >= needed or baked.log_bad[-1] >= evidence.log_bad[-1]:
                 evidence, start, before = baked, bake, known
@@ -78,7 +84,7 @@ def _standing(
     good, rare = float(evidence.log_good[-1]), bool(own.evidence.rare[-1])
     last = len(evidence.log_bad) - 1
     began = float(counted.seconds[int(evidence.began(np.asarray(last)))]) if bad > 0 else None
-    at, claim = _claim(test, evidence, edges, rare=rare)
+    at, claim = worded(lambda: _claim(test, evidence, edges, rare=rare), ("", ""))
     standing = Standing(
         kind=test.kind,
         verdict="CONTINUE",

@@ -12,6 +12,7 @@ from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.bucket_layouts import edges_in_both, edges_of_candidate, has_edges
 from modelrollout.core.analysis.gates.checks.counts import ORIGINS, Counts, scraped
 from modelrollout.core.analysis.gates.checks.readable import unreadable
+from modelrollout.core.analysis.gates.checks.spared import without_total
 from modelrollout.core.analysis.gates.checks.standing import Kind
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.sources.order import HISTOGRAM, chosen
@@ -58,7 +59,8 @@ def read_histograms(gate: LatencyGate, gate_input: GateInput, kind: Kind = "stab
 
 def _per_bucket(gate_input: GateInput, metric: str, arm: s.Arm, edges: Sequence[float]) -> Array:
     details = details_of(edges)
-    return per_bucket(np.stack([gate_input.table.total(metric, arm, details=[le]) for le in details], axis=1))
+    table = without_total(gate_input, metric, details).table
+    return per_bucket(np.stack([table.total(metric, arm, details=[le]) for le in details], axis=1))
 
 
 def margin_of(gate: LatencyGate) -> int:

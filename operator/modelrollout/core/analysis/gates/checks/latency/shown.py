@@ -10,6 +10,7 @@ from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.checks.latency.histograms import Histograms
 from modelrollout.core.analysis.gates.checks.standing import Standing
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.wording import worded
 from modelrollout.core.analysis.stats.arrays import Array
 from modelrollout.core.analysis.stats.latency_evidence import LatencyEvidence, Part
 from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE, ROUNDING
@@ -30,6 +31,11 @@ class Decided:
     known: int
     allowed: int
     ticks: slice
+
+
+def named(tail: float, floor: float, share: float) -> tuple[str, float]:
+    """As formatting.quantile; a tail that has no name is `the quantile`."""
+    return worded(lambda: say.quantile(tail, floor, share), ("the quantile", tail))
 
 
 def decide(
@@ -94,7 +100,7 @@ def _counted(
         limit=limit,
         stable_rate=slower if standing.kind == "stable" else None,
     )
-    name, tail = say.quantile(limit, part.floor, rate)
+    name, tail = named(limit, part.floor, rate)
     return Decided(standing, name, tail, own if known is None else known, allowed, ticks)
 
 

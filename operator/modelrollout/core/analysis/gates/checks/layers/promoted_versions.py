@@ -6,10 +6,12 @@ Shares are kept with how they were measured, and only those that were measured a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from modelrollout.api.status import LONGEST_LAYER, MOST_LAYERS, DeadShare
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.wording import worded
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats.margins.retrain import DefaultMargin, LearnedMargin, learn, usable
 from modelrollout.core.analysis.stats.parameters import PASS_WINDOWS, PAST_VERSIONS
@@ -39,35 +41,44 @@ def margin_of(gate_input: GateInput, layer: str, units: float) -> RetrainMargin:
     shares = list(past.values())
     found = learn(shares, units)
     if found is not None:
-        low, high = say.percent(found.lowest), say.percent(found.highest)
-        between = low if low == high else f"{low} to {high}"
-        return RetrainMargin(found, f"learned from {found.versions} promoted versions, {between} dead")
+        return RetrainMargin(found, worded(lambda: _source(found), "learned from promoted versions"))
     known = f"; {len(usable(shares, units))} of {PAST_VERSIONS} comparable promoted versions known" if shares else ""
     return RetrainMargin(DefaultMargin(units), f"default margin{known}")
+
+
+def _source(found: LearnedMargin) -> str:
+    low, high = say.percent(found.lowest), say.percent(found.highest)
+    between = low if low == high else f"{low} to {high}"
+    return f"learned from {found.versions} promoted versions, {between} dead"
 
 
 def measured(gate_input: GateInput) -> tuple[DeadShare, ...]:
     """Of the candidate's layers with enough windows to be a verdict, by name; bounded in number and length."""
     found = []
+    since = {
+        metric: gate_input.table.sum_by_layer(metric, "candidate", gate_input.start)
+        for metric in (s.WINDOWS, s.WINDOW_NEURONS, s.WINDOW_DEAD)
+    }
     for layer in sorted(gate_input.table.layers(s.WINDOWS, "candidate")):
         measure = _measure(gate_input, "candidate", layer)
-        since = slice(gate_input.start, None)
-        count, units, dead = (
-            float(gate_input.table.total(metric, "candidate", layer=layer)[since].sum())
-            for metric in (s.WINDOWS, s.WINDOW_NEURONS, s.WINDOW_DEAD)
-        )
+        count, units, dead = (each.get(layer, 0.0) for each in since.values())
         if measure is None or count < PASS_WINDOWS or not 0 <= dead <= units or not _kept(layer):
             continue
         share = round(dead / units, _DIGITS)
-        found.append(DeadShare(layer=layer, dead=share, units=measure[0], window_size=measure[1], dead_if=measure[2]))
+        found.append(_dead_share(layer, share, *measure))
     return tuple(found[:MOST_LAYERS])
+
+
+@lru_cache(maxsize=2 * MOST_LAYERS)
+def _dead_share(layer: str, dead: float, units: int, window_size: int, dead_if: str) -> DeadShare:
+    """Made once while nothing of it changes, since a model checks each of its fields."""
+    return DeadShare(layer=layer, dead=dead, units=units, window_size=window_size, dead_if=dead_if)
 
 
 def _measure(gate_input: GateInput, arm: s.Arm, layer: str) -> tuple[int, int, str] | None:
     """(units, rows per window, rule) of a layer; None while they are unknown or contradict each other."""
     table = gate_input.table
-    count = float(table.total(s.WINDOWS, arm, layer=layer).sum())
-    neurons = float(table.total(s.WINDOW_NEURONS, arm, layer=layer).sum())
+    count, neurons = (table.sum_by_layer(one, arm).get(layer, 0.0) for one in (s.WINDOWS, s.WINDOW_NEURONS))
     sizes, rules = table.gauge(s.WINDOW_SIZE, arm, layer), table.marked(s.LAYER_INFO, arm, layer)
     rule = next(iter(rules), "")
     if count <= 0 or len(sizes) != 1 or len(rules) > 1 or not _kept(rule):

@@ -10,6 +10,7 @@ from modelrollout.api.gates import Gate
 from modelrollout.api.status import Verdict
 from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.wording import in_words
 from modelrollout.core.analysis.stats.arrays import Array
 from modelrollout.core.analysis.stats.parameters import BURN_IN, DEADBAND, LOOKS, STABLE_WINDOWS
 from modelrollout.core.analysis.stats.threshold_evidence import threshold_evidence
@@ -63,39 +64,45 @@ def layers_result(gate: Gate, found: list[LayerShare], noun: str, sample: str) -
     """The gate's result, the worst layer named; `noun` is what the share is of, `sample` what each value is from."""
     found = [replace(each, passes=each.passes and not each.collapsed) for each in found]
     one = max(found, key=lambda each: (each.fails, not each.passes, each.strength))
-    limited = np.isfinite(one.high)
     seen = all(each.batches for each in found)
     verdict: Verdict = "FAIL" if one.fails else "NO_DATA" if not seen else "CONTINUE" if not one.passes else "PASS"
-    low = max(one.low, 0.0)
+    result = GateResult(gate.name, gate.type, verdict, "", required=gate.decides, layer=one.layer)
+    return in_words(result, lambda: _told(result, gate, one, noun, sample))
+
+
+def _told(result: GateResult, gate: Gate, one: LayerShare, noun: str, sample: str) -> GateResult:
+    limited, low = np.isfinite(one.high), max(one.low, 0.0)
     high = say.beside(one.rate, one.high)[1]
     observed = say.beside(one.rate, low if one.rate < low else one.high)[0]
     limit = f"<= {high}" if low == 0 else f"{say.beside(one.rate, low)[1]} to {high}"
     versus = f" vs stable {say.percent(one.stable)}" if one.stable is not None else ""
     clause = f"layer {one.layer}: candidate {observed} {noun}{versus}"
     clause += f"; allowed {limit}" if limited else "; reported only, no limit is set"
-    if verdict == "NO_DATA":
+    if result.verdict == "NO_DATA":
         clause = f"layer {one.layer}: no values of the candidate yet"
-    needs = float(LOOKS[1] if gate.method == "Threshold" else BURN_IN)
-    why = {"FAIL": _beyond(one, low), "PASS": "within the limit"}.get(verdict, "")
-    if not why and one.collapsed:
-        why = "far beyond the limit in the newest evaluation"
-    elif not why and limited:
-        left = max(needs - one.batches, 0.0)
-        why = f"needs about {say.counted(left, f'more {sample}')}" if left else "not proven yet"
-        if not left and one.stable_batches is not None and one.stable_batches < STABLE_WINDOWS:
-            why = f"can fail only once stable has {STABLE_WINDOWS} batches, it has {say.count(one.stable_batches)}"
-    return GateResult(
-        name=gate.name,
-        type=gate.type,
-        verdict=verdict,
-        message=f"{clause}. {why[:1].upper()}{why[1:]}" if why else clause,
-        required=gate.decides,
-        layer=one.layer,
+    why = {"FAIL": _beyond(one, low), "PASS": "within the limit"}.get(result.verdict) or _open(gate, one, sample)
+    return replace(
+        result,
+        message=f"{clause}. {say.sentence(why)}" if why else clause,
         observed=f"{observed} {noun}" if one.batches else None,
         stable=None if one.stable is None else f"{say.percent(one.stable)} {noun}",
         limit=limit if limited else None,
         samples=say.counted(one.batches, sample),
     )
+
+
+def _open(gate: Gate, one: LayerShare, sample: str) -> str:
+    """Why nothing is decided yet; empty where no limit is set."""
+    if one.collapsed:
+        return "far beyond the limit in the newest evaluation"
+    if not np.isfinite(one.high):
+        return ""
+    left = max(float(LOOKS[1] if gate.method == "Threshold" else BURN_IN) - one.batches, 0.0)
+    if left:
+        return f"needs about {say.counted(left, f'more {sample}')}"
+    if one.stable_batches is not None and one.stable_batches < STABLE_WINDOWS:
+        return f"can fail only once stable has {STABLE_WINDOWS} batches, it has {say.count(one.stable_batches)}"
+    return "not proven yet"
 
 
 def _beyond(one: LayerShare, low: float) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from modelrollout.api.gates import DeadNeuronsGate
 from modelrollout.core.analysis.gates.checks.collapse import newest_far_beyond
-from modelrollout.core.analysis.gates.checks.layers.promoted_versions import margin_of
+from modelrollout.core.analysis.gates.checks.layers.promoted_versions import RetrainMargin, margin_of
 from modelrollout.core.analysis.gates.checks.threshold_check import in_a_row_at_end
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 from modelrollout.core.analysis.stats.limits import LimitLine
+from modelrollout.core.analysis.stats.margins.retrain import together
 from modelrollout.core.analysis.stats.parameters import BREACHING_LOOKS, FEW_WINDOWS, ROUNDING
 from modelrollout.core.analysis.stats.replicates import (
     ReplicateHistory,
@@ -24,6 +27,7 @@ from modelrollout.core.analysis.stats.replicates import (
     windows,
 )
 from modelrollout.core.analysis.stats.window_evidence import (
+    Margin,
     WindowEvidence,
     WindowSettings,
     at_most,
@@ -53,43 +57,103 @@ class LayerStanding:
     """Where the limit comes from, in words; empty where the spec sets it."""
 
 
-def layer_standing(
-    gate: DeadNeuronsGate, gate_input: GateInput, layer: str, line: LimitLine, alpha: float
-) -> LayerStanding:
-    """One layer against one limit, by the gate's method; `alpha` is the error allowed to it."""
-    candidate, _ = _replicates(gate_input, "candidate", layer)
-    newest = divide(candidate.total, candidate.count)[gate_input.start :]
-    one = _by_method(gate, gate_input, layer, line, alpha)
-    collapsed = newest_far_beyond(newest, 0.0, one.limit)
-    return replace(one, passes=False, leaning=True, collapsed=True) if one.passes and collapsed else one
-
-
-def _by_method(
-    gate: DeadNeuronsGate, gate_input: GateInput, layer: str, line: LimitLine, alpha: float
-) -> LayerStanding:
-    candidate, width = _replicates(gate_input, "candidate", layer)
-    stable, stable_width = _replicates(gate_input, "stable", layer)
-    units = width if np.isfinite(width) else stable_width
-    counted = np.isfinite(units) and gate.profile == "Retrain"
-    found = margin_of(gate_input, layer, units) if counted and not sets_limit(gate) else None
-    settings = WindowSettings(
-        alpha=alpha,
-        min_excess=limits.DEAD_RETRAIN_UNITS / units if counted else 0.0,
-        spread_floor=0.5 / units if np.isfinite(units) else 1e-6,
-        margin=found.margin if found else None,
+def layer_standings(
+    gate: DeadNeuronsGate, gate_input: GateInput, layers: Sequence[str], line: LimitLine, alpha: float
+) -> dict[str, LayerStanding]:
+    """Each layer against one limit, by the gate's method; `alpha` is the error allowed to each."""
+    if not layers:
+        return {}
+    seen = _Seen(
+        gate_input, layers, *_replicates(gate_input, "candidate", layers), *_replicates(gate_input, "stable", layers)
     )
-    source = found.source if found else "" if sets_limit(gate) else "default margin"
-    if gate.method == "Threshold":
-        return replace(_plain(gate_input, layer, candidate, stable, line, settings), source=source)
-    start = gate_input.start
-    cut = Replicates(candidate.count[start:], candidate.total[start:], candidate.square[start:])
+    found = (
+        _plain_standings(gate, seen, line, alpha)
+        if gate.method == "Threshold"
+        else _sequential(gate, seen, line, alpha)
+    )
+    newest = divide(seen.candidate.total, seen.candidate.count)[:, gate_input.start :]
+    out = {}
+    for one, latest in zip(found, newest, strict=True):
+        collapsed = one.passes and newest_far_beyond(latest, 0.0, one.limit)
+        out[one.layer] = replace(one, passes=False, leaning=True, collapsed=True) if collapsed else one
+    return out
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The windows of some layers per tick, (layers, ticks), and the layers' numbers of units, (layers,)."""
+
+    gate_input: GateInput
+    layers: Sequence[str]
+    candidate: Replicates
+    width: Array
+    stable: Replicates
+    stable_width: Array
+
+    @property
+    def units(self) -> Array:
+        """The candidate's, or stable's; NaN where neither is known."""
+        return np.where(np.isfinite(self.width), self.width, self.stable_width)
+
+
+def _margins(gate: DeadNeuronsGate, seen: _Seen) -> list[RetrainMargin | None]:
+    """The margin of each layer over stable, where the spec sets none and its units are known."""
+    if gate.profile != "Retrain" or sets_limit(gate):
+        return [None] * len(seen.layers)
+    pairs = zip(seen.layers, seen.units.tolist(), strict=True)
+    return [margin_of(seen.gate_input, layer, units) if np.isfinite(units) else None for layer, units in pairs]
+
+
+def _settings(gate: DeadNeuronsGate, units: Array, alpha: float, margin: Margin | None) -> WindowSettings:
+    """Of layers with so many `units`."""
+    known = np.isfinite(units)
+    safe = np.where(known, units, 1.0)
+    return WindowSettings(
+        alpha=alpha,
+        min_excess=np.where(known & (gate.profile == "Retrain"), limits.DEAD_RETRAIN_UNITS / safe, 0.0),
+        spread_floor=np.where(known, 0.5 / safe, 1e-6),
+        margin=margin,
+    )
+
+
+def _source(gate: DeadNeuronsGate, found: RetrainMargin | None) -> str:
+    return found.source if found else "" if sets_limit(gate) else "default margin"
+
+
+def _plain_standings(gate: DeadNeuronsGate, seen: _Seen, line: LimitLine, alpha: float) -> list[LayerStanding]:
+    out = []
+    for at, (layer, found) in enumerate(zip(seen.layers, _margins(gate, seen), strict=True)):
+        settings = _settings(gate, seen.units[at], alpha, found.margin if found else None)
+        one = _plain(seen.gate_input, layer, seen.candidate.of(at), seen.stable.of(at), line, settings)
+        out.append(replace(one, source=_source(gate, found)))
+    return out
+
+
+def _sequential(gate: DeadNeuronsGate, seen: _Seen, line: LimitLine, alpha: float) -> list[LayerStanding]:
+    """All layers whose margin is of one kind at once: there are as many steps as for one of them."""
+    start, units = seen.gate_input.start, seen.units[:, None]
     if not line.relative:
-        return _standing(layer, at_most(cut, line.plus, settings), None)
-    before = Replicates(stable.count[:start], stable.total[:start], stable.square[:start])
-    after = Replicates(stable.count[start:], stable.total[start:], stable.square[start:])
-    history = ReplicateHistory(gate_input.ends[:start], before) if start else None
-    evidence = window_evidence(gate_input.ends[start:], cut, after, line, settings, history=history)
-    return replace(_standing(layer, evidence, "stable"), source=source)
+        evidence = at_most(seen.candidate.since(start), line.plus, _settings(gate, units, alpha, None))
+        return _standings(seen.layers, evidence, None)
+    margins, out = _margins(gate, seen), dict[str, LayerStanding]()
+    for kind in dict.fromkeys(type(one.margin) if one else None for one in margins):
+        at = [number for number, one in enumerate(margins) if (type(one.margin) if one else None) is kind]
+        candidate, stable = seen.candidate.of(at), seen.stable.of(at)
+        history = ReplicateHistory(seen.gate_input.ends[:start], stable.until(start)) if start else None
+        margin = together([one.margin for number in at if (one := margins[number])])
+        settings = _settings(gate, units[at], alpha, margin)
+        evidence = window_evidence(
+            seen.gate_input.ends[start:],
+            candidate.since(start),
+            stable.since(start),
+            line,
+            replace(settings, memo=seen.gate_input.memo_of(line, str(kind))),
+            history=history,
+        )
+        standings = _standings([seen.layers[number] for number in at], evidence, "stable")
+        for number, standing in zip(at, standings, strict=True):
+            out[standing.layer] = replace(standing, source=_source(gate, margins[number]))
+    return [out[layer] for layer in seen.layers]
 
 
 def sets_limit(gate: DeadNeuronsGate) -> bool:
@@ -97,41 +161,61 @@ def sets_limit(gate: DeadNeuronsGate) -> bool:
     return gate.max is not None or gate.versus_stable is not None
 
 
-def _replicates(gate_input: GateInput, arm: s.Arm, layer: str) -> tuple[Replicates, float]:
-    """The windows of one layer per tick, and its number of units (NaN before the first window).
+def _replicates(gate_input: GateInput, arm: s.Arm, layers: Sequence[str]) -> tuple[Replicates, Array]:
+    """The windows of each layer per tick, and its number of units (NaN before the first window).
 
     Windows of no units say nothing: they are left out.
     """
-    units = gate_input.table.total(s.WINDOW_NEURONS, arm, layer=layer)
-    count = gate_input.table.total(s.WINDOWS, arm, layer=layer) * bool(units.sum())
-    width = float(units.sum() / count.sum()) if count.sum() else float("nan")
-    dead = gate_input.table.total(s.WINDOW_DEAD, arm, layer=layer)
-    square = gate_input.table.total(s.WINDOW_DEAD_SQUARED, arm, layer=layer)
-    return windows(count, dead, square, 1.0 if np.isnan(width) else width), width
+    count, units, dead, square = (
+        gate_input.table.by_layer(metric, arm, layers)
+        for metric in (s.WINDOWS, s.WINDOW_NEURONS, s.WINDOW_DEAD, s.WINDOW_DEAD_SQUARED)
+    )
+    count = count * (units.sum(axis=1) > 0)[:, None]
+    width = divide(units.sum(axis=1), count.sum(axis=1))
+    return windows(count, dead, square, np.where(np.isnan(width), 1.0, width)[:, None]), width
 
 
-def _standing(layer: str, found: WindowEvidence, versus: str | None) -> LayerStanding:
-    n, mean, excess = (float(values[-1]) for values in (found.samples, found.mean, found.excess))
+def _standings(layers: Sequence[str], found: WindowEvidence, versus: str | None) -> list[LayerStanding]:
+    """What the newest tick of evidence (layers, T) says of each layer."""
+    now = found.newest
+    columns = (
+        now.samples,
+        now.mean,
+        now.excess,
+        now.limit,
+        now.stable,
+        now.stable_samples,
+        now.strength,
+        now.sequence,
+        now.ceiling,
+        now.passing,
+        now.hold,
+    )
+    rows = zip(*(one[:, -1].tolist() for one in columns), strict=True)
+    return [_standing(layer, row, versus) for layer, row in zip(layers, rows, strict=True)]
+
+
+def _standing(layer: str, row: tuple[Any, ...], versus: str | None) -> LayerStanding:
+    n, mean, excess, limit, stable, stable_samples, strength, sequence, ceiling, passing, hold = row
     # what was allowed while the windows came, of which the verdict is: not what stable would allow now
-    limit = mean - excess if np.isfinite(mean - excess) else float(found.limit[-1])
+    limit = mean - excess if np.isfinite(mean - excess) else limit
     fails = ""
-    if bool(found.sequence[-1]):
+    if sequence:
         fails = "beyond the limit by more than chance explains"
-    elif bool(found.ceiling[-1]):
+    elif ceiling:
         within = ", though their mean is within it" if mean <= limit else ""
         fails = f"over twice the limit in two windows in a row{within} (a fixed ceiling, without an error bound)"
-    stable = float(found.stable[-1]) if versus else None
     return LayerStanding(
         layer=layer,
         rate=mean,
-        stable=stable if stable is not None and np.isfinite(stable) else None,
+        stable=stable if versus and np.isfinite(stable) else None,
         limit=limit,
         windows=n,
-        stable_windows=float(found.stable_samples[-1]),
+        stable_windows=stable_samples,
         fails=fails,
-        passes=bool(found.passing[-1]) and bool(np.isfinite(limit)),
-        leaning=bool(found.hold[-1]) or (n > 0 and float(found.excess[-1]) > 0),
-        strength=float(found.strength[-1]),
+        passes=passing and bool(np.isfinite(limit)),
+        leaning=hold or (n > 0 and excess > 0),
+        strength=strength,
     )
 
 

@@ -1,0 +1,1 @@
+"""Whose word a series is."""

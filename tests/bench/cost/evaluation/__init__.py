@@ -1,0 +1,1 @@
+"""What one evaluation costs, in CPU seconds of this process: the same engine and evaluator, samples from memory."""

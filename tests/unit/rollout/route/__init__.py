@@ -1,0 +1,1 @@
+"""Routes that Git owns, and copies of requests."""

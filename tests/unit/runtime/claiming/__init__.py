@@ -1,0 +1,1 @@
+"""What is asked of model servers, and what the answers mean."""

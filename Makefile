@@ -20,7 +20,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-oldest test-newest crds docs golden demo bench bench-decisions bench-decisions-live bench-peers bench-telemetry models records chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-oldest test-newest crds docs golden demo bench bench-decisions bench-decisions-live bench-peers bench-telemetry bench-onnx models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -101,7 +101,7 @@ test-oldest: $(VENV) lab ## what depends on the API server, on the oldest one su
 
 test-newest: python ## what needs no component, on the newest versions that pyproject.toml allows, in .venv-newest
 	@test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest
-	@.venv-newest/bin/$(PIP) --no-compile --upgrade --upgrade-strategy eager -e '.[test,lab]' -e './telemetry[prometheus]'
+	@.venv-newest/bin/$(PIP) --no-compile --upgrade --upgrade-strategy eager -e '.[test,lab]' -e './telemetry[onnx,prometheus]'
 	.venv-newest/bin/pytest -q -n 2 --hypothesis-profile=quick -m 'not lab' $(UNIT) tests/install tests/integration
 
 ##@ Generate what is committed
@@ -144,6 +144,9 @@ bench-peers: $(VENV) lab ## the same canaries under real Flagger and Argo Rollou
 
 bench-telemetry: $(VENV) ## print what watching activations costs a model server
 	@$(BIN)/python -m tests.bench.telemetry
+
+bench-onnx: $(VENV) ## print what counting inside ONNX graphs costs, on networks that packages on PyPI ship
+	@$(BIN)/python -m tests.bench.telemetry.onnx_networks
 
 chaos: $(VENV) lab ## an hour of random kills and faults over many rollouts, every one judged; prints its seed
 	@$(BIN)/python -m tests.e2e.chaos --minutes 60

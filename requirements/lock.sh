@@ -14,7 +14,8 @@ lock() { # NAME SOURCE...
 
 lock operator pyproject.toml
 lock build requirements/build.in
-lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra test --extra lab --extra prometheus \
+lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra test --extra lab --extra onnx \
+  --extra prometheus \
   --constraints requirements/operator.lock --constraints requirements/build.lock
 lock triton requirements/triton.in
 

@@ -27,7 +27,7 @@ Names = tuple[str, ...]
 def layer_groups(model: Names, layer: Layer, window: int, totals: LayerTotals) -> Iterator[Group]:
     """The groups of one layer; `model` is (model, version)."""
     labels = (*model, layer.name)
-    yield _element_group(labels, totals)
+    yield _element_group(labels, totals, elementwise=layer.elementwise)
     windows = totals.windows
     yield (
         Sample(catalog.WINDOW_SIZE, labels, window),
@@ -42,17 +42,22 @@ def layer_groups(model: Names, layer: Layer, window: int, totals: LayerTotals) -
         yield Sample(catalog.ALPHA_MEAN, labels, mean), Sample(catalog.ALPHA_VARIANCE, labels, variance)
 
 
-def _element_group(labels: Names, totals: LayerTotals) -> Group:
+def _element_group(labels: Names, totals: LayerTotals, *, elementwise: bool) -> Group:
     tally = totals.tally
-    return (
+    group = (
         Sample(catalog.OFFERED, labels, totals.offered),
         Sample(catalog.OBSERVATIONS, labels, totals.observations),
         Sample(catalog.SAMPLES, labels, totals.samples),
         Sample(catalog.ELEMENTS, labels, tally.elements),
-        Sample(catalog.ZEROS, labels, tally.zeros),
-        Sample(catalog.NEGATIVES, labels, tally.negatives),
         Sample(catalog.NONFINITE, (*labels, "nan"), tally.nans),
         Sample(catalog.NONFINITE, (*labels, "inf"), tally.infs),
+    )
+    if not elementwise:
+        return group
+    return (
+        *group,
+        Sample(catalog.ZEROS, labels, tally.zeros),
+        Sample(catalog.NEGATIVES, labels, tally.negatives),
         *_buckets(catalog.ABS_BUCKET, labels, LE_LABELS, tally.buckets),
     )
 

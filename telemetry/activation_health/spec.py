@@ -31,13 +31,15 @@ class Layer:
     `dormant_tau=None`: a unit is dead when it is exactly 0 (ReLU family). A number: when it is tau-dormant
     (LeakyReLU, GELU, SiLU; 0.025 is usual). `channel_axis` is the axis of units in (batch, ..., units, ...):
     1 for (batch, units) and (batch, channels, height, width), -1 for (batch, tokens, features). `units` fixes
-    the width; left out, the first observation fixes it.
+    the width; left out, the first observation fixes it. `elementwise=False`: zeros, negatives and magnitudes are not
+    looked at, so their series are not exported.
     """
 
     name: str
     dormant_tau: float | None = None
     channel_axis: int = 1
     units: int | None = None
+    elementwise: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:

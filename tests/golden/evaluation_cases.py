@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,7 @@ def cases() -> Iterator[Case]:
     yield Case("a gateway without a dialect", gateways, "NothingToJudge", 120, (_triton(),), request=no_dialect)
     yield Case("an empty store", ERRORS, "NothingToJudge", 120, (), request={"steps": ()})
     yield Case("an address is not scraped", ERRORS, "TargetNotScraped", 280, (good, *pods), request={"addresses": 3})
+    yield Case("two routes are written alike", ERRORS, "SeriesAmbiguous", 300, (good, _other_route()))
     yield Case("both versions fail in one incident", {**ERRORS, "max": "1%"}, "SharedIncident", 900, (_incident(),))
     burning = gateway(300, stable=(100, 0.2), candidate=(9.7, 0.3))
     plain = {**ERRORS, "method": "Threshold", "max": "1%"}
@@ -76,6 +78,16 @@ def _triton(*edges: float) -> Recording:
         for edge in (*edges, np.inf) if edges else ():
             text = "+Inf" if edge == np.inf else f"{1000 * edge:g}"
             found.growing(s.TRITON_DURATION, 20, since=since, le=text, **labels)
+    return found
+
+
+def _other_route() -> Recording:
+    """A route whose label differs from ours in its digest alone."""
+    found = Recording(scrapes(300), "traefik")
+    for version, since in (("1", -np.inf), ("2", START)):
+        label = backend(version)
+        digest = re.findall("[0-9a-f]{20}(?=-svc-)", label)[0]
+        found.growing(GATEWAY_REQUESTS, 10, since=since, code="200", service=label.replace(digest, digest[::-1]))
     return found
 
 

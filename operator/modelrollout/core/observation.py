@@ -189,10 +189,10 @@ class RoutePlan:
     testers: bool = False
     version_header: bool = False
     """Whether answers carry the header that names their version."""
-    mirror: int = 0
-    """Percent of the requests that the candidate gets a copy of."""
     place: int = 0
     """Stable's place among the backends, 0 or 1: the candidate has the other one."""
+    mirror: int = 0
+    """Percent of the requests that the candidate gets a copy of."""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ class Histogram:
     def _fold(self) -> None:
         if self._codes.size:
             codes = self._codes.reshape(-1, self._width).sum(axis=0)
-            self._slots += np.add.reduceat(codes, _slot_starts(self._width))
+            self._slots += np.add.reduceat(codes, slot_starts(self._width))
             self._codes[:] = 0
 
 
@@ -82,7 +82,7 @@ NO_VALUES = Histogram().tally()
 
 
 @lru_cache
-def _slot_starts(width: int) -> npt.NDArray[np.intp]:
+def slot_starts(width: int) -> npt.NDArray[np.intp]:
     """The first code of each slot; code c covers magnitudes from 2^(c - bias) up to the next power of two."""
     half = width // 2
     bias = half // 2 - 1

@@ -48,7 +48,8 @@ def test_copies_are_judged_by_the_candidates_own_series_and_no_user_meets_them(r
     answered_by_2 = client.versions().get("2", 0)
     assert answered_by_2 == 0
     assert live.ended()["history"][-1]["result"] == "Promoted", live.report()
-    assert live.weights(2) == [0, 50, 100]
+    assert live.weights(2)[:2] == [0, 50]
+    assert min(live.weights(2)[2:]) >= 100, "its bake and what follows"
     assert filters_of(live) == []
     client.stop()
 

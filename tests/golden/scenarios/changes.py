@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from modelrollout.core.observation import Readiness
 from tests.golden.scenarios.acting import Scenario, ticks, until
 from tests.unit.rollout.world import World
 
@@ -128,7 +129,21 @@ def the_route_cannot_be_written(world: World) -> None:
     world.tick()
 
 
+def addresses_that_may_no_longer_be_asked(world: World) -> None:
+    text = "1 of 1 addresses of digits-v2 may not be asked"
+    world.stepping().ready["2"] = Readiness("2", ready=False, since=None, failures=0, message=text, refused=True)
+    ticks(world, 2)
+
+
+def a_gateway_that_is_no_longer_allowed(world: World) -> None:
+    text = "its route has it, so it stays: spec.traffic.gateway: Gateway infra/inference is not allowed here"
+    world.stepping().notices = (text,)
+    ticks(world, 2)
+
+
 ALL: tuple[Scenario, ...] = (
+    addresses_that_may_no_longer_be_asked,
+    a_gateway_that_is_no_longer_allowed,
     other_weights_under_the_same_version,
     the_steps_are_edited,
     the_gates_are_edited,

@@ -47,7 +47,9 @@ class MemoryApi:
         return self.objects.get(path)
 
     async def request(self, _method: str, path: str, **_: Any) -> dict[str, Any]:
-        return self.objects[path]
+        if path in self.objects:
+            return self.objects[path]
+        return {"items": [one for at, one in self.objects.items() if at.rpartition("/")[0] == path]}
 
     async def put(self, path: str, body: dict[str, Any], **_: Any) -> dict[str, Any]:
         self._write("PUT", path, body)

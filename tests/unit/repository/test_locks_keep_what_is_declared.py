@@ -9,7 +9,7 @@ from tests.unit.repository.declared import LOCKS, by_name, pins, project, requir
 
 DECLARED = {
     "operator": requirements("."),
-    "test": requirements(".", "test", "lab") | requirements("telemetry", "prometheus"),
+    "test": requirements(".", "test", "lab") | requirements("telemetry", "onnx", "prometheus"),
     "torch": {"torch": requirements("telemetry", "torch")["torch"]},
     "build": by_name(project(".")["build-system"]["requires"]),
     "triton": by_name(re.findall(r"^\w.*", (LOCKS / "triton.in").read_text(), re.MULTILINE)),

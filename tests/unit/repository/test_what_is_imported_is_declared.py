@@ -57,7 +57,8 @@ def test_what_the_operator_imports_is_what_it_declares():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("pattern", "extras"), [("adapters/torch*.py", ["torch"]), ("sinks/prometheus.py", ["prometheus"])]
+    ("pattern", "extras"),
+    [("adapters/torch*.py", ["torch"]), ("sinks/prometheus.py", ["prometheus"]), ("graphs/**/*.py", ["onnx"])],
 )
 def test_an_extra_of_telemetry_declares_what_its_modules_import(pattern: str, extras: list[str]):
     assert undeclared(list(TELEMETRY.glob(pattern)), set(requirements("telemetry", *extras))) == {}
@@ -65,12 +66,16 @@ def test_an_extra_of_telemetry_declares_what_its_modules_import(pattern: str, ex
 
 @pytest.mark.slow
 def test_the_rest_of_telemetry_needs_no_extra():
+    without = {
+        TELEMETRY / f"graphs/{name}.py" for name in ("__init__", "layout", "watch", "triton/__init__", "triton/public")
+    }
     optional = {*TELEMETRY.glob("adapters/torch*.py"), TELEMETRY / "sinks/prometheus.py"}
+    optional |= {*TELEMETRY.glob("graphs/**/*.py")} - without
     assert undeclared(sorted({*TELEMETRY.rglob("*.py")} - optional), set(requirements("telemetry"))) == {}
 
 
 @pytest.mark.slow
 def test_what_tests_and_lab_import_is_declared():
-    declared = requirements(".", "test", "lab") | requirements("telemetry", "prometheus", "torch")
+    declared = requirements(".", "test", "lab") | requirements("telemetry", "onnx", "prometheus", "torch")
     paths = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "telemetry/tests").rglob("*.py")]
     assert undeclared(paths, set(declared)) == {}

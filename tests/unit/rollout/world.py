@@ -88,6 +88,7 @@ class World:
     version_header: bool | None = None
     features: frozenset[str] | None = None
     contested: str = ""
+    notices: tuple[str, ...] = ()
     _read: tuple[bytes | None, Status] | None = None
     """The status as it was read last, and its bytes: most passes are asked about one status several times."""
 
@@ -179,6 +180,7 @@ class World:
             version_header=self.version_header,
             features=self.features,
             contested=self.contested,
+            notices=self.notices,
         )
 
     def run(self, crash: str | None = None) -> Decision:

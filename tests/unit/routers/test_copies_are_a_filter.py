@@ -61,8 +61,13 @@ def test_a_lowering_that_allows_the_copies_leaves_them():
 
 
 def test_filters_that_are_no_filters_are_no_copies():
-    broken: Any
-    for broken in ("x", [1, None, {"type": "RequestMirror"}], [{"requestMirror": []}], {"type": "RequestMirror"}):
+    each: tuple[Any, ...] = (
+        "x",
+        [1, None, {"type": "RequestMirror"}],
+        [{"requestMirror": []}],
+        {"type": "RequestMirror"},
+    )
+    for broken in each:
         found = route(COPIES)
         found["spec"]["rules"][0]["filters"] = broken
         assert read(found).mirror == 0
@@ -83,7 +88,7 @@ class Classes:
 
 async def test_features_are_read_in_both_spellings_and_from_nothing():
     both = [{"name": "HTTPRouteRequestMirror"}, "HTTPRouteRequestPercentageMirror", 7, {"name": 3}]
-    for listed, names in ((both, COPY_FEATURES), (None, frozenset())):
+    for listed, names in ((both, COPY_FEATURES), (None, frozenset[str]())):
         facts = KubernetesGatewayFacts(Classes(listed))  # type: ignore[arg-type] # as much of an Api as it needs
         assert await facts.features_of("ns", SPEC) == names
 

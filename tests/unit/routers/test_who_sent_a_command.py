@@ -61,7 +61,7 @@ def test_a_stamp_is_printable_and_bounded_and_of_any_shape():
 
 
 def test_what_the_api_server_stamps_makes_a_command_no_less_dated():
-    fields = {"f:metadata": {"f:annotations": {f"f:{COMMAND}": {}, f"f:{COMMAND_BY}": {}}}}
+    fields: dict[str, Any] = {"f:metadata": {"f:annotations": {f"f:{COMMAND}": {}, f"f:{COMMAND_BY}": {}}}}
     obj = annotated()
     obj["metadata"]["managedFields"] = [{"manager": "m", "time": "2026-01-01T00:00:00Z", "fieldsV1": fields}]
     assert command(obj).dated

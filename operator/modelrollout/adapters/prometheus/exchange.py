@@ -114,9 +114,9 @@ class _Watched:
     """A connection whose socket belongs to the exchange of its thread, from before the TLS handshake on."""
 
     sock: Any
-    host: str
-    port: int
-    _dns_host: str
+    host: Any
+    port: Any
+    _dns_host: Any
 
     def _new_conn(self) -> socket.socket:
         """Connected to the first of its addresses that answers, however many there are, within the exchange."""

@@ -117,7 +117,7 @@ class World:
         self._put("model", s.WINDOW_SIZE, times, np.full(len(times), 512.0), of)
         self._put("model", s.LAYER_INFO, times, np.ones(len(times)), {**of, "dead_if": "zero"})
 
-    def _add(self, origin: str, metric: str, times: Millis, grown: Array, about: dict[str, str]) -> None:
+    def _add(self, origin: str, metric: str, times: Millis, grown: Any, about: dict[str, str]) -> None:
         self._put(origin, metric, times, np.cumsum(np.asarray(grown, dtype=float)), about)
 
     def _put(self, origin: str, metric: str, times: Millis, values: Array, about: dict[str, str]) -> None:
@@ -125,7 +125,7 @@ class World:
         self.made[origin].append(Series(labels, times, values))
 
 
-def _cumulated(rng: np.random.Generator, requests: Array) -> Array:
+def _cumulated(rng: np.random.Generator, requests: Any) -> Array:
     """Growth up to each edge, (edges, scrapes)."""
     parts = np.diff(_SPREAD, prepend=0.0)
     return np.array([rng.multinomial(int(one), parts).cumsum() for one in requests]).T

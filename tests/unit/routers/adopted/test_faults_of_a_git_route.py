@@ -9,8 +9,7 @@ import pytest
 
 from modelrollout.core.observation import RoutePlan
 from modelrollout.ports import Conflict, Superseded, Unreachable
-from tests.expect import present
-from tests.unit.routers.adopted.git import ROUTE, GitRollout, Killed, outside
+from tests.unit.routers.adopted.git import ROUTE, GitApi, GitRollout, Killed, outside
 
 Write = Callable[[], dict[str, Any]]
 MOST_WRITES = 60
@@ -66,7 +65,8 @@ async def story(found: GitRollout) -> list[dict[str, int]]:
         if (
             found.status.get("stable") == "2"
             and found.weights["digits-v2"] == 100
-            and present(found.mark).stable == "2"
+            and found.mark
+            and found.mark.stable == "2"
         ):
             return seen
     raise AssertionError(found.status)
@@ -96,6 +96,29 @@ async def test_a_fault_at_any_write_changes_no_end(fault: Callable[[Write], dict
         assert [one for one in dict.fromkeys(weights) if one] == [5, 25, 50, 100], (at, weights)
         assert outside(found.api.objects[ROUTE]) == outside(found.git)
     assert struck > 10
+
+
+async def test_git_may_set_the_weights_back_between_the_record_of_a_promotion_and_its_write():
+    found = await GitRollout().stepping()
+    await found.until("Baking", 100)
+
+    def promoted(path: str, body: Any, write: Write) -> dict[str, Any]:
+        made = write()
+        if path != ROUTE and body.get("status", {}).get("stable") == "2":
+            raise Killed
+        return made
+
+    found.api.fault = promoted
+    with pytest.raises(Killed):
+        await found.until("Serving")
+    found.api.fault = GitApi().fault
+    found.reapply()
+    found.restart()
+    await found.tick(1)
+    await found.tick(1)
+    assert [entry["result"] for entry in found.status["history"]] == ["Adopted", "Promoted"]
+    assert (found.status["stable"], found.status["phase"]) == ("2", "Serving")
+    assert found.weights == {"digits-v1": 0, "digits-v2": 100}
 
 
 async def test_a_raise_decided_before_the_route_changed_is_refused():

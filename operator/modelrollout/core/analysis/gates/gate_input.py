@@ -11,7 +11,7 @@ import numpy as np
 from modelrollout.core.analysis.metrics.model_series import exported_as
 from modelrollout.core.analysis.metrics.tick_table import TickTable, missing_at_end
 from modelrollout.core.analysis.stats.arrays import Array, Flags
-from modelrollout.core.analysis.stats.memo import Memo
+from modelrollout.core.analysis.stats.kept.memo import Memo
 from modelrollout.core.analysis.stats.parameters import HISTORY
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.core.finding import Finding

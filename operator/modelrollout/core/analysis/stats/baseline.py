@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modelrollout.core.analysis.stats.arrays import Array, CountTicks, Flags, Index, StableHistory
-    from modelrollout.core.analysis.stats.memo import Memo
+    from modelrollout.core.analysis.stats.kept.memo import Memo
     from modelrollout.core.analysis.stats.parameters import Settings
 
 _LEAST_VARIANCE = 1e-12

@@ -12,7 +12,7 @@ from modelrollout.core.analysis.stats import eprocess
 from modelrollout.core.analysis.stats.baseline import Baseline, baseline
 from modelrollout.core.analysis.stats.bets import mixture
 from modelrollout.core.analysis.stats.joining import Groups, group
-from modelrollout.core.analysis.stats.memo import each_tick
+from modelrollout.core.analysis.stats.kept.memo import each_tick
 from modelrollout.core.analysis.stats.parameters import DEFAULTS, LOG_RISING, MINIMUM_REQUESTS, PASS_ODDS, Settings
 from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_pass
 

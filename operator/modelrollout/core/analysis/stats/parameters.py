@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from modelrollout.core.analysis.stats.memo import Memo
+from modelrollout.core.analysis.stats.kept.memo import Memo
 
 FALSE_ROLLBACK = 0.05
 """The promise: probability of rolling back a candidate that is within its limits."""

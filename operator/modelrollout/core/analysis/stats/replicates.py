@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modelrollout.core.analysis.stats.arrays import Array, Flags
-    from modelrollout.core.analysis.stats.memo import Memo
+    from modelrollout.core.analysis.stats.kept.memo import Memo
 
 _MOST = 1e12
 LEAST = 1e-6

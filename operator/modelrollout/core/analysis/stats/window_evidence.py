@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from modelrollout.core.analysis.stats import parameters as d
-from modelrollout.core.analysis.stats.memo import Memo
+from modelrollout.core.analysis.stats.kept.memo import Memo
 from modelrollout.core.analysis.stats.replicates import LEAST, divide, of_last, running, spread, stable_so_far
 
 if TYPE_CHECKING:

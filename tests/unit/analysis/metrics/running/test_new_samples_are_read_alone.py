@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -107,7 +108,7 @@ def same(one: TickTable, other: TickTable) -> str:
     return next((name for name in left if getattr(one, name) != getattr(other, name)), "")
 
 
-def flattened(found: dict[Any, Any]) -> dict[Any, Any]:
+def flattened(found: Mapping[Any, Any]) -> dict[Any, Any]:
     """Nested by gap, `scraped` is flat."""
     out: dict[Any, Any] = {}
     for key, value in found.items():

@@ -41,10 +41,10 @@ def odd_hosts(held: Held) -> set[str]:
     for one in held.counts.values():
         with np.errstate(invalid="ignore"):  # NaN is not plain anyway
             np.maximum.at(most, one.rows.family, np.maximum(one.most, one.open_most))
-    doubtful = most > BURST * _least(held, number, "family")
+    doubtful = most / BURST > _least(held, number, "family")  # multiplied, the largest numbers would be beyond all
     if doubtful.any():
         usual = _exactly(held, "family", doubtful)
-        bad = doubtful & (usual > 0) & (most > BURST * usual)
+        bad = doubtful & (usual > 0) & (most / BURST > usual)
         odd |= {one.rows.host for one in held.counts.values() if bad[one.rows.family].any()}
     return odd
 

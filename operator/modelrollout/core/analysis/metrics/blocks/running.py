@@ -21,7 +21,7 @@ from modelrollout.core.analysis.metrics.scrapes import TargetScrapes
 from modelrollout.core.analysis.metrics.series import Target, host_of
 from modelrollout.core.analysis.metrics.series_reader import Channel, SeriesReader
 from modelrollout.core.analysis.stats.arrays import Array, Flags
-from modelrollout.core.analysis.stats.memo import Memo
+from modelrollout.core.analysis.stats.kept.memo import Memo
 
 
 @dataclass

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modelrollout.core.analysis.stats.arrays import Array, Flags, Index
-    from modelrollout.core.analysis.stats.memo import Memo
+    from modelrollout.core.analysis.stats.kept.memo import Memo
 
 _LOG_2 = math.log(2.0)
 

@@ -14,8 +14,8 @@ from modelrollout.core.analysis.stats import eprocess
 from modelrollout.core.analysis.stats.bets import mixture
 from modelrollout.core.analysis.stats.count_evidence import CountEvidence
 from modelrollout.core.analysis.stats.exceedances.factors import log_above_floor, log_beyond, log_within
+from modelrollout.core.analysis.stats.kept.memo import Memo, each_tick
 from modelrollout.core.analysis.stats.limits import EXCEEDANCE, absolute
-from modelrollout.core.analysis.stats.memo import Memo, each_tick
 from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE
 from modelrollout.core.analysis.stats.traffic.rule_of_three import rare_pass
 

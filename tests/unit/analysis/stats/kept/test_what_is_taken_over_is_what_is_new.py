@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import fields, replace
-from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -12,9 +10,9 @@ from hypothesis import strategies as st
 
 from modelrollout.core.analysis.stats.arrays import CountTicks, StableHistory
 from modelrollout.core.analysis.stats.count_evidence import count_evidence
+from modelrollout.core.analysis.stats.kept.memo import Memo
 from modelrollout.core.analysis.stats.latency_evidence import LatencyHistory, LatencyTicks, versus_stable
 from modelrollout.core.analysis.stats.limits import DEAD_RETRAIN, ERROR_RATE, absolute
-from modelrollout.core.analysis.stats.memo import Memo
 from modelrollout.core.analysis.stats.parameters import DEFAULTS, SLOWER
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates
 from modelrollout.core.analysis.stats.window_evidence import WindowSettings, window_evidence
@@ -23,7 +21,7 @@ from tests.draws import fixed
 TICKS, HISTORY = 60, 20
 
 
-def equal(one: Any, other: Any) -> bool:
+def equal(one, other) -> bool:
     pairs = ((getattr(one, each.name), getattr(other, each.name)) for each in fields(one) if each.name != "settings")
     return all(
         np.array_equal(a, b, equal_nan=True) if isinstance(a, np.ndarray) and a.dtype != bool else np.array_equal(a, b)
@@ -32,7 +30,7 @@ def equal(one: Any, other: Any) -> bool:
     )
 
 
-def looks(rng: np.random.RandomState) -> Iterator[tuple[int, int | None]]:
+def looks(rng):
     """Ends of what is judged, rising mostly; and where an old tick is another one than before, if so."""
     last = 5
     while last < TICKS:

@@ -6,33 +6,33 @@ import numpy as np
 import pytest
 
 from modelrollout.core.analysis.stats import eprocess
-from modelrollout.core.analysis.stats.arrays import Array
 from modelrollout.core.analysis.stats.exceedances import factors
-from modelrollout.core.analysis.stats.limits import ACCURACY, ERROR_RATE, NON_FINITE, REFUSED, LimitLine
+from modelrollout.core.analysis.stats.limits import ACCURACY, ERROR_RATE, NON_FINITE, REFUSED
 from tests.draws import fixed
 
 NUMBER = 3000
 
 
-def drawn(line: LimitLine) -> tuple[Array, Array, Array, Array]:
+def drawn(line):
     rng = fixed(5)
     counts = [rng.randint(0, most, NUMBER).astype(float) for most in (500, 2000)]
     stable = 10 ** rng.uniform(-9, -0.1, NUMBER)
     multiple = rng.choice([0.25, 0.5, 0.7, 1.6, 2.5, 7], NUMBER)
-    return (counts[0], counts[1], np.clip(line.at(stable) * multiple, 1e-12, 0.97), stable)
+    return (*counts, np.clip(line.at(stable) * multiple, 1e-12, 0.97), stable)
+
+
+def solved(line, given):
+    n_c, n_s, tc, ts = given
+    return eprocess.project(n_c, n_s, tc, ts, line)[1]
 
 
 @pytest.mark.parametrize("line", [ERROR_RATE, REFUSED, ACCURACY, NON_FINITE, NON_FINITE.good])
 def test_the_projection_of_one_is_that_of_many(line):
-    n_c, n_s, tc, ts = drawn(line)
-    many = eprocess.project(n_c, n_s, tc, ts, line)[1]
-
-    def of(part: slice) -> Array:
-        return eprocess.project(n_c[part], n_s[part], tc[part], ts[part], line)[1]
-
-    few = [of(slice(at, at + 5)) for at in range(0, NUMBER, 5)]
+    given = drawn(line)
+    many = solved(line, given)
+    few = [solved(line, [one[at : at + 5] for one in given]) for at in range(0, NUMBER, 5)]
     assert np.concatenate(few).tolist() == many.tolist()
-    half = of(slice(NUMBER // 2))
+    half = solved(line, [one[: NUMBER // 2] for one in given])
     assert half.tolist() == many[: NUMBER // 2].tolist()
 
 

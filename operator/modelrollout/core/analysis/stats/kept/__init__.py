@@ -1,0 +1,1 @@
+"""What evidence takes over from the evaluation before."""

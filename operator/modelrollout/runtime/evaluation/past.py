@@ -24,7 +24,8 @@ from modelrollout.runtime.evaluation.question import SHORTER, looks_of, oldest, 
 LATE = 300.0
 """Seconds: a sample that can be read so long after its scrape, or sooner, counts in the next evaluation.
 
-A later one counts when everything is read again: before any raise, and otherwise within READ_AGAIN."""
+A later one counts when everything is read again: before a raise, unless that was done with the same verdicts less than
+LATE before, and otherwise within READ_AGAIN."""
 READ_AGAIN = 1800.0
 """Seconds after which all evidence is read again though nothing is to be raised."""
 CHUNK = 900.0

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelrollout.core.analysis.metrics import model_series as s
@@ -27,7 +27,7 @@ from tests.unit.analysis.recorded import (
     scrapes,
     spec_of,
 )
-from tests.unit.runtime.evidence.test_late_samples_change_no_verdict import beside_a_new_one, same, world
+from tests.unit.runtime.evidence.test_late_samples_change_no_verdict import FEW, beside_a_new_one, same, world
 
 GATES = ({"name": "errors", "type": "ErrorRate"}, {"name": "dead", "type": "DeadNeurons"})
 MODEL = {"model": "digits", "load": "1"}
@@ -119,6 +119,7 @@ def test_each_cut_holds_less_than_before_it():
 
 
 @pytest.mark.slow
+@settings(max_examples=FEW)
 @given(seed=st.integers(0, 10**6), most=st.integers(42_000, 60_000))
 def test_nothing_is_raised_by_another_past_than_a_new_process_would_read(seed, most):
     request = request_of(spec_of(*GATES, minimumRequests=20), raise_from=START + 100)

@@ -51,6 +51,10 @@ _SPEC_RULES = (
         "!has(self.traffic.adopt) || !has(self.steps[0].mirror)",
         "remove the step with mirror: of a route that Git owns (traffic.adopt) only weights are written",
     ),
+    (
+        "!has(self.traffic.protocols) || 'HTTP' in self.traffic.protocols || !has(self.steps[0].mirror)",
+        "remove the step with mirror, or add HTTP to traffic.protocols: only HTTP is copied",
+    ),
 )
 _GATE_RULES = (
     ("self.type != 'Query' || has(self.query)", "a Query gate needs a query"),

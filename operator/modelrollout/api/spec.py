@@ -283,6 +283,8 @@ class Spec(ApiModel):
             raise wrong(
                 "steps.0.mirror", "remove the step: of a route that Git owns (traffic.adopt) only weights are written"
             )
+        if "HTTP" not in self.traffic.protocols and self.steps[0].mirror is not None:
+            raise wrong("steps.0.mirror", "remove the step, or add HTTP to traffic.protocols: only HTTP is copied")
         return self
 
     @property

@@ -11,11 +11,26 @@ place, and the next candidate has the other one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from modelrollout.dialects.statuses import canonical
+
+
+@dataclass(frozen=True)
+class OwnSplit:
+    """One route of ours as a gateway names it: what it is called, for which hosts, and what its split matches."""
+
+    namespace: str
+    route: str
+    gateway_namespace: str
+    gateway: str
+    hosts: tuple[str, ...]
+    paths: tuple[str, ...] = ()
+    """Whole paths, of an HTTPRoute."""
+    methods: tuple[tuple[str, str], ...] = ()
+    """(service, method), of a GRPCRoute."""
 
 
 class Dialect(Protocol):
@@ -65,8 +80,8 @@ class Dialect(Protocol):
         """Pattern of the part of `label` that alone differs between two routes whose names are written alike."""
         ...
 
-    def key_of(self, hosts: Sequence[str], path: str) -> str:
-        """What `lookalike` finds of a match of exactly that path for those hosts; "" where that cannot be told."""
+    def keys_of(self, label: str, split: OwnSplit) -> frozenset[str]:
+        """What `lookalike` finds in such a `label` of our own split's matches; nothing where that cannot be told."""
         ...
 
     @property
@@ -164,8 +179,8 @@ class GatewayMetrics:
     named: tuple[tuple[str, str], ...] = ()
     """(counter, the status that its name stands for), which are read instead of `requests`."""
     grpc: Dialect | None = None
-    key: Callable[[Sequence[str], str], str] | None = None
-    """key_of, where there is one."""
+    keys: Callable[[str, OwnSplit], frozenset[str]] | None = None
+    """keys_of, where there is one."""
 
     @property
     def counters(self) -> Mapping[str, str | None]:
@@ -181,9 +196,9 @@ class GatewayMetrics:
         """Letters and digits of any alphabet, joined by `joint`."""
         return name if self.joint is None else self.joint.join(re.findall(r"[^\W_]+", name))
 
-    def key_of(self, hosts: Sequence[str], path: str) -> str:
-        """By `key`."""
-        return "" if self.key is None else self.key(hosts, path)
+    def keys_of(self, label: str, split: OwnSplit) -> frozenset[str]:
+        """By `keys`."""
+        return frozenset() if self.keys is None else self.keys(label, split)
 
     def is_error(self, status: str) -> bool:
         """Whether the whole status matches `errors`, as it is or in its canonical spelling."""

@@ -8,9 +8,9 @@ testers' rule (1); ours splits in rule 0. Its `code` is HTTP's status, and gRPC'
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import re
 
-from modelrollout.dialects.dialect import Dialect, GatewayMetrics
+from modelrollout.dialects.dialect import Dialect, GatewayMetrics, OwnSplit
 from modelrollout.dialects.statuses import ERRORS, REFUSALS
 
 _REST = "-gw-{gatewayNamespace}-{gateway}-ep-[^@]+-{rule}-[0-9a-f]{20}"
@@ -20,13 +20,27 @@ _GRPC_ERRORS = "4|1[2-5]"
 """Without UNKNOWN (2): so Traefik counts each call whose status comes in the trailer, as that of an answer does."""
 
 
-def _hash(hosts: Sequence[str], path: str) -> str:
-    """Ten bytes of the SHA-256 of Traefik's own rule for an HTTPRoute's match, as it has written them since 3.1."""
-    if any(host.startswith("*") for host in hosts):
-        return ""
-    named = " || ".join(f"Host(`{host}`)" for host in hosts)
-    rule = f"({named}) && Path(`{path}`)" if len(hosts) > 1 else f"{named} && Path(`{path}`)"
-    return hashlib.sha256(rule.encode()).hexdigest()[:20]
+def _keys(label: str, split: OwnSplit) -> frozenset[str]:
+    """Ten bytes of a SHA-256 of the route's names, with their lengths, and of a match's rule: since Traefik 3.7.10.
+
+    The entry point is taken from the label, where it is written as it is unless it has other characters than letters,
+    digits and single dashes. A wildcard is another rule, which is not foreseen.
+    """
+    found = re.search(r"-ep-(.+)-0-[0-9a-f]{20}-svc-", label)
+    if found is None or any(host.startswith("*") for host in split.hosts):
+        return frozenset()
+    names = (split.namespace, split.route, split.gateway_namespace, split.gateway, found[1], "0")
+    start = "".join(f"{len(name)}:{name}" for name in names)
+    hosts = " || ".join(f'Host("{host}")' for host in split.hosts)
+    hosts = f"({hosts})" if len(split.hosts) > 1 else hosts
+    rules = [f'Path("{path}")' for path in split.paths]
+    rules += [f'PathRegexp("/{_quoted(service)}/{_quoted(method)}")' for service, method in split.methods]
+    return frozenset(hashlib.sha256(f"{start}{hosts} && {rule}".encode()).hexdigest()[:20] for rule in rules)
+
+
+def _quoted(name: str) -> str:
+    """As a regular expression within a string of Go."""
+    return name.replace(".", r"\\.")
 
 
 def _traefik(rule: str, errors: str, grpc: Dialect | None = None) -> GatewayMetrics:
@@ -46,7 +60,7 @@ def _traefik(rule: str, errors: str, grpc: Dialect | None = None) -> GatewayMetr
         lookalike="[0-9a-f]{20}(?=-svc-)|[0-9]+(?=@)",
         refusals=REFUSALS,
         grpc=grpc,
-        key=_hash,
+        keys=_keys,
     )
 
 

@@ -53,7 +53,7 @@ def one(operator: str, *inputs: str, name: str = "act", **attributes: Any) -> An
 def convolutional(opset: int = 13, classes: int = 10) -> onnx.ModelProto:
     """Two convolutions with ReLU, a dense layer with LeakyReLU; rows and pictures of any size."""
     random = np.random.default_rng(0)
-    weights: dict[str, np.ndarray] = {
+    weights: dict[str, Any] = {
         "w0": random.normal(size=(6, 1, 3, 3)).astype(np.float32) / 3,
         "b0": random.normal(size=6).astype(np.float32) / 3,
         "w1": random.normal(size=(8, 6, 3, 3)).astype(np.float32) / 7,

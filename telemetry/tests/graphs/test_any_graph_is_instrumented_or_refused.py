@@ -28,7 +28,7 @@ def test_answers_are_the_same_to_the_last_bit_whatever_the_sizes(opset: int, opt
     onnx.checker.check_model(watched.model)
     for rows, height, width in ((1, 5, 5), (3, 9, 6), (32, 7, 20)):
         x = np.random.default_rng(rows).normal(size=(rows, 1, height, width)).astype(np.float32)
-        asks = {"asks": True} if options.get("on_demand") else {}
+        asks: dict[str, Any] = {"asks": True} if options.get("on_demand") else {}
         outputs = watched.outputs(x=x, **asks)
         assert outputs["y"].tobytes() == run(model, x=x)["y"].tobytes()
         assert {len(outputs[name]) for name in watched.layout.outputs} == {rows}

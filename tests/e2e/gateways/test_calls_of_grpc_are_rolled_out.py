@@ -151,7 +151,7 @@ def test_an_open_stream_stays_with_its_version_and_new_ones_go_to_stable(live: L
     live.wait("half of the calls", lambda _: shares(live, "GRPCRoute").get("digits-v2") == 50)
     stream = _stream_of(live, calls, "2")
     ask(live, "abort", 2)
-    live.wait("the abort", lambda _: shares(live, "GRPCRoute") == {"digits-v1": 100, "digits-v2": 0}, 20)
+    live.wait("the abort", lambda _: shares(live, "GRPCRoute").get("digits-v2", 0) == 0, 20)
     time.sleep(2)
     answered = stream.ask()
     print(f"an open stream after the abort: {answered}")
@@ -175,9 +175,9 @@ def test_tritonclient_over_http_asks_for_readiness_and_metadata_and_infers(live:
     assert client.is_model_ready(model, headers=host)
     assert client.get_server_metadata(headers=host)["name"] == "triton"
     assert client.get_model_metadata(model, headers=host)["name"] == model
-    rows = live.scenario.calls().inputs()[0]
-    sent = over_http.InferInput("X", rows.shape(), "FP32")
-    sent.set_data_from_numpy(live.scenario.calls().rows)
+    rows = live.scenario.calls().rows
+    sent = over_http.InferInput("X", list(rows.shape), "FP32")
+    sent.set_data_from_numpy(rows)
     found = client.infer(model, [sent], headers=host)
     assert found.as_numpy("CLASS").shape[0] == 4
     for closed in (client.get_trace_settings, client.get_model_repository_index, client.get_log_settings):

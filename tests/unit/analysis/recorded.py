@@ -16,6 +16,7 @@ from modelrollout.api.status import DeadShare, PromotedVersion
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.series import Series, make_series
 from modelrollout.core.evaluation import EvaluationRequest
+from modelrollout.dialects.dialect import OwnSplit
 from modelrollout.dialects.traefik import TRAEFIK
 from modelrollout.ports import LedgerFailure
 from modelrollout.runtime.evaluation.evaluator import Evaluator
@@ -26,7 +27,8 @@ GATEWAY_REQUESTS, GATEWAY_DURATION = METRICS[s.GATEWAY_REQUESTS], METRICS[s.GATE
 GATEWAY_ROUTER, GATEWAY_HEARTBEAT = METRICS[s.GATEWAY_ROUTER], METRICS[s.GATEWAY_HEARTBEAT]
 START = 100_000.0
 SCRAPE = 5.0
-HASH = TRAEFIK.key_of(["a.b"], "/v2/models/digits/infer")
+OWN = OwnSplit("vision", "digits", "infra", "inference", ("a.b",), paths=("/v2/models/digits/infer",))
+(HASH,) = TRAEFIK.keys_of(f"-ep-web-0-{'0' * 20}-svc-", OWN)
 EDGES = (0.01, 0.02, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15)
 ROUTE = f"httproute-vision-digits-gw-infra-inference-ep-web-0-{HASH}"
 

@@ -107,3 +107,16 @@ more_places = ["gates.0.type", "gates.4.query", "gates.3.within", "gates.0.versu
 def test_reading_a_spec_never_raises_and_answers_one_thing_or_the_other(path: str, value: object):
     spec, sentence = read_spec(manifest(path, value))
     assert (spec is None) == bool(sentence)
+
+
+def test_copies_are_made_of_http_alone():
+    obj = manifest()
+    obj["spec"]["steps"].insert(0, {"mirror": 10, "hold": "1m"})
+    obj["spec"]["serving"]["grpcPort"] = 8001
+    obj["spec"]["traffic"]["protocols"] = ["GRPC"]
+    _, sentence = read_spec(obj)
+    assert sentence is not None
+    assert "steps[0].mirror" in sentence
+    assert "add HTTP to traffic.protocols" in sentence
+    obj["spec"]["traffic"] |= {"protocols": ["HTTP", "GRPC"], "grpc": {"hostnames": ["grpc.example.com"]}}
+    assert read_spec(obj)[1] is None

@@ -7,8 +7,19 @@ import pytest
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.arms.pods import Pods
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
-from modelrollout.core.evaluation import EvaluationRequest
-from tests.unit.analysis.recorded import START, Recording, look, request_of, scrapes, spec_of
+from modelrollout.core.evaluation import Evaluation, EvaluationRequest
+from tests.expect import expect
+from tests.unit.analysis.recorded import (
+    START,
+    Recording,
+    StoredLedger,
+    evaluator,
+    in_this_thread,
+    look,
+    request_of,
+    scrapes,
+    spec_of,
+)
 
 
 def request() -> EvaluationRequest:
@@ -59,6 +70,16 @@ async def test_what_a_candidate_writes_about_stable_changes_no_verdict_and_is_sa
     (said,) = [text for text in found.warnings if "no version speaks for the other" in text]
     assert f"{service('2')}-1" in said
     assert not [text for text in honest.warnings if "no version speaks for the other" in text]
+
+
+async def test_it_is_said_at_every_evaluation_also_where_only_new_samples_are_read():
+    ledger = StoredLedger(forged(50))
+    judge = evaluator(ledger)
+    with in_this_thread():
+        for seconds in (120, 150, 180, 240):
+            ledger.now = START + seconds
+            found = expect(Evaluation, await judge.evaluate(request(), ledger.now))
+            assert [text for text in found.warnings if "no version speaks for the other" in text]
 
 
 def test_many_are_said_in_a_short_sentence():

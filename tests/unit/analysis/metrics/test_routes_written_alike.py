@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from modelrollout.dialects.dialect import OwnSplit
+from modelrollout.dialects.traefik import TRAEFIK
 from tests.unit.analysis.recorded import (
     GATEWAY_HEARTBEAT,
     GATEWAY_REQUESTS,
@@ -79,3 +81,10 @@ async def test_a_route_that_was_changed_is_not():
 
 async def test_nor_is_one_without_requests():
     assert await warned(600, counted(600, other=(ALIKE, 0, 0))) == []
+
+
+async def test_nor_are_other_paths_of_our_own_split():
+    own = OwnSplit("vision", "digits", "infra", "inference", ("a.b",), paths=("/v2/models/digits/ready",))
+    (key,) = TRAEFIK.keys_of(backend("2"), own)
+    assert key != HASH
+    assert await warned(300, counted(300, other=(backend("2").replace(HASH, key), 0, 300))) == []

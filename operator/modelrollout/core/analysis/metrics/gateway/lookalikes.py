@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from modelrollout.api.traffic.protocols import SERVICE, SPLIT_METHODS, SPLIT_PATHS
+from modelrollout.api.traffic.protocols import SERVICE, SPLIT_METHODS, SPLIT_PATHS, h2c_route_name
 from modelrollout.core import reasons
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.samples import SampleStore
@@ -20,6 +20,7 @@ from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.core.finding import Finding
+from modelrollout.dialects.dialect import Dialect, OwnSplit
 
 _MATCHES = max(len(SPLIT_PATHS), len(SPLIT_METHODS))
 TOGETHER = 3
@@ -46,7 +47,7 @@ def lookalikes(stores: Iterable[SampleStore], reader: SeriesReader, request: Eva
         same[label] = min(first, span[0]), max(last, span[1])
     least, ours = TOGETHER * request.interval, _ours(request)
     for same in spans.values():
-        known = {label for label in same if ours.intersection(re.findall(dialect.lookalike, label))}
+        known = {label for label in same if _is_ours(label, dialect, ours)}
         whole = {label: span for label, span in same.items() if label not in known}
         if known:
             whole[min(known)] = min(same[one][0] for one in known), max(same[one][1] for one in known)
@@ -56,14 +57,26 @@ def lookalikes(stores: Iterable[SampleStore], reader: SeriesReader, request: Eva
     return ()
 
 
-def _ours(request: EvaluationRequest) -> set[str]:
-    """What tells our own split's matches apart in the labels, as far as the dialect can say it."""
-    if request.dialect is None:
-        return set()
-    traffic, start = request.spec.traffic, f"/v2/models/{request.spec.model.name}"
-    mine = [(traffic.gateway.hostnames, start + end) for end in SPLIT_PATHS]
-    mine += [(traffic.grpc_hostnames, f"/{SERVICE}/{method}") for method in SPLIT_METHODS]
-    return {request.dialect.key_of(hosts, path) for hosts, path in mine} - {""}
+def _is_ours(label: str, dialect: Dialect, ours: tuple[OwnSplit, ...]) -> bool:
+    """Whether the label surely is of our own split; False where the dialect cannot tell."""
+    assert dialect.lookalike is not None
+    keys = set(re.findall(dialect.lookalike, label))
+    return any(not keys.isdisjoint(dialect.keys_of(label, split)) for split in ours)
+
+
+def _ours(request: EvaluationRequest) -> tuple[OwnSplit, ...]:
+    """The routes that the operator makes for the resource; nothing of a route that Git owns."""
+    if request.git is not None:
+        return ()
+    namespace, traffic, start = request.namespace, request.spec.traffic, f"/v2/models/{request.spec.model.name}"
+    gateway = traffic.gateway.namespace or namespace, traffic.gateway.name
+    hosts, calls = tuple(traffic.gateway.hostnames), tuple(traffic.grpc_hostnames)
+    paths = tuple(f"/{SERVICE}/{method}" for method in SPLIT_METHODS)
+    return (
+        OwnSplit(namespace, request.name, *gateway, hosts, paths=tuple(start + end for end in SPLIT_PATHS)),
+        OwnSplit(namespace, request.name, *gateway, calls, methods=tuple((SERVICE, name) for name in SPLIT_METHODS)),
+        OwnSplit(namespace, h2c_route_name(namespace, request.name), *gateway, calls, paths=paths),
+    )
 
 
 def ambiguous(texts: Sequence[str]) -> Finding | None:

@@ -94,6 +94,20 @@ class Tensor:
         return self._array
 
 
+class Answer:
+    """As Triton's InferenceResponse."""
+
+    def __init__(self, tensors: list[Tensor] | None = None, error: Any = None) -> None:
+        self.names = [tensor.name() for tensor in tensors or ()]
+        self._error = error
+
+    def has_error(self) -> bool:
+        return self._error is not None
+
+    def error(self) -> Any:
+        return self._error
+
+
 def test_the_public_model_answers_whatever_the_counts_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Watched(convolutional()).model
     rows = run(model, x=np.random.default_rng(0).normal(size=(4, 1, 8, 8)).astype(np.float32))
@@ -104,14 +118,15 @@ def test_the_public_model_answers_whatever_the_counts_are(tmp_path: Path, monkey
         names = options["requested_output_names"]
         answer = SimpleNamespace(
             has_error=lambda: not given,
-            error=lambda: "no rows",
+            error=lambda: SimpleNamespace(message=lambda: "no rows"),
             output_tensors=lambda: [Tensor(name, given[name]) for name in names],
         )
         return SimpleNamespace(exec=lambda: answer)
 
     fake = SimpleNamespace(
         InferenceRequest=asked,
-        InferenceResponse=lambda tensors=None, error=None: error or [tensor.name() for tensor in tensors],
+        InferenceResponse=Answer,
+        TritonModelException=RuntimeError,
         PreferredMemory=lambda *_: None,
         TRITONSERVER_MEMORY_CPU=0,
     )
@@ -128,7 +143,13 @@ def test_the_public_model_answers_whatever_the_counts_are(tmp_path: Path, monkey
     served = public.TritonPythonModel()
     served.initialize(args | {"model_config": config})
     request = SimpleNamespace(requested_output_names=lambda: ["y"], inputs=list)
-    assert served.execute([request] * 3) == [["y"], ["y"], "no rows"]
+    answers = served.execute([request] * 3)
+    assert [answer.names for answer in answers] == [["y"], ["y"], []]
+    assert answers[2].error().message() == "no rows"
+    with pytest.raises(RuntimeError, match="no rows"):  # or Triton counts it among the successes
+        served.execute([request])
+    assert value_of(served._monitor, "model_requests_total") == 4
+    assert value_of(served._monitor, "model_request_errors_total") == 2
     assert value_of(served._monitor, "model_activation_windows_total", "first/relu") == 2
     assert value_of(served._monitor, "model_activation_dropped_observations_total", "width") == 1
     served.finalize()

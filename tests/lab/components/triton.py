@@ -89,6 +89,11 @@ class Triton:
             self.process.kill()
         clean_shared_memory(self._region)
 
+    def _models(self) -> list[str]:
+        """Ours, and the network that it asks, where it has one of its own."""
+        network = f"{self.model}_network"
+        return [*([network] if (self._repository / network).is_dir() else []), self.model]
+
     def _command(self, server: Path, backends: Path) -> list[str]:
         return [
             str(server),
@@ -96,7 +101,7 @@ class Triton:
             f"--backend-directory={backends}",
             f"--backend-config=python,shm-region-prefix-name={self._region}",
             "--model-control-mode=explicit",
-            f"--load-model={self.model}",
+            *(f"--load-model={name}" for name in self._models()),
             "--strict-readiness=false",
             "--disable-auto-complete-config",  # the configurations are complete, and asking costs a process each
             f"--http-address={self.address}",

@@ -11,6 +11,7 @@ import shutil
 import sys
 import venv
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests import ROOT
@@ -88,11 +89,14 @@ def _install(folder: Path, series: str) -> None:
 
 
 def model_python(folder: Path, installation: TritonInstallation) -> Path:
-    """A virtual environment for model code: the server's packages plus this checkout's activation-health.
+    """A virtual environment for model code: the server's packages, this checkout's activation-health, ONNX Runtime.
 
     It is the lab's own, so that two checkouts never see each other's telemetry.
     """
     venv.EnvBuilder(symlinks=True).create(folder)
     site = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     (site / "lab.pth").write_text(f"{installation.packages}\n{ROOT / 'telemetry'}\n")
+    runtime = find_spec("onnxruntime")  # the tests' own: the server's packages have none
+    if runtime is not None and runtime.origin:
+        (site / "onnxruntime").symlink_to(Path(runtime.origin).parent)
     return folder

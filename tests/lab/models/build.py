@@ -71,7 +71,8 @@ MLP: dict[int, Behaviour] = {
     7: Behaviour(BETTER, Settings(error_share=0.25)),
 }
 CONV: dict[int, Behaviour] = {1: Behaviour(CONV_GOOD), 2: Behaviour(CONV_BETTER), 3: Behaviour(CONV_DEAD_UNITS)}
-BEHAVIOURS = {"mlp": MLP, "conv": CONV}
+ONNX = {number: Behaviour(MLP[number].training) for number in (1, 2, 3, 6)}
+BEHAVIOURS = {"mlp": MLP, "conv": CONV, "onnx": ONNX}
 
 CONFIG = """\
 name: "{model}"
@@ -106,7 +107,8 @@ def build_repository(
 
     `directory` is the version's number at Triton where it is another one, as in storage paths that all have `1`.
 
-    `network` is "mlp" or "conv". `training` puts other weights under the behaviour (a retrain: another seed).
+    `network` is "mlp", "conv", or "onnx": the mlp as an instrumented ONNX model, which has no settings.
+    `training` puts other weights under the behaviour (a retrain: another seed).
     `kill=(1, 0.2)` makes a fifth of the first hidden layer's units dead. `options` are Settings' fields and
     override those of the behaviour. Raises ValueError for anything unknown.
     """
@@ -115,6 +117,12 @@ def build_repository(
     if unknown:
         names = ", ".join(one.name for one in fields(Settings))
         raise ValueError(f"unknown option {min(unknown)!r}: use {names}")
+    if network == "onnx":
+        if options or directory is not None:
+            raise ValueError("an ONNX model has no settings and no other directory")
+        from tests.lab.models.onnx_digits import onnx_digits, serve_onnx  # noqa: PLC0415 - importing it takes seconds
+
+        return serve_onnx(root, version, onnx_digits(training or behaviour.training, kill), name=model)
     settings = replace(behaviour.settings, **options)  # type: ignore[arg-type]  # names were checked above
     number = version if directory is None else directory
     folder = root / model / str(number)

@@ -11,6 +11,8 @@ from typing import Any
 import onnxruntime as ort
 import triton_python_backend_utils as pb_utils
 
+from activation_health.graphs.triton.failures import counted
+
 
 class TritonPythonModel:
     """As Triton's Python backend calls it."""
@@ -25,7 +27,7 @@ class TritonPythonModel:
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Each request by itself; one that fails is answered with its error."""
-        return [self._answer(request) for request in requests]
+        return counted([self._answer(request) for request in requests], pb_utils)
 
     def _answer(self, request: Any) -> Any:
         try:

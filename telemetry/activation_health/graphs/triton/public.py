@@ -7,12 +7,14 @@ the client's answer, and counts as one failed request of the public name.
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
 from activation_health.graphs.layout import GraphLayout
+from activation_health.graphs.triton.failures import counted
 from activation_health.graphs.watch import GraphOutputs
 from activation_health.monitor import Monitor
 from activation_health.sinks.triton import TritonSink
@@ -39,8 +41,13 @@ class TritonPythonModel:
         self._sink = TritonSink(self._monitor, pb_utils)
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """One answer a request, in order."""
-        return [self._answer(request) for request in requests]
+        """One answer a request, in order; raises where all failed, or Triton would not count them as failed."""
+        answers = []
+        for request in requests:
+            started = time.perf_counter()
+            answers.append(self._answer(request))
+            self._monitor.request(time.perf_counter() - started, failed=answers[-1].has_error())
+        return counted(answers, pb_utils)
 
     def _answer(self, request: Any) -> Any:
         wanted = list(request.requested_output_names())

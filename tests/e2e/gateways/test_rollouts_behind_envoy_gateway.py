@@ -152,7 +152,7 @@ def test_no_request_fails_in_many_promotions(rollouts: Rollouts, envoy_gateway: 
 
 
 def often(unlucky: Unlucky) -> dict[str, int]:
-    """How often each kind was tried, but for a route that is begun before the gateway is known: it goes by places then."""
+    """How often each kind was tried, but for a route that is begun before the gateway is known."""
     return {kind: count for kind, count in unlucky.seen.items() if kind != "route digits-v1:100"}
 
 

@@ -29,9 +29,16 @@ class Case:
     def __init__(self, kind: str, api: Api, namespace: str, **gateway: Any) -> None:
         self.kind, self.api, self.namespace = kind, api, namespace
         router, _, protocol = kind.partition(" of ")
+        self._made = router
         self.router: Router = router_for(router, api, epoch="1.0-test")
         self.hand: Hand = HANDS[kind](api, namespace, NAME)
         self.spec = spec_for(namespace, protocols=[protocol.upper() or "HTTP"], **gateway)
+
+    async def next_leader(self) -> Router:
+        """The router of a process that leads from now on and has made its first pass over the route."""
+        found: Router = router_for(self._made, self.api, epoch="1.1-next")
+        await found.observe(self.namespace, NAME, self.spec)
+        return found
 
     async def seen(self) -> ObservedRoute:
         found = await self.router.observe(self.namespace, NAME, self.spec)

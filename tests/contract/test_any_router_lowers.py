@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from modelrollout.adapters.routers import router_for
 from modelrollout.core.observation import RoutePlan
 from modelrollout.ports import Conflict, Unreachable
 from tests.contract.case import NAME, V1, V2, Case
@@ -17,7 +16,7 @@ async def test_a_new_leaders_claim_makes_the_old_leaders_raise_fail(case: Case) 
     await case.apply(RoutePlan("1"), None)
     await case.apply_now(RoutePlan("1", "2", 5))
     read_by_old = await case.settled("ACCEPTED")
-    new = router_for(case.kind, case.api, epoch="1.1-next")
+    new = await case.next_leader()
     claimed = await new.claim(case.namespace, NAME, await case.seen())
     assert (await new.claim(case.namespace, NAME, claimed)).resource_version == claimed.resource_version
     with pytest.raises(Conflict):
@@ -33,7 +32,7 @@ async def test_a_new_leaders_claim_makes_the_old_leaders_raise_fail(case: Case) 
 async def test_a_new_leader_that_lowers_first_leaves_its_epoch_in_the_same_write(case: Case) -> None:
     await case.apply(RoutePlan("1"), None)
     read_by_old = await case.apply_now(RoutePlan("1", "2", 5))
-    new = router_for(case.kind, case.api, epoch="1.1-next")
+    new = await case.next_leader()
     await new.lower(case.namespace, NAME, read_by_old, RoutePlan("1", "2", 0))
     assert (await case.seen()).epoch == "1.1-next"
     with pytest.raises(Conflict):
@@ -43,7 +42,7 @@ async def test_a_new_leader_that_lowers_first_leaves_its_epoch_in_the_same_write
 async def test_an_old_leader_may_still_lower_but_does_not_claim_the_route(case: Case) -> None:
     await case.apply(RoutePlan("1"), None)
     await case.apply_now(RoutePlan("1", "2", 50))
-    new = router_for(case.kind, case.api, epoch="1.1-next")
+    new = await case.next_leader()
     await new.claim(case.namespace, NAME, await case.settled("ACCEPTED"))
     await case.lower(RoutePlan("1", "2", 0))
     seen = await case.seen()

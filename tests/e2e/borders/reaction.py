@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from modelrollout.api.timestamps import parse_timestamp
 
@@ -18,14 +18,8 @@ def rolled_back(live: LiveRollout, version: int, seen: Visibility, since: float)
     The tick is the one after the last of which the operator recorded no breach.
     """
     service = live.scenario.service_name(version)
-    running: list[dict[str, Any]] = []
-
-    def over(status: dict[str, Any]) -> bool:
-        if status.get("candidate") and status.get("nextEvaluation"):
-            running.append(status)
-        return status.get("phase") == "RolledBack"
-
-    live.wait("the rollback", over, 150)
+    live.wait("the rollback", lambda status: status.get("phase") == "RolledBack", 150)
+    running = [s for at, s in live.seen if at >= since and s.get("candidate") and s.get("nextEvaluation")]
     exposed = next(each.at for each in live.record.seen if each.at >= since and each.weights.get(service, 0) > 0)
     end = time.time() + 10
     while (written := live.record.first(service, 0, exposed)) is None:

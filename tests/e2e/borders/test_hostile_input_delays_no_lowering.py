@@ -135,6 +135,7 @@ def configmaps(live: LiveRollout, *_: Any) -> Iterator[None]:
         meta = {"name": f"{live.name}-snapshot-{number}", "namespace": live.scenario.namespace}
         data = {"snapshot.json": "[" * 500_000}
         live.kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
+        live.status()  # and keeps it: the breach may come meanwhile
     yield
 
 

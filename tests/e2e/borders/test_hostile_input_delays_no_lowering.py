@@ -186,7 +186,9 @@ ABORTS: dict[str, Any] = {
 
 def start(rollouts: Rollouts, *versions: int) -> tuple[LiveRollout, FaultProxy, FaultProxy]:
     api, prometheus = rollouts.member.api_faults(), rollouts.member.http_faults(rollouts.member.site.prometheus)
-    live = rollouts.start(*versions, rate=BRISK, operate={"api": api.url, "prometheus": prometheus.url})
+    # Ten thousand series stay in the answers of the next attempts, which take seconds where others have the cores too.
+    settings = {"api": api.url, "prometheus": prometheus.url, "patience": "10s"}
+    live = rollouts.start(*versions, rate=BRISK, operate=settings)
     beside = [gate | {"required": False} for gate in gates(*SHOWN)]
     live.adopt(gates=[*gates("non-finite"), *beside], steps=STEPS)
     return live, api, prometheus

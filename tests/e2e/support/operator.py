@@ -44,9 +44,12 @@ def grant(member: Member, namespace: str) -> tuple[str, list[str]]:
     return str(pod["serviceAccountName"]), arguments
 
 
-def configuration(prometheus: str, **changes: Any) -> dict[str, Any]:
-    """The lab's configuration: scrapes and probes in seconds; Query gates on a server of their own name."""
-    server = {"url": prometheus, "scrapeInterval": "1s", "timeout": "2s"}
+def configuration(prometheus: str, *, patience: str = "2s", **changes: Any) -> dict[str, Any]:
+    """The lab's configuration: scrapes and probes in seconds; Query gates on a server of their own name.
+
+    `patience`: how long an answer of Prometheus may take.
+    """
+    server = {"url": prometheus, "scrapeInterval": "1s", "timeout": patience}
     free = server | {"name": "free", "allowQueries": True}
     made = {"prometheus": [server | {"name": "default"}, free], "probeInterval": "1s", "resync": "2s"}
     return made | {"probes": LOOPBACK, "gateways": GATEWAYS} | changes

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelrollout.adapters.kubernetes.client import path_of
-from modelrollout.adapters.routers.gateway_api import LOWER_TRIES, GatewayApiRouter
+from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
+from modelrollout.adapters.routers.tries import LOWER_TRIES
 from modelrollout.api.spec import Spec
 from modelrollout.core.observation import RoutePlan
 from modelrollout.ports import Unreachable

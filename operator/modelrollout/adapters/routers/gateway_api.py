@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.kubernetes.client import Api
@@ -17,20 +16,14 @@ from modelrollout.adapters.routers.lowering import (
     with_every_backend_named,
 )
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute, notes_of, read
+from modelrollout.adapters.routers.tries import MovedError, lowered
 from modelrollout.core.observation import ObservedRoute, RoutePlan
-from modelrollout.ports import ApiReason, Conflict, NotFound, Superseded, Unreachable
+from modelrollout.ports import Conflict, NotFound, Superseded, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelrollout.api.spec import Spec
-
-LOWER_TIMEOUT = 2.0
-LOWER_TRIES = 4
-LONGEST_PAUSE = 0.5
-"""Seconds; a lowering does not wait longer than this, whatever Retry-After says."""
-_PASSING: tuple[ApiReason, ...] = ("ApiTimeout", "ApiUnreachable", "ApiThrottled", "ApiError", "ApiInvalid")
-"""Failures that another try may fix; ApiInvalid is what a failed `test` looks like."""
 
 
 class GatewayApiRouter:
@@ -95,21 +88,12 @@ class GatewayApiRouter:
         Tries again at once on anything that may pass. Raises Conflict when the route is another one or somebody
         else's by now (decide again), Unreachable("RouteMissing") when it is gone, Unreachable otherwise.
         """
-        route: dict[str, Any] | None = observed.raw if isinstance(observed, ObservedHTTPRoute) else None
-        for attempt in range(1, LOWER_TRIES + 1):
-            try:
-                if route is None:
-                    route = await self._api.request("GET", self.form.path(namespace, name), timeout=LOWER_TIMEOUT)
-                return await self._lower_once(namespace, name, route, observed, plan)
-            except NotFound:
-                text = f"the {self.form.kind} {namespace}/{name} is gone; nothing to lower"
-                raise Unreachable("RouteMissing", text) from None
-            except (Conflict, Unreachable) as error:
-                if attempt == LOWER_TRIES or not may_pass(error):
-                    raise
-                route = None
-                await asyncio.sleep(min(getattr(error, "retry_after", None) or 0.0, LONGEST_PAUSE))
-        raise AssertionError  # the last try returns or raises
+        resource, title = f"{namespace}/{name}", f"the {self.form.kind} {namespace}/{name}"
+        path = self.form.path(namespace, name)
+        after = await lowered(
+            self._api, path, title, observed, lambda route: self._lowering(route, observed, plan, resource)
+        )
+        return self._read(namespace, name, after)
 
     async def release(self, namespace: str, name: str, observed: ObservedRoute) -> None:
         """On deletion of the resource: 100 % on stable, testers gone, the route stays. Somebody else's is left alone.
@@ -140,18 +124,6 @@ class GatewayApiRouter:
         route = {"apiVersion": GROUP_VERSION, "kind": self.form.kind, "metadata": head | labels, "spec": desired}
         return self._read(namespace, name, await self._api.post(self.form.path(namespace), route))
 
-    async def _lower_once(
-        self, namespace: str, name: str, route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan
-    ) -> ObservedHTTPRoute:
-        path, resource = self.form.path(namespace, name), f"{namespace}/{name}"
-        patch = self._lowering(route, observed, plan, resource)
-        if not patch and isinstance(observed, ObservedHTTPRoute) and route is observed.raw:
-            # "Nothing to lower" must not rest on an old reading.
-            route = await self._api.request("GET", path, timeout=LOWER_TIMEOUT)
-            patch = self._lowering(route, observed, plan, resource)
-        after = await self._api.patch(path, patch, timeout=LOWER_TIMEOUT) if patch else route
-        return self._read(namespace, name, after)
-
     def _lowering(
         self, route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan, resource: str
     ) -> list[dict[str, Any]]:
@@ -159,7 +131,7 @@ class GatewayApiRouter:
         try:
             return lowering(route, observed, plan, epoch, resource)
         except NotTheSameRoute as error:
-            raise _Moved(str(error)) from None
+            raise MovedError(str(error)) from None
 
     def _read(self, namespace: str, name: str, route: dict[str, Any]) -> ObservedHTTPRoute:
         return read(route, f"{namespace}/{name}")
@@ -183,22 +155,6 @@ class GatewayApiRouter:
 
     def _with_epoch(self, notes: dict[str, str | None]) -> dict[str, str | None]:
         return notes | ({EPOCH: self._epoch} if self._epoch else {})
-
-
-class _Moved(Conflict):
-    """Reading again changes nothing: the decision itself must be made again."""
-
-
-def moved(why: str) -> Conflict:
-    """A Conflict that no other try of the same lowering can pass."""
-    return _Moved(why)
-
-
-def may_pass(error: Conflict | Unreachable) -> bool:
-    """Whether another try of a lowering may get through."""
-    if isinstance(error, Unreachable):
-        return error.reason in _PASSING
-    return not isinstance(error, _Moved)
 
 
 def _has_weights(observed: ObservedRoute, plan: RoutePlan) -> bool:

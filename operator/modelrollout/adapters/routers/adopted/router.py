@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
@@ -10,9 +9,9 @@ from modelrollout.adapters.routers.adopted import patches
 from modelrollout.adapters.routers.adopted.reading import STRUCTURE, mark_on, read_adopted
 from modelrollout.adapters.routers.forms.form import GROUP_VERSION
 from modelrollout.adapters.routers.forms.marks import EPOCH
-from modelrollout.adapters.routers.gateway_api import LONGEST_PAUSE, LOWER_TIMEOUT, LOWER_TRIES, may_pass, moved
 from modelrollout.adapters.routers.lowering import NotTheSameRoute, is_newer
 from modelrollout.adapters.routers.reading import ObservedHTTPRoute
+from modelrollout.adapters.routers.tries import LOWER_TRIES, MovedError, lowered
 from modelrollout.core.observation import RoutePlan
 from modelrollout.ports import Conflict, NotFound, Superseded, Unreachable
 
@@ -77,18 +76,14 @@ class AdoptedRouter:
         Raises Conflict when the route is another one or somebody else's by now (decide again),
         Unreachable("RouteMissing") when it is gone, Unreachable otherwise.
         """
-        route: dict[str, Any] | None = observed.raw if isinstance(observed, ObservedHTTPRoute) else None
-        for attempt in range(1, LOWER_TRIES + 1):
-            try:
-                return await self._lower_once(namespace, route, observed, plan)
-            except NotFound:
-                raise Unreachable("RouteMissing", f"{self.adoption.title} is gone; nothing to lower") from None
-            except (Conflict, Unreachable) as error:
-                if attempt == LOWER_TRIES or not may_pass(error):
-                    raise
-                route = None
-                await asyncio.sleep(min(getattr(error, "retry_after", None) or 0.0, LONGEST_PAUSE))
-        raise AssertionError  # the last try returns or raises
+        after = await lowered(
+            self._api,
+            self._path(namespace),
+            self.adoption.title,
+            observed,
+            lambda route: self._lowering(route, observed, plan),
+        )
+        return self._read(after)
 
     async def release(self, namespace: str, name: str, observed: ObservedRoute) -> None:
         """Hand the weights back: 100 % on stable and our mark off; the route stays, it is Git's. Raises like lower."""
@@ -119,26 +114,15 @@ class AdoptedRouter:
         """The same for every plan: all but the weights is Git's."""
         return STRUCTURE
 
-    async def _lower_once(
-        self, namespace: str, known: dict[str, Any] | None, observed: ObservedRoute, plan: RoutePlan
-    ) -> ObservedHTTPRoute:
-        path = self._path(namespace)
-        route = known if known is not None else await self._api.request("GET", path, timeout=LOWER_TIMEOUT)
-        patch = self._lowering(route, observed, plan)
-        if not patch and known is not None:  # "nothing to lower" must not rest on an old reading
-            route = await self._api.request("GET", path, timeout=LOWER_TIMEOUT)
-            patch = self._lowering(route, observed, plan)
-        return self._read(await self._api.patch(path, patch, timeout=LOWER_TIMEOUT) if patch else route)
-
     def _lowering(self, route: dict[str, Any], observed: ObservedRoute, plan: RoutePlan) -> patches.Patch:
         now = self._read(route)
         if now.foreign:
-            raise moved(f"the route is somebody else's by now: {now.foreign}")
+            raise MovedError(f"the route is somebody else's by now: {now.foreign}")
         epoch = "" if is_newer(now.epoch, self._epoch()) or now.stable is None else self._epoch()
         try:
             return patches.lowering(route, self.adoption, plan, observed.stable, epoch)
         except NotTheSameRoute as error:
-            raise moved(str(error)) from None
+            raise MovedError(str(error)) from None
 
     async def _fenced(self, namespace: str, route: dict[str, Any], changes: patches.Patch) -> ObservedHTTPRoute:
         if not changes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from modelrollout.adapters.routers.forms.rules import parent_ref, rules
-from modelrollout.api.traffic.protocols import SERVER_METHODS, SERVICE, SPLIT_METHODS
+from modelrollout.adapters.routers.forms.rules import calls_spec
+from modelrollout.api.traffic.protocols import SERVICE
 
 if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
@@ -14,18 +14,7 @@ if TYPE_CHECKING:
 
 def route_spec(namespace: str, spec: Spec, plan: RoutePlan) -> dict[str, Any]:
     """The whole spec of gRPC's route: the model's methods are split, and stable says whether the server is ready."""
-    traffic = spec.traffic
-    return {
-        "parentRefs": [parent_ref(namespace, spec, traffic.grpc.section_name or traffic.gateway.section_name)],
-        "hostnames": list(traffic.grpc_hostnames),
-        "rules": rules(
-            spec,
-            plan,
-            "GRPC",
-            [_method(name) for name in SPLIT_METHODS],
-            [_method(name) for name in (*SERVER_METHODS, *traffic.grpc.extra_methods)],
-        ),
-    }
+    return calls_spec(namespace, spec, plan, _method)
 
 
 def _method(name: str) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from modelrollout.adapters.routers.forms.rules import SPLIT, parent_ref, rules
-from modelrollout.api.traffic.protocols import SERVER_METHODS, SERVICE, SPLIT_METHODS, SPLIT_PATHS
+from modelrollout.adapters.routers.forms.rules import SPLIT, calls_spec, parent_ref, rules
+from modelrollout.api.traffic.protocols import SERVICE, SPLIT_PATHS
 
 if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
@@ -28,18 +28,7 @@ def route_spec(namespace: str, spec: Spec, plan: RoutePlan) -> dict[str, Any]:
 
 def h2c_spec(namespace: str, spec: Spec, plan: RoutePlan) -> dict[str, Any]:
     """The whole spec of gRPC's route as an HTTPRoute: a call is a POST to /SERVICE/METHOD over HTTP/2."""
-    traffic = spec.traffic
-    return {
-        "parentRefs": [parent_ref(namespace, spec, traffic.grpc.section_name or traffic.gateway.section_name)],
-        "hostnames": list(traffic.grpc_hostnames),
-        "rules": rules(
-            spec,
-            plan,
-            "GRPC",
-            [_exact(f"/{SERVICE}/{method}") for method in SPLIT_METHODS],
-            [_exact(f"/{SERVICE}/{method}") for method in (*SERVER_METHODS, *traffic.grpc.extra_methods)],
-        ),
-    }
+    return calls_spec(namespace, spec, plan, lambda method: _exact(f"/{SERVICE}/{method}"))
 
 
 def _exact(path: str) -> dict[str, Any]:

@@ -6,9 +6,12 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.routers.mirror import copies
+from modelrollout.api.traffic.protocols import SERVER_METHODS, SPLIT_METHODS
 from modelrollout.core.observation import FULL_WEIGHT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelrollout.api.spec import Spec
     from modelrollout.api.traffic.protocols import Protocol
     from modelrollout.core.observation import RoutePlan
@@ -30,6 +33,17 @@ def parent_ref(namespace: str, spec: Spec, section_name: str | None) -> dict[str
         "name": gateway.name,
     }
     return parent | ({"sectionName": section_name} if section_name else {})
+
+
+def calls_spec(namespace: str, spec: Spec, plan: RoutePlan, match: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """The whole spec of gRPC's route, of whichever kind; `match`: what chooses the calls of one method."""
+    traffic = spec.traffic
+    stables = (*SERVER_METHODS, *traffic.grpc.extra_methods)
+    return {
+        "parentRefs": [parent_ref(namespace, spec, traffic.grpc.section_name or traffic.gateway.section_name)],
+        "hostnames": list(traffic.grpc_hostnames),
+        "rules": rules(spec, plan, "GRPC", [match(one) for one in SPLIT_METHODS], [match(one) for one in stables]),
+    }
 
 
 def rules(

@@ -102,13 +102,12 @@ async def test_a_fail_stands_whatever_else_an_evaluation_cannot_say(
     assert found.gates[0].verdict == "FAIL"
     good = gateway(600, stable=(300, 0), candidate=(60, 0))
     whole = await look(request_of(spec_of(*gates)), 601, good)
-    harmless = name in {"lookalikes", "unnamed", "with_source"} or (
-        gates and name in {"not_in_force", "to_be_recorded"}
-    )
+    harmless = name in {"unnamed", "with_source"} or (gates and name in {"not_in_force", "to_be_recorded"})
     assert (whole.halt is None) == bool(harmless), whole
     assert whole.halt in {None, reasons.INTERNAL_ERROR}
     assert not whole.confirmed or whole.halt is None
     assert whole.message.isprintable()
+    assert name != "unnamed" or any("a defect" in text for text in whole.warnings)
 
 
 async def test_evidence_of_all_gates_together_needs_no_words_either(monkeypatch: pytest.MonkeyPatch):

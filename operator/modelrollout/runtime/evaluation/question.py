@@ -42,6 +42,10 @@ What is older is dropped in pieces of a sixth, so at most 7/6 are kept: less tha
 
 
 _UNTOLD = Finding(reasons.INTERNAL_ERROR, "a defect: whether every target is scraped cannot be told")
+_ALIKE_UNTOLD = Finding(
+    reasons.INTERNAL_ERROR, "a defect: whether another route's requests are counted here too cannot be told"
+)
+_UNSAID = ("a defect: a warning about the samples cannot be put into words",)
 SHORTEST_LOOK = 5.0
 """Seconds: nobody's odds are looked at more often, however often the targets are scraped."""
 
@@ -188,11 +192,11 @@ def judge(
         make_tick_table(once, reader, looks.grid(look, cuts), server.scrape_interval, running), request
     )
     table = fine.whole(looks.parts) if looks.parts > 1 else fine
-    alike: tuple[str, ...] = worded(lambda: lookalikes(once, reader, request), ())
+    alike: tuple[str, ...] | None = worded(lambda: lookalikes(once, reader, request), None)
     partial: Finding | None = worded(lambda: uncovered(once, reader, request, looks.end(look)), _UNTOLD)
-    partial = partial or ambiguous(alike)
+    partial = partial or (_ALIKE_UNTOLD if alike is None else ambiguous(alike))
     twice = dict.fromkeys(text for _, said in counted for text in said)
-    misread: tuple[str, ...] = worded(lambda: (*unnamed(request), *alike, *reader.pods.warnings()), ())
+    misread: tuple[str, ...] = worded(lambda: (*unnamed(request), *(alike or ()), *reader.pods.warnings()), _UNSAID)
     warnings = (*twice, *misread, *cut_off(request, stores, looks.tick(look), cuts))
     gate_input = GateInput(
         request,

@@ -40,6 +40,8 @@ from modelrollout.core.analysis.stats.exceedances import histogram as b
 from modelrollout.core.analysis.stats.parameters import GOOD_EXCEEDANCE, NOTHING
 from modelrollout.core.finding import Finding
 
+_UNSAID = ("a defect: a warning about the buckets cannot be put into words",)
+
 
 def series_of(gate: LatencyGate) -> frozenset[str]:
     """The histograms of the sources that the gate may read."""
@@ -89,7 +91,7 @@ def _by_histograms(
     )
     blamed = [one.attributable for one in standings if one.attributable is not None and not one.excused]
     evidence = tuple((odds, share) for odds in blamed)
-    warnings: tuple[str, ...] = worded(lambda: coarse_buckets(gate, kinds, found, gate_input), ())
+    warnings: tuple[str, ...] = worded(lambda: coarse_buckets(gate, kinds, found, gate_input), _UNSAID)
     rising = any(one.rising for one in standings)
     judged_read = Judged(result, evidence, missing, text, warnings, rising=rising)
     return as_read(gate, judged_read, found.counts.unread)

@@ -74,7 +74,7 @@ def _collision(spec: Spec, claim: Claim, its: Claim, host: str, whose: str) -> P
     if claim.model != its.model:
         loc = GRPC_HOSTNAMES if spec.traffic.grpc.hostnames else loc
         fix = (
-            f"choose another name for gRPC: {whose}, has the calls there, and they name no model where a gateway looks"
+            f"choose another name for gRPC: {whose}, has the calls there, which name no model where gateways look"
         )
     return Problem(path_of(loc), f"has {shown(host)} on Gateway {claim.gateway}", fix, loc)
 

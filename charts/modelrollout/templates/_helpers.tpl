@@ -85,3 +85,11 @@ capabilities: {drop: [ALL]}
 {{- if .Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" $kind) }}{{ $kind }}{{ end }}
 {{- end }}
 {{- end }}
+
+{{/* Whether a PrometheusRule is made: where it is asked for and known. */}}
+{{- define "modelrollout.alerts" -}}
+{{- if and .Values.metrics.enabled .Values.metrics.rules.enabled }}
+{{- $kind := "PrometheusRule" }}
+{{- if .Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" $kind) }}{{ $kind }}{{ end }}
+{{- end }}
+{{- end }}

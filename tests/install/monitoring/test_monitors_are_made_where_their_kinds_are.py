@@ -68,3 +68,35 @@ def test_without_metrics_the_operator_opens_no_port(anywhere: Path):
     (container,) = rendered(anywhere, enabled=False)["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert [port["name"] for port in container["ports"]] == ["health"]
     assert not [argument for argument in container["args"] if "metrics" in argument]
+
+
+def test_the_rule_is_the_file_with_the_limits_and_the_place_of_the_pages_of_the_values(anywhere: Path):
+    own = {"latencySeconds": 2.5, "waitingSeconds": 60}
+    rule = rendered(anywhere, labels={"release": "stack"}, rules={"runbooks": "https://w.test/", "limits": own})
+    made = {"groups": rule["PrometheusRule"]["spec"]["groups"]}
+    assert rule["PrometheusRule"]["metadata"]["labels"]["release"] == "stack"
+    file = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())
+    changed = {"latencySeconds": "vector(2.5)", "waitingSeconds": "vector(60)"}
+    for group in file["groups"]:
+        for each in group["rules"]:
+            if "annotations" in each:
+                each["annotations"]["runbook_url"] = f"https://w.test/{each['annotations']['runbook_url']}"
+            limit = each.get("labels", {}).get("of")
+            each["expr"] = changed.get(limit, each["expr"])
+    assert made == file
+
+
+def test_the_values_of_the_chart_are_the_limits_of_the_file(anywhere: Path):
+    rule = rendered(anywhere)["PrometheusRule"]["spec"]
+    assert rule == yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())
+
+
+@pytest.mark.parametrize("metrics", [{"enabled": False}, {"rules": {"enabled": False}}])
+def test_rules_that_are_not_wanted_are_not_made(anywhere: Path, metrics: dict[str, Any]):
+    assert "PrometheusRule" not in rendered(anywhere, **metrics)
+
+
+@pytest.mark.parametrize("rules", [{"limits": {"errorShare": 5}}, {"limits": {"latency": 1}}, {"runbooks": "wiki"}])
+def test_rules_that_make_no_sense_are_refused(rules: dict[str, Any]):
+    with helm.Chart.load(str(CHART)) as chart, pytest.raises(helm.HelmError):
+        chart.validate_schema({"metrics": {"rules": rules}})

@@ -11,8 +11,8 @@ SERVING = {**MODEL, "version": "1"}
 DAY = 24 * 60
 
 
-def rollout(phase: str, started: int = 0, reason: str = "", **numbers: str) -> dict[str, str]:
-    """What the operator's leader exports of one rollout; `started` in minutes."""
+def rollout(phase: str, started: int = 0, reason: str = "", weight: str = "") -> dict[str, str]:
+    """What the operator's leader exports of one rollout; `started` in minutes, `weight` by the minute."""
     found = {
         f'modelrollout_rollout_version_info{{{WHO}, role="stable", version="1", pod="a"}}': "1x3000",
         f'modelrollout_rollout_phase{{{WHO}, phase="{phase}", pod="a"}}': "1x3000",
@@ -20,7 +20,9 @@ def rollout(phase: str, started: int = 0, reason: str = "", **numbers: str) -> d
     }
     if reason:
         found[f'modelrollout_rollout_reason{{{WHO}, reason="{reason}", pod="a"}}'] = "1x3000"
-    return found | {f'modelrollout_{name}{{{WHO}, pod="a"}}': values for name, values in numbers.items()}
+    if weight:
+        found[f'modelrollout_rollout_weight_observed_percent{{{WHO}, pod="a"}}'] = weight
+    return found
 
 
 SERVES = rollout("Serving", started=-100)
@@ -86,7 +88,6 @@ def _moving(share: str, jump: tuple[int, int], little: tuple[int, int]) -> tuple
 
 _FAILED = {**ROLLOUT, "phase": "RolledBack"}
 _ABORTED = {f'modelrollout_rollout_last_end_timestamp_seconds{{{WHO}, result="Aborted", reason="Aborted"}}': "0x3000"}
-_WEIGHT = "rollout_weight_observed_percent"
 _OUTAGE = {f'modelrollout_rollout_metrics_outage{{{WHO}, reason="PrometheusTimeout"}}': "1x30"}
 _LIMIT = {f'modelrollout_gate_limit{{{WHO}, gate="l", type="Latency", bound="max", quantile="0.99"}}': "0.6x200"}
 _LOOSE = {f'modelrollout_gate_limit{{{WHO}, gate="e", type="ErrorRate", bound="max", quantile=""}}': "0.5x200"}
@@ -114,11 +115,11 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case("for half a minute", {f'modelrollout_rollout_reason{{{WHO}, reason="BreachHeld"}}': "_x5 1"}, 5),
     ),
     "ModelRolloutMetricsUnavailable": (
-        Case("an outage", rollout("Stepping", **{_WEIGHT: "5x30"}) | _OUTAGE, 10, (ROLLOUT,)),
-        Case("no samples", rollout("Baking", reason="SamplesMissing", **{_WEIGHT: "5x30"}), 10, (ROLLOUT,)),
-        Case("before any traffic", rollout("Waiting", **{_WEIGHT: "0x30"}) | _OUTAGE, 10),
-        Case("for two minutes", rollout("Stepping", **{_WEIGHT: "_x8 5x30"}) | _OUTAGE, 10),
-        Case("judged", rollout("Stepping", reason="StepHolding", **{_WEIGHT: "5x30"}), 10),
+        Case("an outage", rollout("Stepping", weight="5x30") | _OUTAGE, 10, (ROLLOUT,)),
+        Case("no samples", rollout("Baking", reason="SamplesMissing", weight="5x30"), 10, (ROLLOUT,)),
+        Case("before any traffic", rollout("Waiting", weight="0x30") | _OUTAGE, 10),
+        Case("for two minutes", rollout("Stepping", weight="_x8 5x30") | _OUTAGE, 10),
+        Case("judged", rollout("Stepping", reason="StepHolding", weight="5x30"), 10),
     ),
     "ModelRolloutWaitsForPerson": (
         Case("five hours", rollout("AwaitingApproval"), 300, ({**ROLLOUT, "phase": "AwaitingApproval"},)),
@@ -130,7 +131,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case("all stand by", {'modelrollout_operator_leading{pod="a"}': "0x30"}, 10, ({},)),
         Case("there is none", {}, 10, ({},)),
         Case("one of two leads", {f'modelrollout_operator_leading{{pod="{p}"}}': f"{p == 'a':d}x30" for p in "ab"}, 10),
-        Case("a change of leader", {'modelrollout_operator_leading{pod="a"}': "1x8 0 1x20"}, 10),
+        Case("a change of leader", {'modelrollout_operator_leading{pod="a"}': "1x8 0 1x20"}, 9),
     ),
     "ModelRolloutOperatorLate": (
         Case("overdue", {'modelrollout_operator_overdue_seconds{pod="a"}': "0+60x30"}, 20, ({},)),

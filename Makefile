@@ -127,6 +127,8 @@ crds: $(VENV) ## generate crds/, the chart's copy and its schema of the configur
 docs: $(VENV) ## generate the references, the picture of the imports and the README's diagram from the code
 	$(BIN)/python -m modelrollout.api.reference > docs/spec-reference.md
 	$(BIN)/python -m activation_health.reference > docs/metrics.md
+	$(BIN)/python -m tests.docs.operator_metrics
+	$(BIN)/python -m tests.docs.runbooks
 	$(BIN)/python -m tests.readme
 	$(BIN)/python -m tests.docs.picture
 

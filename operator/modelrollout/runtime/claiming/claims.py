@@ -73,9 +73,7 @@ def _collision(spec: Spec, claim: Claim, its: Claim, host: str, whose: str) -> P
     fix = f"choose another name or model: {whose}, serves model {claim.model} there"
     if claim.model != its.model:
         loc = GRPC_HOSTNAMES if spec.traffic.grpc.hostnames else loc
-        fix = (
-            f"choose another name for gRPC: {whose}, has the calls there, which name no model where gateways look"
-        )
+        fix = f"choose another name for gRPC: {whose}, has the calls there, which name no model where gateways look"
     return Problem(path_of(loc), f"has {shown(host)} on Gateway {claim.gateway}", fix, loc)
 
 

@@ -12,22 +12,17 @@ import numpy as np
 
 from modelrollout.adapters.prometheus import limits
 from modelrollout.adapters.prometheus.failures import Refused, printable
+from modelrollout.adapters.prometheus.going_on import GoingOn, LastAnswer
 from modelrollout.adapters.prometheus.pieces import Pieces
+from modelrollout.adapters.prometheus.together import NEXT, Points, read_together
 from modelrollout.core.analysis.metrics.series import Labels, Millis, Series, one_per_time
 from modelrollout.core.analysis.stats.arrays import Array, Flags
 
 _READ: dict[bytes, Labels] = {}
-"""The labels of series that were read lately, by their JSON: the next answer has the same ones.
+"""The labels of series that were read lately, by their JSON without braces: the next answer has the same ones.
 
 Some 10 MiB at most, whatever servers send: of so many series, and of labels that are no longer than this in bytes."""
 _MOST_READ, _LONGEST_READ = 4_096, 600
-
-
-@dataclass(frozen=True)
-class _Points:
-    labels: Labels
-    times: Array
-    values: Array
 
 
 def _nothing(_: int) -> None:
@@ -38,13 +33,14 @@ def _nothing(_: int) -> None:
 class AnswerReader:
     """Reads one answer; `step` is told the byte that was reached, `take` the bytes of what is kept.
 
-    Either may raise.
+    Either may raise. `last` is what was read of the same query's answer the last time, and then of this one.
     """
 
     step: Callable[[int], None] = _nothing
     take: Callable[[int], None] = _nothing
+    last: LastAnswer | None = None
 
-    def read(self, body: bytes | bytearray, limited: str | None = None) -> list[_Points]:
+    def read(self, body: bytes | bytearray, limited: str | None = None) -> list[Points]:
         """The series of Prometheus's JSON. Raises Refused for one that is incomplete or too large, else any error.
 
         `limited`: what the server says of a limit that it reached.
@@ -55,6 +51,8 @@ class AnswerReader:
         self._pieces = Pieces(body)
         self._known: dict[tuple[str, str], tuple[str, str]] = {}
         self._times: tuple[list[float], Array] = [], np.empty(0)
+        self._otherwise = 0
+        self._going_on = None if self.last is None else GoingOn(self.last)
         result = None
         found: dict[str, list[Any]] = {"isPartial": [], "warnings": []}
         for name in self._pieces.members():
@@ -68,9 +66,11 @@ class AnswerReader:
         _complete(found)
         if result is None:
             raise TypeError("this is no answer of Prometheus")
+        if self._going_on is not None:
+            self._going_on.finish()
         return result
 
-    def _data(self) -> list[_Points] | None:
+    def _data(self) -> list[Points] | None:
         result = None
         for name in self._pieces.members():
             if name == "result":
@@ -79,18 +79,40 @@ class AnswerReader:
                 self._pieces.skip()
         return result
 
-    def _result(self) -> list[_Points]:
-        found: list[_Points] = []
-        for number, _ in enumerate(self._pieces.elements(), 1):
+    def _result(self) -> list[Points]:
+        found: list[Points] = []
+        number = 0
+        for _ in self._pieces.elements():
+            several = self._several()
+            number += len(several) or 1
             if number > limits.MAX_SERIES:
                 raise too_many(self._pieces.count(b'"metric"'))
-            one = self._one()
-            if one is not None:
-                found.append(one)
+            one = None if several else self._one()
+            found += several if one is None else [one]
             self.step(self._pieces.at)
         return found
 
-    def _one(self) -> _Points | None:
+    def _several(self) -> list[Points]:
+        """The next series, those of a piece, where all are written as usual; none where they are not."""
+        if self._pieces.at < self._otherwise or (run := self._pieces.run()) is None:
+            return []
+        text, end = run
+        self._otherwise = end  # until then one by one, if it comes to that
+        parts = text.split(NEXT)
+        found = None if self._going_on is None else self._going_on.read(parts)
+        if found is None:
+            found = read_together(parts, self._labels_of)
+            if found is None:
+                return []
+            if self._going_on is not None:
+                self._going_on.add(found)
+        else:
+            self.take(limits.SERIES * len(found) + 8 * sum(len(one.labels) for one in found))
+        self.take(limits.SAMPLE * sum(len(one.values) for one in found))
+        self._pieces.go_to(end)
+        return found
+
+    def _one(self) -> Points | None:
         """One series; None for a native histogram, which no gate reads."""
         labels, points, other = None, None, False
         for name in self._pieces.members():
@@ -105,20 +127,29 @@ class AnswerReader:
             if other:
                 return None
             raise TypeError("an entry is no series with values")
-        return _Points(labels, *points)
+        return Points(labels, *points)
 
     def _labels(self) -> Labels:
         text = self._pieces.flat()
-        known = None if text is None else _READ.get(text)
-        if known is None:
-            found = self._pieces.value() if text is None else json.loads(text)
-            if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-                raise TypeError("the labels are no texts")
-            known = tuple(sorted(self._once(pair) for pair in found.items()))
-            if text is not None and len(text) <= _LONGEST_READ:
-                if len(_READ) >= _MOST_READ:
-                    _READ.clear()
-                _READ[text] = known
+        return self._checked(self._pieces.value()) if text is None else self._labels_of(text[1:-1])
+
+    def _labels_of(self, text: bytes) -> Labels:
+        """What stands between the braces. Raises ValueError or TypeError where that is nothing but labels."""
+        known = _READ.get(text)
+        if known is not None:
+            self.take(limits.SERIES + 8 * len(known))
+            return known
+        known = self._checked(json.loads(b"{%b}" % text))
+        if len(text) <= _LONGEST_READ:
+            if len(_READ) >= _MOST_READ:
+                _READ.clear()
+            _READ[text] = known
+        return known
+
+    def _checked(self, found: Any) -> Labels:
+        if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+            raise TypeError("the labels are no texts")
+        known = tuple(sorted(self._once(pair) for pair in found.items()))
         self.take(limits.SERIES + 8 * len(known))
         return known
 
@@ -146,7 +177,7 @@ class AnswerReader:
         return self._times[1]
 
 
-def series_of(result: list[_Points], start: float, end: float) -> tuple[Series, ...]:
+def series_of(result: list[Points], start: float, end: float) -> tuple[Series, ...]:
     """The samples from `start` to `end`: what was not asked for is left out. `result` is empty then."""
     result.reverse()
     found: list[Series] = []

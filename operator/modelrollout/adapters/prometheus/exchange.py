@@ -16,6 +16,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from modelrollout.adapters.prometheus.failures import Refused
+from modelrollout.adapters.prometheus.going_on import LastAnswer
 from modelrollout.adapters.prometheus.limits import SMALL
 from modelrollout.adapters.prometheus.room import Lease
 from modelrollout.adapters.prometheus.turns import PAUSE
@@ -32,8 +33,8 @@ def current() -> Exchange:
 class Exchange:
     """A query under way in the thread that entered it; any other thread may cut it off, whatever it waits for."""
 
-    def __init__(self, seconds: float, lease: Lease, gate: threading.Lock) -> None:
-        self.seconds, self.lease, self._gate = seconds, lease, gate
+    def __init__(self, seconds: float, lease: Lease, gate: threading.Lock, last: LastAnswer | None = None) -> None:
+        self.seconds, self.lease, self._gate, self.last = seconds, lease, gate, last
         self._is_large = False
         self.deadline = math.inf
         self.is_cut = False

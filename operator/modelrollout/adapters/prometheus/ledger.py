@@ -16,6 +16,7 @@ from urllib3.util.retry import Retry
 from modelrollout.adapters.prometheus.answer import series_of
 from modelrollout.adapters.prometheus.exchange import Exchange
 from modelrollout.adapters.prometheus.failures import failure_of
+from modelrollout.adapters.prometheus.going_on import LONGEST, LastAnswer, LastAnswers
 from modelrollout.adapters.prometheus.places import Places
 from modelrollout.adapters.prometheus.room import Lease, Room
 from modelrollout.adapters.prometheus.session import BoundedSession
@@ -60,7 +61,7 @@ class PrometheusLedger:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock
         self._connections: dict[str, _Connection] = {}
-        self._room, self._turns = Room(), Turns()
+        self._room, self._turns, self._last = Room(), Turns(), LastAnswers()
         self._under_way: set[Exchange] = set()
 
     async def range(self, server: PrometheusServer, selector: str, start: float, end: float) -> Answer:
@@ -86,7 +87,8 @@ class PrometheusLedger:
         def call(client: Any) -> Answer:
             return series_of(client.custom_query(f"{selector}[{window}ms]", params=params), start, end)
 
-        return await self._ask(server, call, users=False)
+        last = self._last.of(server.name, selector) if end - start <= LONGEST else None
+        return await self._ask(server, call, users=False, last=last)
 
     async def steps(self, server: PrometheusServer, query: str, start: float, end: float, step: float) -> Answer:
         """Values of `query` at start, start + step, ... up to end, all in one query."""
@@ -104,10 +106,17 @@ class PrometheusLedger:
         for exchange in tuple(self._under_way):
             exchange.cut()
 
-    async def _ask(self, server: PrometheusServer, call: Callable[[Any], Answer], *, users: bool) -> Answer:
+    async def _ask(
+        self,
+        server: PrometheusServer,
+        call: Callable[[Any], Answer],
+        *,
+        users: bool,
+        last: LastAnswer | None = None,
+    ) -> Answer:
         try:
             connection = self._connection(server)
-            exchange = Exchange(server.timeout, Lease(self._room, server.name), connection.gate)
+            exchange = Exchange(server.timeout, Lease(self._room, server.name), connection.gate, last)
             places = connection.users if users else connection.ours
             future = await places.begin(lambda: _answer(exchange, connection.client, call), server.timeout)
         except TimeoutError:

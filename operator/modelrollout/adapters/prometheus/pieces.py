@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from modelrollout.adapters.prometheus.together import FIRST, LAST, NEXT
+
 PIECE = 64 * 1024
 """Bytes; a single text, number or set of labels is never longer."""
 _SPACE = re.compile(rb"[ \t\n\r]*+")
@@ -132,6 +134,18 @@ class Pieces:
             yield found
             if last is not None:
                 return
+
+    def run(self) -> tuple[bytes, int] | None:
+        """What stands between FIRST and the last NEXT of a piece, and the byte after its LAST; None where none does."""
+        if not self._body.startswith(FIRST, self._at):
+            return None
+        begin = self._at + len(FIRST)
+        end = self._body.rfind(NEXT, begin, self._at + PIECE)
+        return None if end < 0 else (bytes(self._body[begin:end]), end + len(LAST))
+
+    def go_to(self, at: int) -> None:
+        """What stands before byte `at` was read otherwise."""
+        self._at = at
 
     def finish(self) -> None:
         """Nothing may follow."""

@@ -147,7 +147,7 @@ class PastReader:
                     return answer
                 reading.chunk = max((end - start) / 2, SMALLEST_CHUNK)
                 continue
-            first, samples = self._first(readings), reading.store.size + sum(len(each.times) for each in answer)
+            first, samples = self._first(readings), reading.store.size + sum([len(each.times) for each in answer])
             reading.store = await self.crew.run(samples, _renewed, reading.store, answer, (start, end), first)
             del answer  # its room in the process is free for the next one
             if self._first(readings) != first:  # cut meanwhile, for the other query

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from tests.bench.cost.evaluation.measure import AGES, LOOKS, Cost, cost_of
+from tests.bench.cost.evaluation.measure import AGES, LOOKS, READS, Cost, cost_of
 from tests.bench.cost.evaluation.world import FIVE, LAYERS
 
 TITLE = "## CPU of one evaluation (interval and scrape 15 s)\n"
 TEXT = """
 `from scratch`: all gates judged by a process that keeps nothing, as after a restart. `goes on`: the samples of an
 answer merged and all gates judged by one that has judged the tick before, the mean of {looks} ticks. `answers`: the
-bytes of Prometheus's answers (what is new, and 300 s again) turned into samples. `kept`: what going on holds in memory
-beside the samples. CPU of the whole process, without the network."""
+bytes of Prometheus's answers (what is new, and 300 s again) turned into samples by one that has read the answers before
+them, the mean of {reads}. `kept`: what going on holds in memory beside the samples. CPU of the whole process, without
+the network."""
 
 
 def section() -> tuple[list[str], list[list[str]], str]:
@@ -21,7 +22,7 @@ def section() -> tuple[list[str], list[list[str]], str]:
         for one in (cost_of(seconds, gates, layers) for seconds in AGES)
     ]
     titles = ["Rollout", "After", "Series", "From scratch", "Goes on", "Answers", "Kept"]
-    return titles, rows, TEXT.format(looks=LOOKS)
+    return titles, rows, TEXT.format(looks=LOOKS, reads=READS)
 
 
 def _milliseconds(one: Cost) -> list[str]:

@@ -150,7 +150,9 @@ def answer_of(series: tuple[Series, ...]) -> bytes:
         }
         for one in series
     ]
-    return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}}).encode()
+    return json.dumps(
+        {"status": "success", "data": {"resultType": "matrix", "result": result}}, separators=(",", ":")
+    ).encode()
 
 
 def request(gates: tuple[dict[str, str], ...] = FIVE, **changes: Any) -> EvaluationRequest:

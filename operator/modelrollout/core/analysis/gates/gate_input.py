@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -80,12 +81,12 @@ class GateInput:
         """First tick that starts at or after `seconds`, kept on the grid (count when none does)."""
         return min(max(self.table.grid.position(seconds), 0), self.table.grid.count)
 
-    @property
+    @cached_property
     def start(self) -> int:
         """Where evidence starts; what comes before is stable's history."""
         return self.position(max(self.request.evidence_from, self.request.started_at))
 
-    @property
+    @cached_property
     def step(self) -> int:
         """Where the current step (or the bake) starts."""
         return max(self.start, self.position(self.request.step_started_at))
@@ -96,7 +97,7 @@ class GateInput:
         began = self.request.bake_started_at
         return None if began is None else max(self.start, self.position(began))
 
-    @property
+    @cached_property
     def frozen(self) -> slice:
         """Stable's last 30 minutes before the bake: what relative limits rest on while it has no traffic.
 
@@ -109,7 +110,7 @@ class GateInput:
         ]
         return slice(min(self.position(max([began - HISTORY, *since])), last), last)
 
-    @property
+    @cached_property
     def restarts(self) -> Flags:
         """The first tick under each new weight."""
         flags = np.zeros(self.table.grid.count, dtype=bool)
@@ -119,7 +120,7 @@ class GateInput:
                 flags[at] = True
         return flags
 
-    @property
+    @cached_property
     def warming(self) -> Flags:
         """Ticks that end within the warm-up after readiness or a raise: latency says nothing there."""
         warmup = self.request.spec.analysis.warmup

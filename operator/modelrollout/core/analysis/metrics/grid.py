@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ class Grid:
     def count(self) -> int:
         return self.last - self.first + 1
 
-    @property
+    @cached_property
     def ends(self) -> Array:
         """End of every tick in epoch seconds, shape (count,)."""
         ticks = np.arange(self.first, self.last + 1)

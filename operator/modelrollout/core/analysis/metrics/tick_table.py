@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -63,14 +63,10 @@ class TickTable:
         return out
 
     def by_layer(self, metric: str, arm: Arm, layers: Sequence[str]) -> Array:
-        """`total` of each of the layers, (layers, grid.count)."""
-        channels = [self._by_place.get((metric, arm, layer, None), []) for layer in layers]
-        each = {len(one) for one in channels}
-        if isinstance(self.growth, Growth) and len(each) == 1:
-            found = self.growth.matrix([one for mine in channels for one in mine])
-            if found is not None:
-                together: Array = found.reshape(len(layers), each.pop(), self.grid.count).sum(axis=1)
-                return together
+        """`total` of each of the layers, (layers, grid.count), not to be written to."""
+        found = self.growth.by_layer(metric, arm, layers) if isinstance(self.growth, Growth) else None
+        if found is not None:
+            return found
         rows = [self.total(metric, arm, layer=layer) for layer in layers]
         return np.stack(rows) if rows else np.zeros((0, self.grid.count))
 
@@ -104,6 +100,11 @@ class TickTable:
 
     @cached_property
     def _sums(self) -> dict[tuple[str, Arm, int], dict[str, float]]:
+        return {}
+
+    @cached_property
+    def facts(self) -> dict[Hashable, Any]:
+        """What gates found out of it once, by a name of theirs."""
         return {}
 
     @property
@@ -197,8 +198,8 @@ def make_tick_table(
             _read_all(store.at_hosts(plain.odd), reader, (seen, counted), scrape, newest)
     growth: Mapping[Channel, Array] = counted.growth
     if running is not None and counted.parts:
-        known = running.known(counted.parts, counted.growth)
-        growth = Growth(counted.parts, grid.count, counted.growth, known)
+        known, lying = running.known(counted.parts, counted.growth)
+        growth = Growth(counted.parts, grid.count, counted.growth, known, lying=lying)
     covered: dict[tuple[tuple[float, int], ...], Flags] = {}
     sampled = {}
     for key, found in seen.scraped.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelrollout.core.analysis.stats.arrays import usable
+from modelrollout.core.analysis.stats.arrays import shaped, taken, usable
 from modelrollout.core.analysis.stats.parameters import (
     DISPERSION_BLOCK,
     DISPERSION_SIGMAS,
@@ -85,7 +85,7 @@ def baseline(ticks: CountTicks, history: StableHistory | None, settings: Setting
         past_bad, past_total = usable(history.bad, history.total)
         shape = (*total.shape[:-1], before)
         seconds, bad, total = (
-            np.concatenate([np.broadcast_to(earlier, shape), now], axis=-1)
+            np.concatenate([shaped(earlier, shape), now], axis=-1)
             for earlier, now in ((history.seconds, seconds), (past_bad, bad), (past_total, total))
         )
     memo = settings.memo
@@ -119,7 +119,7 @@ def _overdispersion(seconds: Array, bad: Array, total: Array, rate: Array, known
     y, n, expected, spread = (
         _over_stretch(a, start) for a in (bad, total, total * rate, total * rate * (1 - rate))
     )  # each tick by the rate known before it: in a stretch the edge that is counted may change
-    seen = np.take_along_axis(known, start, axis=-1)
+    seen = taken(known, start)
     variance = spread * (1 + n / (seen + 1))
     counted = ends & (seen >= 1) & (variance > _LEAST_VARIANCE)
     safe = np.where(variance > _LEAST_VARIANCE, variance, 1.0)
@@ -143,7 +143,7 @@ def _stretches(seconds: Array) -> tuple[Flags, Index]:
 def _over_stretch(values: Array, start: Index) -> Array:
     """Sum from the first tick of each tick's stretch up to the tick itself."""
     run = np.cumsum(values, axis=-1)
-    total: Array = run - np.take_along_axis(run - values, start, axis=-1)
+    total: Array = run - taken(run - values, start)
     return total
 
 

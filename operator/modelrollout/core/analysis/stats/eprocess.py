@@ -67,6 +67,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelrollout.core.analysis.stats import parameters as d
+from modelrollout.core.analysis.stats.arrays import between
 
 if TYPE_CHECKING:
     from modelrollout.core.analysis.stats.arrays import Array
@@ -114,10 +115,10 @@ def _root(n_c: Array, n_s: Array, tc: Array, ts: Array, line: LimitLine) -> Arra
     Every element stops on its own, so that its value does not depend on what else is in the batch.
     """
     a, b = n_c * line.ratio, n_s
-    meet = np.clip((tc - line.plus) / line.ratio, _TINY, 1.0)
+    meet = between((tc - line.plus) / line.ratio, _TINY, 1.0)
     low, high = np.minimum(ts, meet), np.maximum(ts, meet)
     u, v = a * line.ratio / (tc * (1 - tc)), b / (ts * (1 - ts))
-    x = np.clip((u * meet + v * ts) / np.maximum(u + v, _TINY), low, high)
+    x = between((u * meet + v * ts) / np.maximum(u + v, _TINY), low, high)
     last = high - low
     out: Array = x.copy()
     where, left = np.arange(len(x)), np.ones(len(x), dtype=bool)
@@ -128,7 +129,7 @@ def _root(n_c: Array, n_s: Array, tc: Array, ts: Array, line: LimitLine) -> Arra
         slope = a * (dc * (1 - 2 * x) - line.ratio * xx) + b * (ds * line.ratio * (1 - 2 * y) - yy)
         low, high = np.where(value > 0, x, low), np.where(value < 0, x, high)
         step = value / np.where(slope < 0, slope, np.inf)
-        ahead = np.clip(x - step, low, high)
+        ahead = between(x - step, low, high)
         arrived = (slope < 0) & (np.abs(step) <= _PRECISION * x)  # the step is quadratic: what is left is rounding
         newton = (slope < 0) & (ahead == x - step) & (np.abs(step) <= 0.5 * last)
         following = np.where(newton | arrived, ahead, np.sqrt(low) * np.sqrt(high))
@@ -184,15 +185,15 @@ def log_factors(
     """
     (y_c, n_c), (y_s, n_s) = candidate, stable
     multiple = np.reshape(alternatives, (-1, *(1,) * rate.ndim))
-    ts = np.clip(rate, 1e-12, 1 - 1e-12)
+    ts = between(rate, 1e-12, 1 - 1e-12)
     limit = line.at(ts)
     tc = np.minimum(d.TOP_RATE, multiple * limit)
     usable = np.where(multiple > 1, tc > limit, (tc < limit) & (limit < 1)) & (n_c > 0)
     if line.relative:
         usable = usable & (n_s > 0)
-    tc = np.clip(tc, 1e-12, 1 - 1e-12)
+    tc = between(tc, 1e-12, 1 - 1e-12)
     tc0, ts0 = project(n_c, n_s, tc, ts, line)
-    tc0, ts0 = np.clip(tc0, 1e-15, 1 - 1e-15), np.clip(ts0, 1e-15, 1 - 1e-15)
+    tc0, ts0 = between(tc0, 1e-15, 1 - 1e-15), between(ts0, 1e-15, 1 - 1e-15)
     total = y_c * np.log(tc / tc0) + (n_c - y_c) * (np.log1p(-tc) - np.log1p(-tc0))
     if line.relative:
         total = total + y_s * np.log(ts / ts0) + (n_s - y_s) * (np.log1p(-ts) - np.log1p(-ts0))

@@ -20,6 +20,7 @@ same.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,7 +44,7 @@ class Groups:
     into: Index
     first: Index
 
-    @property
+    @cached_property
     def apart(self) -> bool:
         """Whether every tick is a group of its own."""
         return bool((self.into == np.arange(self.into.shape[-1])).all())
@@ -83,8 +84,11 @@ def group(seconds: Array, total: Array, restart: Flags, requests: float) -> Grou
     """
     each = np.broadcast_to(np.arange(total.shape[-1]), total.shape)
     into, first = each.copy(), each.copy()
+    few = (total < requests).any(axis=-1)
+    if not few.any():
+        return Groups(into, first)
     seconds, restart = np.broadcast_to(seconds, total.shape), np.broadcast_to(restart, total.shape)
-    for row in np.argwhere((total < requests).any(axis=-1)):
+    for row in np.argwhere(few):
         at = tuple(row)
         into[at], first[at] = _walk(seconds[at], total[at], restart[at], requests)
     return Groups(into, first)

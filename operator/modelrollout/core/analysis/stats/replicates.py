@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modelrollout.core.analysis.stats.arrays import between, shaped
 from modelrollout.core.analysis.stats.baseline import decayed_sums
 from modelrollout.core.analysis.stats.parameters import BATCH_TICKS
 
@@ -79,8 +80,7 @@ class StableSoFar:
 
 def _within(values: Array, most: Array) -> Array:
     """The values between 0 and `most`, 0 for NaN."""
-    found: Array = np.clip(np.where(np.isnan(values), 0.0, values), 0.0, most)
-    return found
+    return between(np.where(np.isnan(values), 0.0, values), 0.0, most)
 
 
 def windows(count: Array, dead: Array, dead_squared: Array, neurons: float | Array) -> Replicates:
@@ -117,14 +117,11 @@ def stable_so_far(
     if history is not None:
         before = history.seconds.shape[-1]
         pieces.insert(0, (history.seconds, history.stable.clean, (*shape[:-1], before)))
-    times, count, total, square = (
-        np.concatenate([np.broadcast_to(pick(at, r), to) for at, r, to in pieces], axis=-1)
-        for pick in (
-            lambda at, _: at,
-            lambda _, r: r.count,
-            lambda _, r: r.total,
-            lambda _, r: r.square,
-        )
+    alone = all(at.ndim == 1 for at, _, _ in pieces)  # one row of times does for all layers
+    times = np.concatenate([at if alone else shaped(at, to) for at, _, to in pieces], axis=-1)
+    count, total, square = (
+        np.concatenate([shaped(array, to) for array, to in each], axis=-1)
+        for each in zip(*([(one, to) for one in (r.count, r.total, r.square)] for _, r, to in pieces), strict=True)
     )
     weight, rates = (
         decayed_sums(times, a, half_life, None if memo is None else memo.at(name))
@@ -144,7 +141,9 @@ def spread(n: Array, total: Array, square: Array) -> Array:
 
 def divide(a: Array, b: Array) -> Array:
     """Return a / b, NaN where b is 0."""
-    return np.where(b > 0, a / np.where(b > 0, b, 1.0), np.nan)
+    known = b > 0
+    found: Array = np.full(np.broadcast_shapes(np.shape(a), np.shape(b)), np.nan)
+    return np.divide(a, b, out=found, where=known)
 
 
 def running(flag: Flags, count: Array) -> Array:

@@ -120,11 +120,16 @@ ANSWER_FIXES = {
 
 
 def _dropped(gate_input: GateInput, arm: s.Arm, first: int) -> list[Loss]:
-    """Drops by layer. They are counted for the whole model: a layer that took fewer than the others lost them."""
+    """Drops by layer. They are counted for the whole model: a layer that took fewer than the others lost them.
+
+    One layer stands for all where nothing was dropped.
+    """
     reasons = _by_reason(gate_input, s.DROPPED, arm, first)
     lost, kept = sum(reasons.values()), _taken(gate_input, arm, first)
     if not kept:
         return [Loss(arm, "", lost, 0.0, reasons)] if lost else []
+    if not lost:  # as a rule: then all layers are alike
+        return [Loss(arm, min(kept), 0.0, kept[min(kept)], reasons)]
     missing = {layer: max(kept.values()) - took for layer, took in kept.items()}
     known = min(lost, sum(missing.values()))
     scale, rest = known / max(sum(missing.values()), 1.0), (lost - known) / len(kept)

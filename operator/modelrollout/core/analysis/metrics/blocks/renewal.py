@@ -69,9 +69,9 @@ def _together(series: list[Series], low: int, high: int) -> tuple[Millis, Array]
     """The times that all have, and the values (rows, samples); None where they differ."""
     first = series[0].times
     count = len(first)
-    if any(len(one.times) != count for one in series):
-        return None
     apart = [one.times for one in series if one.times is not first]
+    if any(len(one) != count for one in apart):
+        return None
     if apart and not (np.concatenate(apart).reshape(len(apart), count) == first).all():
         return None
     values = np.concatenate([one.values for one in series]).reshape(len(series), count)

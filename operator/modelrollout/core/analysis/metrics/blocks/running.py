@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 
 from modelrollout.core.analysis.metrics.blocks.block import Block, BlockSeries, Names
 from modelrollout.core.analysis.metrics.blocks.counts import Counts, counts_of
-from modelrollout.core.analysis.metrics.blocks.growth import Part, Place, Places, Read, by_place, channels_of
+from modelrollout.core.analysis.metrics.blocks.growth import (
+    Asked,
+    Lying,
+    Part,
+    Place,
+    Places,
+    Read,
+    by_place,
+    channels_of,
+)
 from modelrollout.core.analysis.metrics.blocks.layout import Layout, layout_of
 from modelrollout.core.analysis.metrics.blocks.plain import Held, from_zero, odd_hosts
 from modelrollout.core.analysis.metrics.blocks.usual import Usual, usual_of
@@ -66,7 +75,9 @@ class Running:
     of: dict[tuple[int, int], _OfStore] = field(default_factory=dict)
     memo: Memo = field(default_factory=Memo)
     """What gates have made of it."""
-    _known: tuple[list[object], frozenset[Channel], Mapping[Place, list[Channel]]] | None = None
+    _known: tuple[list[object], frozenset[Channel], Mapping[Place, list[Channel]], dict[Asked, Lying | None]] | None = (
+        None
+    )
 
     @property
     def bytes(self) -> int:
@@ -105,8 +116,10 @@ class Running:
         }
         return Plain(mine.layout, odd, Part(_places(mine, mine.layout, read), grown), blocks, read, zero)
 
-    def known(self, parts: Sequence[Part], more: Mapping[Channel, Array]) -> Mapping[Place, list[Channel]]:
-        """All channels by place, found out again where they are others than the last time."""
+    def known(
+        self, parts: Sequence[Part], more: Mapping[Channel, Array]
+    ) -> tuple[Mapping[Place, list[Channel]], dict[Asked, Lying | None]]:
+        """All channels by place, found out again where they are others than the last time; where layers lie."""
         places, others = [one.places for one in parts], frozenset(more)
         if (
             self._known is None
@@ -114,8 +127,8 @@ class Running:
             or self._known[1] != others
             or any(one is not other for one, other in zip(self._known[0], places, strict=True))
         ):
-            self._known = list(places), others, by_place(channels_of(parts, more))
-        return self._known[2]
+            self._known = list(places), others, by_place(channels_of(parts, more)), {}
+        return self._known[2:]
 
 
 def _places(mine: _OfStore, layout: Layout, read: Mapping[int, Counts]) -> Places:

@@ -7,6 +7,7 @@ alternative, however many starts there are: bets that began at different ticks a
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,18 @@ def stake_weights(seconds: Array, restart: Flags, stakes: d.Stakes) -> Array:
     """
     if seconds.shape[-1] == 0:
         return np.zeros(seconds.shape)
+    if seconds.ndim == 1:
+        return np.frombuffer(_weights_of(seconds.tobytes(), restart.tobytes(), stakes))
+    return _weights(seconds, restart, stakes)
+
+
+@lru_cache(maxsize=16)
+def _weights_of(seconds: bytes, restart: bytes, stakes: d.Stakes) -> bytes:
+    """The same from the bytes of both: every gate of a rollout asks for the same."""
+    return _weights(np.frombuffer(seconds), np.frombuffer(restart, dtype=bool), stakes).tobytes()
+
+
+def _weights(seconds: Array, restart: Flags, stakes: d.Stakes) -> Array:
     left = unstaked(np.maximum(seconds - seconds[..., :1], 0.0))
     later = -np.diff(left, axis=-1, prepend=left[..., :1])
     begins = restart.copy()
@@ -127,8 +140,12 @@ def began_at(log_e: Array, weights: Array, prior: Sequence[float], tick: Index) 
     Of the alternative that carries most of it, the point from which it rose highest (as CUSUM does).
     log_e is (R, ..., T), tick (...).
     """
+    if tick.ndim == 0:  # of one rollout: what is later is left out, instead of being made nothing
+        log_e, weights = log_e[..., : int(tick) + 1], weights[..., : int(tick) + 1]
     run = np.cumsum(log_e, axis=-1)
     before = run - log_e
+    if tick.ndim == 0:
+        return np.asarray(_began_last(run, before, weights, prior))
     late = np.arange(log_e.shape[-1]) > tick[..., None]
     part = np.log(np.reshape(np.asarray(prior, dtype=float), (-1, *(1,) * (log_e.ndim - 2))))
     with np.errstate(divide="ignore"):
@@ -140,6 +157,14 @@ def began_at(log_e: Array, weights: Array, prior: Sequence[float], tick: Index) 
     # the last of equal minima: ticks that say nothing do not move the start back
     first: Index = lowest.shape[-1] - 1 - lowest[..., ::-1].argmin(axis=-1)
     return first
+
+
+def _began_last(run: Array, before: Array, weights: Array, prior: Sequence[float]) -> int:
+    """`began_at` of the last tick, arrays (R, T) and (T,)."""
+    with np.errstate(divide="ignore"):
+        stakes = np.logaddexp.reduce(np.log(weights) - before, axis=-1) + np.log(np.asarray(prior, dtype=float))
+    path = before[int((stakes + run[:, -1]).argmax())]
+    return len(path) - 1 - int(path[::-1].argmin())
 
 
 def risen(log_e: Array) -> Array:

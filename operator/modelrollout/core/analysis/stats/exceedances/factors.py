@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modelrollout.core.analysis.stats.arrays import between
 from modelrollout.core.analysis.stats.eprocess import project
 from modelrollout.core.analysis.stats.limits import LimitLine
 
@@ -45,10 +46,10 @@ def log_within(candidate: Arm, stable: Arm, rate: Array, floor: float, bets: tup
     no tenfold.
     """
     (y_c, n_c), (y_s, n_s) = candidate, stable
-    ts = np.clip(rate, _LEAST, 1 - _LEAST)
+    ts = between(rate, _LEAST, 1 - _LEAST)
     plus, tc = np.maximum(floor - ts, 0.0), _times_odds(np.maximum(ts, floor), bets)
     b = _nearest(n_c, n_s, tc, ts, plus)
-    a = np.clip(b + plus, _LEAST, 1 - _LEAST)
+    a = between(b + plus, _LEAST, 1 - _LEAST)
     # stable's alternative is moved by what halving left, so that (a, b) is exactly the nearest point
     u = b - n_c / np.maximum(n_s, 1.0) * (tc - a) * (b * (1 - b)) / (a * (1 - a))
     usable = (u > 0) & (u <= b) & (tc > a) & (n_c > 0) & (n_s > 0)
@@ -59,27 +60,27 @@ def log_within(candidate: Arm, stable: Arm, rate: Array, floor: float, bets: tup
 def log_above_floor(candidate: Arm, rate: Array, floor: float, bets: tuple[float, ...]) -> Array:
     """The same against `in_all`, with the candidate's share of the same alternatives."""
     bad, total = candidate
-    tc = _times_odds(np.maximum(np.clip(rate, _LEAST, 1 - _LEAST), floor), bets)
+    tc = _times_odds(np.maximum(between(rate, _LEAST, 1 - _LEAST), floor), bets)
     return np.where(total > 0, _log_ratio(bad, total, tc, np.full(tc.shape, floor)), 0.0)
 
 
 def log_beyond(candidate: Arm, stable: Arm, rate: Array, floor: float, ratio: float, bets: tuple[float, ...]) -> Array:
     """The same against `beyond`; `bets` are multiples < 1 of its line."""
     (y_c, n_c), (y_s, n_s) = candidate, stable
-    lowest, ts = ratio * floor, np.clip(rate, _LEAST, 1 - _LEAST)
+    lowest, ts = ratio * floor, between(rate, _LEAST, 1 - _LEAST)
     limit = ratio * np.maximum(ts, floor)
-    tc = np.clip(np.reshape(bets, (-1, *(1,) * rate.ndim)) * limit, _LEAST, 1 - _LEAST)
+    tc = between(np.reshape(bets, (-1, *(1,) * rate.ndim)) * limit, _LEAST, 1 - _LEAST)
     near, beside = project(n_c, n_s, tc, ts, LimitLine(ratio, 0.0))
     on_floor = (tc >= ratio * ts) | (near <= lowest)
-    a = np.clip(np.where(on_floor, lowest, near), _LEAST, 1 - _LEAST)
-    b = np.clip(np.where(on_floor, np.minimum(ts, floor), beside), _LEAST, 1 - _LEAST)
+    a = between(np.where(on_floor, lowest, near), _LEAST, 1 - _LEAST)
+    b = between(np.where(on_floor, np.minimum(ts, floor), beside), _LEAST, 1 - _LEAST)
     total = _log_ratio(y_c, n_c, tc, a) + _log_ratio(y_s, n_s, np.broadcast_to(ts, b.shape), b)
     return np.where((limit < 1) & (n_c > 0) & (n_s > 0), total, 0.0)
 
 
 def _times_odds(share: Array, bets: tuple[float, ...]) -> Array:
     multiple = np.reshape(bets, (-1, *(1,) * share.ndim))
-    found: Array = np.clip(multiple * share / (1 - share + multiple * share), _LEAST, 1 - _LEAST)
+    found: Array = between(multiple * share / (1 - share + multiple * share), _LEAST, 1 - _LEAST)
     return found
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modelrollout.core.analysis.stats.arrays import between
 from modelrollout.core.analysis.stats.eprocess import project
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ def growth(candidate_rate: Array, stable_rate: Array, per_candidate: Array, line
     `per_candidate` = stable requests per candidate request. 0 on the line itself. Shapes broadcast.
     """
     tc, ts, ratio = np.broadcast_arrays(
-        np.clip(np.asarray(candidate_rate, dtype=float), 1e-9, 1 - 1e-9),
-        np.clip(np.asarray(stable_rate, dtype=float), 1e-9, 1 - 1e-9),
+        between(np.asarray(candidate_rate, dtype=float), 1e-9, 1 - 1e-9),
+        between(np.asarray(stable_rate, dtype=float), 1e-9, 1 - 1e-9),
         np.asarray(per_candidate, dtype=float),
     )
     tc0, ts0 = project(np.ones(tc.shape), ratio, tc, ts, line)
@@ -31,7 +32,7 @@ def growth(candidate_rate: Array, stable_rate: Array, per_candidate: Array, line
 
 
 def _kl(p: Array, q: Array) -> Array:
-    q = np.clip(q, 1e-12, 1 - 1e-12)
+    q = between(q, 1e-12, 1 - 1e-12)
     kl: Array = p * np.log(p / q) + (1 - p) * (np.log1p(-p) - np.log1p(-q))
     return kl
 

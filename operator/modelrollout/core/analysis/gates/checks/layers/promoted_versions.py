@@ -31,7 +31,9 @@ class RetrainMargin:
 
 def margin_of(gate_input: GateInput, layer: str, units: float) -> RetrainMargin:
     """Learned where PAST_VERSIONS promoted versions were measured as this layer is, else the default."""
-    measure = _measure(gate_input, "candidate", layer) or _measure(gate_input, "stable", layer)
+    if not gate_input.request.promoted:
+        return _by_default(units)
+    measure = _measures(gate_input, "candidate").get(layer) or _measures(gate_input, "stable").get(layer)
     past = {
         version.version: one.dead
         for version in gate_input.request.promoted
@@ -44,6 +46,11 @@ def margin_of(gate_input: GateInput, layer: str, units: float) -> RetrainMargin:
         return RetrainMargin(found, worded(lambda: _source(found), "learned from promoted versions"))
     known = f"; {len(usable(shares, units))} of {PAST_VERSIONS} comparable promoted versions known" if shares else ""
     return RetrainMargin(DefaultMargin(units), f"default margin{known}")
+
+
+@lru_cache(maxsize=2 * MOST_LAYERS)
+def _by_default(units: float) -> RetrainMargin:
+    return RetrainMargin(DefaultMargin(units), "default margin")
 
 
 def _source(found: LearnedMargin) -> str:
@@ -59,10 +66,9 @@ def measured(gate_input: GateInput) -> tuple[DeadShare, ...]:
         metric: gate_input.table.sum_by_layer(metric, "candidate", gate_input.start)
         for metric in (s.WINDOWS, s.WINDOW_NEURONS, s.WINDOW_DEAD)
     }
-    for layer in sorted(gate_input.table.layers(s.WINDOWS, "candidate")):
-        measure = _measure(gate_input, "candidate", layer)
+    for layer, measure in sorted(_measures(gate_input, "candidate").items()):
         count, units, dead = (each.get(layer, 0.0) for each in since.values())
-        if measure is None or count < PASS_WINDOWS or not 0 <= dead <= units or not _kept(layer):
+        if count < PASS_WINDOWS or not 0 <= dead <= units or not _kept(layer):
             continue
         share = round(dead / units, _DIGITS)
         found.append(_dead_share(layer, share, *measure))
@@ -75,18 +81,23 @@ def _dead_share(layer: str, dead: float, units: int, window_size: int, dead_if: 
     return DeadShare(layer=layer, dead=dead, units=units, window_size=window_size, dead_if=dead_if)
 
 
-def _measure(gate_input: GateInput, arm: s.Arm, layer: str) -> tuple[int, int, str] | None:
-    """(units, rows per window, rule) of a layer; None while they are unknown or contradict each other."""
-    table = gate_input.table
-    count, neurons = (table.sum_by_layer(one, arm).get(layer, 0.0) for one in (s.WINDOWS, s.WINDOW_NEURONS))
-    sizes, rules = table.gauge(s.WINDOW_SIZE, arm, layer), table.marked(s.LAYER_INFO, arm, layer)
-    rule = next(iter(rules), "")
-    if count <= 0 or len(sizes) != 1 or len(rules) > 1 or not _kept(rule):
-        return None
-    units, (size,) = neurons / count, sizes
-    if not (1 <= units <= _MOST and 1 <= size <= _MOST):
-        return None
-    return round(units), round(size), rule
+def _measures(gate_input: GateInput, arm: s.Arm) -> dict[str, tuple[int, int, str]]:
+    """(units, rows per window, rule) of each layer of which they are known and do not contradict each other."""
+    table, found = gate_input.table, dict[str, tuple[int, int, str]]()
+    if (_measures, arm) in table.facts:
+        known: dict[str, tuple[int, int, str]] = table.facts[_measures, arm]
+        return known
+    neurons = table.sum_by_layer(s.WINDOW_NEURONS, arm)
+    for layer, count in table.sum_by_layer(s.WINDOWS, arm).items():
+        sizes, rules = table.gauge(s.WINDOW_SIZE, arm, layer), table.marked(s.LAYER_INFO, arm, layer)
+        rule = next(iter(rules), "")
+        if count <= 0 or len(sizes) != 1 or len(rules) > 1 or not _kept(rule):
+            continue
+        units, (size,) = neurons.get(layer, 0.0) / count, sizes
+        if 1 <= units <= _MOST and 1 <= size <= _MOST:
+            found[layer] = round(units), round(size), rule
+    table.facts[_measures, arm] = found
+    return found
 
 
 def _kept(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -134,11 +135,12 @@ def _sequential(gate: DeadNeuronsGate, seen: _Seen, line: LimitLine, alpha: floa
     start, units = seen.gate_input.start, seen.units[:, None]
     if not line.relative:
         evidence = at_most(seen.candidate.since(start), line.plus, _settings(gate, units, alpha, None))
-        return _standings(seen.layers, evidence, None)
+        return _standings(seen.layers, evidence, None, [""] * len(seen.layers))
     margins, out = _margins(gate, seen), dict[str, LayerStanding]()
     for kind in dict.fromkeys(type(one.margin) if one else None for one in margins):
         at = [number for number, one in enumerate(margins) if (type(one.margin) if one else None) is kind]
-        candidate, stable = seen.candidate.of(at), seen.stable.of(at)
+        alone = len(at) == len(seen.layers)
+        candidate, stable = (one if alone else one.of(at) for one in (seen.candidate, seen.stable))
         history = ReplicateHistory(seen.gate_input.ends[:start], stable.until(start)) if start else None
         margin = together([one.margin for number in at if (one := margins[number])])
         settings = _settings(gate, units[at], alpha, margin)
@@ -150,9 +152,9 @@ def _sequential(gate: DeadNeuronsGate, seen: _Seen, line: LimitLine, alpha: floa
             replace(settings, memo=seen.gate_input.memo_of(line, str(kind))),
             history=history,
         )
-        standings = _standings([seen.layers[number] for number in at], evidence, "stable")
-        for number, standing in zip(at, standings, strict=True):
-            out[standing.layer] = replace(standing, source=_source(gate, margins[number]))
+        sources = [_source(gate, margins[number]) for number in at]
+        standings = _standings([seen.layers[number] for number in at], evidence, "stable", sources)
+        out.update((standing.layer, standing) for standing in standings)
     return [out[layer] for layer in seen.layers]
 
 
@@ -175,8 +177,10 @@ def _replicates(gate_input: GateInput, arm: s.Arm, layers: Sequence[str]) -> tup
     return windows(count, dead, square, np.where(np.isnan(width), 1.0, width)[:, None]), width
 
 
-def _standings(layers: Sequence[str], found: WindowEvidence, versus: str | None) -> list[LayerStanding]:
-    """What the newest tick of evidence (layers, T) says of each layer."""
+def _standings(
+    layers: Sequence[str], found: WindowEvidence, versus: str | None, sources: Sequence[str]
+) -> list[LayerStanding]:
+    """What the newest tick of evidence (layers, T) says of each layer; `sources` of their limits, in words."""
     now = found.newest
     columns = (
         now.samples,
@@ -192,13 +196,14 @@ def _standings(layers: Sequence[str], found: WindowEvidence, versus: str | None)
         now.hold,
     )
     rows = zip(*(one[:, -1].tolist() for one in columns), strict=True)
-    return [_standing(layer, row, versus) for layer, row in zip(layers, rows, strict=True)]
+    each = zip(layers, rows, sources, strict=True)
+    return [_standing(layer, row, versus, source) for layer, row, source in each]
 
 
-def _standing(layer: str, row: tuple[Any, ...], versus: str | None) -> LayerStanding:
+def _standing(layer: str, row: tuple[Any, ...], versus: str | None, source: str) -> LayerStanding:
     n, mean, excess, limit, stable, stable_samples, strength, sequence, ceiling, passing, hold = row
     # what was allowed while the windows came, of which the verdict is: not what stable would allow now
-    limit = mean - excess if np.isfinite(mean - excess) else limit
+    limit = mean - excess if math.isfinite(mean - excess) else limit
     fails = ""
     if sequence:
         fails = "beyond the limit by more than chance explains"
@@ -208,14 +213,15 @@ def _standing(layer: str, row: tuple[Any, ...], versus: str | None) -> LayerStan
     return LayerStanding(
         layer=layer,
         rate=mean,
-        stable=stable if versus and np.isfinite(stable) else None,
+        stable=stable if versus and math.isfinite(stable) else None,
         limit=limit,
         windows=n,
         stable_windows=stable_samples,
         fails=fails,
-        passes=passing and bool(np.isfinite(limit)),
+        passes=passing and math.isfinite(limit),
         leaning=hold or (n > 0 and excess > 0),
         strength=strength,
+        source=source,
     )
 
 

@@ -113,8 +113,8 @@ def radius(samples: Array, sd: Array, alpha: float, tuning: float = d.SEQUENCE_T
 def early_spread(sd: Array, samples: Array, alpha: float) -> Array:
     """The spread behind a standard deviation `sd` of few `samples`: its upper confidence bound, at least EARLY_SPREAD.
 
-    sd * sqrt((n - 1) / chi2), chi2 the alpha quantile with n - 1 degrees of freedom as Wilson and Hilferty have it. From
-    STABLE_WINDOWS samples on `sd` itself; infinite where so few say nothing.
+    sd * sqrt((n - 1) / chi2), chi2 the alpha quantile with n - 1 degrees of freedom as Wilson and Hilferty have it.
+    From STABLE_WINDOWS samples on `sd` itself; infinite where so few say nothing.
     """
     freedom = np.maximum(samples - 1, 1.0)
     root = 1 - 2 / (9 * freedom) + NormalDist().inv_cdf(alpha) * np.sqrt(2 / (9 * freedom))

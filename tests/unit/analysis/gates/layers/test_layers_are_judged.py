@@ -105,7 +105,9 @@ async def test_a_layer_gone_to_zero_fails_long_before_stable_has_a_hundred_batch
     request = request_of(spec_of(ALL_ZERO, interval=interval))
     gate = await judged(None, until, sparse(until, before, 50, zeros), request=request)
     assert (gate.verdict, gate.layer, gate.required) == ("FAIL", "h1", True), gate.message
-    assert gate.message == f"layer h1: candidate {zeros} % zero vs stable 50.0 %; allowed 47 % to 53 %. Beyond the limit"
+    assert (
+        gate.message == f"layer h1: candidate {zeros} % zero vs stable 50.0 %; allowed 47 % to 53 %. Beyond the limit"
+    )
 
 
 async def test_what_few_batches_of_stable_cannot_tell_is_said():

@@ -46,7 +46,7 @@ class Processes:
         """
         if target not in self._gaps:
             gaps = np.sort(np.concatenate([np.diff(one) for one in _each_once(self._times.get(target, []))]))
-            known = float(gaps[len(gaps) // 4]) if len(gaps) else self._scrape
+            known = float(gaps[(len(gaps) - 1) // 4]) if len(gaps) else self._scrape
             self._gaps[target] = known if len(gaps) >= FEWEST else min(known, self._scrape)
         return self._gaps[target]
 

@@ -14,7 +14,7 @@ HALF := tests/unit/analysis tests/golden
 INTEGRATION := tests/bench tests/contract tests/install tests/integration tests/lab
 E2E := tests/e2e
 QUICK := -q --hypothesis-profile=quick -m 'not slow'
-TOGETHER := -q -n 7 --max-worker-restart=0
+TOGETHER := -q -n 8 --max-worker-restart=0
 # A test that waits for the cores is not one that hangs.
 BESIDE := -q -n 2 --max-worker-restart=0 -o timeout=900
 PIP := python -m pip install -q --disable-pip-version-check
@@ -127,6 +127,8 @@ crds: $(VENV) ## generate crds/, the chart's copy and its schema of the configur
 docs: $(VENV) ## generate the references, the picture of the imports and the README's diagram from the code
 	$(BIN)/python -m modelrollout.api.reference > docs/spec-reference.md
 	$(BIN)/python -m activation_health.reference > docs/metrics.md
+	$(BIN)/python -m tests.docs.operator_metrics
+	$(BIN)/python -m tests.docs.runbooks
 	$(BIN)/python -m tests.readme
 	$(BIN)/python -m tests.docs.picture
 

@@ -51,6 +51,10 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--health-port", type=int, default=8080, help="port of /healthz and /readyz; 0 for none")
     found.add_argument("--health-host", default="0.0.0.0", help="address of /healthz")  # noqa: S104 - kubelet probes from outside
     found.add_argument(
+        "--metrics-port", type=int, default=0, help="port of /metrics, the operator's own for Prometheus; default: none"
+    )
+    found.add_argument("--metrics-host", default="0.0.0.0", help="address of /metrics")  # noqa: S104 - scraped from outside
+    found.add_argument(
         "--stamped", action="store_true", help="the API server stamps who sends commands (the chart's policy is there)"
     )
     found.add_argument("--verbose", action="store_true")
@@ -71,6 +75,7 @@ def main(argv: list[str] | None = None) -> int:
         lease_name=args.lease_name,
         lease_duration=args.lease_duration,
         health=(args.health_host, args.health_port),
+        metrics=(args.metrics_host, args.metrics_port),
         stamped=args.stamped,
     )
     if args.action == "release":

@@ -17,6 +17,7 @@ COMMANDS = (
     "promote",
     "plan",
     "doctor",
+    "explain",
     "lint",
     "judge",
 )

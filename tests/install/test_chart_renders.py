@@ -151,6 +151,7 @@ def test_the_arguments_are_ones_the_operator_takes(values: dict[str, Any]):
     assert (run.action, release.action) == ("run", "release")
     assert run.namespace == release.namespace == values.get("watch", {}).get("namespaces", [])
     assert run.lease_name == release.lease_name == "mro-modelrollout"
+    assert (run.metrics_port, release.metrics_port) == (8081, 0)
 
 
 def test_the_mounted_configuration_is_one_the_operator_takes(values: dict[str, Any]):
@@ -188,6 +189,9 @@ def test_traffic_is_released_before_anything_is_deleted():
         {"config": {"prometheus": []}},
         {"config": {"prometheus": [{"url": "prometheus:9090"}]}},
         {"crd": {"instal": True}},
+        {"metrics": {"port": 8080}},
+        {"metrics": {"monitor": "Servicemonitor"}},
+        {"metrics": {"interval": "30"}},
     ],
 )
 def test_values_that_make_no_sense_are_refused(wrong: dict[str, Any]):

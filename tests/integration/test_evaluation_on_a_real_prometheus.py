@@ -157,7 +157,7 @@ async def test_a_restarted_target_loses_no_request_that_was_scraped(exporter, pr
 async def test_a_breach_becomes_a_failure_and_the_evaluation_costs_two_queries(exporter, prometheus, ledger):
     metrics = MemoryMetrics()
     request, judge = wanted(ERRORS, PLAIN | {"name": "plain"}), evaluator(CountedLedger(ledger, metrics), prometheus)
-    queries = metrics.counters["modelrollout_operator_queries_total"].values
+    queries, server = metrics.counters["modelrollout_operator_queries_total"].values, "default"
     stop = asyncio.Event()
 
     async def traffic() -> None:
@@ -169,11 +169,11 @@ async def test_a_breach_becomes_a_failure_and_the_evaluation_costs_two_queries(e
 
     running = asyncio.create_task(traffic())
     await watch(judge, request, lambda e: e.tick >= 1)
-    before = queries["answered",]
+    before = queries[server, "answered"]
     found = await watch(judge, request, lambda e: {g.verdict for g in e.gates} == {"FAIL"})
     stop.set()
     await running
-    assert queries["answered",] - before <= 3 * len(found)
+    assert queries[server, "answered"] - before <= 3 * len(found)
     assert [gate.verdict for gate in expect(Evaluation, found[-1]).gates] == ["FAIL", "FAIL"]
 
 

@@ -77,3 +77,19 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* The kind that tells the Prometheus Operator of the port, where it is asked for and known; nothing elsewhere. */}}
+{{- define "modelrollout.monitor" -}}
+{{- if .Values.metrics.enabled }}
+{{- $kind := .Values.metrics.monitor }}
+{{- if .Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" $kind) }}{{ $kind }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* Whether a PrometheusRule is made: where it is asked for and known. */}}
+{{- define "modelrollout.alerts" -}}
+{{- if and .Values.metrics.enabled .Values.metrics.rules.enabled }}
+{{- $kind := "PrometheusRule" }}
+{{- if .Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" $kind) }}{{ $kind }}{{ end }}
+{{- end }}
+{{- end }}

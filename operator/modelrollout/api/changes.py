@@ -44,6 +44,7 @@ class StatusChanges(TypedDict, total=False):
     weight: Weight
     rollout: RolloutStatus | None
     gates: list[GateStatus]
+    deciding: str | None
     warnings: list[str]
     next_evaluation: float | None
     rejected: Rejected | None

@@ -22,6 +22,7 @@ _COLUMNS = (
     ("Phase", "string", ".status.phase", 0),
     ("Reason", "string", ".status.reason", 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Gate", "string", ".status.deciding", 1),
     ("Message", "string", ".status.message", 1),
 )
 

@@ -282,6 +282,8 @@ class Status(StatusModel):
     weight: Weight = Weight()
     rollout: RolloutStatus | None = None
     gates: Annotated[list[GateStatus], Field(max_length=MOST_GATES), Shown()] = []
+    deciding: Annotated[str | None, Longest(LONGEST_WARNING)] = None
+    """The gate to look at first, what was seen, its limit, and its odds."""
     warnings: Annotated[list[str], Field(max_length=MOST_WARNINGS), Longest(LONGEST_WARNING)] = []
     """What people should know about the evidence; it changes no verdict."""
     next_evaluation: Timestamp | None = None

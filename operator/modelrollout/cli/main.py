@@ -23,6 +23,7 @@ examples:
   kubectl modelrollout abort digits -n vision        all traffic back to stable, now
   kubectl modelrollout plan digits -n vision         what its traffic can prove, and when
   kubectl modelrollout doctor digits -n vision       what keeps it from being judged, and the fix
+  kubectl modelrollout explain GateFailed            what a reason or an alert means, and what to type
   kubectl modelrollout lint rollouts/*.yaml          check manifests before they are applied
   kubectl modelrollout judge --gate gate.yaml t.csv  would this gate have fired?
 

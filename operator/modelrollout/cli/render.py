@@ -13,9 +13,11 @@ from modelrollout.api.problems import parse_spec
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
 from modelrollout.cli.advice import advice
-from modelrollout.cli.picture import gate_sentences, gate_table, warning_lines, weight_bar, weight_words
+from modelrollout.cli.picture import GateTable, WeightBar, gate_sentences, warning_lines, weight_words
 from modelrollout.cli.printing import clean
+from modelrollout.cli.runbooks import sections
 from modelrollout.cli.words import ago, plain, span, until
+from modelrollout.core.rollout.phases import refused
 
 _PHASES = {
     "Serving": ("✔", "green"),
@@ -39,7 +41,7 @@ def render(obj: dict[str, Any], live: int | None, now: float) -> RenderableType:
     spec, _ = parse_spec(obj.get("spec"))
     parts: list[RenderableType] = [_header(obj, spec, status, live, now)]
     if status.gates:
-        parts += [Text(), gate_table(status.gates), *gate_sentences(status.gates)]
+        parts += [Text(), GateTable(status.gates), *gate_sentences(status.gates)]
     parts += warning_lines(status.warnings)
     if status.history:
         parts += [Text(), _history(status, now)]
@@ -84,7 +86,9 @@ def _header(obj: dict[str, Any], spec: Spec | None, status: Status, live: int | 
     if status.message:
         grid.add_row("Why", plain(status.message))
     grid.add_row("Now", _advice(obj, spec, status))
-    grid.add_row("Weight", weight_bar(status, live))
+    if status.reason in sections() and _in_the_way(status):
+        grid.add_row("More", plain(f"`kubectl modelrollout explain {status.reason}`"))
+    grid.add_row("Weight", WeightBar(status, live))
     if status.candidate:
         grid.add_row("Step", plain(_step(spec, status, now)))
         if spec is not None:
@@ -95,6 +99,12 @@ def _header(obj: dict[str, Any], spec: Spec | None, status: Status, live: int | 
         last = status.last_command
         grid.add_row("Command", plain(f"{last.verb} by {last.by or 'unknown'} {ago(last.at, now)}: {last.result}"))
     return grid
+
+
+def _in_the_way(status: Status) -> bool:
+    """Whether a person has something to do or to look into."""
+    stalled = any(one.type == "Stalled" and one.status == "True" for one in status.conditions)
+    return stalled or refused(status.phase) or sections()[status.reason][0] != "progress"
 
 
 def _step(spec: Spec | None, status: Status, now: float) -> str:

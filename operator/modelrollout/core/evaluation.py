@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from modelrollout.api.borders.cleaning import clean
@@ -139,6 +139,12 @@ class GateResult:
     samples: str | None = None
     evidence: str | None = None
     eta: str | None = None
+    against: float | None = field(default=None, compare=False)
+    """Natural log of the odds against the candidate in the test that is shown; None where a gate weighs none."""
+    needed: float | None = field(default=None, compare=False)
+    """Natural log of the odds at which that test fails."""
+    in_favour: float | None = field(default=None, compare=False)
+    """Natural log of the odds for it, which passes at PASS_ODDS; figures for people, no verdict rests on them."""
     leaning_bad: bool = False
     outweighed: bool | None = None
     """Whether more speaks against the candidate than for it; None where the two are not weighed: as `leaning_bad`."""

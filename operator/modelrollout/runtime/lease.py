@@ -69,6 +69,11 @@ class Lease:
             raise RuntimeError("the Lease was never held, so there is no epoch")
         return f"{self._lease.created}.{self._lease.transitions or 0}-{self.identity}"
 
+    @property
+    def transitions(self) -> int:
+        """How often the leader has changed, as last read by this process; 0 while it has read no Lease of its own."""
+        return 0 if self._lease is None else self._lease.transitions or 0
+
     def held(self) -> bool:
         """Whether this process may still act; false before anybody else may take over."""
         return self._held_at is not None and self._monotonic() - self._held_at < self._duration * SAFETY

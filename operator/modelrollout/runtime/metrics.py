@@ -3,16 +3,18 @@
     self._passes = metrics.counter("modelrollout_operator_passes_total", "Passes, by how they ended", "outcome")
     self._passes.add("done")
 
-There is no table to keep: a new metric touches the file that counts it. Labels must come from a closed set, such as
-the outcomes of one call, never from names that users choose. Counts stay in memory; an exporter is one more
-implementation of Metrics, made in run.py.
+There is no table to keep: a new metric touches the file that counts it, and `make docs` lists it. Labels must come from
+a closed set, such as the outcomes of one call or the servers of the configuration, never from names that users choose.
+What is known of each rollout has labels of its own, which go with the rollout: exposition/rollouts.py.
 """
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from modelrollout.ports import Ledger, LedgerFailure
 
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     from modelrollout.api.config import PrometheusServer
     from modelrollout.core.analysis.metrics.series import Series
 
-MOST_SERIES = 64
+Kind = Literal["counter", "gauge"]
+Samples = tuple[tuple[tuple[str, ...], float], ...]
+"""Label values, in the order of the labels, and the number."""
+MOST_SERIES = 256
 """Of one counter: labels beyond it are counted under OTHER, so that no input makes memory grow."""
 OTHER = "other"
 
@@ -33,10 +38,29 @@ class Counter(Protocol):
 
 
 class Metrics(Protocol):
-    """Where counters are made."""
+    """Where counters are made, and gauges named."""
 
     def counter(self, name: str, meaning: str, *labels: str) -> Counter:
         """The counter of that name, made at the first call. Raises ValueError where it is defined otherwise."""
+
+    def gauge(self, name: str, meaning: str, *labels: str, read: Callable[[], Mapping[tuple[str, ...], float]]) -> None:
+        """A number that is read when it is asked for: `read` gives it by label values, in the order of `labels`."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """One metric as it is exported."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Gauge:
+    family: Family
+    read: Callable[[], Mapping[tuple[str, ...], float]]
 
 
 @dataclass
@@ -62,6 +86,7 @@ class MemoryMetrics:
 
     def __init__(self) -> None:
         self.counters: dict[str, MemoryCounter] = {}
+        self._gauges: dict[str, _Gauge] = {}
 
     def counter(self, name: str, meaning: str, *labels: str) -> MemoryCounter:
         """As Metrics.counter."""
@@ -70,32 +95,57 @@ class MemoryMetrics:
             raise ValueError(f"{name}: defined twice, as {made.meaning!r} {made.labels} and {meaning!r} {labels}")
         return made
 
+    def gauge(self, name: str, meaning: str, *labels: str, read: Callable[[], Mapping[tuple[str, ...], float]]) -> None:
+        """As Metrics.gauge."""
+        self._gauges[name] = _Gauge(Family(name, "gauge", meaning, labels), read)
+
+    def families(self) -> list[tuple[Family, Samples]]:
+        """Everything as it is now, by name; a copy, which counts of later do not change."""
+        found = [(Family(one.name, "counter", one.meaning, one.labels), one.values) for one in self.counters.values()]
+        read = [(one.family, one.read()) for one in self._gauges.values()]
+        return sorted(
+            ((family, tuple(values.items())) for family, values in (*found, *read)), key=lambda one: one[0].name
+        )
+
     def value(self, name: str, *labels: str) -> float:
         """What was counted so far; 0 where nothing was."""
         return self.counters[name].values.get(labels, 0.0) if name in self.counters else 0.0
 
 
 class CountedLedger:
-    """A Ledger that hands every call on to another, and counts the queries of each sender."""
+    """A Ledger that hands every call on to another, and counts the queries to each server and how long they took."""
 
     def __init__(self, ledger: Ledger, metrics: Metrics) -> None:
         self._ledger = ledger
         self._queries = metrics.counter(
-            "modelrollout_operator_queries_total", "Queries to Prometheus, by answer or reason of failure", "outcome"
+            "modelrollout_operator_queries_total",
+            "Queries to a Prometheus server of the configuration, by answer or reason of failure",
+            "server",
+            "outcome",
+        )
+        self._took = metrics.counter(
+            "modelrollout_operator_query_seconds_total",
+            "Seconds that they took, failed ones included",
+            "server",
         )
 
     async def range(
         self, server: PrometheusServer, selector: str, start: float, end: float
     ) -> tuple[Series, ...] | LedgerFailure:
         """As Ledger.range."""
-        return self._counted(await self._ledger.range(server, selector, start, end))
+        began = time.monotonic()
+        return self._counted(server, began, await self._ledger.range(server, selector, start, end))
 
     async def steps(
         self, server: PrometheusServer, query: str, start: float, end: float, step: float
     ) -> tuple[Series, ...] | LedgerFailure:
         """As Ledger.steps."""
-        return self._counted(await self._ledger.steps(server, query, start, end, step))
+        began = time.monotonic()
+        return self._counted(server, began, await self._ledger.steps(server, query, start, end, step))
 
-    def _counted(self, answer: tuple[Series, ...] | LedgerFailure) -> tuple[Series, ...] | LedgerFailure:
-        self._queries.add(answer.reason if isinstance(answer, LedgerFailure) else "answered")
+    def _counted(
+        self, server: PrometheusServer, began: float, answer: tuple[Series, ...] | LedgerFailure
+    ) -> tuple[Series, ...] | LedgerFailure:
+        self._queries.add(server.name, answer.reason if isinstance(answer, LedgerFailure) else "answered")
+        self._took.add(server.name, amount=max(time.monotonic() - began, 0.0))
         return answer

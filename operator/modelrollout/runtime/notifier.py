@@ -30,6 +30,12 @@ class Notifier:
         self._notifications = metrics.counter(
             "modelrollout_operator_notifications_total", "Events handed to a sink, by how that ended", "sink", "outcome"
         )
+        metrics.gauge(
+            "modelrollout_operator_notifications_under_way",
+            f"Events that a sink has not taken yet; beyond {MOST_UNDER_WAY} further ones are dropped",
+            "sink",
+            read=lambda: {(name,): float(len(tasks)) for name, tasks in self._under_way.items()},
+        )
 
     def tell(self, subject: Subject, event: Event) -> None:
         """Begin the delivery to every sink, and return at once."""

@@ -20,6 +20,7 @@ from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.fallback.decision import decide_less
 from modelrollout.ports import Conflict, GatewayFacts, Routers, Subject, Unreachable
 from modelrollout.runtime.claiming.claims import Claims, judge_claim
+from modelrollout.runtime.exposition.rollouts import rows_of
 from modelrollout.runtime.polling_plan import next_wake, polling_plan
 from modelrollout.runtime.writes import SOON, Writer
 
@@ -77,6 +78,7 @@ class Reconciler:
             return _decide(watch, spec, status, observe(now, lost=lost), began)
 
         delay = await self.writer.carry_out(watch, obj, spec, decision, found, again)
+        _show(watch, spec, found[1], decision.status)
         gateway = ("", None) if spec is None else await self._gateway(watch, spec)
         watch.look_at(polling_plan(watch, spec, decision.status, found[1], gateway))
         return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, clock.now())
@@ -157,6 +159,15 @@ class Reconciler:
         if watch.version_header and not known:
             watch.wake.set()
         return controller, dialect
+
+
+def _show(watch: Watch, spec: Spec | None, route: ObservedRoute | None, status: Status) -> None:
+    """What is exported of this rollout; best effort, for no traffic depends on it."""
+    try:
+        seen = watch.evaluation, watch.outage
+        watch.shown = rows_of((watch.namespace, watch.name), spec, (route.model if route else "") or "", status, seen)
+    except Exception:  # any defect: a pass that has done its writes has not failed
+        log.exception("%s/%s: its metrics could not be made", watch.namespace, watch.name)
 
 
 def _observation(

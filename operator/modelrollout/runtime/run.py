@@ -8,6 +8,7 @@ import os
 import socket
 import uuid
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import kopf
@@ -23,6 +24,7 @@ from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.adapters.triton.slices import WatchedSlices
 from modelrollout.ports import Unreachable
 from modelrollout.runtime.evaluation.evaluator import Evaluator
+from modelrollout.runtime.exposition.endpoint import Exposition
 from modelrollout.runtime.handlers import register
 from modelrollout.runtime.health import serve_health
 from modelrollout.runtime.lease import Lease
@@ -36,7 +38,7 @@ from modelrollout.runtime.watch import Watch
 from modelrollout.runtime.writes import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from modelrollout.adapters.kubernetes.client import Api
     from modelrollout.api.config import OperatorConfig
@@ -58,19 +60,23 @@ async def run(settings: Settings, config: OperatorConfig, stop: Stop, lost: Call
         lease = _lease(settings, apart, identity)
         await _check(settings, KubernetesStore(api))
         health = await serve_health(*settings.health)
+        metrics = process_metrics((api, apart), lease)
+        exposition = Exposition(metrics)
+        await exposition.serve(*settings.metrics)
         leading = asyncio.create_task(lease.acquire())
         await _first(leading, asyncio.create_task(stop.wait()))
         if stop.is_set():
             return 0
-        service = build(config, api, lease, stamped=settings.stamped)
+        service = build(config, api, lease, metrics, stamped=settings.stamped)
         health.watch(service)
+        exposition.rollouts = service.shown
         keeping = asyncio.create_task(lease.keep(lost))
         versions = partial(KubernetesStore(api).versions, settings.namespaces)
         rounds = asyncio.create_task(go_round(versions, service.wake, config.resync * EVERY))
         try:
             await _until(stop, _reconcile(settings, service, stop))
         finally:
-            for last in (service.stop(), lease.release(), health.stop()):
+            for last in (service.stop(), lease.release(), health.stop(), exposition.stop()):
                 await _soon(last)
             keeping.cancel()
             rounds.cancel()
@@ -99,9 +105,35 @@ async def _soon(last: Coroutine[object, object, None]) -> None:
         log.exception("a part of the process did not end cleanly")
 
 
-def build(config: OperatorConfig, api: Api, lease: Lease, *, stamped: bool = False) -> Service:
-    """Every part of a leading operator, connected."""
+def process_metrics(apis: Sequence[Api], lease: Lease) -> MemoryMetrics:
+    """Where everything is counted, with what a process that stands by has to tell already."""
     metrics = MemoryMetrics()
+    calls = metrics.counter(
+        "modelrollout_operator_api_requests_total",
+        "Requests to the API server but the watches, by answer, Conflict or reason of failure",
+        "method",
+        "outcome",
+    )
+    for api in apis:
+        api.told = calls.add
+    name = "modelrollout_operator_{}".format
+    metrics.gauge(name("build_info"), "1, with the version", "version", read=lambda: {(version("modelrollout"),): 1.0})
+    metrics.gauge(
+        name("leading"), "Whether this process holds the Lease (1) or stands by (0)", read=lambda: {(): lease.held()}
+    )
+    metrics.gauge(
+        name("lease_transitions"),
+        "How often the leader changed, as last read",
+        read=lambda: {(): lease.transitions},
+    )
+    return metrics
+
+
+def build(
+    config: OperatorConfig, api: Api, lease: Lease, metrics: MemoryMetrics | None = None, *, stamped: bool = False
+) -> Service:
+    """Every part of a leading operator, connected."""
+    metrics = MemoryMetrics() if metrics is None else metrics
     ledger = CountedLedger(PrometheusLedger(api.clock), metrics)
     evaluator = Evaluator(ledger, config, metrics)
     triton = TritonServer(api, timeout=config.probe_timeout, watched=WatchedSlices(api), probes=config.probes)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelrollout.ports import Clock
+    from modelrollout.runtime.exposition.rollouts import Rows
     from modelrollout.runtime.reconcile import Reconciler
     from modelrollout.runtime.waking.news import Version
 
@@ -43,6 +44,25 @@ class Service:
 
     def __post_init__(self) -> None:
         self._ended = self.metrics.counter("modelrollout_operator_passes_total", "Passes, by how they ended", "outcome")
+        self._took = self.metrics.counter("modelrollout_operator_pass_seconds_total", "Seconds that passes took")
+        name = "modelrollout_operator_{}".format
+        gauge = self.metrics.gauge
+        gauge(name("rollouts"), "ModelRollouts that are looked after", read=lambda: {(): float(len(self.watches))})
+        gauge(
+            name("overdue_seconds"),
+            "For how long the pass that is most overdue should have begun",
+            read=lambda: {(): max(self.overdue(), 0.0)},
+        )
+        gauge(
+            name("passes_waiting"),
+            "ModelRollouts whose pass should have begun and has not ended: the queue",
+            read=lambda: {(): float(self.waiting())},
+        )
+        gauge(
+            name("evaluations_under_way"),
+            "Evaluations that have begun and not ended",
+            read=lambda: {(): float(sum(watch.evaluating for watch in self.watches.values()))},
+        )
 
     def wake(self, namespace: str, name: str, version: Version | None = None) -> None:
         """Reconcile this resource now, unless a pass has seen this `version`; the first call starts its worker."""
@@ -63,6 +83,15 @@ class Service:
     def overdue(self) -> float:
         """Seconds for which the pass that is most overdue should have been over."""
         return max((time.monotonic() - watch.due for watch in self.watches.values()), default=0.0)
+
+    def waiting(self) -> int:
+        """How many passes should have begun and have not ended."""
+        now = time.monotonic()
+        return sum(watch.due <= now for watch in self.watches.values())
+
+    def shown(self) -> list[Rows]:
+        """What is exported of each rollout, as its last pass found it; nothing of one that is gone."""
+        return [watch.shown for watch in self.watches.values() if watch.shown]
 
     async def stop(self) -> None:
         """Cancel everything and wait for it; a pass may end anywhere, as it may in a crash. Idempotent."""
@@ -111,6 +140,7 @@ class Service:
     async def _pass(self, watch: Watch, failures: int) -> tuple[float | None, int]:
         """One bounded pass; what can fail for a while is tried again with growing delays."""
         retry = min(SOONEST_RETRY * 2**failures, LATEST_RETRY)
+        began = time.monotonic()
         try:
             async with asyncio.timeout(PASS_TIMEOUT):
                 delay = await self.reconciler.run(watch)
@@ -127,4 +157,6 @@ class Service:
         else:
             self._ended.add("done")
             return delay, 0
+        finally:
+            self._took.add(amount=time.monotonic() - began)
         return retry, min(failures + 1, MOST_DOUBLINGS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """`health` is (address, port), port 0 for none. Seconds."""
+    """`health` and `metrics` are (address, port), port 0 for none. Seconds."""
 
     kubeconfig: str | None
     namespaces: tuple[str, ...]
@@ -15,5 +15,6 @@ class Settings:
     lease_name: str
     lease_duration: float
     health: tuple[str, int]
+    metrics: tuple[str, int] = ("", 0)
     stamped: bool = False
     """Whether the API server stamps who sends commands and who changes versions."""

@@ -12,6 +12,7 @@ from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsO
 from modelrollout.core.observation import Readiness
 from modelrollout.ports import Clock, ModelServer, NotAsked
 from modelrollout.runtime.evaluation.evaluator import Evaluator
+from modelrollout.runtime.exposition.rollouts import Rows
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
 from modelrollout.runtime.waking.contests import Contests
 from modelrollout.runtime.waking.news import News
@@ -73,6 +74,9 @@ class Watch:
     """Name of the route of Git's that it has adopted; empty where the route is called as the resource."""
     kept: tuple[str, float] | None = None
     """A post-mortem that the status does not link yet: the ConfigMap's name, and when its rollout ended."""
+    shown: Rows = field(default_factory=dict)
+    """What is exported of it, as the last pass found it."""
+    evaluating: bool = False
     due: float = field(default_factory=time.monotonic)
     """When the next pass should begin, by time.monotonic()."""
     _probe_now: asyncio.Event = field(default_factory=asyncio.Event)
@@ -138,7 +142,11 @@ class Watch:
             self.wake.set()
 
     async def _evaluate(self, request: EvaluationRequest) -> None:
-        found = await self.evaluator.evaluate(request, self.clock.now())
+        self.evaluating = True
+        try:
+            found = await self.evaluator.evaluate(request, self.clock.now())
+        finally:
+            self.evaluating = False
         current = self.polling.request
         if found is None or current is None or current.rollout != request.rollout:
             return

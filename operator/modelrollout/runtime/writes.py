@@ -14,6 +14,7 @@ from modelrollout.core.rollout.decide import Decision
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.ports import Conflict, Subject, Superseded, Unreachable
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
+from modelrollout.runtime.recording.endings import Endings
 from modelrollout.runtime.recording.record import Recorder
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Writer:
     def __post_init__(self) -> None:
         name = "modelrollout_operator_{}_writes_total".format
         self._recorder = Recorder(self.notifier, self.clock, self.metrics)
+        self._endings = Endings(self.metrics)
         self._route_writes = self.metrics.counter(name("route"), "Writes that changed a route", "verb")
 
     async def carry_out(
@@ -66,8 +68,10 @@ class Writer:
         """
         router = found[0]
         route, again = await self.lower(watch, decision, found)
+        before = obj
         decision, obj, whole = await self._recorder.record(self.store, watch, obj, decision, decide)
         self._in_passing(lambda: self._begin_postmortem(watch, obj, decision))
+        self._in_passing(lambda: self._endings.count(before, decision.status))
         if not whole:
             again = again or LATER
         if again is None:

@@ -6,8 +6,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from modelrollout.adapters.routers.adopted.mark import MARK
 from modelrollout.adapters.routers.forms.marks import EPOCH
+from tests.e2e.failures.test_a_kill_at_any_write_changes_no_end import APPROVED, HOLD, LEASE, Reaper
+from tests.e2e.support.hands import ask
+from tests.e2e.support.leaders import check_holds, kept_running
 from tests.e2e.support.live_rollout import LiveRollout, gates
 from tests.e2e.support.rollouts import Rollouts
 from tests.expect import present
@@ -95,6 +100,40 @@ def test_its_weights_follow_a_promotion_and_are_handed_back_with_the_resource(ro
     client.stop()
     assert client.failed == []
     assert (live.weights(2), live.weights(5)) == ([0, 30, 100, 70, 100], [0, 30, 0])
+
+
+@pytest.mark.timeout(500)  # a dozen leaders, each waiting for the Lease of the one before
+def test_a_kill_at_any_write_changes_no_end_and_nothing_that_git_wrote(rollouts: Rollouts):
+    proxy = rollouts.member.api_faults()
+    live = rollouts.start(1, 2, operate={"api": proxy.url, "arguments": (LEASE,)})
+    live.kube.apply(git_route(live, v1=100, v2=0))
+    before = without_weights(route_of(live))
+    reaper = Reaper(live, proxy)
+    with kept_running(live):
+        live.apply(1, **adopted(live, **APPROVED))
+        live.wait("adoption", lambda s: s.get("stable") == "1", 150)
+        live.wait_served(150)
+        client = live.adopt(**adopted(live, **APPROVED))
+        live.version(2)
+        live.wait_phase("AwaitingApproval", deadline=200)
+        ask(live, "approve", 2, 0)
+        status = live.wait("promotion", lambda s: s.get("stable") == "2", 200)
+        live.wait("all traffic", lambda _: live.weight(2) == 100)
+        print(f"killed {len(reaper.seen)} times, at: {'; '.join(sorted(reaper.seen))}")
+        assert {"lower ", "lower 100,0,50,50", "lower 50,50,0,100"} <= reaper.seen  # the mark, the step, the promotion
+        reaper.seen.clear()  # a mark that goes looks like one that comes
+        live.delete()
+        live.wait_gone(120)
+    print(f"killed at the deletion's: {'; '.join(sorted(reaper.seen))}")
+    assert {"lower ", "finalizer off"} <= reaper.seen
+    assert [entry["result"] for entry in status["history"]] == ["Adopted", "Promoted"], live.report()
+    assert live.weights(2) == [0, 50, 100]
+    check_holds(live, 2, HOLD)
+    left = route_of(live)
+    assert without_weights(left) == before
+    assert left["metadata"]["annotations"] == TEAM
+    client.stop()
+    assert client.failed == []
 
 
 def test_git_that_sets_the_weights_back_is_named_and_never_raises_the_candidate(rollouts: Rollouts):

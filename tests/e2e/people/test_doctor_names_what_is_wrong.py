@@ -92,7 +92,10 @@ def test_what_the_route_suffers_is_named(rollouts: Rollouts):
     namespace, host = live.scenario.namespace, live.scenario.hostname
     parent = {"name": live.scenario.door.name, "namespace": namespace}
     path = {"type": "Exact", "value": f"/v2/models/{live.scenario.model}/infer"}
-    rule = {"matches": [{"path": path, "method": "POST"}], "backendRefs": [{"name": live.scenario.service_name(1), "port": 8000}]}
+    rule = {
+        "matches": [{"path": path, "method": "POST"}],
+        "backendRefs": [{"name": live.scenario.service_name(1), "port": 8000}],
+    }
     other = {"parentRefs": [parent], "hostnames": [host], "rules": [rule]}
     meta = {"name": "elsewhere", "namespace": namespace}
     live.kube.apply({"apiVersion": ROUTES, "kind": "HTTPRoute", "metadata": meta, "spec": other})

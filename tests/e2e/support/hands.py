@@ -13,9 +13,11 @@ import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND, write_command
+from modelrollout.api.base import PLURAL
 from modelrollout.api.status import Status
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core.observation import Command
@@ -72,6 +74,19 @@ def kubectl(live: LiveRollout, *words: str, namespace: str | None = None) -> sub
     env["PYTHONPATH"] = str(ROOT / "operator")
     command = [sys.executable, "-m", "modelrollout.cli.main", *words, "-n", namespace or live.scenario.namespace]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+@contextmanager
+def waiting(live: LiveRollout, condition: str) -> Iterator[subprocess.Popen[str]]:
+    """A real `kubectl wait` for a condition of the resource, for ten minutes at most."""
+    kubectl = str(Path(sys.executable).with_name("kubectl"))
+    words = ["wait", f"--for=condition={condition}", f"{PLURAL}/{live.name}", "-n", live.scenario.namespace]
+    command = [kubectl, "--kubeconfig", str(live.member.site.kubeconfig), *words, "--timeout=600s"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def took(live: LiveRollout, what: str, version: int, weight: int, since: float) -> float:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.e2e.support.hands import waiting
 from tests.e2e.support.live_rollout import gates
 from tests.e2e.support.rollouts import BRISK, Rollouts
 from tests.expect import present
@@ -18,8 +19,13 @@ def test_a_better_version_is_promoted_with_no_failed_request_and_no_other_weight
     live = rollouts.start(1, 2, rate=BRISK)
     client = live.adopt(gates=gates("errors", "accuracy", "dead-neurons", "non-finite"))
     live.version(2)
-    status = live.ended()
-    assert status["history"][-1]["result"] == "Promoted", live.report()
+    with waiting(live, "Ready") as ready, waiting(live, "Stalled") as stalled:
+        live.wait_weight(2, 30)
+        assert ready.poll() is None, "Ready was True of the version before, and kubectl must not take it for this one's"
+        status = live.ended()
+        assert status["history"][-1]["result"] == "Promoted", live.report()
+        assert ready.wait(60) == 0
+        assert stalled.poll() is None
     live.wait("rest", lambda s: s["conditions"][0]["status"] == "True")
     assert live.weight(2) == 100
     assert live.weights(2) == STEPS
@@ -32,7 +38,10 @@ def test_v3_is_rolled_back_by_its_dead_neurons_while_accuracy_passes(rollouts: R
     live = rollouts.start(1, 3, rate=BRISK)
     live.adopt(gates=gates("errors", "accuracy", "dead-neurons", "non-finite"))
     live.version(3)
-    status = live.ended()
+    with waiting(live, "Ready") as ready, waiting(live, "Stalled") as stalled:
+        status = live.ended()
+        assert stalled.wait(60) == 0
+        assert ready.poll() is None
     last = status["history"][-1]
     assert last["result"] == "RolledBack", live.report()
     assert "dead-neurons: layer hidden_1" in last["message"]

@@ -13,6 +13,7 @@ LEAVES = {"wait", "call_api", "read", "run_in_executor", "to_thread", "gather", 
 BOUNDED_BY = {"timeout", "timeout_at", "_request_timeout"}
 SAFE = {
     ("crew.py", "run_in_executor"): "arithmetic on samples in memory, whose number is bounded",
+    ("endpoint.py", "to_thread"): "text out of numbers in memory",
     ("crew.py", "to_thread"): "arithmetic on samples in memory, whose number is bounded",
     ("past.py", "gather"): "of the ledger's calls, each of which has its server's timeout",
     ("query_answers.py", "gather"): "of the ledger's calls, each of which has its server's timeout",

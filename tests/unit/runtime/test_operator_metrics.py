@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import json
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from modelrollout.adapters.kubernetes.client import Api
+from modelrollout.api.config import PrometheusServer
+from modelrollout.api.status import Status
+from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core.evaluation import MetricsOutage
 from modelrollout.ports import Conflict, LedgerFailure, Unreachable
 from modelrollout.runtime.metrics import MOST_SERIES, CountedLedger, MemoryMetrics
+from modelrollout.runtime.recording.endings import Endings
 from modelrollout.runtime.service import Service
 from tests.unit.runtime.in_memory import made, one_pass
 
@@ -124,11 +132,85 @@ class Answering:
         return self.answers.pop(0)
 
 
-async def test_every_query_is_counted_by_its_answer():
+async def test_every_query_is_counted_by_its_server_and_answer():
     metrics, failure = MemoryMetrics(), LedgerFailure("PrometheusTimeout", "too slow")
-    ledger = CountedLedger(Answering((), failure, ()), metrics)
-    assert await ledger.range(None, "a", 0, 1) == ()  # type: ignore[arg-type]
-    assert await ledger.range(None, "a", 0, 1) == failure  # type: ignore[arg-type]
-    assert await ledger.steps(None, "a", 0, 1, 1) == ()  # type: ignore[arg-type]
+    ledger = CountedLedger(Answering((), failure, (), ()), metrics)
+    one, other = (PrometheusServer(name=name, url="http://p.test") for name in ("one", "other"))
+    assert await ledger.range(one, "a", 0, 1) == ()
+    assert await ledger.range(one, "a", 0, 1) == failure
+    assert await ledger.steps(one, "a", 0, 1, 1) == ()
+    assert await ledger.steps(other, "a", 0, 1, 1) == ()
     counted = metrics.counters["modelrollout_operator_queries_total"].values
-    assert counted == {("answered",): 2, ("PrometheusTimeout",): 1}
+    assert counted == {("one", "answered"): 2, ("one", "PrometheusTimeout"): 1, ("other", "answered"): 1}
+    assert metrics.counters["modelrollout_operator_query_seconds_total"].values.keys() == {("one",), ("other",)}
+
+
+class Answers:
+    """An API server whose answers are as the test says."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+
+    async def send(self, *_: Any) -> Any:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        status, body = answer
+        return SimpleNamespace(status=status, headers={}, body=json.dumps(body).encode())
+
+
+async def test_every_request_to_the_api_server_is_counted_by_its_outcome(monkeypatch: pytest.MonkeyPatch):
+    gone = {"reason": "NotFound", "details": {"name": "digits"}}
+    server = Answers((200, {"a": 1}), (409, {}), (404, gone), (500, {}), TimeoutError())
+
+    async def body(answer: Any) -> bytes:
+        found: bytes = answer.body
+        return found
+
+    monkeypatch.setattr("modelrollout.adapters.kubernetes.client.read_bounded", body)
+    told: Counter[tuple[str, str]] = Counter()
+    api = Api(cast("Any", None))
+    monkeypatch.setattr(api, "_send", server.send)
+    api.told = lambda *labels: told.update([labels])
+    assert await api.get("/a") == {"a": 1}
+    with pytest.raises(Conflict):
+        await api.put("/a", {})
+    assert await api.get("/a") is None
+    for _ in range(2):
+        with pytest.raises(Unreachable):
+            await api.patch("/a", {})
+    outcomes = [("GET", "Answered"), ("PUT", "Conflict"), ("GET", "NotFound"), ("PATCH", "ApiError")]
+    assert told == Counter([*outcomes, ("PATCH", "ApiTimeout")])
+
+
+def test_a_gauge_is_read_when_it_is_asked_for():
+    metrics, waiting = MemoryMetrics(), [1, 2]
+    metrics.gauge("a", "As", "kind", read=lambda: {("x",): float(len(waiting))})
+    waiting.pop()
+    ((family, samples),) = metrics.families()
+    assert (family.name, family.kind, samples) == ("a", "gauge", ((("x",), 1.0),))
+
+
+def history(*ends: float, result: str = "RolledBack") -> dict[str, Any]:
+    one = {"stable": "1", "candidate": "2", "result": result, "reason": "GateFailed"}
+    times = [{"startedAt": format_timestamp(end - 600), "endedAt": format_timestamp(end)} for end in ends]
+    return {"status": {"phase": "Serving", "stable": "1", "history": [one | each for each in times]}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "counted"),
+    [
+        ({}, history(5000.1234), 1),
+        (history(5000.1234), history(5000.1234), 0),
+        (history(5000), history(5000, 9000), 1),
+        (history(1, 2, 3), history(2, 3, 9000), 1),
+        ({"status": {"history": "nonsense"}}, history(9000), 1),
+        ({}, history(9000, result="Adopted"), 0),
+        (history(9000), {"status": {"phase": "Serving", "stable": "1"}}, 0),
+    ],
+)
+def test_an_end_is_counted_once_with_its_duration(before: dict[str, Any], after: dict[str, Any], counted: int):
+    metrics = MemoryMetrics()
+    Endings(metrics).count(before, Status.model_validate(after["status"]))
+    assert metrics.value("modelrollout_operator_rollouts_ended_total", "RolledBack", "GateFailed") == counted
+    assert metrics.value("modelrollout_operator_rollout_seconds_total", "RolledBack") == 600 * counted

@@ -22,7 +22,7 @@ from modelrollout.core.observation import FIELD_MANAGER
 from modelrollout.ports import ApiReason, Conflict, NotFound, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
 JSON_PATCH = "application/json-patch+json"
@@ -44,6 +44,8 @@ class Api:
         self._client = client
         self._timeout = timeout
         self.clock = ServerClock()
+        self.told: Callable[[str, str], None] = lambda _method, _outcome: None
+        """Told of every exchange: its method, and "Answered", "Conflict" or the reason of its failure."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,12 +121,13 @@ class Api:
         """One exchange. Raises Conflict (409), NotFound (the object), Unreachable (everything else)."""
         seconds = timeout or self._timeout
         sent = self.clock.elapsed()
-        with _outcomes(method, path, seconds):
-            async with asyncio.timeout(seconds):
-                answer = await self._send(method, path, query, body, content_type, seconds, accept)
-                raw = await read_bounded(answer)
-        self.clock.heard(answer.headers.get("Date"), sent)
-        return _judge(method, path, answer.status, raw, answer.headers.get("Retry-After"))
+        with self._counted(method):
+            with _outcomes(method, path, seconds):
+                async with asyncio.timeout(seconds):
+                    answer = await self._send(method, path, query, body, content_type, seconds, accept)
+                    raw = await read_bounded(answer)
+            self.clock.heard(answer.headers.get("Date"), sent)
+            return _judge(method, path, answer.status, raw, answer.headers.get("Retry-After"))
 
     async def open(
         self,
@@ -134,14 +137,28 @@ class Api:
         timeout: float,  # noqa: ASYNC109 - the client's own timeout; it also covers reading the body
     ) -> aiohttp.ClientResponse:
         """A GET whose body is left to the caller, who closes it; `timeout` until its end. Raises as request."""
-        with _outcomes("GET", path, self._timeout):
-            async with asyncio.timeout(self._timeout):
-                answer = await self._send("GET", path, query, None, "application/json", timeout)
-                if answer.status < HTTPStatus.MULTIPLE_CHOICES:
-                    return answer
-                raw = await read_bounded(answer)
-        _judge("GET", path, answer.status, raw, answer.headers.get("Retry-After"))
+        with self._counted("GET"):
+            with _outcomes("GET", path, self._timeout):
+                async with asyncio.timeout(self._timeout):
+                    answer = await self._send("GET", path, query, None, "application/json", timeout)
+                    if answer.status < HTTPStatus.MULTIPLE_CHOICES:
+                        return answer
+                    raw = await read_bounded(answer)
+            _judge("GET", path, answer.status, raw, answer.headers.get("Retry-After"))
         raise AssertionError  # no success is judged to be one
+
+    @contextmanager
+    def _counted(self, method: str) -> Iterator[None]:
+        """Tell how an exchange ended; one that was cancelled has no outcome."""
+        try:
+            yield
+        except Conflict:
+            self.told(method, "Conflict")
+            raise
+        except Unreachable as error:
+            self.told(method, error.reason)
+            raise
+        self.told(method, "Answered")
 
     async def _send(
         self,

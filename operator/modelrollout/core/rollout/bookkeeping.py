@@ -10,6 +10,7 @@ from modelrollout.api.status import (
     Weight,
 )
 from modelrollout.core import reasons
+from modelrollout.core.deciding import deciding
 from modelrollout.core.evaluation import GateResult
 from modelrollout.core.observation import FULL_WEIGHT, Event
 from modelrollout.core.rollout import conditions, phases, status_message
@@ -133,7 +134,8 @@ def _show_evidence(ctx: Context, status: Status) -> Status:
         return status
     if status.rollout is not None and found.rollout != identity(status):
         return status  # what was evaluated is over: this pass has started something else
-    status = update(status, gates=[_shown(gate) for gate in found.gates], next_evaluation=None)
+    gates, line = [_shown(gate) for gate in found.gates], deciding(found.gates) or None
+    status = update(status, gates=gates, deciding=line, next_evaluation=None)
     if not phases.running(status.phase) or ctx.spec is None:
         return status
     warnings = list(dict.fromkeys(found.warnings))

@@ -113,6 +113,8 @@ def build(
         frozen=all(each.frozen for each in standings if each.verdict == "FAIL") and verdict_of(standings) == "FAIL",
     )
     at = worst(standings)
+    one = standings[at]
+    found = replace(found, against=one.odds, needed=one.needed, in_favour=one.good)
     return in_words(found, lambda: _told(found, gate, standings, show(), at, (noun, per_second, least)))
 
 

@@ -22,7 +22,9 @@ def after_trigger(status: Status, observed: Observation, trigger: Trigger, now: 
         return with_condition(_waiting(after, now), now)
     phase = phases.next_phase(status.phase, trigger) if trigger is not Trigger.VERSION_CHANGED else "Serving"
     ended = update(after, phase=phase, history=[*status.history, _entry(status, trigger, now, why)])
-    ended = update(ended, candidate=None, step=None, steps=[], rollout=None, gates=[], warnings=[], paused=False)
+    ended = update(
+        ended, candidate=None, step=None, steps=[], rollout=None, gates=[], warnings=[], paused=False, deciding=None
+    )
     if trigger in _REFUSING:
         attempt = status.rollout.attempt if status.rollout else 1
         refused = Rejected(
@@ -49,7 +51,7 @@ def shortened(status: Status, why: str, now: float) -> Status:
     last = status.last_command
     if last is not None:
         last = last.model_copy(update={"by": None, "manager": None, "why": None, "result": clean(last.result, 64)})
-    after = update(status, gates=[], warnings=[], history=history, rejected=rejected, rollout=rollout)
+    after = update(status, gates=[], deciding=None, warnings=[], history=history, rejected=rejected, rollout=rollout)
     after = update(after, last_command=last, conditions=[])
     return saying(after, reasons.STATUS_TRUNCATED, f"{clean(status.message, LONGEST_SAID)}; {why}", now)
 

@@ -125,6 +125,30 @@ async def test_drops_that_begin_in_this_step_count_though_the_rollout_was_good()
     assert found["dead"].verdict == "NO_DATA"
 
 
+def lives(length: int, dropped: Mapping[int, int]):
+    """A candidate whose process starts again every `length` scrapes and drops as much in each life, by its scrape."""
+    found = telemetry({}, {}, layers={"h1": 20})[:-1]
+    rows, since = found[1], int(np.count_nonzero(scrapes(UNTIL) < START))
+    age = np.arange(len(rows.times) - since) % length
+    for key, points in rows.points.items():
+        if ("version", "2") in key and ("__name__", s.NONFINITE) not in key:
+            points[:, 1] = points[0, 1] * (age + 1)
+    each = np.cumsum([dropped.get(at, 0) for at in range(length)])[age]
+    values = np.concatenate([np.zeros(since), each])
+    rows.reading(s.DROPPED, values, since=START, model="digits", version="2", reason="width")
+    return found
+
+
+@pytest.mark.parametrize("dropped", [{0: 360}, {0: 120, 1: 240}, {0: 300, 6: 60}], ids=str)
+async def test_a_process_that_starts_again_and_drops_the_same_each_time_hides_nothing(dropped):
+    """Its counter is where it was at the next scrape, or the one after: 360 of 600 are dropped in each life."""
+    found, _ = await gates_of(*lives(12, dropped))
+    for name in ("nan", "zero"):
+        assert found[name].verdict == "NO_DATA", found[name].message
+        share = float(found[name].message.partition(" lost ")[2].partition(" %")[0])
+        assert 57 <= share <= 60.5, found[name].message
+
+
 async def test_bad_rows_are_bad_whatever_was_dropped():
     dead = dead_windows(UNTIL, "h1", stable=5, candidate=80)
     drops = telemetry({}, {"width": 180}, layers={"h2": 20})

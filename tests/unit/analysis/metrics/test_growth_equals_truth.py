@@ -77,6 +77,10 @@ RESTARTED, CRASHING = "processes restart and samples are bad", "most new names a
         ("so it is where each life has its own name", CRASHING, 3459),
         ("at a bad sample a name is still there, and comes back from nowhere after it", RESTARTED, 3581),
         ("what was counted while no name was scraped is seen at the next one", "names change", 3655),
+        ("a name that came back more often than it was scraped in a row was away in between", RESTARTED, 3689),
+        ("so it was where each life has its own name", CRASHING, 957),
+        ("so it was where names that were scraped a few times leave long gaps alone", RESTARTED, 2534),
+        ("a name that is away two scrapes after another began was not beside it for long", "names change", 1167),
     ],
 )
 def test_names_and_bad_samples_together_count_once(sentence, what, seed):

@@ -145,6 +145,33 @@ def test_ratios_are_batched_on_the_grid_and_drift_both_ways_is_found():
     assert all(side.passing[-1] for side in results["same"])
 
 
+@pytest.mark.parametrize("noise", ["normal", "rare kinds of request", "skewed"])
+def test_few_batches_of_stable_accuse_hardly_any_candidate_at_its_limit(noise):
+    """Ten batches of stable before, and a candidate just within the margin: by chance at most, and a loss is found."""
+    rng, shape = fixed(6), (1000, 60)
+
+    def shares(mean):
+        drawn = {
+            "normal": rng.normal(0, 0.02, shape),
+            "rare kinds of request": np.where(rng.uniform(size=shape) < 0.1, 0.18, -0.02),
+            "skewed": rng.exponential(0.03, shape) - 0.03,
+        }[noise]
+        found = np.clip(mean + drawn, 0, 1)
+        return Replicates(np.ones(shape), found, found * found)
+
+    stable, seconds = shares(0.3), np.arange(1, 51) * 60.0
+    before = ReplicateHistory(np.arange(-9, 1) * 60.0, stable.until(10))
+    config = WindowSettings(alpha=0.01 / 8, stable_needed=10)
+    accused = [
+        two_sided(seconds, shares(mean).since(10), stable.since(10), LimitLine(1.0, 0.03), config, history=before)
+        for mean in (0.33, 0.3, 0.8)
+    ]
+    at_limit, equal, lost = (np.logical_or(*(one.failing for one in pair)) for pair in accused)
+    assert at_limit.any(axis=-1).mean() <= 0.005
+    assert equal.any(axis=-1).mean() <= 0.005
+    assert lost[:, 9].mean() >= 0.99
+
+
 def test_a_batch_is_one_replicate_at_its_last_tick():
     made = batched(np.array([1.0, 2, 3, 4, 5, np.nan, 0, 0, 9]), np.array([10.0, 10, 10, 10, 10, np.nan, 0, 0, 9]))
     assert made.count.tolist() == [0, 0, 0, 1, 0, 0, 0, 1, 0]

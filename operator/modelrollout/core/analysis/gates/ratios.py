@@ -25,7 +25,9 @@ from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.gates.sources.absence import absent
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import alpha_budget, limits, window_evidence
+from modelrollout.core.analysis.stats.arrays import Array
 from modelrollout.core.analysis.stats.limits import LimitLine
+from modelrollout.core.analysis.stats.parameters import EARLY_STABLE
 from modelrollout.core.analysis.stats.replicates import ReplicateHistory, batched
 from modelrollout.core.analysis.stats.window_evidence import WindowEvidence, WindowSettings
 from modelrollout.core.finding import Finding
@@ -85,7 +87,7 @@ def _ratio_layer(gate: RatioGate, gate_input: GateInput, layer: str, part: str, 
         ratios = np.where(total > 0, bad / np.where(total > 0, total, 1.0), np.nan)[first:]
         return by_looks(layer, ratios, stable, (low, high))
     candidate = batched(bad[start:], total[start:])
-    settings = WindowSettings(alpha=alpha)
+    settings = WindowSettings(alpha=alpha, stable_needed=EARLY_STABLE)
     if gate.within:
         pair = window_evidence.within(candidate, low, high, settings)
     else:
@@ -94,7 +96,8 @@ def _ratio_layer(gate: RatioGate, gate_input: GateInput, layer: str, part: str, 
         pair = window_evidence.two_sided(
             gate_input.ends[start:], candidate, reference, LimitLine(1.0, margin), settings, history=history
         )
-    return _from_pair(layer, pair, stable, (low, high))
+    one = _from_pair(layer, pair, stable, (low, high))
+    return one if gate.within else _beside_stable(one, known[start:], all_known[start:], margin)
 
 
 def _heeding_newest(one: LayerShare, gate_input: GateInput, part: str) -> LayerShare:
@@ -102,6 +105,15 @@ def _heeding_newest(one: LayerShare, gate_input: GateInput, part: str) -> LayerS
     bad, total = (gate_input.table.total(name, "candidate", layer=one.layer) for name in (part, s.ELEMENTS))
     ratios = np.where(total > 0, bad / np.where(total > 0, total, 1.0), np.nan)[gate_input.start :]
     return replace(one, collapsed=newest_far_beyond(ratios, one.low, one.high))
+
+
+def _beside_stable(one: LayerShare, part: Array, elements: Array, margin: float) -> LayerShare:
+    """No FAIL where stable's share moved as far since evidence began: what users send has changed, not the version."""
+    known = float(elements.sum())
+    share = float(part.sum()) / known if known else None
+    if not one.fails or share is None or not share - margin <= one.rate <= share + margin:
+        return one
+    return replace(one, fails=False, passes=False, beside=share)
 
 
 def _from_pair(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from modelrollout.core.analysis.metrics.counters.families import NEVER
 from modelrollout.core.analysis.metrics.counters.usable import are_numbers
 from modelrollout.core.analysis.metrics.grid import Grid
 from modelrollout.core.analysis.metrics.samples import SampleStore
@@ -20,15 +21,21 @@ SCRAPES_APART = 2.5
 """A target was up before if one of its samples is at most so many scrape intervals older."""
 
 
-def increments(one: Series, grid: Grid, *, from_zero: bool) -> Array:
-    """Growth per tick, (grid.count,). `from_zero`: the first sample counts in full. What is no number is left out."""
+def increments(one: Series, grid: Grid, *, from_zero: bool, restarts: Millis = NEVER) -> Array:
+    """Growth per tick, (grid.count,). `from_zero`: the first sample counts in full. What is no number is left out.
+
+    `restarts`: when its process started again (ms); the next sample counts in full, whether it is lower or not.
+    """
     usable = are_numbers(one.values)
-    where, values = grid.index(one.times), one.values
-    if not usable.all():
-        where, values = where[usable], values[usable]
+    times, values = (one.times, one.values) if usable.all() else (one.times[usable], one.values[usable])
+    where = grid.index(times)
     inside = (where >= 0) & (where < grid.count)
     before = np.concatenate([[0.0 if from_zero else np.nan], values[:-1]]) if len(values) else values
     grown = np.where(values < before, values, values - before)
+    if len(restarts) and len(times):
+        lives = np.searchsorted(restarts, times, side="right")
+        again = np.flatnonzero(np.diff(lives)) + 1
+        grown[again] = values[again]
     counted = inside & ~np.isnan(grown)
     growth = np.bincount(where[counted], weights=grown[counted], minlength=grid.count)
     return growth.astype(float)

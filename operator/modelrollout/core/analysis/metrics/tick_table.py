@@ -17,6 +17,7 @@ from modelrollout.core.analysis.metrics.counters.cleaning import LeftOut, Unread
 from modelrollout.core.analysis.metrics.counters.continuation import Continuation
 from modelrollout.core.analysis.metrics.counters.families import HISTOGRAMS, bundles
 from modelrollout.core.analysis.metrics.counters.layouts import Layout, layouts_of
+from modelrollout.core.analysis.metrics.counters.restarts import with_restarts
 from modelrollout.core.analysis.metrics.counters.usable import are_numbers
 from modelrollout.core.analysis.metrics.counters.withheld import Spares, Withheld, with_spared, withheld
 from modelrollout.core.analysis.metrics.grid import Grid
@@ -228,7 +229,7 @@ def _read_all(
     seen, counted = into
     grid = seen.grid
     seen.add(store, reader)
-    found = cleaned(bundles(store, reader), store.targets, grid, scrape)
+    found = cleaned(with_restarts(bundles(store, reader)), store.targets, grid, scrape)
     began = began_at_zero(store, scrape)
     counted.left_out.update(found.left_out)
     counted.unreadable |= found.unreadable
@@ -315,7 +316,7 @@ class _Counted:
     def add(self, found: Chain) -> None:
         for detail, one in found.bundle.members.items():
             channel = found.bundle.channel._replace(detail=detail)
-            grown = increments(one, self.grid, from_zero=found.zero[detail])
+            grown = increments(one, self.grid, from_zero=found.zero[detail], restarts=found.bundle.restarts)
             self.growth[channel] = self.growth[channel] + grown if channel in self.growth else grown
         if found.bundle.channel.metric in HISTOGRAMS:
             known = self.layouts.get(found.bundle.channel, frozenset())

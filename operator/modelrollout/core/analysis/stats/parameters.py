@@ -87,6 +87,11 @@ SEQUENCE_TUNING = 10.0
 BURN_IN = 3
 STABLE_WINDOWS = 100
 """No sequence FAIL before stable has given this many windows (10 give 12 % false alarms, 100 give 0.6 %)."""
+EARLY_STABLE = 10
+"""Shares of zeros and negatives may fail from so many of stable's batches on: until it has STABLE_WINDOWS, with the
+widest spread that so few leave possible (early_spread)."""
+EARLY_SPREAD = 0.02
+"""Of a batch's share, at the least, until then: few batches may all have missed a rare kind of request."""
 PASS_WINDOWS = 10
 CEILING = 2.0
 CEILING_WINDOWS = 2

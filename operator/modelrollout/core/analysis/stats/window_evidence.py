@@ -8,6 +8,7 @@ the printed guarantee; the ceiling (2x the line, two replicates running) has no 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from modelrollout.core.analysis.stats.replicates import ReplicateHistory, Replicates
 
 _NO_CEILING = 1e9
-"""Drift of ratios has no ceiling: it is two-sided, and by default only reported."""
+"""Shares of zeros and negatives have no ceiling: twice a share of 53 % says nothing, and a loss is not seen by it."""
 
 
 class Margin(Protocol):
@@ -109,6 +110,19 @@ def radius(samples: Array, sd: Array, alpha: float, tuning: float = d.SEQUENCE_T
     return np.where(samples > 0, sd * np.sqrt((n + k) * (np.log1p(n / k) + logs)) / n, np.inf)
 
 
+def early_spread(sd: Array, samples: Array, alpha: float) -> Array:
+    """The spread behind a standard deviation `sd` of few `samples`: its upper confidence bound, at least EARLY_SPREAD.
+
+    sd * sqrt((n - 1) / chi2), chi2 the alpha quantile with n - 1 degrees of freedom as Wilson and Hilferty have it.
+    From STABLE_WINDOWS samples on `sd` itself; infinite where so few say nothing.
+    """
+    freedom = np.maximum(samples - 1, 1.0)
+    root = 1 - 2 / (9 * freedom) + NormalDist().inv_cdf(alpha) * np.sqrt(2 / (9 * freedom))
+    wide = np.where(root > 0, np.maximum(sd, d.EARLY_SPREAD) * np.maximum(root, 1e-9) ** -1.5, np.inf)
+    found: Array = np.where(samples < d.STABLE_WINDOWS, wide, sd)
+    return found
+
+
 def room(sd: Array, alpha: float) -> Array:
     """How far beyond its limit a mean must lie to be found in LOSS_WINDOWS replicates, but for rare chance."""
     count = np.asarray(float(d.LOSS_WINDOWS))
@@ -140,7 +154,7 @@ def window_evidence(
     n = np.cumsum(count, axis=-1)
     # the limit itself rests on finitely many windows of stable, the same ones at every look
     shared = 1 + slope**2 * n / np.where(known.weight > LEAST, known.weight, 1.0)
-    sd = steady * np.sqrt(shared)
+    sd = early_spread(steady, known.samples, settings.alpha) * np.sqrt(shared)
     ready = (n >= d.BURN_IN) & (known.samples >= settings.stable_needed)
     evidence = _against(candidate, count, limit, sd=sd, ready=ready, settings=settings)
     return replace(evidence, stable=known.rate, stable_samples=known.samples)

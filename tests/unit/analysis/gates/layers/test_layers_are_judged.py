@@ -85,6 +85,52 @@ async def test_sparsity_is(sentence, per_scrape, within, verdict, method):
     assert found.required is (within is not None)
 
 
+ALL_ZERO = {"name": "sparsity", "type": "ZeroRatio", "required": True}
+
+
+def sparse(until, before, stable, candidate):
+    """Shares of zeros of two layers in percent; each a number, or one a scrape."""
+    rec = Recording(scrapes(until, before=before))
+    for version, zeros, since in (("1", stable, -np.inf), ("2", candidate, START)):
+        for layer in ("h1", "h2"):
+            labels = {"model": "digits", "version": version, "layer": layer}
+            share = 50 if layer == "h2" else zeros
+            rec.growing(s.ELEMENTS, 100, since=since, **labels).growing(s.ZEROS, share, since=since, **labels)
+    return rec
+
+
+@pytest.mark.parametrize(("interval", "before", "until"), [("15s", 1800, 300), ("15s", 60, 720), ("60s", 1800, 1200)])
+@pytest.mark.parametrize("zeros", [100, 0])
+async def test_a_layer_gone_to_zero_fails_long_before_stable_has_a_hundred_batches(interval, before, until, zeros):
+    request = request_of(spec_of(ALL_ZERO, interval=interval))
+    gate = await judged(None, until, sparse(until, before, 50, zeros), request=request)
+    assert (gate.verdict, gate.layer, gate.required) == ("FAIL", "h1", True), gate.message
+    assert (
+        gate.message == f"layer h1: candidate {zeros} % zero vs stable 50.0 %; allowed 47 % to 53 %. Beyond the limit"
+    )
+
+
+async def test_what_few_batches_of_stable_cannot_tell_is_said():
+    near = await judged(None, 600, sparse(600, 1800, 50, 54), request=request_of(spec_of(ALL_ZERO)))
+    assert near.verdict == "CONTINUE"
+    assert near.message.endswith(
+        "Stable has 39 batches: with fewer than 100 only a share far beyond the limit can fail"
+    )
+    soon = await judged(None, 300, sparse(300, 60, 50, 100), request=request_of(spec_of(ALL_ZERO)))
+    assert soon.verdict == "CONTINUE"
+    assert soon.message.endswith(
+        "Far beyond the limit in the newest evaluation; can fail only once stable has 10 batches, it has 5"
+    )
+
+
+async def test_requests_that_change_for_both_versions_blame_neither():
+    moved = np.where(scrapes(150) >= START, 90, 50)
+    request = request_of(spec_of(ALL_ZERO, interval="5s"))
+    gate = await judged(None, 150, sparse(150, 1800, moved, 90), request=request)
+    assert gate.verdict == "CONTINUE", gate.message
+    assert gate.message.endswith("Beyond the limit, but stable has 90.0 % in the same time")
+
+
 @BOTH
 async def test_drift_beyond_its_limit_fails_and_without_a_limit_is_only_reported(method):
     rec = Recording(scrapes(900))

@@ -43,7 +43,10 @@ class Counts:
     closed: int = 0
     """Samples that are read for good."""
     plain: bool = True
-    """Whether the closed ones are whole numbers that grow no faster than anything can, and fall only at a reset."""
+    """Whether the closed ones are whole numbers that grow no faster than anything can, and fall only at a reset of all
+    that the model counts in the block."""
+    fell: bool = False
+    """Whether any of the model's counters ever did."""
     open_most: Array = field(default_factory=lambda: np.zeros(0))
     open_changed: Flags = field(default_factory=lambda: np.zeros(0, dtype=bool))
     open_plain: bool = True
@@ -116,6 +119,10 @@ class Counts:
         seconds = np.diff(block.times[after - 1 : stop]) / 1000
         fastest = np.where(self.rows.elements, FASTEST_ELEMENTS, FASTEST_REQUESTS)[:, None] * seconds
         plain = plain and not bool((step > fastest).any()) and not _has_dip(values, fallen)
+        if fallen.any():
+            mine = fallen & self.rows.own[:, None]
+            stood = (~fallen & self.rows.own[:, None] & (values[:, after - 1 - before : -1] > 0)).any(axis=0)
+            self.fell, plain = self.fell or bool(mine.any()), plain and not bool((stood & mine.any(axis=0)).any())
         grown = np.where(fallen, values[:, after - before :], step) if fallen.any() else step
         inside = np.zeros(len(values), dtype=bool)
         for column, tick in enumerate(ticks[after:stop].tolist()):

@@ -45,6 +45,8 @@ class Rows:
     """Which of the block's rows these counters are."""
     elements: Flags
     """Whether they count values of a layer."""
+    own: Flags
+    """Whether the model counts them, and no gateway (see counters/restarts.py)."""
     family: Index
     """Numbers of what is cleaned together."""
     crowd: Index
@@ -137,12 +139,13 @@ def _rows(
     numbers: _Numbers,
 ) -> Rows:
     at: list[int] = []
-    elements, family, crowd, process, histograms = [], [], [], [], []
+    elements, own, family, crowd, process, histograms = [], [], [], [], [], []
     for one in bundles:
         first = len(at)
         for labels in one.names.values():
             at.append(where[labels][1])
             elements.append(one.counts_elements)
+            own.append(one.channel.metric not in s.GATEWAY)
             family.append(_number(numbers.families, one.family))
             crowd.append(_number(numbers.crowds, (host_of(target), one.family[1])))
             process.append(_number(numbers.processes, one.process))
@@ -154,6 +157,7 @@ def _rows(
         target,
         np.array(at, dtype=np.intp),
         np.array(elements, dtype=bool),
+        np.array(own, dtype=bool),
         np.array(family, dtype=np.intp),
         np.array(crowd, dtype=np.intp),
         np.array(process, dtype=np.intp),

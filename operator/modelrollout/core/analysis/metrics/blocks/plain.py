@@ -6,6 +6,7 @@ Everything here says of a block what cleaning, continuation and beginnings say o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,7 @@ class Held:
 def odd_hosts(held: Held) -> set[str]:
     """Hosts at which some sample is bad, or may be."""
     odd = {one.rows.host for one in held.counts.values() if not (one.plain and one.open_plain)}
+    odd |= _with_others(held)
     number, _, _ = held.layout.sizes
     most = np.zeros(number)
     for one in held.counts.values():
@@ -47,6 +49,12 @@ def odd_hosts(held: Held) -> set[str]:
         bad = doubtful & (usual > 0) & (most / BURST > usual)
         odd |= {one.rows.host for one in held.counts.values() if bad[one.rows.family].any()}
     return odd
+
+
+def _with_others(held: Held) -> set[str]:
+    """Hosts of several blocks in one of which the model's counters fell: those of the others may have started again."""
+    blocks = Counter(one.rows.host for one in held.counts.values() if one.rows.own.any())
+    return {one.rows.host for one in held.counts.values() if one.fell and blocks[one.rows.host] > 1}
 
 
 def from_zero(held: Held, targets: Mapping[Target, TargetScrapes], scrape: float) -> dict[int, Flags]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,7 +47,9 @@ class Chain:
             members[detail] = one if old is None else _spliced(old, one)
         short = self.short + 1 if new.first == new.last else 0
         changed, last = _changed(self.bundle, new), max(self.last, new.last)
-        return Chain(new.with_members(members), {**zero, **self.zero}, self.first, last, short, changed)
+        restarts = np.union1d(self.bundle.restarts, new.restarts)
+        bundle = replace(new, members=members, restarts=restarts)
+        return Chain(bundle, {**zero, **self.zero}, self.first, last, short, changed)
 
 
 def _spliced(old: Series, new: Series) -> Series:

@@ -126,7 +126,7 @@ def _bad_times(members: Sequence[Bundle], grid: Grid, left_out: dict[Key, LeftOu
     for bundle in members:
         fastest = FASTEST_ELEMENTS if bundle.counts_elements else FASTEST_REQUESTS
         for detail, one in bundle.members.items():
-            flags = bad_samples(one, fastest, burst)
+            flags = bad_samples(one, fastest, burst, bundle.restarts)
             if flags.any():
                 _sort(found, bundle, detail, flags, stays=_without_good(one.times, one.times[flags], grid, gap))
                 _count(bundle, one, one.times[flags], grid, left_out)

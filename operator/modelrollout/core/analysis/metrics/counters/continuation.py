@@ -19,13 +19,11 @@ import numpy as np
 from modelrollout.core.analysis.metrics.counters.chain import Chain
 from modelrollout.core.analysis.metrics.counters.families import Bundle, times_of
 from modelrollout.core.analysis.metrics.counters.processes import Processes, Telling
-from modelrollout.core.analysis.metrics.counters.twins import Near, Twins
+from modelrollout.core.analysis.metrics.counters.twins import AWAY, Near, Twins
 from modelrollout.core.analysis.metrics.scrapes import SURE_OF_THE_NEXT
 from modelrollout.core.analysis.metrics.series import Labels, Millis, host_of
 from modelrollout.core.analysis.metrics.series_reader import Channel
 
-AWAY = 1.5
-"""Scrape intervals without a sample after which a name may have stood for nothing."""
 MOST_NAMES = 500
 """Of one counter at one place that are looked at while they are still there; of more, only those that have ended."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ _FAMILIES: Mapping[str, tuple[str, ...]] = {
 }
 _FAMILY_OF = {metric: name for name, metrics in _FAMILIES.items() for metric in metrics}
 _ELEMENTS = frozenset({"activations", "windows", s.MAGNITUDES})
+NEVER: Millis = np.zeros(0, dtype=np.int64)
 Family = tuple[Target, str, s.Arm, str]
 
 
@@ -36,7 +37,7 @@ class Bundle:
     labels: Labels
     """Without the name and the edge."""
     process: Labels
-    """Without the detail too: what all counters of one process under one name have in common."""
+    """Without the detail and the layer too: what all counters of one process under one name have in common."""
     target: Target
     members: Mapping[str, Series]
     """By detail: edges of a histogram, else the one detail of the counter."""
@@ -44,6 +45,8 @@ class Bundle:
     """The labels of each member, as the store has them."""
     seen: Millis
     """When any of them was scraped, bad samples included."""
+    restarts: Millis = field(default_factory=lambda: NEVER)
+    """At which scrapes its process had started again (restarts.py), rising."""
 
     @property
     def born(self) -> int:
@@ -119,7 +122,7 @@ def bundles_of(every: Mapping[Labels, Series], reader: SeriesReader) -> list[Bun
 
 
 def _bundle(rest: Labels, apart: str, channel: Channel, members: Iterable[tuple[Channel, Labels, Series]]) -> Bundle:
-    process = tuple(pair for pair in rest if pair[0] != apart)
+    process = tuple(pair for pair in rest if pair[0] not in {apart, "layer"})
     edged = channel.metric in HISTOGRAMS
     ordered = sorted(members, key=lambda one: float(one[0].detail) if edged else 0.0)
     series = {one.detail: values for one, _, values in ordered}

@@ -41,12 +41,12 @@ class Processes:
     def gap(self, target: Target) -> float:
         """The usual time between two scrapes of a target (ms): what a quarter of the gaps do not exceed.
 
-        Not the median, since a name that comes back has long ones; of few gaps at most the configured interval.
+        Not the median, since a name that comes back has long ones; of few gaps at most the configured interval. Nor of
+        one name alone: the one that was scraped most may be the one that came back most often.
         """
         if target not in self._gaps:
-            longest = max(self._times.get(target, []), key=len, default=np.zeros(0, dtype=np.int64))
-            gaps = np.sort(np.diff(longest))
-            known = float(gaps[len(gaps) // 4]) if len(gaps) else self._scrape
+            gaps = np.sort(np.concatenate([np.diff(one) for one in _each_once(self._times.get(target, []))]))
+            known = float(gaps[(len(gaps) - 1) // 4]) if len(gaps) else self._scrape
             self._gaps[target] = known if len(gaps) >= FEWEST else min(known, self._scrape)
         return self._gaps[target]
 
@@ -107,6 +107,15 @@ class Processes:
 
 def _family(bundle: Bundle) -> tuple[str, str]:
     return host_of(bundle.target), bundle.family[1]
+
+
+def _each_once(times: Sequence[Millis]) -> list[Millis]:
+    """Without those that equal the one before, as of the counters of one name: most are scraped together."""
+    found = [np.zeros(0, dtype=np.int64)]
+    for one in times:
+        if not np.array_equal(one, found[-1]):
+            found.append(one)
+    return found
 
 
 def _longest_run(bins: Array) -> int:

@@ -16,6 +16,8 @@ from modelrollout.core.analysis.metrics.series import Labels, Series, Target
 
 TOGETHER = 3
 """Steps that two series must have grown by together to be one counter although neither ends."""
+AWAY = 1.5
+"""Scrape intervals without a sample after which a name may have stood for nothing."""
 SHORT_LIFE = 3.0
 """A life that was scraped once has counted no more than so many times what its family grows by between two scrapes."""
 MOST_PAIRS = 10_000
@@ -107,8 +109,7 @@ class Twins:
         if late > FEW or not shared or not before or told is None:
             return None
         pairs = [(old.members[detail], new.members[detail]) for detail in shared]
-        apart = self._known.scrapes(new.target, new.first, chain.last) > FEW
-        if apart and not _together(*pairs[-1]):
+        if self._apart(chain, new) and not _together(*pairs[-1]):
             return None
         soon = new.first < chain.last + SURE_OF_THE_NEXT * self._known.gap(new.target)
         beside = soon and not len(np.intersect1d(old.top.times, new.top.times))
@@ -117,6 +118,24 @@ class Twins:
         refused = far or not all(_rising(*pair) for pair in pairs) or self._known.falls(old, new)
         alike = len(frozenset(old.labels) & frozenset(new.labels))
         return Rank(told, beside and not moved, round(late), moved, -alike, refused, grown, old.labels)
+
+    def _apart(self, chain: Chain, new: Bundle) -> bool:
+        """Whether the chain was there beside the new one for so long that they are two counters."""
+        target = new.target
+        if self._known.scrapes(target, new.first, chain.last) <= FEW:
+            return False
+        return self._known.scrapes(target, new.first, _unbroken(chain.bundle, new.first, self._known.gap(target))) > FEW
+
+
+def _unbroken(old: Bundle, since: int, gap: float) -> int:
+    """The last time until which `old` was there from `since` on; `gap` between two scrapes (ms).
+
+    A name that goes and comes back later was not there beside another meanwhile.
+    """
+    every = np.union1d(old.top.times, old.seen)
+    times = every[max(int(np.searchsorted(every, since, side="right")) - 1, 0) :]
+    breaks = np.flatnonzero(np.diff(times) > AWAY * gap)
+    return int(times[breaks[0]] if len(breaks) else times[-1])
 
 
 def _told(old: Labels, new: Bundle, telling: Telling) -> int | None:

@@ -18,6 +18,7 @@ FASTEST_REQUESTS, FASTEST_ELEMENTS = 1e7, 1e13
 """No series grows by more in a second: requests, rows or windows; elements."""
 BURST = 100.0
 """A growth so many times beyond anything seen in the family counts once the next scrape confirms it."""
+_NEVER: Millis = np.zeros(0, dtype=np.int64)
 _USUAL = "usual growth"
 _SOONEST = 0.001
 """Seconds between two scrapes at least: times are in milliseconds."""
@@ -31,8 +32,8 @@ def are_numbers(values: Array) -> Flags:
     return flags
 
 
-def bad_samples(one: Series, fastest: float, burst: float) -> Flags:
-    """Which samples of a counter must be left out.
+def bad_samples(one: Series, fastest: float, burst: float, restarts: Millis = _NEVER) -> Flags:
+    """Which samples of a counter must be left out; at `restarts` (ms) of its process it may fall and be back at once.
 
     `fastest`: growth per second beyond which it is impossible. `burst`: growth between two scrapes that must be
     confirmed by the next; inf where nothing is known.
@@ -43,7 +44,8 @@ def bad_samples(one: Series, fastest: float, burst: float) -> Flags:
         at = np.flatnonzero(good)
         good[at[_spikes(one.times[at], one.values[at], fastest, burst)]] = False
         at = np.flatnonzero(good)
-        good[at[_dips(one.values[at])]] = False
+        low = at[dips(one.values[at])]
+        good[low[~np.isin(one.times[low], restarts)]] = False
     return ~good
 
 
@@ -61,7 +63,7 @@ def usual_growth(one: Series) -> float:
 def _usual_growth(one: Series) -> float:
     good = are_numbers(one.values)
     values = one.values if good.all() else one.values[good]
-    grown = _regrown(values) if len(values) > 1 else np.zeros(1)
+    grown = regrown(values) if len(values) > 1 else np.zeros(1)
     return _ranked(grown, 9 * (len(grown) - 1) // 10)  # rounded down: one odd value is never it
 
 
@@ -69,7 +71,7 @@ def _ranked(grown: Array, at: int) -> float:
     return float(np.partition(grown, at)[at]) if len(grown) else 0.0
 
 
-def _regrown(values: Array) -> Array:
+def regrown(values: Array) -> Array:
     """Growth between neighbours, over resets."""
     step = np.diff(values)
     fallen = step < 0
@@ -100,7 +102,7 @@ def _spikes(times: Millis, values: Array, fastest: float, burst: float) -> list[
     return bad if pending < 0 else [*bad, pending]
 
 
-def _dips(values: Array) -> Index:
+def dips(values: Array) -> Index:
     """Positions of samples below both neighbours, where the way back is too far for a counter that started again.
 
     A counter that was reset and has passed its old value within one scrape looks the same, unless it grows so fast
@@ -112,7 +114,7 @@ def _dips(values: Array) -> Index:
     at = np.flatnonzero(inner) + 1
     if not len(at):
         return at
-    grown = _regrown(values)
+    grown = regrown(values)
     rest = np.delete(grown, at)
     back: Index = at[grown[at] > FAR * _ranked(rest, 9 * len(rest) // 10)]
     return back

@@ -130,7 +130,10 @@ def _place(family: Family) -> Place:
 
 
 def _add(growth: dict[Channel, Array], found: Chain, grid: Grid) -> None:
-    grown = {d: increments(one, grid, from_zero=found.zero[d]) for d, one in found.bundle.members.items()}
+    bundle = found.bundle
+    grown = {
+        d: increments(one, grid, from_zero=found.zero[d], restarts=bundle.restarts) for d, one in bundle.members.items()
+    }
     if found.bundle.channel.metric in HISTOGRAMS:
         grown[INFINITE] = _total(found, grown, grid)
     for detail, each in grown.items():

@@ -12,7 +12,7 @@ from modelrollout.core.analysis.gates import formatting as say
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.wording import in_words
 from modelrollout.core.analysis.stats.arrays import Array
-from modelrollout.core.analysis.stats.parameters import BURN_IN, DEADBAND, LOOKS, STABLE_WINDOWS
+from modelrollout.core.analysis.stats.parameters import BURN_IN, DEADBAND, EARLY_STABLE, LOOKS, STABLE_WINDOWS
 from modelrollout.core.analysis.stats.threshold_evidence import threshold_evidence
 from modelrollout.core.evaluation import GateResult
 
@@ -31,9 +31,11 @@ class LayerShare:
     passes: bool = False
     strength: float = 0.0
     stable_batches: float | None = None
-    """Set where the rule needs STABLE_WINDOWS of them before it may fail."""
+    """Set where the rule needs EARLY_STABLE of them before it may fail, and the best view STABLE_WINDOWS."""
     collapsed: bool = False
     """The newest tick alone lies far outside: no PASS, whatever the batches before say."""
+    beside: float | None = None
+    """Stable's share since evidence began, where it has moved as far as the candidate's: no FAIL."""
     near: bool = False
     """Fails by evaluations that are back within the limit, but not clear of it."""
 
@@ -93,16 +95,26 @@ def _told(result: GateResult, gate: Gate, one: LayerShare, noun: str, sample: st
 
 def _open(gate: Gate, one: LayerShare, sample: str) -> str:
     """Why nothing is decided yet; empty where no limit is set."""
-    if one.collapsed:
-        return "far beyond the limit in the newest evaluation"
+    far = "far beyond the limit in the newest evaluation" if one.collapsed else ""
     if not np.isfinite(one.high):
-        return ""
+        return far
+    if one.beside is not None:
+        return f"beyond the limit, but stable has {say.percent(one.beside)} in the same time"
+    lacking = _lacking(gate, one, sample)
+    return "; ".join(part for part in (far, lacking) if part) or "not proven yet"
+
+
+def _lacking(gate: Gate, one: LayerShare, sample: str) -> str:
+    """What it needs before it can fail; empty where nothing."""
     left = max(float(LOOKS[1] if gate.method == "Threshold" else BURN_IN) - one.batches, 0.0)
     if left:
         return f"needs about {say.counted(left, f'more {sample}')}"
-    if one.stable_batches is not None and one.stable_batches < STABLE_WINDOWS:
-        return f"can fail only once stable has {STABLE_WINDOWS} batches, it has {say.count(one.stable_batches)}"
-    return "not proven yet"
+    if one.stable_batches is None or one.stable_batches >= STABLE_WINDOWS:
+        return ""
+    if one.stable_batches < EARLY_STABLE:
+        return f"can fail only once stable has {EARLY_STABLE} batches, it has {say.count(one.stable_batches)}"
+    few = f"stable has {say.count(one.stable_batches)} batches"
+    return f"{few}: with fewer than {STABLE_WINDOWS} only a share far beyond the limit can fail"
 
 
 def _beyond(one: LayerShare, low: float) -> str:

@@ -36,8 +36,8 @@ def special(kind: Any) -> list[float]:
 @given(st.data())
 def test_counts_equal_numpys_on_any_floats(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(list(FLOATS)))
-    # On a CPU the runtime computes fp16 in float32: only what needs no rounding is the same as the output. And it has no
-    # LeakyRelu of doubles from opset 16 on.
+    # On a CPU the runtime computes fp16 in float32: only what needs no rounding is the same as the output. And
+    # it has no LeakyRelu of doubles from opset 16 on.
     known = KINDS if kind == TensorProto.FLOAT else KINDS[:1]
     operator = data.draw(st.sampled_from(known))
     level: Level = data.draw(st.sampled_from(LEVELS))

@@ -135,19 +135,32 @@ def _add(growth: dict[Channel, Array], found: Chain, grid: Grid) -> None:
         d: increments(one, grid, from_zero=found.zero[d], restarts=bundle.restarts) for d, one in bundle.members.items()
     }
     if found.bundle.channel.metric in HISTOGRAMS:
-        grown[INFINITE] = _total(found, grown, grid)
+        for detail, later in _after_the_end(bundle.members).items():
+            grown[detail] = sum((increments(one, grid, from_zero=False) for one in later), grown[detail])
     for detail, each in grown.items():
         channel = found.bundle.channel._replace(detail=detail)
         growth[channel] = growth.get(channel, np.zeros(grid.count)) + each
 
 
-def _total(found: Chain, grown: Mapping[str, Array], grid: Grid) -> Array:
-    """Growth of a histogram's total; while that stays bad at least as much as its highest edge has counted."""
-    members = found.bundle.members
-    known = [detail for detail in members if detail != INFINITE]
-    if not known or INFINITE not in members:
-        return grown[known[-1] if known else INFINITE]
-    highest, top = members[known[-1]], members[INFINITE]
-    later = highest.times >= top.times[-1]
-    after = Series(highest.labels, highest.times[later], highest.values[later])
-    return grown[INFINITE] + increments(after, grid, from_zero=False)
+def _after_the_end(members: Mapping[str, Series]) -> dict[str, list[Series]]:
+    """What stands for each edge of a histogram, and for its total, once that has ended because it stays bad.
+
+    For an edge the next higher one, which has counted at least as much: so slow requests can only be read too few. For
+    the total the highest edge that goes on, which has counted at most as much: that reads them too few as well.
+    """
+    edges = [detail for detail in members if detail != INFINITE]
+    found: dict[str, list[Series]] = {}
+    if INFINITE in members:
+        longest = max(reversed(edges), key=lambda edge: members[edge].times[-1], default=INFINITE)
+        found[INFINITE] = _from([members[longest]], members[INFINITE])
+    higher = [members[INFINITE], *found[INFINITE]] if INFINITE in members else []
+    for edge in reversed(edges):
+        found[edge] = _from(higher, members[edge])
+        higher = [members[edge], *found[edge]]
+    return found
+
+
+def _from(others: Iterable[Series], ended: Series) -> list[Series]:
+    """Those parts of the `others` that come after the last sample of `ended`."""
+    parts = ((one, one.times >= ended.times[-1]) for one in others)
+    return [Series(one.labels, one.times[late], one.values[late]) for one, late in parts if late.sum() > 1]

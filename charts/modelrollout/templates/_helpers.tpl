@@ -54,6 +54,9 @@ capabilities: {drop: [ALL]}
 {{- define "modelrollout.scope" -}}
 - --lease-name={{ include "modelrollout.name" . }}
 - --lease-duration={{ .Values.leaseDurationSeconds }}
+{{- with (.Values.config.logs).format }}
+- --log-format={{ . }}
+{{- end }}
 {{- range .Values.watch.namespaces }}
 - --namespace={{ . }}
 {{- end }}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from modelrollout.ports import Conflict, Unreachable
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
+from modelrollout.runtime.process.logs import ABOUT
 from modelrollout.runtime.watch import Watch
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Service:
 
     async def _care(self, key: Key) -> None:
         watch = self.watches[key]
+        ABOUT.set(key)
         pollers = [asyncio.create_task(self._for_ever(watch.poll_readiness))]
         pollers.append(asyncio.create_task(self._for_ever(watch.poll_metrics)))
         try:

@@ -92,7 +92,8 @@ class Writer:
         except Exception as error:  # a defect, too, leaves the record to be written and the next pass to try again
             if not isinstance(error, Unreachable):
                 log.exception("%s/%s: lowering failed", watch.namespace, watch.name)
-            log.warning("%s/%s: lowering did not get through: %s", watch.namespace, watch.name, error)
+            else:
+                log.warning("%s/%s: lowering did not get through: %s", watch.namespace, watch.name, error)
             watch.route_refused(str(error) or type(error).__name__)
             return route, SOON
         self._route_writes.add("lower")

@@ -18,6 +18,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from modelrollout.adapters.kubernetes.bounds import read_bounded, stay_here
 from modelrollout.adapters.kubernetes.server_clock import ServerClock
 from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping
+from modelrollout.api.borders.secrecy import remember_secret
 from modelrollout.core.observation import FIELD_MANAGER
 from modelrollout.ports import ApiReason, Conflict, NotFound, Unreachable
 
@@ -43,6 +44,7 @@ class Api:
     def __init__(self, client: ApiClient, *, timeout: float = TIMEOUT) -> None:
         self._client = client
         self._timeout = timeout
+        self._credentials = ""
         self.clock = ServerClock()
 
     async def __aenter__(self) -> Self:
@@ -156,11 +158,19 @@ class Api:
         headers = {"Accept": accept, "Accept-Encoding": "identity", "Content-Type": content_type}
         url = self._client.configuration.host.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        self._remember(headers)
         answer = await self._client.call_api(
             method, url, headers, body, _request_timeout=aiohttp.ClientTimeout(total=seconds)
         )
         found: aiohttp.ClientResponse = answer.response
         return found
+
+    def _remember(self, headers: dict[str, str]) -> None:
+        """Whatever the client or a proxy says later, the token of this call is in no text."""
+        said = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
+        if said != self._credentials:
+            self._credentials = said
+            remember_secret(said.partition(" ")[2])
 
 
 @contextmanager

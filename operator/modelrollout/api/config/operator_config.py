@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,6 +21,13 @@ REMOVED = frozenset({"settle"})
 
 COPIES = frozenset({"HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror"})
 """What the Gateway API calls copying requests: all of them, and a percentage of them."""
+
+
+class Logs(ApiModel):
+    """How the operator writes its log, to stderr."""
+
+    format: Literal["Text", "JSON"] = "Text"
+    """Lines for people, or one JSON object a line for programs; secrets are in neither."""
 
 
 class OperatorConfig(ApiModel):
@@ -48,6 +55,9 @@ class OperatorConfig(ApiModel):
     """How often a rollout in progress is looked at though nothing has changed; at rest 60 times as rarely."""
     give_up_after: Duration = 300.0
     """A deleted resource is released after this long even if its traffic could not be put on stable."""
+
+    logs: Logs = Logs()
+    """Its log."""
 
     def server(self, name: str) -> PrometheusServer | None:
         """The server of that name, or None."""

@@ -7,6 +7,7 @@ give no time.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -32,4 +33,6 @@ class Crew:
         """What `work` returns or raises; it looks at so many `samples`."""
         if samples <= MANY:
             return await asyncio.to_thread(work, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._many, lambda: work(*args, **kwargs))
+        about = contextvars.copy_context()  # as to_thread does it: what is logged there says of which resource
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._many, lambda: about.run(work, *args, **kwargs))

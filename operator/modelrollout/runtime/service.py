@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from modelrollout.fair.tenant import ABOUT, urgent
 from modelrollout.ports import Conflict, Unreachable
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
-from modelrollout.runtime.process.logs import ABOUT
 from modelrollout.runtime.watch import Watch
 
 if TYPE_CHECKING:
@@ -115,7 +115,8 @@ class Service:
         retry = min(SOONEST_RETRY * 2**failures, LATEST_RETRY)
         try:
             async with asyncio.timeout(PASS_TIMEOUT):
-                delay = await self.reconciler.run(watch)
+                with urgent(when=watch.alarm):
+                    delay = await self.reconciler.run(watch)
         except Conflict:
             self._ended.add("conflict")
             return min(SOONEST_CONFLICT * 2**failures, LATEST_CONFLICT), min(failures + 1, MOST_DOUBLINGS)
@@ -128,5 +129,6 @@ class Service:
             log.exception("%s/%s: the pass failed; again in %.1f s", watch.namespace, watch.name, retry)
         else:
             self._ended.add("done")
+            watch.alarm = False
             return delay, 0
         return retry, min(failures + 1, MOST_DOUBLINGS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from modelrollout.adapters.kubernetes.calls import Calls
+
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 TIMEOUT = 5.0
@@ -38,11 +40,12 @@ Body = dict[str, Any] | list[dict[str, Any]] | None
 class Api:
     """JSON in, JSON out, by path. `timeout` is in seconds for the whole exchange, body included.
 
-    `clock` is the server's time, from its answers.
+    `clock` is the server's time, from its answers. With `calls` each waits for its turn, by namespace.
     """
 
-    def __init__(self, client: ApiClient, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, client: ApiClient, *, timeout: float = TIMEOUT, calls: Calls | None = None) -> None:
         self._client = client
+        self._calls = calls
         self._timeout = timeout
         self._credentials = ""
         self.clock = ServerClock()
@@ -120,11 +123,12 @@ class Api:
     ) -> dict[str, Any]:
         """One exchange. Raises Conflict (409), NotFound (the object), Unreachable (everything else)."""
         seconds = timeout or self._timeout
-        sent = self.clock.elapsed()
-        with _outcomes(method, path, seconds):
-            async with asyncio.timeout(seconds):
-                answer = await self._send(method, path, query, body, content_type, seconds, accept)
-                raw = await read_bounded(answer)
+        async with self._turn(method, path):
+            sent = self.clock.elapsed()
+            with _outcomes(method, path, seconds):
+                async with asyncio.timeout(seconds):
+                    answer = await self._send(method, path, query, body, content_type, seconds, accept)
+                    raw = await read_bounded(answer)
         self.clock.heard(answer.headers.get("Date"), sent)
         return _judge(method, path, answer.status, raw, answer.headers.get("Retry-After"))
 
@@ -136,6 +140,8 @@ class Api:
         timeout: float,  # noqa: ASYNC109 - the client's own timeout; it also covers reading the body
     ) -> aiohttp.ClientResponse:
         """A GET whose body is left to the caller, who closes it; `timeout` until its end. Raises as request."""
+        async with self._turn("GET", path):
+            pass  # it lasts: a place that it kept would be one fewer for good
         with _outcomes("GET", path, self._timeout):
             async with asyncio.timeout(self._timeout):
                 answer = await self._send("GET", path, query, None, "application/json", timeout)
@@ -144,6 +150,9 @@ class Api:
                 raw = await read_bounded(answer)
         _judge("GET", path, answer.status, raw, answer.headers.get("Retry-After"))
         raise AssertionError  # no success is judged to be one
+
+    def _turn(self, method: str, path: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._calls is None else self._calls.turn(method, path)
 
     async def _send(
         self,
@@ -239,6 +248,7 @@ async def connect(
     *,
     context: str | None = None,
     timeout: float = TIMEOUT,  # noqa: ASYNC109 - the default for every later call, not a limit on this one
+    calls: Calls | None = None,
 ) -> Api:
     """The API server of `kubeconfig` (http:// and https://).
 
@@ -256,4 +266,4 @@ async def connect(
     else:
         load = config.load_kube_config
         await load(config_file=kubeconfig, context=context, client_configuration=settings, persist_config=False)
-    return Api(ApiClient(configuration=settings), timeout=timeout)
+    return Api(ApiClient(configuration=settings), timeout=timeout, calls=calls)

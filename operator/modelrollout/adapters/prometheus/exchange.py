@@ -32,8 +32,8 @@ def current() -> Exchange:
 class Exchange:
     """A query under way in the thread that entered it; any other thread may cut it off, whatever it waits for."""
 
-    def __init__(self, seconds: float, lease: Lease, gate: threading.Lock) -> None:
-        self.seconds, self.lease, self._gate = seconds, lease, gate
+    def __init__(self, seconds: float, lease: Lease, gate: threading.Lock, tenant: str = "") -> None:
+        self.seconds, self.lease, self._gate, self.tenant = seconds, lease, gate, tenant
         self._is_large = False
         self.deadline = math.inf
         self.is_cut = False
@@ -54,7 +54,7 @@ class Exchange:
             self._sockets.clear()
 
     def grow(self, number: int) -> None:
-        """The answer is `number` bytes larger. Of one server one large answer at a time is received and read.
+        """The answer is `number` bytes larger. For one namespace one large answer at a time is received and read.
 
         Raises Refused where there is no room for it, or nobody waits for it any more.
         """

@@ -30,6 +30,26 @@ class Logs(ApiModel):
     """Lines for people, or one JSON object a line for programs; secrets are in neither."""
 
 
+class Limits(ApiModel):
+    """What one namespace may ask of an operator that serves others as well."""
+
+    shortest_interval: Duration = 1.0
+    """The shortest analysis.interval of a ModelRollout; what it asks for is what every evaluation costs."""
+    most_gates: Annotated[int, Field(ge=1, le=24)] = 24
+    """Gates that a ModelRollout may have."""
+    most_resources: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """ModelRollouts of one namespace that are served, the oldest ones; a newer one that has a route goes on."""
+
+
+class ApiCalls(ApiModel):
+    """How often the API server is asked, but for the Lease and for what takes traffic from a version."""
+
+    per_second: Annotated[int, Field(ge=5, le=10_000)] = 100
+    """Calls a second in the long run, by turns of namespaces."""
+    burst: Annotated[int, Field(ge=5, le=10_000)] = 200
+    """Calls that may be made at once after a rest."""
+
+
 class OperatorConfig(ApiModel):
     """What the operator reads when it starts."""
 
@@ -56,6 +76,10 @@ class OperatorConfig(ApiModel):
     give_up_after: Duration = 300.0
     """A deleted resource is released after this long even if its traffic could not be put on stable."""
 
+    limits: Limits = Limits()
+    """What is refused, with a sentence that names the setting, so that nobody else has to wait."""
+    api_calls: ApiCalls = ApiCalls()
+    """How often the API server is asked."""
     logs: Logs = Logs()
     """Its log."""
 

@@ -10,12 +10,12 @@ import json
 import logging
 import sys
 import threading
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from modelrollout.api.borders.cleaning import clean
 from modelrollout.api.borders.secrecy import without_secrets
+from modelrollout.fair.tenant import ABOUT
 from modelrollout.runtime.process.causes import Causes
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ LogFormat = Literal["Text", "JSON"]
 LONGEST_MESSAGE = 4000
 """Characters of a record's sentence."""
 OWN = "modelrollout"
-ABOUT: ContextVar[tuple[str, str] | None] = ContextVar("about", default=None)
-"""(namespace, name) of the resource that the running task is about; tasks and threads begun by it have it too."""
 
 
 class OneLine(logging.Formatter):

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from modelrollout import __main__ as program
+from modelrollout.fair.tenant import ABOUT
 from modelrollout.runtime.evaluation.crew import MANY, Crew
-from modelrollout.runtime.process.logs import ABOUT, OneObject, start_log
+from modelrollout.runtime.process.logs import OneObject, start_log
 from tests.unit.runtime.logs.records import both, raised, read, record
 
 HOSTILE = (

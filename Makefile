@@ -14,13 +14,15 @@ HALF := tests/unit/analysis tests/golden
 INTEGRATION := tests/bench tests/contract tests/install tests/integration tests/lab
 E2E := tests/e2e
 QUICK := -q --hypothesis-profile=quick -m 'not slow'
-TOGETHER := -q -n 6 --max-worker-restart=0
+TOGETHER := -q -n 8 --max-worker-restart=0
+# A test that waits for the cores is not one that hangs.
+BESIDE := -q -n 2 --max-worker-restart=0 -o timeout=900
 PIP := python -m pip install -q --disable-pip-version-check
 # How PyTorch is imported without CUDA's libraries; see requirements/torch_on_a_cpu.py.
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-oldest test-newest crds docs golden demo bench bench-decisions bench-decisions-live bench-peers bench-telemetry bench-onnx models records chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-components test-beside test-beside-components test-oldest test-newest crds docs golden demo bench bench-decisions bench-decisions-live bench-peers bench-telemetry bench-onnx models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -92,8 +94,20 @@ integration: $(VENV) lab ## each part against real components, in minutes: the l
 e2e: $(VENV) lab ## whole rollouts on real components, in minutes
 	$(BIN)/pytest $(TOGETHER) $(E2E)
 
-test: $(VENV) lab lint ## lint and all three layers, the slow simulations and every property in full
-	$(BIN)/pytest $(TOGETHER) $(UNIT) $(INTEGRATION) $(E2E)
+test: $(VENV) lab ## lint and all three layers, the slow simulations and every property in full
+	@mkdir -p .lab
+	@$(MAKE) --no-print-directory -j2 test-components test-beside
+
+test-components:
+	$(BIN)/pytest $(TOGETHER) $(filter-out tests/bench,$(INTEGRATION)) $(E2E)
+
+# What needs no component takes what the components leave of the cores, and is shown when it has ended.
+test-beside:
+	@nice -n 19 $(MAKE) --no-print-directory lint test-beside-components >.lab/beside.log 2>&1; \
+		code=$$?; echo; echo "[beside the components: lint and $(UNIT)]"; cat .lab/beside.log; exit $$code
+
+test-beside-components:
+	$(BIN)/pytest $(BESIDE) $(UNIT) tests/bench
 
 test-oldest: export KUBERNETES := 1.20
 test-oldest: $(VENV) lab ## what depends on the API server, on the oldest one supported: the tests marked `oldest`

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import helm_python as helm
 import pytest
 
+from modelrollout.api.base import GROUP, PLURAL
 from tests.lab import Certificates, ControlPlane, Guardian, Kube, Version, provision, release, write_kubeconfig
 
+HOME = "rollouts"  # the operator's own namespace
 DEFINITION = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 
 
@@ -62,3 +67,22 @@ def bare(plane: Bare) -> Iterator[Bare]:
     while any(each["metadata"]["name"] in names for each in plane.kube.list(*DEFINITION)):
         assert time.monotonic() < end, f"not deleted within 30 s: {names}"
         time.sleep(0.1)
+
+
+@contextmanager
+def chart_in_force(
+    bare: Bare, chart: Path, values: Mapping[str, Any], namespaces: Sequence[str]
+) -> Iterator[helm.Config]:
+    """The chart as release `mro` in HOME, its definition served; gone afterwards, also where a test's setup fails.
+
+    `values` get releaseOnUninstall: false, since its Job would wait for a kubelet, and there is none.
+    """
+    for name in (HOME, *namespaces):
+        bare.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    with helm.Config(kubeconfig_path=str(bare.kubeconfig), namespace=HOME) as config:
+        try:
+            config.install(str(chart), "mro", {**values, "releaseOnUninstall": False}, namespace=HOME)
+            bare.kube.wait_served([f"/apis/{GROUP}/v1alpha1/{PLURAL}"])
+            yield config
+        finally:
+            config.uninstall("mro", timeout=30)

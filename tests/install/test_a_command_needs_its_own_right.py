@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import helm_python as helm
 import pytest
 import yaml
 
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND
 from modelrollout.api.base import GROUP, KIND, PLURAL
 from modelrollout.cli.main import main
-from tests.install.conftest import Bare
+from tests.install.conftest import HOME, Bare, chart_in_force
 from tests.install.test_chart_renders import CHART
 from tests.lab import Kube, write_kubeconfig
 from tests.unit.api.manifests import manifest
@@ -25,7 +24,7 @@ from tests.unit.cli.rollouts import stepping
 
 pytestmark = pytest.mark.lab
 
-HOME, API, RIGHTS = "rollouts", f"{GROUP}/v1alpha1", "rbac.authorization.k8s.io/v1"
+API, RIGHTS = f"{GROUP}/v1alpha1", "rbac.authorization.k8s.io/v1"
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
 APPROVAL = json.dumps({"verb": "approve", "nonce": "a", "version": "2"})
 
@@ -35,19 +34,14 @@ def installed(bare: Bare) -> Iterator[Bare]:
     """The chart in force for the namespace `vision` alone; in it `editor` may edit and `approver` send commands too."""
     if not bare.version.has_policies:  # there the chart makes none, and whoever may edit may send commands
         pytest.skip(f"Kubernetes {bare.version} has no ValidatingAdmissionPolicy")
-    for name in (HOME, "vision", "other"):
-        bare.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    values = {"watch": {"namespaces": ["vision"]}, "rbac": {"aggregateCommands": False}, "releaseOnUninstall": False}
-    with helm.Config(kubeconfig_path=str(bare.kubeconfig), namespace=HOME) as config:
-        config.install(str(CHART), "mro", values, namespace=HOME)
-        bare.kube.wait_served([f"/apis/{API}/{PLURAL}"])
+    values = {"watch": {"namespaces": ["vision"]}, "rbac": {"aggregateCommands": False}}
+    with chart_in_force(bare, CHART, values, ["vision", "other"]):
         for user, roles in {"editor": {"edit"}, "approver": {"edit", "commands"}, "pusher": {"commands"}}.items():
             for role in {"view", *roles}:
                 _bind(bare.kube, user, f"{HOME}:mro-modelrollout:{role}")
         bare.kube.apply(manifest())
         _wait_in_force(bare)
         yield bare
-        config.uninstall("mro", timeout=30)
 
 
 def _wait_in_force(bare: Bare) -> None:

@@ -9,13 +9,12 @@ import helm_python as helm
 import pytest
 
 from modelrollout.api.base import GROUP, KIND, PLURAL
-from tests.install.conftest import Bare
+from tests.install.conftest import HOME, Bare, chart_in_force
 from tests.install.test_chart_renders import CHART
 from tests.unit.api.manifests import manifest
 
 pytestmark = [pytest.mark.lab, pytest.mark.oldest]
 
-HOME = "rollouts"
 API = f"{GROUP}/v1alpha1"
 
 
@@ -32,18 +31,10 @@ def chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def release(bare: Bare, chart: Path) -> Iterator[helm.Config]:
     """Installed for the namespace `vision`, with Gateways in `infra`, and a resource made."""
-    for name in (HOME, "vision", "infra", "other"):
-        bare.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    values = {
-        "watch": {"namespaces": ["vision"], "gatewayNamespaces": ["infra"]},
-        "releaseOnUninstall": False,  # its Job would wait for a kubelet, and there is none
-    }
-    with helm.Config(kubeconfig_path=str(bare.kubeconfig), namespace=HOME) as config:
-        config.install(str(chart), "mro", values, namespace=HOME)
-        bare.kube.wait_served([f"/apis/{API}/{PLURAL}"])
+    values = {"watch": {"namespaces": ["vision"], "gatewayNamespaces": ["infra"]}}
+    with chart_in_force(bare, chart, values, ["vision", "infra", "other"]) as config:
         bare.kube.create(manifest())
         yield config
-        config.uninstall("mro", timeout=30)
 
 
 ALLOWED = [

@@ -7,14 +7,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import helm_python as helm
 import pytest
 import yaml
 
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND, COMMAND_BY, VERSION_BY
 from modelrollout.api.base import GROUP, KIND, PLURAL
-from tests.install.conftest import Bare
-from tests.install.test_a_command_needs_its_own_right import APPROVAL, HOME, _bind, applied, kubectl, with_command
+from tests.install.conftest import HOME, Bare, chart_in_force
+from tests.install.test_a_command_needs_its_own_right import APPROVAL, _bind, applied, kubectl, with_command
 from tests.install.test_chart_renders import CHART
 from tests.unit.api.manifests import manifest
 
@@ -30,12 +29,7 @@ def installed(bare: Bare) -> Iterator[Bare]:
     """The chart in force for the namespace `vision`; in it `ann` and `bob` may edit and send commands."""
     if not bare.version.has_stamps:  # there the chart makes none, and names are marked as claimed
         pytest.skip(f"Kubernetes {bare.version} has no MutatingAdmissionPolicy")
-    for name in (HOME, "vision"):
-        bare.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    values = {"watch": {"namespaces": ["vision"]}, "releaseOnUninstall": False}
-    with helm.Config(kubeconfig_path=str(bare.kubeconfig), namespace=HOME) as config:
-        config.install(str(CHART), "mro", values, namespace=HOME)
-        bare.kube.wait_served([f"/apis/{API}/{PLURAL}"])
+    with chart_in_force(bare, CHART, {"watch": {"namespaces": ["vision"]}}, ["vision"]):
         for user in ("ann", "bob"):
             for role in ("view", "edit", "commands"):
                 _bind(bare.kube, user, f"{HOME}:mro-modelrollout:{role}", namespaces=("vision",))
@@ -49,7 +43,6 @@ def installed(bare: Bare) -> Iterator[Bare]:
             annotate(bare, "ann", f"{COMMAND}-")
             time.sleep(0.2)
         yield bare
-        config.uninstall("mro", timeout=30)
 
 
 @pytest.fixture

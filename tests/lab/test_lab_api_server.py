@@ -143,6 +143,15 @@ def test_a_slice_may_name_loopback_addresses_on_any_api_server(member: Member, n
         assert [each["addresses"] for each in found["endpoints"]] == [["127.77.0.1"], ["127.77.0.2"]]
 
 
+def allowed(reader: Kube) -> bool:
+    """Whether it may list the ConfigMaps of `default`."""
+    try:
+        reader.list("v1", "ConfigMap", "default")
+    except ForbiddenError:
+        return False
+    return True
+
+
 def test_a_service_account_may_do_only_what_rbac_lets_it(member: Member) -> None:
     account = {"name": f"reader-{os.getpid()}", "namespace": "default"}
     member.kube.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
@@ -165,7 +174,10 @@ def test_a_service_account_may_do_only_what_rbac_lets_it(member: Member) -> None
             "subjects": [{"kind": "ServiceAccount", **account}],
         },
     )
-    reader.list("v1", "ConfigMap", "default")
+    end = time.monotonic() + 30
+    while not allowed(reader):  # the API server's own copy of the rules is a moment behind
+        assert time.monotonic() < end, "a binding is not in force after 30 s"
+        time.sleep(0.1)
     with pytest.raises(ForbiddenError):
         reader.create(config_map("refused"))
     reader.close()

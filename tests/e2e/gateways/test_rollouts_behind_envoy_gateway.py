@@ -122,7 +122,7 @@ def test_what_a_place_counted_for_another_version_is_never_stables(rollouts: Rol
     assert max(share for share, requests in shown if requests > LEARNED) < 0.05, live.report()
 
 
-PROMOTIONS = 17
+PROMOTIONS = 8
 
 
 @pytest.mark.timeout(900)  # so many rollouts

@@ -91,12 +91,13 @@ def test_what_the_route_suffers_is_named(rollouts: Rollouts):
     until(live, "well", fine)
     namespace, host = live.scenario.namespace, live.scenario.hostname
     parent = {"name": live.scenario.door.name, "namespace": namespace}
-    path = {"type": "PathPrefix", "value": f"/v2/models/{live.scenario.model}/infer"}
-    rule = {"matches": [{"path": path}], "backendRefs": [{"name": live.scenario.service_name(1), "port": 8000}]}
+    path = {"type": "Exact", "value": f"/v2/models/{live.scenario.model}/infer"}
+    rule = {"matches": [{"path": path, "method": "POST"}], "backendRefs": [{"name": live.scenario.service_name(1), "port": 8000}]}
     other = {"parentRefs": [parent], "hostnames": [host], "rules": [rule]}
     meta = {"name": "elsewhere", "namespace": namespace}
     live.kube.apply({"apiVersion": ROUTES, "kind": "HTTPRoute", "metadata": meta, "spec": other})
-    until(live, "shadowed", has("shadowed", f"HTTPRoute {namespace}/elsewhere takes", "that route's rule"))
+    taken = f"HTTPRoute {namespace}/elsewhere takes {path['value']} with certain headers, parameters or methods"
+    until(live, "shadowed", has("shadowed", taken, "that route's rule", "Warning"))
     live.kube.delete(ROUTES, "HTTPRoute", namespace, "elsewhere")
     until(live, "well again", fine)
 

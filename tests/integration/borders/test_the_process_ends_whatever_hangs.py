@@ -21,9 +21,9 @@ import asyncio, sys, time
 from modelrollout import __main__
 from modelrollout.runtime import run
 build = run.build
-def hung(*args):
+def hung(*args, **named):
     asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)
-    return build(*args)
+    return build(*args, **named)
 run.build = hung
 sys.exit(__main__.main(sys.argv[1:]))
 """
@@ -96,7 +96,9 @@ async def stopped(folder: Path, cluster: Cluster, *program: str) -> tuple[int, f
             sys.executable, *program, *arguments, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
         )
         try:
-            await asyncio.wait_for(cluster.asked.wait(), 60)
+            up, ended = asyncio.ensure_future(cluster.asked.wait()), asyncio.ensure_future(process.wait())
+            await asyncio.wait({up, ended}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+            assert up.done(), f"not up: exit status {process.returncode}"
             await asyncio.sleep(0.5)
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)

@@ -134,8 +134,10 @@ async def test_calls_are_split_by_weight_and_each_is_counted_for_its_version(beh
     print(f"{behind.dialect} {form.kind}: {dict(answered)} of 300 calls at 30 %")
     assert low <= answered["2"] <= high
     counted = {("stable", NO_ERROR): answered["1"], ("candidate", NO_ERROR): answered["2"]}
-    uncounted = (behind.dialect, form) == ("EnvoyGateway", H2C)  # as its page says
-    assert await behind.grown(before, 0 if uncounted else 300) == ({} if uncounted else counted)
+    if (behind.dialect, form) == ("EnvoyGateway", H2C):  # as its page says: for a neighbour's GRPCRoute, or not at all
+        assert await behind.grown(before, 0) in ({}, counted)
+    else:
+        assert await behind.grown(before, 300) == counted
 
 
 @pytest.mark.parametrize("form", FORMS)

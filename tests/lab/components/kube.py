@@ -14,9 +14,10 @@ from kubernetes.dynamic.exceptions import NotFoundError, ServiceUnavailableError
 from tests.lab.components.client_tls import client_context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 MANAGER = "lab"
+NOT_YET_KNOWN = "There can be a delay between when CustomResourceDefinitions are created and when they are available"
 
 
 def write_kubeconfig(path: Path, server: str, authority: Path, token: str, *, namespace: str = "default") -> Path:
@@ -32,6 +33,23 @@ def write_kubeconfig(path: Path, server: str, authority: Path, token: str, *, na
     path.write_text(yaml.safe_dump(content))
     path.chmod(0o600)
     return path
+
+
+def _once_known(send: Callable[..., Any], **arguments: Any) -> None:
+    """`send`, again for at most 30 s while the API server's admission has not read a new definition.
+
+    Where a MutatingAdmissionPolicy matches, it answers 503 for some seconds: it looks for new schemas every 5 s.
+    """
+    end = time.monotonic() + 30
+    while True:
+        try:
+            send(**arguments, _request_timeout=10)
+        except ServiceUnavailableError as error:
+            if NOT_YET_KNOWN not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 class Kube:
@@ -56,15 +74,13 @@ class Kube:
     def apply(self, *bodies: dict[str, Any]) -> None:
         """Server-side apply, in order, forced: the lab owns what it writes."""
         for body in bodies:
-            self.resource(body["apiVersion"], body["kind"]).server_side_apply(
-                body=body, field_manager=MANAGER, force_conflicts=True, _request_timeout=10
-            )
+            kind = self.resource(body["apiVersion"], body["kind"])
+            _once_known(kind.server_side_apply, body=body, field_manager=MANAGER, force_conflicts=True)
 
     def create(self, body: dict[str, Any]) -> None:
         """A plain POST: unlike apply it lets an old API server drop fields that it does not know."""
-        self.resource(body["apiVersion"], body["kind"]).create(
-            body=body, namespace=body["metadata"].get("namespace"), field_manager=MANAGER, _request_timeout=10
-        )
+        kind = self.resource(body["apiVersion"], body["kind"])
+        _once_known(kind.create, body=body, namespace=body["metadata"].get("namespace"), field_manager=MANAGER)
 
     def get(self, api_version: str, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
         """The object, or None where there is none."""

@@ -21,11 +21,12 @@ def config(*gateways: dict[str, Any]) -> OperatorConfig:
     return parse_config({"prometheus": [{"url": "http://p:9090"}], "gateways": list(gateways)})
 
 
-def claiming(hosts: tuple[str, ...] = ("digits.example.com",), namespace: str | None = "infra") -> Spec:
+def claiming(hosts: tuple[str, ...] = ("digits.example.com",), namespace: str | None = "infra", **traffic: Any) -> Spec:
     gateway: dict[str, Any] = {"name": "inference", "hostnames": list(hosts)}
-    return present(
-        parse_spec(manifest("traffic.gateway", gateway | ({"namespace": namespace} if namespace else {}))["spec"])[0]
-    )
+    obj = manifest("traffic.gateway", gateway | ({"namespace": namespace} if namespace else {}))
+    obj["spec"]["traffic"] |= traffic
+    obj["spec"]["serving"]["grpcPort"] = 8001
+    return present(parse_spec(obj["spec"])[0])
 
 
 @pytest.mark.parametrize("namespace", [None, "vision"])
@@ -125,3 +126,33 @@ def test_claims_of_other_models_listeners_or_gateways_do_not_meet():
     for change in ({"model": "letters"}, {"section": "tls"}, {"gateway": "infra/other"}):
         assert not one.meets(Claim(**(vars(one) | change)))
     assert one.meets(Claim(**(vars(one) | {"section": ""})))
+
+
+def test_calls_of_grpc_meet_whatever_their_model_is():
+    one = Claim("infra/inference", "", frozenset({"a.example.com"}), "digits", frozenset({"a.example.com"}), "grpc")
+    for change in ({"model": "letters"}, {"model": "letters", "calls": frozenset({"*.example.com"})}):
+        assert one.meets(Claim(**(vars(one) | change))) == "a.example.com"
+    for change in ({"calls": frozenset()}, {"calls_section": "other"}, {"gateway": "infra/other"}):
+        assert not one.meets(Claim(**(vars(one) | {"model": "letters"} | change)))
+
+
+@pytest.mark.parametrize(
+    ("traffic", "calls", "section"),
+    [
+        ({"protocols": ["GRPC"]}, {"digits.example.com"}, ""),
+        ({"protocols": ["HTTP", "GRPC"], "grpc": {"hostnames": ["g.example.com"]}}, {"g.example.com"}, ""),
+        (
+            {
+                "protocols": ["HTTP", "GRPC"],
+                "gateway": {"name": "inference", "sectionName": "web", "hostnames": ["digits.example.com"]},
+                "grpc": {"sectionName": "grpc"},
+            },
+            {"digits.example.com"},
+            "grpc",
+        ),
+        ({}, set(), ""),
+    ],
+)
+def test_calls_come_in_where_the_route_of_grpc_has_them(traffic: dict[str, Any], calls: set[str], section: str):
+    found = claim_of("vision", claiming(("digits.example.com",), **traffic))
+    assert (found.calls, found.calls_section) == (calls, section)

@@ -14,7 +14,10 @@ from tests.golden.problems import NO_YAML
 from tests.unit.api.bad_input import TABLE, Bad
 from tests.unit.api.manifests import GOOD, manifest
 
-CONFIG = 'prometheus: [{name: default, url: "http://prometheus:9090", allowQueries: %s}]\n'
+CONFIG = """\
+prometheus: [{name: default, url: "http://prometheus:9090", allowQueries: %s}]
+gateways: [{namespace: infra}]
+"""
 
 
 def lint(tmp_path: Path, text: str, *more: str) -> tuple[int, Path]:

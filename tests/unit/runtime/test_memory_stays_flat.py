@@ -1,4 +1,4 @@
-"""Five thousand passes over hundreds of rollouts with the real evaluator leave memory where it was."""
+"""Three thousand passes over hundreds of rollouts with the real evaluator leave memory where it was."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.runtime.in_memory import made, one_pass
 
-PASSES, WARM = 5_000, 2_000
+PASSES, WARM = 3_000, 1_000
 MIB = 2.0**20
 
 

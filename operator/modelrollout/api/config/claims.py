@@ -7,12 +7,14 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from modelrollout.api.problems import Problem, path_of, shown
+from modelrollout.api.traffic.protocols import meet
 
 if TYPE_CHECKING:
     from modelrollout.api.config.operator_config import OperatorConfig
     from modelrollout.api.spec import Spec
 
 GATEWAY = ("spec", "traffic", "gateway")
+GRPC_HOSTNAMES = ("spec", "traffic", "grpc", "hostnames")
 
 
 @dataclass(frozen=True)
@@ -23,28 +25,39 @@ class Claim:
     section: str
     hostnames: frozenset[str]
     model: str
+    calls: frozenset[str] = frozenset()
+    """Host names of gRPC, whose calls name their model inside the message, where no gateway looks."""
+    calls_section: str = ""
 
     def meets(self, other: Claim) -> str:
         """A host name at which both want the same requests; "" where there is none."""
-        if (self.gateway, self.model) != (other.gateway, other.model):
+        if self.gateway != other.gateway:
             return ""
-        if self.section and other.section and self.section != other.section:
-            return ""
-        pairs = product(sorted(self.hostnames), sorted(other.hostnames))
-        return next((mine for mine, its in pairs if _both(mine, its) or _both(its, mine)), "")
+        if self.model == other.model and _one_listener(self.section, other.section):
+            return _shared(self.hostnames, other.hostnames)
+        if _one_listener(self.calls_section, other.calls_section):
+            return _shared(self.calls, other.calls)
+        return ""
 
 
-def _both(one: str, other: str) -> bool:
-    """Whether some host is both; `*.x` is every host below x."""
-    return one == other or (one.startswith("*.") and other.removeprefix("*").endswith(one[1:]))
+def _one_listener(mine: str, its: str) -> bool:
+    """Whether some listener may be meant by both; "" means all."""
+    return not (mine and its) or mine == its
+
+
+def _shared(mine: frozenset[str], its: frozenset[str]) -> str:
+    return next((one for one, other in product(sorted(mine), sorted(its)) if meet(one, other)), "")
 
 
 def claim_of(namespace: str, spec: Spec) -> Claim:
     """What a resource of that namespace claims."""
-    gateway = spec.traffic.gateway
+    traffic, gateway = spec.traffic, spec.traffic.gateway
     whole = f"{gateway.namespace or namespace}/{gateway.name}"
-    section = "" if spec.traffic.grpc.section_name else gateway.section_name or ""
-    return Claim(whole, section, frozenset(host for _, host in _hostnames(spec)), spec.model.name)
+    own = traffic.grpc.section_name or ""
+    hosts = frozenset(host for _, host in _hostnames(spec))
+    calls = frozenset(traffic.grpc.hostnames or gateway.hostnames) if traffic.has_grpc else frozenset[str]()
+    section = gateway.section_name or ""
+    return Claim(whole, "" if own else section, hosts, spec.model.name, calls, own or section)
 
 
 def _hostnames(spec: Spec) -> list[tuple[tuple[str | int, ...], str]]:
@@ -53,7 +66,7 @@ def _hostnames(spec: Spec) -> list[tuple[tuple[str | int, ...], str]]:
     calls = (traffic.grpc.hostnames or []) if traffic.has_grpc else []
     return [
         *(((*GATEWAY, "hostnames", index), host) for index, host in enumerate(traffic.gateway.hostnames)),
-        *((("spec", "traffic", "grpc", "hostnames", index), host) for index, host in enumerate(calls)),
+        *(((*GRPC_HOSTNAMES, index), host) for index, host in enumerate(calls)),
     ]
 
 
@@ -65,8 +78,6 @@ def check_claim(namespace: str, spec: Spec, config: OperatorConfig) -> list[Prob
     if spec.traffic.adopt is not None:
         return []
     gateway = spec.traffic.gateway
-    if spec.traffic.adopt is not None:  # whose route it is, and at which Gateway, is Git's
-        return []
     home = gateway.namespace or namespace
     entries = [one for one in config.gateways if one.is_about(home, gateway.name)]
     listed = f"in gateways of the operator's configuration, with namespace {namespace} among its namespaces"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelrollout.api.base import KIND
 from modelrollout.api.borders.cleaning import clean
-from modelrollout.api.config.claims import GATEWAY, Claim, check_claim, claim_of
+from modelrollout.api.config.claims import GATEWAY, GRPC_HOSTNAMES, Claim, check_claim, claim_of
 from modelrollout.api.problems import Problem, path_of, shown, summary
 from modelrollout.api.status import LONGEST_WARNING
 
@@ -32,13 +32,14 @@ class Claims:
 
     _claims: dict[Key, tuple[Age, Claim]] = field(default_factory=dict)
     _alike: defaultdict[tuple[str, str], set[Key]] = field(default_factory=lambda: defaultdict(set))
-    """By Gateway and model: only those can meet."""
+    """By Gateway and model, and by Gateway alone (model "") where gRPC is split: only those can meet."""
 
     def forget(self, key: Key) -> None:
         """It is gone, or claims nothing that can be read."""
         known = self._claims.pop(key, None)
-        if known is not None:
-            place = (known[1].gateway, known[1].model)
+        if known is None:
+            return
+        for place in _places(known[1]):
             self._alike[place].discard(key)
             if not self._alike[place]:
                 del self._alike[place]
@@ -52,17 +53,30 @@ class Claims:
         if spec.traffic.adopt is not None:
             return []
         self._claims[key] = age, claim
-        alike = self._alike[claim.gateway, claim.model]
-        alike.add(key)
-        older = sorted(self._claims[other][0] for other in alike - {key} if self._claims[other][0] < age)
-        for _, (namespace, name) in older:
-            host = claim.meets(self._claims[namespace, name][1])
-            if host:
-                loc = (*GATEWAY, "hostnames")
-                whose = f"{KIND} {namespace}/{name}, which is older"
-                fix = f"choose another name or model: {whose}, serves model {claim.model} there"
-                return [Problem(path_of(loc), f"has {shown(host)} on Gateway {claim.gateway}", fix, loc)]
+        for place in _places(claim):
+            self._alike[place].add(key)
+        others = set[Key]().union(*(self._alike[place] for place in _places(claim))) - {key}
+        for _, other in sorted(self._claims[other][0] for other in others if self._claims[other][0] < age):
+            its = self._claims[other][1]
+            if host := claim.meets(its):
+                return [_collision(spec, claim, its, host, f"{KIND} {other[0]}/{other[1]}, which is older")]
         return []
+
+
+def _places(claim: Claim) -> list[tuple[str, str]]:
+    """Where to look for what may meet it: the same model, and whoever else has gRPC, at the same Gateway."""
+    return [(claim.gateway, claim.model), *([(claim.gateway, "")] if claim.calls else [])]
+
+
+def _collision(spec: Spec, claim: Claim, its: Claim, host: str, whose: str) -> Problem:
+    loc: tuple[str | int, ...] = (*GATEWAY, "hostnames")
+    fix = f"choose another name or model: {whose}, serves model {claim.model} there"
+    if claim.model != its.model:
+        loc = GRPC_HOSTNAMES if spec.traffic.grpc.hostnames else loc
+        fix = (
+            f"choose another name for gRPC: {whose}, has the calls there, which name no model where gateways look"
+        )
+    return Problem(path_of(loc), f"has {shown(host)} on Gateway {claim.gateway}", fix, loc)
 
 
 def judge_claim(

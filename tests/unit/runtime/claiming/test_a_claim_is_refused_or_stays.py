@@ -65,6 +65,21 @@ def test_of_two_that_claim_the_same_the_later_one_says_whom_it_meets():
     assert judged(claims, resource("first"), None) == ("", ())
 
 
+def test_of_two_models_whose_calls_of_grpc_share_a_host_the_later_one_is_refused():
+    claims, first, later = Claims(), resource("first"), resource("later", "2026-01-02T00:00:00Z", "billing")
+    for obj, model in ((first, "digits"), (later, "letters")):
+        obj["spec"]["model"]["name"] = model
+        obj["spec"]["serving"]["grpcPort"] = 8001
+        obj["spec"]["traffic"]["protocols"] = ["GRPC"]
+    assert judged(claims, first, None) == ("", ())
+    why, _ = judged(claims, later, None)
+    assert why.startswith('spec.traffic.gateway.hostnames has "digits.example.com"')
+    assert "ModelRollout vision/first, which is older" in why
+    first["spec"]["traffic"]["protocols"] = ["HTTP"]
+    assert judged(claims, first, None) == ("", ())
+    assert judged(claims, later, None) == ("", ())
+
+
 def test_in_the_same_second_the_name_decides_so_that_one_of_them_serves():
     claims = Claims()
     found = [judged(claims, resource(name), None)[0] for name in ("b", "a", "b", "a")]

@@ -37,7 +37,7 @@ DEAD = {"name": "dead", "type": "DeadNeurons"}
 LAYER = {s.WINDOWS: 1, s.WINDOW_NEURONS: 100, s.WINDOW_DEAD: 7, s.WINDOW_DEAD_SQUARED: 49}
 LENGTH = 360
 MINIMUM = 20
-FEW = max(1, present(settings.default).max_examples // 3)
+FEW = max(1, present(settings.default).max_examples // 5)
 """Examples of a world with a new process beside every look of the running one: two seconds each."""
 Point = tuple[float, float, float, float]
 """Time, value, and from when until when it can be read."""

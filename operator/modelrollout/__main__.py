@@ -17,12 +17,13 @@ from modelrollout.api.config import OperatorConfig, parse_config, removed_fields
 from modelrollout.api.problems import problems_of, summary
 from modelrollout.ports import Unreachable
 from modelrollout.runtime.process.allocator import share_one_arena
+from modelrollout.runtime.process.logs import start_log
 from modelrollout.runtime.release import release_all
 from modelrollout.runtime.run import run
 from modelrollout.runtime.settings import Settings
 from modelrollout.runtime.stop import Stop, leave
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("modelrollout")
 EPILOG = """\
 examples:
   modelrollout-operator --config /etc/modelrollout/config.yaml
@@ -57,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--stamped", action="store_true", help="the API server stamps who sends commands (the chart's policy is there)"
     )
+    found.add_argument(
+        "--log-format", choices=["Text", "JSON"], help="also before the configuration is read; default: its logs.format"
+    )
     found.add_argument("--verbose", action="store_true")
     return found
 
@@ -65,9 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the operator; the exit status is 0 after SIGTERM, 1 after a lost Lease, 2 for unusable arguments."""
     args = parser().parse_args(argv)
     share_one_arena()
-    level = logging.DEBUG if args.verbose else logging.INFO
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    start_log(args.log_format or "Text", verbose=args.verbose)
     settings = Settings(
         kubeconfig=args.kubeconfig,
         namespaces=tuple(args.namespace),
@@ -83,6 +85,7 @@ def main(argv: list[str] | None = None) -> int:
     config = _config(args.config)
     if config is None:
         return 2
+    start_log(args.log_format or config.logs.format, verbose=args.verbose)
     for text in config.unsafe():
         log.warning("--config %s: %s", args.config, text)
     return asyncio.run(_until_told(settings, config))
@@ -90,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _config(path: Path | None) -> OperatorConfig | None:
     if path is None:
-        print("--config: missing; name the operator's configuration file", file=sys.stderr)  # noqa: T201 - for people
+        log.error("--config: missing; name the operator's configuration file")
         return None
     try:
         document = yaml.safe_load(path.read_text())
@@ -98,10 +101,10 @@ def _config(path: Path | None) -> OperatorConfig | None:
             log.warning("--config %s: %s has no effect any more; remove it", path, name)
         return parse_config(document)
     except ValidationError as error:
-        print(f"--config {path}: {summary(problems_of(error, OperatorConfig, ''))}", file=sys.stderr)  # noqa: T201 - for people
+        log.error("--config %s: %s", path, summary(problems_of(error, OperatorConfig, "")))  # noqa: TRY400 - a sentence
         return None
     except (OSError, yaml.YAMLError) as error:
-        print(f"--config {path}: {error}", file=sys.stderr)  # noqa: T201 - for people
+        log.error("--config %s: %s", path, error)  # noqa: TRY400 - a sentence
         return None
 
 
@@ -111,14 +114,14 @@ async def _until_told(settings: Settings, config: OperatorConfig) -> NoReturn:
     try:
         status = await run(settings, config, stop, _end_at_once)
     except Unreachable as error:
-        print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201 - for people
+        log.error("cannot start: %s", error)  # noqa: TRY400 - a sentence
         status = 1
     leave(status)
 
 
 def _end_at_once(reason: str) -> None:
     """A lost Lease: another process may act already, so this one must not do one thing more."""
-    print(f"the Lease is lost: {reason}; ending", file=sys.stderr, flush=True)  # noqa: T201 - last words
+    log.critical("the Lease is lost: %s; ending", reason)
     os._exit(1)
 
 

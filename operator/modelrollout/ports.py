@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from modelrollout.api.borders.cleaning import clean
+from modelrollout.api.borders.secrecy import without_secrets
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.spec import Spec
 from modelrollout.core.analysis.metrics.series import Series
@@ -16,11 +17,16 @@ LONGEST_FAILURE = 600
 """Characters of a sentence about a failure outside, with what the other side said."""
 
 
+def _safe(message: str) -> str:
+    """Whatever another system or a library said, it is bounded, printable and without secrets from here on."""
+    return clean(without_secrets(message), LONGEST_FAILURE)
+
+
 class Conflict(Exception):  # noqa: N818 - a normal outcome of optimistic concurrency, not a fault
     """The object changed since it was read: look again, then decide again."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(clean(message, LONGEST_FAILURE))
+        super().__init__(_safe(message))
 
 
 class NotOurs(Conflict):
@@ -50,7 +56,7 @@ class Unreachable(Exception):  # noqa: N818 - named for what it says
     """
 
     def __init__(self, reason: ApiReason, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(clean(message, LONGEST_FAILURE))
+        super().__init__(_safe(message))
         self.reason = reason
         self.retry_after = retry_after
 
@@ -216,7 +222,7 @@ class LedgerFailure:
 
     def __post_init__(self) -> None:
         """Whatever the server said, it is bounded and printable from here on."""
-        object.__setattr__(self, "message", clean(self.message, LONGEST_FAILURE))
+        object.__setattr__(self, "message", _safe(self.message))
 
 
 class Ledger(Protocol):

@@ -13,7 +13,7 @@ ROW: Final = 18
 ADAPTERS_ABOVE: Final = (238, 128, 524, 64)
 """x, y, width and height shared by the adapters that rest on the Kubernetes one."""
 GAP: Final = 12
-GROUND: Final = frozenset({"api", "dialects"})
+GROUND: Final = frozenset({"api", "dialects", "fair"})
 """Rooms that many others import: a sentence in the box says which, instead of arrows."""
 
 Point = tuple[int, int]
@@ -100,7 +100,8 @@ FIXED: Final[dict[str, Box]] = {
     "core/analysis/metrics": Box(576, 556, 210, 70, "metrics", ("PromQL, samples, counts", "for each closed tick")),
     "core/analysis/stats": Box(576, 652, 376, 50, "stats", ("evidence, limits, odds; numpy alone",)),
     "core/analysis/backtest": Box(826, 556, 126, 70, "backtest", ("past ticks,", "judged again")),
-    "api": Box(20, 744, 640, 54, "api: resource and configuration as typed models"),
+    "api": Box(20, 744, 440, 54, "api: resource and configuration as typed models"),
+    "fair": Box(484, 744, 176, 54, "fair: turns by namespace"),
     "dialects": Box(684, 744, 296, 54, "dialects: metrics of gateways"),
 }
 

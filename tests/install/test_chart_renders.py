@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,7 +30,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"key": "infra", "operator": "Exists"}],
         "priorityClassName": "system-cluster-critical",
-        "podAnnotations": {"a": "b"},
+        "podAnnotations": {"a": "b", "sidecar.istio.io/inject": "true"},
+        "podLabels": {"team": "platform", "app.kubernetes.io/name": "theirs", "sidecar.istio.io/inject": "true"},
+        "image": {"repository": "registry.example.com/operator", "tag": "1", "digest": f"sha256:{'a1' * 32}"},
+        "config": {"logs": {"format": "JSON"}},
         "serviceAccount": {"annotations": {"c": "d"}},
     },
 }
@@ -152,6 +156,8 @@ def test_the_arguments_are_ones_the_operator_takes(values: dict[str, Any]):
     assert run.namespace == release.namespace == values.get("watch", {}).get("namespaces", [])
     assert run.lease_name == release.lease_name == "mro-modelrollout"
     assert (run.metrics_port, release.metrics_port) == (8081, 0)
+    wanted = values.get("config", {}).get("logs", {}).get("format", "Text")
+    assert run.log_format == release.log_format == wanted
 
 
 def test_the_mounted_configuration_is_one_the_operator_takes(values: dict[str, Any]):
@@ -180,9 +186,110 @@ def test_traffic_is_released_before_anything_is_deleted():
     assert of({"releaseOnUninstall": False}, "Job") == []
 
 
+def of_pods(values: dict[str, Any]) -> list[dict[str, Any]]:
+    """Metadata of the Deployment's Pods and of the Job's."""
+    return [d["spec"]["template"]["metadata"] for d in render(values) if d["kind"] in ("Deployment", "Job")]
+
+
+def test_annotations_and_labels_are_on_both_pods_and_no_sidecar_keeps_the_job_from_its_end():
+    operator, job = of_pods(VARIANTS["everything"])
+    assert operator["annotations"]["a"] == job["annotations"]["a"] == "b"
+    assert operator["labels"]["team"] == job["labels"]["team"] == "platform"
+    inject = "sidecar.istio.io/inject"
+    assert (operator["annotations"][inject], operator["labels"][inject]) == ("true", "true")
+    assert (job["annotations"][inject], job["labels"][inject]) == ("false", "false")
+    assert job["annotations"]["linkerd.io/inject"] == "disabled"
+    assert job["labels"]["app.kubernetes.io/name"] == "modelrollout-release"
+    (_, plain) = of_pods({})
+    assert plain["labels"]["app.kubernetes.io/name"] == "modelrollout-release"
+    theirs = {"releaseJob": {"podAnnotations": {inject: "true"}}}
+    assert of_pods(theirs)[1]["annotations"][inject] == "true"
+
+
+def test_a_digest_is_what_runs_whatever_the_tag():
+    images = {pod["containers"][0]["image"] for pod in pods(VARIANTS["everything"])}
+    assert images == {f"registry.example.com/operator@sha256:{'a1' * 32}"}
+
+
+def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    wanted = [labels.get(one["key"]) in one["values"] for one in selector.get("matchExpressions", [])]
+    return all(wanted) and all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
+
+
+def test_nobody_reaches_a_pod_but_for_its_health(values: dict[str, Any]):
+    (policy,) = of(values, "NetworkPolicy")
+    spec = policy["spec"]
+    assert all(selects(spec["podSelector"], one["labels"]) for one in of_pods(values))
+    assert not selects(spec["podSelector"], {"app.kubernetes.io/name": "other", "app.kubernetes.io/instance": "mro"})
+    assert spec["policyTypes"] == ["Ingress"]
+    assert spec["ingress"] == [{"ports": [{"port": "health", "protocol": "TCP"}]}]
+    (deployment,) = of(values, "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert [one["name"] for one in container["ports"]] == ["health"]
+
+
+def test_a_network_policy_can_be_narrowed_or_left_out():
+    narrow = {"healthFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "egress": [{"ports": [{"port": 443}]}]}
+    (policy,) = of({"networkPolicy": narrow}, "NetworkPolicy")
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["spec"]["ingress"][0]["from"] == narrow["healthFrom"]
+    assert policy["spec"]["egress"] == narrow["egress"]
+    assert of({"networkPolicy": {"enabled": False}}, "NetworkPolicy") == []
+
+
+def test_of_several_replicas_one_may_go_at_a_time_and_they_are_spread():
+    assert of({}, "PodDisruptionBudget") == []
+    (budget,) = of({"replicas": 3}, "PodDisruptionBudget")
+    assert budget["spec"]["maxUnavailable"] == 1
+    (deployment,) = of({"replicas": 3}, "Deployment")
+    template = deployment["spec"]["template"]
+    (spread,) = template["spec"]["topologySpreadConstraints"]
+    assert spread["topologyKey"] == "kubernetes.io/hostname"
+    for selector in (budget["spec"]["selector"], spread["labelSelector"]):
+        assert selects(selector, template["metadata"]["labels"])
+        assert not selects(selector, of_pods({"replicas": 3})[1]["labels"])
+    assert "topologySpreadConstraints" not in of({}, "Deployment")[0]["spec"]["template"]["spec"]
+    zones = [{"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}]
+    (deployment,) = of({"topologySpreadConstraints": zones}, "Deployment")
+    assert deployment["spec"]["template"]["spec"]["topologySpreadConstraints"] == zones
+    assert of({"replicas": 3, "podDisruptionBudget": {"enabled": False}}, "PodDisruptionBudget") == []
+
+
+def test_every_value_has_a_schema_and_none_takes_fields_that_are_none():
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+
+    def check(values: dict[str, Any], node: dict[str, Any], path: str) -> None:
+        known = node.get("properties", {})
+        assert node.get("additionalProperties") is not True, path
+        if known:
+            assert node["additionalProperties"] is False, path
+            assert set(values) <= set(known), path
+        for name, value in values.items():
+            if isinstance(value, dict) and name in known and "$ref" not in known[name]:
+                check(value, known[name], f"{path}.{name}")
+
+    check(defaults, schema, "values")
+    assert set(schema["properties"]) - set(defaults) == {"global"}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
+        {"image": {"repository": "a", "digest": "sha256:abc"}},
+        {"podAnnotations": {"a": 1}},
+        {"podLabels": {"a": True}},
+        {"networkPolicy": {"enable": True}},
+        {"networkPolicy": {"egress": ["all"]}},
+        {"podDisruptionBudget": {"maxUnavailable": 0}},
+        {"podDisruptionBudget": {"maxUnavailable": "0%"}},
+        {"topologySpreadConstraints": [{"maxSkew": 1}]},
+        {"releaseJob": {"annotations": {}}},
+        {"resources": {"limit": {}}},
+        {"affinity": {"nodes": {}}},
+        {"serviceAccount": {"name": "Not A Name"}},
+        {"config": {"prometheus": [{"url": "http://p"}], "limits": {"mostGates": 0}}},
+        {"config": {"prometheus": [{"url": "http://p"}], "logs": {"format": "Xml"}}},
         {"replica": 2},
         {"watch": {"namespaces": "vision"}},
         {"watch": {"namespaces": ["Vision"]}},

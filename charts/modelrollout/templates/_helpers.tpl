@@ -14,7 +14,8 @@
 {{- end }}
 
 {{- define "modelrollout.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- if .Values.image.digest }}{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else }}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
 {{- define "modelrollout.selector" -}}
@@ -50,10 +51,26 @@ capabilities: {drop: [ALL]}
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 {{- end }}
 
+{{/* Over nodes where there is more than one replica, unless the values say how. */}}
+{{- define "modelrollout.spread" -}}
+{{- if .Values.topologySpreadConstraints }}
+{{- toYaml .Values.topologySpreadConstraints }}
+{{- else if gt (int .Values.replicas) 1 }}
+- maxSkew: 1
+  topologyKey: kubernetes.io/hostname
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels: {{- include "modelrollout.selector" . | nindent 6 }}
+{{- end }}
+{{- end }}
+
 {{/* Arguments that say which Lease and which namespaces are meant; the same for run and release. */}}
 {{- define "modelrollout.scope" -}}
 - --lease-name={{ include "modelrollout.name" . }}
 - --lease-duration={{ .Values.leaseDurationSeconds }}
+{{- with (.Values.config.logs).format }}
+- --log-format={{ . }}
+{{- end }}
 {{- range .Values.watch.namespaces }}
 - --namespace={{ . }}
 {{- end }}

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from modelrollout.api.fields import known_fields, without_tags
 from modelrollout.api.fixes import fix_of
+from modelrollout.api.quantities import format_duration
 from modelrollout.api.spec import Spec
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def check_against(spec: Spec, config: OperatorConfig) -> list[Problem]:
         loc: Loc = ("spec", "analysis", "prometheus")
         fix = f"this operator knows {known}; name one of them, or add the server to its configuration"
         return [Problem(path_of(loc), f"is {shown(spec.analysis.prometheus)}", fix, loc)]
-    found = []
+    found = _beyond(spec, config)
     for index, gate in enumerate(spec.gates):
         if gate.type == "Query" and not server.allow_queries:
             loc = ("spec", "gates", index, "type")
@@ -152,6 +153,21 @@ def check_against(spec: Spec, config: OperatorConfig) -> list[Problem]:
                 "or have allowQueries set on it in the operator's configuration"
             )
             found.append(Problem(path_of(loc), 'is "Query"', fix, loc))
+    return found
+
+
+def _beyond(spec: Spec, config: OperatorConfig) -> list[Problem]:
+    """What asks for more than one resource may ask of an operator that serves others as well."""
+    limits, found = config.limits, list[Problem]()
+    if spec.analysis.interval < limits.shortest_interval:
+        loc: Loc = ("spec", "analysis", "interval")
+        least = format_duration(limits.shortest_interval)
+        fix = f'choose "{least}" or more, or have limits.shortestInterval of the operator\'s configuration changed'
+        found.append(Problem(path_of(loc), f'is "{format_duration(spec.analysis.interval)}"', fix, loc))
+    if len(spec.gates) > limits.most_gates:
+        loc = ("spec", "gates")
+        fix = f"keep {limits.most_gates}, or have limits.mostGates of the operator's configuration changed"
+        found.append(Problem(path_of(loc), f"has {len(spec.gates)} gates", fix, loc))
     return found
 
 

@@ -20,6 +20,7 @@ from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.fallback.decision import decide_less
 from modelrollout.ports import Conflict, GatewayFacts, Routers, Subject, Unreachable
 from modelrollout.runtime.claiming.claims import Claims, judge_claim
+from modelrollout.runtime.claiming.population import Population, judge_number
 from modelrollout.runtime.exposition.rollouts import rows_of
 from modelrollout.runtime.polling_plan import next_wake, polling_plan
 from modelrollout.runtime.writes import SOON, Writer
@@ -43,6 +44,7 @@ class Reconciler:
     facts: GatewayFacts
     config: OperatorConfig
     claims: Claims = field(default_factory=Claims)
+    population: Population = field(default_factory=Population)
     stamped: bool = False
     """Whether the API server stamps who sends commands and changes versions (the chart's MutatingAdmissionPolicy)."""
 
@@ -51,7 +53,7 @@ class Reconciler:
         store, clock = self.writer.store, self.writer.clock
         obj = await store.get(watch.namespace, watch.name)
         if obj is None:
-            self.claims.forget((watch.namespace, watch.name))
+            self._forget(watch)
             return None
         if obj["metadata"].get("deletionTimestamp"):
             return await self._finalize(watch, obj)
@@ -123,8 +125,13 @@ class Reconciler:
             text = f"deleted although traffic could not be put back on stable for {patience:.0f} s: {error}"
             self.writer.notifier.tell(Subject.of(obj), Event(reasons.RELEASE_FAILED, text, warning=True))
         await self.writer.store.drop_finalizer(obj)
-        self.claims.forget((watch.namespace, watch.name))
+        self._forget(watch)
         return None
+
+    def _forget(self, watch: Watch) -> None:
+        """It is gone: what it claimed is free, and there is room for another."""
+        self.claims.forget((watch.namespace, watch.name))
+        self.population.forget((watch.namespace, watch.name))
 
     def _spec_of(self, obj: dict[str, Any]) -> tuple[Spec | None, str | None]:
         spec, problem = read_spec(obj)
@@ -138,10 +145,14 @@ class Reconciler:
         self, obj: dict[str, Any], spec: Spec | None, problem: str | None, route: ObservedRoute | None
     ) -> tuple[Spec | None, str | None, tuple[str, ...]]:
         """The spec, unless it claims what it may not have and does not have yet; what is only said."""
+        older, namespace = self.population.older_than(obj), str(obj["metadata"].get("namespace"))
         if spec is None:
             return None, problem, ()
-        why, notices = judge_claim(self.claims, self.config, obj, spec, route)
-        return (None, why, ()) if why else (spec, problem, notices)
+        many, notices = judge_number(older, self.config.limits.most_resources, namespace, route)
+        if many:
+            return None, many, ()
+        why, more = judge_claim(self.claims, self.config, obj, spec, route)
+        return (None, why, ()) if why else (spec, problem, (*notices, *more))
 
     async def _gateway(self, watch: Watch, spec: Spec) -> tuple[str, Dialect | None]:
         """Its controller, and how it counts. Asked after every write: no lowering waits for it."""

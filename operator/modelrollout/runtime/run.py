@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import kopf
 
+from modelrollout.adapters.kubernetes.calls import Calls
 from modelrollout.adapters.kubernetes.client import connect
 from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
 from modelrollout.adapters.kubernetes.postmortems import KubernetesPostmortems
@@ -56,7 +57,8 @@ async def run(settings: Settings, config: OperatorConfig, stop: Stop, lost: Call
     """Lead, and reconcile until `stop` is set; `lost` must end the process."""
     identity = f"{os.environ.get('POD_NAME', socket.gethostname())}-{uuid.uuid4().hex[:8]}"
     # The Lease has its own connections: a burst of work must not queue before its renewal.
-    async with await connect(settings.kubeconfig) as api, await connect(settings.kubeconfig) as apart:
+    calls = Calls(config.api_calls.per_second, config.api_calls.burst)
+    async with await connect(settings.kubeconfig, calls=calls) as api, await connect(settings.kubeconfig) as apart:
         lease = _lease(settings, apart, identity)
         await _check(settings, KubernetesStore(api))
         health = await serve_health(*settings.health)

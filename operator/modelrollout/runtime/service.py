@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from modelrollout.fair.tenant import ABOUT, urgent
 from modelrollout.ports import Conflict, Unreachable
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
 from modelrollout.runtime.watch import Watch
@@ -102,6 +103,7 @@ class Service:
 
     async def _care(self, key: Key) -> None:
         watch = self.watches[key]
+        ABOUT.set(key)
         pollers = [asyncio.create_task(self._for_ever(watch.poll_readiness))]
         pollers.append(asyncio.create_task(self._for_ever(watch.poll_metrics)))
         try:
@@ -143,7 +145,8 @@ class Service:
         began = time.monotonic()
         try:
             async with asyncio.timeout(PASS_TIMEOUT):
-                delay = await self.reconciler.run(watch)
+                with urgent(when=watch.alarm):
+                    delay = await self.reconciler.run(watch)
         except Conflict:
             self._ended.add("conflict")
             return min(SOONEST_CONFLICT * 2**failures, LATEST_CONFLICT), min(failures + 1, MOST_DOUBLINGS)
@@ -156,6 +159,7 @@ class Service:
             log.exception("%s/%s: the pass failed; again in %.1f s", watch.namespace, watch.name, retry)
         else:
             self._ended.add("done")
+            watch.alarm = False
             return delay, 0
         finally:
             self._took.add(amount=time.monotonic() - began)

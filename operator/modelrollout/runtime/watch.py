@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from modelrollout.api.config import OperatorConfig
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsOutage
 from modelrollout.core.observation import Readiness
+from modelrollout.core.rollout.context import FAILURES_UNTIL_LOST
 from modelrollout.ports import Clock, ModelServer, NotAsked
 from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.exposition.rollouts import Rows
@@ -19,6 +20,11 @@ from modelrollout.runtime.waking.news import News
 
 log = logging.getLogger(__name__)
 SHORTEST_NAP = 0.2
+MOST_DOUBLINGS = 10
+PATIENT = 30
+"""Probes in a row that found a version not ready, after which it is asked more and more rarely."""
+LONGEST_NAP = 30.0
+"""Seconds between the probes of a version that never gets ready."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +83,12 @@ class Watch:
     shown: Rows = field(default_factory=dict)
     """What is exported of it, as the last pass found it."""
     evaluating: bool = False
+    alarm: bool = False
+    """Whether something was found since the last pass that may take traffic from the candidate: it waits in no line."""
     due: float = field(default_factory=time.monotonic)
     """When the next pass should begin, by time.monotonic()."""
+    _unready: dict[Target, int] = field(default_factory=dict)
+    """Probes in a row that found a target not ready, whatever the reason."""
     _probe_now: asyncio.Event = field(default_factory=asyncio.Event)
     _judge_now: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -98,8 +108,9 @@ class Watch:
             return
         before, self.polling = self.polling.request, polling
         self.readiness = {t: r for t, r in self.readiness.items() if t in polling.targets}
+        self._unready = {t: n for t, n in self._unready.items() if t in polling.targets}
         if before and (polling.request is None or polling.request.rollout != before.rollout):
-            self.evaluator.forget(before.rollout)
+            self.evaluator.forget(before)
             self.evaluation = self.outage = None
         self._probe_now.set()
         self._judge_now.set()
@@ -119,7 +130,16 @@ class Watch:
         while True:
             for target in self.polling.targets:
                 await self._probe(target)
-            await _nap(self._probe_now, self.config.probe_interval if self.polling.targets else None)
+            await _nap(self._probe_now, self._until_next_probe())
+
+    def _until_next_probe(self) -> float | None:
+        """Seconds; more and more of them where every target has not been ready for PATIENT probes."""
+        if not self.polling.targets:
+            return None
+        unready = min(self._unready.get(target, 0) for target in self.polling.targets)
+        doublings = min(max(unready - PATIENT, 0), MOST_DOUBLINGS)
+        interval = self.config.probe_interval
+        return max(min(interval * 2.0**doublings, LONGEST_NAP), interval)
 
     async def poll_metrics(self) -> None:
         """Evaluate every closed tick of the rollout in focus; wake the worker with each finding."""
@@ -138,7 +158,9 @@ class Watch:
         new = after_probe(old, target.version, found, self.clock.now())
         if target in self.polling.targets:
             self.readiness[target] = new
-        if old is None or (old.ready, old.refused, old.failures) != (new.ready, new.refused, new.failures):
+        self._unready[target] = 0 if new.ready else self._unready.get(target, 0) + 1
+        if old is None or _told(old) != _told(new):
+            self.alarm = self.alarm or (old is not None and new.failures == FAILURES_UNTIL_LOST)
             self.wake.set()
 
     async def _evaluate(self, request: EvaluationRequest) -> None:
@@ -156,8 +178,22 @@ class Watch:
             self._evaluations.add("outage")
         else:
             self._evaluations.add("late" if found.at - found.tick_end > request.interval else "on time")
-            self.outage, self.evaluation = None, found
+            self.found(found)
         self.wake.set()
+
+    def found(self, found: Evaluation) -> None:
+        """The newest evaluation; one that turned bad is urgent, one that stays bad is not."""
+        before, self.outage, self.evaluation = self.evaluation, None, found
+        self.alarm = self.alarm or (_alarming(found) and not (before is not None and _alarming(before)))
+
+
+def _told(found: Readiness) -> tuple[object, ...]:
+    """What a pass would see change: that one more probe of many has failed says nothing new."""
+    return found.ready, found.refused, min(found.failures, FAILURES_UNTIL_LOST), found.message
+
+
+def _alarming(found: Evaluation) -> bool:
+    return found.rollback is not None or any(gate.required and gate.verdict == "FAIL" for gate in found.gates)
 
 
 async def _nap(changed: asyncio.Event, seconds: float | None) -> None:

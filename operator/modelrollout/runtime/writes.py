@@ -12,6 +12,7 @@ from modelrollout.core.analysis.metrics.postmortem import slots_for
 from modelrollout.core.observation import Event, ObservedRoute
 from modelrollout.core.rollout.decide import Decision
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.fair.tenant import urgent
 from modelrollout.ports import Conflict, Subject, Superseded, Unreachable
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
 from modelrollout.runtime.recording.endings import Endings
@@ -90,13 +91,15 @@ class Writer:
         if decision.lower is None or route is None:
             return route, None
         try:
-            route = await router.lower(watch.namespace, watch.name, route, decision.lower)
+            with urgent():
+                route = await router.lower(watch.namespace, watch.name, route, decision.lower)
         except Conflict:
             raise
         except Exception as error:  # a defect, too, leaves the record to be written and the next pass to try again
             if not isinstance(error, Unreachable):
                 log.exception("%s/%s: lowering failed", watch.namespace, watch.name)
-            log.warning("%s/%s: lowering did not get through: %s", watch.namespace, watch.name, error)
+            else:
+                log.warning("%s/%s: lowering did not get through: %s", watch.namespace, watch.name, error)
             watch.route_refused(str(error) or type(error).__name__)
             return route, SOON
         self._route_writes.add("lower")

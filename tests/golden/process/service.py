@@ -124,5 +124,5 @@ async def health() -> dict[str, str]:
 
 
 async def _healthz(checked: Health) -> str:
-    answer = await checked.healthz(cast("Any", None))
-    return f"{answer.status} {answer.text}"
+    status, text = checked.state()
+    return f"{status} {text}\n"

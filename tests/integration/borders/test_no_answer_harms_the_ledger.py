@@ -73,9 +73,9 @@ async def test_a_thread_that_hangs_keeps_its_place_and_no_other_server_waits(led
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     try:
         for _ in range(3):
-            hung = [asked(ledger, "http://hangs.test", timeout=0.1) for _ in range(module.OUR_PLACES + 2)]
+            hung = [asked(ledger, "http://hangs.test", timeout=0.1) for _ in range(module.OUR_MOST + 2)]
             assert {one.reason for one in await asyncio.gather(*hung)} == {"PrometheusTimeout"}
-            assert threads() == module.OUR_PLACES
+            assert threads() == module.OUR_MOST
         async with serving(saying(response(EMPTY))) as url:
             assert await asked(ledger, url) == ()
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
@@ -18,12 +18,15 @@ from kubernetes.aio.client import ApiClient, Configuration
 from modelrollout.adapters.kubernetes.bounds import read_bounded, stay_here
 from modelrollout.adapters.kubernetes.server_clock import ServerClock
 from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping
+from modelrollout.api.borders.secrecy import remember_secret
 from modelrollout.core.observation import FIELD_MANAGER
 from modelrollout.ports import ApiReason, Conflict, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
+
+    from modelrollout.adapters.kubernetes.calls import Calls
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -37,12 +40,14 @@ Body = dict[str, Any] | list[dict[str, Any]] | None
 class Api:
     """JSON in, JSON out, by path. `timeout` is in seconds for the whole exchange, body included.
 
-    `clock` is the server's time, from its answers.
+    `clock` is the server's time, from its answers. With `calls` each waits for its turn, by namespace.
     """
 
-    def __init__(self, client: ApiClient, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, client: ApiClient, *, timeout: float = TIMEOUT, calls: Calls | None = None) -> None:
         self._client = client
+        self._calls = calls
         self._timeout = timeout
+        self._credentials = ""
         self.clock = ServerClock()
         self.told: Callable[[str, str], None] = lambda _method, _outcome: None
         """Told of every exchange: its method, and "Answered", "Conflict" or the reason of its failure."""
@@ -120,14 +125,15 @@ class Api:
     ) -> dict[str, Any]:
         """One exchange. Raises Conflict (409), NotFound (the object), Unreachable (everything else)."""
         seconds = timeout or self._timeout
-        sent = self.clock.elapsed()
-        with self._counted(method):
-            with _outcomes(method, path, seconds):
-                async with asyncio.timeout(seconds):
-                    answer = await self._send(method, path, query, body, content_type, seconds, accept)
-                    raw = await read_bounded(answer)
-            self.clock.heard(answer.headers.get("Date"), sent)
-            return _judge(method, path, answer.status, raw, answer.headers.get("Retry-After"))
+        async with self._turn(method, path):
+            sent = self.clock.elapsed()
+            with self._counted(method):
+                with _outcomes(method, path, seconds):
+                    async with asyncio.timeout(seconds):
+                        answer = await self._send(method, path, query, body, content_type, seconds, accept)
+                        raw = await read_bounded(answer)
+                self.clock.heard(answer.headers.get("Date"), sent)
+                return _judge(method, path, answer.status, raw, answer.headers.get("Retry-After"))
 
     async def open(
         self,
@@ -137,6 +143,8 @@ class Api:
         timeout: float,  # noqa: ASYNC109 - the client's own timeout; it also covers reading the body
     ) -> aiohttp.ClientResponse:
         """A GET whose body is left to the caller, who closes it; `timeout` until its end. Raises as request."""
+        async with self._turn("GET", path):
+            pass  # it lasts: a place that it kept would be one fewer for good
         with self._counted("GET"):
             with _outcomes("GET", path, self._timeout):
                 async with asyncio.timeout(self._timeout):
@@ -146,6 +154,9 @@ class Api:
                     raw = await read_bounded(answer)
             _judge("GET", path, answer.status, raw, answer.headers.get("Retry-After"))
         raise AssertionError  # no success is judged to be one
+
+    def _turn(self, method: str, path: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._calls is None else self._calls.turn(method, path)
 
     @contextmanager
     def _counted(self, method: str) -> Iterator[None]:
@@ -173,11 +184,19 @@ class Api:
         headers = {"Accept": accept, "Accept-Encoding": "identity", "Content-Type": content_type}
         url = self._client.configuration.host.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        self._remember(headers)
         answer = await self._client.call_api(
             method, url, headers, body, _request_timeout=aiohttp.ClientTimeout(total=seconds)
         )
         found: aiohttp.ClientResponse = answer.response
         return found
+
+    def _remember(self, headers: dict[str, str]) -> None:
+        """Whatever the client or a proxy says later, the token of this call is in no text."""
+        said = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
+        if said != self._credentials:
+            self._credentials = said
+            remember_secret(said.partition(" ")[2])
 
 
 @contextmanager
@@ -246,6 +265,7 @@ async def connect(
     *,
     context: str | None = None,
     timeout: float = TIMEOUT,  # noqa: ASYNC109 - the default for every later call, not a limit on this one
+    calls: Calls | None = None,
 ) -> Api:
     """The API server of `kubeconfig` (http:// and https://).
 
@@ -263,4 +283,4 @@ async def connect(
     else:
         load = config.load_kube_config
         await load(config_file=kubeconfig, context=context, client_configuration=settings, persist_config=False)
-    return Api(ApiClient(configuration=settings), timeout=timeout)
+    return Api(ApiClient(configuration=settings), timeout=timeout, calls=calls)

@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 
 from modelrollout.adapters.prometheus.failures import Refused
+from modelrollout.api.borders.secrecy import remember_secret
 from modelrollout.api.config import PrometheusServer
 
 LONGEST_SECRET = 64 * 1024
@@ -26,12 +27,15 @@ def headers_of(server: PrometheusServer) -> dict[str, str]:
 
 def basic(user: str, password: str) -> str:
     """The value of the header Authorization, in UTF-8 (RFC 7617)."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+    found = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+    remember_secret(found)
+    return f"Basic {found}"
 
 
 def token_in(path: str) -> str:
     """A bearer token: one word of ASCII on one line. Raises Refused."""
     text = _text(path, "bearer token file").strip()
+    remember_secret(text)
     if (
         not text.isascii() or not text.isprintable() or " " in text
     ):  # a header cannot hold it, and an error would quote it
@@ -42,6 +46,7 @@ def token_in(path: str) -> str:
 def secret_in(path: str, what: str) -> str:
     """A password or the like: everything but the line end that an editor leaves. Raises Refused."""
     text = _text(path, what).removesuffix("\n").removesuffix("\r")
+    remember_secret(text)
     if not text or "\n" in text or "\0" in text:
         raise Refused("CredentialsUnreadable", f"{what} {path} does not hold one line")
     return text

@@ -33,8 +33,10 @@ def current() -> Exchange:
 class Exchange:
     """A query under way in the thread that entered it; any other thread may cut it off, whatever it waits for."""
 
-    def __init__(self, seconds: float, lease: Lease, gate: threading.Lock, last: LastAnswer | None = None) -> None:
-        self.seconds, self.lease, self._gate, self.last = seconds, lease, gate, last
+    def __init__(
+        self, seconds: float, lease: Lease, gate: threading.Lock, tenant: str = "", last: LastAnswer | None = None
+    ) -> None:
+        self.seconds, self.lease, self._gate, self.tenant, self.last = seconds, lease, gate, tenant, last
         self._is_large = False
         self.deadline = math.inf
         self.is_cut = False
@@ -55,7 +57,7 @@ class Exchange:
             self._sockets.clear()
 
     def grow(self, number: int) -> None:
-        """The answer is `number` bytes larger. Of one server one large answer at a time is received and read.
+        """The answer is `number` bytes larger. For one namespace one large answer at a time is received and read.
 
         Raises Refused where there is no room for it, or nobody waits for it any more.
         """

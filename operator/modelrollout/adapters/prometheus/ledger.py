@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
+from weakref import WeakValueDictionary
 
 from prometheus_api_client import PrometheusConnect
 from urllib3.util.retry import Retry
@@ -24,11 +25,13 @@ from modelrollout.adapters.prometheus.turns import Turns
 from modelrollout.api.config import PrometheusServer
 from modelrollout.core.analysis.metrics.promql import by_name
 from modelrollout.core.analysis.metrics.series import Series
+from modelrollout.fair.tenant import tenant
 from modelrollout.ports import Clock, LedgerFailure
 
-OUR_PLACES = 4
-"""Queries of the operator's own under way at one server."""
-USERS_PLACES = 2
+OUR_PLACES, OUR_MOST = 12, 3
+"""Queries of the operator's own under way at one server, and those for one namespace: with three slow ones there are
+places left, and with those of users it is less than the 20 that Prometheus works on at once."""
+USERS_PLACES, USERS_MOST = 6, 2
 """Queries that users wrote, which may be slow: they take no place from the operator's own."""
 AS_ASKED = {"nocache": "1", "latency_offset": "1ms"}
 """Without these VictoriaMetrics moves the ticks of long ranges to round times, which its cache has, and gives those of
@@ -49,7 +52,11 @@ class _Connection:
     client: Any
     ours: Places[Answer]
     users: Places[Answer]
-    gate: threading.Lock
+    gates: WeakValueDictionary[str, threading.Lock]
+    """By tenant: of each one large answer is received at a time."""
+
+    def gate(self, tenant: str) -> threading.Lock:
+        return self.gates.setdefault(tenant, threading.Lock())
 
 
 class PrometheusLedger:
@@ -73,7 +80,7 @@ class PrometheusLedger:
             return await self._range(server, selector, start, end)
         left, found = by_name(selector), list[tuple[Series, ...]]()
         while left:
-            texts, left = left[:OUR_PLACES], left[OUR_PLACES:]
+            texts, left = left[:OUR_MOST], left[OUR_MOST:]
             for one in await asyncio.gather(*(self._range(server, text, start, end) for text in texts)):
                 if isinstance(one, LedgerFailure):
                     return one
@@ -115,12 +122,13 @@ class PrometheusLedger:
         last: LastAnswer | None = None,
     ) -> Answer:
         try:
-            connection = self._connection(server)
-            exchange = Exchange(server.timeout, Lease(self._room, server.name), connection.gate, last)
+            connection, whose = self._connection(server), tenant()
+            lease = Lease(self._room, server.name, whose)
+            exchange = Exchange(server.timeout, lease, connection.gate(whose), whose, last)
             places = connection.users if users else connection.ours
-            future = await places.begin(lambda: _answer(exchange, connection.client, call), server.timeout)
+            future = await places.begin(whose, lambda: _answer(exchange, connection.client, call), server.timeout)
         except TimeoutError:
-            text = f"Prometheus {server.name!r} answers so slowly that no place for a query was free"
+            text = f"Prometheus {server.name!r} answers so slowly that no place for a query of this namespace was free"
             return LedgerFailure("PrometheusTimeout", f"{text} within {server.timeout:g} s")
         except Exception as error:  # noqa: BLE001 - an address that is none, a machine without threads
             return failure_of(error, server.timeout, cut=False)
@@ -143,9 +151,9 @@ class PrometheusLedger:
             self._room.expect(server.name)
             session = BoundedSession(server, self._clock, self._turns, OUR_PLACES + USERS_PLACES)
             client = PrometheusConnect(url=server.url.rstrip("/"), session=session, retry=Retry(0, read=False))
-            ours: Places[Answer] = Places(OUR_PLACES, f"ledger {server.name}")
-            users: Places[Answer] = Places(USERS_PLACES, f"ledger {server.name} queries")
-            self._connections[key] = _Connection(client, ours, users, threading.Lock())
+            ours: Places[Answer] = Places(OUR_PLACES, OUR_MOST, f"ledger {server.name}")
+            users: Places[Answer] = Places(USERS_PLACES, USERS_MOST, f"ledger {server.name} queries")
+            self._connections[key] = _Connection(client, ours, users, WeakValueDictionary())
         return self._connections[key]
 
 

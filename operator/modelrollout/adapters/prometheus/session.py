@@ -64,11 +64,11 @@ class BoundedSession(requests.Session):
         return response
 
     def _series(self, body: bytearray, limited: str | None, exchange: Exchange) -> Any:
-        """What was received, read and let go; a large answer in turn with those of other servers."""
+        """What was received, read and let go; a large answer in turn with those of other servers and namespaces."""
         if len(body) <= limits.SMALL:
             found = AnswerReader(take=exchange.lease.take, last=exchange.last).read(body, limited)
         else:
-            with Pace(self._turns, self._server.name, exchange.check) as pace:
+            with Pace(self._turns, f"{self._server.name} {exchange.tenant}", exchange.check) as pace:
                 found = AnswerReader(pace.step, exchange.lease.take, exchange.last).read(body, limited)
         exchange.lease.give(len(body))
         body.clear()

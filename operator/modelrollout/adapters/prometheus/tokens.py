@@ -15,6 +15,7 @@ import requests
 
 from modelrollout.adapters.prometheus.credentials import basic, secret_in
 from modelrollout.adapters.prometheus.failures import Refused
+from modelrollout.api.borders.secrecy import remember_secret
 from modelrollout.api.config.credentials import OAuth2
 
 UNSAID = 300.0
@@ -59,6 +60,8 @@ class Tokens:
         if status != HTTPStatus.OK:
             raise Refused("PrometheusUnauthorized", f"{self._who} gave no token: HTTP status {status}{_said(body)}")
         found = _read(body)
+        for one in ("access_token", "refresh_token", "id_token"):
+            remember_secret(str(found.get(one, "")))
         token, kind = found.get("access_token"), str(found.get("token_type", "")).lower()
         if not isinstance(token, str) or kind != "bearer" or not _TOKEN.fullmatch(token):
             raise Refused("PrometheusUnauthorized", f"{self._who} gave no bearer token: its answer is not RFC 6749's")

@@ -1,4 +1,4 @@
-"""Whose large answer is read next: one piece of one answer at a time, and first that of the server which had least.
+"""Whose large answer is read next: a piece of one at a time, first of the server and namespace that had least.
 
 Reading holds the interpreter, so as many threads as there are answers would each get a small part of it, and whoever
 else has something to do as well. With one at a time everybody else waits for one piece.
@@ -15,12 +15,14 @@ from modelrollout.adapters.prometheus.pieces import PIECE
 
 PATIENCE = 0.25
 """Seconds between two looks whether somebody still waits for the answer."""
+MANY = 1000
+"""Names that are remembered before those that wait for nothing are forgotten."""
 PAUSE = 0.0002
 """Seconds after each piece in which other threads get the interpreter."""
 
 
 class Turns:
-    """A lock that is fair by server: seconds that a server has had count against it while others wait."""
+    """A lock that is fair by server and namespace, one name of both: seconds it has had count against it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -32,6 +34,9 @@ class Turns:
     def enter(self, server: str, check: Callable[[], None] = lambda: None) -> None:
         """Wait for a turn; `check` is asked now and then, and what it raises ends the wait."""
         with self._lock:
+            if len(self._had) > MANY:  # those that have less than everybody begin from there when they come again
+                waiting = {name for name, _ in self._waiting}
+                self._had = {name: had for name, had in self._had.items() if had > self._now or name in waiting}
             self._had[server] = max(self._had.get(server, 0.0), self._now)
             if not self._busy:
                 self._busy = True
@@ -57,7 +62,7 @@ class Turns:
     def leave(self, server: str, seconds: float) -> None:
         """The turn took `seconds`; the next one begins."""
         with self._lock:
-            self._had[server] += seconds
+            self._had[server] = self._had.get(server, self._now) + seconds
             if not self._waiting:
                 self._busy = False
                 return

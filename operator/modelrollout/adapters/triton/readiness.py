@@ -22,10 +22,14 @@ from modelrollout.adapters.triton.addresses import (
 from modelrollout.adapters.triton.exchange import NotHttpError, status_at
 from modelrollout.adapters.triton.slices import Slice, WatchedSlices
 from modelrollout.api.config import Probes
+from modelrollout.fair.line import Line
+from modelrollout.fair.tenant import tenant
 from modelrollout.ports import Conflict, NotAsked, Unreachable
 
 IN_FLIGHT = 16
 """Probes of one version under way; every version has as many, whatever the addresses of another do."""
+ALL_IN_FLIGHT, MOST_IN_FLIGHT = 256, 128
+"""Probes of all versions under way, and those for one namespace."""
 MOST_ADDRESSES = 2000
 OVERALL = 10.0
 """Seconds for all probes of one version together, however many addresses there are."""
@@ -45,6 +49,7 @@ class TritonServer:
         self._probes = probes or Probes()
         self._watched = watched
         self._timeout = timeout
+        self._line = Line(ALL_IN_FLIGHT, MOST_IN_FLIGHT)
         self._observation: dict[tuple[str, str, int], tuple[float, Addresses]] = {}
         self._services: dict[tuple[str, str, int], tuple[float, tuple[str, str | None]]] = {}
 
@@ -99,7 +104,7 @@ class TritonServer:
 
     async def _one(self, slots: asyncio.Semaphore, target: str, path: str) -> str:
         try:
-            async with slots, asyncio.timeout(self._timeout):
+            async with slots, self._line.place(tenant()), asyncio.timeout(self._timeout):
                 status = await status_at(target, path)
         except TimeoutError:
             return f"{target} did not answer within {self._timeout:g} s"

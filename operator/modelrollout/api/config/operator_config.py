@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,6 +21,33 @@ REMOVED = frozenset({"settle"})
 
 COPIES = frozenset({"HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror"})
 """What the Gateway API calls copying requests: all of them, and a percentage of them."""
+
+
+class Logs(ApiModel):
+    """How the operator writes its log, to stderr."""
+
+    format: Literal["Text", "JSON"] = "Text"
+    """Lines for people, or one JSON object a line for programs; secrets are in neither."""
+
+
+class Limits(ApiModel):
+    """What one namespace may ask of an operator that serves others as well."""
+
+    shortest_interval: Duration = 1.0
+    """The shortest analysis.interval of a ModelRollout; what it asks for is what every evaluation costs."""
+    most_gates: Annotated[int, Field(ge=1, le=24)] = 24
+    """Gates that a ModelRollout may have."""
+    most_resources: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """ModelRollouts of one namespace that are served, the oldest ones; a newer one that has a route goes on."""
+
+
+class ApiCalls(ApiModel):
+    """How often the API server is asked, but for the Lease and for what takes traffic from a version."""
+
+    per_second: Annotated[int, Field(ge=5, le=10_000)] = 100
+    """Calls a second in the long run, by turns of namespaces."""
+    burst: Annotated[int, Field(ge=5, le=10_000)] = 200
+    """Calls that may be made at once after a rest."""
 
 
 class OperatorConfig(ApiModel):
@@ -48,6 +75,13 @@ class OperatorConfig(ApiModel):
     """How often a rollout in progress is looked at though nothing has changed; at rest 60 times as rarely."""
     give_up_after: Duration = 300.0
     """A deleted resource is released after this long even if its traffic could not be put on stable."""
+
+    limits: Limits = Limits()
+    """What is refused, with a sentence that names the setting, so that nobody else has to wait."""
+    api_calls: ApiCalls = ApiCalls()
+    """How often the API server is asked."""
+    logs: Logs = Logs()
+    """Its log."""
 
     def server(self, name: str) -> PrometheusServer | None:
         """The server of that name, or None."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,13 +23,16 @@ from modelrollout.runtime.metrics import MemoryMetrics, Metrics
 log = logging.getLogger(__name__)
 MISMATCHES = "modelrollout_operator_evaluation_mismatches_total"
 MOST_BYTES = 128 * 2**20
-"""Of all rollouts' samples; beyond it those that hold more than an equal part are forgotten, or not read further."""
+"""Of all rollouts' samples, an equal part for each namespace and of that for each rollout; beyond it those that hold
+more than theirs are forgotten, or not read further."""
 MOST_KEPT = 64 * 2**20
 """Of all rollouts, of what saves the next evaluation work: some 3 MiB for one of 64 layers after 10 minutes, 22 after 8
 hours; beyond it those that hold more than an equal part begin from scratch each time."""
 IDLE = 600.0
 """Seconds after which a rollout nobody asks for is forgotten."""
 Standing = tuple[object, ...]
+Whose = tuple[str, str, str]
+"""Namespace, name and rollout, for rollouts that began in the same instant with the same gates are called alike."""
 
 
 @dataclass
@@ -50,6 +53,7 @@ class _Memory:
     answers: tuple[float, int, dict[str, Answer]] | None = None
     """What users' queries said: of which step, up to which tick."""
     used: float = 0.0
+    namespace: str = ""
     blind_since: float | None = None
     retry_at: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -64,12 +68,12 @@ class Evaluator:
         self._config = config
         self._queries = QueryAnswers(ledger)
         self._crew = Crew()
-        self._memories: OrderedDict[str, _Memory] = OrderedDict()
+        self._memories: OrderedDict[Whose, _Memory] = OrderedDict()
 
     async def evaluate(self, request: EvaluationRequest, now: float) -> Evaluation | MetricsOutage | None:
         """The gates at the newest closed tick; None when no tick has closed since the last call. Never raises."""
-        memory = self._memory(request.rollout)
-        memory.used = now
+        memory = self._memory(request)
+        memory.used, memory.namespace = now, request.namespace
         async with memory.lock:
             server = self._config.server(request.spec.analysis.prometheus)
             if not _is_due(request, server, memory, now):
@@ -83,13 +87,13 @@ class Evaluator:
                 log.exception("%s/%s: the evaluation failed", request.namespace, request.name)
                 text = f"the samples could not be judged ({type(error).__name__})"
                 return _blind(memory, now, LedgerFailure("EvaluationFailed", text))
-            self._bound(request.rollout, now)
+            self._bound(whose(request), now)
             self._bound_kept()
             return _blind(memory, now, found) if isinstance(found, LedgerFailure) else found
 
     def next_due(self, request: EvaluationRequest, now: float) -> float:
         """Epoch seconds at which the next tick can close: do not call `evaluate` before."""
-        memory = self._memories.get(request.rollout)
+        memory = self._memories.get(whose(request))
         server = self._config.server(request.spec.analysis.prometheus)
         if memory is None or server is None:
             return max(request.tick_end(0), now)
@@ -101,13 +105,13 @@ class Evaluator:
         end = request.tick_end(max(looks.tick(memory.looked) + 1, request.last_ended(now)))
         return max(scrapes_of(request, stores, server).due(end) if stores else end, memory.retry_at)
 
-    def forget(self, rollout: str) -> None:
-        """Drop what is remembered of a rollout, by EvaluationRequest.rollout."""
-        self._memories.pop(rollout, None)
+    def forget(self, request: EvaluationRequest) -> None:
+        """Drop what is remembered of the request's rollout."""
+        self._memories.pop(whose(request), None)
 
-    def _memory(self, rollout: str) -> _Memory:
-        memory = self._memories.setdefault(rollout, _Memory())
-        self._memories.move_to_end(rollout)
+    def _memory(self, request: EvaluationRequest) -> _Memory:
+        memory = self._memories.setdefault(whose(request), _Memory())
+        self._memories.move_to_end(whose(request))
         return memory
 
     @property
@@ -115,12 +119,13 @@ class Evaluator:
         """About so many bytes of samples are held, of all rollouts together."""
         return self._held()[0]
 
-    def _bound(self, current: str, now: float) -> None:
-        total, part = self._held()
+    def _bound(self, current: Whose, now: float) -> None:
+        total, parts = self._held()
         for rollout, memory in list(self._memories.items()):  # the least recently used first
             if rollout == current or memory.lock.locked():
                 continue
-            if (total > MOST_BYTES and memory.past.bytes > part) or memory.used < now - IDLE:
+            too_much = memory.past.bytes > parts.get(memory.namespace, MOST_BYTES)
+            if (total > MOST_BYTES and too_much) or memory.used < now - IDLE:
                 total -= self._memories.pop(rollout).past.bytes
 
     def _bound_kept(self) -> None:
@@ -131,16 +136,18 @@ class Evaluator:
                 if one.bytes > MOST_KEPT // len(kept):
                     one.forget()
 
-    def _held(self) -> tuple[int, int]:
-        """Bytes of all rollouts, and an equal part of what they may have."""
-        held = [memory.past.bytes for memory in self._memories.values()]
-        return sum(held), MOST_BYTES // max(sum(number > 0 for number in held), 1)
+    def _held(self) -> tuple[int, dict[str, int]]:
+        """Bytes of all rollouts, and what each rollout of a namespace may have: a part of its namespace's part."""
+        held = [(memory.namespace, memory.past.bytes) for memory in self._memories.values() if memory.past.bytes]
+        number = Counter(namespace for namespace, _ in held)
+        parts = {namespace: MOST_BYTES // len(number) // rollouts for namespace, rollouts in number.items()}
+        return sum(size for _, size in held), parts
 
-    def _allowed(self, rollout: str, memory: _Memory, now: float) -> LedgerFailure | None:
+    def _allowed(self, rollout: Whose, memory: _Memory, now: float) -> LedgerFailure | None:
         """Why this rollout may not hold what it has read; whoever has less than an equal part always may."""
         self._bound(rollout, now)
-        total, part = self._held()
-        if total <= MOST_BYTES or memory.past.bytes <= part:
+        total, parts = self._held()
+        if total <= MOST_BYTES or memory.past.bytes <= parts.get(memory.namespace, MOST_BYTES):
             return None
         needed, memory.past = memory.past.bytes, Past()
         text = f"its samples need {needed // 2**20} MiB, and the {MOST_BYTES // 2**20} MiB for all rollouts are used up"
@@ -151,7 +158,7 @@ class Evaluator:
     ) -> Evaluation | LedgerFailure | None:
         wanted, past = selections(request, server), memory.past
         reader = PastReader(
-            self._ledger, request, server, now, self._crew, lambda: self._allowed(request.rollout, memory, now)
+            self._ledger, request, server, now, self._crew, lambda: self._allowed(whose(request), memory, now)
         )
         new = past.read_at is None
         failure = await reader.bring_up(past, wanted)
@@ -225,6 +232,11 @@ class Evaluator:
             self._mismatches.add()
             log.error("%s/%s: an evaluation was not as from scratch; it was replaced", request.namespace, request.name)
         return found
+
+
+def whose(request: EvaluationRequest) -> Whose:
+    """Whose samples are meant."""
+    return request.namespace, request.name, request.rollout
 
 
 def _is_due(request: EvaluationRequest, server: PrometheusServer | None, memory: _Memory, now: float) -> bool:

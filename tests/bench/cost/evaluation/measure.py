@@ -11,7 +11,7 @@ from modelrollout.adapters.prometheus.answer import AnswerReader, series_of
 from modelrollout.adapters.prometheus.going_on import LastAnswer
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest
-from modelrollout.runtime.evaluation.evaluator import Evaluator
+from modelrollout.runtime.evaluation.evaluator import Evaluator, whose
 from modelrollout.runtime.evaluation.past import LATE
 from modelrollout.runtime.evaluation.question import judge, selections
 from tests.bench.cost.evaluation.world import START, World, answer_of, request
@@ -51,7 +51,7 @@ async def _measured(world: World, seconds: float, asked: EvaluationRequest, look
     evaluator = Evaluator(cast("Any", world), OperatorConfig(prometheus=[SERVER]))
     times = [START + seconds + 15.0 * look + 9 for look in range(looks + 3)]
     costs = [await _one(evaluator, world, asked, now) for now in times]
-    memory = evaluator._memories[asked.rollout]
+    memory = evaluator._memories[whose(asked)]
     stores, began = memory.past.stores(), time.process_time()
     for _ in range(3):
         judge(asked, stores, SERVER, memory.looked, {}, times[-1])

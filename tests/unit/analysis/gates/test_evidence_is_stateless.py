@@ -177,8 +177,21 @@ async def test_a_forgotten_rollout_is_fetched_again():
     judge, request = evaluator(ledger), request_of(spec_of(*GATES))
     ledger.now = START + 100
     first = await judge.evaluate(request, START + 100)
-    judge.forget(request.rollout)
+    judge.forget(request)
     assert await judge.evaluate(request, START + 100) == first
+
+
+async def test_two_that_began_at_the_same_instant_share_nothing():
+    here, there = StoredLedger(*recordings(7)), StoredLedger(*recordings(8))
+    here.now = there.now = START + 100
+    judge, request = evaluator(here), request_of(spec_of(*GATES))
+    other = replace(request, namespace="speech")
+    mine = await judge.evaluate(request, START + 100)
+    judge._ledger = there
+    assert await judge.evaluate(other, START + 100) == await evaluator(there).evaluate(other, START + 100)
+    judge.forget(other)
+    assert mine == await evaluator(here).evaluate(request, START + 100)
+    assert len(judge._memories) == 1
 
 
 async def test_memory_is_bounded_and_what_is_not_asked_for_goes_first(monkeypatch):
@@ -187,14 +200,14 @@ async def test_memory_is_bounded_and_what_is_not_asked_for_goes_first(monkeypatc
     ledger.now = START + 100
     for rollout in ("a", "b", "c"):
         await judge.evaluate(replace(request, rollout=rollout), START + 100)
-    assert list(judge._memories) == ["a", "b", "c"]
-    monkeypatch.setattr(module, "MOST_BYTES", judge._memories["a"].past.bytes)
+    assert [key[2] for key in judge._memories] == ["a", "b", "c"]
+    monkeypatch.setattr(module, "MOST_BYTES", next(iter(judge._memories.values())).past.bytes)
     await judge.evaluate(replace(request, rollout="d"), START + 100)
-    assert list(judge._memories) == ["d"]
+    assert [key[2] for key in judge._memories] == ["d"]
     monkeypatch.undo()
     ledger.now = START + 100 + module.IDLE + 1
     await judge.evaluate(replace(request, rollout="e"), ledger.now)
-    assert list(judge._memories) == ["e"]
+    assert [key[2] for key in judge._memories] == ["e"]
 
 
 async def test_an_unknown_server_is_blind_and_says_its_name():

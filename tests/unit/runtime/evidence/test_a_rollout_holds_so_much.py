@@ -14,6 +14,7 @@ from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.runtime.evaluation import evaluator as evaluating
 from modelrollout.runtime.evaluation import past, question
+from modelrollout.runtime.evaluation.evaluator import whose
 from tests.unit.analysis.recorded import (
     GATEWAY_HEARTBEAT,
     GATEWAY_REQUESTS,
@@ -141,16 +142,35 @@ async def test_whoever_holds_little_is_kept_whatever_the_others_hold(monkeypatch
     small, large = StoredLedger(*recordings(600.0)), StoredLedger(*recordings(600.0, layers=40))
     small.now = large.now = START + 300
     judge, request = evaluator(small), request_of(spec_of(*GATES))
-    assert isinstance(await judge.evaluate(replace(request, rollout="small"), START + 300), Evaluation)
-    held = judge._memories["small"].past.bytes
+    little = replace(request, rollout="small")
+    assert isinstance(await judge.evaluate(little, START + 300), Evaluation)
+    held = judge._memories[whose(little)].past.bytes
     monkeypatch.setattr(evaluating, "MOST_BYTES", 4 * held)
     judge._ledger = large
     found = [await judge.evaluate(replace(request, rollout=f"large {n}"), START + 300) for n in range(6)]
     assert {one.reason for one in found if isinstance(one, MetricsOutage)} == {"TooManySeries"}
     assert "used up" in found[-1].message  # type: ignore[union-attr]
-    assert "small" in judge._memories
+    assert whose(little) in judge._memories
     assert sum(memory.past.bytes for memory in judge._memories.values()) <= 4 * held
     asked = len(small.asked)
     judge._ledger, small.now = small, START + 300 + SCRAPE * 4
-    assert isinstance(await judge.evaluate(replace(request, rollout="small"), small.now), Evaluation)
+    assert isinstance(await judge.evaluate(little, small.now), Evaluation)
     assert all(end - start < 500 for _, start, end in small.asked[asked:]), "it had to be read again"
+
+
+@pytest.mark.slow
+async def test_a_namespace_of_many_large_rollouts_takes_no_room_from_another(monkeypatch):
+    recorded = StoredLedger(*recordings(600.0, layers=8))
+    recorded.now = START + 300
+    judge, request = evaluator(recorded), request_of(spec_of(*GATES))
+    mine = replace(request, namespace="speech")
+    assert isinstance(await judge.evaluate(mine, START + 300), Evaluation)
+    held = judge._memories[whose(mine)].past.bytes
+    judge.forget(mine)
+    monkeypatch.setattr(evaluating, "MOST_BYTES", 3 * held)
+    for n in range(6):
+        await judge.evaluate(replace(request, rollout=f"{n}"), START + 300)
+    assert isinstance(await judge.evaluate(mine, START + 300), Evaluation)
+    for n in range(6):
+        await judge.evaluate(replace(request, rollout=f"again {n}"), START + 300)
+    assert judge._memories[whose(mine)].past.bytes == held

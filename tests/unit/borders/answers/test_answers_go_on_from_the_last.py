@@ -111,7 +111,7 @@ def test_a_byte_that_differs_is_seen(seed, data):
 @pytest.mark.parametrize("time", ["01", "1.", ".5", "+1", "1_0", "0x1", "1e", "NaN", "-0.5e3", " 1 "])
 def test_a_time_is_a_number_as_json_has_them(time):
     body = written({name: [(7.25, "1"), (8.25, "2")] for name in "abcd"}).replace(b"7.25", time.encode())
-    assert read(body) == one_by_one(body)
+    assert repr(read(body)) == repr(one_by_one(body))  # NaN is not equal to itself
 
 
 def test_an_answer_that_breaks_off_leaves_what_was_known():

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modelrollout.core.analysis.metrics import model_series as s
@@ -168,6 +168,7 @@ def test_a_failure_stays_one_whatever_of_another_unit_cannot_be_read(world, meth
 
 
 @given(st.sampled_from(sorted(WORLDS)), st.sampled_from(BOTH), SPOILT)
+@example("latency against a limit", "Sequential", ([2, 23, 9], math.nan, 100840.0))  # edges and the total at once
 def test_nothing_passes_while_a_counter_of_the_candidate_cannot_be_read(world, method, spoilt):
     unit = WORLDS[world][1]
     chosen, value, since = spoilt

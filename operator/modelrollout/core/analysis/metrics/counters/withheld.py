@@ -137,6 +137,8 @@ def _add(growth: dict[Channel, Array], found: Chain, grid: Grid) -> None:
     if found.bundle.channel.metric in HISTOGRAMS:
         for detail, later in _after_the_end(bundle.members).items():
             grown[detail] = sum((increments(one, grid, from_zero=False) for one in later), grown[detail])
+        if INFINITE not in grown:
+            grown[INFINITE] = grown[list(grown)[-1]]
     for detail, each in grown.items():
         channel = found.bundle.channel._replace(detail=detail)
         growth[channel] = growth.get(channel, np.zeros(grid.count)) + each

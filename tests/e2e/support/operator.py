@@ -39,7 +39,7 @@ def grant(member: Member, namespace: str) -> tuple[str, list[str]]:
         if obj["kind"] in RIGHTS and "helm.sh/hook" not in (obj["metadata"].get("annotations") or {}):
             member.kube.apply(obj)
     pod = next(obj for obj in objects if obj["kind"] == "Deployment")["spec"]["template"]["spec"]
-    local = ("--config=", "--health-port=")
+    local = ("--config=", "--health-port=", "--metrics-port=")
     arguments = [arg for arg in pod["containers"][0]["args"] if not arg.startswith(local)]
     return str(pod["serviceAccountName"]), arguments
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from modelrollout.runtime.metrics import Family, Samples
 if TYPE_CHECKING:
     from modelrollout.runtime.metrics import MemoryMetrics
 
+log = logging.getLogger(__name__)
 _LEVEL = 1
 """Of compression: a third of the text goes in a tenth of the time that the best takes."""
 PATH = "/metrics"
@@ -77,14 +79,17 @@ class Exposition:
         return generate_latest(registry) + generate_latest(self._process)
 
     async def serve(self, host: str, port: int) -> None:
-        """Serve on `host`:`port`; port 0 serves nothing."""
+        """Serve on `host`:`port`; port 0 serves nothing. A port that cannot be had is said: rollouts matter more."""
         if not port:
             return
         app = web.Application()
         app.router.add_get(PATH, self.answer)
         self.runner = web.AppRunner(app, access_log=None)
         await self.runner.setup()
-        await web.TCPSite(self.runner, host, port).start()
+        try:
+            await web.TCPSite(self.runner, host, port).start()
+        except OSError as error:
+            log.error("no /metrics: --metrics-port %d cannot be had (%s); choose another one", port, error)  # noqa: TRY400
 
     async def stop(self) -> None:
         """Close the port."""

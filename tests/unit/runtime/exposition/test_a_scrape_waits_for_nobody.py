@@ -88,3 +88,13 @@ async def test_port_0_serves_nothing():
     await exposition.serve("127.0.0.1", 0)
     await exposition.stop()
     assert exposition.runner is None
+
+
+async def test_a_port_that_somebody_has_is_said_and_stops_nothing(caplog: pytest.LogCaptureFixture):
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port: int = server.sockets[0].getsockname()[1]
+    exposition = Exposition(MemoryMetrics())
+    await exposition.serve("127.0.0.1", port)
+    await exposition.stop()
+    server.close()
+    assert f"--metrics-port {port} cannot be had" in caplog.text

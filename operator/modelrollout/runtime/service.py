@@ -142,10 +142,11 @@ class Service:
     async def _pass(self, watch: Watch, failures: int) -> tuple[float | None, int]:
         """One bounded pass; what can fail for a while is tried again with growing delays."""
         retry = min(SOONEST_RETRY * 2**failures, LATEST_RETRY)
-        began = time.monotonic()
+        began, done = time.monotonic(), False
+        alarm, watch.alarm = watch.alarm, False  # what is found from now on is for the pass after this one
         try:
             async with asyncio.timeout(PASS_TIMEOUT):
-                with urgent(when=watch.alarm):
+                with urgent(when=alarm):
                     delay = await self.reconciler.run(watch)
         except Conflict:
             self._ended.add("conflict")
@@ -159,8 +160,9 @@ class Service:
             log.exception("%s/%s: the pass failed; again in %.1f s", watch.namespace, watch.name, retry)
         else:
             self._ended.add("done")
-            watch.alarm = False
+            done = True
             return delay, 0
         finally:
+            watch.alarm = watch.alarm or (alarm and not done)
             self._took.add(amount=time.monotonic() - began)
         return retry, min(failures + 1, MOST_DOUBLINGS)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import pytest
 
 from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.core.evaluation import GateResult
-from modelrollout.ports import NotAsked
+from modelrollout.fair.tenant import is_urgent
+from modelrollout.ports import NotAsked, Unreachable
 from modelrollout.runtime import watch as module
 from modelrollout.runtime.evaluation.evaluator import Evaluator
+from modelrollout.runtime.service import Service
 from modelrollout.runtime.watch import PollingPlan, Target, Watch
 from tests.expect import present
 from tests.unit.borders.cluster import at_25_percent
@@ -94,3 +97,26 @@ async def test_evidence_that_has_turned_bad_is_urgent_once():
         alarmed.append(watch.alarm)
         watch.alarm = False
     assert alarmed == [False, True, False, False, True]
+
+
+class Passing:
+    """A pass that notes whether it was urgent; in it something turns bad, or it fails."""
+
+    def __init__(self) -> None:
+        self.urgent: list[bool] = []
+        self.finds, self.fails = False, False
+
+    async def run(self, watch: Watch) -> float:
+        self.urgent.append(is_urgent())
+        watch.alarm = watch.alarm or self.finds
+        if self.fails:
+            raise Unreachable("ApiTimeout", "gone")
+        return 1.0
+
+
+async def test_what_turns_bad_during_a_pass_or_was_not_acted_on_is_urgent_in_the_next_one():
+    watch, passing = made(Server()), Passing()
+    service = Service(cast("Any", passing), lambda *_: watch, Clock())
+    for passing.finds, passing.fails in [(True, False), (False, True), (False, False), (False, False)]:
+        await service._pass(watch, 0)
+    assert passing.urgent == [False, True, True, False]

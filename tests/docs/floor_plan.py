@@ -100,9 +100,9 @@ FIXED: Final[dict[str, Box]] = {
     "core/analysis/metrics": Box(576, 556, 210, 70, "metrics", ("PromQL, samples, counts", "for each closed tick")),
     "core/analysis/stats": Box(576, 652, 376, 50, "stats", ("evidence, limits, odds; numpy alone",)),
     "core/analysis/backtest": Box(826, 556, 126, 70, "backtest", ("past ticks,", "judged again")),
-    "api": Box(20, 744, 440, 54, "api: resource and configuration as typed models"),
-    "fair": Box(484, 744, 176, 54, "fair: turns by namespace"),
-    "dialects": Box(684, 744, 296, 54, "dialects: metrics of gateways"),
+    "api": Box(20, 744, 411, 54, "api: resource and configuration as typed models"),
+    "fair": Box(441, 744, 240, 54, "fair: whose turn"),
+    "dialects": Box(691, 744, 289, 54, "dialects: metrics of gateways"),
 }
 
 WAYS: Final[dict[tuple[str, str], tuple[Point, ...]]] = {

@@ -50,7 +50,7 @@ def _importers(name: str, rooms: frozenset[str], imports: frozenset[tuple[str, s
     if len(others) > len(some):
         return f"imported by {', '.join(sorted({end_of(room, name) for room in some}))}"
     named = ", ".join(sorted(room.rpartition("/")[2] for room in others))
-    return "imported by every room above" + (f", except {named}" if named else "")
+    return "imported by all" + (f" but {named}" if named else "")
 
 
 def _frames_first(item: tuple[str, Box]) -> tuple[bool, int, str]:

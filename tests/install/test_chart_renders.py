@@ -216,23 +216,31 @@ def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
     return all(wanted) and all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
 
 
-def test_nobody_reaches_a_pod_but_for_its_health(values: dict[str, Any]):
+def test_nobody_reaches_a_pod_but_for_its_health_and_metrics(values: dict[str, Any]):
     (policy,) = of(values, "NetworkPolicy")
     spec = policy["spec"]
     assert all(selects(spec["podSelector"], one["labels"]) for one in of_pods(values))
     assert not selects(spec["podSelector"], {"app.kubernetes.io/name": "other", "app.kubernetes.io/instance": "mro"})
     assert spec["policyTypes"] == ["Ingress"]
-    assert spec["ingress"] == [{"ports": [{"port": "health", "protocol": "TCP"}]}]
     (deployment,) = of(values, "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert [one["name"] for one in container["ports"]] == ["health"]
+    names = [one["name"] for one in container["ports"]]
+    assert names == ["health", "metrics"]
+    assert spec["ingress"] == [{"ports": [{"port": name, "protocol": "TCP"}]} for name in names]
 
 
 def test_a_network_policy_can_be_narrowed_or_left_out():
-    narrow = {"healthFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "egress": [{"ports": [{"port": 443}]}]}
+    scraper = {"podSelector": {"matchLabels": {"app": "prometheus"}}}
+    narrow = {
+        "healthFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+        "metricsFrom": [scraper],
+        "egress": [{"ports": [{"port": 443}]}],
+    }
     (policy,) = of({"networkPolicy": narrow}, "NetworkPolicy")
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    assert policy["spec"]["ingress"][0]["from"] == narrow["healthFrom"]
+    assert [one["from"] for one in policy["spec"]["ingress"]] == [narrow["healthFrom"], narrow["metricsFrom"]]
+    (alone,) = of({"metrics": {"enabled": False}}, "NetworkPolicy")
+    assert [one["ports"][0]["port"] for one in alone["spec"]["ingress"]] == ["health"]
     assert policy["spec"]["egress"] == narrow["egress"]
     assert of({"networkPolicy": {"enabled": False}}, "NetworkPolicy") == []
 

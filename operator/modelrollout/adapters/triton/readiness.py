@@ -28,8 +28,10 @@ from modelrollout.ports import Conflict, NotAsked, Unreachable
 
 IN_FLIGHT = 16
 """Probes of one version under way; every version has as many, whatever the addresses of another do."""
+OF_ITS_OWN = 2
+"""Of those, probes that wait for no other version."""
 ALL_IN_FLIGHT, MOST_IN_FLIGHT = 256, 128
-"""Probes of all versions under way, and those for one namespace."""
+"""Further probes of all versions under way, and those for one namespace."""
 MOST_ADDRESSES = 2000
 OVERALL = 10.0
 """Seconds for all probes of one version together, however many addresses there are."""
@@ -98,13 +100,14 @@ class TritonServer:
         return is_pod_of(namespace, endpoint, address) or self._probes.allows(namespace, address)
 
     async def _ask(self, targets: Iterable[str], path: str) -> list[str]:
-        slots = asyncio.Semaphore(IN_FLIGHT)
-        answers = await asyncio.gather(*(self._one(slots, target, path) for target in targets))
+        slots, own = asyncio.Semaphore(IN_FLIGHT), asyncio.Semaphore(OF_ITS_OWN)
+        answers = await asyncio.gather(*(self._one(slots, own, target, path) for target in targets))
         return [answer for answer in answers if answer]
 
-    async def _one(self, slots: asyncio.Semaphore, target: str, path: str) -> str:
+    async def _one(self, slots: asyncio.Semaphore, own: asyncio.Semaphore, target: str, path: str) -> str:
         try:
-            async with slots, self._line.place(tenant()), asyncio.timeout(self._timeout):
+            # Addresses that hang hold what is shared, for another model of their namespace too.
+            async with slots, self._line.place(tenant()) if own.locked() else own, asyncio.timeout(self._timeout):
                 status = await status_at(target, path)
         except TimeoutError:
             return f"{target} did not answer within {self._timeout:g} s"

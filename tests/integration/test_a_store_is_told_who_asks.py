@@ -217,6 +217,27 @@ async def test_a_client_certificate_is_shown_to_who_asks_for_it(ledger, tmp_path
         found.close()
 
 
+async def test_a_token_server_is_known_by_its_own_ca_file(server, ledger, tmp_path):
+    """The id and the secret go to nobody whose certificate the file does not vouch for."""
+    authority, found = trustme.CA(), Misbehaving()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    found.server.socket = context.wrap_socket(found.server.socket, server_side=True)
+    found.behave_posted = tokens_of((200, GIVEN))
+    secret = file_with(tmp_path, "c", "own secret")
+    fields = {"tokenUrl": found.url.replace("http:", "https:") + "/token", "clientId": "me", "clientSecretFile": secret}
+    ca = file_with(tmp_path, authority.cert_pem.bytes(), "ca")
+    other = file_with(tmp_path, trustme.CA().cert_pem.bytes(), "other")
+    try:
+        for wrong in ({}, {"caFile": other}):
+            await refusal(ledger, configured(server, oauth2={**fields, **wrong}))
+            assert found.posted == server.requests == []
+        token = (await sent(server, ledger, oauth2={**fields, "caFile": ca}))["Authorization"]
+    finally:
+        found.close()
+    assert token == "Bearer t-1"
+
+
 def _encrypted(pem: bytes) -> bytes:
     key = serialization.load_pem_private_key(pem, None)
     how = serialization.BestAvailableEncryption(b"pass phrase")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from dataclasses import dataclass, field
@@ -95,6 +96,7 @@ class Proxy:
             self._runner = None
         if self._session is not None:
             await self._session.close()
+            await asyncio.sleep(0.1)  # a closed connection is let go in a later turn of the loop, which may end now
 
     async def before(self, exchange: Exchange) -> web.StreamResponse | None:
         """Called before forwarding; an answer returned here is given instead of the upstream's."""

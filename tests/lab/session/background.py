@@ -42,3 +42,4 @@ class Background:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0.1)  # what they closed is let go in a later turn of the loop, which ends now

@@ -144,7 +144,7 @@ def check_against(spec: Spec, config: OperatorConfig) -> list[Problem]:
         loc: Loc = ("spec", "analysis", "prometheus")
         fix = f"this operator knows {known}; name one of them, or add the server to its configuration"
         return [Problem(path_of(loc), f"is {shown(spec.analysis.prometheus)}", fix, loc)]
-    found = _beyond(spec, config)
+    found = []
     for index, gate in enumerate(spec.gates):
         if gate.type == "Query" and not server.allow_queries:
             loc = ("spec", "gates", index, "type")
@@ -156,7 +156,7 @@ def check_against(spec: Spec, config: OperatorConfig) -> list[Problem]:
     return found
 
 
-def _beyond(spec: Spec, config: OperatorConfig) -> list[Problem]:
+def check_limits(spec: Spec, config: OperatorConfig) -> list[Problem]:
     """What asks for more than one resource may ask of an operator that serves others as well."""
     limits, found = config.limits, list[Problem]()
     if spec.analysis.interval < limits.shortest_interval:

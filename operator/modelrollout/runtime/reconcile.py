@@ -20,7 +20,7 @@ from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.fallback.decision import decide_less
 from modelrollout.ports import Conflict, GatewayFacts, Routers, Subject, Unreachable
 from modelrollout.runtime.claiming.claims import Claims, judge_claim
-from modelrollout.runtime.claiming.population import Population, judge_number
+from modelrollout.runtime.claiming.population import Population, judge_limits, judge_number
 from modelrollout.runtime.exposition.rollouts import rows_of
 from modelrollout.runtime.polling_plan import next_wake, polling_plan
 from modelrollout.runtime.writes import SOON, Writer
@@ -62,7 +62,7 @@ class Reconciler:
         status, lost = _status_of(obj)
         spec, problem = self._spec_of(obj)
         found = await self.routers.find(watch.namespace, watch.name, spec)
-        spec, problem, notices = self._claimed(obj, spec, problem, found[1])
+        spec, problem, notices = self._claimed(obj, spec, problem, found[1], status)
         for version in found[1].versions if found[1] else (None,):
             watch.news.seen("route", version)
         began = clock.now()
@@ -142,17 +142,19 @@ class Reconciler:
         return spec, problem
 
     def _claimed(
-        self, obj: dict[str, Any], spec: Spec | None, problem: str | None, route: ObservedRoute | None
+        self, obj: dict[str, Any], spec: Spec | None, problem: str | None, route: ObservedRoute | None, status: Status
     ) -> tuple[Spec | None, str | None, tuple[str, ...]]:
         """The spec, unless it claims what it may not have and does not have yet; what is only said."""
         older, namespace = self.population.older_than(obj), str(obj["metadata"].get("namespace"))
         if spec is None:
             return None, problem, ()
-        many, notices = judge_number(older, self.config.limits.most_resources, namespace, route)
-        if many:
-            return None, many, ()
-        why, more = judge_claim(self.claims, self.config, obj, spec, route)
-        return (None, why, ()) if why else (spec, problem, (*notices, *more))
+        judged = (
+            judge_number(older, self.config.limits.most_resources, namespace, route),
+            judge_limits(spec, self.config, status),
+            judge_claim(self.claims, self.config, obj, spec, route),
+        )
+        why = next((why for why, _ in judged if why), "")
+        return (None, why, ()) if why else (spec, problem, tuple(text for _, said in judged for text in said))
 
     async def _gateway(self, watch: Watch, spec: Spec) -> tuple[str, Dialect | None]:
         """Its controller, and how it counts. Asked after every write: no lowering waits for it."""

@@ -11,12 +11,15 @@ import pytest
 from modelrollout.adapters.kubernetes import calls as module
 from modelrollout.adapters.kubernetes.calls import Calls
 from modelrollout.api.config import parse_config
-from modelrollout.api.problems import check_against, parse_spec
+from modelrollout.api.problems import check_limits, parse_spec
+from modelrollout.api.status import RolloutStatus, Status
+from modelrollout.core.evaluation import GateResult
 from modelrollout.core.observation import ObservedRoute
 from modelrollout.fair.tenant import ABOUT, urgent
 from modelrollout.ports import Unreachable
-from modelrollout.runtime.claiming.population import Population, judge_number
+from modelrollout.runtime.claiming.population import Population, judge_limits, judge_number
 from tests.expect import present
+from tests.unit.borders.cluster import at_25_percent
 from tests.unit.rollout.world import manifest
 
 SERVER = {"prometheus": [{"url": "http://p:9090"}]}
@@ -26,7 +29,7 @@ ROUTE = ObservedRoute("1", (), "")
 def sentences(limits: dict[str, Any], **spec: Any) -> list[str]:
     found, problems = parse_spec(manifest("2", **spec))
     assert not problems
-    return [one.sentence for one in check_against(present(found), parse_config(SERVER | {"limits": limits}))]
+    return [one.sentence for one in check_limits(present(found), parse_config(SERVER | {"limits": limits}))]
 
 
 def test_the_defaults_refuse_nothing_that_the_definition_takes():
@@ -43,6 +46,34 @@ def test_too_short_an_interval_and_too_many_gates_are_refused_with_the_setting()
     assert "limits.shortestInterval" in short
     assert many.startswith("spec.gates has 9 gates: keep 8")
     assert "limits.mostGates" in many
+
+
+def test_a_rollout_that_began_with_its_gates_goes_on_and_edited_ones_are_refused():
+    spec = present(parse_spec(manifest("2", analysis={"interval": "5s"}))[0])
+    config = parse_config(SERVER | {"limits": {"shortestInterval": "15s"}})
+
+    def began(digest: str) -> Status:
+        rollout = RolloutStatus(started_at=0.0, evidence_from=0.0, waiting_since=0.0, gates_digest=digest)
+        return Status(phase="Waiting", stable="1", candidate="2", rollout=rollout)
+
+    assert "limits.shortestInterval" in judge_limits(spec, config, Status(phase="Serving", stable="1"))[0]
+    assert "limits.shortestInterval" in judge_limits(spec, config, began("other"))[0]
+    why, (said,) = judge_limits(spec, config, began(spec.gates_digest()))
+    assert why == ""
+    assert said.startswith("its rollout began with it, so it goes on: spec.analysis.interval")
+
+
+async def test_limits_that_are_lowered_in_mid_step_stop_no_evaluation_and_no_rollback():
+    live = at_25_percent()
+    longer = parse_config(SERVER | {"limits": {"shortestInterval": "1h"}}).limits
+    live.reconciler.config = live.reconciler.config.model_copy(update={"limits": longer})
+    await live.run()
+    assert (live.status["phase"], live.weight) == ("Stepping", 25)
+    assert any("limits.shortestInterval" in text for text in live.status["warnings"])
+    assert live.watch.polling.request is not None
+    live.fail(GateResult("errors", "ErrorRate", "FAIL", "bad", required=True))
+    await live.run()
+    assert live.weight == 0
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""How many ModelRollouts a namespace has: those that are older than one more than are served keep what they have."""
+"""What the configuration's limits let a namespace have: so many ModelRollouts, and so much asked for by each.
+
+Limits refuse what is new. A resource that has its route, and a rollout that began with these gates, go on and say so.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from modelrollout.api.base import KIND
 from modelrollout.api.borders.cleaning import clean
-from modelrollout.api.problems import Problem
+from modelrollout.api.problems import Problem, check_limits, summary
 from modelrollout.api.status import LONGEST_WARNING
 
 if TYPE_CHECKING:
+    from modelrollout.api.config import OperatorConfig
+    from modelrollout.api.spec import Spec
+    from modelrollout.api.status import Status
     from modelrollout.core.observation import ObservedRoute
 
 Key = tuple[str, str]
@@ -59,3 +65,15 @@ def judge_number(older: int, most: int, namespace: str, route: ObservedRoute | N
     if route is None or route.foreign:
         return sentence, ()
     return "", (clean(f"it has a route, so it goes on: {sentence}", LONGEST_WARNING),)
+
+
+def judge_limits(spec: Spec, config: OperatorConfig, status: Status) -> tuple[str, tuple[str, ...]]:
+    """(why a spec that asks for too much is refused or "", what is only said, since a rollout began with its gates).
+
+    A refused spec is not judged: a candidate under way would keep its traffic without anybody looking.
+    """
+    problems = check_limits(spec, config)
+    if not problems or status.rollout is None or status.rollout.gates_digest != spec.gates_digest():
+        return summary(problems), ()
+    texts = (f"its rollout began with it, so it goes on: {problem.sentence}" for problem in problems)
+    return "", tuple(clean(text, LONGEST_WARNING) for text in texts)

@@ -34,7 +34,7 @@ class Limits(ApiModel):
     """What one namespace may ask of an operator that serves others as well."""
 
     shortest_interval: Duration = 1.0
-    """The shortest analysis.interval of a ModelRollout; what it asks for is what every evaluation costs."""
+    """The shortest analysis.interval of a ModelRollout. A rollout that began with its gates goes on."""
     most_gates: Annotated[int, Field(ge=1, le=24)] = 24
     """Gates that a ModelRollout may have."""
     most_resources: Annotated[int, Field(ge=1, le=100_000)] = 1000
@@ -44,9 +44,9 @@ class Limits(ApiModel):
 class ApiCalls(ApiModel):
     """How often the API server is asked, but for the Lease and for what takes traffic from a version."""
 
-    per_second: Annotated[int, Field(ge=5, le=10_000)] = 100
+    per_second: Annotated[int, Field(ge=5, le=10_000)] = 400
     """Calls a second in the long run, by turns of namespaces."""
-    burst: Annotated[int, Field(ge=5, le=10_000)] = 200
+    burst: Annotated[int, Field(ge=5, le=10_000)] = 800
     """Calls that may be made at once after a rest."""
 
 

@@ -22,6 +22,8 @@ examples:
   kubectl modelrollout approve digits -n vision      approve the step that waits for it
   kubectl modelrollout abort digits -n vision        all traffic back to stable, now
   kubectl modelrollout plan digits -n vision         what its traffic can prove, and when
+  kubectl modelrollout report digits -n vision       all of it as one HTML page
+  kubectl modelrollout dashboard                     every rollout in your browser, as it happens
   kubectl modelrollout doctor digits -n vision       what keeps it from being judged, and the fix
   kubectl modelrollout explain GateFailed            what a reason or an alert means, and what to type
   kubectl modelrollout lint rollouts/*.yaml          check manifests before they are applied

@@ -127,7 +127,19 @@ def _summary(
     layers = summarize(make_tick_table([SampleStore().merged(answer)], SeriesReader(request), grid, scrape))
     about = {"model": request.spec.model.name, "stable": request.stable, "candidate": request.candidate}
     times = {"from": format_timestamp(start), "to": format_timestamp(now)}
-    text = json.dumps(about | times | {"layers": layers}, separators=(",", ":"))
+    text = json.dumps(about | times | {"rollout": _course(request), "layers": layers}, separators=(",", ":"))
     if len(text) > MAX_BYTES:
         log.warning("%s/%s: no snapshot: %d bytes", request.namespace, request.name, len(text))
     return text if len(text) <= MAX_BYTES and any(layers.values()) else None
+
+
+def _course(request: EvaluationRequest) -> dict[str, Any]:
+    """How the rollout went, for reports: status forgets it at the end."""
+    found: dict[str, Any] = {
+        "startedAt": format_timestamp(request.started_at),
+        "evidenceFrom": format_timestamp(request.evidence_from),
+        "steps": [{"weight": weight, "startedAt": format_timestamp(at)} for weight, at in request.steps],
+    }
+    if request.bake_started_at is not None:
+        found["bakeStartedAt"] = format_timestamp(request.bake_started_at)
+    return found

@@ -31,7 +31,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_target(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="default: NAME-report.html; - for stdout")
     parser.add_argument(
-        "--ended", type=int, choices=range(1, 11), metavar="N", help="the last rollout that ended (1), the one before (2)"
+        "--ended",
+        type=int,
+        choices=range(1, 11),
+        metavar="N",
+        help="the last rollout that ended (1), the one before (2)",
     )
     add_server(parser)
     parser.set_defaults(func=run)

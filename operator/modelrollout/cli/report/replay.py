@@ -14,6 +14,7 @@ from modelrollout.core.analysis.gates.evaluate import judge_all
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.metrics.gateway.placed import history_ticks, in_their_places
 from modelrollout.core.analysis.metrics.grid import make_grid
+from modelrollout.core.analysis.metrics.model_series import ARMS
 from modelrollout.core.analysis.metrics.postmortem import summarize
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.scraped_twice import counted_once
@@ -65,4 +66,5 @@ def distributions(request: EvaluationRequest, store: SampleStore, scrape: float,
     """What each layer counted in (span[0], span[1]], as the operator keeps it at the end of a rollout."""
     began, until = span
     grid = make_grid(began, until - began, 0, 0)
-    return Layers(began, until, summarize(make_tick_table([store], SeriesReader(request), grid, scrape)))
+    found = summarize(make_tick_table([store], SeriesReader(request), grid, scrape))
+    return Layers(began, until, {arm: found[arm] for arm in ARMS})

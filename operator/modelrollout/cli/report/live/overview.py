@@ -75,6 +75,12 @@ def _cells(row: Row, now: float) -> list[Child]:
     began = status.rollout.started_at if status.rollout else None
     took = span(now - began) if began is not None else "-"
     shown = weight if status.candidate else "-"
-    return [link, row.namespace, el("span", status.phase, class_=kind), versions, shown, took, status.deciding or "-"] + [
-        status.message or status.reason or "-"
-    ]
+    return [
+        link,
+        row.namespace,
+        el("span", status.phase, class_=kind),
+        versions,
+        shown,
+        took,
+        status.deciding or "-",
+    ] + [status.message or status.reason or "-"]

@@ -31,7 +31,9 @@ def policy(*, live: bool = False) -> str:
     return f"default-src 'none'; style-src {style}; base-uri 'none'; form-action 'none'{more}"
 
 
-def document(title: str, header: Sequence[Element], sections: Sequence[Element], footer: str, *, live: bool = False) -> str:
+def document(
+    title: str, header: Sequence[Element], sections: Sequence[Element], footer: str, *, live: bool = False
+) -> str:
     """One HTML file. `sections` come from elements.section()."""
     head = el(
         "head",

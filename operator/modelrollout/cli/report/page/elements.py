@@ -39,6 +39,14 @@ def add(parent: Element, child: Child) -> None:
         parent.text = (parent.text or "") + text
 
 
+def prose(tag: str, text: str, **attributes: str) -> Element:
+    """A sentence in which what stands between backticks is to be typed."""
+    made = el(tag, **attributes)
+    for index, part in enumerate(clean(text, LONGEST_TEXT).split("`")):
+        add(made, el("code", part) if index % 2 else part)
+    return made
+
+
 def html(root: Element) -> str:
     """As HTML."""
     return ET.tostring(root, encoding="unicode", method="html")

@@ -133,5 +133,3 @@ def judged_note(facts: Facts) -> Element | None:
         "differ a little. From "
     )
     return el("p", text, moment(first), " to ", moment(last), ".")
-
-

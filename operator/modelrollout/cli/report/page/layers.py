@@ -6,25 +6,25 @@ from collections.abc import Iterator, Mapping
 
 from modelrollout.cli.report.facts import Layers
 from modelrollout.cli.report.page.elements import Child, Element, el, moment, table
-from modelrollout.cli.report.page.plots import Role, bar_plot, figure
+from modelrollout.cli.report.page.plots import bar_plot, figure
+from modelrollout.core.analysis.metrics.model_series import ARMS, Arm
 from modelrollout.core.analysis.metrics.postmortem import LayerSummary
 
 _SHARES = (("Zero", "zeros", "elements"), ("Negative", "negatives", "elements"), ("NaN", "nan", "elements"))
 _MORE = (("Inf", "inf", "elements"), ("Dead in a window", "windowDeadNeurons", "windowNeurons"))
-_ROLES: tuple[Role, ...] = ("stable", "candidate")
 
 
 def layers(found: Layers) -> Iterator[Element]:
     """One block for each layer of either version."""
     note = ("Counted from ", moment(found.began), " to ", moment(found.until), ".")
     yield el("p", *note)
-    names = dict.fromkeys(name for arm in _ROLES for name in found.of.get(arm, {}))
+    names = dict.fromkeys(name for arm in ARMS for name in found.of.get(arm, {}))
     for index, name in enumerate(names):
-        of = {arm: found.of[arm][name] for arm in _ROLES if name in found.of.get(arm, {})}
+        of = {arm: found.of[arm][name] for arm in ARMS if name in found.of.get(arm, {})}
         yield _layer(f"layer-{index}", name, of)
 
 
-def _layer(place: str, name: str, of: Mapping[Role, LayerSummary]) -> Element:
+def _layer(place: str, name: str, of: Mapping[Arm, LayerSummary]) -> Element:
     edges, shares = _histogram(of)
     title = f"{name}: magnitudes of activations"
     rows: list[tuple[Child, ...]] = [
@@ -35,11 +35,13 @@ def _layer(place: str, name: str, of: Mapping[Role, LayerSummary]) -> Element:
     if edges:
         behind = table(title, ("Magnitude", *(role for role, _ in shares)), rows)
         alt = f"{title}, in percent of values by bucket. {_peaks(edges, shares)}"
-        drawn = figure(f"{place}-plot", title, bar_plot(place, alt, edges, shares), behind, [role for role, _ in shares])
+        drawn = figure(
+            f"{place}-plot", title, bar_plot(place, alt, edges, shares), behind, [role for role, _ in shares]
+        )
     return el("article", el("h3", name, id=f"{place}-title"), _table(name, of), drawn, aria_labelledby=f"{place}-title")
 
 
-def _table(name: str, of: Mapping[Role, LayerSummary]) -> Element:
+def _table(name: str, of: Mapping[Arm, LayerSummary]) -> Element:
     rows: list[tuple[Child, ...]] = [("Rows", *(f"{_count(one, 'rows'):,}" for one in of.values()))]
     rows += [(title, *(_share(one, part, whole) for one in of.values())) for title, part, whole in (*_SHARES, *_MORE)]
     return table(f"{name}: shares", ("", *of), rows)
@@ -55,7 +57,7 @@ def _count(one: LayerSummary, key: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _histogram(of: Mapping[Role, LayerSummary]) -> tuple[list[str], list[tuple[Role, list[float]]]]:
+def _histogram(of: Mapping[Arm, LayerSummary]) -> tuple[list[str], list[tuple[Arm, list[float]]]]:
     """Edges that all have, and each version's percent between them; empty where there are none."""
     counts = {role: one["histogram"] for role, one in of.items() if isinstance(one.get("histogram"), dict)}
     usable = {role: each for role, each in counts.items() if isinstance(each, dict) and any(each.values())}
@@ -72,7 +74,7 @@ def _between(cumulative: list[int]) -> list[float]:
     return [100 * max(count - last, 0) / total for count, last in zip(cumulative, before, strict=True)]
 
 
-def _peaks(edges: list[str], shares: list[tuple[Role, list[float]]]) -> str:
+def _peaks(edges: list[str], shares: list[tuple[Arm, list[float]]]) -> str:
     told = []
     for role, values in shares:
         at = max(range(len(values)), key=values.__getitem__)

@@ -8,14 +8,14 @@ import re
 _NUMBER = r"(-?[0-9][0-9,]*(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?)\s*(%|ms|us|s)?(?![\w.])"
 _LEADING = re.compile(rf"(?:P[0-9.]+ )?(?:<=|>=|<|>)?\s*{_NUMBER}")
 _BETWEEN = re.compile(rf"{_NUMBER} to {_NUMBER}")
-_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+_MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 _GREATEST = 13.0
 """Natural log of the greatest odds that are drawn: about 440,000:1."""
 Value = tuple[float, str]
 
 
 def number(text: str | None) -> Value | None:
-    """(value, unit) of a text that begins with a number, such as `P99 <= 40 ms`: %, s or no unit; None without one."""
+    """(value, unit) of a text that begins with a number, such as `P99 <= 40 ms`: %, ms or no unit; None without one."""
     found = _LEADING.match(text or "")
     return None if found is None else _value(found[1], found[2])
 
@@ -28,8 +28,8 @@ def limits(text: str | None) -> tuple[Value, ...]:
 
 
 def _value(digits: str, unit: str | None) -> Value | None:
-    value = float(digits.replace(",", "")) * _SECONDS.get(unit or "", 1.0)
-    return (value, "s" if unit in _SECONDS else unit or "") if math.isfinite(value) else None
+    value = float(digits.replace(",", "")) * _MILLISECONDS.get(unit or "", 1.0)
+    return (value, "ms" if unit in _MILLISECONDS else unit or "") if math.isfinite(value) else None
 
 
 def odds(log_odds: float | None) -> float | None:

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Role = Literal["stable", "candidate", "limit"]
-_WIDTH, _HEIGHT, _DPI = 4.6, 2.5, 72
+_WIDTH, _HEIGHT, _DPI = 4.3, 2.4, 72
 """Inches of 72 units: on a phone a unit is about a pixel, so 11 units of text can be read."""
 _FONT = 11
 _COLOURS: dict[str, str] = {"ink": "#000001", "stable": "#000002", "candidate": "#000003", "limit": "#000004"}
 _ROLES = {colour: role for role, colour in _COLOURS.items()}
 _STYLES: dict[str, dict[str, Any]] = {
-    "stable": {"linewidth": 1.6, "marker": "s", "markersize": 2.4},
-    "candidate": {"linewidth": 2.2, "marker": "o", "markersize": 3.0},
+    "stable": {"linewidth": 1.4},
+    "candidate": {"linewidth": 2.4},
     "limit": {"linewidth": 1.4, "linestyle": "--"},
 }
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -66,16 +66,27 @@ def time_plot(name: str, alt: str, lines: Sequence[Line], *, log: bool = False, 
                 axes.plot(*zip(*one.points, strict=True), color=_COLOURS[one.role], **style)
         if log:
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(lambda value, _: ratio(value))
+            axes.yaxis.set_minor_formatter(lambda *_: "")
         times = [at for one in kept for at, _ in one.points]
         first, last = min(times), max(times)
-        marks = [first + (last - first) * k / (_MOST_TICKS - 1) for k in range(_MOST_TICKS)] if last > first else [first]
+        marks = (
+            [first + (last - first) * k / (_MOST_TICKS - 1) for k in range(_MOST_TICKS)] if last > first else [first]
+        )
         axes.set_xticks(marks, [clock(at) for at in marks])
         axes.set_ylabel(unit)
 
     return _drawn(name, alt, draw)
 
 
-def bar_plot(name: str, alt: str, edges: Sequence[str], shares: Sequence[tuple[Role, Sequence[float]]]) -> Element | None:
+def ratio(odds: float) -> str:
+    """Odds as people say them: 100:1, 1:10."""
+    return f"{odds:,.0f}:1" if odds >= 1 else f"1:{1 / odds:,.0f}"
+
+
+def bar_plot(
+    name: str, alt: str, edges: Sequence[str], shares: Sequence[tuple[str, Sequence[float]]]
+) -> Element | None:
     """Shares in percent by bucket, of both versions side by side."""
     if not edges or not shares:
         return None
@@ -105,8 +116,19 @@ def _drawn(name: str, alt: str, draw: Any) -> Element | None:
     except ImportError:
         return None
     ink = _COLOURS["ink"]
-    sides = {"axes.edgecolor": ink, "xtick.color": ink, "ytick.color": ink, "axes.labelcolor": ink, "text.color": ink}
-    look = {"svg.fonttype": "none", "svg.hashsalt": "modelrollout", "font.size": _FONT, "axes.spines.top": False}
+    sides: dict[Any, Any] = {
+        "axes.edgecolor": ink,
+        "xtick.color": ink,
+        "ytick.color": ink,
+        "axes.labelcolor": ink,
+        "text.color": ink,
+    }
+    look: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "modelrollout",
+        "font.size": _FONT,
+        "axes.spines.top": False,
+    }
     with mpl.rc_context({**sides, **look, "axes.spines.right": False, "text.parse_math": False}):
         made = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, layout="constrained")
         FigureCanvasSVG(made)

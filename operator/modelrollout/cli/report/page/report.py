@@ -8,7 +8,7 @@ from modelrollout.cli.advice import advice
 from modelrollout.cli.picture import weight_words
 from modelrollout.cli.report.facts import Facts
 from modelrollout.cli.report.page.document import document
-from modelrollout.cli.report.page.elements import Child, Element, el, moment, section, table
+from modelrollout.cli.report.page.elements import Child, Element, el, moment, prose, section, table
 from modelrollout.cli.report.page.gates import gates, judged_note
 from modelrollout.cli.report.page.layers import layers
 from modelrollout.cli.report.page.plots import Line, figure, time_plot
@@ -18,7 +18,9 @@ from modelrollout.cli.words import span
 
 def page(facts: Facts, version: str) -> str:
     """The report as one HTML file; `version` of this plugin."""
-    footer = f"Made by kubectl modelrollout {version}. Nothing on this page is loaded from anywhere, and it runs no script."
+    footer = (
+        f"Made by kubectl modelrollout {version}. Nothing on this page is loaded from anywhere, and it runs no script."
+    )
     return document(title_of(facts), heading(facts), list(chapters(facts)), footer)
 
 
@@ -76,7 +78,7 @@ def _now(facts: Facts) -> Iterator[Element]:
     status, subject = facts.status, facts.subject
     if subject is None or subject.newest:
         paused = bool(facts.spec is not None and facts.spec.paused)
-        yield el("p", advice(status, facts.namespace, facts.name, paused_in_spec=paused), class_="now")
+        yield prose("p", advice(status, facts.namespace, facts.name, paused_in_spec=paused), class_="now")
     else:
         yield el("p", "Nothing about this rollout: it is over, and others came after it.", class_="now")
     reason = status.reason if subject is None or subject.entry is None else subject.entry.reason
@@ -90,7 +92,7 @@ def _now(facts: Facts) -> Iterator[Element]:
 
 
 def _list(texts: tuple[str, ...] | list[str], kind: str) -> Element:
-    return el("ul", *(el("li", text) for text in texts), class_=kind)
+    return el("ul", *(prose("li", text) for text in texts), class_=kind)
 
 
 def _weights(facts: Facts) -> Element:
@@ -122,7 +124,9 @@ def _happened(facts: Facts) -> Iterator[Element]:
     if rows:
         yield table("Events, oldest first", ("When", "Reason", "In words", ""), rows)
     else:
-        yield el("p", "The cluster has no Events of it any more: it keeps them for an hour, if nobody asked for longer.")
+        yield el(
+            "p", "The cluster has no Events of it any more: it keeps them for an hour, if nobody asked for longer."
+        )
 
 
 def _history(facts: Facts) -> Element:
@@ -131,5 +135,3 @@ def _history(facts: Facts) -> Element:
         for one in reversed(facts.status.history)
     ]
     return table("Newest first", ("Ended", "Versions", "Result", "Reason", "In words"), rows)
-
-

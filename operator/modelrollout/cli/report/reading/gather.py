@@ -129,7 +129,9 @@ def _together(facts: Facts, kept: Kept, seen: Seen, said: tuple[str, ...]) -> Fa
     lost, cut = said
     missing = [*seen.missing, cut, "" if layers is not None else lost]
     if not weights:
-        text = "Its weights over time are not known: the operator's metrics are not in Prometheus, and nothing was kept."
+        text = (
+            "Its weights over time are not known: the operator's metrics are not in Prometheus, and nothing was kept."
+        )
         missing.append(text)
     return replace(
         facts,

@@ -127,9 +127,7 @@ async def _layers(ledger: PrometheusLedger, source: Source, request: EvaluationR
     began = max(request.started_at, until - SPAN)
     text = series_of(request, SERIES, fill_matchers(source.server.matchers, request.namespace))
     store = _read(await samples(ledger, source.server, text, began, until), source)
-    found = await asyncio.to_thread(
-        distributions, request, store, source.server.scrape_interval, (began, until)
-    )
+    found = await asyncio.to_thread(distributions, request, store, source.server.scrape_interval, (began, until))
     return found if any(found.of.values()) else None
 
 

@@ -101,5 +101,3 @@ def _time(value: object) -> float | None:
         return None if value is None else parse_timestamp(value)
     except ValueError:
         return None
-
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 
@@ -37,8 +38,8 @@ def allowed(host: str | None, port: int) -> bool:
     return host in {f"{name}:{port}" for name in HOSTS}
 
 
-def guard(token: str, port: Callable[[], int]) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
-    """The middleware that refuses everybody else, without saying more than that."""
+def guard(token: str, port: Callable[[], int]) -> Any:
+    """The middleware of aiohttp that refuses everybody else, without saying more than that."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:

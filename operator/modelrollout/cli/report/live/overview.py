@@ -63,7 +63,7 @@ def connection() -> Element:
 
 
 def _cells(row: Row, now: float) -> list[Child]:
-    where = f"rollouts/{quote(row.namespace, safe='')}/{quote(row.name, safe='')}"
+    where = f"rollouts/{_path(row.namespace)}/{_path(row.name)}"
     link = el("a", row.name, href=where)
     status = row.status
     if status is None:
@@ -75,12 +75,10 @@ def _cells(row: Row, now: float) -> list[Child]:
     began = status.rollout.started_at if status.rollout else None
     took = span(now - began) if began is not None else "-"
     shown = weight if status.candidate else "-"
-    return [
-        link,
-        row.namespace,
-        el("span", status.phase, class_=kind),
-        versions,
-        shown,
-        took,
-        status.deciding or "-",
-    ] + [status.message or status.reason or "-"]
+    phase, why = el("span", status.phase, class_=kind), status.message or status.reason or "-"
+    return [link, row.namespace, phase, versions, shown, took, status.deciding or "-", why]
+
+
+def _path(name: str) -> str:
+    """A name as one part of an address."""
+    return quote(name, safe="", errors="replace")

@@ -66,8 +66,10 @@ def _status(obj: dict[str, Any]) -> Status:
 
 
 async def seen_of(api: Api, asked: Asked, facts: Facts, kept: Kept, about: tuple[str, GitRule | None]) -> Seen:
-    """What Prometheus says; a sentence where it is not known which server that is. `about`: what is wrong with the
-    spec, and the rule of Git's route where it is adopted."""
+    """What Prometheus says; a sentence where it is not known which server that is.
+
+    `about`: what is wrong with the spec, and the rule of Git's route where it is adopted.
+    """
     problem, git = about
     spec, subject = facts.spec, facts.subject
     assert subject is not None, "there is a rollout to ask about"

@@ -59,7 +59,7 @@ async def read_seen(source: Source, request: EvaluationRequest, until: float) ->
             seen = replace(seen, weights=await _weights(ledger, source, request, until))
             seen = replace(seen, layers=await _layers(ledger, source, request, until))
             if until - request.started_at > LONGEST:
-                text = f"Gates were not judged again: it took longer than {LONGEST / 3600:g} h."  # noqa: PLR2004
+                text = f"Gates were not judged again: it took longer than {LONGEST / 3600:g} h."
                 return replace(seen, missing=(text,))
             return replace(seen, judgements=await _judgements(ledger, source, request, until))
     except _Unread as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tests import lazy
 
 if TYPE_CHECKING:
+    from tests.lab.components.browser import Browser, Window
     from tests.lab.components.certificates import Certificates
     from tests.lab.components.control_plane import ControlPlane
     from tests.lab.components.custom_resources import gateway_api

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 #: Debian package: what shows that it is there.
-_RUN = {"prometheus": "prometheus", "openssl": "openssl"}
+_RUN = {"prometheus": "prometheus", "openssl": "openssl", "chromium": "chromium"}
 _BUILD = {"rsync": "rsync", "jq": "jq", "make": "make"}
 
 

@@ -51,7 +51,7 @@ async def test_the_address_that_was_printed_shows_all_rollouts(client: TestClien
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/", "/wrong/", f"/{TOKEN[:-1]}/", f"/{TOKEN}x/", "/%74/", f"//{TOKEN}/"])
+@pytest.mark.parametrize("path", ["/", "/wrong/", f"/{TOKEN[:-1]}/", f"/{TOKEN}x/", "/%74/"])
 async def test_without_the_token_nothing_is_there(client: TestClient[Request, Application], path: str):
     answer = await client.get(path)
     assert answer.status == 404

@@ -44,7 +44,7 @@ def _layer(place: str, name: str, of: Mapping[Arm, LayerSummary]) -> Element:
 def _table(name: str, of: Mapping[Arm, LayerSummary]) -> Element:
     rows: list[tuple[Child, ...]] = [("Rows", *(f"{_count(one, 'rows'):,}" for one in of.values()))]
     rows += [(title, *(_share(one, part, whole) for one in of.values())) for title, part, whole in (*_SHARES, *_MORE)]
-    return table(f"{name}: shares", ("", *of), rows)
+    return table(f"{name}: shares", ("Share of", *of), rows)
 
 
 def _share(one: LayerSummary, part: str, whole: str) -> str:

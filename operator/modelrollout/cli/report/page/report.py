@@ -120,9 +120,9 @@ def _happened(facts: Facts) -> Iterator[Element]:
         yield table("The last command of a person", titles, [row])
     else:
         yield el("p", "No command of a person is known of it; status keeps the last one alone.")
-    rows = [(moment(one.at), one.reason, one.message, "warning" if one.warning else "-") for one in facts.happenings]
+    rows = [(moment(one.at), one.reason, one.message, "warning" if one.warning else "normal") for one in facts.happenings]
     if rows:
-        yield table("Events, oldest first", ("When", "Reason", "In words", ""), rows)
+        yield table("Events, oldest first", ("When", "Reason", "In words", "Kind"), rows)
     else:
         yield el(
             "p", "The cluster has no Events of it any more: it keeps them for an hour, if nobody asked for longer."

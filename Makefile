@@ -129,6 +129,7 @@ docs: $(VENV) ## generate the references, the picture of the imports and the REA
 	$(BIN)/python -m activation_health.reference > docs/metrics.md
 	$(BIN)/python -m tests.docs.operator_metrics
 	$(BIN)/python -m tests.docs.runbooks
+	$(BIN)/python -m tests.docs.dashboards
 	$(BIN)/python -m tests.readme
 	$(BIN)/python -m tests.docs.picture
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.docs.dashboards.panels import THIRD, WHOLE, Ask, Board, Shown, chosen, typed
 from tests.docs.dashboards.queries import (
     MODEL,
+    Role,
     distribution,
     gate_limit,
     of,
@@ -21,7 +22,7 @@ _ERRORS, _REQUESTS = "model_request_errors_total", "model_requests_total"
 _PRICE = "$price * count by (version) (count by (version, instance) (model_requests_total{%s})) / 3600 / (%s > 0)"
 _ENDED = "modelrollout_rollout_last_end_timestamp_seconds"
 AGAINST = 'side="against"'
-_ROLES = ("stable", "candidate")
+_ROLES: tuple[Role, ...] = ("stable", "candidate")
 
 WEIGHTS = Shown(
     "Traffic share of the candidate",
@@ -251,7 +252,7 @@ DEBUG = Board(
                 (Ask(of(role, "model_activation_abs_bucket", "le", 'layer=~"$layer"'), "{{le}}"),),
                 "heat",
             )
-            for role in ("stable", "candidate")
+            for role in _ROLES
         ),
         Shown(
             "Distance between both distributions",

@@ -14,7 +14,7 @@ import requests
 
 from tests import ROOT
 from tests.e2e.support.doctors import GATES, started
-from tests.e2e.support.hands import ask, kubectl
+from tests.e2e.support.hands import answer, ask, kubectl
 from tests.lab import Browser
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def test_the_live_page_follows_a_rollout_and_the_report_keeps_it(rollouts: Rollo
         window.shot(tmp_path / "live.png")
         page.get_by_text("Figures: The candidate's weight").click()
         loads = len(window.loads)
-        ask(live, "abort", version=2)
+        asked = ask(live, "abort", version=2)
+        assert answer(live, asked) == "applied"
         page.get_by_text("Ended as").wait_for()
         page.get_by_text("RolledBack").first.wait_for()
         assert page.locator("#weights details").get_attribute("open") is not None

@@ -58,7 +58,7 @@ def _values(place: str, name: str, times: Times) -> Element | None:
         return None
     candidate = [(at, found[0]) for at, gate in times if (found := _in(unit, number(gate.observed)))]
     stable = [(at, found[0]) for at, gate in times if (found := _in(unit, number(gate.stable)))]
-    lines = [Line("stable", stable), Line("candidate", candidate), *_limit_lines(unit, times)]
+    lines = [Line("stable", tuple(stable)), Line("candidate", tuple(candidate)), *_limit_lines(unit, times)]
     title = f"{name}: observed, with its limit"
     alt = f"{title}. {_said(times)}"
     roles = [role for role in ("stable", "candidate", "limit") if any(one.role == role and one.points for one in lines)]
@@ -73,7 +73,7 @@ def _limit_lines(unit: str, times: Times) -> list[Line]:
         for index, value in enumerate(limits(gate.limit)):
             if value[1] == unit:
                 ends.setdefault(index, []).append((at, value[0]))
-    return [Line("limit", points) for points in ends.values()]
+    return [Line("limit", tuple(points)) for points in ends.values()]
 
 
 def _in(unit: str, value: Value | None) -> Value | None:
@@ -88,7 +88,7 @@ def _odds(place: str, name: str, times: Times) -> Element | None:
     needed = [(at, found) for at, gate in times if (found := odds(gate.needed)) is not None]
     title = f"{name}: odds against the candidate, and where it fails"
     alt = f"{title}. At the end {against[-1][1]:,.3g}:1" + (f", it fails at {needed[-1][1]:,.3g}:1" if needed else "")
-    lines = [Line("candidate", against), Line("limit", needed)]
+    lines = [Line("candidate", tuple(against)), Line("limit", tuple(needed))]
     rows = [
         (clock(at), _shown(gate.against), _shown(gate.needed), _shown(gate.in_favour), f"{PASS_ODDS:g}:1")
         for at, gate in times

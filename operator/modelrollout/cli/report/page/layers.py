@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from modelrollout.cli.report.facts import Layers
 from modelrollout.cli.report.page.elements import Child, Element, el, moment, table
+from modelrollout.cli.report.page.numbers import number
 from modelrollout.cli.report.page.plots import bar_plot, figure
 from modelrollout.core.analysis.metrics.model_series import ARMS, Arm
 from modelrollout.core.analysis.metrics.postmortem import LayerSummary
@@ -65,7 +66,14 @@ def _histogram(of: Mapping[Arm, LayerSummary]) -> tuple[list[str], list[tuple[Ar
         return [], []
     shared = set.intersection(*(set(each) for each in usable.values()))
     edges = [edge for edge in next(iter(usable.values())) if edge in shared]
-    return edges, [(role, _between([each[edge] for edge in edges])) for role, each in usable.items()]
+    shares = [(role, _between([each[edge] for edge in edges])) for role, each in usable.items()]
+    return [_short(edge) for edge in edges], shares
+
+
+def _short(edge: str) -> str:
+    """An edge with three figures: powers of two below 1 have many."""
+    found = number(edge)
+    return edge if found is None else f"{found[0]:.3g}"
 
 
 def _between(cumulative: list[int]) -> list[float]:

@@ -2,7 +2,7 @@
 // Fetches this page again every two seconds and puts the new content in place; what is unfolded or focused stays so.
 (() => {
   const period = 2000;
-  const patience = 10000;
+  const patience = 60000;
   const opened = (root) => [...root.querySelectorAll("details")].map((one) => [one.querySelector("summary").textContent, one]);
   const take = (fresh, selector) => {
     const now = document.querySelector(selector);

@@ -6,6 +6,7 @@ Nothing from outside is handed to Matplotlib but numbers: names stand in the pag
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import re
@@ -30,6 +31,8 @@ _STYLES: dict[str, dict[str, Any]] = {
     "candidate": {"linewidth": 2.4},
     "limit": {"linewidth": 1.4, "linestyle": "--"},
 }
+_REMEMBERED = 256
+"""Drawings, of some 10 kB each."""
 _SVG = "{http://www.w3.org/2000/svg}"
 _REFERENCE = re.compile(r"(url\(#|^#)")
 _MOST_TICKS, _FEWEST, _MANY = 4, 0.001, 1e6
@@ -40,7 +43,7 @@ class Line:
     """`points` are (time or place, value), by time; `steps` holds each value until the next."""
 
     role: Role
-    points: Sequence[tuple[float, float]]
+    points: tuple[tuple[float, float], ...]
     steps: bool = False
 
 
@@ -55,9 +58,13 @@ def figure(name: str, title: str, plot: Element | None, behind: Element, roles: 
 
 def time_plot(name: str, alt: str, lines: Sequence[Line], *, log: bool = False, unit: str = "") -> Element | None:
     """Values over time; None where there is nothing to draw or no Matplotlib."""
-    kept = [Line(one.role, _finite(one.points, log=log), one.steps) for one in lines]
-    if not any(one.points for one in kept):
-        return None
+    kept = tuple(Line(one.role, _finite(one.points, log=log), one.steps) for one in lines)
+    return _over_time(name, alt, kept, log, unit) if any(one.points for one in kept) else None
+
+
+@functools.lru_cache(_REMEMBERED)
+def _over_time(name: str, alt: str, kept: tuple[Line, ...], log: bool, unit: str) -> Element | None:
+    """Remembered, as are bars: on the live page most plots are the same as two seconds ago."""
 
     def draw(axes: Axes) -> None:
         for one in kept:
@@ -88,9 +95,14 @@ def bar_plot(
     name: str, alt: str, edges: Sequence[str], shares: Sequence[tuple[str, Sequence[float]]]
 ) -> Element | None:
     """Shares in percent by bucket, of both versions side by side."""
-    if not edges or not shares:
-        return None
+    kept = tuple((role, tuple(values)) for role, values in shares)
+    return _bars(name, alt, tuple(edges), kept) if edges and kept else None
 
+
+@functools.lru_cache(_REMEMBERED)
+def _bars(
+    name: str, alt: str, edges: tuple[str, ...], shares: tuple[tuple[str, tuple[float, ...]], ...]
+) -> Element | None:
     def draw(axes: Axes) -> None:
         wide = 0.8 / len(shares)
         for index, (role, values) in enumerate(shares):
@@ -103,9 +115,9 @@ def bar_plot(
     return _drawn(name, alt, draw)
 
 
-def _finite(points: Sequence[tuple[float, float]], *, log: bool) -> list[tuple[float, float]]:
-    found = [(at, value) for at, value in points if math.isfinite(at) and math.isfinite(value)]
-    return [(at, min(max(value, _FEWEST), _MANY)) for at, value in found] if log else found
+def _finite(points: Sequence[tuple[float, float]], *, log: bool) -> tuple[tuple[float, float], ...]:
+    found = tuple((at, value) for at, value in points if math.isfinite(at) and math.isfinite(value))
+    return tuple((at, min(max(value, _FEWEST), _MANY)) for at, value in found) if log else found
 
 
 def _drawn(name: str, alt: str, draw: Any) -> Element | None:

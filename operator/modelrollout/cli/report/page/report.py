@@ -105,7 +105,7 @@ def _weights(facts: Facts) -> Element:
         points.append((facts.until, last))
     title = "The candidate's weight in percent of requests"
     told = "; ".join(f"{weight} % from {moment(at).text}" for at, weight in facts.weights[-12:])
-    plot = time_plot("weights", f"{title}: {told}", [Line("candidate", points, steps=True)], unit="%")
+    plot = time_plot("weights", f"{title}: {told}", [Line("candidate", tuple(points), steps=True)], unit="%")
     rows = [(moment(at), f"{weight} %") for at, weight in facts.weights]
     rows.append((moment(facts.until), "ended" if ended else "now"))
     return figure("weights-plot", title, plot, table(title, ("Since", "Weight"), rows))
@@ -120,7 +120,9 @@ def _happened(facts: Facts) -> Iterator[Element]:
         yield table("The last command of a person", titles, [row])
     else:
         yield el("p", "No command of a person is known of it; status keeps the last one alone.")
-    rows = [(moment(one.at), one.reason, one.message, "warning" if one.warning else "normal") for one in facts.happenings]
+    rows = [
+        (moment(one.at), one.reason, one.message, "warning" if one.warning else "normal") for one in facts.happenings
+    ]
     if rows:
         yield table("Events, oldest first", ("When", "Reason", "In words", "Kind"), rows)
     else:

@@ -16,6 +16,8 @@ COMMANDS = (
     "retry",
     "promote",
     "plan",
+    "report",
+    "dashboard",
     "doctor",
     "explain",
     "lint",

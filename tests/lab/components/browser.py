@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 CHROMIUM = "chromium"
-PATIENCE = 60_000
+PATIENCE = 150_000
 """Milliseconds: a machine that runs other tests as well may take long to draw."""
 
 

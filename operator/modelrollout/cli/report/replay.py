@@ -5,7 +5,7 @@ At whole intervals alone: what the operator finds at scrapes between them is lef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from modelrollout.cli.report.facts import Judgement, Layers
@@ -36,11 +36,15 @@ def moments(request: EvaluationRequest, until: float) -> list[int]:
 
 
 def replayed(
-    request: EvaluationRequest, stores: Sequence[SampleStore], scrape: float, until: float
+    request: EvaluationRequest,
+    stores: Sequence[SampleStore],
+    scrape: float,
+    until: float,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[Judgement, ...]:
-    """Every gate at each moment up to `until`, epoch seconds."""
+    """Every gate at each moment up to `until`, epoch seconds; no further ones once nobody waits for it (`stopped`)."""
     once = [counted_once(store)[0] for store in stores]
-    return tuple(_judged(request, once, scrape, tick) for tick in moments(request, until))
+    return tuple(_judged(request, once, scrape, tick) for tick in moments(request, until) if not stopped())
 
 
 def _judged(request: EvaluationRequest, once: Sequence[SampleStore], scrape: float, tick: int) -> Judgement:

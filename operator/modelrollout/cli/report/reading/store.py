@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -81,7 +82,11 @@ async def _judgements(
         if _counts(gateway, asked):
             request, model = asked, [*gateway, *model]
             break
-    return await asyncio.to_thread(replayed, request, model, source.server.scrape_interval, until)
+    stop = threading.Event()
+    try:
+        return await asyncio.to_thread(replayed, request, model, source.server.scrape_interval, until, stop.is_set)
+    finally:
+        stop.set()  # a thread cannot be cancelled, and the process ends when it does
 
 
 def _wanted(request: EvaluationRequest) -> frozenset[str]:

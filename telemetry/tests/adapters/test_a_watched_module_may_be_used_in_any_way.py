@@ -88,6 +88,7 @@ def test_torchscript_is_refused_with_the_way_out() -> None:
         assert torch.equal(torch.jit.script(module)(torch.ones(2, 4)), network()(torch.ones(2, 4)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reentrant", [True, False])
 def test_gradients_under_checkpointing_are_the_same(reentrant: bool) -> None:
     def gradients(module: Any) -> list[Any]:
@@ -101,6 +102,7 @@ def test_gradients_under_checkpointing_are_the_same(reentrant: bool) -> None:
     assert all(torch.equal(one, other) for one, other in zip(watched, gradients(network()), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(*IGNORED)
 def test_a_padded_transformer_answers_as_without() -> None:
     torch.manual_seed(0)
@@ -156,6 +158,7 @@ def _shape_of(module: Any) -> tuple[int, ...]:
     return tuple(module(torch.ones(2, 4)).shape)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_fork_while_a_thread_measures_hangs_nothing() -> None:
     module, monitor = network(), monitor_of()

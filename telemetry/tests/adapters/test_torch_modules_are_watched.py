@@ -182,6 +182,7 @@ def test_outputs_that_cannot_be_measured_are_counted_and_answered_all_the_same(o
     assert value_of(monitor, "model_activation_dropped_observations_total", reason) == 1
 
 
+@pytest.mark.slow
 def test_threads_share_a_watched_model() -> None:
     model, monitor = convolutional().eval(), monitor_of()
 

@@ -120,7 +120,7 @@ def test_a_padded_transformer_answers_as_without() -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings(*IGNORED)
-def test_a_layer_that_runs_twice_in_a_compiled_pass_is_measured_once() -> None:
+def test_uses_of_a_layer_are_told_apart_in_a_compiled_pass() -> None:
     torch.compiler.reset()
     relu = nn.ReLU()
     module, monitor = nn.Sequential(nn.Linear(4, 4), relu, nn.Linear(4, 4), relu).eval(), monitor_of()
@@ -128,8 +128,8 @@ def test_a_layer_that_runs_twice_in_a_compiled_pass_is_measured_once() -> None:
         compiled = torch.compile(module, backend="eager", fullgraph=True)
         for _ in range(3):
             compiled(torch.ones(2, 4))
-    assert value_of(monitor, SAMPLES, "1") == 6
-    assert dropped(monitor) == {"reused": 3}
+    assert [value_of(monitor, SAMPLES, name) for name in ("1", "1#2")] == [6, 6]
+    assert dropped(monitor) == {}
 
 
 def test_a_monitor_that_raises_costs_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:

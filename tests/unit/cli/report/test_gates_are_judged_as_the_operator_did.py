@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
+
+import numpy as np
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.cli.report.reading.subject import kept_of
@@ -11,14 +14,20 @@ from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.series import make_series
 from modelrollout.runtime.evaluation.question import judge, looks_of
 from modelrollout.runtime.postmortems import _course
-from tests.unit.analysis.recorded import SCRAPE, START, gateway, request_of, spec_of
+from tests.unit.analysis.recorded import SCRAPE, START, Recording, gateway, request_of, scrapes, spec_of
 
 ERRORS = {"name": "errors", "type": "ErrorRate"}
 REQUEST = request_of(spec_of(ERRORS, interval="5s"))
 SERVER = PrometheusServer(url="http://p", scrapeInterval="5s")
 UNTIL = START + 300.0
-RECORDED = gateway(300, stable=(100, 1), candidate=(20, 5)).points.items()
-STORES = [SampleStore().merged(make_series(dict(labels), rows[:, :2].tolist()) for labels, rows in RECORDED)]
+
+
+def stored(recording: Recording) -> list[SampleStore]:
+    rows = recording.points.items()
+    return [SampleStore().merged(make_series(dict(labels), points[:, :2].tolist()) for labels, points in rows)]
+
+
+STORES = stored(gateway(300, stable=(100, 1), candidate=(20, 5)))
 
 
 def test_each_verdict_and_its_odds_are_the_operators_where_an_interval_is_a_scrape():
@@ -35,9 +44,11 @@ def test_each_verdict_and_its_odds_are_the_operators_where_an_interval_is_a_scra
 
 
 def test_steps_that_were_to_come_change_nothing_of_what_was_before():
-    until = START + 60
+    ramp: Any = np.linspace(1, 5, len(scrapes(60)))
+    undecided, until = stored(gateway(60, stable=(100, 1), candidate=(ramp, 0))), START + 60
     later = replace(REQUEST, steps=(*REQUEST.steps, (50, until - 10)), bake_started_at=until - 5)
-    before, with_later = (replayed(request, STORES, SCRAPE, until)[:9] for request in (REQUEST, later))
+    before, with_later = (replayed(request, undecided, SCRAPE, until)[:9] for request in (REQUEST, later))
+    assert before[-1].gates[0].eta
     assert before == with_later
 
 

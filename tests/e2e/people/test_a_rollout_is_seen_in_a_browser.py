@@ -65,7 +65,7 @@ def test_the_live_page_follows_a_rollout_and_the_report_keeps_it(rollouts: Rollo
         asked = ask(live, "abort", version=2)
         assert answer(live, asked) == "applied"
         page.get_by_text("Ended as").wait_for()
-        page.get_by_text("RolledBack").first.wait_for()
+        page.locator("header").get_by_text("Aborted").first.wait_for()
         assert page.locator("#weights details").get_attribute("open") is not None
         assert len(window.loads) == loads, "the page was loaded again"
         assert window.complaints == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.e2e.support.rollouts import Rollouts
 
 GATES = gates("errors", "accuracy", "dead-neurons", latency={"type": "Latency", "max": "500ms"})
-STEPS = {"steps": [{"weight": 50, "hold": "30m"}]}
+STEPS: dict[str, Any] = {"steps": [{"weight": 50, "hold": "30m"}]}
 
 
 def chosen(text: str, live: LiveRollout) -> str:

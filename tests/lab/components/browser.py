@@ -14,7 +14,7 @@ from tests.lab.install.provision import provision
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import ConsoleMessage, Page
 
 CHROMIUM = "chromium"
 PATIENCE = 150_000
@@ -33,6 +33,11 @@ class Window:
     @property
     def wider_than_screen(self) -> bool:
         return bool(self.page.evaluate("document.scrollingElement.scrollWidth > document.scrollingElement.clientWidth"))
+
+    def console(self, message: ConsoleMessage) -> None:
+        """What the browser says of this page: a refusal by its policy, for one."""
+        if message.type == "error":
+            self.complaints.append(message.text)
 
     def shot(self, file: Path, *, whole: bool = True) -> None:
         """A picture, for people to look at."""
@@ -63,7 +68,7 @@ class Browser:
         window = Window(context.new_page())
         page = window.page
         page.on("request", lambda request: window.asked.append(request.url))
-        page.on("console", lambda message: message.type == "error" and window.complaints.append(message.text))
+        page.on("console", window.console)
         page.on("pageerror", lambda error: window.complaints.append(str(error)))
         page.on("load", lambda _: window.loads.append(page.url))
         page.goto(address)

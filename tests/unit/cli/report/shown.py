@@ -8,6 +8,7 @@ from typing import Any
 
 from modelrollout.api.status import Status
 from modelrollout.cli.report.facts import Facts, Happening, Judgement, Layers, Subject
+from modelrollout.core.analysis.metrics.model_series import Arm
 from modelrollout.core.analysis.metrics.postmortem import LayerSummary
 from modelrollout.core.evaluation import GateResult
 from tests.unit.cli.rollouts import NOW, at, gate
@@ -60,7 +61,9 @@ def facts(*, text: str = "", plots: bool = True, **changes: Any) -> Facts:
         }
     )
     entry = status.history[0]
-    arms = {"stable": {f"dense{text}": layer(2)}, "candidate": {f"dense{text}": layer(4)}} if plots else {}
+    arms: dict[Arm, dict[str, LayerSummary]] = (
+        {"stable": {f"dense{text}": layer(2)}, "candidate": {f"dense{text}": layer(4)}} if plots else {}
+    )
     moments = range(-880, -100, 260)
     made: dict[str, Any] = {
         "weights": ((NOW - 900, 0), (NOW - 850, 5), (NOW - 400, 25), (NOW - 100, 0)) if plots else (),

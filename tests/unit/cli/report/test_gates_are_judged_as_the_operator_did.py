@@ -18,7 +18,7 @@ from tests.unit.analysis.recorded import SCRAPE, START, Recording, gateway, requ
 
 ERRORS = {"name": "errors", "type": "ErrorRate"}
 REQUEST = request_of(spec_of(ERRORS, interval="5s"))
-SERVER = PrometheusServer(url="http://p", scrapeInterval="5s")
+SERVER = PrometheusServer(url="http://p", scrape_interval=SCRAPE)
 UNTIL = START + 300.0
 
 

@@ -19,7 +19,7 @@ KNOWN = ".Capabilities.APIVersions.Has (printf"
 def anywhere(tmp_path: Path) -> Path:
     """The chart as in a cluster that has every kind of the Prometheus Operator: rendering offline knows of none."""
     chart = shutil.copytree(CHART, tmp_path / "modelrollout")
-    for path in (chart / "templates").iterdir():
+    for path in (chart / "templates").rglob("*.*"):
         path.write_text(
             path.read_text()
             .replace(KNOWN, "contains (printf")

@@ -73,7 +73,7 @@ def _histogram(of: Mapping[Arm, LayerSummary]) -> tuple[list[str], list[tuple[Ar
 def _short(edge: str) -> str:
     """An edge with three figures: powers of two below 1 have many."""
     found = number(edge)
-    return edge if found is None else f"{found[0]:.3g}"
+    return edge if found is None else f"{found[0]:g}" if found[0] >= 1 else f"{found[0]:.3g}"
 
 
 def _between(cumulative: list[int]) -> list[float]:

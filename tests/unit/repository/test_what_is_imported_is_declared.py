@@ -52,7 +52,10 @@ def undeclared(paths: list[Path], declared: set[str]) -> dict[str, list[str]]:
 
 @pytest.mark.slow
 def test_what_the_operator_imports_is_what_it_declares():
-    assert sorted(distributions(*OPERATOR.rglob("*.py"))) == sorted(requirements("."))
+    drawing = OPERATOR / "cli/report/page/plots.py"
+    rest = [path for path in OPERATOR.rglob("*.py") if path != drawing]
+    assert sorted(distributions(*rest)) == sorted(requirements("."))
+    assert undeclared([drawing], set(requirements(".", "report"))) == {}
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ import pytest
 
 from modelrollout.api.status import Status
 from modelrollout.cli.report.facts import Kept
+from modelrollout.cli.report.page import plots
 from modelrollout.cli.report.page.document import text_of
 from modelrollout.cli.report.page.numbers import limits, number
 from modelrollout.cli.report.page.report import page
@@ -133,3 +135,14 @@ def test_a_config_map_that_anybody_may_have_written_is_read_as_far_as_it_makes_s
 def test_the_extra_of_the_plots_is_declared():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert [line.partition(">")[0] for line in extras["report"]] == ["matplotlib"]
+
+
+def test_without_matplotlib_the_tables_say_the_same(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for drawing in (plots._over_time, plots._bars):
+        monkeypatch.setattr(plots, drawing.__name__, drawing.__wrapped__)
+    text = page(facts(), "0.1.0")
+    parsed = Parsed(text)
+    assert parsed.of("svg") == []
+    assert len(parsed.of("figure")) == text.count("No plot: the figures are in the table.") == 4
+    assert len(parsed.of("table")) >= 8

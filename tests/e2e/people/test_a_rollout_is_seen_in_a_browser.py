@@ -59,7 +59,7 @@ def test_the_live_page_follows_a_rollout_and_the_report_keeps_it(rollouts: Rollo
         page.get_by_role("heading", name="accuracy").wait_for()
         page.locator("#gates svg").first.wait_for()
         page.locator("#layers svg").first.wait_for()
-        window.shot(tmp_path / "live.png")
+        window.shot(tmp_path / "live.png", whole=False)
         page.get_by_text("Figures: The candidate's weight").click()
         loads = len(window.loads)
         asked = ask(live, "abort", version=2)
@@ -85,7 +85,6 @@ def report_says_what_happened(live: LiveRollout, folder: Path) -> None:
         assert ran.returncode == 0, ran.stderr
     with Browser() as browser:
         page = browser.open(whole.as_uri()).page
-        page.screenshot(path=str(folder / "whole.png"), full_page=True)
         assert page.locator("#missing").count() == 0
         assert {gate["name"] for gate in GATES} <= set(page.locator("#gates h3").all_inner_texts())
         assert page.locator("#weights svg").get_attribute("aria-label") is not None

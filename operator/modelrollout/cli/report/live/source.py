@@ -21,7 +21,9 @@ from modelrollout.ports import Conflict, Unreachable
 FRESH = 1.5
 """Seconds for which a list of all rollouts is shown to whoever asks, however many windows are open."""
 EVIDENCE = 15.0
-"""Seconds after which Prometheus is asked again about a rollout that somebody looks at."""
+"""Seconds after which Prometheus is asked again about a rollout that somebody looks at; later where that takes long, so
+that a page in some window costs a sixth of a core and of a server's time at the most."""
+PART = 5
 MOST = 16
 """Rollouts whose evidence is remembered; the least recently shown is forgotten."""
 _PAGE, _MOST_PAGES = "200", 25
@@ -34,6 +36,7 @@ class _Evidence:
     began: float = 0.0
     """Which rollout it is about."""
     asked_at: float = float("-inf")
+    took: float = 0.0
     task: asyncio.Task[None] | None = None
 
 
@@ -96,12 +99,13 @@ class LiveSource:
             facts = replace(facts, judgements=(), missing=_ASKING.missing)
         if facts.subject is not None and (known.task is None or known.task.done()):
             over = facts.subject.entry is not None and known.seen is not _ASKING
-            if not over and time.monotonic() - known.asked_at > EVIDENCE:
+            if not over and time.monotonic() - known.asked_at > max(EVIDENCE, PART * known.took):
                 known.task = asyncio.create_task(self._ask(asked, known), name=f"evidence of {namespace}/{name}")
         return facts
 
     async def _ask(self, asked: Asked, known: _Evidence) -> None:
         """In the background, so that the page never waits for Prometheus."""
+        began = time.monotonic()
         try:
             whole = await gather(self.api, asked)
         except Failure as error:
@@ -109,6 +113,7 @@ class LiveSource:
         else:
             known.seen = Seen(whole.judgements, whole.layers, whole.weights, whole.missing)
         known.asked_at = time.monotonic()
+        known.took = known.asked_at - began
 
     def _bound(self) -> None:
         while len(self._evidence) > MOST:

@@ -87,6 +87,7 @@ def _by_phase(status: Status, command: Command) -> str:
     abort = command("abort")
     nothing = {
         "Waiting": "traffic follows once the candidate is ready",
+        "Preflight": "the steps follow once the golden set is answered and its gates pass",
         "Stepping": "the rollout continues automatically",
         "Baking": "the candidate becomes stable when the bake ends",
     }

@@ -7,6 +7,7 @@ from typing import Literal
 
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.core.git_rule import GitRule
+from modelrollout.core.preflight import Prober
 from modelrollout.core.reasons import AnyReason
 
 FULL_WEIGHT = 100
@@ -272,6 +273,8 @@ class Observation:
     """Whether this gateway tells versions apart only by a header of their answers; None while that is not known."""
     features: frozenset[str] | None = None
     """What the GatewayClass says that its gateways support; None while that is not known."""
+    prober: Prober = field(default_factory=Prober)
+    """What is known of the prober and its report on this resource."""
     contested: str = ""
     """Who keeps setting the weights of a route of Git's back, and how often; empty where nobody does."""
 

@@ -54,9 +54,11 @@ class Arm:
                 began = time.monotonic()
                 answer = await self.askers[port].ask(question)
         except TimeoutError:
-            return self._unanswered(f"no answer within {self.spec.preflight.timeout:g} s")
+            self._unanswered(f"no answer within {self.spec.preflight.timeout:g} s")
+            return None
         except NoAnswerError as error:
-            return self._unanswered(str(error))
+            self._unanswered(str(error))
+            return None
         self.silent = 0
         self.counts.answered(time.monotonic() - began, answer)
         return answer

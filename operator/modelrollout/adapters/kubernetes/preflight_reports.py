@@ -32,8 +32,9 @@ def report_of(text: str) -> PreflightReport | None:
         found = mapping(json.loads(text))
     except (ValueError, RecursionError):
         return None
-    state = found.get("state")
-    if state not in get_args(State):
+    states: tuple[State, ...] = get_args(State)
+    state = next((one for one in states if one == found.get("state")), None)
+    if state is None:
         return None
     return PreflightReport(
         asked=clean(found.get("asked"), LONGEST_NAME),
@@ -50,9 +51,9 @@ class KubernetesPreflightReports:
 
     def __init__(self, api: Api, namespace: str, name: str) -> None:
         self._api, self._path = api, path_of("v1", "configmaps", namespace, name)
-        self._at, self._data, self._problem = -FRESH, {}, ""
+        self._at, self._problem = -FRESH, ""
+        self._data: Mapping[str, object] = {}
         self._lock = asyncio.Lock()
-        self._data: Mapping[str, object]
 
     async def read(self, namespace: str, name: str) -> tuple[str, str]:
         """(what stands there about the resource, "" or why nothing can be read). Never raises."""

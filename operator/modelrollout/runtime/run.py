@@ -33,9 +33,9 @@ from modelrollout.runtime.lease import Lease
 from modelrollout.runtime.metrics import CountedLedger, MemoryMetrics
 from modelrollout.runtime.notifier import Notifier
 from modelrollout.runtime.postmortems import Postmortems
-from modelrollout.runtime.probing import Probing
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.service import Service
+from modelrollout.runtime.waking.probing import Probing
 from modelrollout.runtime.waking.rounds import EVERY, go_round
 from modelrollout.runtime.watch import Watch
 from modelrollout.runtime.writes import Writer

@@ -16,9 +16,9 @@ from modelrollout.ports import Clock, ModelServer, NotAsked
 from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.exposition.rollouts import Rows
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
-from modelrollout.runtime.probing import Probing
 from modelrollout.runtime.waking.contests import Contests
 from modelrollout.runtime.waking.news import News
+from modelrollout.runtime.waking.probing import Probing
 
 log = logging.getLogger(__name__)
 SHORTEST_NAP = 0.2

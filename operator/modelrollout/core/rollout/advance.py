@@ -10,7 +10,7 @@ from modelrollout.api.spec import Spec
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
-from modelrollout.core.rollout import preflight, status_message
+from modelrollout.core.rollout import status_message
 from modelrollout.core.rollout.context import Context, Transition, longest_silence
 from modelrollout.core.rollout.missing import (
     BAKE,
@@ -24,6 +24,7 @@ from modelrollout.core.rollout.missing import (
     why_not_ready,
 )
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.preflight import run as preflight
 from modelrollout.core.rollout.route import mirroring
 from modelrollout.core.rollout.transitions import forward, setbacks, without_judge
 from modelrollout.core.rollout.transitions import unproven as without_proof

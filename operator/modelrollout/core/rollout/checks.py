@@ -9,13 +9,14 @@ from modelrollout.api.spec import Spec
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Command, Event
-from modelrollout.core.rollout import phases, preflight
+from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.adoption import adopt
 from modelrollout.core.rollout.advance import make_progress
 from modelrollout.core.rollout.commands import obey, refuse
 from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.missing import route_foreign, route_rejected
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.preflight import run as preflight
 from modelrollout.core.rollout.spec_edits import follow_edits, follow_spec, refuse_other_model
 from modelrollout.core.rollout.transitions import setbacks
 from modelrollout.core.rollout.transitions.forward import hold

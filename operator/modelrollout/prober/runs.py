@@ -104,7 +104,7 @@ async def check(bench: Bench, wanted: Wanted) -> Run:
 
 
 async def carry_out(bench: Bench, wanted: Wanted, run: Run) -> None:
-    """One run to its end; a golden set that cannot be used ends it, a server that does not answer yet does not."""
+    """One run to its end; a golden set that cannot be used and a server that does not answer are looked at again."""
     http, grpc = HttpAsker(), GrpcAsker()
     try:
         await asyncio.sleep(wanted.spec.analysis.interval + SETTLING)
@@ -118,8 +118,6 @@ async def carry_out(bench: Bench, wanted: Wanted, run: Run) -> None:
         async with bench.line.place(wanted.namespace):
             rate = min(spec.preflight.rate, bench.most_a_second)
             await replay(run, golden, (made[0], made[1]), rate, bench.scrapes)
-    except GoldenSetError as error:
-        run.say("Refused", str(error))
     except Exception:  # any defect: the operator holds, and says that nothing is heard
         log.exception("%s/%s: the run failed", wanted.namespace, wanted.name)
         run.say("Waiting", "a defect of the prober: see its log")
@@ -135,4 +133,6 @@ async def _patiently(bench: Bench, wanted: Wanted, run: Run, asker: HttpAsker) -
             return await bench.golden_rows(wanted, asker)
         except (NoAnswerError, Unreachable, Conflict, TimeoutError) as error:
             run.say("Waiting", f"stable's server does not describe the model: {error or 'no answer in time'}")
+        except GoldenSetError as error:
+            run.say("Refused", str(error))
         await asyncio.sleep(AGAIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,3 +49,37 @@ def test_dead_units_and_nan_are_found_at_weight_0_and_a_good_version_goes_on(
         print(live.report())
     assert client.versions()["2"] > 0
     assert client.failed == []
+
+
+def test_a_wrong_set_and_a_prober_killed_in_the_middle_hold_it_at_weight_0_over_both_protocols(
+    rollouts: Rollouts, member: Member, namespace: str
+):
+    prober = ProberProcess(member, namespace)
+    golden_set(member, namespace, **rows() | {"X": rows()["X"].astype(np.float64)})
+    live = rollouts.start(1, 2, rate=0, grpc=True, operate={"arguments": prober.for_the_operator})
+    live.adopt(
+        preflight=PREFLIGHT | {"rate": 30, "gates": ["accuracy", "non-finite"]},
+        gates=gates("errors", "accuracy", "non-finite"),
+        traffic={
+            "gateway": live.scenario.gateway_ref,
+            "protocols": ["HTTP", "GRPC"],
+            "grpc": {"hostnames": [live.scenario.grpc_hostname]},
+        },
+    )
+    live.version(2)
+    live.wait("who is missing", lambda s: s.get("phase") == "Preflight")
+    with prober:
+        said = live.wait("the wrong set", lambda s: s.get("reason") == "GoldenSetInvalid")
+        assert "spec.preflight.goldenSet.key: array 'X' is float64, and the model takes FP32" in said["message"]
+        golden_set(member, namespace, **rows())
+        half = live.wait("half of it", lambda s: (s.get("preflight") or {}).get("rows", 0) > 100, 120)
+        prober.kill()
+        time.sleep(6)  # an absence: nobody says that the rest was sent
+        known = live.status()
+        assert (known["phase"], known["preflight"]["rows"] < ROWS) == ("Preflight", True), live.report()
+        assert half["weight"]["desired"] == 0
+    with prober:
+        live.wait("a run that begins again", lambda s: 0 < s["preflight"]["rows"] < known["preflight"]["rows"], 120)
+        passed = live.wait("the pre-flight", lambda s: (s.get("preflight") or {}).get("passed"), 180)
+    assert passed["preflight"]["rows"] == ROWS
+    assert set(live.weights(2)) <= {0, 10}

@@ -73,7 +73,7 @@ def _array(stream: IO[bytes], name: str, size: int, field: str) -> npt.NDArray[A
         text = f"array {name!r} holds {dtype}: pickled objects and dates are never read; use numbers, bools or bytes"
         raise GoldenSetError(field, text)
     needed = math.prod(shape) * dtype.itemsize
-    if needed > size:
+    if min(shape, default=0) < 0 or needed > size:
         raise GoldenSetError(field, f"array {name!r} says shape {shape} and has {size} bytes; write it again")
     data = stream.read(needed)
     if len(data) != needed:

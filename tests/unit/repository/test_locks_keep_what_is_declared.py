@@ -8,7 +8,7 @@ from tests import ROOT
 from tests.unit.repository.declared import LOCKS, by_name, pins, project, requirements
 
 DECLARED = {
-    "operator": requirements("."),
+    "operator": requirements(".", "prober"),
     "test": requirements(".", "test", "lab") | requirements("telemetry", "onnx", "prometheus"),
     "torch": {"torch": requirements("telemetry", "torch")["torch"]},
     "build": by_name(project(".")["build-system"]["requires"]),

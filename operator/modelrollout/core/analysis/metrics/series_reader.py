@@ -10,7 +10,7 @@ from modelrollout.api.borders.cleaning import clean_name
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.arms.pods import Pods
 from modelrollout.core.analysis.metrics.edges import LABEL, canonical_edge, scaled_edge
-from modelrollout.core.analysis.metrics.golden.series import LEFT_OUT, GoldenReader
+from modelrollout.core.analysis.metrics.golden.series import LEFT_OUT, GoldenReader, is_probers
 from modelrollout.core.analysis.metrics.model_series import Arm
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.dialect import Dialect
@@ -56,9 +56,9 @@ class SeriesReader:
         if metric in self._of_gateway:
             found = (one.channel(metric, labels) for one in self._gateway if metric in one.roles)
             return next((channel for channel in found if channel is not None), None)
-        golden = self._golden.channel(labels) if self._golden is not None else None
-        if golden is not None:
-            return Channel(*golden)
+        if is_probers(labels):
+            found_there = self._golden.channel(labels) if self._golden is not None else None
+            return None if found_there is None else Channel(*found_there)
         if self._golden is not None and metric in LEFT_OUT:
             return None
         arm = self._arm(labels.get(self._label, ""))

@@ -14,19 +14,21 @@ def in_preflight(gates: Sequence[Gate], request: EvaluationRequest) -> tuple[Gat
     asked = request.spec.preflight
     if not request.preflight or asked is None:
         return tuple(gates)
-    named = frozenset(asked.gates) or frozenset(gate.name for gate in gates)
-    return tuple(_read_there(gate, wanted=gate.name in named) for gate in gates)
+    return tuple(_read_there(gate, asked.gates) for gate in gates)
 
 
-def _read_there(gate: Gate, *, wanted: bool) -> Gate:
-    """No gateway, no Triton and no user has a word on it. A user's query asks about users."""
+def _read_there(gate: Gate, named: Sequence[str]) -> Gate:
+    """No gateway, no Triton and no user has a word on it. A user's query asks about users.
+
+    Whatever is named decides there, such as agreement with stable, which no user's request shows.
+    """
     changes: dict[str, object] = {}
     if isinstance(gate, AccuracyGate) and gate.labels == "golden":
         changes["labels"] = "labels"
     if isinstance(gate, ErrorRateGate | LatencyGate):
         changes["source"] = None
-    if not wanted or isinstance(gate, QueryGate):
-        changes["required"] = False
+    if named or isinstance(gate, QueryGate):
+        changes["required"] = gate.name in named and not isinstance(gate, QueryGate)
     return gate.model_copy(update=changes) if changes else gate
 
 

@@ -49,7 +49,7 @@ def stored(kube: Kube) -> dict[str, Any]:
 
 
 def test_the_manifest_of_the_page_of_pre_flights_is_taken(cleared: Kube):
-    page = (ROOT / "docs/preflight.md").read_text()
+    page = (ROOT / "docs/rollouts/preflight.md").read_text()
     mark = "<!-- applied by tests/install/test_definition_on_a_real_api_server.py -->\n```yaml\n"
     (text,) = re.findall(rf"{re.escape(mark)}(.*?)^```", page, re.DOTALL | re.MULTILINE)
     cleared.create(yaml.safe_load(text))

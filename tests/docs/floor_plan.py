@@ -103,7 +103,7 @@ FIXED: Final[dict[str, Box]] = {
     "core/analysis/backtest": Box(826, 556, 126, 70, "backtest", ("past ticks,", "judged again")),
     "api": Box(20, 744, 411, 54, "api: resource and configuration as typed models"),
     "fair": Box(441, 744, 312, 54, "fair: whose turn"),
-    "dialects": Box(763, 744, 217, 54, "dialects: gateways' metrics"),
+    "dialects": Box(763, 744, 217, 54, "dialects: gateways"),
 }
 
 WAYS: Final[dict[tuple[str, str], tuple[Point, ...]]] = {

@@ -38,15 +38,15 @@ def test_dead_units_and_nan_are_found_at_weight_0_and_a_good_version_goes_on(
             live.version(bad)
             last = live.ended(240)["history"][-1]
             assert (last["result"], last["reason"]) == ("Rejected", "PreflightFailed"), live.report() + prober.log()
-            print("preflight of", bad, last)
             assert client.versions().get(str(bad), 0) == 0
             assert set(live.weights(bad)) <= {0}
         live.version(2)
         passed = live.wait("the pre-flight", lambda s: (s.get("preflight") or {}).get("passed"), 240)
         assert passed["preflight"]["rows"] == ROWS
+        began, ended = passed["preflight"]["startedAt"], passed["rollout"]["evidenceFrom"]
+        print(f"{ROWS} rows at {PREFLIGHT['rate']} a second: pre-flight from {began} to {ended}")
         assert client.versions().get("2", 0) == 0
         assert live.ended(240)["history"][-1]["result"] == "Promoted", live.report()
-        print(live.report())
     assert client.versions()["2"] > 0
     assert client.failed == []
 

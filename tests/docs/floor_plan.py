@@ -102,8 +102,8 @@ FIXED: Final[dict[str, Box]] = {
     "core/analysis/stats": Box(576, 652, 376, 50, "stats", ("evidence, limits, odds; numpy alone",)),
     "core/analysis/backtest": Box(826, 556, 126, 70, "backtest", ("past ticks,", "judged again")),
     "api": Box(20, 744, 411, 54, "api: resource and configuration as typed models"),
-    "fair": Box(441, 744, 312, 54, "fair: whose turn"),
-    "dialects": Box(763, 744, 217, 54, "dialects: gateways"),
+    "fair": Box(441, 744, 240, 54, "fair: whose turn"),
+    "dialects": Box(691, 744, 289, 54, "dialects: metrics of gateways"),
 }
 
 WAYS: Final[dict[tuple[str, str], tuple[Point, ...]]] = {

@@ -8,6 +8,7 @@ from typing import Literal
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.core.git_rule import GitRule
 from modelrollout.core.preflight import Prober
+from modelrollout.core.predecessor import Predecessor
 from modelrollout.core.reasons import AnyReason
 
 FULL_WEIGHT = 100
@@ -275,6 +276,8 @@ class Observation:
     """What the GatewayClass says that its gateways support; None while that is not known."""
     prober: Prober = field(default_factory=Prober)
     """What is known of the prober and its report on this resource."""
+    predecessor: Predecessor | None = None
+    """What spec.after names, read where a rollout may start; None where it was not."""
     contested: str = ""
     """Who keeps setting the weights of a route of Git's back, and how often; empty where nobody does."""
 

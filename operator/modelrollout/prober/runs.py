@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from modelrollout.adapters.kubernetes.client import Api
 from modelrollout.api.config import Probes
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
-from modelrollout.fair.line import Line
 from modelrollout.ports import Conflict, Unreachable
 from modelrollout.prober.arms import Arm
 from modelrollout.prober.asking.ask import Asker, NoAnswerError
@@ -63,7 +63,15 @@ class Bench:
     folder: Path | None
     most_a_second: int
     scrapes: Callable[[], int] = lambda: 0
-    line: Line = field(default_factory=lambda: Line(RUNS_AT_ONCE, RUNS_OF_ONE_NAMESPACE))
+    _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RUNS_AT_ONCE))
+    _of_one: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def place(self, namespace: str) -> AsyncIterator[None]:
+        """A place for one run; a namespace that has its part waits for its own, and takes none from others."""
+        own = self._of_one.setdefault(namespace, asyncio.Semaphore(RUNS_OF_ONE_NAMESPACE))
+        async with own, self._places:
+            yield
 
     async def golden_rows(self, wanted: Wanted, asker: HttpAsker) -> GoldenRows:
         """The set, read and compared with what stable's server says. Raises GoldenSetError, or what may pass."""
@@ -115,7 +123,7 @@ async def carry_out(bench: Bench, wanted: Wanted, run: Run) -> None:
         if spec.traffic.has_grpc:
             askers[spec.serving.grpc_port] = grpc
         made = [bench.arm(wanted, one, askers, bench.counts(wanted, one, golden)) for one in (stable, candidate)]
-        async with bench.line.place(wanted.namespace):
+        async with bench.place(wanted.namespace):
             rate = min(spec.preflight.rate, bench.most_a_second)
             await replay(run, golden, (made[0], made[1]), rate, bench.scrapes)
     except Exception:  # any defect: the operator holds, and says that nothing is heard

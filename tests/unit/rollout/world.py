@@ -22,6 +22,7 @@ from modelrollout.core.observation import (
     RoutePlan,
 )
 from modelrollout.core.preflight import PreflightReport, Prober, State
+from modelrollout.core.predecessor import Predecessor
 from modelrollout.core.reasons import AnyReason
 from modelrollout.core.rollout.context import identity
 from modelrollout.core.rollout.decide import Decision, decide
@@ -90,6 +91,7 @@ class World:
     features: frozenset[str] | None = None
     contested: str = ""
     prober: Prober = field(default_factory=lambda: Prober(installed=True))
+    predecessor: Predecessor | None = None
     notices: tuple[str, ...] = ()
     _read: tuple[bytes | None, Status] | None = None
     """The status as it was read last, and its bytes: most passes are asked about one status several times."""
@@ -183,6 +185,7 @@ class World:
             features=self.features,
             contested=self.contested,
             prober=self.prober,
+            predecessor=self.predecessor,
             notices=self.notices,
         )
 

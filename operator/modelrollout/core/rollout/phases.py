@@ -32,7 +32,7 @@ WHAT THE TABLE GUARANTEES, whatever the checks decide:
   - Every phase of a rollout knows ABORT, BREACH, REVERTED and VERSION_CHANGED: nothing can hold it in place.
   - A pre-flight leads nowhere but back to Waiting, or to a refusal: whoever passed it still waits for CANDIDATE_READY.
   - Every exposed phase knows CANDIDATE_LOST: a version that stops answering always loses its traffic.
-  - A refused version comes back only by RETRY or VERSION_CHANGED, both of which start again at weight 0.
+  - A refused version comes back only by RETRY, VERSION_CHANGED or REPLACED_IN_ORDER, all of which start again at 0.
   - FAST_ROLLBACK gives all traffic at once, and only to the version that served before.
 
 What it does not guarantee, the checks do: that a weight is raised only on evidence, and one step at a time.
@@ -83,6 +83,7 @@ class Trigger(StrEnum):
     RETRY = "command retry, or a new attempt"
     PROMOTE = "command promote"
     REVERTED = "spec names stable again"
+    REPLACED_IN_ORDER = "spec names a version that comes after another ModelRollout"
     GATES_EDITED = "gates edited in the bake"
     BAKE_IN_DOUBT = "worse than stable was before the bake"
     BAKE_STILL_IN_DOUBT = "worse than stable was, in a second bake"
@@ -126,6 +127,7 @@ TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
     ("Preflight", Trigger.PREFLIGHT_OFF): "Waiting",
     ("Preflight", Trigger.PREFLIGHT_FAILED): "Rejected",
     **{(p, Trigger.PREFLIGHT_VOID): "Waiting" for p in ("Preflight", *EXPOSED)},
+    **{(p, Trigger.REPLACED_IN_ORDER): "Serving" for p in (*RUNNING, *REFUSED)},
     ("Waiting", Trigger.CANDIDATE_READY): "Stepping",
     ("Waiting", Trigger.READY_DEADLINE): "Rejected",
     **{(p, Trigger.ABORT): "RolledBack" for p in RUNNING},

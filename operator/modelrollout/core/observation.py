@@ -7,8 +7,8 @@ from typing import Literal
 
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.core.git_rule import GitRule
-from modelrollout.core.preflight import Prober
 from modelrollout.core.predecessor import Predecessor
+from modelrollout.core.preflight import Prober
 from modelrollout.core.reasons import AnyReason
 
 FULL_WEIGHT = 100

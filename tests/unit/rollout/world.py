@@ -21,8 +21,8 @@ from modelrollout.core.observation import (
     Readiness,
     RoutePlan,
 )
-from modelrollout.core.preflight import PreflightReport, Prober, State
 from modelrollout.core.predecessor import Predecessor
+from modelrollout.core.preflight import PreflightReport, Prober, State
 from modelrollout.core.reasons import AnyReason
 from modelrollout.core.rollout.context import identity
 from modelrollout.core.rollout.decide import Decision, decide

@@ -12,7 +12,7 @@ lock() { # NAME SOURCE...
     --custom-compile-command 'make lock' --output-file "requirements/$name.lock" "$@"
 }
 
-lock operator pyproject.toml
+lock operator pyproject.toml --extra prober
 lock build requirements/build.in
 lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra test --extra lab --extra onnx \
   --extra prometheus \

@@ -56,6 +56,9 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--metrics-host", default="0.0.0.0", help="address of /metrics")  # noqa: S104 - scraped from outside
     found.add_argument(
+        "--preflight-reports", default="", help="the prober's ConfigMap beside the Lease; default: there is no prober"
+    )
+    found.add_argument(
         "--stamped", action="store_true", help="the API server stamps who sends commands (the chart's policy is there)"
     )
     found.add_argument(
@@ -78,6 +81,7 @@ def main(argv: list[str] | None = None) -> int:
         lease_duration=args.lease_duration,
         health=(args.health_host, args.health_port),
         metrics=(args.metrics_host, args.metrics_port),
+        preflight_reports=args.preflight_reports,
         stamped=args.stamped,
     )
     if args.action == "release":

@@ -186,6 +186,13 @@ class PostmortemStore(Protocol):
         """Write a ConfigMap beside the resource, owned by it. Raises NotOurs, Conflict or Unreachable."""
 
 
+class PreflightReports(Protocol):
+    """What the prober says of the resources' pre-flights."""
+
+    async def read(self, namespace: str, name: str) -> tuple[str, str]:
+        """(what stands there about the resource, "" or why nothing can be read). Never raises."""
+
+
 class GatewayFacts(Protocol):
     """What the cluster says about a Gateway."""
 

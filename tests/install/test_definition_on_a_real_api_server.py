@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -8,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes.dynamic.exceptions import DynamicApiError, UnprocessibleEntityError
 
 from modelrollout.api.base import KIND, PLURAL
 from modelrollout.api.crd import crd
 from modelrollout.api.problems import read_spec
 from modelrollout.api.status import Status, dump
+from tests import ROOT
 from tests.install.conftest import DEFINITION, Bare
 from tests.lab import Kube, Version
 from tests.unit.api.bad_input import TABLE, Bad
@@ -43,6 +46,18 @@ def stored(kube: Kube) -> dict[str, Any]:
     found = kube.get(API, KIND, "vision", "digits")
     assert found is not None
     return found
+
+
+def test_the_manifest_of_the_page_of_pre_flights_is_taken(cleared: Kube):
+    page = (ROOT / "docs/rollouts/preflight.md").read_text()
+    mark = "<!-- applied by tests/install/test_definition_on_a_real_api_server.py -->\n```yaml\n"
+    (text,) = re.findall(rf"{re.escape(mark)}(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    cleared.create(yaml.safe_load(text))
+    spec, problem = read_spec(stored(cleared))
+    assert problem is None
+    assert spec is not None
+    assert spec.preflight is not None
+    assert spec.preflight.rows == 500
 
 
 def test_the_schema_is_structural_and_established(kube: Kube):

@@ -30,6 +30,23 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
+{{/* The prober is a workload of its own: no selector of the operator's finds it. */}}
+{{- define "modelrollout.prober" -}}
+{{ include "modelrollout.name" . }}-preflight
+{{- end }}
+
+{{- define "modelrollout.proberSelector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}-prober
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "modelrollout.proberLabels" -}}
+{{ include "modelrollout.proberSelector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
 {{/* Pod Security "restricted", and nothing writable. */}}
 {{- define "modelrollout.podSecurity" -}}
 runAsNonRoot: true

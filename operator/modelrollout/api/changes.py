@@ -16,6 +16,7 @@ from modelrollout.api.status import (
     HistoryEntry,
     LastCommand,
     Phase,
+    PreflightStatus,
     Previous,
     PromotedVersion,
     Question,
@@ -43,6 +44,7 @@ class StatusChanges(TypedDict, total=False):
     steps: list[StepRecord]
     weight: Weight
     rollout: RolloutStatus | None
+    preflight: PreflightStatus | None
     gates: list[GateStatus]
     deciding: str | None
     warnings: list[str]

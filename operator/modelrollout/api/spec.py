@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from modelrollout.api.adopt import DNS_NAME, Adopt
 from modelrollout.api.base import ApiModel, wrong
 from modelrollout.api.gates import DNS_LABEL, Gate, Name
+from modelrollout.api.preflight import DEFAULT_GATES, Preflight
 from modelrollout.api.quantities import Duration, Share, format_duration
 from modelrollout.api.serving import Serving
 from modelrollout.api.traffic.passed import Route
@@ -222,6 +223,8 @@ class Spec(ApiModel):
     model: Model
     serving: Serving
     traffic: Traffic
+    preflight: Preflight | None = None
+    """Before any step; without it the first step begins as soon as the candidate is ready."""
     steps: Annotated[list[Step], Field(min_length=1, max_length=20)]
     """Weights that rise from step to step."""
     approval: Approval = Approval()
@@ -297,6 +300,20 @@ class Spec(ApiModel):
         if "HTTP" not in self.traffic.protocols and self.steps[0].mirror is not None:
             raise wrong("steps.0.mirror", "remove the step, or add HTTP to traffic.protocols: only HTTP is copied")
         return self
+
+    @model_validator(mode="after")
+    def _preflight_names_gates(self) -> Self:
+        known = [gate.name for gate in self.gates] or list(DEFAULT_GATES)
+        for index, name in enumerate(self.preflight.gates if self.preflight is not None else ()):
+            if name not in known:
+                fix = f"{name} is no gate of this resource: name some of {', '.join(known)}"
+                raise wrong(f"preflight.gates.{index}", fix)
+        return self
+
+    @property
+    def preflight_digest(self) -> str:
+        """Names the pre-flight that is asked for; empty where none is."""
+        return "" if self.preflight is None else self.preflight.digest(self.gates_digest())
 
     @property
     def mirrored(self) -> Step | None:

@@ -14,6 +14,7 @@ Phase = Literal[
     "Adopting",
     "Serving",
     "Waiting",
+    "Preflight",
     "Stepping",
     "AwaitingApproval",
     "Inconclusive",
@@ -21,8 +22,15 @@ Phase = Literal[
     "RolledBack",
     "Rejected",
 ]
-PHASES_OF_A_ROLLOUT: tuple[Phase, ...] = ("Waiting", "Stepping", "AwaitingApproval", "Inconclusive", "Baking")
-"""They need a candidate, and all but the first a step."""
+PHASES_OF_A_ROLLOUT: tuple[Phase, ...] = (
+    "Waiting",
+    "Preflight",
+    "Stepping",
+    "AwaitingApproval",
+    "Inconclusive",
+    "Baking",
+)
+"""They need a candidate, and all but the first two a step."""
 Verdict = Literal["PASS", "FAIL", "CONTINUE", "NO_DATA", "NOT_COMPARABLE"]
 Result = Literal["Promoted", "RolledBack", "Rejected", "Aborted", "Replaced", "FastRollback", "Adopted"]
 Outcome = Literal["Applied", "Refused"]
@@ -106,6 +114,24 @@ class Question(StatusModel):
     """Reason constant."""
     message: Annotated[str, Longest(LONGEST_QUESTION)] = ""
     """The sentence with what can be done."""
+
+
+class PreflightStatus(StatusModel):
+    """The pre-flight of the rollout in progress."""
+
+    run: str
+    """Names this run: the prober answers for no other."""
+    asked: str
+    """Digest of what was asked for; an edit asks for another pre-flight."""
+    started_at: Timestamp
+    """When this run was asked for."""
+    stopped_before: float = Field(0.0, description="seconds for which the rollout's clock had been stopped by then")
+    passed: bool = False
+    """Whether the required gates passed."""
+    rows: Count = 0
+    """Rows that both versions were sent, as the prober says."""
+    of: Count = 0
+    """Rows that they are to be sent."""
 
 
 class RolloutStatus(StatusModel):
@@ -281,6 +307,7 @@ class Status(StatusModel):
     steps: Annotated[list[StepRecord], Field(max_length=MOST_RECORDS), Newest()] = []
     weight: Weight = Weight()
     rollout: RolloutStatus | None = None
+    preflight: PreflightStatus | None = None
     gates: Annotated[list[GateStatus], Field(max_length=MOST_GATES), Shown()] = []
     deciding: Annotated[str | None, Longest(LONGEST_WARNING)] = None
     """The gate to look at first, what was seen, its limit, and its odds."""
@@ -312,7 +339,9 @@ class Status(StatusModel):
             raise ValueError(f"phase Adopting with stable {self.stable}")
         if self.phase in PHASES_OF_A_ROLLOUT and (self.candidate is None or self.rollout is None):
             raise ValueError(f"phase {self.phase} without candidate and rollout")
-        if self.phase in PHASES_OF_A_ROLLOUT[1:] and self.step is None:
+        if self.phase == "Preflight" and self.preflight is None:
+            raise ValueError("phase Preflight without preflight")
+        if self.phase in PHASES_OF_A_ROLLOUT[2:] and self.step is None:
             raise ValueError(f"phase {self.phase} without step")
         return self
 

@@ -73,6 +73,10 @@ def _by_reason(status: Status, command: Command) -> str | None:
         f"judged: the rollout continues by itself when there is evidence{either}.",
         reasons.WEIGHT_LOWERED: f"Raise it again now with {command('resume')}, or wait for the next evaluation that "
         f"does not fail{either}.",
+        reasons.GOLDEN_SET_INVALID: f"Fix the golden set or the field that the message names: the prober looks again "
+        f"every minute{either}.",
+        reasons.PROBER_MISSING: f"Install the prober with the chart's value prober.enabled, or look into its log: the "
+        f"candidate gets no traffic before{either}.",
         reasons.BREACH_HELD: f"A gate failed, and onBreach is Pause: give up with {abort}{take}.",
     }
     return found.get(status.reason)
@@ -91,6 +95,7 @@ def _by_phase(status: Status, command: Command) -> str:
     abort = command("abort")
     nothing = {
         "Waiting": "traffic follows once the candidate is ready",
+        "Preflight": "the steps follow once the golden set is answered and its gates pass",
         "Stepping": "the rollout continues automatically",
         "Baking": "the candidate becomes stable when the bake ends",
     }

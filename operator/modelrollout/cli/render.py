@@ -23,6 +23,7 @@ _PHASES = {
     "Serving": ("✔", "green"),
     "Adopting": ("◌", "cyan"),
     "Waiting": ("◌", "cyan"),
+    "Preflight": ("◌", "cyan"),
     "Stepping": ("●", "cyan"),
     "Baking": ("●", "cyan"),
     "AwaitingApproval": ("✋", "yellow"),
@@ -109,7 +110,9 @@ def _in_the_way(status: Status) -> bool:
 
 def _step(spec: Spec | None, status: Status, now: float) -> str:
     step, rollout = status.step, status.rollout
-    if status.phase == "Baking" and spec and rollout and rollout.bake_started_at:
+    if status.phase == "Preflight" and status.preflight:
+        text = f"before the first step: pre-flight, {status.preflight.rows} of {status.preflight.of or '?'} rows"
+    elif status.phase == "Baking" and spec and rollout and rollout.bake_started_at:
         text = f"bake at 100 %, {span(rollout.bake_started_at + spec.bake - now)} left"
     elif step is None:
         text = "before the first step"

@@ -74,6 +74,8 @@ class EvaluationRequest:
     """From when stable's place among the route's backends counts for it alone; None where it always has."""
     mirror: int = 0
     """Percent of the requests that the candidate gets copies of, in a step without weight: then `dialect` is None."""
+    preflight: str = ""
+    """The run of the pre-flight that is judged (status.preflight.run); empty where users' requests are."""
     git: GitRule | None = None
     """Where the split stands on a route of Git's; None where the route is the operator's own."""
     addresses: int | None = None

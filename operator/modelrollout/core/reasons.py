@@ -19,6 +19,12 @@ PROBE_NOT_ALLOWED: Final = "ProbeNotAllowed"
 CANDIDATE_LOST: Final = "CandidateLost"
 CANDIDATE_UNSTABLE: Final = "CandidateUnstable"
 READY_DEADLINE: Final = "ReadyDeadlineExceeded"
+PREFLIGHT_STARTED: Final = "PreflightStarted"
+PREFLIGHT_RUNNING: Final = "PreflightRunning"
+PREFLIGHT_PASSED: Final = "PreflightPassed"
+PREFLIGHT_FAILED: Final = "PreflightFailed"
+PROBER_MISSING: Final = "ProberMissing"
+GOLDEN_SET_INVALID: Final = "GoldenSetInvalid"
 STEP_STARTED: Final = "StepStarted"
 STEP_HOLDING: Final = "StepHolding"
 WAITING_FOR_EVALUATION: Final = "WaitingForEvaluation"
@@ -100,6 +106,12 @@ Reason = Literal[
     "CandidateLost",
     "CandidateUnstable",
     "ReadyDeadlineExceeded",
+    "PreflightStarted",
+    "PreflightRunning",
+    "PreflightPassed",
+    "PreflightFailed",
+    "ProberMissing",
+    "GoldenSetInvalid",
     "StepStarted",
     "StepHolding",
     "WaitingForEvaluation",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from modelrollout.core.evaluation import EvaluationRequest, placed_at
 from modelrollout.core.observation import FULL_WEIGHT
@@ -34,9 +34,16 @@ def polling_plan(
     if spec is None:
         return PollingPlan(targets, None)
     request = _on_copies(_request(watch, spec, status, _counted(gateway, route)), status)
+    request = _in_preflight(request, status)
     if request is not None and route is not None and route.adopted:
         request = replace(request, git=route.git)
-    return PollingPlan(targets, request)
+    return PollingPlan(targets, request, _prober_of(spec, status))
+
+
+def _prober_of(spec: Spec, status: Status) -> Literal["", "at rest", "running"]:
+    if spec.preflight is None:
+        return ""
+    return "running" if status.phase == "Preflight" else "at rest"
 
 
 def _on_copies(request: EvaluationRequest | None, status: Status) -> EvaluationRequest | None:
@@ -47,6 +54,15 @@ def _on_copies(request: EvaluationRequest | None, status: Status) -> EvaluationR
     share = round(FULL_WEIGHT * mirror / (FULL_WEIGHT + mirror))
     steps = (*request.steps[:-1], (share, request.steps[-1][1]))
     return replace(request, dialect=None, mirror=mirror, steps=steps)
+
+
+def _in_preflight(request: EvaluationRequest | None, status: Status) -> EvaluationRequest | None:
+    """Both versions answer the golden set alike: no series of the gateway, and what the prober counted."""
+    known = status.preflight
+    if request is None or known is None or status.phase != "Preflight":
+        return request
+    steps = ((FULL_WEIGHT // 2, known.started_at),)
+    return replace(request, dialect=None, preflight=known.run, steps=steps, raise_from=None, unplanned=False)
 
 
 def _counted(gateway: tuple[str, Dialect | None], route: ObservedRoute | None) -> tuple[str, Dialect | None]:

@@ -214,6 +214,7 @@ def _observation(
         refusals=watch.refusals,
         refusal=watch.refusal,
         version_header=watch.version_header,
+        prober=watch.probing.known,
         contested=contested,
         features=watch.features,
         predecessor=predecessor,

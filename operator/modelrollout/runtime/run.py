@@ -17,6 +17,7 @@ from modelrollout.adapters.kubernetes.calls import Calls
 from modelrollout.adapters.kubernetes.client import connect
 from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
 from modelrollout.adapters.kubernetes.postmortems import KubernetesPostmortems
+from modelrollout.adapters.kubernetes.preflight_reports import KubernetesPreflightReports
 from modelrollout.adapters.kubernetes.store import KubernetesStore
 from modelrollout.adapters.notifications import make_sinks
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
@@ -34,6 +35,7 @@ from modelrollout.runtime.notifier import Notifier
 from modelrollout.runtime.postmortems import Postmortems
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.service import Service
+from modelrollout.runtime.waking.probing import Probing
 from modelrollout.runtime.waking.rounds import EVERY, go_round
 from modelrollout.runtime.watch import Watch
 from modelrollout.runtime.writes import Writer
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     from modelrollout.adapters.kubernetes.client import Api
     from modelrollout.api.config import OperatorConfig
+    from modelrollout.ports import PreflightReports
     from modelrollout.runtime.settings import Settings
     from modelrollout.runtime.stop import Stop
 
@@ -69,7 +72,8 @@ async def run(settings: Settings, config: OperatorConfig, stop: Stop, lost: Call
         await _first(leading, asyncio.create_task(stop.wait()))
         if stop.is_set():
             return 0
-        service = build(config, api, lease, metrics, stamped=settings.stamped)
+        reports = reports_of(settings, api)
+        service = build(config, api, lease, metrics, stamped=settings.stamped, reports=reports)
         health.watch(service)
         exposition.rollouts = service.shown
         keeping = asyncio.create_task(lease.keep(lost))
@@ -131,8 +135,21 @@ def process_metrics(apis: Sequence[Api], lease: Lease) -> MemoryMetrics:
     return metrics
 
 
+def reports_of(settings: Settings, api: Api) -> PreflightReports | None:
+    """Where the prober reports; None where there is none."""
+    if not settings.preflight_reports:
+        return None
+    return KubernetesPreflightReports(api, settings.lease_namespace, settings.preflight_reports)
+
+
 def build(
-    config: OperatorConfig, api: Api, lease: Lease, metrics: MemoryMetrics | None = None, *, stamped: bool = False
+    config: OperatorConfig,
+    api: Api,
+    lease: Lease,
+    metrics: MemoryMetrics | None = None,
+    *,
+    stamped: bool = False,
+    reports: PreflightReports | None = None,
 ) -> Service:
     """Every part of a leading operator, connected."""
     metrics = MemoryMetrics() if metrics is None else metrics
@@ -152,7 +169,8 @@ def build(
     reconciler = Reconciler(writer, routers, KubernetesGatewayFacts(api), config, stamped=stamped)
 
     def new_watch(namespace: str, name: str) -> Watch:
-        return Watch(namespace, name, config, triton, evaluator, api.clock, metrics)
+        probing = Probing(namespace, name, reports, api.clock)
+        return Watch(namespace, name, config, triton, evaluator, api.clock, metrics, probing=probing)
 
     return Service(reconciler, new_watch, api.clock, metrics)
 

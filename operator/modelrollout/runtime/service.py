@@ -112,6 +112,7 @@ class Service:
         ABOUT.set(key)
         pollers = [asyncio.create_task(self._for_ever(watch.poll_readiness))]
         pollers.append(asyncio.create_task(self._for_ever(watch.poll_metrics)))
+        pollers.append(asyncio.create_task(self._for_ever(watch.poll_prober)))
         try:
             await self._passes(watch)
         finally:

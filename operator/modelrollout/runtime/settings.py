@@ -16,5 +16,7 @@ class Settings:
     lease_duration: float
     health: tuple[str, int]
     metrics: tuple[str, int] = ("", 0)
+    preflight_reports: str = ""
+    """The ConfigMap in the Lease's namespace that the prober writes; empty where there is no prober."""
     stamped: bool = False
     """Whether the API server stamps who sends commands and who changes versions."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from modelrollout.api.config import OperatorConfig
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest, MetricsOutage
@@ -17,12 +18,15 @@ from modelrollout.runtime.exposition.rollouts import Rows
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
 from modelrollout.runtime.waking.contests import Contests
 from modelrollout.runtime.waking.news import News
+from modelrollout.runtime.waking.probing import Probing
 
 log = logging.getLogger(__name__)
 SHORTEST_NAP = 0.2
 MOST_DOUBLINGS = 10
 PATIENT = 30
 """Probes in a row that found a version not ready, after which it is asked more and more rarely."""
+PROBER_NAPS: dict[str, float | None] = {"": None, "at rest": 15.0, "running": 1.0}
+"""Seconds between readings of what the prober says."""
 LONGEST_NAP = 30.0
 """Seconds between the probes of a version that never gets ready."""
 
@@ -45,6 +49,8 @@ class PollingPlan:
 
     targets: tuple[Target, ...] = ()
     request: EvaluationRequest | None = None
+    preflight: Literal["", "at rest", "running"] = ""
+    """Whether what the prober says is of interest, and how urgently."""
 
 
 @dataclass
@@ -75,6 +81,8 @@ class Watch:
     """Whether its gateway tells versions apart by a header of their answers, as the last pass found."""
     features: frozenset[str] | None = None
     """What its gateway supports, as the last pass found."""
+    probing: Probing = field(default_factory=Probing)
+    """What the prober says of its pre-flight."""
     contests: Contests = field(default_factory=Contests)
     route: str = ""
     """Name of the route of Git's that it has adopted; empty where the route is called as the resource."""
@@ -91,6 +99,7 @@ class Watch:
     """Probes in a row that found a target not ready, whatever the reason."""
     _probe_now: asyncio.Event = field(default_factory=asyncio.Event)
     _judge_now: asyncio.Event = field(default_factory=asyncio.Event)
+    _prober_now: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._evaluations = self.metrics.counter(
@@ -114,6 +123,7 @@ class Watch:
             self.evaluation = self.outage = None
         self._probe_now.set()
         self._judge_now.set()
+        self._prober_now.set()
 
     def route_refused(self, why: str) -> None:
         self.refusals, self.refusal = self.refusals + 1, why
@@ -151,6 +161,13 @@ class Watch:
             await self._evaluate(request)
             due = self.evaluator.next_due(request, self.clock.now()) - self.clock.now()
             await _nap(self._judge_now, max(due, SHORTEST_NAP))
+
+    async def poll_prober(self) -> None:
+        """Read the prober's word for ever; wake the worker with each that is new."""
+        while True:
+            if self.polling.preflight and await self.probing.read():
+                self.wake.set()
+            await _nap(self._prober_now, PROBER_NAPS[self.polling.preflight])
 
     async def _probe(self, target: Target) -> None:
         found = await self.model_server.probe(self.namespace, target.service, target.port, target.model, target.asked)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tests.golden.scenarios import changes, ends, git, order, people, progress
+from tests.golden.scenarios import changes, ends, git, order, people, preflights, progress
 from tests.golden.scenarios.acting import Scenario
 
-ALL: tuple[Scenario, ...] = (*progress.ALL, *ends.ALL, *people.ALL, *changes.ALL, *git.ALL, *order.ALL)
+ALL: tuple[Scenario, ...] = (
+    *progress.ALL,
+    *preflights.ALL,
+    *ends.ALL,
+    *people.ALL,
+    *changes.ALL,
+    *git.ALL,
+    *order.ALL,
+)

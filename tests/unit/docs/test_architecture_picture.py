@@ -68,10 +68,10 @@ def test_an_arrow_from_outside_ends_at_the_frame_and_the_ground_has_none() -> No
 
 
 def test_a_room_without_a_place_is_named() -> None:
-    with pytest.raises(KeyError, match=r"no place for prober: add it to FIXED"):
-        boxes_for(frozenset({"api", "prober"}))
-    with pytest.raises(KeyError, match=r"no way from prober to core: add it to WAYS"):
-        way(("prober", "core"), FIXED)
+    with pytest.raises(KeyError, match=r"no place for warden: add it to FIXED"):
+        boxes_for(frozenset({"api", "warden"}))
+    with pytest.raises(KeyError, match=r"no way from warden to core: add it to WAYS"):
+        way(("warden", "core"), FIXED)
 
 
 def test_no_two_boxes_overlap(boxes: dict[str, Box]) -> None:

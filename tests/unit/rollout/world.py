@@ -22,6 +22,7 @@ from modelrollout.core.observation import (
     RoutePlan,
 )
 from modelrollout.core.predecessor import Predecessor
+from modelrollout.core.preflight import PreflightReport, Prober, State
 from modelrollout.core.reasons import AnyReason
 from modelrollout.core.rollout.context import identity
 from modelrollout.core.rollout.decide import Decision, decide
@@ -89,6 +90,7 @@ class World:
     version_header: bool | None = None
     features: frozenset[str] | None = None
     contested: str = ""
+    prober: Prober = field(default_factory=lambda: Prober(installed=True))
     predecessor: Predecessor | None = None
     notices: tuple[str, ...] = ()
     _read: tuple[bytes | None, Status] | None = None
@@ -182,6 +184,7 @@ class World:
             version_header=self.version_header,
             features=self.features,
             contested=self.contested,
+            prober=self.prober,
             predecessor=self.predecessor,
             notices=self.notices,
         )
@@ -217,6 +220,26 @@ class World:
         """Time goes on, then a pass."""
         self.now = round(self.now + seconds, 3)
         return self.run(crash)
+
+    def report(self, state: State, rows: int = 0, of: int = 500, message: str = "") -> None:
+        """The prober's word on the run that status names, or on the golden set at rest."""
+        spec, known = _spec_of(self.spec)[0], self.parsed.preflight
+        asked, run = spec.preflight_digest if spec is not None else "", known.run if known is not None else ""
+        self.prober = Prober(True, PreflightReport(asked, run, state, rows, of, message), self.now)
+
+    def in_preflight(self, version: str = "2", **changes: Any) -> World:
+        """Adopted 1, and `version` before its golden set; `changes` of the spec."""
+        golden = {"goldenSet": {"configMap": "golden", "key": "rows.npz"}}
+        self.spec = manifest(**{"preflight": golden} | changes)
+        self.adopted()
+        self.want(version)
+        self.make_ready(version)
+        for _ in range(4):
+            self.tick(1)
+            if self.phase == "Preflight":
+                break
+        assert self.phase == "Preflight"
+        return self
 
     def set_weight(self, weight: int, manager: str = "kubectl-edit") -> None:
         """Someone edits the route by hand."""

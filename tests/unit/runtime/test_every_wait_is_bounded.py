@@ -31,6 +31,13 @@ SAFE = {
     ("service.py", "gather"): "of tasks just cancelled",
     ("readiness.py", "gather"): "under the timeout of the caller, probe(), which names its seconds",
     ("readiness.py", "read"): "under the session's total timeout",
+    ("replay.py", "acquire"): "of places that are given back by rows, each of which has the pre-flight's timeout",
+    ("replay.py", "gather"): "of one row's two questions, each of which has the pre-flight's timeout",
+    ("reports.py", "read"): "one call of Api",
+    ("service.py", "read"): "one call of Api",
+    ("probing.py", "read"): "one call of Api",
+    ("watch.py", "read"): "one call of Api",
+    ("runs.py", "to_thread"): "of arrays in memory, whose size is bounded",
     ("postmortems.py", "run_in_executor"): "arithmetic on samples in memory, whose number is bounded",
 }
 

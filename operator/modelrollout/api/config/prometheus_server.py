@@ -32,6 +32,8 @@ class PrometheusServer(ApiModel):
     """Label matchers added to every built-in query on model series; {namespace} is the resource's."""
     gateway_matchers: Annotated[str, Field(max_length=1024)] = ""
     """Label matchers added to every built-in query on gateway series."""
+    preflight_matchers: Annotated[str, Field(max_length=1024)] = ""
+    """Label matchers added to every query on the prober's series, beside matchers, such as job="infra/prober"."""
     headers: Annotated[list[Header], Field(max_length=16)] = []
     """Headers of every query, such as X-Scope-OrgID of a store with several tenants."""
     bearer_token_file: str | None = None
@@ -61,7 +63,8 @@ class PrometheusServer(ApiModel):
 
     @model_validator(mode="after")
     def _matchers_are_matchers(self) -> Self:
-        for field, text in (("matchers", self.matchers), ("gatewayMatchers", self.gateway_matchers)):
+        given = (("matchers", self.matchers), ("gatewayMatchers", self.gateway_matchers))
+        for field, text in (*given, ("preflightMatchers", self.preflight_matchers)):
             if not _MATCHERS.fullmatch(text):
                 raise wrong(field, 'write PromQL label matchers without braces, such as cluster="eu",env!="dev"')
         return self

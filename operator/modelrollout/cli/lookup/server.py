@@ -17,7 +17,17 @@ from modelrollout.cli.lookup.found import Installation, Source
 from modelrollout.cli.target import Failure
 
 NO_SECRETS = frozenset(
-    {"name", "url", "matchers", "gateway_matchers", "timeout", "scrape_interval", "allow_queries", "exact_names"}
+    {
+        "name",
+        "url",
+        "matchers",
+        "gateway_matchers",
+        "preflight_matchers",
+        "timeout",
+        "scrape_interval",
+        "allow_queries",
+        "exact_names",
+    }
 )
 SECRETS = frozenset({"headers", "bearer_token_file", "basic_auth", "oauth2", "client_certificate", "ca_file"})
 """Fields of a server that are taken from a cluster's configuration, and those that name files there."""

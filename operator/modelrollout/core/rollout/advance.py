@@ -24,6 +24,7 @@ from modelrollout.core.rollout.missing import (
     why_not_ready,
 )
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.preflight import run as preflight
 from modelrollout.core.rollout.route import mirroring
 from modelrollout.core.rollout.transitions import forward, setbacks, without_judge
 from modelrollout.core.rollout.transitions import unproven as without_proof
@@ -35,6 +36,8 @@ def make_progress(ctx: Context, spec: Spec) -> Transition:
     match ctx.status.phase:
         case "Waiting":
             return mirroring.refused(ctx, spec) or _wait(ctx, spec)
+        case "Preflight":
+            return preflight.progress(ctx, spec)
         case "Stepping":
             return _step(ctx, spec)
         case "Baking":
@@ -61,16 +64,14 @@ def _await(ctx: Context) -> Transition:
 def _wait(ctx: Context, spec: Spec) -> Transition:
     status, rollout = ctx.status, ctx.status.rollout
     assert rollout is not None
-    version, need = status.candidate, spec.analysis.ready_for
-    if not ctx.ready_for(version, need):
-        if _is_late_to_be_ready(ctx, spec):
-            text = f"version {version} was not ready within {spec.analysis.ready_deadline:.0f} s: {why_not_ready(ctx)}"
-            return setbacks.roll_back(ctx, Trigger.READY_DEADLINE, Finding(reasons.READY_DEADLINE, text))
-        text = f"version {version} must be ready for {need:.0f} s without a break before it gets traffic"
-        return hold(ctx, unready(ctx, text))
+    version = status.candidate
+    if not ctx.ready_for(version, spec.analysis.ready_for):
+        return _wait_until_ready(ctx, spec)
     blocked = held(ctx)
     if blocked:
         return hold(ctx, blocked)
+    if preflight.due(status, spec):
+        return preflight.begin(ctx, spec)
     evaluation = ctx.evaluation
     if evaluation is None:
         text = f"version {version} is ready; waiting for the first evaluation"
@@ -85,6 +86,15 @@ def _wait(ctx: Context, spec: Spec) -> Transition:
         transition = replace(transition, events=(*transition.events, Event(reasons.PLANNED, plan)))
     left = () if rollout.exposed else without_judge.left_out_events(evaluation.gates)
     return replace(transition, events=(*transition.events, *left))
+
+
+def _wait_until_ready(ctx: Context, spec: Spec) -> Transition:
+    version, need = ctx.status.candidate, spec.analysis.ready_for
+    if _is_late_to_be_ready(ctx, spec):
+        text = f"version {version} was not ready within {spec.analysis.ready_deadline:.0f} s: {why_not_ready(ctx)}"
+        return setbacks.roll_back(ctx, Trigger.READY_DEADLINE, Finding(reasons.READY_DEADLINE, text))
+    text = f"version {version} must be ready for {need:.0f} s without a break before it gets traffic"
+    return hold(ctx, unready(ctx, text))
 
 
 def _is_late_to_be_ready(ctx: Context, spec: Spec) -> bool:

@@ -16,6 +16,7 @@ from modelrollout.core.rollout.commands import obey, refuse
 from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.missing import route_foreign, route_rejected
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.preflight import run as preflight
 from modelrollout.core.rollout.spec_edits import follow_edits, follow_spec, refuse_other_model
 from modelrollout.core.rollout.transitions import setbacks
 from modelrollout.core.rollout.transitions.forward import hold
@@ -55,7 +56,7 @@ def leave_alone(ctx: Context, foreign: Finding) -> Transition:
 def watch_readiness(ctx: Context) -> Transition | None:
     """A candidate that stops answering loses its traffic at once; the third time is the last."""
     status = ctx.status
-    if not (phases.exposed(status.phase) and ctx.lost):
+    if not ((phases.exposed(status.phase) or status.phase == "Preflight") and ctx.lost):
         return None
     message = f"version {status.candidate} is no longer ready: {ctx.why_unready(status.candidate)}"
     assert status.rollout is not None
@@ -71,6 +72,9 @@ def watch_gates(ctx: Context) -> Transition | None:
     if breach is None or spec is None or not phases.running(ctx.status.phase):
         return None
     if spec.analysis.on_breach == "Rollback" and spec.model.version == ctx.status.candidate:
+        if ctx.status.phase == "Preflight":
+            found = Finding(reasons.PREFLIGHT_FAILED, f"on the golden set: {breach.message}")
+            return setbacks.roll_back(ctx, Trigger.PREFLIGHT_FAILED, found)
         return setbacks.roll_back(ctx, Trigger.BREACH, breach)
     return None
 
@@ -140,6 +144,9 @@ def serve(ctx: Context, spec: Spec) -> Transition | None:
     blocked = route_rejected(ctx)
     if blocked:
         return hold(ctx, blocked)
+    refused = preflight.refused_at_rest(ctx, spec)
+    if refused:
+        return refused
     kept = {reasons.PROMOTED, reasons.PROMOTED_UNPROVEN, reasons.SPEC_REVERTED, reasons.FAST_ROLLBACK, reasons.ADOPTED}
     if ctx.status.reason in kept:
         return Transition(ctx.status)

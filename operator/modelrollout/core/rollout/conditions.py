@@ -29,6 +29,8 @@ STALLING = frozenset(
         reasons.GATE_NOT_JUDGEABLE,
         reasons.NOTHING_TO_JUDGE,
         reasons.PROBE_NOT_ALLOWED,
+        reasons.PROBER_MISSING,
+        reasons.GOLDEN_SET_INVALID,
     }
 )
 

@@ -8,7 +8,8 @@ passes decide on no trigger: they say why nothing moves (a hold), and the phase 
 PHASES. They fall into four groups (group_of):
 
     at rest    Adopting, Serving        no rollout; stable has all traffic
-    waiting    Waiting                  a rollout at weight 0: the candidate must be ready for readyFor first
+    waiting    Waiting, Preflight       a rollout at weight 0: the candidate must be ready for readyFor first, and pass
+                                        its pre-flight where the spec has one
     exposed    Stepping, Baking,        the candidate may have traffic: the step's weight, or 100 % in the bake;
                AwaitingApproval,        the latter two keep the weight and wait for a person
                Inconclusive
@@ -29,6 +30,7 @@ WHAT THE TABLE GUARANTEES, whatever the checks decide:
   - Only PROVEN, UNPROVEN and PROMOTE lead to Baking, only BAKED, UNPROVEN and PROMOTE from there to a promotion: no
     path leads around the steps and the bake but the command of a person. UNPROVEN is what a spec must ask for.
   - Every phase of a rollout knows ABORT, BREACH, REVERTED and VERSION_CHANGED: nothing can hold it in place.
+  - A pre-flight leads nowhere but back to Waiting, or to a refusal: whoever passed it still waits for CANDIDATE_READY.
   - Every exposed phase knows CANDIDATE_LOST: a version that stops answering always loses its traffic.
   - A refused version comes back only by RETRY, VERSION_CHANGED or REPLACED_IN_ORDER, all of which start again at 0.
   - FAST_ROLLBACK gives all traffic at once, and only to the version that served before.
@@ -56,6 +58,11 @@ class Trigger(StrEnum):
     ADOPTED = "first version ready, or the route names stable"
     VERSION_CHANGED = "spec names another version"
     FAST_ROLLBACK = "spec names the previous stable, ready"
+    PREFLIGHT_DUE = "ready, and the spec has a pre-flight that was not passed"
+    PREFLIGHT_PASSED = "every row answered, required gates pass"
+    PREFLIGHT_FAILED = "a gate failed, or not passed in time"
+    PREFLIGHT_OFF = "spec has no pre-flight any more, or another one"
+    PREFLIGHT_VOID = "other weights under the same version, which passed no pre-flight"
     CANDIDATE_READY = "ready for readyFor, metrics current"
     CANDIDATE_LOST = "two failed probes"
     CANDIDATE_UNSTABLE = "lost for the third time, or reloaded for the fourth"
@@ -92,7 +99,7 @@ def group_of(phase: Phase) -> Group:
     match phase:
         case "Adopting" | "Serving":
             return "at rest"
-        case "Waiting":
+        case "Waiting" | "Preflight":
             return "waiting"
         case "Stepping" | "AwaitingApproval" | "Inconclusive" | "Baking":
             return "exposed"
@@ -104,7 +111,7 @@ def group_of(phase: Phase) -> Group:
 
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 EXPOSED: Final = tuple(phase for phase in PHASES if group_of(phase) == "exposed")
-RUNNING: Final[tuple[Phase, ...]] = ("Waiting", *EXPOSED)
+RUNNING: Final[tuple[Phase, ...]] = ("Waiting", "Preflight", *EXPOSED)
 REFUSED: Final = tuple(phase for phase in PHASES if group_of(phase) == "refused")
 _WAITS_FOR_PERSON: Final[tuple[Phase, ...]] = ("AwaitingApproval", "Inconclusive")
 
@@ -115,11 +122,16 @@ TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
     **{(p, Trigger.VERSION_CHANGED): "Waiting" for p in (*RUNNING, *REFUSED)},
     **{(p, Trigger.REVERTED): "Serving" for p in (*RUNNING, *REFUSED)},
     **{(p, Trigger.RETRY): "Waiting" for p in REFUSED},
+    ("Waiting", Trigger.PREFLIGHT_DUE): "Preflight",
+    ("Preflight", Trigger.PREFLIGHT_PASSED): "Waiting",
+    ("Preflight", Trigger.PREFLIGHT_OFF): "Waiting",
+    ("Preflight", Trigger.PREFLIGHT_FAILED): "Rejected",
+    **{(p, Trigger.PREFLIGHT_VOID): "Waiting" for p in ("Preflight", *EXPOSED)},
     **{(p, Trigger.REPLACED_IN_ORDER): "Serving" for p in (*RUNNING, *REFUSED)},
     ("Waiting", Trigger.CANDIDATE_READY): "Stepping",
     ("Waiting", Trigger.READY_DEADLINE): "Rejected",
     **{(p, Trigger.ABORT): "RolledBack" for p in RUNNING},
-    **{(p, Trigger.CANDIDATE_LOST): "Waiting" for p in EXPOSED},
+    **{(p, Trigger.CANDIDATE_LOST): "Waiting" for p in ("Preflight", *EXPOSED)},
     **{(p, Trigger.CANDIDATE_UNSTABLE): "RolledBack" for p in RUNNING},
     **{(p, Trigger.BREACH): "RolledBack" for p in RUNNING},
     **{(p, Trigger.BLIND): "Stepping" for p in EXPOSED},

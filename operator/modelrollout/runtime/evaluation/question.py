@@ -15,14 +15,17 @@ from modelrollout.core.analysis.gates.evaluate import evaluate
 from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
 from modelrollout.core.analysis.gates.plan import words
 from modelrollout.core.analysis.gates.plan.history import plan_before
+from modelrollout.core.analysis.gates.sources.golden import in_preflight
 from modelrollout.core.analysis.gates.wording import worded
 from modelrollout.core.analysis.metrics.blocks.running import Running
 from modelrollout.core.analysis.metrics.coverage import uncovered
 from modelrollout.core.analysis.metrics.gateway.lookalikes import ambiguous, lookalikes
 from modelrollout.core.analysis.metrics.gateway.placed import history_ticks, in_their_places
 from modelrollout.core.analysis.metrics.gateway.unnamed import unnamed
+from modelrollout.core.analysis.metrics.golden.series import golden_selection
 from modelrollout.core.analysis.metrics.grid import Grid, make_grid
 from modelrollout.core.analysis.metrics.model_series import Selection, gateway_selection, model_selection
+from modelrollout.core.analysis.metrics.promql import fill_matchers
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.scraped_twice import counted_once
 from modelrollout.core.analysis.metrics.scrapes import Scrapes, TargetScrapes, scrapes_since
@@ -140,7 +143,11 @@ def selections(request: EvaluationRequest, server: PrometheusServer) -> list[Sel
     """One query for the gateway's series, where there is a dialect, and one for the model's."""
     wanted = registry.series_wanted(_wanted(request))
     gateway = gateway_selection(request, server, wanted)
-    return [one for one in (gateway, model_selection(request, server, wanted)) if one is not None]
+    found = [one for one in (gateway, model_selection(request, server, wanted)) if one is not None]
+    if not request.preflight:
+        return found
+    speaks = ",".join(one.strip(" ,") for one in (server.matchers, server.preflight_matchers) if one.strip(" ,"))
+    return [*found, golden_selection(request, fill_matchers(speaks, request.namespace))]
 
 
 def _wanted(request: EvaluationRequest) -> tuple[Gate, ...]:
@@ -210,7 +217,8 @@ def judge(
         fine if looks.parts > 1 else None,
     )
     names = () if request.spec.gates else registry.defaults_in_force(gate_input, request.default_gates or ())
-    found = evaluate(registry.gates_in_force(request.spec.gates, names), gate_input, now)
+    gates = in_preflight(registry.gates_in_force(request.spec.gates, names), request)
+    found = evaluate(gates, gate_input, now)
     if running is not None:
         running.memo.forget_unused()
     return replace(found, plan=_planned(request, once, server)) if request.unplanned else found

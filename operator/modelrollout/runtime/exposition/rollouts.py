@@ -106,6 +106,8 @@ def phase_started(status: Status) -> float | None:
         return last[0].ended_at if last else None
     if status.rejected is not None and refused(status.phase):
         return status.rejected.at
+    if status.phase == "Preflight":
+        return None if status.preflight is None else status.preflight.started_at
     if rollout is None or status.phase == "Waiting":
         return None if rollout is None else rollout.waiting_since
     stopped = rollout.clock_stopped_at if waits_for_person(status.phase) else None  # as is the deadline's clock then

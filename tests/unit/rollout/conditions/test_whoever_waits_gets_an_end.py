@@ -65,6 +65,7 @@ PHASES: dict[Phase, tuple[Callable[[], World], str]] = {
     "Adopting": (adopting, IN_PROGRESS),
     "Serving": (lambda: World().adopted(), CURRENT),
     "Waiting": (waiting, IN_PROGRESS),
+    "Preflight": (lambda: World().in_preflight(), IN_PROGRESS),
     "Stepping": (lambda: World().stepping(), IN_PROGRESS),
     "AwaitingApproval": (
         lambda: until(World(spec=manifest(steps=APPROVAL)).stepping(), "AwaitingApproval"),

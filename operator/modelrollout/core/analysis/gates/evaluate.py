@@ -20,12 +20,13 @@ from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.registry import definition_of, to_be_recorded
 from modelrollout.core.analysis.gates.result import Judged, no_data
 from modelrollout.core.analysis.gates.sources.copies import on_copies
+from modelrollout.core.analysis.gates.sources.golden import on_golden_set
 from modelrollout.core.analysis.gates.sources.standing import not_in_force, nothing_to_judge, with_source
 from modelrollout.core.analysis.gates.wording import defect, worded
 from modelrollout.core.analysis.metrics import model_digest
 from modelrollout.core.analysis.stats import alpha_budget
 from modelrollout.core.analysis.stats.parameters import MISSING_TICKS
-from modelrollout.core.evaluation import Evaluation
+from modelrollout.core.evaluation import Evaluation, EvaluationRequest, GateResult
 from modelrollout.core.finding import Finding
 from modelrollout.core.reasons import AnyReason
 
@@ -78,7 +79,7 @@ def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float) -> Evalua
         tick_end=float(gate_input.finest.table.grid.ends[-1]),
         requests=0,
         step_started_at=request.step_started_at,
-        gates=tuple(on_copies(one.result) if request.mirror else one.result for one in judged),
+        gates=tuple(_as_counted(one.result, request) for one in judged),
         rollback=None if odds is None else reasons.COMBINED_EVIDENCE,
         rising=any(one.rising for gate, one in zip(gates, judged, strict=True) if gate.decides),
     )
@@ -87,6 +88,12 @@ def evaluate(gates: Sequence[Gate], gate_input: GateInput, now: float) -> Evalua
     except Exception as error:  # noqa: BLE001 - a defect, whatever it is
         text = f"what the gates found cannot be put into words ({defect(error)}): the weight is not raised"
         return replace(found, halt=reasons.INTERNAL_ERROR, message=text)
+
+
+def _as_counted(result: GateResult, request: EvaluationRequest) -> GateResult:
+    if request.preflight:
+        return on_golden_set(result, request)
+    return on_copies(result) if request.mirror else result
 
 
 def _whole(

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from modelrollout.core import reasons
+from modelrollout.core.analysis.metrics.golden.series import is_probers
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.analysis.metrics.scrapes import TargetScrapes
 from modelrollout.core.analysis.metrics.series import Target, target_of
@@ -78,7 +79,8 @@ def _counting(store: SampleStore, reader: SeriesReader) -> frozenset[tuple[Targe
     """The targets that count for the candidate, or for a gateway (True)."""
 
     def found() -> frozenset[tuple[Target, bool]]:
-        targets = ((target_of(labels), reader.channel(dict(labels))) for labels in store.series)
+        named = (labels for labels in store.series if not is_probers(labels))
+        targets = ((target_of(labels), reader.channel(dict(labels))) for labels in named)
         return frozenset(
             (target, reader.is_gateways(channel))
             for target, channel in targets

@@ -88,7 +88,7 @@ _POD = "(?:(?:[a-z0-9]{1,10}-)?[a-z0-9]{5}|[0-9]{1,6})"
 class Selection:
     """One query, and how to read its series."""
 
-    origin: Literal["gateway", "model"]
+    origin: Literal["gateway", "model", "preflight"]
     text: str
 
 

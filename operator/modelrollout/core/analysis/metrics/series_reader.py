@@ -10,6 +10,7 @@ from modelrollout.api.borders.cleaning import clean_name
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.arms.pods import Pods
 from modelrollout.core.analysis.metrics.edges import LABEL, canonical_edge, scaled_edge
+from modelrollout.core.analysis.metrics.golden.series import LEFT_OUT, GoldenReader, is_probers
 from modelrollout.core.analysis.metrics.model_series import Arm
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.dialect import Dialect
@@ -38,6 +39,7 @@ class SeriesReader:
         self._arms = [(re.compile(s.arm_pattern(request, arm)), arm) for arm in s.ARMS]
         self.pods = Pods(request)
         self._known: dict[str, Arm | None] = {}
+        self._golden = GoldenReader(request) if request.preflight else None
         counted = s.faces(request)
         self._gateway = [_GatewayReader(face, request, grpc=grpc, alone=len(counted) == 1) for face, grpc in counted]
         self._of_gateway = {metric for reader in self._gateway for metric in reader.roles}
@@ -45,7 +47,8 @@ class SeriesReader:
     @property
     def key(self) -> Hashable:
         """Two readers with equal keys read every series alike."""
-        return self._label, tuple(self._arms), self.pods.key, tuple(one.key for one in self._gateway)
+        golden = None if self._golden is None else self._golden.key
+        return self._label, tuple(self._arms), self.pods.key, golden, tuple(one.key for one in self._gateway)
 
     def channel(self, labels: Mapping[str, str]) -> Channel | None:
         """The channel of a series, or None where it belongs to neither arm or is a bucket whose edge is no number."""
@@ -53,6 +56,11 @@ class SeriesReader:
         if metric in self._of_gateway:
             found = (one.channel(metric, labels) for one in self._gateway if metric in one.roles)
             return next((channel for channel in found if channel is not None), None)
+        if is_probers(labels):
+            found_there = self._golden.channel(labels) if self._golden is not None else None
+            return None if found_there is None else Channel(*found_there)
+        if self._golden is not None and metric in LEFT_OUT:
+            return None
         arm = self._arm(labels.get(self._label, ""))
         if arm is None or not self.pods.may_speak(arm, labels):
             return None

@@ -22,9 +22,8 @@ def after_trigger(status: Status, observed: Observation, trigger: Trigger, now: 
         return with_condition(_waiting(after, now), now)
     phase = phases.next_phase(status.phase, trigger) if trigger is not Trigger.VERSION_CHANGED else "Serving"
     ended = update(after, phase=phase, history=[*status.history, _entry(status, trigger, now, why)])
-    ended = update(
-        ended, candidate=None, step=None, steps=[], rollout=None, gates=[], warnings=[], paused=False, deciding=None
-    )
+    ended = update(ended, candidate=None, step=None, steps=[], rollout=None, preflight=None)
+    ended = update(ended, gates=[], warnings=[], paused=False, deciding=None)
     if trigger in _REFUSING:
         attempt = status.rollout.attempt if status.rollout else 1
         refused = Rejected(

@@ -71,7 +71,11 @@ def _aborted(facts: Facts) -> Trigger | None:
 
 def _lost(facts: Facts) -> Trigger | None:
     status, found = facts.status, facts.observed.readiness.get(facts.status.candidate or "")
-    if not phases.exposed(status.phase) or found is None or found.failures < FAILURES_UNTIL_LOST:
+    if (
+        not (phases.exposed(status.phase) or status.phase == "Preflight")
+        or found is None
+        or found.failures < FAILURES_UNTIL_LOST
+    ):
         return None
     last = status.rollout is not None and status.rollout.losses + 1 >= MAX_LOSSES
     return Trigger.CANDIDATE_UNSTABLE if last else Trigger.CANDIDATE_LOST

@@ -55,6 +55,7 @@ def end(status: Status) -> Status:
         step=None,
         steps=[],
         rollout=None,
+        preflight=None,
         warnings=[],
         next_evaluation=None,
         paused=False,

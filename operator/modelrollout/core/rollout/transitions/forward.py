@@ -54,7 +54,9 @@ def start(ctx: Context, spec: Spec, trigger: Trigger, result: tuple[Result, Reas
     )
     status = go(status, trigger, reasons.ROLLOUT_STARTED, message)
     status = update(status, candidate=version, rollout=rollout, history=history)
-    status = update(status, step=None, steps=[], gates=[], deciding=None, warnings=[], rejected=None, paused=False)
+    status = update(
+        status, preflight=None, step=None, steps=[], gates=[], deciding=None, warnings=[], rejected=None, paused=False
+    )
     return Transition(status, trigger, (Event(reasons.ROLLOUT_STARTED, message),))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from modelrollout.api.changes import update, update_rollout, update_step
 from modelrollout.api.spec import Spec
-from modelrollout.api.status import Rejected, Result
+from modelrollout.api.status import Rejected, Result, Status
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
@@ -29,7 +29,7 @@ MAX_DOUBTS = 1
 
 def roll_back(ctx: Context, trigger: Trigger, finding: Finding) -> Transition:
     """All traffic to stable; the version is not retried until version or attempt change."""
-    rejecting = trigger is Trigger.READY_DEADLINE
+    rejecting = trigger in (Trigger.READY_DEADLINE, Trigger.PREFLIGHT_FAILED)
     result: Result = "Rejected" if rejecting else "Aborted" if trigger is Trigger.ABORT else "RolledBack"
     version, stable = ctx.status.candidate, ctx.status.stable
     verb = "rejected" if rejecting else "rolled back"
@@ -100,7 +100,9 @@ def restart_analysis(ctx: Context, spec: Spec, digest: str) -> Transition:
     rollout = update_rollout(
         ctx.status, digest=digest, evidence_from=ctx.now, bake_started_at=None, doubts=0, reloads=reloads
     )
-    status = update(ctx.status, rollout=rollout)
+    status = update(ctx.status, rollout=rollout, preflight=None)
+    if spec.preflight is not None:
+        return _void(ctx, status, digest)
     message = (
         f"version {ctx.status.candidate} was reloaded with other weights ({digest}): "
         "its analysis starts again at the first step"
@@ -112,6 +114,17 @@ def restart_analysis(ctx: Context, spec: Spec, digest: str) -> Transition:
     first = spec.steps[0]
     status = expose(status, 0, first.weight, ctx.now, ctx.now + first.hold, first.mirror)
     return Transition(status, Trigger.WEIGHTS_CHANGED, (event,))
+
+
+def _void(ctx: Context, status: Status, digest: str) -> Transition:
+    """Weight 0 until these weights have passed the pre-flight too: users met others."""
+    message = f"version {status.candidate} was reloaded with other weights ({digest}), which have passed no pre-flight"
+    event = Event(reasons.WEIGHTS_CHANGED, message, warning=True)
+    if status.phase == "Waiting":
+        return Transition(update(status, step=None, reason=event.reason, message=message), None, (event,))
+    steps = record(status, 0, ctx.now) if phases.exposed(status.phase) else []
+    status = go(status, Trigger.PREFLIGHT_VOID, event.reason, message)
+    return Transition(update(status, step=None, steps=steps), Trigger.PREFLIGHT_VOID, (event,))
 
 
 def compare_again(ctx: Context, spec: Spec, trigger: Trigger, doubt: Finding) -> Transition:

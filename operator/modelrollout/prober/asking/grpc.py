@@ -1,0 +1,46 @@
+"""Inference over gRPC, by tritonclient."""
+
+from __future__ import annotations
+
+from tritonclient import grpc as triton
+from tritonclient.grpc import aio
+from tritonclient.utils import InferenceServerException
+
+from modelrollout.api.borders.cleaning import clean
+from modelrollout.prober.asking.ask import MOST_ANSWER, Answer, NoAnswerError, Question
+
+LONGEST_STATUS = 64
+
+
+class GrpcAsker:
+    """The Asker of ask.py over gRPC; one channel for each address."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, aio.InferenceServerClient] = {}
+
+    async def ask(self, question: Question) -> Answer:
+        """The outputs. Raises NoAnswerError."""
+        inputs = []
+        for name, array in question.inputs.items():
+            one = triton.InferInput(name, list(array.shape), question.dtypes[name])
+            one.set_data_from_numpy(array)
+            inputs.append(one)
+        try:
+            found = await self._client(question.address).infer(question.model, inputs, question.version or "")
+            names = [output.name for output in found.get_response().outputs]
+            return {name: found.as_numpy(name) for name in names}
+        except InferenceServerException as error:
+            raise NoAnswerError(f"it answered {clean(error.status() or 'an error', LONGEST_STATUS)}") from None
+        except Exception as error:  # whatever a server sends that is no answer
+            raise NoAnswerError(f"its answer cannot be read ({type(error).__name__})") from error
+
+    async def close(self) -> None:
+        """Drop the connections."""
+        for client in self._clients.values():
+            await client.close()
+
+    def _client(self, address: str) -> aio.InferenceServerClient:
+        if address not in self._clients:
+            bounds = [("grpc.max_receive_message_length", MOST_ANSWER), ("grpc.enable_http_proxy", 0)]
+            self._clients[address] = aio.InferenceServerClient(address, channel_args=bounds)
+        return self._clients[address]

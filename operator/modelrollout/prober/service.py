@@ -1,0 +1,134 @@
+"""The prober's loop: list, start what is wanted, end what is not, say what is known."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from modelrollout.adapters.kubernetes.preflight_reports import key_of
+from modelrollout.adapters.kubernetes.store import KubernetesStore
+from modelrollout.api.problems import read_spec
+from modelrollout.api.status import Status
+from modelrollout.core.preflight import PreflightReport
+from modelrollout.ports import Conflict, Unreachable
+from modelrollout.prober.counts import ArmCounts
+from modelrollout.prober.replay import Run
+from modelrollout.prober.reports import Reports
+from modelrollout.prober.runs import Bench, Wanted, carry_out, check
+
+log = logging.getLogger(__name__)
+EVERY = 1.0
+CHECKED_FOR = 60.0
+"""Seconds after which a golden set is looked at again, for its ConfigMap may have changed."""
+BEAT = 10.0
+"""Seconds between signs of life while a run goes on."""
+KEPT = 600.0
+"""Seconds for which a run's series stay after it is over: they are its evidence until then."""
+Key = tuple[str, str]
+
+
+@dataclass
+class Prober:
+    """All runs of one process."""
+
+    bench: Bench
+    store: KubernetesStore
+    reports: Reports
+    namespaces: tuple[str, ...] = ()
+    runs: dict[Key, Run] = field(default_factory=dict)
+    tasks: dict[Key, asyncio.Task[None]] = field(default_factory=dict)
+    checked: dict[Key, tuple[float, Run]] = field(default_factory=dict)
+    over: list[tuple[float, Run]] = field(default_factory=list)
+    before: dict[str, PreflightReport] = field(default_factory=dict)
+    """What a process before this one has said."""
+
+    def series(self) -> Iterable[tuple[ArmCounts, ...]]:
+        """Of the runs in progress, and of those that are over for a while."""
+        yield from (run.arms for run in self.runs.values() if run.arms)
+        yield from (run.arms for _, run in self.over if run.arms)
+
+    async def work(self, stop: asyncio.Event) -> None:
+        """Until told to stop. What the API server does not answer is asked again."""
+        first = True
+        while not stop.is_set():
+            try:
+                if first:
+                    self.before, first = await self.reports.read(), False
+                await self.round()
+            except (Unreachable, Conflict) as error:
+                log.warning("%s; again in %g s", error, EVERY)
+            except Exception:  # any defect: one round's must not end the others
+                log.exception("a round failed; again in %g s", EVERY)
+            try:
+                async with asyncio.timeout(EVERY):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+
+    async def round(self) -> None:
+        """One look at every resource."""
+        listed = [await self.store.list_all(one) for one in self.namespaces or (None,)]
+        found = [one for one in (wanted_of(obj) for objects in listed for obj in objects) if one is not None]
+        wanted = {(one.namespace, one.name): one for one in found}
+        for key in [key for key, run in self.runs.items() if key not in wanted or wanted[key].run != run.run]:
+            self._end(key)
+        self.over = [(at, run) for at, run in self.over if time.monotonic() - at < KEPT]
+        for key, one in wanted.items():
+            if one.run and key not in self.runs:
+                self._begin(key, one)
+        await self._check([one for key, one in wanted.items() if not one.run])
+        self.checked = {key: value for key, value in self.checked.items() if key in wanted}
+        said = {key_of(*key): run.report for key, (_, run) in self.checked.items() if not wanted[key].run}
+        said |= {key_of(*key): run.report for key, run in self.runs.items()}
+        await self.reports.write(said, int(time.monotonic() // BEAT))
+
+    def _begin(self, key: Key, one: Wanted) -> None:
+        run = Run(one.run, one.asked)
+        self.runs[key] = run
+        known = self.before.get(key_of(*key))
+        if known is not None and known.run == one.run and known.state in ("Done", "Unanswered"):
+            run.rows, run.of = known.rows, known.of  # said by the process before, and still in Prometheus
+            run.say(known.state, known.message)
+            return
+        log.info("%s/%s: run %s begins", *key, one.run)
+        self.tasks[key] = asyncio.create_task(carry_out(self.bench, one, run), name="/".join(key))
+
+    def _end(self, key: Key) -> None:
+        """Nobody waits for it any more: passed, failed, aborted, edited or deleted."""
+        self.over.append((time.monotonic(), self.runs.pop(key)))
+        task = self.tasks.pop(key, None)
+        if task is not None:
+            task.cancel()
+
+    async def _check(self, at_rest: list[Wanted]) -> None:
+        """One golden set a round, the one that was looked at longest ago; an edited one at once."""
+        now = time.monotonic()
+
+        def due(one: Wanted) -> float:
+            at, run = self.checked.get((one.namespace, one.name), (-CHECKED_FOR, None))
+            return -CHECKED_FOR if run is None or run.asked != one.asked else at
+
+        oldest = min(at_rest, key=due, default=None)
+        if oldest is not None and now - due(oldest) >= CHECKED_FOR:
+            self.checked[oldest.namespace, oldest.name] = now, await check(self.bench, oldest)
+
+
+def wanted_of(obj: dict[str, Any]) -> Wanted | None:
+    """A resource with a pre-flight and a spec that is valid; its status as far as it can be read."""
+    spec, _ = read_spec(obj)
+    if spec is None or spec.preflight is None or obj["metadata"].get("deletionTimestamp"):
+        return None
+    try:
+        status = Status.model_validate(obj.get("status") or {})
+    except ValidationError:
+        return None
+    return Wanted(obj["metadata"]["namespace"], obj["metadata"]["name"], spec, status)

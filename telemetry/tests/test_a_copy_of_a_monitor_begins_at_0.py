@@ -26,7 +26,7 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_copy_counts_apart_from_0(way: str) -> None:
-    layers = ["h1", Layer("h2", dormant_tau=0.025, channel_axis=-1, units=3)]
+    layers: list[str | Layer] = ["h1", Layer("h2", dormant_tau=0.025, channel_axis=-1, units=3)]
     settings: dict[str, Any] = {"window": 20, "rows_per_second": 1e9, "one_in": 1, "seed": 3, "digest": "d1"}
     monitor = Monitor("m", "1", layers, **settings)
     monitor.observe("h1", np.ones((5, 4)))

@@ -28,7 +28,7 @@ _WITH_MORE = re.compile(r"([1-5](?:[0-9]{2}|xx))(?:\.0+|[\s:-].*)", re.DOTALL)
 
 
 def canonical(status: str) -> str:
-    """The status as the patterns expect it: `5XX` as `5xx`, gRPC's names in any spelling as their codes, no more text."""
+    """As the patterns expect it: `5XX` as `5xx`, gRPC's names in any spelling as their codes, and no further text."""
     text = status.strip().lower()
     if longer := _WITH_MORE.fullmatch(text):
         return longer[1]

@@ -18,6 +18,7 @@ BACK = {
     "two are back one by one": [(1100.0, -40_000.0), (1110.0, -30_000.0), (1140.0, 30_000.0), (1160.0, 40_000.0)],
     "it had counted little": [(1100.0, -300.0), (1140.0, 300.0)],
 }
+STEPS: dict[str, list[tuple[float, float]]] = {**LEFT, **BACK}
 REQUESTS, ERRORS = 20.0, 2.0
 """Growth between two scrapes."""
 
@@ -36,9 +37,9 @@ def sums(steps: list[tuple[float, float]], errors: float = 0.0) -> list[Series]:
 
 
 @pytest.mark.parametrize("errors", [0.0, 0.1])
-@pytest.mark.parametrize("sentence", {**LEFT, **BACK})
+@pytest.mark.parametrize("sentence", STEPS)
 def test_what_is_left_was_counted_before_where(sentence, errors):
-    steps = {**LEFT, **BACK}[sentence]
+    steps = STEPS[sentence]
     series, at_most = sums(steps, errors), 60.0
     for metric, each in ((s.SUCCESS, REQUESTS), (s.FAILURE, ERRORS)):
         assert at_most * each - len(steps) * each <= grown(*series, metric=metric) <= at_most * each, sentence
@@ -72,9 +73,9 @@ def test_one_that_is_no_number_stands_for_none_that_left():
     assert grown(series, metric=s.SUCCESS) == 59 * REQUESTS - REQUESTS
 
 
-@pytest.mark.parametrize("sentence", {**LEFT, **BACK})
+@pytest.mark.parametrize("sentence", STEPS)
 def test_a_running_process_reads_them_as_a_new_one_does(sentence):
-    series, running, store = sums({**LEFT, **BACK}[sentence], 0.1), Running(), SampleStore()
+    series, running, store = sums(STEPS[sentence], 0.1), Running(), SampleStore()
     for end in range(1000, 1320, 15):
         store = store.replaced(series, end - 60.0, float(end)) if end > 1000 else store.replaced(series, 0.0, 1000.0)
         kept = make_tick_table([store], READER, GRID, EVERY, running)

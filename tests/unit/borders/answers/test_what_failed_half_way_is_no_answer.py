@@ -18,7 +18,7 @@ def outcome(text: str) -> str:
     """The reason of the failure and its sentence; empty for an answer that is taken."""
     try:
         AnswerReader().read(text.encode())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is has a reason
         found = failure_of(error, 1.0, cut=False)
         return f"{found.reason}: {found.message}"
     return ""

@@ -118,7 +118,8 @@ def _sum_of(bundle: Bundle, one: Series, usual: dict[str, float]) -> _Sum:
 def _raised(one: Series, since: Millis, by: Array) -> Series:
     if not by.any():
         return one
-    return Series(one.labels, one.times, one.values + np.concatenate([[0.0], by])[since.searchsorted(one.times, "right")])
+    raised = np.concatenate([[0.0], by])[since.searchsorted(one.times, "right")]
+    return Series(one.labels, one.times, one.values + raised)
 
 
 def _union(found: Sequence[Millis]) -> Millis:

@@ -110,7 +110,7 @@ def another_address(dropping: float) -> Recording:
     """One of the candidate's that appears late, with a life behind it in which it dropped nearly everything."""
     times = scrapes(UNTIL)
     found = Recording(times[times >= START + 100], "new")
-    labels = {"model": "digits", "version": "2"}
+    labels: dict[str, Any] = {"model": "digits", "version": "2"}
     since = np.arange(len(found.times))
     for metric in (s.SAMPLES, s.OBSERVATIONS):
         found.reading(metric, 20 + 20 * since, **labels, layer="h1")

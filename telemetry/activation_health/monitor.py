@@ -72,6 +72,20 @@ class Monitor:
         for layer in layers:
             self.add_layer(layer)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, in another process too, has the same settings and begins at 0: counts of two would be mixed.
+
+        So a module that keeps its monitor can be copied, pickled and saved.
+        """
+        settings = {
+            "window": self._window,
+            "rows_per_second": self._rows_per_second,
+            "one_in": self._one_in,
+            "seed": self._seed,
+            "digest": self._digest,
+        }
+        return _begun, (*self._labels, [state.layer for state in self._layers.values()], settings)
+
     @property
     def window(self) -> int:
         return self._window
@@ -179,6 +193,10 @@ class Monitor:
         yield tuple(Sample(catalog.DROPPED, (*self._labels, why), count) for why, count in dropped.items())
         yield from eval_groups(self._labels, self.evals)
         yield request_group(self._labels, self.requests.totals())
+
+
+def _begun(model: str, version: str, layers: list[Layer], settings: dict[str, Any]) -> Monitor:
+    return Monitor(model, version, layers, **settings)
 
 
 def _label(name: str, value: object) -> str:

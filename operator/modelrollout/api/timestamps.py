@@ -15,7 +15,10 @@ _REMEMBERED = 1024
 
 
 def parse_timestamp(value: Any) -> float:
-    """Epoch seconds of an RFC 3339 string; numbers pass. ValueError for what no status can hold: before 1970, say."""
+    """Epoch seconds of an RFC 3339 string; numbers pass. ValueError for what no status can hold: before 1970, say.
+
+    A text without a zone, which an API server takes as well, is in UTC, wherever the process runs.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"a time is a text, not {type(value).__name__}")  # noqa: TRY004 - pydantic takes no TypeError
     try:
@@ -29,7 +32,8 @@ def parse_timestamp(value: Any) -> float:
 
 @lru_cache(_REMEMBERED)
 def _instant(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
+    found = datetime.fromisoformat(text)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 @lru_cache(_REMEMBERED)

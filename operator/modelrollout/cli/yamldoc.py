@@ -146,10 +146,10 @@ def _why(text: str, error: yaml.MarkedYAMLError, mark: Any) -> str:
     if not isinstance(error, yaml.scanner.ScannerError | yaml.parser.ParserError):
         return ", ".join(part for part in (error.problem, error.context) if part)
     rest = text[mark.index :]
+    if rest[:1] == "\t":
+        return "a tab cannot stand here; indent with spaces"
     if not rest.strip():
         return "the text ends inside a list, a mapping or quotes that are still open"
-    if rest[0] == "\t":
-        return "a tab cannot stand here; indent with spaces"
     return f'"{rest[0]}" cannot stand here; check indentation, colons, brackets and quotes up to here'
 
 
@@ -200,11 +200,21 @@ def _place(mark: Any) -> Place:
 def _child(node: yaml.Node, part: str | int) -> tuple[Any, yaml.Node] | None:
     if isinstance(node, yaml.MappingNode):
         for key, value in reversed(node.value):  # of a key that stands twice, the last one counts
-            if key.value == part:
+            if key.value == part or _name_of(key) == part:
                 return key.start_mark, value
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part].start_mark, node.value[part]
     return None
+
+
+def _name_of(key: yaml.Node) -> str | None:
+    """What a key that is no text is called: `y` is True, and `0x10` is 16."""
+    if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:str":
+        return None
+    try:
+        return str(Constructor().construct_object(key))
+    except yaml.YAMLError:
+        return None
 
 
 def _duplicates(node: yaml.Node, loc: Loc, observed: set[int]) -> Iterator[Loc]:

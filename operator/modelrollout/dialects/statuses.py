@@ -23,7 +23,13 @@ _GRPC = (
 _CODES = {name: str(code) for code, name in enumerate(_GRPC)} | {"canceled": "1"}
 
 
+_WITH_MORE = re.compile(r"([1-5](?:[0-9]{2}|xx))(?:\.0+|[\s:-].*)", re.DOTALL)
+"""`503 Service Unavailable`, and what comes of a status that was handled as a number, `503.0`."""
+
+
 def canonical(status: str) -> str:
-    """The status as the patterns expect it: `5XX` as `5xx`, gRPC's names in any spelling as their codes, no spaces."""
+    """As the patterns expect it: `5XX` as `5xx`, gRPC's names in any spelling as their codes, and no further text."""
     text = status.strip().lower()
+    if longer := _WITH_MORE.fullmatch(text):
+        return longer[1]
     return _CODES.get(re.sub(r"[^a-z]", "", text), text) if text.isascii() and text[:1].isalpha() else text

@@ -55,6 +55,10 @@ class Attachment:
             self._handles.pop().remove()
         self._hooks.clear()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy has no hooks: those of a module that keeps its attachment are not copied either."""
+        return Attachment, (self.monitor, self._only, self._uses)
+
     def __enter__(self) -> Self:
         return self
 

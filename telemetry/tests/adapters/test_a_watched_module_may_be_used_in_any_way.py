@@ -63,6 +63,32 @@ def test_a_trace_answers_the_same_and_is_not_watched(operation: str) -> None:
     check(TRACED[operation], 0, {})
 
 
+class Keeps(nn.Module):
+    """A network that keeps what watches it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.monitor = network(), monitor_of()
+        self.attachment = attach(self.inner, self.monitor)
+
+    def forward(self, x: Any) -> Any:
+        return self.inner(x)
+
+
+@pytest.mark.filterwarnings(*IGNORED)
+@pytest.mark.parametrize("operation", [*COPIES, "copied in its own layer alone"])
+def test_a_module_that_keeps_what_watches_it_can_be_copied(operation: str) -> None:
+    x, module = torch.randn(6, 4), Keeps()
+    use = {**COPIES, **WATCHED}[operation] if operation != "saved as its state" else copy.deepcopy
+    made = use(module)
+    before = value_of(module.monitor, SAMPLES, "1")
+    assert torch.equal(made(x), network()(x))
+    kept = operation == "copied in its own layer alone"
+    assert value_of(module.monitor, SAMPLES, "1") - before == (6 if kept else 0)
+    assert dropped(made.monitor) == {}
+    made.attachment.detach()
+
+
 @pytest.mark.slow
 def test_a_pickle_needs_no_package_of_ours() -> None:
     module = network()

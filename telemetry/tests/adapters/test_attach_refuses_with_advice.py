@@ -96,10 +96,10 @@ GUIDE = (Path(__file__).parents[3] / "docs" / "instrument-your-model.md").read_t
 TABLE = {
     "a dense tensor of float64, float32, float16, bfloat16 or float8, (batch, units) or more, strided or a subclass "
     "with names": ("watched", set(MEASURED)),
-    "nested, jagged, sparse, quantized, complex, whole or truth values, a tensor that wraps another": (
+    "nested, jagged, sparse, quantized, complex, float4, whole or truth values, a tensor that wraps another": (
         "dropped, `dtype`",
         {"nested", "jagged", "sparse by coordinates", "sparse by rows", "quantized", "a wrapper", "complex"}
-        | {"whole numbers", "truths"},
+        | {"whole numbers", "truths", "two in a byte"},
     ),
     "a tuple, list, dict or dataclass, None, a number": (
         "dropped, `dtype`",

@@ -82,6 +82,10 @@ def quarrelsome() -> Any:
     return made
 
 
+PACKED = getattr(torch, "float4_e2m1fn_x2", torch.int8)
+"""Older versions have no such type: then it is another that is refused."""
+
+
 MEASURED = {
     "float32": values,
     "float64": lambda: values().double(),
@@ -115,6 +119,7 @@ REFUSED = {
     "a list": (lambda: [values()], "dtype"),
     "a dict": (lambda: {"logits": values()}, "dtype"),
     "a dataclass": (lambda: Answer(values()), "dtype"),
+    "two in a byte": (lambda: torch.empty(3, 4, dtype=PACKED), "dtype"),
     "None": (lambda: None, "dtype"),
     "a number": (lambda: 0.5, "dtype"),
     "without axes": (lambda: torch.tensor(1.0), "rank"),

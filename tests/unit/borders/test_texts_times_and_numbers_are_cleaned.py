@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from modelrollout.adapters.routers.reading import UNREADABLE, read
 from modelrollout.adapters.triton.addresses import Addresses, addresses, is_pod_of
 from modelrollout.api.borders.cleaning import clean, whole_number
 from modelrollout.api.problems import read_spec
-from modelrollout.api.timestamps import LAST, format_timestamp, parse_timestamp
+from modelrollout.api.timestamps import LAST, _instant, format_timestamp, parse_timestamp
 from modelrollout.core import reasons
 from modelrollout.core.observation import Command, Event, MalformedCommand, RoutePlan
 from modelrollout.ports import Conflict, Subject, Unreachable
@@ -74,6 +75,19 @@ def test_a_time_is_one_that_can_be_written_or_is_refused(value: Any):
         return
     assert 0 <= seconds <= LAST
     assert parse_timestamp(format_timestamp(seconds)) == pytest.approx(seconds, abs=0.001)
+
+
+def test_a_time_without_a_zone_is_utc_wherever_the_process_runs(monkeypatch: pytest.MonkeyPatch):
+    text = "2026-11-26T20:00:00.125"
+    try:
+        for zone in ("UTC", "Asia/Tokyo"):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            _instant.cache_clear()
+            assert parse_timestamp(text) == parse_timestamp(f"{text}Z")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @given(value=st.one_of(st.text(), *map(st.just, PIECES), TEXTS, VALUES))

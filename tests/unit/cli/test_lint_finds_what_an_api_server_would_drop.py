@@ -205,3 +205,18 @@ def test_without_libyaml_documents_are_read_as_well(monkeypatch: pytest.MonkeyPa
     assert issubclass(slow._Loader, yaml.scanner.Scanner)
     (found,) = slow.documents("spec:\n  steps: [{weight: 5}]\n")
     assert found.place(("spec", "steps", 0, "weight")) == slow.Place(2, 12)
+
+
+@pytest.mark.parametrize(
+    ("key", "line"), [("y", 3), ("0x10", 3), ("~", 3), ("2.50", 3), ('"y"', 3)], ids=["true", "16", "null", "2.5", "y"]
+)
+def test_a_key_that_is_no_text_is_found_on_its_line(
+    key: str, line: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    _, path = lint(tmp_path, f"apiVersion: modelrollout.dev/v1alpha1\nkind: ModelRollout\n{key}: 1\n")
+    assert f"{path}:{line}:1: " in capsys.readouterr().out
+
+
+def test_a_tab_alone_in_its_line_is_a_tab(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    _, path = lint(tmp_path, " \n\t\n")
+    assert f"{path}:2:1: this is not YAML: a tab cannot stand here" in capsys.readouterr().out

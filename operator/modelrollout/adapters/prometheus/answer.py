@@ -53,30 +53,40 @@ class AnswerReader:
         self._times: tuple[list[float], Array] = [], np.empty(0)
         self._otherwise = 0
         self._going_on = None if self.last is None else GoingOn(self.last)
+        self._said: dict[str, list[Any]] = {"status": [], "error": [], "isPartial": [], "warnings": []}
         result = None
-        found: dict[str, list[Any]] = {"isPartial": [], "warnings": []}
         for name in self._pieces.members():
-            if name == "data":
+            if name != "data" or self._pieces.peek() != b"{":  # an answer that failed may have a null there
+                self._hear(name)
+            elif result is None:
                 result = self._data()
-            elif name in found:
-                found[name].append(self._pieces.value())
             else:
-                self._pieces.skip()
+                raise twice(name)
         self._pieces.finish()
-        _complete(found)
+        _succeeded(self._said)
+        _complete(self._said)
         if result is None:
             raise TypeError("this is no answer of Prometheus")
         if self._going_on is not None:
             self._going_on.finish()
         return result
 
+    def _hear(self, name: str) -> None:
+        """Skip a member, unless it says what the answer is worth."""
+        if name in self._said:
+            self._said[name].append(self._pieces.value())
+        else:
+            self._pieces.skip()
+
     def _data(self) -> list[Points] | None:
         result = None
         for name in self._pieces.members():
-            if name == "result":
+            if name != "result":
+                self._hear(name)
+            elif result is None:
                 result = self._result()
             else:
-                self._pieces.skip()
+                raise twice(name)
         return result
 
     def _result(self) -> list[Points]:
@@ -116,6 +126,8 @@ class AnswerReader:
         """One series; None for a native histogram, which no gate reads."""
         labels, points, other = None, None, False
         for name in self._pieces.members():
+            if (name == "metric" and labels is not None) or (name == "values" and points is not None):
+                raise twice(name)
             if name == "metric":
                 labels = self._labels()
             elif name == "values":
@@ -200,6 +212,11 @@ def too_many(number: int) -> Refused:
     return Refused("TooManySeries", text)
 
 
+def twice(name: str) -> ValueError:
+    """What stands twice would be read by half."""
+    return ValueError(f"{name} stands twice")
+
+
 def _within_limits(body: bytes | bytearray) -> None:
     """Refuse at once what could not be held."""
     most = limits.MAX_SAMPLES
@@ -241,6 +258,14 @@ def _kept(times: Array, start: float, end: float) -> _Kept:
     kept = (times >= start - 0.001) & (times <= end + 0.001)
     millis = np.round(times[kept] * 1000).astype(np.int64)
     return _Kept(millis, slice(None) if kept.all() else kept, bool((np.diff(millis) > 0).all()))
+
+
+def _succeeded(said: dict[str, list[Any]]) -> None:
+    """A query that failed half-way may say so with HTTP status 200, beside the series that it had until then."""
+    errors = [one for one in said["error"] if one]
+    if any(one != "success" for one in said["status"]) or errors:
+        text = f": {printable(errors[0])}" if errors and isinstance(errors[0], str) else ""
+        raise Refused("PrometheusError", f"Prometheus failed: HTTP status 200, but no success{text}")
 
 
 def _complete(found: dict[str, list[Any]]) -> None:

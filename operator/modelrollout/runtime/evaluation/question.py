@@ -17,6 +17,7 @@ from modelrollout.core.analysis.gates.plan import words
 from modelrollout.core.analysis.gates.plan.history import plan_before
 from modelrollout.core.analysis.gates.sources.golden import in_preflight
 from modelrollout.core.analysis.gates.wording import worded
+from modelrollout.core.analysis.metrics import model_digest
 from modelrollout.core.analysis.metrics.blocks.running import Running
 from modelrollout.core.analysis.metrics.coverage import uncovered
 from modelrollout.core.analysis.metrics.gateway.lookalikes import ambiguous, lookalikes
@@ -200,7 +201,7 @@ def judge(
     )
     table = fine.whole(looks.parts) if looks.parts > 1 else fine
     alike: tuple[str, ...] | None = worded(lambda: lookalikes(once, reader, request), None)
-    partial: Finding | None = worded(lambda: uncovered(once, reader, request, looks.end(look)), _UNTOLD)
+    partial: Finding | None = worded(lambda: _partial(once, reader, request, looks.end(look)), _UNTOLD)
     partial = partial or (_ALIKE_UNTOLD if alike is None else ambiguous(alike))
     twice = dict.fromkeys(text for _, said in counted for text in said)
     misread: tuple[str, ...] = worded(lambda: (*unnamed(request), *(alike or ()), *reader.pods.warnings()), _UNSAID)
@@ -222,6 +223,14 @@ def judge(
     if running is not None:
         running.memo.forget_unused()
     return replace(found, plan=_planned(request, once, server)) if request.unplanned else found
+
+
+def _partial(
+    once: Sequence[SampleStore], reader: SeriesReader, request: EvaluationRequest, end: float
+) -> Finding | None:
+    """Why what was scraped up to `end` is not all that serves, or not all the same."""
+    found = uncovered(once, reader, request, end)
+    return found or model_digest.mixed(model_digest.lately(once, reader, request, end), request.candidate)
 
 
 def _planned(request: EvaluationRequest, once: Sequence[SampleStore], server: PrometheusServer) -> str:

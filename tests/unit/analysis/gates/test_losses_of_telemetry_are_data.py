@@ -106,6 +106,23 @@ async def test_very_few_are_not():
     assert not any("lost" in text for text in warnings)
 
 
+def another_address(dropping: float) -> Recording:
+    """One of the candidate's that appears late, with a life behind it in which it dropped nearly everything."""
+    times = scrapes(UNTIL)
+    found = Recording(times[times >= START + 100], "new")
+    labels: dict[str, Any] = {"model": "digits", "version": "2"}
+    since = np.arange(len(found.times))
+    for metric in (s.SAMPLES, s.OBSERVATIONS):
+        found.reading(metric, 20 + 20 * since, **labels, layer="h1")
+    return found.reading(s.DROPPED, 90_000 + dropping * since, **labels, reason="tracing")
+
+
+@pytest.mark.parametrize(("dropping", "verdict"), [(0, "PASS"), (180, "NO_DATA")])
+async def test_drops_before_the_first_scrape_are_as_unknown_as_the_rows_taken_until_then(dropping, verdict):
+    found, _ = await gates_of(*telemetry({}, {}, layers={"h1": 20}), another_address(dropping))
+    assert found["dead"].verdict == verdict, found["dead"].message
+
+
 async def test_two_versions_that_lose_alike_are_compared():
     """A layer that runs three times in each pass: two of three are refused in both versions."""
     found, warnings = await gates_of(*telemetry({"reused": 40}, {"reused": 40}, layers={"h1": 20}))

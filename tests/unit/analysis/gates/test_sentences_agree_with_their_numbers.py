@@ -95,6 +95,21 @@ def share_agrees(gate: GateResult) -> None:
     assert "one in " not in text or bad == (total if at_least else 0), text
 
 
+def own_limit_is_named(asked: dict[str, Any], gate: GateResult) -> None:
+    """Of a gate with a limit alone it is that one, of one with a margin alone stable's share with the margin."""
+    given, margin = asked.get("max", asked.get("min")), asked.get("versusStable")
+    named = found(rf"; allowed [<>]= {NUMBER} %", gate.message)
+    if not named or " refused" in gate.message:
+        return
+    if given and not margin:
+        assert named[0] == number(given.removesuffix("%")), gate.message
+    beside = found(rf" vs stable {NUMBER} %; allowed <= {NUMBER} %", gate.message)
+    if margin and not given and beside:
+        stable, limit = beside
+        expected = min(margin["ratio"] * stable + number(margin["plus"].removesuffix("%")), 100.0)
+        assert limit == pytest.approx(expected, rel=0.07, abs=0.01), gate.message
+
+
 def pieces(most: float) -> st.SearchStrategy[list[float]]:
     """Three stretches of a rollout, as rates."""
     rates = st.one_of(st.just(0.0), st.floats(0.0005, most), st.sampled_from([0.01, 0.0125, 0.1, 1.0]))
@@ -185,12 +200,16 @@ ERRORS = {"type": "ErrorRate", "method": "Sequential", "_kind": "ErrorRate"}
     )
 )
 @example((ERRORS, 90, [0, 0, 0], [0.125, 0, 0], 40, True))
+@example(({**ERRORS, "max": "1%"}, 900, [0, 0, 0], [0, 0, 0.2], 40, False))
+@example(({**ERRORS, "versusStable": {"ratio": 1.25, "plus": "1%"}}, 900, [0.02] * 3, [0.02, 0.02, 0.2], 40, False))
 def test_a_share_is_on_the_side_of_its_limit_that_the_verdict_says(drawn):
     asked, until, stable, candidate, per, baking = drawn
     kind, gate = asked["_kind"], {key: value for key, value in asked.items() if key != "_kind"}
     when = {"bake_started_at": START + until // 2} if baking else {}
     one = judged(gate, until, counted(kind, until, stable, candidate, per), **when)
     share_agrees(one)
+    if not baking:  # then a margin is over what stable was before
+        own_limit_is_named(asked, one)
     odds_decide(one)
     figures_are_those_of_the_sentence(one)
 

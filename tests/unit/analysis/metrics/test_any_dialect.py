@@ -214,11 +214,11 @@ def test_errors_and_refusals_are_told_from_answers(dialect):
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        *((status, "error") for status in ("5xx", "5XX", " 500", "503 ")),
-        *((status, "refusal") for status in ("4xx", "4XX", "404 ")),
+        *((status, "error") for status in ("5xx", "5XX", " 500", "503 ", "503 Service Unavailable", "503.0")),
+        *((status, "refusal") for status in ("4xx", "4XX", "404 ", "404: not found", "400.00", "4xx-other")),
         *(
             (status, "answer")
-            for status in ("2xx", "3XX", " 200 ", "1xx", "", " ", "x", "\u0665xx", "xx", "55xx", "5x")
+            for status in ("2xx", "3XX", " 200 ", "1xx", "", " ", "x", "\u0665xx", "xx", "55xx", "5x", "5033", "503.5")
         ),
     ],
 )

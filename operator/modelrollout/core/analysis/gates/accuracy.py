@@ -10,7 +10,7 @@ from modelrollout.api.gates import AccuracyGate
 from modelrollout.core.analysis.gates.checks.count_check import CountReading, count_tests, judge_counts, show_good_share
 from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
 from modelrollout.core.analysis.gates.checks.losses import heeding, lost_answers
-from modelrollout.core.analysis.gates.checks.readable import lacking
+from modelrollout.core.analysis.gates.checks.readable import contradicted, lacking
 from modelrollout.core.analysis.gates.checks.spared import needing
 from modelrollout.core.analysis.gates.checks.standing import LimitTest, is_relative
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
@@ -45,7 +45,9 @@ def accuracy_counts(gate: AccuracyGate, gate_input: GateInput) -> Counts:
 
     relative = any(line.relative for _, line in tests_of(gate))
     lacks = partial(lacking, gate_input, s.EVALS, [s.CORRECT], detail=gate.labels)
-    return make_counts(gate_input, wrong, "model", "judged answers", (s.EVALS, s.CORRECT), lacks, relative=relative)
+    beyond = partial(contradicted, gate_input, s.CORRECT, detail=gate.labels)
+    metrics = (s.EVALS, s.CORRECT)
+    return make_counts(gate_input, wrong, "model", "judged answers", metrics, lacks, beyond, relative=relative)
 
 
 DEFINITION = GateDefinition(

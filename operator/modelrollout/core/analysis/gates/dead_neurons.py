@@ -15,7 +15,9 @@ from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, D
 from modelrollout.core.analysis.gates.checks.readable import (
     all_layers,
     as_read,
+    contradicted,
     lacking,
+    layers_contradicted,
     layers_lacking,
     unreadable,
 )
@@ -53,7 +55,8 @@ def _unread(gate: DeadNeuronsGate, gate_input: GateInput) -> Finding | None:
     if _relative(gate) and not all_layers(gate_input, s.WINDOWS, "stable"):
         text = f"stable exports no {s.WINDOWS} to compare with; set max for an absolute limit"
         return Finding("SeriesMissing", text)
-    return unreadable(gate_input, (s.WINDOWS, s.DROPPED), arms) or lacking(gate_input, s.WINDOWS, PARTS, arms)
+    found = unreadable(gate_input, (s.WINDOWS, s.DROPPED), arms) or lacking(gate_input, s.WINDOWS, PARTS, arms)
+    return found or (contradicted(gate_input, s.WINDOW_DEAD) if _relative(gate) else None)
 
 
 def _judge_layers(gate: DeadNeuronsGate, gate_input: GateInput, share: float, odd: frozenset[str]) -> Judged:
@@ -72,7 +75,8 @@ def _judge_layers(gate: DeadNeuronsGate, gate_input: GateInput, share: float, od
 def _read(gate_input: GateInput, arms: tuple[s.Arm, ...]) -> set[str]:
     """The layers of which all these versions have everything that can be read."""
     every = set.intersection(*(gate_input.table.layers(s.WINDOWS, arm) for arm in arms))
-    return every - layers_lacking(gate_input, s.WINDOWS, PARTS, arms)
+    odd = layers_contradicted(gate_input, s.WINDOW_DEAD, "stable") if "stable" in arms else set[str]()
+    return every - layers_lacking(gate_input, s.WINDOWS, PARTS, arms) - odd
 
 
 def limits_of(gate: DeadNeuronsGate) -> tuple[LimitLine, ...]:

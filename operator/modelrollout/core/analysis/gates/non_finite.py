@@ -18,7 +18,13 @@ from modelrollout.core.analysis.gates.checks.count_check import (
 )
 from modelrollout.core.analysis.gates.checks.counts import Counts, make_counts
 from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, DROPPED_OBSERVATIONS, heeding
-from modelrollout.core.analysis.gates.checks.readable import lacking, layers_lacking, layers_unread
+from modelrollout.core.analysis.gates.checks.readable import (
+    contradicted,
+    lacking,
+    layers_contradicted,
+    layers_lacking,
+    layers_unread,
+)
 from modelrollout.core.analysis.gates.checks.spared import sparing
 from modelrollout.core.analysis.gates.checks.standing import CountTest, LimitTest, is_relative
 from modelrollout.core.analysis.gates.definition import GateDefinition, always
@@ -64,11 +70,13 @@ def nonfinite_counts(gate_input: GateInput, *, relative: bool = True) -> Counts:
     odd = layers_lacking(gate_input, s.SAMPLES, [s.NONFINITE], arms)
     if relative:
         odd |= layers_unread(gate_input, s.NONFINITE, "stable")
+        odd |= layers_contradicted(gate_input, s.NONFINITE, "stable")
     metrics = (s.SAMPLES, s.NONFINITE, s.ELEMENTS, s.DROPPED)
     counts = make_counts(
         gate_input, lambda arm: _rows(_spared(gate_input), arm, odd), "model", "rows", metrics, relative=relative
     )
-    return replace(counts, unread=counts.unread or lacking(gate_input, s.SAMPLES, [s.NONFINITE], arms))
+    unread = counts.unread or lacking(gate_input, s.SAMPLES, [s.NONFINITE], arms)
+    return replace(counts, unread=unread or (contradicted(gate_input, s.NONFINITE) if relative else None))
 
 
 def _spared(gate_input: GateInput) -> GateInput:

@@ -14,7 +14,9 @@ from modelrollout.core.analysis.gates.checks.losses import COUNTED_WITH_DROPS, D
 from modelrollout.core.analysis.gates.checks.readable import (
     all_layers,
     as_read,
+    contradicted,
     lacking,
+    layers_contradicted,
     layers_lacking,
     unreadable,
 )
@@ -50,7 +52,9 @@ def judge_ratio(gate: RatioGate, gate_input: GateInput, share: float, part: str,
     gate_input = needing(gate_input, lambda metric, _: metric in {part, s.ELEMENTS})
     arms: tuple[s.Arm, ...] = ("candidate",) if gate.within else s.ARMS
     bad = unreadable(gate_input, (part, s.ELEMENTS, s.DROPPED), arms) or lacking(gate_input, s.ELEMENTS, [part], arms)
+    bad = bad or (None if gate.within else contradicted(gate_input, part))
     without = layers_lacking(gate_input, s.ELEMENTS, [part], arms)
+    without |= set() if gate.within else layers_contradicted(gate_input, part, "stable")
     odd = Unlike() if gate.within else unlike(gate_input, s.ELEMENTS)
     layers = sorted(gate_input.table.layers(s.ELEMENTS, "candidate") - without - odd.layers)
     found = _judge_layers(gate, gate_input, share, layers, (part, noun))

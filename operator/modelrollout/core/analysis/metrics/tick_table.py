@@ -18,6 +18,7 @@ from modelrollout.core.analysis.metrics.counters.continuation import Continuatio
 from modelrollout.core.analysis.metrics.counters.families import HISTOGRAMS, bundles
 from modelrollout.core.analysis.metrics.counters.layouts import Layout, layouts_of
 from modelrollout.core.analysis.metrics.counters.restarts import with_restarts
+from modelrollout.core.analysis.metrics.counters.sums import steadied
 from modelrollout.core.analysis.metrics.counters.usable import are_numbers
 from modelrollout.core.analysis.metrics.counters.withheld import Spares, Withheld, with_spared, withheld
 from modelrollout.core.analysis.metrics.grid import Grid
@@ -229,7 +230,7 @@ def _read_all(
     seen, counted = into
     grid = seen.grid
     seen.add(store, reader)
-    found = cleaned(with_restarts(bundles(store, reader)), store.targets, grid, scrape)
+    found = cleaned(with_restarts(steadied(bundles(store, reader))), store.targets, grid, scrape)
     began = began_at_zero(store, scrape)
     counted.left_out.update(found.left_out)
     counted.unreadable |= found.unreadable

@@ -11,7 +11,7 @@ import numpy as np
 
 from modelrollout.api.gates import Source
 from modelrollout.core.analysis.gates import formatting as say
-from modelrollout.core.analysis.gates.checks.readable import lacking, unreadable
+from modelrollout.core.analysis.gates.checks.readable import contradicted, lacking, unreadable
 from modelrollout.core.analysis.gates.checks.spared import answers_spared, as_share
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.sources.order import REQUESTS, chosen
@@ -59,6 +59,7 @@ def request_counts(gate_input: GateInput, wanted: Source | None, *, relative: bo
                 "requests",
                 (s.REQUESTS, s.REQUEST_ERRORS),
                 partial(lacking, gate_input, s.REQUESTS, [s.REQUEST_ERRORS]),
+                partial(contradicted, gate_input, s.REQUEST_ERRORS),
                 relative=relative,
             )
         case "Triton":
@@ -116,16 +117,19 @@ def make_counts(
     noun: str,
     metrics: tuple[str, ...],
     lacks: Callable[[tuple[s.Arm, ...]], Finding | None] = lambda _: None,
+    wrong: Callable[[tuple[s.Arm, ...]], Finding | None] = lambda _: None,
     *,
     relative: bool = True,
 ) -> Counts:
     """Counts from (bad, total) of each arm; `metrics` are those they are read from, the one always there first.
 
     `lacks`: which of them these versions do not export, so that nothing of theirs can be counted. Where stable's cannot
-    be, it has no requests, and only a limit can fail. `relative`: whether anything is compared with stable.
+    be, or is `wrong`, it has no requests, and only a limit can fail. `relative`: whether anything is compared with
+    stable.
     """
     arms: tuple[s.Arm, ...] = s.ARMS if relative else ("candidate",)
-    unread, unknown = unreadable(gate_input, metrics, arms), lacks(("stable",))
+    unread = unreadable(gate_input, metrics, arms) or wrong(("candidate",))
+    unknown = lacks(("stable",)) or wrong(("stable",))
     present = [scraped(gate_input, source, arm, metrics[0]) for arm in ("candidate", "stable")]
     nothing = np.zeros(gate_input.table.grid.count)
     known = (nothing, nothing) if unknown else read("stable")

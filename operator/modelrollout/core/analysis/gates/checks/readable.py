@@ -76,6 +76,43 @@ def layers_lacking(gate_input: GateInput, whole: str, parts: Iterable[str], arms
     return {layer for arm, part in product(arms, parts) for layer in table.layers(whole, arm) - table.layers(part, arm)}
 
 
+WHOLE = {
+    s.REQUEST_ERRORS: s.REQUESTS,
+    s.CORRECT: s.EVALS,
+    s.NONFINITE: s.ELEMENTS,
+    s.ZEROS: s.ELEMENTS,
+    s.NEGATIVES: s.ELEMENTS,
+    s.WINDOW_DEAD: s.WINDOW_NEURONS,
+}
+"""What each counter counts a part of."""
+_TORN, _FEW = 0.05, 20.0
+"""By so much a part may be ahead of its whole: of what was counted, and at the least."""
+
+
+def layers_contradicted(gate_input: GateInput, part: str, arm: s.Arm, detail: str | None = None) -> set[str]:
+    """The layers of which a part has counted more than the whole, so that one of the two is wrong."""
+    table, whole, details = gate_input.table, WHOLE[part], None if detail is None else [detail]
+    found = set()
+    for layer in table.layers(part, arm, detail=detail) & table.layers(whole, arm, detail=detail):
+        mine, every = (float(table.total(one, arm, layer=layer, details=details).sum()) for one in (part, whole))
+        if mine > (1 + _TORN) * every + _FEW:
+            found.add(layer)
+    return found
+
+
+def contradicted(
+    gate_input: GateInput, part: str, arms: Iterable[s.Arm] = ("stable",), detail: str | None = None
+) -> Finding | None:
+    """Why a share above 100 % is none: stable's would allow anything, or blame an equal version."""
+    for arm in arms:
+        layers = layers_contradicted(gate_input, part, arm, detail)
+        if layers:
+            where = f"layer {min(layers)} of the {arm}" if min(layers) else f"the {arm}"
+            text = f"{part} of {where} counts more than {WHOLE[part]}, of which it is a part: one of the two is wrong"
+            return Finding("SampleNotANumber", text)
+    return None
+
+
 def left_out_warnings(gate_input: GateInput) -> list[str]:
     """What was left out since the rollout started, by metric and version."""
     return [

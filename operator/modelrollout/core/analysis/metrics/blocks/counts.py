@@ -120,6 +120,7 @@ class Counts:
         fastest = np.where(self.rows.elements, FASTEST_ELEMENTS, FASTEST_REQUESTS)[:, None] * seconds
         plain = plain and not bool((step > fastest).any()) and not _has_dip(values, fallen)
         if fallen.any():
+            plain = plain and bool(self.rows.host)  # a sum that falls has not begun again (counters/sums.py)
             mine = fallen & self.rows.own[:, None]
             stood = (~fallen & self.rows.own[:, None] & (values[:, after - 1 - before : -1] > 0)).any(axis=0)
             self.fell, plain = self.fell or bool(mine.any()), plain and not bool((stood & mine.any(axis=0)).any())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from modelrollout.adapters.kubernetes.command_annotation import VERSION_BY, claimed_by, command_of, stamp_of, stamped_by
+from modelrollout.adapters.kubernetes.known import Copies, answering
 from modelrollout.api.config import OperatorConfig
 from modelrollout.api.problems import check_against, read_spec, summary
 from modelrollout.api.status import Status
@@ -47,11 +48,23 @@ class Reconciler:
     population: Population = field(default_factory=Population)
     stamped: bool = False
     """Whether the API server stamps who sends commands and changes versions (the chart's MutatingAdmissionPolicy)."""
+    follow: Callable[..., None] = lambda *_, **__: None
+    """Told after each pass whether what is shown of (namespace, name) should be kept from now on (`active`)."""
 
     async def run(self, watch: Watch) -> float | None:
-        """One pass; returns the seconds until the next one, None when the resource is gone."""
+        """One pass; returns the seconds until the next one, None when the resource is gone.
+
+        What the API server has shown a moment ago is not read again, unless the pass does more than record figures.
+        """
+        try:
+            return await self._pass(watch, Copies())
+        except _ReadAgain:
+            return await self._pass(watch, None)
+
+    async def _pass(self, watch: Watch, copies: Copies | None) -> float | None:
         store, clock = self.writer.store, self.writer.clock
-        obj = await store.get(watch.namespace, watch.name)
+        with answering(copies):
+            obj = await store.get(watch.namespace, watch.name)
         if obj is None:
             self._forget(watch)
             return None
@@ -61,7 +74,8 @@ class Reconciler:
         watch.news.seen("resource", obj["metadata"].get("resourceVersion"))
         status, lost = _status_of(obj)
         spec, problem = self._spec_of(obj)
-        found = await self.routers.find(watch.namespace, watch.name, spec)
+        with answering(copies):
+            found = await self.routers.find(watch.namespace, watch.name, spec)
         spec, problem, notices = self._claimed(obj, spec, problem, found[1], status)
         for version in found[1].versions if found[1] else (None,):
             watch.news.seen("route", version)
@@ -73,6 +87,8 @@ class Reconciler:
         if refused is not None:
             await self.writer.lower(watch, decision, found)
             raise refused
+        if copies is not None and copies.used and _moves_on(status, decision):
+            raise _ReadAgain
 
         def again(now: dict[str, Any]) -> Decision:
             watch.news.seen("resource", now["metadata"].get("resourceVersion"))
@@ -83,6 +99,7 @@ class Reconciler:
         _show(watch, spec, found[1], decision.status)
         gateway = ("", None) if spec is None else await self._gateway(watch, spec)
         watch.look_at(polling_plan(watch, spec, decision.status, found[1], gateway))
+        self.follow(watch.namespace, watch.name, active=watch.polling.request is not None)
         return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, clock.now())
 
     async def _kept(self, obj: dict[str, Any]) -> tuple[dict[str, Any], Unreachable | None]:
@@ -132,6 +149,7 @@ class Reconciler:
         """It is gone: what it claimed is free, and there is room for another."""
         self.claims.forget((watch.namespace, watch.name))
         self.population.forget((watch.namespace, watch.name))
+        self.follow(watch.namespace, watch.name, active=False)
 
     def _spec_of(self, obj: dict[str, Any]) -> tuple[Spec | None, str | None]:
         spec, problem = read_spec(obj)
@@ -172,6 +190,16 @@ class Reconciler:
         if watch.version_header and not known:
             watch.wake.set()
         return controller, dialect
+
+
+class _ReadAgain(Exception):  # noqa: N818 - an outcome: this pass decides again
+    """What moves a rollout on is not decided on copies."""
+
+
+def _moves_on(status: Status, decision: Decision) -> bool:
+    """Whether a pass does more than record figures and sentences; lowering waits for no second look."""
+    spoken = decision.trigger is not None or decision.consume_command or bool(decision.events)
+    return decision.lower is None and (spoken or decision.status.phase != status.phase)
 
 
 def _show(watch: Watch, spec: Spec | None, route: ObservedRoute | None, status: Status) -> None:

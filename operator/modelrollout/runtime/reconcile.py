@@ -16,7 +16,14 @@ from modelrollout.api.problems import check_against, read_spec, summary
 from modelrollout.api.status import Status
 from modelrollout.api.timestamps import parse_timestamp
 from modelrollout.core import reasons
-from modelrollout.core.observation import Command, Event, MalformedCommand, Observation, ObservedRoute
+from modelrollout.core.observation import (
+    FULL_WEIGHT,
+    Command,
+    Event,
+    MalformedCommand,
+    Observation,
+    ObservedRoute,
+)
 from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.fallback.decision import decide_less
 from modelrollout.ports import Conflict, GatewayFacts, Routers, Subject, Unreachable
@@ -87,7 +94,7 @@ class Reconciler:
         if refused is not None:
             await self.writer.lower(watch, decision, found)
             raise refused
-        if copies is not None and copies.used and _moves_on(status, decision):
+        if copies is not None and copies.used and _moves_on(status, decision, found[1]):
             raise _ReadAgain
 
         def again(now: dict[str, Any]) -> Decision:
@@ -196,10 +203,14 @@ class _ReadAgain(Exception):  # noqa: N818 - an outcome: this pass decides again
     """What moves a rollout on is not decided on copies."""
 
 
-def _moves_on(status: Status, decision: Decision) -> bool:
-    """Whether a pass does more than record figures and sentences; lowering waits for no second look."""
+def _moves_on(status: Status, decision: Decision, route: ObservedRoute | None) -> bool:
+    """Whether a pass raises, or does more than record figures and sentences; lowering waits for no second look."""
+    if decision.lower is not None:
+        return False
+    plan = decision.route
+    raises = plan is not None and (route is None or plan.weight > FULL_WEIGHT - route.weight_of(plan.stable))
     spoken = decision.trigger is not None or decision.consume_command or bool(decision.events)
-    return decision.lower is None and (spoken or decision.status.phase != status.phase)
+    return raises or spoken or decision.status.phase != status.phase
 
 
 def _show(watch: Watch, spec: Spec | None, route: ObservedRoute | None, status: Status) -> None:

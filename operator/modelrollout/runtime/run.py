@@ -97,7 +97,7 @@ def _rounds(
     under_way = Confirming(api, known, settings.namespaces)
     yield go_round(every, service.wake, config.resync * EVERY)
     yield go_round(under_way.resources, service.wake, config.resync)
-    yield go_round(under_way.routes, service.route_changed, config.resync, kind="route")
+    yield go_round(under_way.routes, service.wake, config.resync, kind="route")
 
 
 async def _until(stop: Stop, work: Coroutine[object, object, None]) -> None:

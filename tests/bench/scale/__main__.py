@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
+from pathlib import Path
 
 import psutil
 
+from tests import ROOT
 from tests.bench.scale.page import PAGE, section, with_section
 from tests.bench.scale.row import Fleet, measured
 from tests.lab import say
@@ -37,13 +39,14 @@ def main() -> int:
     parser.add_argument("--many", action="store_true", help="5,000 at rest as well")
     parser.add_argument("--layers", type=int, default=6, help="layers of every model (6)")
     parser.add_argument("--seconds", type=float, default=60.0, help="each row is measured for so long (60)")
+    parser.add_argument("--operator", type=Path, default=ROOT / "operator", help="measure the package in this folder")
     parser.add_argument("--write", action="store_true", help=f"write the section of {PAGE.name}, too")
     given = parser.parse_args()
     found = []
     for row in [*given.row, *(["5000:0"] if given.many else [])]:
         say(f"measuring {row}")
         numbers = [int(one) for one in row.split(":")]
-        found.append(measured(Fleet(*numbers[:2], *(numbers[2:] or [5]), given.layers, given.seconds)))
+        found.append(measured(Fleet(*numbers[:2], *(numbers[2:] or [5]), given.layers, given.seconds), given.operator))
         print(f"\n{section(found, _machine())}\n", flush=True)
     if given.write:
         PAGE.write_text(with_section(PAGE.read_text(), section(found, _machine())))

@@ -51,9 +51,9 @@ class Usage:
 
 
 class Operator:
-    """`python -m modelrollout` with the defaults, its log in `folder`."""
+    """`python -m modelrollout` of the folder `source` with the defaults, its log in `folder`."""
 
-    def __init__(self, world: World, folder: Path) -> None:
+    def __init__(self, world: World, folder: Path, source: Path) -> None:
         config = {
             "prometheus": [{"url": world.prometheus, "gatewayMatchers": 'job="traefik"'}],
             "probes": LOOPBACK,
@@ -64,6 +64,7 @@ class Operator:
         self.log = folder / "operator.log"
         given = [f"--config={folder / 'config.yaml'}", f"--kubeconfig={folder / 'kubeconfig'}", "--health-port=0"]
         env = ENV | {"KUBECONFIG": str(folder / "kubeconfig"), "POD_NAMESPACE": "team-00", "POD_NAME": "operator-1"}
+        env |= {"PYTHONPATH": str(source)}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "modelrollout", *given], env=env, stderr=self.log.open("w")
         )

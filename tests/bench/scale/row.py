@@ -53,13 +53,13 @@ class Figures:
     """Processes that wanted a core, on average."""
 
 
-def measured(fleet: Fleet) -> Figures:
-    """Set it up and measure it. TimeoutError where it is not set up in time."""
+def measured(fleet: Fleet, source: Path) -> Figures:
+    """Set it up and measure the operator in the folder `source`. TimeoutError where it is not set up in time."""
     with tempfile.TemporaryDirectory() as folder:
         world = World(fleet.layers, 3600.0)
         try:
             world.order("create", first=0, last=fleet.all, gates=fleet.gates)
-            with Operator(world, Path(folder)) as operator:
+            with Operator(world, Path(folder), source) as operator:
                 try:
                     return _measured(fleet, world, operator)
                 except TimeoutError:

@@ -36,7 +36,7 @@ class Confirming:
         return await self._confirmed(GROUP_VERSION, PLURAL)
 
     async def routes(self) -> Versions:
-        """The same of HTTPRoutes that are called as they are."""
+        """The same of HTTPRoutes that are called as they are. A GRPCRoute has no such list: its copies grow old."""
         return await self._confirmed(*ROUTES)
 
     async def _confirmed(self, group_version: str, plural: str) -> Versions:

@@ -19,6 +19,7 @@ from tests.bench.cost.calls import Calls, count, count_for
 from tests.bench.cost.evaluation.section import TITLE, section
 from tests.bench.cost.tables import table
 from tests.bench.cost.visibility import Visibility
+from tests.bench.scale.page import section_in, with_section
 from tests.e2e.support.live_rollout import API, KIND, NAME, LiveRollout, gates
 from tests.e2e.support.rollouts import Rollouts
 from tests.lab import Lab, say
@@ -77,7 +78,8 @@ def main() -> int:
     chosen = PARTS if given.write or not given.part else tuple(given.part)
     text = _measure(chosen, QUICK if given.quick else FULL)
     if given.write:
-        DOCS.write_text(text)
+        others = section_in(DOCS.read_text())  # measured by itself
+        DOCS.write_text(with_section(text, others) if others else text)
     return 0
 
 
@@ -212,12 +214,13 @@ def _calls_table(rest: Calls, within: Calls, advances: list[Calls], rollback: Ca
     return "\n".join(
         [
             "## Calls\n",
-            table(["When", "Passes", "API reads", "API writes", "Prometheus queries", "Aim"], rows),
+            table(["When", "Passes that read", "API reads", "API writes", "Prometheus queries", "Aim"], rows),
             "",
             f"Writes of an advance, in order: {', '.join(typical.writes)}.",
             f"Writes of a rollback, in order: {', '.join(rollback.writes)}.",
-            "A pass reads the resource and the route; events and, at rest, every ten minutes make one. Watches (of the",
-            "resources, the routes, and the EndpointSlices of probed Services) and the Lease are not counted.",
+            "A pass reads the resource and the route, but for what was shown of a rollout under way just before; only",
+            "those that read are counted. Events and, at rest, every ten minutes make one. Watches (of the resources, the",
+            "routes, and the EndpointSlices of probed Services) and the Lease are not counted.",
         ]
     )
 

@@ -35,14 +35,17 @@ def section(found: Sequence[Figures], machine: str) -> str:
     return f"{TITLE}\n\n" + TEXT.format(machine=machine, table=rows, layers=layers)
 
 
+def section_in(page: str) -> str:
+    """The page's section of this title, without what follows; empty where there is none."""
+    _, there, after = page.partition(TITLE)
+    following = after.find("\n## ")
+    return f"{there}{after if following < 0 else after[:following]}".rstrip()
+
+
 def with_section(page: str, text: str) -> str:
     """The page with this section in place of the one of this title, or at its end."""
-    before, there, after = page.partition(TITLE)
-    if not there:
-        return f"{page.rstrip()}\n\n{text}\n"
-    following = after.find("\n## ")
-    rest = "" if following < 0 else after[following:]
-    return f"{before}{text}\n{rest}"
+    known = section_in(page)
+    return page.replace(known, text) if known else f"{page.rstrip()}\n\n{text}\n"
 
 
 def _row(one: Figures) -> list[str]:

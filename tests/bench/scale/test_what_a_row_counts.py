@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench.scale.page import TITLE, section, with_section
+from tests.bench.scale.page import TITLE, section, section_in, with_section
 from tests.bench.scale.row import Figures, Fleet, lateness
 from tests.bench.scale.world.store import RefusedError, Store, merged, patched
 
@@ -38,6 +38,7 @@ def test_the_section_takes_the_place_of_the_one_before():
     page = with_section("# Page\n\n## First\n\none\n", text)
     assert page == with_section(page, text)
     assert with_section(f"{page}\n## Last\n\ntwo\n", text).endswith("\n\n## Last\n\ntwo\n")
+    assert section_in(page) == text
     assert page.count(TITLE) == 1
 
 

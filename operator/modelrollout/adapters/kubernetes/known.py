@@ -88,7 +88,10 @@ class Known:
         return self._monotonic()
 
     def shown(self, path: str, text: bytes | None, found: dict[str, Any], at: float | None = None) -> None:
-        """An object as the server shows it; one that is older than the copy tells nothing."""
+        """An object as the server shows it: as bytes in an answer to what was asked `at` that time, else by a watch.
+
+        What is older than the copy tells nothing, and a watch that repeats it does not say that it still is so.
+        """
         called = _OBJECT.fullmatch(path)
         held = self._followed.get((called[2], called[3])) if called else None
         if called is None or held is None:
@@ -97,7 +100,7 @@ class Known:
         old = self._copies.get(path)
         if version is None or "kind" not in found:
             self._drop(path)
-        elif old is None or version >= old.version:
+        elif old is None or version > old.version or (version == old.version and text is not None):
             self._drop(path)
             text = json.dumps(found, separators=(",", ":")).encode() if text is None else text
             if len(text) <= LARGEST and self._bytes + len(text) <= MOST_BYTES:

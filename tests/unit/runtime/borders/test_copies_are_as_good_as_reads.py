@@ -100,6 +100,16 @@ def test_an_event_that_comes_late_does_not_undo_a_write(known: Known):
     assert copy(known) is None
 
 
+def test_an_answer_makes_a_copy_new_and_an_event_that_is_repeated_does_not(known: Known, clock: Clock):
+    known.shown(PATH, None, shown("7"))
+    clock.now += FRESH * RESYNC
+    known.shown(PATH, None, shown("7"))
+    clock.now += 1
+    assert copy(known) is None
+    known.shown(PATH, json.dumps(shown("7")).encode(), shown("7"), clock.now)
+    assert copy(known)
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "GET"])
 def test_a_write_that_fails_leaves_no_copy(known: Known, method: str):
     known.shown(PATH, None, shown("7"))

@@ -50,7 +50,7 @@ def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop, know
     @kopf.on.event(GROUP, API_VERSION, PLURAL, registry=registry)
     async def changed(namespace: str | None, name: str, **about: Any) -> None:
         _show(known, (GROUP, API_VERSION, PLURAL), namespace, name, **about)
-        service.wake(namespace or "", name, _version("resource", **about))
+        service.changed(namespace or "", name, _version("resource", **about))
 
     for watched in dict.fromkeys(kind for router in ROUTERS.values() for kind in router.watched):
 

@@ -16,29 +16,25 @@ from modelrollout.api.problems import check_against, read_spec, summary
 from modelrollout.api.status import Status
 from modelrollout.api.timestamps import parse_timestamp
 from modelrollout.core import reasons
-from modelrollout.core.observation import (
-    FULL_WEIGHT,
-    Command,
-    Event,
-    MalformedCommand,
-    Observation,
-    ObservedRoute,
-)
+from modelrollout.core.observation import Command, Event, MalformedCommand, Observation, ObservedRoute
 from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.fallback.decision import decide_less
 from modelrollout.ports import Conflict, GatewayFacts, Routers, Subject, Unreachable
 from modelrollout.runtime.claiming.claims import Claims, judge_claim
+from modelrollout.runtime.claiming.order import Order
 from modelrollout.runtime.claiming.population import Population, judge_limits, judge_number
 from modelrollout.runtime.exposition.rollouts import rows_of
 from modelrollout.runtime.polling_plan import next_wake, polling_plan
+from modelrollout.runtime.waking.again import ReadAgain, moves_on
 from modelrollout.runtime.writes import SOON, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelrollout.api.spec import Spec
+    from modelrollout.core.predecessor import Predecessor
     from modelrollout.dialects.dialect import Dialect
-    from modelrollout.runtime.watch import Watch
+    from modelrollout.runtime.watch import PollingPlan, Watch
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +49,7 @@ class Reconciler:
     config: OperatorConfig
     claims: Claims = field(default_factory=Claims)
     population: Population = field(default_factory=Population)
+    order: Order = field(default_factory=Order)
     stamped: bool = False
     """Whether the API server stamps who sends commands and changes versions (the chart's MutatingAdmissionPolicy)."""
     follow: Callable[..., None] = lambda *_, **__: None
@@ -65,7 +62,7 @@ class Reconciler:
         """
         try:
             return await self._pass(watch, Copies())
-        except _ReadAgain:
+        except ReadAgain:
             return await self._pass(watch, None)
 
     async def _pass(self, watch: Watch, copies: Copies | None) -> float | None:
@@ -84,18 +81,18 @@ class Reconciler:
         with answering(copies):
             found = await self.routers.find(watch.namespace, watch.name, spec)
         spec, problem, notices = self._claimed(obj, spec, problem, found[1], status)
-        for version in found[1].versions if found[1] else (None,):
-            watch.news.seen("route", version)
+        _read(watch, found[1])
         began = clock.now()
         watch.route = _adopted(spec, found[1]) or ("" if spec is not None else watch.route)
-        observe = self._observer(watch, found[1], problem, notices, began)
+        predecessor = await self.order.look(store, (watch.namespace, watch.name), spec, status, found[1])
+        observe = partial(self._observer(watch, found[1], problem, notices, began), predecessor=predecessor)
         observed = observe(obj, lost=lost)
         decision = _decide(watch, spec, status, observed, began)
         if refused is not None:
             await self.writer.lower(watch, decision, found)
             raise refused
-        if copies is not None and copies.used and _moves_on(status, decision, found[1]):
-            raise _ReadAgain
+        if copies is not None and copies.used and moves_on(status, decision, found[1]):
+            raise ReadAgain
 
         def again(now: dict[str, Any]) -> Decision:
             watch.news.seen("resource", now["metadata"].get("resourceVersion"))
@@ -105,8 +102,7 @@ class Reconciler:
         delay = await self.writer.carry_out(watch, obj, spec, decision, found, again)
         _show(watch, spec, found[1], decision.status)
         gateway = ("", None) if spec is None else await self._gateway(watch, spec)
-        watch.look_at(polling_plan(watch, spec, decision.status, found[1], gateway))
-        self.follow(watch.namespace, watch.name, active=watch.polling.request is not None)
+        self._point(watch, polling_plan(watch, spec, decision.status, found[1], gateway))
         return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, clock.now())
 
     async def _kept(self, obj: dict[str, Any]) -> tuple[dict[str, Any], Unreachable | None]:
@@ -115,6 +111,11 @@ class Reconciler:
             return await self.writer.store.add_finalizer(obj), None
         except Unreachable as error:
             return obj, error
+
+    def _point(self, watch: Watch, plan: PollingPlan) -> None:
+        """The pollers, and what is kept of what the API server shows."""
+        watch.look_at(plan)
+        self.follow(watch.namespace, watch.name, active=plan.request is not None)
 
     def _observer(
         self, watch: Watch, route: ObservedRoute | None, problem: str | None, notices: tuple[str, ...], now: float
@@ -133,7 +134,7 @@ class Reconciler:
 
     async def _finalize(self, watch: Watch, obj: dict[str, Any]) -> float | None:
         """Traffic to stable, the route stays; where that fails, the resource is released after giveUpAfter."""
-        watch.look_at(polling_plan(watch, None, Status(), None))
+        self._point(watch, polling_plan(watch, None, Status(), None))
         try:
             released = await self.routers.release(watch.namespace, watch.name)
             for why in released.left:
@@ -156,6 +157,7 @@ class Reconciler:
         """It is gone: what it claimed is free, and there is room for another."""
         self.claims.forget((watch.namespace, watch.name))
         self.population.forget((watch.namespace, watch.name))
+        self.order.forget((watch.namespace, watch.name))
         self.follow(watch.namespace, watch.name, active=False)
 
     def _spec_of(self, obj: dict[str, Any]) -> tuple[Spec | None, str | None]:
@@ -199,18 +201,9 @@ class Reconciler:
         return controller, dialect
 
 
-class _ReadAgain(Exception):  # noqa: N818 - an outcome: this pass decides again
-    """What moves a rollout on is not decided on copies."""
-
-
-def _moves_on(status: Status, decision: Decision, route: ObservedRoute | None) -> bool:
-    """Whether a pass raises, or does more than record figures and sentences; lowering waits for no second look."""
-    if decision.lower is not None:
-        return False
-    plan = decision.route
-    raises = plan is not None and (route is None or plan.weight > FULL_WEIGHT - route.weight_of(plan.stable))
-    spoken = decision.trigger is not None or decision.consume_command or bool(decision.events)
-    return raises or spoken or decision.status.phase != status.phase
+def _read(watch: Watch, route: ObservedRoute | None) -> None:
+    for version in route.versions if route else (None,):
+        watch.news.seen("route", version)
 
 
 def _show(watch: Watch, spec: Spec | None, route: ObservedRoute | None, status: Status) -> None:
@@ -232,6 +225,7 @@ def _observation(
     lost: str | None,
     contested: str,
     stamped: bool,
+    predecessor: Predecessor | None,
 ) -> Observation:
     return Observation(
         generation=obj["metadata"].get("generation", 0),
@@ -249,6 +243,7 @@ def _observation(
         version_header=watch.version_header,
         contested=contested,
         features=watch.features,
+        predecessor=predecessor,
     )
 
 

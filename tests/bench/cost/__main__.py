@@ -219,8 +219,8 @@ def _calls_table(rest: Calls, within: Calls, advances: list[Calls], rollback: Ca
             f"Writes of an advance, in order: {', '.join(typical.writes)}.",
             f"Writes of a rollback, in order: {', '.join(rollback.writes)}.",
             "A pass reads the resource and the route, but for what was shown of a rollout under way just before; only",
-            "those that read are counted. Events and, at rest, every ten minutes make one. Watches (of the resources, the",
-            "routes, and the EndpointSlices of probed Services) and the Lease are not counted.",
+            "those that read are counted. Events and, at rest, every ten minutes make one. Watches (of the resources,",
+            "the routes, and the EndpointSlices of probed Services) and the Lease are not counted.",
         ]
     )
 

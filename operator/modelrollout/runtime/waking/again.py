@@ -1,4 +1,4 @@
-"""When a pass that was made on copies begins again: what raises or moves a rollout on is decided on what is stored now."""
+"""When a pass made on copies begins again: what raises or moves a rollout on is decided on what is stored now."""
 
 from __future__ import annotations
 

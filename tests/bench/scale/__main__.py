@@ -45,8 +45,8 @@ def main() -> int:
     found = []
     for row in [*given.row, *(["5000:0"] if given.many else [])]:
         say(f"measuring {row}")
-        numbers = [int(one) for one in row.split(":")]
-        found.append(measured(Fleet(*numbers[:2], *(numbers[2:] or [5]), given.layers, given.seconds), given.operator))
+        number, active, gates = [int(one) for one in f"{row}:5".split(":")[:3]]
+        found.append(measured(Fleet(number, active, gates, given.layers, given.seconds), given.operator))
         print(f"\n{section(found, _machine())}\n", flush=True)
     if given.write:
         PAGE.write_text(with_section(PAGE.read_text(), section(found, _machine())))

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 ROUTES = "gateway.networking.k8s.io"
 KINDS: dict[str, dict[str, str]] = {
-    "v1": {"services": "Service", "events": "Event", "configmaps": "ConfigMap"},
+    # kopf waits for the kinds Namespace and CustomResourceDefinition before it watches anything.
+    "v1": {"services": "Service", "events": "Event", "configmaps": "ConfigMap", "namespaces": "Namespace"},
+    "apiextensions.k8s.io/v1": {"customresourcedefinitions": "CustomResourceDefinition"},
     "modelrollout.dev/v1alpha1": {"modelrollouts": "ModelRollout"},
     f"{ROUTES}/v1": {
         "httproutes": "HTTPRoute",
@@ -31,7 +33,7 @@ KINDS: dict[str, dict[str, str]] = {
     "discovery.k8s.io/v1": {"endpointslices": "EndpointSlice"},
     "events.k8s.io/v1": {"events": "Event"},
 }
-CLUSTERED = {"gatewayclasses"}
+CLUSTERED = {"gatewayclasses", "namespaces", "customresourcedefinitions"}
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -45,6 +47,7 @@ class ApiServer:
 
     def routes(self) -> list[web.RouteDef]:
         return [
+            web.get("/version", self._version),
             web.get("/api", self._versions),
             web.get("/apis", self._groups),
             web.get("/api/v1", self._resources),
@@ -53,15 +56,18 @@ class ApiServer:
             web.route("*", "/apis/{group}/{version}/{rest:.+}", self._served),
         ]
 
+    async def _version(self, _: web.Request) -> web.Response:
+        return web.json_response({"major": "1", "minor": "36", "gitVersion": "v1.36.0"})
+
     async def _versions(self, _: web.Request) -> web.Response:
         return web.json_response({"kind": "APIVersions", "versions": ["v1"]})
 
-    async def _groups(self, _: web.Request) -> web.Response:
+    async def _groups(self, _request: web.Request) -> web.Response:
         found = []
         for name in KINDS:
-            group, _, version = name.rpartition("/")
+            group, _, number = name.rpartition("/")
             if group:
-                known = {"groupVersion": name, "version": version}
+                known = {"groupVersion": name, "version": number}
                 found.append({"name": group, "versions": [known], "preferredVersion": known})
         return web.json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": found})
 

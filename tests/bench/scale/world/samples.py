@@ -60,10 +60,10 @@ class Samples:
     def _answer(self, text: str, start: float, end: float, name: str) -> bytes:
         """The body under the names of the samples made once: rollouts that ask in the same scrape have the same."""
         origin, metrics = "gateway" if "traefik" in text else "model", text.partition('"')[2].partition('"')[0]
-        edges = tuple(int((at - 2) // self._world.scrape) for at in (start, end))
+        first, last = (int((at - 2) // self._world.scrape) for at in (start, end))
         since = self.bad.get(name, 0.0)
-        key = origin, metrics, *edges, since
-        if key not in self._made or end - 15.0 * edges[1] < 6:  # within a scrape not all have their sample
+        key = origin, metrics, first, last, since
+        if key not in self._made or end - 15.0 * last < 6:  # within a scrape not all have their sample
             series = self._world.between(origin, round(start * 1000), round(end * 1000), metrics)
             self._made[key] = answer_of(tuple(_spoiled(series, since)))
             while len(self._made) > 64:

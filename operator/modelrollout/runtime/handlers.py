@@ -55,7 +55,7 @@ def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop, know
     for watched in dict.fromkeys(kind for router in ROUTERS.values() for kind in router.watched):
 
         @kopf.on.event(*watched, registry=registry, param=watched)  # by its name: a mark may have been taken off
-        async def routed(namespace: str | None, name: str, param: Any, **about: Any) -> None:
+        async def routed(namespace: str | None, name: str, param: Any = None, **about: Any) -> None:
             _show(known, param, namespace, name, **about)
             for called in dict.fromkeys((name, _resource(**about))):
                 service.route_changed(namespace or "", called, _version("route", **about))

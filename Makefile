@@ -22,7 +22,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-components test-beside test-beside-components test-oldest test-newest crds docs golden demo bench bench-decisions bench-decisions-live bench-peers bench-telemetry bench-onnx models records chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-components test-beside test-beside-components test-oldest test-newest crds docs golden demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -158,6 +158,9 @@ bench-decisions-live: $(VENV) lab ## print how soon the running operator finds a
 
 bench-peers: $(VENV) lab ## the same canaries under real Flagger and Argo Rollouts; needs Go 1.26, 35 minutes a round
 	@$(BIN)/python -m tests.bench.peers --resume --write
+
+bench-scale: $(VENV) ## what one process costs with 1 to 300 rollouts under way and 1,000 at rest; a quarter of an hour
+	@$(BIN)/python -m tests.bench.scale
 
 bench-telemetry: $(VENV) ## print what watching activations costs a model server
 	@$(BIN)/python -m tests.bench.telemetry

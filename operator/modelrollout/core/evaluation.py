@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal, TypeVar
 
 from modelrollout.api.borders.cleaning import clean
 from modelrollout.api.spec import Spec
@@ -20,6 +21,7 @@ from modelrollout.core.git_rule import GitRule
 from modelrollout.core.reasons import AnyReason, MetricsReason
 from modelrollout.dialects.dialect import Dialect
 
+T = TypeVar("T")
 _DIGITS = 18
 SETTLED = 3
 """Scrapes of one target since the rollout started: by then every target that is up has been scraped."""
@@ -98,6 +100,17 @@ class EvaluationRequest:
     def version_of(self, arm: Literal["stable", "candidate", "both"]) -> str:
         """The version that `arm` stands for; the candidate where it stands for both."""
         return self.stable if arm == "stable" else self.candidate
+
+    def fact(self, name: Hashable, found: Callable[[], T]) -> T:
+        """What follows from the request alone, such as a pattern of its names: `found` says it once."""
+        if name not in self._facts:
+            self._facts[name] = found()
+        known: T = self._facts[name]
+        return known
+
+    @cached_property
+    def _facts(self) -> dict[Hashable, Any]:
+        return {}
 
     @property
     def route(self) -> str:

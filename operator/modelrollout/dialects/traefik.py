@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 from modelrollout.dialects.dialect import Dialect, GatewayMetrics, OwnSplit
 from modelrollout.dialects.statuses import ERRORS, REFUSALS
@@ -16,11 +17,23 @@ from modelrollout.dialects.statuses import ERRORS, REFUSALS
 _REST = "-gw-{gatewayNamespace}-{gateway}-ep-[^@]+-{rule}-[0-9a-f]{20}"
 _RULE = "httproute-{namespace}-{route}" + _REST
 _GRPC_RULE = "(?:grpcroute-{namespace}-{route}|httproute-{namespace}-{standIn})" + _REST
+_LONGEST_KNOWN = 512
+"""Characters of a label that is remembered."""
 _GRPC_ERRORS = "4|1[2-5]"
 """Without UNKNOWN (2): so Traefik counts each call whose status comes in the trailer, as that of an answer does."""
 
 
 def _keys(label: str, split: OwnSplit) -> frozenset[str]:
+    """As _keys_of; what is asked at every evaluation is worked out once."""
+    return _known_keys(label, split) if len(label) <= _LONGEST_KNOWN else _keys_of(label, split)
+
+
+@lru_cache(maxsize=4096)
+def _known_keys(label: str, split: OwnSplit) -> frozenset[str]:
+    return _keys_of(label, split)
+
+
+def _keys_of(label: str, split: OwnSplit) -> frozenset[str]:
     """Ten bytes of a SHA-256 of the route's names, with their lengths, and of a match's rule: since Traefik 3.7.10.
 
     The entry point is taken from the label, where it is written as it is unless it has other characters than letters,

@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import kopf
 
+from modelrollout.adapters.kubernetes.client import path_of
 from modelrollout.adapters.routers import ROUTERS
 from modelrollout.adapters.routers.forms.marks import RESOURCE
 from modelrollout.api.base import API_VERSION, GROUP, PLURAL
 
 if TYPE_CHECKING:
+    from modelrollout.adapters.kubernetes.known import Known
     from modelrollout.runtime.service import Service
     from modelrollout.runtime.stop import Stop
     from modelrollout.runtime.waking.news import Kind, Version
 
+Watched = tuple[str, str, str]
+"""Group, version and plural."""
 
-def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop) -> None:
-    """Event handlers for our kind and every kind of route, the settings and the end; no handler keeps state."""
+
+def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop, known: Known) -> None:
+    """Event handlers for our kind and every kind of route, the settings and the end; what they show is `known`."""
 
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -44,14 +49,26 @@ def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop) -> N
 
     @kopf.on.event(GROUP, API_VERSION, PLURAL, registry=registry)
     async def changed(namespace: str | None, name: str, **about: Any) -> None:
+        _show(known, (GROUP, API_VERSION, PLURAL), namespace, name, **about)
         service.changed(namespace or "", name, _version("resource", **about))
 
     for watched in dict.fromkeys(kind for router in ROUTERS.values() for kind in router.watched):
 
-        @kopf.on.event(*watched, registry=registry)  # by its name, for a mark may have been taken off
-        async def routed(namespace: str | None, name: str, **about: Any) -> None:
+        @kopf.on.event(*watched, registry=registry, param=watched)  # by its name: a mark may have been taken off
+        async def routed(namespace: str | None, name: str, param: Any = None, **about: Any) -> None:
+            _show(known, param, namespace, name, **about)
             for called in dict.fromkeys((name, _resource(**about))):
                 service.route_changed(namespace or "", called, _version("route", **about))
+
+
+def _show(known: Known, watched: Watched, namespace: str | None, name: str, **about: Any) -> None:
+    """Keep what the event shows."""
+    group, version, plural = watched
+    path = path_of(f"{group}/{version}", plural, namespace or "", name)
+    if about["type"] == "DELETED":
+        known.gone(path)
+    else:
+        known.shown(path, None, about["event"]["object"])
 
 
 def _resource(**about: Any) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from modelrollout.adapters.kubernetes.command_annotation import VERSION_BY, claimed_by, command_of, stamp_of, stamped_by
+from modelrollout.adapters.kubernetes.known import Copies, answering
 from modelrollout.api.config import OperatorConfig
 from modelrollout.api.problems import check_against, read_spec, summary
 from modelrollout.api.status import Status
@@ -24,6 +25,7 @@ from modelrollout.runtime.claiming.order import Order
 from modelrollout.runtime.claiming.population import Population, judge_limits, judge_number
 from modelrollout.runtime.exposition.rollouts import rows_of
 from modelrollout.runtime.polling_plan import next_wake, polling_plan
+from modelrollout.runtime.waking.again import ReadAgain, moves_on
 from modelrollout.runtime.writes import SOON, Writer
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from modelrollout.api.spec import Spec
     from modelrollout.core.predecessor import Predecessor
     from modelrollout.dialects.dialect import Dialect
-    from modelrollout.runtime.watch import Watch
+    from modelrollout.runtime.watch import PollingPlan, Watch
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +52,23 @@ class Reconciler:
     order: Order = field(default_factory=Order)
     stamped: bool = False
     """Whether the API server stamps who sends commands and changes versions (the chart's MutatingAdmissionPolicy)."""
+    follow: Callable[..., None] = lambda *_, **__: None
+    """Told after each pass whether what is shown of (namespace, name) should be kept from now on (`active`)."""
 
     async def run(self, watch: Watch) -> float | None:
-        """One pass; returns the seconds until the next one, None when the resource is gone."""
+        """One pass; returns the seconds until the next one, None when the resource is gone.
+
+        What the API server has shown a moment ago is not read again, unless the pass does more than record figures.
+        """
+        try:
+            return await self._pass(watch, Copies())
+        except ReadAgain:
+            return await self._pass(watch, None)
+
+    async def _pass(self, watch: Watch, copies: Copies | None) -> float | None:
         store, clock = self.writer.store, self.writer.clock
-        obj = await store.get(watch.namespace, watch.name)
+        with answering(copies):
+            obj = await store.get(watch.namespace, watch.name)
         if obj is None:
             self._forget(watch)
             return None
@@ -64,10 +78,10 @@ class Reconciler:
         watch.news.seen("resource", obj["metadata"].get("resourceVersion"))
         status, lost = _status_of(obj)
         spec, problem = self._spec_of(obj)
-        found = await self.routers.find(watch.namespace, watch.name, spec)
+        with answering(copies):
+            found = await self.routers.find(watch.namespace, watch.name, spec)
         spec, problem, notices = self._claimed(obj, spec, problem, found[1], status)
-        for version in found[1].versions if found[1] else (None,):
-            watch.news.seen("route", version)
+        _read(watch, found[1])
         began = clock.now()
         watch.route = _adopted(spec, found[1]) or ("" if spec is not None else watch.route)
         predecessor = await self.order.look(store, (watch.namespace, watch.name), spec, status, found[1])
@@ -77,6 +91,8 @@ class Reconciler:
         if refused is not None:
             await self.writer.lower(watch, decision, found)
             raise refused
+        if copies is not None and copies.used and moves_on(status, decision, found[1]):
+            raise ReadAgain
 
         def again(now: dict[str, Any]) -> Decision:
             watch.news.seen("resource", now["metadata"].get("resourceVersion"))
@@ -86,7 +102,7 @@ class Reconciler:
         delay = await self.writer.carry_out(watch, obj, spec, decision, found, again)
         _show(watch, spec, found[1], decision.status)
         gateway = ("", None) if spec is None else await self._gateway(watch, spec)
-        watch.look_at(polling_plan(watch, spec, decision.status, found[1], gateway))
+        self._point(watch, polling_plan(watch, spec, decision.status, found[1], gateway))
         return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, clock.now())
 
     async def _kept(self, obj: dict[str, Any]) -> tuple[dict[str, Any], Unreachable | None]:
@@ -95,6 +111,11 @@ class Reconciler:
             return await self.writer.store.add_finalizer(obj), None
         except Unreachable as error:
             return obj, error
+
+    def _point(self, watch: Watch, plan: PollingPlan) -> None:
+        """The pollers, and what is kept of what the API server shows."""
+        watch.look_at(plan)
+        self.follow(watch.namespace, watch.name, active=plan.request is not None)
 
     def _observer(
         self, watch: Watch, route: ObservedRoute | None, problem: str | None, notices: tuple[str, ...], now: float
@@ -113,7 +134,7 @@ class Reconciler:
 
     async def _finalize(self, watch: Watch, obj: dict[str, Any]) -> float | None:
         """Traffic to stable, the route stays; where that fails, the resource is released after giveUpAfter."""
-        watch.look_at(polling_plan(watch, None, Status(), None))
+        self._point(watch, polling_plan(watch, None, Status(), None))
         try:
             released = await self.routers.release(watch.namespace, watch.name)
             for why in released.left:
@@ -137,6 +158,7 @@ class Reconciler:
         self.claims.forget((watch.namespace, watch.name))
         self.population.forget((watch.namespace, watch.name))
         self.order.forget((watch.namespace, watch.name))
+        self.follow(watch.namespace, watch.name, active=False)
 
     def _spec_of(self, obj: dict[str, Any]) -> tuple[Spec | None, str | None]:
         spec, problem = read_spec(obj)
@@ -177,6 +199,11 @@ class Reconciler:
         if watch.version_header and not known:
             watch.wake.set()
         return controller, dialect
+
+
+def _read(watch: Watch, route: ObservedRoute | None) -> None:
+    for version in route.versions if route else (None,):
+        watch.news.seen("route", version)
 
 
 def _show(watch: Watch, spec: Spec | None, route: ObservedRoute | None, status: Status) -> None:

@@ -15,7 +15,9 @@ import kopf
 
 from modelrollout.adapters.kubernetes.calls import Calls
 from modelrollout.adapters.kubernetes.client import connect
+from modelrollout.adapters.kubernetes.confirming import Confirming
 from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
+from modelrollout.adapters.kubernetes.known import Known
 from modelrollout.adapters.kubernetes.postmortems import KubernetesPostmortems
 from modelrollout.adapters.kubernetes.preflight_reports import KubernetesPreflightReports
 from modelrollout.adapters.kubernetes.store import KubernetesStore
@@ -41,7 +43,7 @@ from modelrollout.runtime.watch import Watch
 from modelrollout.runtime.writes import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from modelrollout.adapters.kubernetes.client import Api
     from modelrollout.api.config import OperatorConfig
@@ -60,8 +62,11 @@ async def run(settings: Settings, config: OperatorConfig, stop: Stop, lost: Call
     """Lead, and reconcile until `stop` is set; `lost` must end the process."""
     identity = f"{os.environ.get('POD_NAME', socket.gethostname())}-{uuid.uuid4().hex[:8]}"
     # The Lease has its own connections: a burst of work must not queue before its renewal.
-    calls = Calls(config.api_calls.per_second, config.api_calls.burst)
-    async with await connect(settings.kubeconfig, calls=calls) as api, await connect(settings.kubeconfig) as apart:
+    calls, known = Calls(config.api_calls.per_second, config.api_calls.burst), Known(config.resync)
+    async with (
+        await connect(settings.kubeconfig, calls=calls, known=known) as api,
+        await connect(settings.kubeconfig) as apart,
+    ):
         lease = _lease(settings, apart, identity)
         await _check(settings, KubernetesStore(api))
         health = await serve_health(*settings.health)
@@ -73,20 +78,30 @@ async def run(settings: Settings, config: OperatorConfig, stop: Stop, lost: Call
         if stop.is_set():
             return 0
         reports = reports_of(settings, api)
-        service = build(config, api, lease, metrics, stamped=settings.stamped, reports=reports)
+        service = build(config, api, lease, metrics, stamped=settings.stamped, reports=reports, known=known)
         health.watch(service)
         exposition.rollouts = service.shown
         keeping = asyncio.create_task(lease.keep(lost))
-        versions = partial(KubernetesStore(api).versions, settings.namespaces)
-        rounds = asyncio.create_task(go_round(versions, service.wake, config.resync * EVERY))
+        rounds = asyncio.gather(*_rounds(settings, config, api, known, service))
         try:
-            await _until(stop, _reconcile(settings, service, stop))
+            await _until(stop, _reconcile(settings, service, stop, known))
         finally:
             for last in (service.stop(), lease.release(), health.stop(), exposition.stop()):
                 await _soon(last)
             keeping.cancel()
             rounds.cancel()
     return 0
+
+
+def _rounds(
+    settings: Settings, config: OperatorConfig, api: Api, known: Known, service: Service
+) -> Iterator[Coroutine[object, object, None]]:
+    """Of all resources now and then; of those under way and their routes so often that nobody need read them."""
+    every = partial(KubernetesStore(api).versions, settings.namespaces)
+    under_way = Confirming(api, known, settings.namespaces)
+    yield go_round(every, service.wake, config.resync * EVERY)
+    yield go_round(under_way.resources, service.wake, config.resync)
+    yield go_round(under_way.routes, service.wake, config.resync, kind="route")
 
 
 async def _until(stop: Stop, work: Coroutine[object, object, None]) -> None:
@@ -150,8 +165,9 @@ def build(
     *,
     stamped: bool = False,
     reports: PreflightReports | None = None,
+    known: Known | None = None,
 ) -> Service:
-    """Every part of a leading operator, connected."""
+    """Every part of a leading operator, connected; `known` is what `api` keeps its answers in."""
     metrics = MemoryMetrics() if metrics is None else metrics
     ledger = CountedLedger(PrometheusLedger(api.clock), metrics)
     evaluator = Evaluator(ledger, config, metrics)
@@ -167,6 +183,8 @@ def build(
     )
     routers = RegisteredRouters(api, epoch=lambda: lease.epoch)
     reconciler = Reconciler(writer, routers, KubernetesGatewayFacts(api), config, stamped=stamped)
+    if known is not None:
+        reconciler.follow = known.follow
 
     def new_watch(namespace: str, name: str) -> Watch:
         probing = Probing(namespace, name, reports, api.clock)
@@ -186,11 +204,11 @@ async def _check(settings: Settings, store: KubernetesStore) -> None:
         log.warning("the API server does not answer yet: %s", error)
 
 
-async def _reconcile(settings: Settings, service: Service, stop: Stop) -> None:
+async def _reconcile(settings: Settings, service: Service, stop: Stop, known: Known) -> None:
     if settings.kubeconfig:
         os.environ["KUBECONFIG"] = settings.kubeconfig  # where kopf's own login looks
     registry = kopf.OperatorRegistry()
-    register(registry, service, stop)
+    register(registry, service, stop, known)
     scope = {"namespaces": settings.namespaces} if settings.namespaces else {"clusterwide": True}
     await kopf.operator(registry=registry, standalone=True, stop_flag=stop, **scope)
 

@@ -17,7 +17,9 @@ from modelrollout.api.timestamps import parse_timestamp
 from tests import ROOT
 from tests.bench.cost.calls import Calls, count, count_for
 from tests.bench.cost.evaluation.section import TITLE, section
+from tests.bench.cost.tables import table
 from tests.bench.cost.visibility import Visibility
+from tests.bench.scale.page import section_in, with_section
 from tests.e2e.support.live_rollout import API, KIND, NAME, LiveRollout, gates
 from tests.e2e.support.rollouts import Rollouts
 from tests.lab import Lab, say
@@ -76,7 +78,8 @@ def main() -> int:
     chosen = PARTS if given.write or not given.part else tuple(given.part)
     text = _measure(chosen, QUICK if given.quick else FULL)
     if given.write:
-        DOCS.write_text(text)
+        others = section_in(DOCS.read_text())  # measured by itself
+        DOCS.write_text(with_section(text, others) if others else text)
     return 0
 
 
@@ -137,7 +140,7 @@ def _reaction(rollouts: Rollouts, size: Size) -> str:
     return "\n".join(
         [
             f"## How soon a breach moves traffic (interval {INTERVAL:g} s, scrape 1 s)\n",
-            _table(["What", "Measured", "Aim"], rows),
+            table(["What", "Measured", "Aim"], rows),
             "",
             "Counted from the moment when every sample of the breaching tick could be read by another client (polling",
             "every 40 ms) and the tick was over, until the API server's watch showed the route without the candidate.",
@@ -211,12 +214,13 @@ def _calls_table(rest: Calls, within: Calls, advances: list[Calls], rollback: Ca
     return "\n".join(
         [
             "## Calls\n",
-            _table(["When", "Passes", "API reads", "API writes", "Prometheus queries", "Aim"], rows),
+            table(["When", "Passes that read", "API reads", "API writes", "Prometheus queries", "Aim"], rows),
             "",
             f"Writes of an advance, in order: {', '.join(typical.writes)}.",
             f"Writes of a rollback, in order: {', '.join(rollback.writes)}.",
-            "A pass reads the resource and the route; events and, at rest, every ten minutes make one. Watches (of the",
-            "resources, the routes, and the EndpointSlices of probed Services) and the Lease are not counted.",
+            "A pass reads the resource and the route, but for what was shown of a rollout under way just before; only",
+            "those that read are counted. Events and, at rest, every ten minutes make one. Watches (of the resources,",
+            "the routes, and the EndpointSlices of probed Services) and the Lease are not counted.",
         ]
     )
 
@@ -238,7 +242,7 @@ def _memory(rollouts: Rollouts, size: Size) -> str:
     return "\n".join(
         [
             "## Memory and CPU at rest (default settings)\n",
-            _table(titles, rows),
+            table(titles, rows),
             "",
             f"The {size.idle - 1} more were created and adopted in {took:.0f} s. CPU is in percent of one core.",
         ]
@@ -247,7 +251,7 @@ def _memory(rollouts: Rollouts, size: Size) -> str:
 
 def _evaluation() -> str:
     titles, rows, text = section()
-    return "\n".join([TITLE, _table(titles, rows), text])
+    return "\n".join([TITLE, table(titles, rows), text])
 
 
 def _add(live: LiveRollout, number: int) -> None:
@@ -284,17 +288,6 @@ def _written(live: LiveRollout) -> dict[tuple[str, str], str]:
     kinds = ((API, KIND), ("gateway.networking.k8s.io/v1", "HTTPRoute"))
     found = [each for kind in kinds for each in live.kube.list(*kind, live.scenario.namespace)]
     return {(each["kind"], each["metadata"]["name"]): each["metadata"]["resourceVersion"] for each in found}
-
-
-def _table(titles: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table whose columns line up in a terminal, too."""
-    widths = [max(len(row[i]) for row in [titles, *rows]) for i in range(len(titles))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in [titles, *rows]
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)
 
 
 MEASURES = dict(zip(PARTS[:3], (_reaction, _calls, _memory), strict=True))

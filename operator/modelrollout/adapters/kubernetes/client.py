@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from modelrollout.adapters.kubernetes.calls import Calls
+    from modelrollout.adapters.kubernetes.known import Known
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -40,12 +41,16 @@ Body = dict[str, Any] | list[dict[str, Any]] | None
 class Api:
     """JSON in, JSON out, by path. `timeout` is in seconds for the whole exchange, body included.
 
-    `clock` is the server's time, from its answers. With `calls` each waits for its turn, by namespace.
+    `clock` is the server's time, from its answers. With `calls` each waits for its turn, by namespace. With `known`
+    every answer about an object that it follows is kept there, and may stand for a read where known.copies() says so.
     """
 
-    def __init__(self, client: ApiClient, *, timeout: float = TIMEOUT, calls: Calls | None = None) -> None:
+    def __init__(
+        self, client: ApiClient, *, timeout: float = TIMEOUT, calls: Calls | None = None, known: Known | None = None
+    ) -> None:
         self._client = client
         self._calls = calls
+        self._known = known
         self._timeout = timeout
         self._credentials = ""
         self.clock = ServerClock()
@@ -72,9 +77,14 @@ class Api:
         timeout: float | None = None,  # noqa: ASYNC109 - see request
     ) -> dict[str, Any] | None:
         """The object or list at `path`; None only where the server knows the kind and the object is gone."""
+        copy = None if self._known is None or query else self._known.copy(path)
+        if copy is not None:
+            return copy
         try:
             return await self.request("GET", path, query=query, timeout=timeout)
         except NotFound:
+            if self._known is not None:
+                self._known.gone(path)
             return None
 
     async def post(
@@ -126,14 +136,17 @@ class Api:
         """One exchange. Raises Conflict (409), NotFound (the object), Unreachable (everything else)."""
         seconds = timeout or self._timeout
         async with self._turn(method, path):
-            sent = self.clock.elapsed()
-            with self._counted(method):
+            sent, asked_at = self.clock.elapsed(), 0.0 if self._known is None else self._known.now()
+            with self._counted(method), nullcontext() if self._known is None else self._known.doubting(method, path):
                 with _outcomes(method, path, seconds):
                     async with asyncio.timeout(seconds):
                         answer = await self._send(method, path, query, body, content_type, seconds, accept)
                         raw = await read_bounded(answer)
                 self.clock.heard(answer.headers.get("Date"), sent)
-                return _judge(method, path, answer.status, raw, answer.headers.get("Retry-After"))
+                found = _judge(method, path, answer.status, raw, answer.headers.get("Retry-After"))
+                if self._known is not None and method != "POST" and accept == "application/json":
+                    self._known.shown(path, raw, found, asked_at)
+                return found
 
     async def open(
         self,
@@ -266,6 +279,7 @@ async def connect(
     context: str | None = None,
     timeout: float = TIMEOUT,  # noqa: ASYNC109 - the default for every later call, not a limit on this one
     calls: Calls | None = None,
+    known: Known | None = None,
 ) -> Api:
     """The API server of `kubeconfig` (http:// and https://).
 
@@ -283,4 +297,4 @@ async def connect(
     else:
         load = config.load_kube_config
         await load(config_file=kubeconfig, context=context, client_configuration=settings, persist_config=False)
-    return Api(ApiClient(configuration=settings), timeout=timeout, calls=calls)
+    return Api(ApiClient(configuration=settings), timeout=timeout, calls=calls, known=known)

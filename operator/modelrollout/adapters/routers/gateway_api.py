@@ -38,6 +38,7 @@ class GatewayApiRouter:
     def __init__(self, api: Api, *, epoch: str | Callable[[], str] = "", form: Form = HTTP) -> None:
         self._api, self.form = api, form
         self._given = epoch
+        self._digest: tuple[Spec, tuple[str, str, RoutePlan], str] | None = None
 
     @property
     def _epoch(self) -> str:
@@ -56,13 +57,12 @@ class GatewayApiRouter:
         Raises Conflict when it is not as seen any more or gone, Superseded under a newer leader,
         Unreachable("RouteNotOurs") where it does not carry our mark.
         """
-        desired = self.form.spec_of(namespace, spec, plan)
         if observed is None:
-            return await self._create(namespace, name, spec, plan, desired)
+            return await self._create(namespace, name, spec, plan, self.form.spec_of(namespace, spec, plan))
         self.refuse_if_not_ours_to_write(observed)
         if observed.structure == self.structure(namespace, name, spec, plan) and _has_weights(observed, plan):
             return await self._again(namespace, name, observed)
-        return await self.write(namespace, name, spec, plan, observed, desired)
+        return await self.write(namespace, name, spec, plan, observed, self.form.spec_of(namespace, spec, plan))
 
     async def write(
         self, namespace: str, name: str, spec: Spec, plan: RoutePlan, observed: ObservedRoute, desired: dict[str, Any]
@@ -105,8 +105,12 @@ class GatewayApiRouter:
         await self.lower(namespace, name, named, RoutePlan(stable=stable_at_release(named)))
 
     def structure(self, namespace: str, name: str, spec: Spec, plan: RoutePlan) -> str:
-        """Digest of everything but the weights, comparable with ObservedRoute.structure."""
-        return self.form.structure(namespace, name, spec, plan)
+        """Digest of everything but the weights, comparable with ObservedRoute.structure; a pass asks more than once."""
+        known = self._digest
+        if known is None or known[0] is not spec or known[1] != (namespace, name, plan):
+            digest = self.form.structure(namespace, name, spec, plan)
+            known = self._digest = spec, (namespace, name, plan), digest
+        return known[2]
 
     async def _fenced(self, namespace: str, name: str, patch: dict[str, Any]) -> ObservedHTTPRoute:
         try:

@@ -142,6 +142,11 @@ def cut_off(request: EvaluationRequest, stores: Iterable[SampleStore], tick: int
 
 def selections(request: EvaluationRequest, server: PrometheusServer) -> list[Selection]:
     """One query for the gateway's series, where there is a dialect, and one for the model's."""
+    key = "selections", server.name, server.matchers, server.gateway_matchers
+    return list(request.fact(key, lambda: _selections(request, server)))
+
+
+def _selections(request: EvaluationRequest, server: PrometheusServer) -> list[Selection]:
     wanted = registry.series_wanted(_wanted(request))
     gateway = gateway_selection(request, server, wanted)
     found = [one for one in (gateway, model_selection(request, server, wanted)) if one is not None]

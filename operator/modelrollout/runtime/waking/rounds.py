@@ -1,4 +1,4 @@
-"""Whatever the watches tell: every so often all resources are listed, and one that nobody has seen so is woken.
+"""Whatever the watches tell: every so often what there is is listed, and what nobody has seen so is woken.
 
 A watch can say nothing for ever and look alive, behind a proxy that swallows answers, and a revert must not wait for
 the next pass of a resource at rest. One list of names and versions is read for all of them.
@@ -15,7 +15,7 @@ from modelrollout.ports import Conflict, Unreachable
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from modelrollout.runtime.waking.news import Version
+    from modelrollout.runtime.waking.news import Kind, Version
 
 log = logging.getLogger(__name__)
 EVERY = 3.0
@@ -26,6 +26,7 @@ async def go_round(
     versions: Callable[[], Awaitable[Iterable[tuple[str, str, str]]]],
     wake: Callable[[str, str, Version], None],
     seconds: float,
+    kind: Kind = "resource",
 ) -> None:
     """Until it is cancelled, tell `wake` every so many seconds of each (namespace, name, resourceVersion)."""
     while True:
@@ -39,4 +40,4 @@ async def go_round(
             log.exception("the resources cannot be listed; the watches tell meanwhile")
             continue
         for namespace, name, version in found:
-            wake(namespace, name, ("resource", version))
+            wake(namespace, name, (kind, version))

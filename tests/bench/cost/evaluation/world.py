@@ -41,15 +41,17 @@ class World:
     scrape: float = 15.0
     rate: float = 40.0
     layers: int = LAYERS
+    start: float = START
+    """When the rollout began: the candidate has no sample from before."""
     spent: float = 0.0
     made: dict[str, list[Series]] = field(default_factory=lambda: {"gateway": [], "model": []})
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(1)
-        whole = np.arange(START - HISTORY - 60, START + self.seconds + 60, self.scrape)
+        whole = np.arange(self.start - HISTORY - 60, self.start + self.seconds + 60, self.scrape)
         self._gateway(((whole + 1.3) * 1000).astype(np.int64))
         for version, share in (("1", 0.8), ("2", 0.2)):
-            begin = -np.inf if version == "1" else START - 30
+            begin = -np.inf if version == "1" else self.start - 30
             times = whole[whole >= begin] + 2.1 + int(version)
             self._model(version, self.rate * share, (times * 1000).astype(np.int64))
 
@@ -57,13 +59,21 @@ class World:
         """The samples after `start` and up to `end`, as the ledger answers; what this takes is counted in `spent`."""
         began = time.process_time()
         origin = "gateway" if _METRICS[s.GATEWAY_REQUESTS] in selector else "model"
-        found = tuple(_between(self.made[origin], round(start * 1000), round(end * 1000), selector))
+        found = tuple(self.between(origin, round(start * 1000), round(end * 1000), selector))
         self.spent += time.process_time() - began
         return found
 
     async def steps(self, *_: Any) -> tuple[Series, ...]:
         """No query of a user's."""
         return ()
+
+    def between(self, origin: str, low: int, high: int, selector: str) -> Iterator[Series]:
+        """What the "gateway" or the "model" says after `low` and up to `high` (ms), of the metrics in the selector."""
+        for one in self.made[origin]:
+            if dict(one.labels)["__name__"] in selector:
+                first, last = one.times.searchsorted((low, high), side="right")
+                if first < last:
+                    yield Series(one.labels, one.times[first:last].copy(), one.values[first:last].copy())
 
     @property
     def series(self) -> int:
@@ -74,7 +84,7 @@ class World:
         where = {"job": "traefik", "instance": "10.0.0.9:8080"}
         self._add("gateway", _METRICS[s.GATEWAY_HEARTBEAT], times, np.zeros(len(times)), where)
         for version, share in (("1", 0.8), ("2", 0.2)):
-            since = times > START * 1000 if version == "2" else np.ones(len(times), dtype=bool)
+            since = times > self.start * 1000 if version == "2" else np.ones(len(times), dtype=bool)
             requests = (self._rng.poisson(self.rate * share * self.scrape, len(times)) * since).astype(float)
             wrong = self._rng.binomial(requests.astype(int), 0.005).astype(float)
             of = {**where, "service": f"{_ROUTE}-svc-vision-digits-v{version}-{int(version) - 1}@kubernetesgateway"}
@@ -129,14 +139,6 @@ def _cumulated(rng: np.random.Generator, requests: Any) -> Array:
     """Growth up to each edge, (edges, scrapes)."""
     parts = np.diff(_SPREAD, prepend=0.0)
     return np.array([rng.multinomial(int(one), parts).cumsum() for one in requests]).T
-
-
-def _between(series: list[Series], low: int, high: int, selector: str) -> Iterator[Series]:
-    for one in series:
-        if dict(one.labels)["__name__"] in selector:
-            first, last = one.times.searchsorted((low, high), side="right")
-            if first < last:
-                yield Series(one.labels, one.times[first:last].copy(), one.values[first:last].copy())
 
 
 def answer_of(series: tuple[Series, ...]) -> bytes:

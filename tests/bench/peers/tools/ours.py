@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from tests.allowed import GATEWAYS, LOOPBACK
 from tests.bench.peers.manifests import rendered
 from tests.bench.peers.story import ARMS, Canary
 from tests.bench.peers.tools.tool import Setting, Tool
@@ -40,7 +41,8 @@ class Ours(Tool):
         account, charted = grant(seat.member, seat.namespace)
         self._kubeconfig = seat.member.service_account_kubeconfig(seat.namespace, account, server=seat.api.url)
         file = seat.member.site.folder / f"operator-{seat.namespace}.yaml"
-        file.write_text(yaml.safe_dump({"prometheus": [{"url": seat.prometheus.url, "scrapeInterval": "5s"}]}))
+        server = {"url": seat.prometheus.url, "scrapeInterval": "5s"}
+        file.write_text(yaml.safe_dump({"prometheus": [server], "probes": LOOPBACK, "gateways": GATEWAYS}))
         self._arguments = [*charted, f"--config={file}", "--health-port=0"]
 
     def run(self) -> Process:

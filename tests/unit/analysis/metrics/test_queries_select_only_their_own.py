@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from modelrollout.core.analysis.metrics.promql import any_of, fill_matchers, fil
 from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.traefik import TRAEFIK
+from modelrollout.runtime.evaluation.question import selections
 from tests.unit.analysis.recorded import GATEWAY_REQUESTS
 
 HASH = "0123456789abcdef0123"
@@ -63,6 +65,20 @@ def arm(label: str, **kw) -> str | None:
 )
 def test_traefik_label_belongs_to(sentence, label, expected):
     assert arm(label) == expected, sentence
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "other"}, {"candidate": "3"}, {"stable": "3"}, {"place": 1}, {"namespace": "speech"}]
+)
+def test_what_is_known_of_a_request_is_of_no_request_made_from_it(change):
+    asked, server = request(dialect=TRAEFIK), PrometheusServer(url="http://p")
+    SeriesReader(asked), selections(asked, server)
+    changed, new = replace(asked, **change), replace(request(dialect=TRAEFIK), **change)
+    assert replace(asked) == asked
+    assert selections(changed, server) == selections(new, server)
+    assert SeriesReader(changed).key == SeriesReader(new).key
+    other = PrometheusServer(url="http://p", matchers='team="a"')
+    assert selections(asked, other) == selections(request(dialect=TRAEFIK), other) != selections(asked, server)
 
 
 def normalized(name: str) -> str:

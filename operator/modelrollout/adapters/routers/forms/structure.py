@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +18,7 @@ def structure(
     http: bool = True,
 ) -> str:
     """`annotations` and `labels` are all of the route's; only ours and the user's count. `http`: it is an HTTPRoute."""
-    body = {key: copy.deepcopy(spec.get(key) or []) for key in ("parentRefs", "hostnames", "rules")}
+    body = {key: _copied(spec.get(key) or []) for key in ("parentRefs", "hostnames", "rules")}
     for parent in body["parentRefs"]:
         _default(parent, group="gateway.networking.k8s.io", kind="Gateway", namespace=namespace)
     split = split_index(body["rules"])
@@ -38,6 +37,13 @@ def structure(
     body["annotations"] = {key: annotations.get(key) for key in (*OURS, *sorted(passed.annotations))}
     body["labels"] = {key: (labels or {}).get(key) for key in sorted(passed.labels)}
     return digest(body)
+
+
+def _copied(value: Any) -> Any:
+    """As copy.deepcopy of what JSON can be, in a fifth of the time: every pass takes three digests."""
+    if isinstance(value, dict):
+        return {key: _copied(one) for key, one in value.items()}
+    return [_copied(one) for one in value] if isinstance(value, list) else value
 
 
 def _default_match(match: dict[str, Any], *, http: bool) -> None:

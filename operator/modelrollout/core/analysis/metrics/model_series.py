@@ -123,13 +123,19 @@ def label_pattern(pattern: str, request: EvaluationRequest, arms: Iterable[Arm] 
     A name is matched as it is and as the gateway writes it: not every part of a label is rewritten. `grpc`: of the
     backends that serve gRPC.
     """
+    arms = tuple(arms)
+    return request.fact(
+        ("label pattern", pattern, arms, grpc), lambda: _label_pattern(pattern, request, arms, grpc=grpc)
+    )
+
+
+def _label_pattern(pattern: str, request: EvaluationRequest, arms: tuple[Arm, ...], *, grpc: bool) -> str:
     gateway, dialect, serving = request.spec.traffic.gateway, request.dialect, request.spec.serving
 
     def spelled(*names: str) -> str:
         known = [*names, *(dialect.written(name) for name in names if dialect is not None)]
         return _one_of(known)
 
-    arms = list(arms)
     values = {
         "namespace": spelled(request.namespace),
         "route": spelled(request.route),

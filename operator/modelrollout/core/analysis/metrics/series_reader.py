@@ -32,16 +32,15 @@ class Channel(NamedTuple):
 
 
 class SeriesReader:
-    """Tells what a series counts for one rollout; built once per evaluation, since it compiles the route's name."""
+    """Tells what a series counts for one rollout; built once per evaluation. Patterns are compiled once a request."""
 
     def __init__(self, request: EvaluationRequest) -> None:
         self._label = request.spec.serving.arm_label
-        self._arms = [(re.compile(s.arm_pattern(request, arm)), arm) for arm in s.ARMS]
+        self._arms = request.fact("arms", lambda: [(re.compile(s.arm_pattern(request, arm)), arm) for arm in s.ARMS])
         self.pods = Pods(request)
         self._known: dict[str, Arm | None] = {}
         self._golden = GoldenReader(request) if request.preflight else None
-        counted = s.faces(request)
-        self._gateway = [_GatewayReader(face, request, grpc=grpc, alone=len(counted) == 1) for face, grpc in counted]
+        self._gateway = request.fact("gateway readers", lambda: _gateway_readers(request))
         self._of_gateway = {metric for reader in self._gateway for metric in reader.roles}
 
     @property
@@ -85,6 +84,11 @@ class SeriesReader:
     def is_gateways(self, channel: Channel) -> bool:
         """Whether a gateway counted it, and not the model."""
         return channel.metric in s.GATEWAY
+
+
+def _gateway_readers(request: EvaluationRequest) -> list[_GatewayReader]:
+    counted = s.faces(request)
+    return [_GatewayReader(face, request, grpc=grpc, alone=len(counted) == 1) for face, grpc in counted]
 
 
 def _edge(text: str, unit: float) -> str | None:

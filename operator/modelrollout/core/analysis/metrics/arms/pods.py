@@ -28,7 +28,10 @@ class Pods:
     asked: dict[tuple[Arm, str], bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._patterns = {arm: re.compile(s.pod_pattern(self.request, arm)) for arm in OTHER}
+        self._patterns = self.request.fact("pods", self._compiled)
+
+    def _compiled(self) -> dict[Arm, re.Pattern[str]]:
+        return {arm: re.compile(s.pod_pattern(self.request, arm)) for arm in OTHER}
 
     @property
     def key(self) -> Hashable:

@@ -45,7 +45,7 @@ def lookalikes(stores: Iterable[SampleStore], reader: SeriesReader, request: Eva
         same = spans.setdefault((channel.arm, re.sub(dialect.lookalike, "", label)), {})
         first, last = same.get(label, span)
         same[label] = min(first, span[0]), max(last, span[1])
-    least, ours = TOGETHER * request.interval, _ours(request)
+    least, ours = TOGETHER * request.interval, request.fact("own splits", lambda: _ours(request))
     for same in spans.values():
         known = {label for label in same if _is_ours(label, dialect, ours)}
         whole = {label: span for label, span in same.items() if label not in known}

@@ -22,7 +22,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-components test-beside test-beside-components test-oldest test-newest crds docs golden demo bench bench-decisions bench-decisions-live bench-peers bench-telemetry bench-onnx models records chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-components test-beside test-beside-components test-oldest test-newest crds docs golden rights demo bench bench-decisions bench-decisions-live bench-peers bench-telemetry bench-onnx models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -121,7 +121,9 @@ test-newest: python ## what needs no component, on the newest versions that pypr
 ##@ Generate what is committed
 crds: $(VENV) ## generate crds/, the chart's copy and its schema of the configuration from the models
 	$(BIN)/python -m modelrollout.api.crd > crds/modelrollout.yaml
+	$(BIN)/python -m modelrollout.api.snapshot > crds/modelrolloutsnapshot.yaml
 	cp crds/modelrollout.yaml charts/modelrollout/files/crd.yaml
+	cp crds/modelrolloutsnapshot.yaml charts/modelrollout/files/crd-snapshot.yaml
 	$(BIN)/python -m modelrollout.api.config.values_schema charts/modelrollout/values.schema.json
 
 docs: $(VENV) ## generate the references, the picture of the imports and the README's diagram from the code
@@ -140,6 +142,11 @@ records: $(VENV) ## retrain the networks that make bench-decisions reports: ten 
 
 golden: $(VENV) ## rewrite the texts pinned in tests/golden/expected after a change of wording; then read the diff
 	@$(BIN)/pytest -q tests/golden --update-golden
+
+rights: $(VENV) lab ## record which rights the operator uses, in all end-to-end tests; half an hour
+	@rm -rf .lab/audit
+	MODELROLLOUT_LAB_AUDIT=.lab/audit $(BIN)/pytest $(TOGETHER) $(E2E)
+	@$(BIN)/python -m tests.install.rights.used .lab/audit
 
 ##@ Watch it, measure it
 demo: $(VENV) lab ## promote a good version and roll a bad one back, on real components, live in your terminal

@@ -9,6 +9,7 @@ import helm_python as helm
 import pytest
 
 from modelrollout.api.base import GROUP, KIND, PLURAL
+from modelrollout.api.snapshot import SNAPSHOT_PLURAL
 from tests.install.conftest import HOME, Bare, chart_in_force
 from tests.install.test_chart_renders import CHART
 from tests.unit.api.manifests import manifest
@@ -39,16 +40,16 @@ def release(bare: Bare, chart: Path) -> Iterator[helm.Config]:
 
 ALLOWED = [
     ("get list watch patch", GROUP, PLURAL, "vision"),
-    ("get update patch", GROUP, f"{PLURAL}/status", "vision"),
+    ("update", GROUP, f"{PLURAL}/status", "vision"),
+    ("get create patch", GROUP, SNAPSHOT_PLURAL, "vision"),
     ("get list watch create patch", "gateway.networking.k8s.io", "httproutes", "vision"),
     ("get list watch create patch", "gateway.networking.k8s.io", "grpcroutes", "vision"),
     ("get", "gateway.networking.k8s.io", "gateways", "vision"),
     ("get", "gateway.networking.k8s.io", "gateways", "infra"),
     ("get", "gateway.networking.k8s.io", "gatewayclasses", None),
     ("get", "", "services", "vision"),
-    ("get list watch", "discovery.k8s.io", "endpointslices", "vision"),
-    ("create patch", "events.k8s.io", "events", "vision"),
-    ("get create patch", "", "configmaps", "vision"),
+    ("list watch", "discovery.k8s.io", "endpointslices", "vision"),
+    ("create", "events.k8s.io", "events", "vision"),
     ("create", "coordination.k8s.io", "leases", HOME),
 ]
 REFUSED = [
@@ -61,8 +62,13 @@ REFUSED = [
     ("patch", "gateway.networking.k8s.io", "gateways", "infra"),
     ("get list watch create patch", "", "secrets", "vision"),
     ("get list", "", "secrets", HOME),
-    ("list delete", "", "configmaps", "vision"),
-    ("get create", "", "configmaps", "other"),
+    ("get list create update patch delete", "", "configmaps", "vision"),
+    ("get update patch", GROUP, f"{PLURAL}/finalizers", "vision"),
+    ("get patch", GROUP, f"{PLURAL}/status", "vision"),
+    ("list watch update delete", GROUP, SNAPSHOT_PLURAL, "vision"),
+    ("get create patch", GROUP, SNAPSHOT_PLURAL, "other"),
+    ("get patch", "events.k8s.io", "events", "vision"),
+    ("create patch", "", "events", "vision"),
     ("get list", "", "pods", "vision"),
     ("create", "", "pods/exec", "vision"),
     ("patch", "apps", "deployments", "vision"),

@@ -79,11 +79,13 @@ REFUSED = [
 ]
 
 
-def may(bare: Bare, verb: str, group: str, resource: str, namespace: str | None) -> bool:
-    """Whether the chart's own account may, as the API server's authorizer says."""
+OPERATOR = f"system:serviceaccount:{HOME}:mro-modelrollout"
+
+
+def may(bare: Bare, verb: str, group: str, resource: str, namespace: str | None, user: str = OPERATOR) -> bool:
+    """Whether `user`, the chart's own account if not named, may, as the API server's authorizer says."""
     resource, _, sub = resource.partition("/")
     about: dict[str, Any] = {"verb": verb, "group": group, "resource": resource, "subresource": sub}
-    user = f"system:serviceaccount:{HOME}:mro-modelrollout"
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",

@@ -32,7 +32,10 @@ class Right(NamedTuple):
 
 
 class Used(NamedTuple):
-    """`used`: allowed by the authorizer and asked for. `refused`: asked for, and not allowed."""
+    """`used`: asked for and allowed. `refused`: asked for and never allowed, wherever it was.
+
+    What is allowed in one place and refused in another is a matter of where roles are bound, and tests take some away.
+    """
 
     used: frozenset[Right]
     refused: frozenset[Right]
@@ -50,7 +53,7 @@ def used_in(lines: Iterable[str]) -> Used:
         resource = "/".join(part for part in (about["resource"], about.get("subresource")) if part)
         allowed = event["annotations"].get("authorization.k8s.io/decision") == "allow"
         found[allowed].add(Right(about.get("apiGroup", ""), resource, event["verb"]))
-    return Used(frozenset(found[True]), frozenset(found[False]))
+    return Used(frozenset(found[True]), frozenset(found[False] - found[True]))
 
 
 def read() -> Used:
@@ -88,7 +91,8 @@ def main() -> int:
         return 1
     if arguments.add:
         before = read()
-        found = Used(found.used | before.used, found.refused | before.refused)
+        used = found.used | before.used
+        found = Used(used, (found.refused | before.refused) - used)
     RECORD.write_text(render(found))
     return 0
 

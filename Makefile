@@ -185,5 +185,5 @@ chaos: $(VENV) lab ## an hour of random kills and faults over many rollouts, eve
 	@$(BIN)/python -m tests.e2e.chaos --minutes 60
 
 clean: ## remove what was generated here; the lab's cache in ~/.cache stays
-	rm -rf .venv $(filter-out .venv,$(wildcard .venv-*)) .lab build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* .lab build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find operator telemetry tests -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +

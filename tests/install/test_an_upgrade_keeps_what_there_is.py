@@ -13,7 +13,7 @@ from modelrollout.api.base import GROUP, GROUP_VERSION, KIND
 from modelrollout.api.snapshot import SNAPSHOT_KIND, SNAPSHOT_PLURAL
 from tests.install.conftest import HOME, Bare, chart_in_force
 from tests.install.test_chart_on_a_real_api_server import may
-from tests.install.test_chart_renders import CHART
+from tests.install.test_chart_renders import CHART, of
 from tests.unit.api.manifests import manifest
 
 pytestmark = pytest.mark.lab
@@ -104,3 +104,14 @@ def test_the_archive_can_be_installed_where_nothing_was(bare: Bare, release: hel
     assert stored(bare)["spec"] == manifest()["spec"], "the definitions stay, and what is of them"
     release.install(str(archive), "mro", {"releaseOnUninstall": False}, namespace=HOME)
     assert may(bare, "create", GROUP, SNAPSHOT_PLURAL, "vision")
+
+
+def test_the_job_that_frees_traffic_is_whole_by_itself(bare: Bare, release: helm.Config):
+    """docs/gitops/uninstall.md has people apply it where no hook runs."""
+    (job,) = of({}, "Job")
+    bare.kube.create(job)
+    made = bare.kube.get("batch/v1", "Job", HOME, job["metadata"]["name"])
+    assert made is not None
+    assert made["metadata"]["name"] == "mro-modelrollout-release"
+    assert made["spec"]["template"]["spec"]["serviceAccountName"] == "mro-modelrollout"
+    bare.kube.delete("batch/v1", "Job", HOME, job["metadata"]["name"])

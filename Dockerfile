@@ -21,7 +21,8 @@ FROM ${BASE}
 # The base's own pip, wherever Python or Debian put it: nobody installs anything into a running operator.
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/site-packages/pip* /usr/local/lib/python3*/ensurepip \
     /usr/lib/python3*/ensurepip /usr/share/python-wheels
-ENV PATH=/opt/modelrollout/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Its user stands in no /etc/passwd, and the Kubernetes client asks for a home when it is imported.
+ENV HOME=/ PATH=/opt/modelrollout/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY --from=build /opt/modelrollout /opt/modelrollout
 USER 65532:65532
 EXPOSE 8080 8081

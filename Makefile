@@ -150,9 +150,9 @@ golden: $(VENV) ## rewrite the texts pinned in tests/golden/expected after a cha
 	@$(BIN)/pytest -q tests/golden --update-golden
 
 rights: $(VENV) lab ## record which rights the operator uses, in all end-to-end tests; half an hour
-	@rm -rf .lab/audit
-	MODELROLLOUT_LAB_AUDIT=.lab/audit $(BIN)/pytest $(TOGETHER) $(E2E)
-	@$(BIN)/python -m tests.install.rights.used .lab/audit
+	@rm -rf build/audit
+	MODELROLLOUT_LAB_AUDIT=build/audit $(BIN)/pytest $(TOGETHER) $(E2E)
+	@$(BIN)/python -m tests.install.rights.used build/audit
 
 ##@ Publish it
 release: $(VENV) .venv-release/.ready ## wheels, sdists, chart archive, plugin, bill of materials and checksums into dist/; URL=... for Krew
@@ -165,6 +165,7 @@ demo: $(VENV) lab ## promote a good version and roll a bad one back, on real com
 bench: $(VENV) lab ## print what a pass, an advance, a rollback and hostile Prometheus servers cost
 	@$(BIN)/python -m tests.bench.cost
 	@$(BIN)/python -m tests.bench.memory
+	@$(BIN)/python -m tests.bench.memory.start
 
 bench-decisions: $(VENV) ## print how often the engine errs, and how soon it decides
 	@$(BIN)/python -m tests.bench.decisions

@@ -25,7 +25,7 @@ def image() -> Iterator[Image]:
     if why and not os.environ.get(REQUIRED):
         pytest.skip(why)
     assert not why, why
-    folder = ROOT / ".lab" / f"image-{os.getpid()}"
+    folder = ROOT / "build" / f"image-{os.getpid()}"
     began = time.monotonic()
     try:
         made = build(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import subprocess
@@ -39,7 +40,7 @@ def installed_with(lock: str, python: str) -> str:
 
 def bill_of_materials(python: str | None = None) -> dict[str, Any]:
     """CycloneDX 1.6, with the hashes that pip checks; the same for the same lock. RuntimeError where it is not made."""
-    subprocess.run(["make", "-s", ".venv-release/.ready"], cwd=ROOT, check=True, timeout=300)
+    _install_the_tool()
     given = [f"--pyproject={ROOT / 'pyproject.toml'}", "--sv=1.6", "--of=JSON", "--output-reproducible", "-"]
     lock = installed_with(LOCK.read_text(), python or python_of_the_image())
     done = subprocess.run(
@@ -51,6 +52,14 @@ def bill_of_materials(python: str | None = None) -> dict[str, Any]:
     for each in bill["components"]:
         del each["description"]  # the lock's own line, hashes and all, which stand in their own fields too
     return bill
+
+
+def _install_the_tool() -> None:
+    """Once, whoever of several test workers comes first."""
+    (ROOT / ".lab").mkdir(exist_ok=True)
+    with (ROOT / ".lab" / "release.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(["make", "-s", ".venv-release/.ready"], cwd=ROOT, check=True, timeout=300)
 
 
 def versions(bill: dict[str, Any]) -> dict[str, str]:

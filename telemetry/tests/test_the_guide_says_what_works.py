@@ -59,7 +59,6 @@ def test_accuracy_is_counted_as_written() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_torch_model_is_instrumented_as_written() -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed: pip install './telemetry[torch]'")
     (code,) = code_under("PyTorch")

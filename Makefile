@@ -127,7 +127,7 @@ test-newest: python ## what needs no component, on the newest versions that pypr
 ##@ Generate what is committed
 crds: $(VENV) ## generate crds/, the chart's copy and its schema of the configuration from the models
 	$(BIN)/python -m modelrollout.api.crd > crds/modelrollout.yaml
-	$(BIN)/python -m modelrollout.api.snapshot > crds/modelrolloutsnapshot.yaml
+	$(BIN)/python -m modelrollout.adapters.kubernetes.snapshot_kind > crds/modelrolloutsnapshot.yaml
 	cp crds/modelrollout.yaml charts/modelrollout/files/crd.yaml
 	cp crds/modelrolloutsnapshot.yaml charts/modelrollout/files/crd-snapshot.yaml
 	$(BIN)/python -m modelrollout.api.config.values_schema charts/modelrollout/values.schema.json

@@ -9,8 +9,8 @@ from typing import Any
 import helm_python as helm
 import pytest
 
+from modelrollout.adapters.kubernetes.snapshot_kind import SNAPSHOT_KIND, SNAPSHOT_PLURAL
 from modelrollout.api.base import GROUP, GROUP_VERSION, KIND
-from modelrollout.api.snapshot import SNAPSHOT_KIND, SNAPSHOT_PLURAL
 from tests.install.conftest import HOME, Bare, chart_in_force
 from tests.install.test_chart_on_a_real_api_server import may
 from tests.install.test_chart_renders import CHART, of

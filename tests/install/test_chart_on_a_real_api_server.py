@@ -8,8 +8,8 @@ from typing import Any
 import helm_python as helm
 import pytest
 
+from modelrollout.adapters.kubernetes.snapshot_kind import SNAPSHOT_PLURAL
 from modelrollout.api.base import GROUP, KIND, PLURAL
-from modelrollout.api.snapshot import SNAPSHOT_PLURAL
 from tests.install.conftest import HOME, Bare, chart_in_force
 from tests.install.test_chart_renders import CHART
 from tests.unit.api.manifests import manifest

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND
-from modelrollout.api.snapshot import SNAPSHOT_KIND
+from modelrollout.adapters.kubernetes.snapshot_kind import SNAPSHOT_KIND
 from tests.bench.cost.visibility import Visibility
 from tests.e2e.borders import exported
 from tests.e2e.borders.reaction import rolled_back

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from modelrollout.adapters.kubernetes.snapshot_kind import SNAPSHOT_KIND
 from modelrollout.api.base import GROUP_VERSION
-from modelrollout.api.snapshot import SNAPSHOT_KIND
 from tests.e2e.support.hands import waiting
 from tests.e2e.support.live_rollout import gates
 from tests.e2e.support.rollouts import BRISK, Rollouts

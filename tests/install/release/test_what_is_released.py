@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import os
 import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -12,9 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
+from modelrollout.adapters.kubernetes.snapshot_kind import snapshot_crd
 from modelrollout.api.crd import crd
 from modelrollout.api.problems import read_spec
-from modelrollout.api.snapshot import snapshot_crd
 from tests import ROOT
 from tests.install.release.artifacts import SUMS, make, version
 from tests.install.release.materials import LOCK, bill_of_materials, installed_with, python_of_the_image, versions
@@ -91,6 +94,25 @@ def test_what_another_python_installs_is_left_out():
     lock = "a==1 ; python_full_version < '3.12' \\\n    --hash=sha256:1\nb==2 \\\n    --hash=sha256:2\n    # via a\n"
     assert installed_with(lock, "3.11.2") == "a==1 \\\n    --hash=sha256:1\nb==2 \\\n    --hash=sha256:2\n    # via a\n"
     assert installed_with(lock, "3.12.11") == "b==2 \\\n    --hash=sha256:2\n    # via a\n"
+
+
+@pytest.mark.slow
+def test_the_plugin_runs_through_a_link_and_says_which_python_it_needs(dist: Path, tmp_path: Path):
+    """What pip installs stands for itself: here an environment is there already."""
+    with tarfile.open(dist / f"kubectl-modelrollout-{version()}.tar.gz") as opened:
+        opened.extractall(tmp_path / "store", filter="data")
+    link = tmp_path / "kubectl-modelrollout"
+    link.symlink_to(tmp_path / "store" / "kubectl-modelrollout")
+    python = tmp_path / "kubectl-modelrollout-cache" / "kubectl-modelrollout" / version() / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    env = {"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(tmp_path / "kubectl-modelrollout-cache"), "HOME": "/"}
+    run = functools.partial(subprocess.run, [str(link), "--version"], capture_output=True, text=True, timeout=60)
+    assert run(env=env, check=True).stdout == f"modelrollout {version()}\n"
+    refused = run(env=env | {"PYTHON": "/bin/false"}, check=False)
+    assert refused.returncode == 1
+    assert "Python 3.11 or newer with venv is needed; name one in PYTHON" in refused.stderr
 
 
 def notes() -> dict[str, Any]:

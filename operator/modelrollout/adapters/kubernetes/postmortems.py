@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
+from modelrollout.adapters.kubernetes.snapshot_kind import SNAPSHOT_KIND, SNAPSHOT_PLURAL
 from modelrollout.api.base import GROUP, GROUP_VERSION, KIND
-from modelrollout.api.snapshot import SNAPSHOT_KIND, SNAPSHOT_PLURAL
 from modelrollout.ports import Conflict, NotOurs
 
 

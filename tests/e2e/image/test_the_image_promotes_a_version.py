@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import psutil
 import pytest
 from packaging.utils import canonicalize_name
 
@@ -25,10 +26,10 @@ print(json.dumps([platform.python_version(), found]))
 
 def test_the_image_holds_what_its_bill_says_and_no_pip_and_promotes_a_version(image: Image, rollouts: Rollouts):
     holds_the_operator_and_no_pip(image)
-    began = time.monotonic()
     live = rollouts.start(1, 2, rate=BRISK, operate={"spawn": inside(image)})
     live.wait("the image's operator leads", lambda _: "this process leads" in live.operator.log(), 60)
-    print(f"the image's operator leads {time.monotonic() - began:.1f} s after its start")
+    began = psutil.Process(live.operator.process.pid).create_time()
+    print(f"the image's operator leads {time.time() - began:.1f} s after its start")
     live.client = live.adopt()
     live.version(2)
     live.wait_phase("Serving", deadline=120)

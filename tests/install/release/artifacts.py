@@ -17,7 +17,7 @@ import helm_python as helm
 
 from tests import ROOT
 from tests.install.release import plugin
-from tests.install.release.materials import bill_of_materials
+from tests.install.release.materials import TOOLS, bill_of_materials, install_tools
 
 URL = "https://example.com/modelrollout"
 """Stands for the place that Krew fetches from until `--url` says which it is."""
@@ -36,6 +36,7 @@ def make(target: Path, url: str) -> None:
     """Everything into the folder `target`, which is emptied. CalledProcessError where a build fails."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
+    install_tools()
     for name in _SOURCES:
         distributions(name, target)
     helm.package(str(ROOT / "charts" / "modelrollout"), destination=str(target))
@@ -58,7 +59,7 @@ def distributions(name: str, target: Path) -> None:
                 shutil.copytree(source, at / each, ignore=leave_out)
             else:
                 shutil.copy(source, at / ("telemetry" if name != "." else ""))
-        done = [sys.executable, "-c", _BUILD, str(target.absolute())]
+        done = [str(TOOLS / "python"), "-c", _BUILD, str(target.absolute())]
         subprocess.run(done, cwd=at / name, check=True, capture_output=True, timeout=300)
 
 

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from tests import ROOT
 
 LOCK = ROOT / "requirements" / "operator.lock"
-TOOL = ROOT / ".venv-release" / "bin" / "cyclonedx-py"
+TOOLS = ROOT / ".venv-release" / "bin"
 _PIN = re.compile(r"^(?P<pin>[A-Za-z0-9._-]+==\S+) ; (?P<marker>[^\\]+?)(?P<rest> \\)?$")
 
 
@@ -38,13 +38,26 @@ def installed_with(lock: str, python: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def install_tools() -> None:
+    """What `make release` makes with, into TOOLS: once, whoever of several test workers comes first."""
+    (ROOT / ".lab").mkdir(exist_ok=True)
+    with (ROOT / ".lab" / "release.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(["make", "-s", ".venv-release/.ready"], cwd=ROOT, check=True, timeout=300)
+
+
 def bill_of_materials(python: str | None = None) -> dict[str, Any]:
     """CycloneDX 1.6, with the hashes that pip checks; the same for the same lock. RuntimeError where it is not made."""
-    _install_the_tool()
+    install_tools()
     given = [f"--pyproject={ROOT / 'pyproject.toml'}", "--sv=1.6", "--of=JSON", "--output-reproducible", "-"]
     lock = installed_with(LOCK.read_text(), python or python_of_the_image())
     done = subprocess.run(
-        [str(TOOL), "requirements", *given], input=lock, capture_output=True, text=True, timeout=60, check=False
+        [str(TOOLS / "cyclonedx-py"), "requirements", *given],
+        input=lock,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(f"no bill of materials: {done.stderr[-2000:]}")
@@ -52,14 +65,6 @@ def bill_of_materials(python: str | None = None) -> dict[str, Any]:
     for each in bill["components"]:
         del each["description"]  # the lock's own line, hashes and all, which stand in their own fields too
     return bill
-
-
-def _install_the_tool() -> None:
-    """Once, whoever of several test workers comes first."""
-    (ROOT / ".lab").mkdir(exist_ok=True)
-    with (ROOT / ".lab" / "release.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run(["make", "-s", ".venv-release/.ready"], cwd=ROOT, check=True, timeout=300)
 
 
 def versions(bill: dict[str, Any]) -> dict[str, str]:

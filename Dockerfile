@@ -1,5 +1,5 @@
 # The operator alone, on the versions that its lock pins: no compiler, no pip, no root.
-# Another base with Python 3.11 or newer and its venv module: --build-arg BASE=..., pinned by its digest too.
+# Another base with Python 3.11 or newer, its venv module and libstdc++: --build-arg BASE=..., pinned by its digest too.
 ARG BASE=docker.io/library/python:3.12.11-slim-bookworm@sha256:519591d6871b7bc437060736b9f7456b8731f1499a57e22e6c285135ae657bf7
 
 FROM ${BASE} AS build

@@ -18,7 +18,7 @@ from tests import ROOT
 from tests.lab import run
 
 TOOLS = ("buildah", "mmdebstrap")
-PACKAGES = "python3,python3-venv"
+PACKAGES = "python3,python3-venv,libstdc++6"
 LEFT_OUT = ("man", "doc", "locale")
 CERTIFICATES = "/etc/ssl/certs"
 ISOLATED = {"BUILDAH_ISOLATION": "chroot"}

@@ -22,7 +22,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-components test-beside test-beside-components test-oldest test-newest crds docs golden demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx models records chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-components test-beside test-beside-components test-oldest test-newest crds docs golden rights release demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -58,6 +58,12 @@ lock: python ## refresh requirements/*.lock to the newest versions that pyprojec
 	@test -x .venv-lock/bin/python || $(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/$(PIP) --upgrade 'uv>=0.9,<1'
 	@requirements/lock.sh .venv-lock/bin/uv
+
+# What many packages need and no test does: in an environment of its own.
+.venv-release/.ready: requirements/release.lock | python
+	@test -x .venv-release/bin/python || $(PYTHON) -m venv .venv-release
+	@.venv-release/bin/$(PIP) --no-compile --require-hashes -r requirements/release.lock
+	@touch $@
 
 lab: $(VENV) ## install and build the real components: etcd, kube-apiserver, Prometheus, Traefik, Envoy Gateway, Triton
 	@$(BIN)/python -m tests.lab.install.provision
@@ -121,7 +127,9 @@ test-newest: python ## what needs no component, on the newest versions that pypr
 ##@ Generate what is committed
 crds: $(VENV) ## generate crds/, the chart's copy and its schema of the configuration from the models
 	$(BIN)/python -m modelrollout.api.crd > crds/modelrollout.yaml
+	$(BIN)/python -m modelrollout.adapters.kubernetes.snapshot_kind > crds/modelrolloutsnapshot.yaml
 	cp crds/modelrollout.yaml charts/modelrollout/files/crd.yaml
+	cp crds/modelrolloutsnapshot.yaml charts/modelrollout/files/crd-snapshot.yaml
 	$(BIN)/python -m modelrollout.api.config.values_schema charts/modelrollout/values.schema.json
 
 docs: $(VENV) ## generate the references, the picture of the imports and the README's diagram from the code
@@ -142,6 +150,15 @@ records: $(VENV) ## retrain the networks that make bench-decisions reports: ten 
 golden: $(VENV) ## rewrite the texts pinned in tests/golden/expected after a change of wording; then read the diff
 	@$(BIN)/pytest -q tests/golden --update-golden
 
+rights: $(VENV) lab ## record which rights the operator uses, in all end-to-end tests; half an hour
+	@rm -rf build/audit
+	MODELROLLOUT_LAB_AUDIT=build/audit $(BIN)/pytest $(TOGETHER) $(E2E)
+	@$(BIN)/python -m tests.install.rights.used build/audit
+
+##@ Publish it
+release: $(VENV) .venv-release/.ready ## wheels, sdists, chart archive, plugin, bill of materials and checksums into dist/; URL=... for Krew
+	@$(BIN)/python -m tests.install.release.artifacts $(if $(URL),--url $(URL)) dist
+
 ##@ Watch it, measure it
 demo: $(VENV) lab ## promote a good version and roll a bad one back, on real components, live in your terminal
 	@$(BIN)/python -m tests.e2e.demo
@@ -149,6 +166,7 @@ demo: $(VENV) lab ## promote a good version and roll a bad one back, on real com
 bench: $(VENV) lab ## print what a pass, an advance, a rollback and hostile Prometheus servers cost
 	@$(BIN)/python -m tests.bench.cost
 	@$(BIN)/python -m tests.bench.memory
+	@$(BIN)/python -m tests.bench.memory.start
 
 bench-decisions: $(VENV) ## print how often the engine errs, and how soon it decides
 	@$(BIN)/python -m tests.bench.decisions
@@ -172,5 +190,5 @@ chaos: $(VENV) lab ## an hour of random kills and faults over many rollouts, eve
 	@$(BIN)/python -m tests.e2e.chaos --minutes 60
 
 clean: ## remove what was generated here; the lab's cache in ~/.cache stays
-	rm -rf .venv .venv-lock .venv-newest .lab build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* .lab build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find operator telemetry tests -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +

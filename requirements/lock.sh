@@ -14,6 +14,7 @@ lock() { # NAME SOURCE...
 
 lock operator pyproject.toml --extra prober
 lock build requirements/build.in
+lock release requirements/release.in --constraints requirements/build.lock
 lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra test --extra lab --extra onnx \
   --extra prometheus \
   --constraints requirements/operator.lock --constraints requirements/build.lock

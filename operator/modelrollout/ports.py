@@ -183,7 +183,7 @@ class PostmortemStore(Protocol):
     """Where the distributions behind a promotion or a rollback are kept."""
 
     async def save(self, obj: dict[str, Any], name: str, data: dict[str, str]) -> None:
-        """Write a ConfigMap beside the resource, owned by it. Raises NotOurs, Conflict or Unreachable."""
+        """Write a snapshot beside the resource, owned by it. Raises NotOurs, Conflict or Unreachable."""
 
 
 class PreflightReports(Protocol):

@@ -8,6 +8,7 @@ from typing import Any
 import helm_python as helm
 import pytest
 
+from modelrollout.adapters.kubernetes.snapshot_kind import SNAPSHOT_PLURAL
 from modelrollout.api.base import GROUP, KIND, PLURAL
 from tests.install.conftest import HOME, Bare, chart_in_force
 from tests.install.test_chart_renders import CHART
@@ -39,16 +40,16 @@ def release(bare: Bare, chart: Path) -> Iterator[helm.Config]:
 
 ALLOWED = [
     ("get list watch patch", GROUP, PLURAL, "vision"),
-    ("get update patch", GROUP, f"{PLURAL}/status", "vision"),
+    ("update", GROUP, f"{PLURAL}/status", "vision"),
+    ("get create patch", GROUP, SNAPSHOT_PLURAL, "vision"),
     ("get list watch create patch", "gateway.networking.k8s.io", "httproutes", "vision"),
     ("get list watch create patch", "gateway.networking.k8s.io", "grpcroutes", "vision"),
     ("get", "gateway.networking.k8s.io", "gateways", "vision"),
     ("get", "gateway.networking.k8s.io", "gateways", "infra"),
     ("get", "gateway.networking.k8s.io", "gatewayclasses", None),
     ("get", "", "services", "vision"),
-    ("get list watch", "discovery.k8s.io", "endpointslices", "vision"),
-    ("create patch", "events.k8s.io", "events", "vision"),
-    ("get create patch", "", "configmaps", "vision"),
+    ("list watch", "discovery.k8s.io", "endpointslices", "vision"),
+    ("create", "events.k8s.io", "events", "vision"),
     ("create", "coordination.k8s.io", "leases", HOME),
 ]
 REFUSED = [
@@ -61,8 +62,13 @@ REFUSED = [
     ("patch", "gateway.networking.k8s.io", "gateways", "infra"),
     ("get list watch create patch", "", "secrets", "vision"),
     ("get list", "", "secrets", HOME),
-    ("list delete", "", "configmaps", "vision"),
-    ("get create", "", "configmaps", "other"),
+    ("get list create update patch delete", "", "configmaps", "vision"),
+    ("get update patch", GROUP, f"{PLURAL}/finalizers", "vision"),
+    ("get patch", GROUP, f"{PLURAL}/status", "vision"),
+    ("list watch update delete", GROUP, SNAPSHOT_PLURAL, "vision"),
+    ("get create patch", GROUP, SNAPSHOT_PLURAL, "other"),
+    ("get patch", "events.k8s.io", "events", "vision"),
+    ("create patch", "", "events", "vision"),
     ("get list", "", "pods", "vision"),
     ("create", "", "pods/exec", "vision"),
     ("patch", "apps", "deployments", "vision"),
@@ -73,11 +79,13 @@ REFUSED = [
 ]
 
 
-def may(bare: Bare, verb: str, group: str, resource: str, namespace: str | None) -> bool:
-    """Whether the chart's own account may, as the API server's authorizer says."""
+OPERATOR = f"system:serviceaccount:{HOME}:mro-modelrollout"
+
+
+def may(bare: Bare, verb: str, group: str, resource: str, namespace: str | None, user: str = OPERATOR) -> bool:
+    """Whether `user`, the chart's own account if not named, may, as the API server's authorizer says."""
     resource, _, sub = resource.partition("/")
     about: dict[str, Any] = {"verb": verb, "group": group, "resource": resource, "subresource": sub}
-    user = f"system:serviceaccount:{HOME}:mro-modelrollout"
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",

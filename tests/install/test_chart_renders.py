@@ -76,14 +76,15 @@ def test_the_oldest_server_may_be_1_20():
 
 
 def test_the_chart_carries_the_same_definition_as_crds():
-    assert (CHART / "files" / "crd.yaml").read_text() == (ROOT / "crds" / "modelrollout.yaml").read_text()
-    (definition,) = of({}, "CustomResourceDefinition")
-    assert definition == yaml.safe_load((ROOT / "crds" / "modelrollout.yaml").read_text())
+    for name, source in {"crd.yaml": "modelrollout.yaml", "crd-snapshot.yaml": "modelrolloutsnapshot.yaml"}.items():
+        assert (CHART / "files" / name).read_text() == (ROOT / "crds" / source).read_text()
+    committed = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))]
+    assert of({}, "CustomResourceDefinition") == committed
 
 
 def test_uninstall_keeps_the_definition():
-    (definition,) = of({}, "CustomResourceDefinition")
-    assert definition["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    kept = [each["metadata"]["annotations"] for each in of({}, "CustomResourceDefinition")]
+    assert kept == [{"helm.sh/resource-policy": "keep"}] * 2
 
 
 def test_the_definition_can_be_left_to_others():
@@ -110,12 +111,13 @@ def test_a_gateways_own_namespace_gives_away_its_gateways_alone():
     assert [rule["resources"] for rule in roles["infra"]["rules"]] == [["gateways"]]
 
 
-def test_config_maps_are_writable_only_for_snapshots():
+def test_no_config_map_can_be_read_or_written_and_snapshots_only_where_they_are_kept():
     def resources(values: dict[str, Any]) -> set[str]:
         return {resource for _, rule in operator_rules(values) for resource in rule["resources"]}
 
-    assert "configmaps" in resources({})
-    assert "configmaps" not in resources(VARIANTS["least"])
+    assert "modelrolloutsnapshots" in resources({})
+    assert "modelrolloutsnapshots" not in resources(VARIANTS["least"])
+    assert not any("configmaps" in resources(each) for each in VARIANTS.values())
 
 
 def test_only_its_own_lease_can_be_renewed():

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tests.lab.processes.guardian import Guardian
     from tests.lab.processes.operator_process import SKEW, OperatorProcess
     from tests.lab.processes.process import Process, free_port
+    from tests.lab.processes.spawning import Child, Spawn, execute
     from tests.lab.progress import run, say
     from tests.lab.proxies.faults import WRITES, Fault, FaultProxy, Observation, Rule
     from tests.lab.proxies.proxy import Exchange

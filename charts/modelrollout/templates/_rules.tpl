@@ -5,9 +5,6 @@
   verbs: [get, list, watch, patch]
 - apiGroups: [modelrollout.dev]
   resources: [modelrollouts/status]
-  verbs: [get, update, patch]
-- apiGroups: [modelrollout.dev]
-  resources: [modelrollouts/finalizers]
   verbs: [update]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes, grpcroutes]
@@ -17,13 +14,13 @@
   verbs: [get]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
-  verbs: [get, list, watch]
-- apiGroups: ["", events.k8s.io]
+  verbs: [list, watch]
+- apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- if .Values.snapshots.enabled }}
-- apiGroups: [""]
-  resources: [configmaps]
+- apiGroups: [modelrollout.dev]
+  resources: [modelrolloutsnapshots]
   verbs: [get, create, patch]
 {{- end }}
 {{- end }}

@@ -113,7 +113,7 @@ def update_step(step: StepStatus, **changes: Unpack[StepChanges]) -> StepStatus:
 
 
 def with_snapshot(status: Status, name: str, ended_at: float) -> Status:
-    """The history entry of the rollout that ended then refers to the ConfigMap `name`; others to it no more."""
+    """The history entry of the rollout that ended then refers to the snapshot `name`; others to it no more."""
     linked = [
         entry.model_copy(update={"snapshot": name if entry.ended_at == ended_at else entry.snapshot})
         for entry in status.history

@@ -252,7 +252,7 @@ class HistoryEntry(StatusModel):
     ended_at: Timestamp
     """When it ended."""
     snapshot: str | None = None
-    """The ConfigMap that keeps the distributions."""
+    """The ModelRolloutSnapshot that keeps the distributions; a ConfigMap of that name where there is none."""
 
 
 class DeadShare(StatusModel):

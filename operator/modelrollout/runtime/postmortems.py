@@ -1,4 +1,4 @@
-"""At the end of a rollout its distributions go to a ConfigMap: in the background, bounded in time, work and size."""
+"""At the end of a rollout its distributions go to a snapshot: in the background, bounded in time, work and size."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Postmortems:
     def begin(
         self, obj: dict[str, Any], names: Sequence[str], request: EvaluationRequest, now: float, kept: Kept
     ) -> None:
-        """Start to write a ConfigMap, and return at once; `kept` is called with its name when it stands.
+        """Start to write a snapshot, and return at once; `kept` is called with its name when it stands.
 
         It is the first of the `names` where nobody else's object stands.
         """
@@ -98,7 +98,7 @@ class Postmortems:
                     del self._told[next(iter(self._told))]
             else:
                 return name
-        raise NotOurs("somebody else's ConfigMap stands in every place")
+        raise NotOurs("somebody else's snapshot stands in every place")
 
     async def _text(self, request: EvaluationRequest, now: float) -> str | None:
         server = self.config.server(request.spec.analysis.prometheus)
@@ -117,7 +117,7 @@ class Postmortems:
 def _summary(
     request: EvaluationRequest, answer: Sequence[Series], span: tuple[float, float], scrape: float
 ) -> str | None:
-    """The ConfigMap's text, or None where there is nothing to keep or too much."""
+    """The snapshot's text, or None where there is nothing to keep or too much."""
     samples = sum(len(one.times) for one in answer)
     if samples > MOST_SAMPLES:
         log.warning("%s/%s: no snapshot: %d samples", request.namespace, request.name, samples)

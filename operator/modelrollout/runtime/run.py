@@ -9,7 +9,7 @@ import socket
 import uuid
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import kopf
 
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 AFTER_STOP = 2.0
 """Seconds that watches and handlers have to end after SIGTERM."""
+NAMED: dict[str, Any] = {"identity": "modelrollout"}
+"""Without it kopf asks the system for its user's name, and that of a Pod's user stands in no passwd: KeyError."""
 CLEAN_UP = 0.7
 """Seconds for each thing that is done last: with AFTER_STOP less than stop.LAST_RESORT."""
 
@@ -210,7 +212,7 @@ async def _reconcile(settings: Settings, service: Service, stop: Stop, known: Kn
     registry = kopf.OperatorRegistry()
     register(registry, service, stop, known)
     scope = {"namespaces": settings.namespaces} if settings.namespaces else {"clusterwide": True}
-    await kopf.operator(registry=registry, standalone=True, stop_flag=stop, **scope)
+    await kopf.operator(registry=registry, standalone=True, stop_flag=stop, **scope, **NAMED)
 
 
 async def _first(*tasks: asyncio.Task[object]) -> None:

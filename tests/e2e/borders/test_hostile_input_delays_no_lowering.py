@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND
+from modelrollout.adapters.kubernetes.snapshot_kind import SNAPSHOT_KIND
 from tests.bench.cost.visibility import Visibility
 from tests.e2e.borders import exported
 from tests.e2e.borders.reaction import rolled_back
@@ -129,12 +130,12 @@ def statuses(live: LiveRollout, *_: Any) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def configmaps(live: LiveRollout, *_: Any) -> Iterator[None]:
+def snapshots(live: LiveRollout, *_: Any) -> Iterator[None]:
     """All names of post-mortems are taken by others."""
     for number in range(-1, 11):
         meta = {"name": f"{live.name}-snapshot-{number}", "namespace": live.scenario.namespace}
         data = {"snapshot.json": "[" * 500_000}
-        live.kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
+        live.kube.apply({"apiVersion": API, "kind": SNAPSHOT_KIND, "metadata": meta, "data": data})
         live.status()  # and keeps it: the breach may come meanwhile
     yield
 
@@ -172,7 +173,7 @@ BREACHES: dict[str, dict[str, Any]] = {
         "annotations and commands": notes_and_commands,
         "hundreds of addresses": slices,
         "a status written by hand": statuses,
-        "ConfigMaps of others": configmaps,
+        "snapshots of others": snapshots,
         "Events refused": refused_events,
     },
 }

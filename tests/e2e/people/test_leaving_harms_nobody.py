@@ -68,6 +68,25 @@ def test_an_uninstall_in_mid_rollout_leaves_traffic_on_stable_and_no_finalizer(r
     assert live.client.failed == []
 
 
+def test_an_operator_that_is_gone_with_its_rights_moves_nothing_and_its_job_alone_puts_that_right(rollouts: Rollouts):
+    """Argo CD runs no pre-delete hook: docs/gitops/uninstall.md says what there is then, and what to do."""
+    live = halfway(rollouts, arguments=())
+    live.operator.stop()
+    for kind in ("RoleBinding", "Role"):
+        for one in live.kube.list("rbac.authorization.k8s.io/v1", kind, live.scenario.namespace):
+            live.kube.delete("rbac.authorization.k8s.io/v1", kind, live.scenario.namespace, one["metadata"]["name"])
+    live.delete()
+    time.sleep(3)
+    assert live.weight(2) == 30, "nobody is there to move it"
+    assert present(live.resource())["metadata"]["finalizers"], "it waits to be released"
+    done = hook(live)  # with the account and its rights, as installed again
+    assert done.returncode == 0, done.stderr
+    live.wait_gone(10)
+    assert live.weight(1) == 100
+    live.client.stop()
+    assert live.client.failed == []
+
+
 @pytest.mark.parametrize("how", ["rights", "kind"])
 def test_a_deletion_that_cannot_move_traffic_lets_go_in_bounded_time_with_an_event(rollouts: Rollouts, how: str):
     proxy = rollouts.member.api_faults()

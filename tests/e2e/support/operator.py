@@ -15,7 +15,7 @@ from tests.lab import spawn as fork
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.lab import Member
+    from tests.lab import Member, Spawn
 
 CHART = ROOT / "charts" / "modelrollout"
 RIGHTS = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
@@ -65,11 +65,13 @@ def operator(
     arguments: tuple[str, ...] = (),
     env: Mapping[str, str] | None = None,
     fresh: bool = False,
+    spawn: Spawn | None = None,
     **config: Any,
 ) -> OperatorProcess:
     """An operator for one namespace, not started yet; `api` and `prometheus` may be proxies.
 
     `fresh`: every start is a new interpreter's, imports and all, as in a Pod; otherwise a fork of one that has them.
+    `spawn`: starts it instead of either.
     """
     known = sorted(name for name in env or {} if name.startswith("PYTHON"))
     assert fresh or not known, f"{known} would not reach a fork, whose interpreter has begun; ask for fresh=True"
@@ -79,5 +81,5 @@ def operator(
     file.write_text(yaml.safe_dump(configuration(prometheus or member.site.prometheus, **config)))
     given = [*charted, f"--config={file}", "--health-port=0", *arguments]
     environment = {"POD_NAMESPACE": namespace, "POD_NAME": f"operator-{name}"} | dict(env or {})
-    spawn = None if fresh else fork
-    return OperatorProcess(member.site, kubeconfig, given, name=f"{namespace}-{name}", env=environment, spawn=spawn)
+    start = spawn or (None if fresh else fork)
+    return OperatorProcess(member.site, kubeconfig, given, name=f"{namespace}-{name}", env=environment, spawn=start)

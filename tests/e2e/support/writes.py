@@ -19,7 +19,7 @@ CONFLICT = b'{"kind":"Status","status":"Failure","reason":"Conflict","message":"
 
 def kind_of(exchange: Exchange) -> str:
     """What a write is about: which phase and weight it records, what it makes of the route; "" is spared."""
-    if re.search("/leases|/events|/configmaps", exchange.path):
+    if re.search("/leases|/events|/modelrolloutsnapshots", exchange.path):
         return ""
     body: Any = json.loads(exchange.body or b"{}")
     if exchange.path.partition("?")[0].endswith("/status"):

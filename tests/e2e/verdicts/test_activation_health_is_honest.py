@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from modelrollout.adapters.kubernetes.snapshot_kind import SNAPSHOT_KIND
+from modelrollout.api.base import GROUP_VERSION
 from tests.e2e.support.live_rollout import gates
 from tests.e2e.support.rollouts import BRISK, Rollouts
 from tests.expect import present
@@ -61,7 +63,7 @@ def test_a_convolutional_network_is_judged_by_its_channels(rollouts: Rollouts):
     assert last["result"] == "RolledBack", live.report()
     assert "dead-neurons: layer conv" in last["message"]
     last = live.wait("what is kept of it", lambda s: "snapshot" in s["history"][-1], 30)["history"][-1]
-    kept = present(live.kube.get("v1", "ConfigMap", rollouts.namespace, last["snapshot"]))
+    kept = present(live.kube.get(GROUP_VERSION, SNAPSHOT_KIND, rollouts.namespace, last["snapshot"]))
     assert any(layer.startswith("conv") for layer in json.loads(kept["data"]["snapshot.json"])["layers"]["candidate"])
 
 

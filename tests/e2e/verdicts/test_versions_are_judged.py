@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from modelrollout.adapters.kubernetes.snapshot_kind import SNAPSHOT_KIND
+from modelrollout.api.base import GROUP_VERSION
 from tests.e2e.support.hands import waiting
 from tests.e2e.support.live_rollout import gates
 from tests.e2e.support.rollouts import BRISK, Rollouts
@@ -49,7 +51,7 @@ def test_v3_is_rolled_back_by_its_dead_neurons_while_accuracy_passes(rollouts: R
     assert live.weight(3) <= 0
     assert live.weight(1) == 100
     last = live.wait("what is kept of it", lambda s: "snapshot" in s["history"][-1], 30)["history"][-1]
-    kept = present(live.kube.get("v1", "ConfigMap", rollouts.namespace, last["snapshot"]))
+    kept = present(live.kube.get(GROUP_VERSION, SNAPSHOT_KIND, rollouts.namespace, last["snapshot"]))
     layers = json.loads(kept["data"]["snapshot.json"])["layers"]
     dead = {
         arm: found["hidden_1"]["windowDeadNeurons"] / found["hidden_1"]["windowNeurons"]

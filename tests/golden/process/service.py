@@ -56,7 +56,9 @@ async def logs() -> dict[str, str]:
         found[title] = await _delivery(failure)
     refused = LedgerFailure("PrometheusTimeout", "Prometheus 'default' gave no answer within 10 s")
     found["a snapshot without samples"] = await _snapshot(refused, None)
-    found["a snapshot that is refused"] = await _snapshot(None, Unreachable("ApiForbidden", "configmaps is forbidden"))
+    found["a snapshot that is refused"] = await _snapshot(
+        None, Unreachable("ApiForbidden", "modelrolloutsnapshots is forbidden")
+    )
     found["a snapshot that takes too long"] = await _snapshot(None, None)
     return found
 

@@ -7,6 +7,7 @@ import subprocess
 import urllib.request
 from typing import TYPE_CHECKING
 
+from tests.lab.components.audit import audit_arguments
 from tests.lab.install.kubernetes_release import release
 from tests.lab.processes.process import Process, answers, free_port
 
@@ -119,4 +120,5 @@ class ControlPlane:
             # There are no Pods to mount tokens into, and no controller that would make them.
             "--disable-admission-plugins=ServiceAccount",
             "--profiling=false",
+            *audit_arguments(self.folder, self.mark),
         ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 GROUP = "gateway.networking.k8s.io"
 HERE = Path(__file__).parent
-OWN = ROOT / "crds" / "modelrollout.yaml"
+OWN = ROOT / "crds"
 
 _OPEN: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 #: kind: (plural, scope, versions; the last one is stored)
@@ -77,7 +77,7 @@ def _definition(kind: str, plural: str, scope: str, versions: list[str]) -> dict
 
 def install(kube: Kube) -> None:
     """Apply all definitions and wait until they are served; ours only where it has been generated."""
-    own = [body for body in yaml.safe_load_all(OWN.read_text()) if body] if OWN.is_file() else []
+    own = [yaml.safe_load(path.read_text()) for path in sorted(OWN.glob("*.yaml"))]
     bodies = [*gateway_api(), *own]
     for body in bodies:
         kube.create(body)

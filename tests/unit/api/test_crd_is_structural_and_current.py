@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from modelrollout.adapters.kubernetes import snapshot_kind
 from modelrollout.api.config import values_schema
 from modelrollout.api.crd import crd, render
 from modelrollout.api.gates import Gate
@@ -48,6 +49,11 @@ def every_node() -> list[tuple[str, dict[str, Any]]]:
 
 def test_the_file_is_what_the_models_generate():
     assert CRD_FILE.read_text() == render(), "run `make crds`"
+
+
+def test_the_definition_of_snapshots_is_the_committed_one():
+    assert CRD_FILE.with_name("modelrolloutsnapshot.yaml").read_text() == snapshot_kind.render(), "run `make crds`"
+    assert yaml.safe_load(snapshot_kind.render()) == snapshot_kind.snapshot_crd()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ DECLARED = {
     "test": requirements(".", "test", "lab") | requirements("telemetry", "onnx", "prometheus"),
     "torch": {"torch": requirements("telemetry", "torch")["torch"]},
     "build": by_name(project(".")["build-system"]["requires"]),
+    "release": by_name(re.findall(r"^\w.*", (LOCKS / "release.in").read_text(), re.MULTILINE)),
     "triton": by_name(re.findall(r"^\w.*", (LOCKS / "triton.in").read_text(), re.MULTILINE)),
 }
 

@@ -1,10 +1,15 @@
-"""Post-mortems are ConfigMaps owned by their ModelRollout: they go when it goes; nobody else's is written."""
+"""Post-mortems are ModelRolloutSnapshots: they go when their ModelRollout goes; nobody else's is written.
+
+A kind of our own, with the data of a ConfigMap: where everybody's ConfigMaps are, a right to write them would be one to
+change other people's programs.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
+from modelrollout.adapters.kubernetes.snapshot_kind import SNAPSHOT_KIND, SNAPSHOT_PLURAL
 from modelrollout.api.base import GROUP, GROUP_VERSION, KIND
 from modelrollout.ports import Conflict, NotOurs
 
@@ -16,7 +21,7 @@ class KubernetesPostmortems:
         self._api = api
 
     async def save(self, obj: dict[str, Any], name: str, data: dict[str, str]) -> None:
-        """Write a ConfigMap beside the resource; it goes when the resource goes."""
+        """Write a snapshot beside the resource; it goes when the resource goes."""
         namespace = obj["metadata"]["namespace"]
         owner = {
             "apiVersion": GROUP_VERSION,
@@ -25,18 +30,18 @@ class KubernetesPostmortems:
             "uid": str(obj["metadata"].get("uid", "")),
         }
         meta = {"name": name, "namespace": namespace, "ownerReferences": [owner]}
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+        body = {"apiVersion": GROUP_VERSION, "kind": SNAPSHOT_KIND, "metadata": meta, "data": data}
         try:
-            await self._api.post(path_of("v1", "configmaps", namespace), body)
+            await self._api.post(path_of(GROUP_VERSION, SNAPSHOT_PLURAL, namespace), body)
         except Conflict:
             await self._replace(namespace, name, owner, data)
 
     async def _replace(self, namespace: str, name: str, owner: dict[str, str], data: dict[str, str]) -> None:
         """An older snapshot may stand in this place: it is ours where a resource of this kind and name owns it."""
-        path = path_of("v1", "configmaps", namespace, name)
+        path = path_of(GROUP_VERSION, SNAPSHOT_PLURAL, namespace, name)
         now = await self._api.request("GET", path)
         if not any(_same(one, owner) for one in now["metadata"].get("ownerReferences") or []):
-            raise NotOurs(f"the ConfigMap {namespace}/{name} is somebody else's and was left as it is; rename it")
+            raise NotOurs(f"the {SNAPSHOT_KIND} {namespace}/{name} is somebody else's and was left as it is; rename it")
         meta = {"resourceVersion": now["metadata"]["resourceVersion"], "ownerReferences": [owner]}
         await self._api.patch(path, {"metadata": meta, "data": data})
 

@@ -44,7 +44,7 @@ _DETAILED = frozenset({s.NONFINITE, s.MAGNITUDES})
 
 
 def slots_for(name: str, history: Sequence[HistoryEntry]) -> tuple[str, ...]:
-    """ConfigMap names that the newest SLOTS - 1 entries do not use, in the order in which they are tried.
+    """Names that the newest SLOTS - 1 entries do not use, in the order in which they are tried.
 
     The first that is not somebody else's is taken: of ours at most SLOTS exist, and SPARE more where some were in the
     way once.

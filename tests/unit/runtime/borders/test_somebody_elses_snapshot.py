@@ -1,4 +1,4 @@
-"""A post-mortem takes the place of an older one of the same resource, never of somebody else's ConfigMap."""
+"""A post-mortem takes the place of an older one of the same resource, never of somebody else's snapshot."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.unit.runtime.test_post_mortems_cost_nothing import NOW, REQUEST, made
 
 OBJ: dict[str, Any] = {"metadata": {"name": "digits", "namespace": "vision", "uid": "u-2"}}
 NAME = "digits-snapshot-0"
+FOLDER = "/apis/modelrollout.dev/v1alpha1/namespaces/vision/modelrolloutsnapshots"
 
 
 def owner(**changes: str) -> dict[str, str]:
@@ -22,20 +23,23 @@ def owner(**changes: str) -> dict[str, str]:
 
 
 class Occupied:
-    """An API with one ConfigMap in the place; `written` is what it was patched with."""
+    """An API with one snapshot in the place; `written` is what it was patched with."""
 
     def __init__(self, owners: list[dict[str, str]] | None) -> None:
         meta: dict[str, Any] = {"name": NAME, "namespace": "vision", "resourceVersion": "7"}
         self.held = {"metadata": meta | ({"ownerReferences": owners} if owners is not None else {})}
         self.written: Any = None
 
-    async def post(self, *_: Any) -> None:
+    async def post(self, path: str, body: dict[str, Any]) -> None:
+        assert (path, body["kind"]) == (FOLDER, "ModelRolloutSnapshot")
         raise Conflict("it exists")
 
-    async def request(self, _method: str, _path: str) -> dict[str, Any]:
+    async def request(self, _method: str, path: str) -> dict[str, Any]:
+        assert path == f"{FOLDER}/{NAME}"
         return self.held
 
-    async def patch(self, _path: str, body: Any) -> None:
+    async def patch(self, path: str, body: Any) -> None:
+        assert path == f"{FOLDER}/{NAME}"
         self.written = body
 
 
@@ -71,7 +75,7 @@ async def test_an_older_one_is_replaced_only_as_it_was_read(owners: list[dict[st
 
 
 class Shared:
-    """A namespace where somebody else's ConfigMaps have some of the names."""
+    """A namespace where somebody else's snapshots have some of the names."""
 
     def __init__(self, *foreign: str) -> None:
         self.foreign = set(foreign)
@@ -79,7 +83,7 @@ class Shared:
 
     async def save(self, _obj: Any, name: str, _data: Any) -> None:
         if name in self.foreign:
-            raise NotOurs(f"the ConfigMap vision/{name} is somebody else's")
+            raise NotOurs(f"the ModelRolloutSnapshot vision/{name} is somebody else's")
         self.saved.add(name)
 
 
@@ -114,4 +118,4 @@ async def test_where_no_name_is_left_it_is_a_line_in_the_log(caplog: Any):
     keeper = made(store=Shared(*names))  # type: ignore[arg-type]  # a Store of this test
     keeper.begin({}, names, REQUEST, NOW, lambda _: None)
     await keeper.wait()
-    assert "no snapshot was kept: somebody else's ConfigMap stands in every place" in caplog.records[-1].message
+    assert "no snapshot was kept: somebody else's snapshot stands in every place" in caplog.records[-1].message

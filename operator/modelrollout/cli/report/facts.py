@@ -86,7 +86,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Kept:
-    """What the ConfigMap of an ended rollout says of it; empty where there is none."""
+    """What the snapshot of an ended rollout says of it; empty where there is none."""
 
     steps: tuple[tuple[int, float], ...] = ()
     """(weight, since when)."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.adapters.kubernetes.events import CONTROLLER, EVENTS
-from modelrollout.api.base import KIND
+from modelrollout.adapters.kubernetes.snapshot_kind import SNAPSHOT_PLURAL
+from modelrollout.api.base import GROUP_VERSION, KIND
 from modelrollout.api.borders.cleaning import clean, mapping, mappings
 from modelrollout.api.timestamps import parse_timestamp
 from modelrollout.cli.report.facts import Happening, Kept, Subject
@@ -16,6 +17,8 @@ from modelrollout.ports import Conflict, Unreachable
 _PAGE, _MOST_PAGES = "200", 10
 _MOST_SHOWN = 200
 _LONGEST = 1024
+KEPT_IN = ((GROUP_VERSION, SNAPSHOT_PLURAL), ("v1", "configmaps"))
+"""Where an ended rollout's snapshot is; older operators made ConfigMaps, which no new snapshot is called like."""
 _AROUND = 60.0
 """Seconds before and after a rollout whose Events are its own too."""
 
@@ -27,13 +30,16 @@ async def read_kept(api: Api, namespace: str, subject: Subject) -> tuple[Kept, s
     name = subject.entry.snapshot
     if not name:
         return Kept(), "The operator kept no distributions of this rollout (snapshots.enabled, or it found none)."
-    try:
-        found = await api.get(path_of("v1", "configmaps", namespace, name))
-    except (Conflict, Unreachable) as error:
-        return Kept(), f"ConfigMap {name}, which keeps its distributions, cannot be read: {error}."
-    if found is None:
-        return Kept(), f"ConfigMap {name}, which kept its distributions, is gone."
-    return kept_of(found), ""
+    refused = ""
+    for group_version, plural in KEPT_IN:
+        try:
+            found = await api.get(path_of(group_version, plural, namespace, name))
+        except (Conflict, Unreachable) as error:
+            refused = refused or f"Snapshot {name}, which keeps its distributions, cannot be read: {error}."
+            continue
+        if found is not None:
+            return kept_of(found), ""
+    return Kept(), refused or f"Snapshot {name}, which kept its distributions, is gone."
 
 
 async def read_happenings(

@@ -1,4 +1,4 @@
-"""One rollout's facts, from the API server, its ConfigMap and Prometheus: what one of them lacks, another may have."""
+"""One rollout's facts, from the API server, its snapshot and Prometheus: what one of them lacks, another may have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rollout of a resource is meant, and what its status and its ConfigMap say of it; pure."""
+"""Which rollout of a resource is meant, and what its status and its snapshot say of it; pure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def subject_of(status: Status, back: int) -> Subject | None:
 
 
 def weights_of(subject: Subject, status: Status, kept: Kept) -> tuple[tuple[float, int], ...]:
-    """(since when, percent) as status has them of a rollout in progress, as the ConfigMap has them of an ended one."""
+    """(since when, percent) as status has them of a rollout in progress, as the snapshot has them of an ended one."""
     if subject.entry is None:
         steps = [(one.started_at, one.weight) for one in status.steps]
     else:
@@ -54,10 +54,10 @@ def weights_of(subject: Subject, status: Status, kept: Kept) -> tuple[tuple[floa
     return tuple(found)
 
 
-def kept_of(config_map: Mapping[str, Any] | None) -> Kept:
-    """What an ended rollout's ConfigMap says. It may be anybody's: what is not as we write it is left out."""
+def kept_of(snapshot: Mapping[str, Any] | None) -> Kept:
+    """What an ended rollout's snapshot says. It may be anybody's: what is not as we write it is left out."""
     try:
-        raw = mapping(json.loads(str(mapping(mapping(config_map).get("data")).get(KEY) or "{}")))
+        raw = mapping(json.loads(str(mapping(mapping(snapshot).get("data")).get(KEY) or "{}")))
     except (ValueError, RecursionError):
         return Kept()
     about = mapping(raw.get("rollout"))

@@ -12,9 +12,10 @@ lock() { # NAME SOURCE...
     --custom-compile-command 'make lock' --output-file "requirements/$name.lock" "$@"
 }
 
-lock operator pyproject.toml
+# With what the image sends notifications by.
+lock operator pyproject.toml --extra notifications
 lock build requirements/build.in
-lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra test --extra lab --extra onnx \
+lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra notifications --extra test --extra lab --extra onnx \
   --extra prometheus \
   --constraints requirements/operator.lock --constraints requirements/build.lock
 lock triton requirements/triton.in

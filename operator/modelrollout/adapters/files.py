@@ -1,4 +1,4 @@
-"""Secrets are in files, mounted from Secrets, and read whenever they are used: they are rotated under a running operator.
+"""Secrets are in files, mounted from Secrets, and read whenever they are used: they change under a running operator.
 
 What was read is remembered, so that it is in no log and in no sentence from then on.
 """

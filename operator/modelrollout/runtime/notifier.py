@@ -29,7 +29,7 @@ MOST_UNDER_WAY = 100
 class Notifier:
     """Hands every Event to every sink, by name; waits for none of them.
 
-    `outside` are the sinks of the configuration, each with its channel; `now` is the time of what is told, epoch seconds.
+    `outside` are the sinks of the configuration, each with its channel; `now`: when something is told, epoch seconds.
     """
 
     def __init__(

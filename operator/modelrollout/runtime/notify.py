@@ -44,9 +44,7 @@ async def send_tests(config: Notifications, names: tuple[str, ...] = ()) -> Test
         listed = f"there are {', '.join(known)}" if known else "the configuration has none (notifications.sinks)"
         return Tested((f"no sink is called {', '.join(unknown)}: {listed}" if unknown else listed,), 2)
     found = [(name, await _send(known[name])) for name in (names or known)]
-    return Tested(
-        tuple(f"{name}: {wrong or 'sent'}" for name, wrong in found), int(any(wrong for _, wrong in found))
-    )
+    return Tested(tuple(f"{name}: {wrong or 'sent'}" for name, wrong in found), int(any(wrong for _, wrong in found)))
 
 
 async def _send(sink: Sink) -> str:

@@ -14,6 +14,7 @@ from modelrollout.core.notice import make_notice
 from modelrollout.core.observation import Event
 from tests.unit.notifications.told import ENTRY, notice, rolled_back, stored
 
+PROMOTED = ENTRY | {"result": "Promoted", "reason": "Promoted"}
 TARGET = {"apprise": {"urlFile": "/x"}}
 
 
@@ -29,7 +30,7 @@ def sink(**more: Any) -> Sink:
         ("ApprovalNeeded", stored(phase="AwaitingApproval"), False, "NeedsPerson"),
         ("NotProven", stored(phase="Inconclusive", reason="NotProven"), True, "NeedsPerson"),
         ("NotProven", stored(phase="Stepping", reason="NotProven"), True, "Warning"),
-        ("Promoted", rolled_back() | {"status": {"history": [ENTRY | {"result": "Promoted", "reason": "Promoted"}]}}, False, "Promoted"),
+        ("Promoted", {"status": {"history": [PROMOTED]}}, False, "Promoted"),
         ("GateFailed", rolled_back(), True, "RolledBack"),
         ("RouteChanged", rolled_back(), False, "Info"),
         ("CandidateLost", stored(), True, "Warning"),
@@ -72,7 +73,9 @@ def test_a_sink_hears_its_namespaces_and_kinds_alone():
 
 
 def test_the_first_template_for_a_kind_counts_and_values_are_words_not_templates():
-    mine = sink(templates=[{"kinds": ["Started"], "title": "no"}, {"title": "$model!", "text": "$message\n\n$evidence"}])
+    mine = sink(
+        templates=[{"kinds": ["Started"], "title": "no"}, {"title": "$model!", "text": "$message\n\n$evidence"}]
+    )
     told = make_notice(stored(), Event("GateFailed", "$stable ${candidate} $$", warning=True), 0.0, "id")
     assert mine.render(told.kinds, told.facts) == ("digits!", "$stable ${candidate} $$")
 
@@ -80,8 +83,11 @@ def test_the_first_template_for_a_kind_counts_and_values_are_words_not_templates
 @pytest.mark.parametrize(
     ("template", "sentence"),
     [
-        ({"title": "$user"}, "sinks[0].templates[0].title is "$user": $user is no placeholder: use $candidate, $evidence"),
-        ({"text": "5 $"}, "sinks[0].templates[0].text is "5 $": write a dollar sign that starts no placeholder as $$"),
+        (
+            {"title": "$user"},
+            'sinks[0].templates[0].title is "$user": $user is no placeholder: use $candidate, $evidence',
+        ),
+        ({"text": "5 $"}, 'sinks[0].templates[0].text is "5 $": write a dollar sign that starts no placeholder as $$'),
         ({"text": "{message.__class__}"}, ""),
         ({"kinds": ["Rollback"]}, "kinds"),
     ],

@@ -11,12 +11,24 @@ GATES = [
     {"name": "errors", "type": "ErrorRate", "verdict": "PASS", "required": True, "message": "fine"},
     {"name": "drift", "type": "Drift", "verdict": "FAIL", "required": True, "layer": "relu1", "observed": "0.31"},
 ]
-ENTRY = {"stable": "1", "candidate": "2", "result": "RolledBack", "reason": "GateFailed", "message": "drift: 0.31 > 0.1"}
+ENTRY = {
+    "stable": "1",
+    "candidate": "2",
+    "result": "RolledBack",
+    "reason": "GateFailed",
+    "message": "drift: 0.31 > 0.1",
+}
 
 
 def stored(namespace: str = "vision", **status: Any) -> dict[str, Any]:
     """A ModelRollout as the API server has it."""
-    found = {"phase": "Stepping", "stable": "1", "candidate": "2", "weight": {"desired": 5}, "rollout": {"digest": "ab"}}
+    found = {
+        "phase": "Stepping",
+        "stable": "1",
+        "candidate": "2",
+        "weight": {"desired": 5},
+        "rollout": {"digest": "ab"},
+    }
     return {
         "metadata": {"namespace": namespace, "name": "digits", "uid": "u-1"},
         "spec": {"model": {"name": "digits", "version": "2"}},

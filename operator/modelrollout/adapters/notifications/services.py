@@ -1,6 +1,7 @@
 """Notifications for people, by Apprise: Slack, Teams, e-mail, PagerDuty and what else it knows.
 
-Apprise waits in threads. Each sink has one of its own, so that one which hangs takes nobody else's.
+Apprise waits in threads. Each sink has one of its own, so that one which hangs takes nobody else's. It is loaded when
+the operator starts, not when the first version is rolled back: that takes a second or two of the interpreter's time.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from modelrollout.api.config.notifications import AppriseTarget, Sink
     from modelrollout.core.notice import Notice
 
+IS_THERE = importlib.util.find_spec("apprise") is not None
 MISSING = "the package apprise is not installed: pip install 'modelrollout[notifications]'"
 _STYLES = {"Promoted": "success", "RolledBack": "failure", "NeedsPerson": "warning", "Warning": "warning"}
 _HARMLESS = str.maketrans({"<": "‹", ">": "›", "@": "＠", "[": "(", "]": ")", "`": "'"})
@@ -32,10 +34,12 @@ class Service:
         self._sink, self._target = sink, target
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"sink-{sink.name}")
         self._busy = threading.Lock()
+        if IS_THERE:
+            self._thread.submit(_load)
 
     async def deliver(self, notice: Notice) -> None:
         """One message. Raises Undelivered."""
-        if importlib.util.find_spec("apprise") is None:
+        if not IS_THERE:
             raise Undelivered(MISSING, final=True)
         if self._busy.locked():
             raise Undelivered("it still hangs at the message before")
@@ -57,14 +61,22 @@ class Service:
 
     def _service(self) -> Any:
         """Made anew: the file may hold another URL by now."""
-        import apprise  # noqa: PLC0415 - half a second and some megabytes, only where somebody asks for it
-
-        logging.getLogger("apprise").disabled = True  # its lines hold addresses and what services answer
         try:
             url = url_in(self._target.url_file)
         except Unreadable as error:
             raise Undelivered(str(error)) from None
-        service = apprise.Apprise()
+        service = _load()
         if not service.add(url):
             raise Undelivered(f"URL file {self._target.url_file} holds no URL that Apprise knows", final=True)
         return service
+
+
+def _load() -> Any:
+    """Apprise with all it knows, and no address yet."""
+    import apprise  # noqa: PLC0415 - a second or two and some megabytes, only where somebody asks for it
+
+    logging.getLogger("apprise").disabled = True  # its lines hold addresses and what services answer
+    found = apprise.Apprise()
+    found.add("json://localhost")  # it reads its services with the first address
+    found.clear()
+    return found

@@ -1,4 +1,4 @@
-"""Signatures of webhooks, as Standard Webhooks has them: any of its libraries verifies them (docs/on-call/notifications.md).
+"""Signatures of webhooks, as Standard Webhooks has them: any of its libraries verifies them.
 
 HMAC-SHA256 over `ID.TIMESTAMP.BODY`, so that neither the body nor the time of a message can be changed or used again.
 """
@@ -20,14 +20,14 @@ SHORTEST, LONGEST = 24, 64
 
 def key_in(path: str) -> bytes:
     """The key in a file. Raises Unreadable."""
-    line = line_in(path, "key file")
+    line = line_in(path, "key file").removeprefix(PREFIX)
+    remember_secret(line)
     try:
-        key = base64.b64decode(line.removeprefix(PREFIX), validate=True) if line.startswith(PREFIX) else line.encode()
+        key = base64.b64decode(line + "=" * (-len(line) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise Unreadable(f"key file {path} begins with {PREFIX} and is no base64 after it") from None
-    remember_secret(line.removeprefix(PREFIX))
+        raise Unreadable(f"key file {path} holds no base64; make one with: openssl rand -base64 32") from None
     if not SHORTEST <= len(key) <= LONGEST:
-        raise Unreadable(f"key file {path} holds {len(key)} bytes; a key has {SHORTEST} to {LONGEST}")
+        raise Unreadable(f"key file {path} holds {len(key)} bytes in base64; a key has {SHORTEST} to {LONGEST}")
     return key
 
 

@@ -1,4 +1,4 @@
-"""Notifications for programs: CloudEvents 1.0 in structured mode, signed; no redirect is followed, no answer is read."""
+"""Notifications for programs: CloudEvents 1.0 in structured mode, signed; no redirect is followed, no body read."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class WebhookTarget(ApiModel):
     url_file: File
     """A file with its URL (http or https)."""
     key_file: File
-    """A file with the key of the signatures: 24 to 64 characters, or whsec_ and that many bytes in base64."""
+    """A file with the key of the signatures: 24 to 64 bytes in base64, with whsec_ before it or without."""
     previous_key_file: File | None = None
     """While the key is changed: a second signature by the one before."""
     bearer_token_file: File | None = None

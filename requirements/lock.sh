@@ -15,8 +15,8 @@ lock() { # NAME SOURCE...
 # With what the image sends notifications by.
 lock operator pyproject.toml --extra notifications
 lock build requirements/build.in
-lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra notifications --extra test --extra lab --extra onnx \
-  --extra prometheus \
+lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra notifications --extra test --extra lab \
+  --extra onnx --extra prometheus \
   --constraints requirements/operator.lock --constraints requirements/build.lock
 lock triton requirements/triton.in
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from modelrollout.api.config import OperatorConfig, parse_config, removed_fields
 from modelrollout.api.problems import problems_of, summary
 from modelrollout.ports import Unreachable
-from modelrollout.runtime.notify import send_tests
+from modelrollout.runtime.outside.notify import send_tests
 from modelrollout.runtime.process.allocator import share_one_arena
 from modelrollout.runtime.process.logs import start_log
 from modelrollout.runtime.release import release_all

@@ -195,7 +195,7 @@ class Undelivered(Exception):  # noqa: N818 - named for what it says
 
 
 class Channel(Protocol):
-    """A way out of the cluster; runtime/outbox.py bounds how often, how long and how many."""
+    """A way out of the cluster; runtime/outside/outbox.py bounds how often, how long and how many."""
 
     async def deliver(self, notice: Notice) -> None:
         """Hand it over once. Raises Undelivered; may wait too long. Must not block the loop."""

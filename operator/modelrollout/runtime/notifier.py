@@ -9,7 +9,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from modelrollout.core.notice import make_notice
-from modelrollout.runtime.outbox import Outbox, Terms
+from modelrollout.runtime.outside.outbox import Outbox, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -70,7 +70,11 @@ def test_a_rollback_waits_for_no_sink_calls_the_pager_and_tells_the_training(rol
         told = sinks(tmp_path, slow, training)
         live = rollouts.start(1, 2, 5, rate=BRISK, operate={"arguments": arguments, "notifications": told})
         alertmanager = live.member.alertmanager(live.scenario.namespace, called_by(pager))
-        operators = {"job_name": "operator", "file_sd_configs": [], "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+        operators = {
+            "job_name": "operator",
+            "file_sd_configs": [],
+            "static_configs": [{"targets": [f"127.0.0.1:{port}"]}],
+        }
         targets = [{"targets": [alertmanager.url.removeprefix("http://")]}]
         more = {"rule_files": [str(RULES)], "alerting": {"alertmanagers": [{"static_configs": targets}]}}
         live.member.another_prometheus(live.scenario.namespace, jobs=[operators], more=more)
@@ -90,7 +94,9 @@ def test_a_rollback_waits_for_no_sink_calls_the_pager_and_tells_the_training(rol
         lowered = live.record.first(live.scenario.service_name(5), 0, since=began + PROMISE)
         got = training.wait(lambda got: got.json["data"]["candidate"] == "5")
         assert lowered is not None
-        print(f"the training was told {got.at - lowered:.3f} s after the traffic was gone; it held {len(slow.got)} others")
+        print(
+            f"the training was told {got.at - lowered:.3f} s after the traffic was gone; it held {len(slow.got)} others"
+        )
         data = Verifier(KEY).verify(got.body, got.headers)["data"]
         assert data["kind"] == "RolledBack"
         assert [gate["name"] for gate in data["gates"] if gate["verdict"] == "FAIL"] == ["non-finite"]

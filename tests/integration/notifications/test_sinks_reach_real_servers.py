@@ -18,7 +18,7 @@ from modelrollout.adapters.notifications import make_channel
 from modelrollout.api.borders.secrecy import without_secrets
 from modelrollout.api.config.notifications import Notifications, Sink
 from modelrollout.ports import Undelivered
-from modelrollout.runtime.notify import send_tests
+from modelrollout.runtime.outside.notify import send_tests
 from tests import ROOT
 from tests.integration.notifications.receiver import Got, Receiver
 from tests.unit.notifications.told import notice
@@ -113,7 +113,7 @@ async def test_an_answer_says_whether_to_try_again_and_no_redirect_is_followed(
 
 async def test_what_is_wrong_with_a_file_or_a_server_is_said_without_its_secret(file: Any, tmp_path: Path):
     gone = webhook(file, "http://127.0.0.1:9/T0KEN-OF-OURS-THAT-IS-LONG")
-    with pytest.raises(Undelivered, match=r"no answer: Connect\w+ (call failed|refused)") as raised:
+    with pytest.raises(Undelivered, match="no answer: Connection refused") as raised:
         await deliver(gone)
     assert "T0KEN" not in str(raised.value)
     for name, text, said in (("key", "short", "key file"), ("url", "ftp://x", "no http or https"), ("key", "", "line")):
@@ -173,9 +173,9 @@ async def test_a_service_that_hangs_keeps_one_thread_and_its_sink_alone(file: An
 async def test_the_test_verb_says_how_each_sink_took_it(file: Any):
     with Receiver() as receiver, Receiver(answers=[(410, {})]) as gone:
         sinks = [
-            webhook(file, f"http://127.0.0.1:{one.port}/", urlFile=file(name, f"http://127.0.0.1:{one.port}/")).model_copy(
-                update={"name": name}
-            )
+            webhook(
+                file, f"http://127.0.0.1:{one.port}/", urlFile=file(name, f"http://127.0.0.1:{one.port}/")
+            ).model_copy(update={"name": name})
             for name, one in (("ours", receiver), ("theirs", gone))
         ]
         config = Notifications(sinks=sinks)

@@ -6,9 +6,9 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.lab.components.alertmanager import Alertmanager
 from tests.lab.components.certificates import Certificates
 from tests.lab.components.kube import Kube, write_kubeconfig
-from tests.lab.components.alertmanager import Alertmanager
 from tests.lab.components.prometheus import Prometheus
 from tests.lab.install.envoy_gateway_program import ENVOY_GATEWAY
 from tests.lab.proxies.faults import FaultProxy

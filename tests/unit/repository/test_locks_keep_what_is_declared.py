@@ -8,8 +8,8 @@ from tests import ROOT
 from tests.unit.repository.declared import LOCKS, by_name, pins, project, requirements
 
 DECLARED = {
-    "operator": requirements("."),
-    "test": requirements(".", "test", "lab") | requirements("telemetry", "onnx", "prometheus"),
+    "operator": requirements(".", "notifications"),
+    "test": requirements(".", "notifications", "test", "lab") | requirements("telemetry", "onnx", "prometheus"),
     "torch": {"torch": requirements("telemetry", "torch")["torch"]},
     "build": by_name(project(".")["build-system"]["requires"]),
     "triton": by_name(re.findall(r"^\w.*", (LOCKS / "triton.in").read_text(), re.MULTILINE)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import time
 from http import HTTPStatus
@@ -107,5 +108,5 @@ def _judge(status: int, retry_after: str) -> None:
 
 def _cause(error: Exception) -> str:
     """What is wrong, in words that no address is in."""
-    inner = getattr(error, "os_error", None)
-    return getattr(inner, "strerror", None) or type(error).__name__
+    number = getattr(getattr(error, "os_error", None), "errno", None)
+    return os.strerror(number) if isinstance(number, int) and number > 0 else type(error).__name__

@@ -22,7 +22,7 @@ lock triton requirements/triton.in
 
 # CUDA's libraries are gigabytes of which a CPU runs nothing (requirements/torch_on_a_cpu.py). Two of them stay: PyTorch
 # calls the runtime and reads a variable of nvshmem while it is loaded. What test.lock has is not said again.
-lock torch telemetry/pyproject.toml --extra torch --constraints requirements/test.lock $(printf -- '--no-emit-package %s ' \
+lock torch telemetry/pyproject.toml --extra torch --extra torchmetrics --constraints requirements/test.lock $(printf -- '--no-emit-package %s ' \
   cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cccl nvidia-cuda-cupti nvidia-cuda-nvrtc \
   nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
   nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvtx triton numpy setuptools typing-extensions)

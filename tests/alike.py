@@ -1,4 +1,8 @@
-"""Of many cases alike, a few spread over all of them are run after every change, the others with everything."""
+"""Of many cases alike, a few spread over all of them are run after every change, the others with everything.
+
+How many is said by the mark `alike(n)`, and is three for a unit test without it: else every list of cases that grows
+makes everybody wait.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+QUICK_CASES = 3
+
+
 def mark_the_others_slow(items: Iterable[pytest.Item]) -> None:
-    """Of a test marked `alike(n)`, n cases at equal distances stay quick, the first and the last among them."""
+    """Of the cases of one test, n at equal distances stay quick, the first and the last among them."""
     cases: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        if item.get_closest_marker("alike"):
-            cases[item.nodeid.partition("[")[0]].append(item)
+        cases[item.nodeid.partition("[")[0]].append(item)
     for alike in cases.values():
         mark = alike[0].get_closest_marker("alike")
-        assert mark is not None
-        quick = spread(len(alike), int(mark.args[0]))
+        quick = spread(len(alike), int(mark.args[0]) if mark else QUICK_CASES)
         for number, item in enumerate(alike):
             if number not in quick:
                 item.add_marker(pytest.mark.slow)

@@ -67,7 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if behind and (lab.envoy_gateway_refusal() if mark == "envoy_gateway" else lab.ALERTMANAGER.refusal()):
             config.hook.pytest_deselected(items=behind)
             items[:] = [item for item in items if item not in behind]
-    alike.mark_the_others_slow(items)
+    alike.mark_the_others_slow(item for item in items if layer(item.path) == "unit")
     explores = config.getoption("--hypothesis-profile") == "explore"
     for item in items:
         item.add_marker(layer(item.path))

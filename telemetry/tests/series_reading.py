@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from activation_health import Monitor
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+def used_monitor() -> Monitor:
+    """One that has seen a little of everything."""
+    monitor = Monitor("digits", "2", ["hidden_1", 'odd "name"\\\n'], digest="sha256:ab", window=2, rows_per_second=1e9)
+    monitor.observe("hidden_1", np.array([[0, 1.5, -2], [0, np.nan, np.inf]], np.float32))
+    monitor.set_alpha("hidden_1", np.array([0.1, 0.3]))
+    monitor.request(0.0123)
+    monitor.request(0.5, failed=True)
+    monitor.judged("labels", correct=3, total=4)
+    return monitor
 
 
 def values_of(source: Any) -> dict[tuple[str, tuple[str, ...]], float]:

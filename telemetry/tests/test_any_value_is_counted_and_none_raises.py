@@ -261,6 +261,7 @@ def test_answers_to_a_golden_set_that_are_none_are_lost(number: int) -> None:
     assert value_of(monitor, "model_eval_lost_total", "mismatched") >= 1
 
 
+@pytest.mark.slow
 def test_readers_and_writers_in_many_threads_agree_in_the_end() -> None:
     monitor, done = monitor_of(), []
     joiner = LabelJoiner(monitor.evals, capacity=10_000)

@@ -120,6 +120,7 @@ def test_declared_units_refuse_another_width_from_the_first_observation() -> Non
     assert value_of(monitor, DROPPED, "width") == 1
 
 
+@pytest.mark.slow
 def test_threads_that_observe_together_lose_nothing() -> None:
     monitor = monitor_of()
     rows = np.eye(4, dtype=np.float32)

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from series_reading import values_of
+from series_reading import used_monitor, values_of
 
 from activation_health import CATALOG, Monitor
 from activation_health.reference import reference
@@ -37,16 +37,6 @@ PROMISED = {
     "model_request_duration_seconds_bucket",
     "model_request_duration_seconds_count",
 }
-
-
-def used_monitor() -> Monitor:
-    monitor = Monitor("digits", "2", ["hidden_1", 'odd "name"\\\n'], digest="sha256:ab", window=2, rows_per_second=1e9)
-    monitor.observe("hidden_1", np.array([[0, 1.5, -2], [0, np.nan, np.inf]], np.float32))
-    monitor.set_alpha("hidden_1", np.array([0.1, 0.3]))
-    monitor.request(0.0123)
-    monitor.request(0.5, failed=True)
-    monitor.judged("labels", correct=3, total=4)
-    return monitor
 
 
 def parsed(text: str, parse) -> dict:

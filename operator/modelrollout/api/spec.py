@@ -54,6 +54,15 @@ class Gateway(ApiModel):
     """Host names that clients call; those of a route that Git owns (traffic.adopt) are Git's."""
 
 
+class After(ApiModel):
+    """Another ModelRollout, of the same model, that must serve a version before this one tries it."""
+
+    name: Annotated[str, Field(pattern=DNS_NAME, max_length=253)]
+    """Name of the ModelRollout."""
+    namespace: Annotated[str, Field(pattern=DNS_LABEL, max_length=63)] | None = None
+    """Namespace of the ModelRollout; the resource's own when unset."""
+
+
 class Traffic(ApiModel):
     """The route; the operator creates and owns it, under the resource's own name, unless Git does (adopt)."""
 
@@ -224,6 +233,8 @@ class Spec(ApiModel):
     analysis: Analysis = Analysis()
     rollback_window: Duration = 86400.0
     """How long after a promotion the previous version may return at once, without steps."""
+    after: After | None = None
+    """Whose promotion of the same version a rollout waits for, so that a canary namespace or region goes first."""
     attempt: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Raise it to retry a version that was rolled back or rejected."""
     paused: bool = False

@@ -43,6 +43,10 @@ def _by_reason(status: Status, command: Command) -> str | None:
         reasons.INVALID_SPEC: "Fix the manifest as the message says; `kubectl modelrollout lint FILE` checks it. "
         f"Until then nothing is judged and the weight stays{either}.",
         reasons.MODEL_CHANGED: "Put spec.model.name back, or create another ModelRollout for the other model.",
+        reasons.PREDECESSOR_UNFIT: "Do what the message says about spec.after, or put the old version back in Git: "
+        "nothing starts before.",
+        reasons.WAITING_FOR_PREDECESSOR: "Nothing: it starts when the ModelRollout that spec.after names has promoted "
+        "this version. Remove spec.after to start now.",
         reasons.ROUTE_UNCLEAR: "Annotate the route as the message says: nothing moves until it names stable.",
         reasons.ROUTE_REJECTED: "Fix what the gateway names (its listeners, the routes it allows, the hostname): the "
         f"rollout continues when it accepts the route{either}.",

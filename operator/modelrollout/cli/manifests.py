@@ -12,6 +12,7 @@ from modelrollout.api.borders.cleaning import mapping
 from modelrollout.api.config import OperatorConfig
 from modelrollout.api.config.claims import check_claim
 from modelrollout.api.problems import Problem, check_against, check_limits, meant, parse_spec, path_of
+from modelrollout.api.spec import Spec
 from modelrollout.cli.metadata import metadata_problems, phrase
 from modelrollout.cli.yamldoc import Document, Loc, Place, Unreadable, readable
 
@@ -116,10 +117,19 @@ def _envelope(body: dict[str, Any]) -> Iterator[Problem]:
     yield from metadata_problems(body)
 
 
+def _comes_after_itself(body: dict[str, Any], spec: Spec) -> bool:
+    meta = mapping(body.get("metadata"))
+    if spec.after is None or spec.after.name != meta.get("name"):
+        return False
+    return spec.after.namespace in (None, meta.get("namespace"))
+
+
 def _spec(body: dict[str, Any], config: OperatorConfig | None) -> list[Problem]:
     if "spec" not in body:
         return [Problem("spec", "is missing", "add spec with model, serving, traffic and steps", ("spec",))]
     spec, problems = parse_spec(body["spec"])
+    if spec is not None and _comes_after_itself(body, spec):
+        return [Problem("spec.after", "names this ModelRollout itself", "name another one", ("spec", "after"))]
     if spec is not None and config is not None:
         home = mapping(body.get("metadata")).get("namespace")
         claimed = check_claim(home, spec, config) if isinstance(home, str) else []

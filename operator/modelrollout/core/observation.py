@@ -7,6 +7,7 @@ from typing import Literal
 
 from modelrollout.core.evaluation import Evaluation, MetricsOutage
 from modelrollout.core.git_rule import GitRule
+from modelrollout.core.predecessor import Predecessor
 from modelrollout.core.reasons import AnyReason
 
 FULL_WEIGHT = 100
@@ -272,6 +273,8 @@ class Observation:
     """Whether this gateway tells versions apart only by a header of their answers; None while that is not known."""
     features: frozenset[str] | None = None
     """What the GatewayClass says that its gateways support; None while that is not known."""
+    predecessor: Predecessor | None = None
+    """What spec.after names, read where a rollout may start; None where it was not."""
     contested: str = ""
     """Who keeps setting the weights of a route of Git's back, and how often; empty where nobody does."""
 

@@ -31,6 +31,7 @@ BAKE_STARTED: Final = "BakeStarted"
 BAKING: Final = "Baking"
 PROMOTED: Final = "Promoted"
 PLANNED: Final = "Planned"
+WAITING_FOR_PREDECESSOR: Final = "WaitingForPredecessor"
 ADVANCED_UNPROVEN: Final = "AdvancedUnproven"
 PROMOTED_UNPROVEN: Final = "PromotedUnproven"
 
@@ -63,6 +64,7 @@ RESUMED: Final = "Resumed"
 # The spec, the route and commands
 INVALID_SPEC: Final = "InvalidSpec"
 MODEL_CHANGED: Final = "ModelNameChanged"
+PREDECESSOR_UNFIT: Final = "PredecessorUnfit"
 SERVING_CHANGED: Final = "ServingChangePending"
 STEPS_CHANGED: Final = "StepsChanged"
 GATES_CHANGED: Final = "GatesChanged"
@@ -110,6 +112,7 @@ Reason = Literal[
     "Baking",
     "Promoted",
     "Planned",
+    "WaitingForPredecessor",
     "AdvancedUnproven",
     "PromotedUnproven",
     "GateFailed",
@@ -138,6 +141,7 @@ Reason = Literal[
     "Resumed",
     "InvalidSpec",
     "ModelNameChanged",
+    "PredecessorUnfit",
     "ServingChangePending",
     "StepsChanged",
     "GatesChanged",

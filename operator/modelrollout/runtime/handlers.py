@@ -44,7 +44,7 @@ def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop) -> N
 
     @kopf.on.event(GROUP, API_VERSION, PLURAL, registry=registry)
     async def changed(namespace: str | None, name: str, **about: Any) -> None:
-        service.wake(namespace or "", name, _version("resource", **about))
+        service.changed(namespace or "", name, _version("resource", **about))
 
     for watched in dict.fromkeys(kind for router in ROUTERS.values() for kind in router.watched):
 

@@ -20,6 +20,7 @@ from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.fallback.decision import decide_less
 from modelrollout.ports import Conflict, GatewayFacts, Routers, Subject, Unreachable
 from modelrollout.runtime.claiming.claims import Claims, judge_claim
+from modelrollout.runtime.claiming.order import Order
 from modelrollout.runtime.claiming.population import Population, judge_limits, judge_number
 from modelrollout.runtime.exposition.rollouts import rows_of
 from modelrollout.runtime.polling_plan import next_wake, polling_plan
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelrollout.api.spec import Spec
+    from modelrollout.core.predecessor import Predecessor
     from modelrollout.dialects.dialect import Dialect
     from modelrollout.runtime.watch import Watch
 
@@ -45,6 +47,7 @@ class Reconciler:
     config: OperatorConfig
     claims: Claims = field(default_factory=Claims)
     population: Population = field(default_factory=Population)
+    order: Order = field(default_factory=Order)
     stamped: bool = False
     """Whether the API server stamps who sends commands and changes versions (the chart's MutatingAdmissionPolicy)."""
 
@@ -67,7 +70,8 @@ class Reconciler:
             watch.news.seen("route", version)
         began = clock.now()
         watch.route = _adopted(spec, found[1]) or ("" if spec is not None else watch.route)
-        observe = self._observer(watch, found[1], problem, notices, began)
+        predecessor = await self.order.look(store, (watch.namespace, watch.name), spec, status, found[1])
+        observe = partial(self._observer(watch, found[1], problem, notices, began), predecessor=predecessor)
         observed = observe(obj, lost=lost)
         decision = _decide(watch, spec, status, observed, began)
         if refused is not None:
@@ -132,6 +136,7 @@ class Reconciler:
         """It is gone: what it claimed is free, and there is room for another."""
         self.claims.forget((watch.namespace, watch.name))
         self.population.forget((watch.namespace, watch.name))
+        self.order.forget((watch.namespace, watch.name))
 
     def _spec_of(self, obj: dict[str, Any]) -> tuple[Spec | None, str | None]:
         spec, problem = read_spec(obj)
@@ -193,6 +198,7 @@ def _observation(
     lost: str | None,
     contested: str,
     stamped: bool,
+    predecessor: Predecessor | None,
 ) -> Observation:
     return Observation(
         generation=obj["metadata"].get("generation", 0),
@@ -210,6 +216,7 @@ def _observation(
         version_header=watch.version_header,
         contested=contested,
         features=watch.features,
+        predecessor=predecessor,
     )
 
 

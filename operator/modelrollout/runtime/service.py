@@ -75,6 +75,12 @@ class Service:
             self.tasks[key] = asyncio.create_task(self._care(key), name=f"{namespace}/{name}")
         self.watches[key].news.told(version)
 
+    def changed(self, namespace: str, name: str, version: Version | None) -> None:
+        """A resource changed: wake it, and whoever waits for it (spec.after)."""
+        self.wake(namespace, name, version)
+        for key in self.reconciler.order.waiting_for((namespace, name)):
+            self.wake(*key)
+
     def route_changed(self, namespace: str, name: str, version: Version | None) -> None:
         """A route of this name changed: wake whose own it is called like, and who has adopted it."""
         adopters = [key for key, watch in self.watches.items() if key[0] == namespace and watch.route == name]

@@ -17,20 +17,20 @@ def refuse_root(module: Any) -> None:
     """Raise where nothing below `module` could be watched."""
     if not isinstance(module, nn.Module):
         raise TypeError(f"module={type(module).__name__} must be a torch.nn.Module")
-    reason = _compiled(module)
+    reason = _scripted(module)
     if reason:
         raise ValueError(f"module={type(module).__name__} is {reason}")
 
 
-def why_not_watched(name: str, child: Any, root: Any) -> str:
-    """Why a submodule cannot be watched, with what to do; empty where it can."""
-    parts = name.split(".")
+def why_not_watched(name: str, path: str, child: Any, root: Any) -> str:
+    """Why the submodule at `path` cannot be watched, with what to do; empty where it can. `name`: as people call it."""
+    parts = path.split(".")
     for depth in range(1, len(parts)):
-        reason = _compiled(root.get_submodule(".".join(parts[:depth])))
+        reason = _scripted(root.get_submodule(".".join(parts[:depth])))
         if reason:
-            return f"inside {'.'.join(parts[:depth])!r}, which is {reason}"
-    if _compiled(child):
-        return _compiled(child)
+            return f"inside {inside('.'.join(parts[:depth]))!r}, which is {reason}"
+    if _scripted(child):
+        return _scripted(child)
     if type(child).__module__.startswith(("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")):
         return "quantized: it gives integers; watch the version before quantization"
     if isinstance(child, _SEVERAL):
@@ -39,16 +39,19 @@ def why_not_watched(name: str, child: Any, root: Any) -> str:
     return f"of a name that {problem}: rename the submodule, or a module above it" if name and problem else ""
 
 
-def is_whole(name: str, child: Any) -> bool:
-    """Whether it is a compiled part whose submodules would be looked for in vain."""
-    return bool(name) and bool(_compiled(child))
+def inside(path: str) -> str:
+    """A submodule's name, the same whether a module above it is compiled or not."""
+    return ".".join(part for part in path.split(".") if part != "_orig_mod")
 
 
-def _compiled(module: Any) -> str:
+def is_compiled(module: Any) -> bool:
+    """Whether torch.compile has been at it."""
+    return getattr(module, "_compiled_call_impl", None) is not None or hasattr(module, "_orig_mod")
+
+
+def _scripted(module: Any) -> str:
     if isinstance(module, torch.jit.ScriptModule):
         return "compiled by TorchScript, where hooks do not run: watch and serve the module that it was made from"
-    if getattr(module, "_compiled_call_impl", None) is not None or type(module).__name__ == "OptimizedModule":
-        return "compiled by torch.compile already, which may not notice new hooks: attach first, then compile"
     return ""
 
 

@@ -22,10 +22,15 @@ _LIVE: weakref.WeakValueDictionary[int, Hook] = weakref.WeakValueDictionary()
 
 
 class Hook:
-    """A forward hook or pre-hook that calls `act(module, output)`; whatever that raises goes to `failed`."""
+    """A forward hook or pre-hook that calls `act(module, output)`; whatever that raises goes to `failed`.
 
-    def __init__(self, act: Callable[[Any, Any], None], failed: Callable[[Exception], None]) -> None:
-        self._act, self._failed = act, failed
+    `eager`: nothing is done in a compiled graph.
+    """
+
+    def __init__(
+        self, act: Callable[[Any, Any], None], failed: Callable[[Exception], None], *, eager: bool = False
+    ) -> None:
+        self._act, self._failed, self._eager = act, failed, eager
         self._number = next(_NUMBERS)
         with torch.inference_mode(mode=False):
             self._ticket = torch.zeros(1, device="cpu")
@@ -39,7 +44,7 @@ class Hook:
 
     def __call__(self, module: Any, _inputs: Any, output: Any = None) -> None:
         if torch.compiler.is_compiling():
-            if not _exporting():
+            if not _exporting() and not self._eager:
                 _compiled(self._number, self._ticket, output)
             return
         self.run(module, output)

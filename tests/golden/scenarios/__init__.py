@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.golden.scenarios import changes, ends, git, people, progress
+from tests.golden.scenarios import changes, ends, git, order, people, progress
 from tests.golden.scenarios.acting import Scenario
 
-ALL: tuple[Scenario, ...] = (*progress.ALL, *ends.ALL, *people.ALL, *changes.ALL, *git.ALL)
+ALL: tuple[Scenario, ...] = (*progress.ALL, *ends.ALL, *people.ALL, *changes.ALL, *git.ALL, *order.ALL)

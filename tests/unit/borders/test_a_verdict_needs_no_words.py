@@ -110,6 +110,7 @@ async def test_a_fail_stands_whatever_else_an_evaluation_cannot_say(
     assert name != "unnamed" or any("a defect" in text for text in whole.warnings)
 
 
+@pytest.mark.slow
 async def test_evidence_of_all_gates_together_needs_no_words_either(monkeypatch: pytest.MonkeyPatch):
     rec = gateway(900, stable=(190, 2), candidate=(38, 1))
     gates = [{"name": f"g{number}", "type": "ErrorRate"} for number in range(2)]

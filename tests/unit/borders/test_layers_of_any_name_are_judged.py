@@ -37,6 +37,7 @@ async def test_sixty_four_ordinary_layers_are_told_in_a_sentence_that_names_a_fe
     assert message.endswith("and 58 more")
 
 
+@pytest.mark.slow
 @settings(max_examples=min(20, present(settings.default).max_examples))
 @given(names=st.lists(TEXTS, min_size=1, max_size=5, unique=True))
 async def test_layers_of_any_name_are_told_in_printable_words(names: list[str]):

@@ -94,6 +94,7 @@ async def test_hostile_input_at_every_border_keeps_no_traffic(trigger: str, text
     check_lowered(rollout, trigger)
 
 
+@pytest.mark.slow
 @pytest.mark.alike(1)
 @pytest.mark.parametrize("trigger", TRIGGERS)
 async def test_a_megabyte_of_everything_keeps_no_traffic(trigger: str):

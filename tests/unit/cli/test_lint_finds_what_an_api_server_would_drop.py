@@ -33,6 +33,17 @@ def test_a_good_manifest_is_clean(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert said.err.startswith("1 ModelRollout ")
 
 
+@pytest.mark.parametrize(("namespace", "code"), [(None, 1), ("vision", 1), ("canary", 0)])
+def test_who_comes_after_itself_never_starts(
+    namespace: str | None, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    obj = manifest()
+    obj["metadata"] = {"name": "digits", "namespace": "vision"}
+    obj["spec"]["after"] = {"name": "digits"} | ({"namespace": namespace} if namespace else {})
+    assert lint(tmp_path, yaml.safe_dump(obj))[0] == code
+    assert ("spec.after names this ModelRollout itself" in capsys.readouterr().out) == bool(code)
+
+
 @pytest.mark.alike(5)
 @pytest.mark.parametrize("bad", TABLE, ids=lambda bad: bad.name)
 def test_lint_reports_everything_that_the_operator_refuses(

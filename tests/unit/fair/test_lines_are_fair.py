@@ -18,6 +18,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.slow
 async def test_a_tenant_with_a_thousand_waiting_leaves_places_and_waits_for_its_own():
     line = Line(4, 3)
     greedy = [asyncio.create_task(line.enter("greedy")) for _ in range(1000)]
@@ -53,6 +54,7 @@ async def test_of_those_who_hold_the_same_nobody_comes_twice_before_another():
     assert max(index for index, name in enumerate(order) if name == "b") < 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 async def test_places_are_never_lost_and_never_more_than_there_are_whoever_gives_up(seed: int):
     draw, line, held = random.Random(seed), Line(5, 3), Counter[str]()
@@ -85,6 +87,7 @@ class Time:
         return self.now
 
 
+@pytest.mark.slow
 async def test_calls_are_limited_by_turns_and_what_is_urgent_waits_for_nothing():
     rate = Rate(per_second=200, burst=10)
     came = list[str]()
@@ -117,6 +120,7 @@ async def test_the_debt_of_urgent_calls_is_bounded_and_a_rest_fills_no_more_than
     assert rate._tokens == 5
 
 
+@pytest.mark.slow
 async def test_who_gives_up_is_forgotten_and_takes_no_turn():
     rate = Rate(5, 1)
     await rate.turn("a", urgent=False)

@@ -112,6 +112,7 @@ def test_one_too_many_is_refused_with_the_setting_unless_it_has_a_route():
     assert notice.startswith("it has a route, so it goes on")
 
 
+@pytest.mark.slow
 async def test_a_call_whose_turn_does_not_come_fails_with_the_setting_and_a_lowering_is_sent(
     monkeypatch: pytest.MonkeyPatch,
 ):

@@ -19,6 +19,7 @@ def test_too_few_requests_hold_the_step():
     assert world.parsed.reason == "TooFewRequests"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verdict", ["CONTINUE", "NO_DATA", "NOT_COMPARABLE"])
 def test_what_is_not_proven_is_never_promoted(verdict):
     world = World(spec=manifest(analysis={"deadline": "10h", "minimumRequests": 1})).stepping()
@@ -29,6 +30,7 @@ def test_what_is_not_proven_is_never_promoted(verdict):
     assert world.parsed.stable == "1"
 
 
+@pytest.mark.slow
 def test_evidence_that_was_not_read_again_raises_nothing_and_still_rolls_back():
     world = World().stepping()
     world.confirmed = False
@@ -42,6 +44,7 @@ def test_evidence_that_was_not_read_again_raises_nothing_and_still_rolls_back():
     assert world.weight_of("2") == 0
 
 
+@pytest.mark.slow
 def test_a_bake_ends_only_by_evidence_that_was_read_again():
     world = World().stepping()
     while world.phase != "Baking":
@@ -155,6 +158,7 @@ def test_the_deadline_pauses_for_a_person_and_resume_goes_on():
     assert world.parsed.stable == "2"
 
 
+@pytest.mark.slow
 def test_the_deadlines_clock_stops_while_paused():
     world = World(spec=manifest(analysis={"deadline": "5m", "minimumRequests": 1})).stepping()
     world.ask("pause")

@@ -131,6 +131,7 @@ def test_a_candidate_that_comes_and_goes_is_rejected_in_the_end():
     assert present(world.parsed.rejected).reason == "ReadyDeadlineExceeded"
 
 
+@pytest.mark.slow
 def test_the_answer_to_another_question_is_none_to_a_doubt():
     world = World(spec=manifest(analysis={"deadline": "30m", "minimumRequests": 100})).stepping()
     in_doubt(world)

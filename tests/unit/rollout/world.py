@@ -21,6 +21,7 @@ from modelrollout.core.observation import (
     Readiness,
     RoutePlan,
 )
+from modelrollout.core.predecessor import Predecessor
 from modelrollout.core.reasons import AnyReason
 from modelrollout.core.rollout.context import identity
 from modelrollout.core.rollout.decide import Decision, decide
@@ -88,6 +89,7 @@ class World:
     version_header: bool | None = None
     features: frozenset[str] | None = None
     contested: str = ""
+    predecessor: Predecessor | None = None
     notices: tuple[str, ...] = ()
     _read: tuple[bytes | None, Status] | None = None
     """The status as it was read last, and its bytes: most passes are asked about one status several times."""
@@ -180,6 +182,7 @@ class World:
             version_header=self.version_header,
             features=self.features,
             contested=self.contested,
+            predecessor=self.predecessor,
             notices=self.notices,
         )
 

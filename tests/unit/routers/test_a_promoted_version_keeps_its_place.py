@@ -69,6 +69,7 @@ def promotions(number: int, **changes: Any) -> tuple[World, list[tuple[str, Refs
     return world, written
 
 
+@pytest.mark.slow
 def test_no_write_of_many_promotions_takes_weight_from_a_place_or_another_version_into_one_that_has_it():
     world, written = promotions(5, version_header=True)
     for (_, before), (_, after) in pairwise(written):

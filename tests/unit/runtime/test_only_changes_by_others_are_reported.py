@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
+
 from modelrollout.core.observation import Event, ObservedRoute, RoutePlan
 from modelrollout.ports import Conflict, Subject
 from modelrollout.runtime.reconcile import Reconciler
@@ -69,6 +71,7 @@ async def test_a_removal_that_met_a_conflict_is_finished_without_blaming_anybody
     assert "RouteChanged" not in cluster.sent
 
 
+@pytest.mark.slow
 async def test_a_route_that_others_rewrote_is_reported():
     reconciler, watch, cluster, router = await exposed()
     router.route = replace(present(router.route), structure="another manager's", manager="kustomize-controller")

@@ -59,6 +59,7 @@ def over(sinks: dict[str, EventSink]) -> tuple[Reconciler, Watch, MemoryCluster,
     return reconciler, watch, cluster, clock, metrics
 
 
+@pytest.mark.slow
 @pytest.mark.alike(1)
 @pytest.mark.parametrize("sink", [Raising(), RaisingAtOnce(), Hanging()])
 async def test_passes_go_on_and_the_other_sinks_hear_everything(sink: EventSink):

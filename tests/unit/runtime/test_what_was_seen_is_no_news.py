@@ -121,6 +121,7 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.slow
 async def test_the_record_of_an_evaluation_makes_one_pass_and_not_two():
     service, counted, cluster, watch, clock = await in_a_step()
     before, version = counted.passes, cluster.version
@@ -133,6 +134,7 @@ async def test_the_record_of_an_evaluation_makes_one_pass_and_not_two():
     await service.stop()
 
 
+@pytest.mark.slow
 async def test_a_hand_on_the_resource_makes_a_pass_at_once():
     service, counted, cluster, _, _ = await in_a_step()
     before = counted.passes
@@ -146,6 +148,7 @@ async def test_a_hand_on_the_resource_makes_a_pass_at_once():
     await service.stop()
 
 
+@pytest.mark.slow
 async def test_a_record_that_changes_the_phase_is_looked_at_again():
     service, counted, cluster, _, _ = await in_a_step()
     before = counted.passes
@@ -174,6 +177,7 @@ async def test_a_pass_that_failed_is_repeated_though_nothing_is_news(failure: Ex
     await service.stop()
 
 
+@pytest.mark.slow
 async def test_liveness_is_about_the_pass_that_is_most_overdue():
     service, _, _, watch, _ = await in_a_step()
     assert service.overdue() < 0

@@ -8,6 +8,7 @@ from tests.expect import present
 from tests.unit.runtime.in_memory import made, one_pass, router_of
 
 
+@pytest.mark.slow
 async def test_a_lease_lost_between_the_record_and_the_raise_leaves_the_route_alone(
     monkeypatch: pytest.MonkeyPatch,
 ):

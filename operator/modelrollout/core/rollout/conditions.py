@@ -17,6 +17,7 @@ STALLING = frozenset(
     {
         reasons.INVALID_SPEC,
         reasons.MODEL_CHANGED,
+        reasons.PREDECESSOR_UNFIT,
         reasons.ROUTE_UNCLEAR,
         reasons.ROUTE_REJECTED,
         reasons.ROUTE_NOT_OURS,

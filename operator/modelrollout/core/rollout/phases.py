@@ -30,7 +30,7 @@ WHAT THE TABLE GUARANTEES, whatever the checks decide:
     path leads around the steps and the bake but the command of a person. UNPROVEN is what a spec must ask for.
   - Every phase of a rollout knows ABORT, BREACH, REVERTED and VERSION_CHANGED: nothing can hold it in place.
   - Every exposed phase knows CANDIDATE_LOST: a version that stops answering always loses its traffic.
-  - A refused version comes back only by RETRY or VERSION_CHANGED, both of which start again at weight 0.
+  - A refused version comes back only by RETRY, VERSION_CHANGED or REPLACED_IN_ORDER, all of which start again at 0.
   - FAST_ROLLBACK gives all traffic at once, and only to the version that served before.
 
 What it does not guarantee, the checks do: that a weight is raised only on evidence, and one step at a time.
@@ -76,6 +76,7 @@ class Trigger(StrEnum):
     RETRY = "command retry, or a new attempt"
     PROMOTE = "command promote"
     REVERTED = "spec names stable again"
+    REPLACED_IN_ORDER = "spec names a version that comes after another ModelRollout"
     GATES_EDITED = "gates edited in the bake"
     BAKE_IN_DOUBT = "worse than stable was before the bake"
     BAKE_STILL_IN_DOUBT = "worse than stable was, in a second bake"
@@ -114,6 +115,7 @@ TRANSITIONS: Final[dict[tuple[Phase, Trigger], Phase]] = {
     **{(p, Trigger.VERSION_CHANGED): "Waiting" for p in (*RUNNING, *REFUSED)},
     **{(p, Trigger.REVERTED): "Serving" for p in (*RUNNING, *REFUSED)},
     **{(p, Trigger.RETRY): "Waiting" for p in REFUSED},
+    **{(p, Trigger.REPLACED_IN_ORDER): "Serving" for p in (*RUNNING, *REFUSED)},
     ("Waiting", Trigger.CANDIDATE_READY): "Stepping",
     ("Waiting", Trigger.READY_DEADLINE): "Rejected",
     **{(p, Trigger.ABORT): "RolledBack" for p in RUNNING},

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from modelrollout.api.changes import update, update_rollout, update_step
 from modelrollout.api.spec import Spec
-from modelrollout.api.status import Status
+from modelrollout.api.status import Result, Status
 from modelrollout.core import reasons
 from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Event
@@ -15,7 +15,7 @@ from modelrollout.core.rollout import phases, status_message
 from modelrollout.core.rollout.context import Context, Transition
 from modelrollout.core.rollout.missing import route_rejected
 from modelrollout.core.rollout.phases import Trigger
-from modelrollout.core.rollout.transitions import effects, forward, setbacks
+from modelrollout.core.rollout.transitions import effects, forward, order, setbacks
 from modelrollout.core.rollout.transitions.forward import hold
 
 
@@ -42,9 +42,10 @@ def follow_spec(ctx: Context, spec: Spec) -> Transition | None:
     if phases.refused(status.phase):
         return _after_refusal(ctx, spec)
     if status.phase == "Serving":
-        return forward.start(ctx, spec, Trigger.VERSION_CHANGED)
+        return order.waits(ctx, spec) or forward.start(ctx, spec, Trigger.VERSION_CHANGED)
     if version != status.candidate:
-        return forward.start(ctx, spec, Trigger.VERSION_CHANGED, ("Replaced", reasons.VERSION_REPLACED))
+        replaced: tuple[Result, Reason] = ("Replaced", reasons.VERSION_REPLACED)
+        return order.give_way(ctx, spec) or forward.start(ctx, spec, Trigger.VERSION_CHANGED, replaced)
     return None
 
 
@@ -61,9 +62,9 @@ def _may_return(ctx: Context, spec: Spec) -> bool:
 def _after_refusal(ctx: Context, spec: Spec) -> Transition:
     rejected = ctx.status.rejected
     if rejected is None or spec.model.version != rejected.version:
-        return forward.start(ctx, spec, Trigger.VERSION_CHANGED)
+        return order.give_way(ctx, spec) or forward.start(ctx, spec, Trigger.VERSION_CHANGED)
     if spec.attempt != rejected.attempt:
-        return forward.start(ctx, spec, Trigger.RETRY)
+        return order.give_way(ctx, spec) or forward.start(ctx, spec, Trigger.RETRY)
     blocked = route_rejected(ctx)
     if blocked:
         return hold(ctx, blocked)

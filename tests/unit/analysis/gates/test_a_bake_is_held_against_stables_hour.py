@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from modelrollout.core.analysis.metrics import model_series as s
 from tests.unit.analysis.gates.judged import BOTH, ERRORS
@@ -38,6 +39,7 @@ async def test_during_the_bake_the_limit_is_stables_last_half_hour(method):
     assert found.gates[0].limit == "<= 2.6 %"
 
 
+@pytest.mark.slow
 @BOTH
 async def test_after_a_bake_in_doubt_the_limit_is_what_stable_was_beside_the_candidate_since_then(method):
     rec = Recording(scrapes(900), "traefik").growing(GATEWAY_HEARTBEAT, 0)

@@ -53,6 +53,7 @@ async def unchanged(gate: dict[str, Any]) -> Any:
     return _unchanged[repr(gate)]
 
 
+@pytest.mark.slow
 @pytest.mark.alike(2)
 @pytest.mark.parametrize("overlap", [0, 11])
 @pytest.mark.parametrize("ats", [(300, 330, 360), (300, 300, 300), (10, 200, 370)])
@@ -64,6 +65,7 @@ async def test_a_version_without_errors_reads_as_if_nothing_had_changed(gate, ch
     assert found.gates[0].verdict in {"PASS", "CONTINUE"}
 
 
+@pytest.mark.slow
 @pytest.mark.alike(2)
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 async def test_a_version_with_errors_fails_as_if_nothing_had_changed(change):

@@ -41,6 +41,7 @@ async def test_warnings_are_bounded_whatever_the_gates_are_called():
     assert max(map(len, shown)) == LONGEST_WARNING
 
 
+@pytest.mark.slow
 async def test_missing_scrapes_halt_at_the_third_tick_and_not_before():
     rec = gateway(300, stable=(230, 2), candidate=(10, 0))
     spec = spec_of(ERRORS)

@@ -63,6 +63,7 @@ async def test_without_drops_every_gate_passes(method):
     assert not any("lost" in text for text in warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.alike(2)
 @BOTH
 @pytest.mark.parametrize("reason", REASONS)
@@ -84,6 +85,7 @@ async def test_older_telemetry_is_read_by_the_rows_it_was_shown(counted):
     assert {gate.verdict for gate in found.values()} == {"NO_DATA"}
 
 
+@pytest.mark.slow
 async def test_the_layer_that_took_fewer_is_the_one_that_lost_them():
     found, _ = await gates_of(*telemetry({}, {"reused": 19}, layers={"h1": 20, "h2": 1, "h3": 20}))
     assert found["dead"].message.startswith(
@@ -118,6 +120,7 @@ async def test_a_stable_that_lost_most_is_nothing_to_compare_with():
     assert found["zero"].verdict == "PASS", "a band of its own needs nothing of stable"
 
 
+@pytest.mark.slow
 async def test_drops_that_begin_in_this_step_count_though_the_rollout_was_good():
     late = np.where(scrapes(UNTIL) >= START + 840, 180.0, 0.0)
     steps = ((5, START), (50, START + 840))

@@ -147,6 +147,7 @@ def counted(kind: str, until: float, stable: list[float], candidate: list[float]
 ERRORS = {"type": "ErrorRate", "method": "Sequential", "_kind": "ErrorRate"}
 
 
+@pytest.mark.slow
 @given(shares())
 @example(
     (
@@ -402,6 +403,7 @@ def test_every_gate_type_is_drawn():
     assert set(gate_types()) <= drawn
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from([1.0, 9.4, 9.5, 9.99, 10.0, 10.0000001, 10.4, 10.5, 10.6, 30.0]), min_size=1, max_size=8)
 )

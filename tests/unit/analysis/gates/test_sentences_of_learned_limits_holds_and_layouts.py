@@ -44,6 +44,7 @@ SIZES = st.sampled_from([1e-9, 1e-3, 1.0, 250.0, 1e6, 1e15])
 PLACES = st.sampled_from([-2.0, -1.0, 0.0, 0.5, 0.949, 0.95, 0.951, 0.9999999, 1.0, 1.0000001, 1.05, 1.051, 2.0, 100.0])
 
 
+@pytest.mark.slow
 @given(SIZES, st.sampled_from(["min", "max", "within"]), st.lists(PLACES, min_size=1, max_size=9))
 @example(1.0, "max", [-2.0, 1.0000001, 1.0000001, 1.0000001])
 def test_a_query_of_any_size_says_where_its_value_lies(size, kind, places):
@@ -79,6 +80,7 @@ SHARES = st.lists(st.sampled_from([0.0, 0.01, 0.05, 0.1, 0.11, 0.3, 0.6]), min_s
 DEAD = st.lists(st.sampled_from([0, 2, 9, 10, 11, 14, 20, 30, 50, 90]), min_size=2, max_size=2)
 
 
+@pytest.mark.slow
 @given(METHODS, st.sampled_from([100, 600, 900]), DEAD, DEAD, SHARES, st.booleans())
 @example("Sequential", 900, [14, 14], [2, 2], [0.1, 0.1, 0.1], True)
 def test_a_learned_limit_is_the_one_that_decides(method, until, candidate, stable, past, alike):
@@ -110,6 +112,7 @@ def test_a_learned_limit_is_the_one_that_decides(method, until, candidate, stabl
     figures_are_those_of_the_sentence(one)
 
 
+@pytest.mark.slow
 @given(
     METHODS,
     st.sampled_from([300, 900, 1500]),

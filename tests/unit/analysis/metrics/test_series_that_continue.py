@@ -111,6 +111,7 @@ def test_a_series_far_above_its_twin_is_another_counter():
     assert grown(BUSY, counter(line(1000, 1050, 3000)), counter(line(1055, 1100, 900_000, 1), team="vision")) == 9
 
 
+@pytest.mark.slow
 def test_more_ends_and_starts_than_can_be_compared_are_matched_by_value():
     before = [counter(line(1000, 1050, 40 * n, 2), pod=f"p{n}") for n in range(150)]
     after = [counter(line(1055, 1100, 40 * n + 22, 2), pod=f"p{n}", team="vision") for n in range(150)]

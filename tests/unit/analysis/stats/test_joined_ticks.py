@@ -55,6 +55,7 @@ def binomial(n: int, p: float) -> np.ndarray:
     return np.array([math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [ERROR_RATE, LimitLine(2.0, 0.1)], ids=str)
 def test_expected_evidence_of_joined_ticks_is_at_most_one(line):
     requests = ((2, 0), (0, 3), (1, 4), (3, 0), (0, 1), (1, 0))
@@ -76,6 +77,7 @@ def test_expected_evidence_of_joined_ticks_is_at_most_one(line):
             assert (chance @ np.exp(side)).max() <= 1 + 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("stable", "weight"), [(0.05, 0.5), (0.2, 0.05), (0.2, 0.2), (0.2, 0.95), (1.0, 0.05), (5, 0.2)]
@@ -116,6 +118,7 @@ def _ends(ticks: CountTicks) -> np.ndarray:
     return found.into == np.arange(found.into.shape[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [ERROR_RATE, NON_FINITE], ids=str)
 def test_whoever_looks_late_or_starts_again_finds_the_same_groups(line):
     ticks = little(3)

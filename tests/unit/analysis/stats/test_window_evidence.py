@@ -145,6 +145,7 @@ def test_ratios_are_batched_on_the_grid_and_drift_both_ways_is_found():
     assert all(side.passing[-1] for side in results["same"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["normal", "rare kinds of request", "skewed"])
 def test_few_batches_of_stable_accuse_hardly_any_candidate_at_its_limit(noise):
     """Ten batches of stable before, and a candidate just within the margin: by chance at most, and a loss is found."""

@@ -83,6 +83,7 @@ class World:
         return written({name: samples for name, samples in seen.items() if samples})
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10**6), size=st.sampled_from([300, 1000, pieces.PIECE]), back=st.integers(1, 8))
 def test_what_goes_on_is_what_is_read_from_the_beginning(seed, size, back):
     world, last = World(seed), LastAnswer()

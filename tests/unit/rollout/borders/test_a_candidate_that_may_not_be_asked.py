@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from modelrollout.core.observation import Readiness
 from tests.unit.rollout.world import World, manifest, reasons_of
 
@@ -45,6 +47,7 @@ def test_evidence_against_it_still_rolls_it_back():
     assert world.phase == "RolledBack"
 
 
+@pytest.mark.slow
 def test_waiting_for_it_stops_the_deadlines_clock():
     world = World(spec=manifest(analysis={"deadline": "10m", "minimumRequests": 1})).stepping()
     refuse(world)
@@ -54,6 +57,7 @@ def test_waiting_for_it_stops_the_deadlines_clock():
     assert world.parsed.reason == "ProbeNotAllowed"
 
 
+@pytest.mark.slow
 def test_a_new_rollout_gets_no_traffic_and_is_rejected_in_the_end_with_the_reason():
     world = World().adopted()
     world.want("2")

@@ -108,6 +108,7 @@ def test_a_step_held_for_lack_of_a_lean_goes_on_at_the_deadline_with_its_own_hol
     assert reasons_of(world).count("AdvancedUnproven") == 2
 
 
+@pytest.mark.slow
 def test_a_step_that_begins_after_the_deadline_waits_for_its_requests():
     world = rollout()
     world.leaning, world.outweighed = True, False
@@ -192,6 +193,7 @@ def test_after_a_bake_in_doubt_only_proof_or_a_person_goes_on():
     assert (world.phase, world.parsed.stable) == ("Inconclusive", "1")
 
 
+@pytest.mark.slow
 @given(
     passes=st.lists(
         st.fixed_dictionaries(

@@ -44,6 +44,7 @@ def test_a_status_without_a_plan_goes_on_without_one():
 GATEWAY = gateway(40.0, stable=(99.5, 0.5), candidate=(0, 0))
 
 
+@pytest.mark.slow
 async def test_the_evaluation_before_the_first_step_plans_where_it_is_asked_to():
     request = request_of(spec_of(ERRORS), steps=())
     assert (await look(request, 30.0, GATEWAY)).plan == ""

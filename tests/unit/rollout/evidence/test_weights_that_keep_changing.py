@@ -81,6 +81,7 @@ def test_three_new_starts_end_like_any_rollout_when_the_weights_stay():
     assert world.parsed.stable == "2"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["Stepping", "Baking"])
 def test_a_new_start_does_not_renew_the_deadline(phase: str):
     world = reloading(phase, deadline="30m")

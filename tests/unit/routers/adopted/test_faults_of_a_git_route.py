@@ -80,6 +80,7 @@ async def test_the_story_without_a_fault_has_as_many_writes_as_are_tried():
     assert [each["digits-v2"] for each in seen if each] == sorted(each["digits-v2"] for each in seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [before, after, lost, refused, conflict], ids=lambda fault: fault.__name__)
 async def test_a_fault_at_any_write_changes_no_end(fault: Callable[[Write], dict[str, Any]]):
     struck = 0
@@ -98,6 +99,7 @@ async def test_a_fault_at_any_write_changes_no_end(fault: Callable[[Write], dict
     assert struck > 10
 
 
+@pytest.mark.slow
 async def test_git_may_set_the_weights_back_between_the_record_of_a_promotion_and_its_write():
     found = await GitRollout().stepping()
     await found.until("Baking", 100)

@@ -16,6 +16,7 @@ MINE = Adoption("vision/digits", "front", "infer", "digits-v{version}", 8000, ("
 FOUND = Adoption("vision/digits", "front", "", "digits-v{version}", 8000)
 
 
+@pytest.mark.slow
 async def test_a_whole_promotion_changes_nothing_but_weights_and_the_mark():
     found = await GitRollout().stepping()
     found.git["spec"]["rules"].append(rule("testers", v2=1))

@@ -105,6 +105,7 @@ async def test_before_git_has_made_it_nothing_is_adopted():
     await found.until("Serving")
 
 
+@pytest.mark.slow
 async def test_git_that_sets_the_weights_back_every_3_s_is_said_and_never_fought_by_raises():
     found = await GitRollout().stepping()
     raises = 0
@@ -126,6 +127,7 @@ async def test_git_that_sets_the_weights_back_every_3_s_is_said_and_never_fought
     assert found.weights["digits-v2"] >= 5, "Git leaves them alone by now"
 
 
+@pytest.mark.slow
 async def test_git_that_sets_the_weights_back_after_a_promotion_is_corrected_each_time():
     found = await GitRollout().stepping()
     await found.until("Baking", 100)

@@ -89,6 +89,7 @@ def entry(snapshot: str | None) -> HistoryEntry:
     return HistoryEntry.model_validate({**facts, **times, "snapshot": snapshot})
 
 
+@pytest.mark.slow
 @pytest.mark.alike(2)
 @pytest.mark.parametrize("foreign", [[], [0], [0, 1, 2], [3], [9], range(SLOTS)])
 async def test_every_rollout_has_its_snapshot_whatever_else_has_the_name(foreign: list[int], caplog: Any):

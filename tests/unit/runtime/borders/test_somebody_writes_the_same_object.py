@@ -167,6 +167,7 @@ TEXTS: list[Foreign] = [annotates, rewrites_the_message, adds_conditions, adds_w
 MATTERS: list[Foreign] = [aborts, edits_the_spec, deletes, creates_another, forges_the_step, wipes_the_status]
 
 
+@pytest.mark.slow
 @pytest.mark.alike(2)
 @pytest.mark.parametrize("times", range(TRIES))
 @pytest.mark.parametrize("foreign", TEXTS)
@@ -196,6 +197,7 @@ async def test_whoever_writes_faster_than_that_holds_the_raise_and_people_are_to
     assert stage.watch.conflicts == 0
 
 
+@pytest.mark.slow
 async def test_whoever_writes_faster_than_that_keeps_no_traffic_from_an_abort():
     stage = await due_for_a_raise()
     aborts(stage.cluster.obj)
@@ -205,6 +207,7 @@ async def test_whoever_writes_faster_than_that_keeps_no_traffic_from_an_abort():
     assert stage.weight() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.alike(2)
 @pytest.mark.parametrize("foreign", MATTERS)
 async def test_what_means_something_else_is_the_next_passs(foreign: Foreign):

@@ -101,6 +101,7 @@ async def test_what_does_not_fit_at_all_is_an_outage(monkeypatch):
     assert "series need" in found.message
 
 
+@pytest.mark.slow
 async def test_a_day_that_has_passed_is_forgotten_aloud(monkeypatch):
     monkeypatch.setattr(question, "SHORTER", (300,))
     ledger = StoredLedger(*recordings(6000.0))

@@ -35,6 +35,7 @@ class WithoutErrors(StoredLedger):
         self.now = now
 
 
+@pytest.mark.slow
 @pytest.mark.alike(1)
 @pytest.mark.parametrize(
     ("beyond", "at_once"), [(5.0, True), (MOMENT, True), (0.0, False), (-MOMENT, False), (-5.0, False)]

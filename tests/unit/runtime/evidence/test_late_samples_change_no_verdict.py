@@ -210,6 +210,7 @@ async def test_a_hold_of_any_length_is_read_again_now_and_then():
     assert len(again) == 1
 
 
+@pytest.mark.slow
 async def test_a_slow_store_is_read_again_in_pieces_and_raises_nothing_meanwhile(monkeypatch):
     remote = world(5, longest=1.0)
     request, running = request_of(spec_of(ERRORS, minimumRequests=MINIMUM), raise_from=START + 60), evaluator(remote)

@@ -48,6 +48,7 @@ async def judged(judge: module.Evaluator, ledger: StoredLedger, ticks: range) ->
     return found
 
 
+@pytest.mark.slow
 async def test_what_is_not_as_from_scratch_is_logged_counted_and_replaced(monkeypatch, caplog):
     monkeypatch.setattr(kept, "CHECK_EVERY", 6)
     ledger, metrics = world(), MemoryMetrics()

@@ -105,6 +105,7 @@ def test_ordinary_sentences_stay_as_they_are():
         assert without_secrets(text) == text
 
 
+@pytest.mark.slow
 def test_looking_for_secrets_takes_no_time_whatever_the_text():
     for n in range(1000):
         remember_secret(f"secret number {n}")

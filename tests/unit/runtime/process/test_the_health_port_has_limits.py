@@ -74,6 +74,7 @@ async def test_other_questions_get_a_status_or_nothing(
     server.close()
 
 
+@pytest.mark.slow
 async def test_callers_that_say_nothing_are_few_and_soon_gone(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "PATIENCE", 0.5)
     server, port = await serving(health := Health())

@@ -156,6 +156,7 @@ async def test_no_address_and_too_many_are_not_ready():
     assert (count, wrong) == (2001, "Service a/s has 2001 addresses, more than 2000")
 
 
+@pytest.mark.slow
 async def test_an_address_has_its_own_time_and_all_together_have_theirs(monkeypatch: pytest.MonkeyPatch):
     async with answering(b"200 OK", seconds=3) as server:
         here = listed("127.0.0.1", port=port_of(server))

@@ -37,6 +37,7 @@ async def test_a_candidate_that_hides_its_total_fails_by_what_its_edges_say(sinc
     assert gate.verdict == "FAIL", gate.message
 
 
+@pytest.mark.slow
 @pytest.mark.alike(3)
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("version", ["1", "2"])

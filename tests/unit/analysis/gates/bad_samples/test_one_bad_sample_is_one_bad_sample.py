@@ -97,6 +97,7 @@ async def test_a_bad_window_is_left_out_and_the_layer_is_judged():
     assert (await gate_of(DEAD, 600, recording, dialect=None)).verdict == "FAIL"
 
 
+@pytest.mark.slow
 async def test_the_verdict_is_the_same_wherever_the_bad_sample_lies():
     found = set()
     for at in range(20, 560, 45):

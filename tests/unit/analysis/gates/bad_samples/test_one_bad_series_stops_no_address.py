@@ -78,6 +78,7 @@ NOT_GOOD = st.sets(st.sampled_from(["404", "400", "500"]), min_size=1)
 """Statuses of which some may stay bad, while the 503 that tell of the failure can be read."""
 
 
+@pytest.mark.slow
 @given(GATES, NOT_GOOD, *SPOILS, st.booleans())
 def test_errors_that_can_be_read_fail_whatever_other_errors_and_refusals_cannot(gate, codes, value, since, durations):
     found = judged(gate, spoil(gateway(FINE, FAILING, durations=durations), "2", codes, value, since))
@@ -249,6 +250,7 @@ OTHERS: dict[str, tuple[dict[str, Any], Any, str, list[dict[str, str]]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.alike(5)
 @pytest.mark.parametrize("method", ["Sequential", "Threshold"])
 @pytest.mark.parametrize("since", BEGINS)

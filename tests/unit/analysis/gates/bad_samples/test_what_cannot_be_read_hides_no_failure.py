@@ -140,6 +140,7 @@ def bad_from(points: Any, value: float, since: float) -> Any:
     return np.where((points[:, :1] >= since) & [False, True, False], value, points)
 
 
+@pytest.mark.slow
 @pytest.mark.alike(2)
 @pytest.mark.parametrize("method", BOTH)
 @pytest.mark.parametrize("world", WORLDS)
@@ -167,6 +168,7 @@ def test_a_failure_stays_one_whatever_of_another_unit_cannot_be_read(world, meth
     assert not gate.layer or gate.layer == sick
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(WORLDS)), st.sampled_from(BOTH), SPOILT)
 @example("latency against a limit", "Sequential", ([2, 23, 9], math.nan, 100840.0))  # edges and the total at once
 def test_nothing_passes_while_a_counter_of_the_candidate_cannot_be_read(world, method, spoilt):

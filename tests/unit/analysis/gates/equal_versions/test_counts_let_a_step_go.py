@@ -69,6 +69,7 @@ def judged(
     return asyncio.run(look(request, until, counted(kind, until, rates, seed))).gates[0]
 
 
+@pytest.mark.slow
 @pytest.mark.alike(3)
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("kind", KINDS)

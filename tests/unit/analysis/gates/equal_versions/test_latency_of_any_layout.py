@@ -76,6 +76,7 @@ def test_an_absolute_limit_with_room_is_proven(layout, quantile):
     assert found.verdict == "PASS", found.message
 
 
+@pytest.mark.slow
 @pytest.mark.alike(2)
 @EVERY
 @QUANTILES
@@ -106,6 +107,7 @@ def test_a_version_that_is_three_buckets_slower_fails(layout, quantile):
     assert float(said.group(2)) > 100 - float(said.group(1)), found.message
 
 
+@pytest.mark.slow
 def test_a_rise_that_stays_within_the_quantile_is_no_failure():
     few = atoms(FEW, b0=9.955, b1=0.005, b2=0.04)  # 0.4 % beyond the allowed edge, where P90 allows 10 %
     for slow in (0.01, 0.03, 0.07):
@@ -114,6 +116,7 @@ def test_a_rise_that_stays_within_the_quantile_is_no_failure():
     assert judged(900, few, atoms(FEW, b0=0.85, b2=0.15), quantile=0.9).verdict == "FAIL"
 
 
+@pytest.mark.slow
 def test_a_quantile_that_is_beyond_its_limit_keeps_the_gate_from_passing_though_the_wider_one_is_fine():
     stable = atoms(FEW, b0=0.995, b1=0.004, b3=0.001)
     far, near = atoms(FEW, b0=0.98, b1=0.004, b3=0.016), atoms(FEW, b0=0.98, b1=0.004, b2=0.016)

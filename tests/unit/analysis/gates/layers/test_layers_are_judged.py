@@ -164,6 +164,7 @@ async def test_units_that_count_as_dead_by_other_rules_are_not_compared():
     assert found.gates[0].message.startswith("CriteriaDiffer:")
 
 
+@pytest.mark.slow
 async def test_the_digest_of_the_candidates_weights_is_reported_and_differing_addresses_hold():
     rec = gateway(900, stable=(9, 1), candidate=(9, 1))
     alike = with_marks(s.INFO, "digest", [("sha256:a", -1800, 900)], [("sha256:b", 0, 900)])

@@ -83,6 +83,7 @@ async def evaluated(gate: dict[str, Any], method: str, *recordings: Recording) -
     return await look(request_of(spec), UNTIL, *recordings)
 
 
+@pytest.mark.slow
 @pytest.mark.alike(4)
 @BOTH
 @pytest.mark.parametrize("what", unlike())
@@ -170,6 +171,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.alike(4)
 @BOTH
 @pytest.mark.parametrize(("what", "at"), CASES)

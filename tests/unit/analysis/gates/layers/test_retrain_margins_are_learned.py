@@ -75,6 +75,7 @@ async def test_the_rule_for_dead_units_is_part_of_the_measure():
     assert "(default margin)" in (await seen(past, with_rule("dormant<=0.025"))).message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gate", [{"max": "50%"}, {"versusStable": {"ratio": 2, "plus": "10%"}}])
 async def test_a_limit_in_the_spec_is_the_limit(gate: dict[str, Any]):
     found = await seen(PAST, **gate)
@@ -124,6 +125,7 @@ async def test_what_is_kept_is_bounded_in_number_and_length():
     assert [one.layer for one in found.layers] == [f"h{n:03}" for n in range(MOST_LAYERS)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["h\x001", "h\n1", "\ud8001", "\u202eh", "h" * 10_000])
 async def test_a_name_or_rule_that_no_status_should_hold_is_kept_clean_or_not_at_all(text: str):
     request = request_of(spec_of(DEAD))
@@ -135,6 +137,7 @@ async def test_a_name_or_rule_that_no_status_should_hold_is_kept_clean_or_not_at
         assert max(len(kept.layer), len(kept.dead_if)) <= LONGEST_LAYER
 
 
+@pytest.mark.slow
 async def test_the_same_past_read_from_the_status_again_gives_the_same_verdict():
     request = request_of(spec_of(DEAD), promoted=PAST)
     stored = tuple(PromotedVersion.model_validate_json(one.model_dump_json(by_alias=True)) for one in PAST)

@@ -120,6 +120,7 @@ def judged(what: str, method: str, down: Flags, until: float) -> GateResult:
     return gate
 
 
+@pytest.mark.slow
 @pytest.mark.alike(2)
 @pytest.mark.parametrize("method", ["Sequential", "Threshold"])
 @pytest.mark.parametrize("what", COLLAPSES)

@@ -92,6 +92,7 @@ def test_a_gate_of_windows_passes_with_its_tenth_window():
     assert found.fails_after[10.0] < found.passes_after
 
 
+@pytest.mark.slow
 def test_a_gate_without_series_is_unknown_and_says_why():
     plan = planned(stable(20, 0.0), gates=(ERRORS, DEAD))
     assert [name for name, _ in plan.unknown] == ["dead"]
@@ -124,6 +125,7 @@ def test_whole_requests_and_bad_ones_never_outgrow_each_other(rate, share):
         assert abs(bad.sum() - share * each.sum()) <= 1
 
 
+@pytest.mark.slow
 def test_a_leaning_gate_holds_the_step_of_the_forecast():
     plan = assumed_plan(spec_of(ERRORS), 20.0)
     (gate,) = (one.plan for one in plan.answers)

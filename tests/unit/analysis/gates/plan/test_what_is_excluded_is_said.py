@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
 from modelrollout.core.analysis.metrics import model_series as s
 from tests.unit.analysis.gates.judged import ERRORS, LATENCY
 from tests.unit.analysis.recorded import Recording, gateway, histogram, look, request_of, scrapes, spec_of
@@ -46,6 +48,7 @@ async def test_accuracy_is_said_as_the_share_of_right_answers():
     assert re.fullmatch(r"accuracy at least 8[0-9.]+ % right, 95 %: not proven >= 95 %", found.excluded), found.excluded
 
 
+@pytest.mark.slow
 async def test_latency_is_said_as_the_share_beyond_the_allowed_edge():
     tail = histogram(UNTIL, stable={0.01: 99.0, 0.04: 1.0}, candidate={0.01: 4.95, 0.04: 0.05})
     found = await judged({**LATENCY, "max": "20ms"}, tail, **PROMOTE)
@@ -54,6 +57,7 @@ async def test_latency_is_said_as_the_share_beyond_the_allowed_edge():
     assert re.fullmatch(want, found.excluded), found.excluded
 
 
+@pytest.mark.slow
 async def test_what_speaks_against_it_more_than_for_it_is_told_from_what_does_not_lean():
     worse = gateway(UNTIL, stable=(99.5, 0.5), candidate=(4.9, 0.1))
     assert (await judged(ERRORS, worse, **PROMOTE)).outweighed is True

@@ -86,6 +86,7 @@ async def test_a_rollout_that_has_just_started_leaves_nothing_out():
     assert {gate.name for gate in enough.gates if gate.left_out} == LEFT_OUT
 
 
+@pytest.mark.slow
 async def test_an_idle_stable_leaves_nothing_out():
     """What appears with the first request is not there yet."""
     assert await left_out(triton(growth=0)) == set()
@@ -197,6 +198,7 @@ async def test_a_defect_is_not_taken_for_absence(monkeypatch: pytest.MonkeyPatch
 # Order
 
 
+@pytest.mark.slow
 async def test_the_first_source_that_exports_what_is_needed_counts():
     at_the_gateway = gateway(600, stable=(20, 0), candidate=(20, 0))
     both = await look(request(ERRORS, LATENCY, dialect=TRAEFIK), 600, at_the_gateway, slow_triton())

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -159,10 +160,12 @@ def replace_gate():
     return spec_of({"name": "errors", "type": "ErrorRate"})
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10**9))
 def test_what_is_read_on_is_what_is_read_anew(seed):
     read_on(seed)
 
 
+@pytest.mark.slow
 def test_most_worlds_are_read_on():
     assert sum(read_on(seed) > 0 for seed in range(12)) > 6

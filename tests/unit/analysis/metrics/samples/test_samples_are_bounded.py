@@ -58,6 +58,7 @@ def test_any_order_of_any_pieces_is_one_store(points, data):
     assert stored(points) == stored(shuffled) == stored(points + shuffled)
 
 
+@pytest.mark.slow
 def test_labels_of_any_length_are_gone_with_their_store():
     """What is remembered of labels outlives the room that was taken for them: so nothing of theirs is."""
     gc.collect()

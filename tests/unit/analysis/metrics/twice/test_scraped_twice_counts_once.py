@@ -90,6 +90,7 @@ def test_two_that_follow_one_another_beside_a_third_are_all_one():
     assert (kept.values[0], kept.values[-1]) == (0.0, 190.0)
 
 
+@pytest.mark.slow
 async def test_a_gateway_under_two_jobs_gives_the_verdict_of_one():
     def world(*jobs: str) -> Recording:
         found = gateway(300.0, stable=(100, 1), candidate=(10, 1))

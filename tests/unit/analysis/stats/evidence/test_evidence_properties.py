@@ -71,6 +71,7 @@ def test_a_rollout_has_the_same_evidence_alone_as_in_a_batch():
         np.testing.assert_allclose(count_evidence(alone, ERROR_RATE).log_bad, whole.log_bad[b], rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.alike(2)
 @pytest.mark.parametrize("line", LINES, ids=str)
 def test_more_bad_candidate_requests_never_lower_the_bad_evidence(line):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,7 @@ def looks(rng):
         last = max(last + int(rng.choice([1, 1, 2, 7, -3])), 2)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10**6))
 def test_counts_go_on(seed):
     rng = fixed(seed)
@@ -63,6 +65,7 @@ def test_counts_go_on(seed):
             memo.forget_unused()
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10**6))
 def test_latency_goes_on(seed):
     rng = fixed(seed)
@@ -83,6 +86,7 @@ def test_latency_goes_on(seed):
         assert all(equal(a.evidence, b.evidence) for a, b in zip(kept.parts, whole.parts, strict=True))
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10**6))
 def test_windows_go_on(seed):
     rng = fixed(seed)

@@ -101,7 +101,7 @@ def _sentence(loss: Loss, gate_input: GateInput, losses: Losses) -> str:
 
 
 DROP_FIXES = {
-    "reused": "give each use of the layer a module of its own",
+    "reused": "watch fewer layers, or raise uses where they are attached",
     "width": "declare a layer of its own for each width",
     "rank": "give (batch, units), or set the layer's channel_axis",
     "dtype": "give float16, float32 or float64",

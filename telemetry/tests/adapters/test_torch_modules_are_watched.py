@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from series_reading import value_of, values_of
 
-from activation_health import Monitor
+from activation_health import Layer, Monitor
 
 torch: Any = pytest.importorskip("torch", reason="torch is not installed: pip install './telemetry[torch]'")
 nn: Any = torch.nn
 
-from activation_health.adapters.torch import Skipped, attach  # noqa: E402 - needs torch
+from activation_health.adapters.torch import attach  # noqa: E402 - needs torch
 
 
 def monitor_of(window: int = 5) -> Monitor:
@@ -47,10 +47,8 @@ def test_torch_counts_equal_numpys_on_the_same_values(kind: str, shape: tuple) -
     by_torch, by_numpy = monitor_of(), monitor_of()
     with attach(nn.Sequential(nn.Identity()), by_torch, names=["0"]) as attachment:
         module = nn.Identity()
-        attachment.watch("0", module, None)
+        attachment.watch(Layer("0", dormant_tau=0.025), module)
         module(x)
-    from activation_health import Layer  # noqa: PLC0415
-
     by_numpy.add_layer(Layer("0", dormant_tau=0.025))
     wide = x if kind == "float64" else x.float()
     by_numpy.observe("0", wide.numpy())
@@ -133,22 +131,32 @@ def test_patterns_choose_modules_of_any_type_and_the_axis_of_units() -> None:
     assert monitor.last_refusal == ""
 
 
-def test_a_module_used_under_two_names_is_reported_as_skipped() -> None:
-    relu = nn.ReLU()
-    model = nn.Sequential(nn.Linear(4, 4), relu, nn.Linear(4, 4), relu)
-    attachment = attach(model, monitor_of())
-    assert attachment.skipped == [Skipped("3", "the same module as '1': give each use its own module")]
+@pytest.mark.parametrize(("uses", "watched"), [(16, 3), (3, 3), (2, 2), (1, 1)])
+def test_each_use_of_a_module_has_a_layer_of_its_own_and_further_ones_are_counted(uses: int, watched: int) -> None:
+    relu = nn.PReLU()
+    first, second = nn.Linear(4, 4), nn.Linear(4, 7)
+    model, monitor = nn.Sequential(first, relu, relu, second, relu).eval(), monitor_of()
+    with attach(model, monitor, uses=uses) as attachment:
+        for _ in range(2):
+            model(torch.randn(2, 4))
+    assert attachment.layers == ["1", "1#2", "1#3"][:watched]
+    assert value_of(monitor, "model_activation_elements_total", "1") == 2 * 2 * 4
+    assert [value_of(monitor, "model_activation_samples_total", name) for name in attachment.layers] == [4] * watched
+    assert value_of(monitor, "model_activation_dropped_observations_total", "reused") == 2 * (3 - watched)
+    if watched == 3:
+        assert value_of(monitor, "model_activation_elements_total", "1#3") == 2 * 2 * 7
+        assert value_of(monitor, "model_activation_alpha_mean", "1#3") == pytest.approx(0.25)
 
 
-def test_a_module_that_runs_twice_in_one_pass_is_measured_once_and_the_rest_counted() -> None:
+def test_uses_for_which_the_monitor_has_no_room_are_named_and_counted() -> None:
     relu = nn.ReLU()
-    model, monitor = nn.Sequential(nn.Linear(4, 4), relu, nn.Linear(4, 4), relu), monitor_of()
-    with attach(model, monitor):
-        model(torch.randn(2, 4))
-        model(torch.randn(2, 4))
-    assert value_of(monitor, "model_activation_samples_total", "1") == 4
-    assert value_of(monitor, "model_activation_dropped_observations_total", "reused") == 2
-    assert "ran twice" in monitor.last_refusal
+    model, monitor = nn.Sequential(*(nn.ReLU() for _ in range(63)), relu, relu, relu), monitor_of()
+    with attach(model, monitor) as attachment:
+        for _ in range(2):
+            model(torch.randn(2, 4))
+    assert len(attachment.layers) == 64
+    assert [skipped.name for skipped in attachment.skipped] == ["63#2", "63#3"]
+    assert value_of(monitor, "model_activation_dropped_observations_total", "reused") == 4
 
 
 def test_a_pass_that_raises_does_not_mark_the_next_as_reuse() -> None:
@@ -182,6 +190,7 @@ def test_outputs_that_cannot_be_measured_are_counted_and_answered_all_the_same(o
     assert value_of(monitor, "model_activation_dropped_observations_total", reason) == 1
 
 
+@pytest.mark.slow
 def test_threads_share_a_watched_model() -> None:
     model, monitor = convolutional().eval(), monitor_of()
 
@@ -212,7 +221,7 @@ class Functional(nn.Module):
 @pytest.mark.parametrize(
     ("module", "monitor", "options", "error", "named"),
     [
-        (Functional(), None, {}, ValueError, "functional calls cannot be hooked"),
+        (Functional(), None, {}, ValueError, "functional=True"),
         (
             Functional(),
             None,

@@ -12,11 +12,12 @@ lock() { # NAME SOURCE...
     --custom-compile-command 'make lock' --output-file "requirements/$name.lock" "$@"
 }
 
-lock operator pyproject.toml --extra prober
+# With what the image sends notifications by, and replays golden sets by.
+lock operator pyproject.toml --extra notifications --extra prober
 lock build requirements/build.in
 lock release requirements/release.in --constraints requirements/build.lock
-lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra test --extra lab --extra onnx \
-  --extra prometheus \
+lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra notifications --extra prober \
+  --extra report --extra test --extra lab --extra onnx --extra prometheus \
   --constraints requirements/operator.lock --constraints requirements/build.lock
 lock triton requirements/triton.in
 

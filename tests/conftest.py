@@ -62,10 +62,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     The longest go first, so that no worker is left with one at the end. While new examples are looked for there is no
     limit: one that strikes within an example reads like a property that is true and false by turns (FlakyFailure).
     """
-    behind = [item for item in items if item.get_closest_marker("envoy_gateway")]
-    if behind and lab.envoy_gateway_refusal():
-        config.hook.pytest_deselected(items=behind)
-        items[:] = [item for item in items if item not in behind]
+    for mark in ("envoy_gateway", "alertmanager"):
+        behind = [item for item in items if item.get_closest_marker(mark)]
+        if behind and (lab.envoy_gateway_refusal() if mark == "envoy_gateway" else lab.ALERTMANAGER.refusal()):
+            config.hook.pytest_deselected(items=behind)
+            items[:] = [item for item in items if item not in behind]
     alike.mark_the_others_slow(item for item in items if layer(item.path) == "unit")
     explores = config.getoption("--hypothesis-profile") == "explore"
     for item in items:

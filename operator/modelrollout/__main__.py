@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from modelrollout.api.config import OperatorConfig, parse_config, removed_fields
 from modelrollout.api.problems import problems_of, summary
 from modelrollout.ports import Unreachable
+from modelrollout.runtime.outside.notify import send_tests
 from modelrollout.runtime.process.allocator import share_one_arena
 from modelrollout.runtime.process.logs import start_log
 from modelrollout.runtime.release import release_all
@@ -29,6 +30,7 @@ examples:
   modelrollout-operator --config /etc/modelrollout/config.yaml
   modelrollout-operator --config config.yaml --namespace vision --namespace speech
   modelrollout-operator release        # 100 % on stable everywhere, finalizers off: before an uninstall
+  modelrollout-operator notify --test --config config.yaml   # a test notification to each sink, or to one: --sink NAME
 """
 
 
@@ -40,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    found.add_argument("action", nargs="?", choices=["run", "release"], default="run")
+    found.add_argument("action", nargs="?", choices=["run", "release", "notify"], default="run")
     found.add_argument("--config", type=Path, help="the operator's configuration (YAML); needed by run")
     found.add_argument(
         "--namespace", action="append", default=[], help="watch this namespace only (repeat); default: all"
@@ -64,6 +66,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--log-format", choices=["Text", "JSON"], help="also before the configuration is read; default: its logs.format"
     )
+    found.add_argument("--test", action="store_true", help="notify: send a test notification")
+    found.add_argument("--sink", action="append", default=[], help="notify: to this sink only (repeat); default: all")
     found.add_argument("--verbose", action="store_true")
     return found
 
@@ -90,6 +94,8 @@ def main(argv: list[str] | None = None) -> int:
     if config is None:
         return 2
     start_log(args.log_format or config.logs.format, verbose=args.verbose)
+    if args.action == "notify":
+        leave(_notify(config, args.sink, is_test=args.test))
     for text in config.unsafe():
         log.warning("--config %s: %s", args.config, text)
     return asyncio.run(_until_told(settings, config))
@@ -110,6 +116,17 @@ def _config(path: Path | None) -> OperatorConfig | None:
     except (OSError, yaml.YAMLError) as error:
         log.error("--config %s: %s", path, error)  # noqa: TRY400 - a sentence
         return None
+
+
+def _notify(config: OperatorConfig, sinks: list[str], *, is_test: bool) -> int:
+    """Print how each sink took it; the exit status."""
+    if not is_test:
+        log.error("notify: write --test; what happens to rollouts is sent by the running operator")
+        return 2
+    found = asyncio.run(send_tests(config.notifications, tuple(sinks)))
+    for line in found.lines:
+        sys.stdout.write(f"{line}\n")
+    return found.status
 
 
 async def _until_told(settings: Settings, config: OperatorConfig) -> NoReturn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from modelrollout.api.borders.cleaning import clean
@@ -10,6 +10,7 @@ from modelrollout.api.borders.secrecy import without_secrets
 from modelrollout.api.config import PrometheusServer
 from modelrollout.api.spec import Spec
 from modelrollout.core.analysis.metrics.series import Series
+from modelrollout.core.notice import Notice
 from modelrollout.core.observation import Event, ObservedRoute, RoutePlan
 from modelrollout.core.reasons import MetricsReason
 
@@ -164,12 +165,14 @@ class Subject:
     name: str
     uid: str = ""
     resource_version: str = ""
+    obj: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """The object as stored, with the status of which is told."""
 
     @classmethod
     def of(cls, obj: dict[str, Any]) -> Subject:
         """The subject that an object as stored is."""
-        meta = obj["metadata"]
-        return cls(meta["namespace"], meta["name"], str(meta.get("uid", "")), str(meta.get("resourceVersion", "")))
+        meta, version = obj["metadata"], str(obj["metadata"].get("resourceVersion", ""))
+        return cls(meta["namespace"], meta["name"], str(meta.get("uid", "")), version, obj)
 
 
 class EventSink(Protocol):
@@ -177,6 +180,28 @@ class EventSink(Protocol):
 
     async def send(self, subject: Subject, event: Event) -> None:
         """Deliver it. May raise and may wait too long: runtime/notifier.py bounds both. Must not block the loop."""
+
+
+class Undelivered(Exception):  # noqa: N818 - named for what it says
+    """A sink did not take a notification; the text is a sentence. Final: the same again would be refused again.
+
+    `retry_after` is what the sink asked for, in seconds, or None.
+    """
+
+    def __init__(self, message: str, *, final: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(_safe(message))
+        self.final = final
+        self.retry_after = retry_after
+
+
+class Channel(Protocol):
+    """A way out of the cluster; runtime/outside/outbox.py bounds how often, how long and how many."""
+
+    async def deliver(self, notice: Notice) -> None:
+        """Hand it over once. Raises Undelivered; may wait too long. Must not block the loop."""
+
+    async def close(self) -> None:
+        """Let connections go."""
 
 
 class PostmortemStore(Protocol):

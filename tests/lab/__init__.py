@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tests import lazy
 
 if TYPE_CHECKING:
+    from tests.lab.components.alertmanager import Alertmanager
     from tests.lab.components.browser import Browser, Window
     from tests.lab.components.certificates import Certificates
     from tests.lab.components.control_plane import ControlPlane
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tests.lab.components.prometheus import Prometheus, query, remove_target, write_target
     from tests.lab.components.scraped_pod import Line, ScrapedPod
     from tests.lab.components.triton import HTTP, METRICS, Triton
+    from tests.lab.install.alertmanager_program import ALERTMANAGER
     from tests.lab.install.cache import cache_folder
     from tests.lab.install.envoy_gateway_program import ENVOY_GATEWAY, envoy, envoy_gateway_refusal
     from tests.lab.install.gitops_program import gitops_refusal, read_by_tools

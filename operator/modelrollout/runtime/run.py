@@ -21,7 +21,7 @@ from modelrollout.adapters.kubernetes.known import Known
 from modelrollout.adapters.kubernetes.postmortems import KubernetesPostmortems
 from modelrollout.adapters.kubernetes.preflight_reports import KubernetesPreflightReports
 from modelrollout.adapters.kubernetes.store import KubernetesStore
-from modelrollout.adapters.notifications import make_sinks
+from modelrollout.adapters.notifications import make_channel, make_sinks
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.adapters.routers import RegisteredRouters
 from modelrollout.adapters.triton.readiness import TritonServer
@@ -88,7 +88,8 @@ async def run(settings: Settings, config: OperatorConfig, stop: Stop, lost: Call
         try:
             await _until(stop, _reconcile(settings, service, stop, known))
         finally:
-            for last in (service.stop(), lease.release(), health.stop(), exposition.stop()):
+            notifier = service.reconciler.writer.notifier
+            for last in (service.stop(), lease.release(), health.stop(), exposition.stop(), notifier.close()):
                 await _soon(last)
             keeping.cancel()
             rounds.cancel()
@@ -176,7 +177,7 @@ def build(
     triton = TritonServer(api, timeout=config.probe_timeout, watched=WatchedSlices(api), probes=config.probes)
     writer = Writer(
         store=KubernetesStore(api),
-        notifier=Notifier(make_sinks(api, lease.identity), metrics),
+        notifier=_notifier(config, api, lease, metrics),
         clock=api.clock,
         leads=lease.held,
         superseded=lease.met,
@@ -193,6 +194,11 @@ def build(
         return Watch(namespace, name, config, triton, evaluator, api.clock, metrics, probing=probing)
 
     return Service(reconciler, new_watch, api.clock, metrics)
+
+
+def _notifier(config: OperatorConfig, api: Api, lease: Lease, metrics: MemoryMetrics) -> Notifier:
+    outside = {sink.name: (sink, make_channel(sink)) for sink in config.notifications.sinks}
+    return Notifier(make_sinks(api, lease.identity), metrics, outside=outside, now=api.clock.now)
 
 
 async def _check(settings: Settings, store: KubernetesStore) -> None:

@@ -27,15 +27,19 @@ class Prometheus:
         targets: Path,
         scrape: float = 1.0,
         jobs: Sequence[dict[str, Any]] = (),
+        more: dict[str, Any] | None = None,
     ) -> None:
-        """`jobs`: more scrape configs on the model servers; one called triton replaces the usual one."""
+        """`jobs`: more scrape configs on the model servers; one called triton replaces the usual one.
+
+        `more`: further parts of its configuration, such as rule_files and alerting.
+        """
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         folder.mkdir(parents=True, exist_ok=True)
         self.targets = targets
         self.targets.mkdir(parents=True, exist_ok=True)
         self._folder, self._mark, self._gateway, self._scrape = folder, mark, gateway, scrape
-        self._jobs = list(jobs)
+        self._jobs, self._more = list(jobs), more or {}
 
     def start(self) -> None:
         """Return when it answers queries. Started again after `stop` it has its old data."""
@@ -78,9 +82,9 @@ class Prometheus:
             models.insert(0, {"job_name": "triton"} | found)
         gateway = {"job_name": "traefik", "static_configs": [{"targets": [self._gateway]}]}
         return {
-            "global": {"scrape_interval": interval, "scrape_timeout": interval},
+            "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
             "scrape_configs": [gateway, *models],
-        }
+        } | self._more
 
 
 def query(url: str, promql: str, *, timeout: float = 5.0) -> list[dict[str, Any]]:

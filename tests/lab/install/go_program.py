@@ -110,7 +110,8 @@ class Program:
         self.folder.mkdir(parents=True, exist_ok=True)
         env, log = go_toolchain.go_environment(), self.folder / "build.log"
         progress.say(f"building {self.title} once from Go modules (minutes); log: {log}")
-        needs = ["go", "list", "-deps", self.package]
+        # What is changed below may be what keeps it from being listed as it comes (-e); the build would tell.
+        needs = ["go", "list", *(["-e"] if self.changes else []), "-deps", self.package]
         progress.run(f"fetching the modules of {self.title}", needs, log, cwd=self.source, env=env)
         listed = subprocess.run(needs, cwd=self.source, env=env, capture_output=True, check=True)
         original = self._downloaded(env)

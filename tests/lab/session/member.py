@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.lab.components.alertmanager import Alertmanager
 from tests.lab.components.certificates import Certificates
 from tests.lab.components.kube import Kube, write_kubeconfig
 from tests.lab.components.prometheus import Prometheus
@@ -77,10 +78,17 @@ class Member:
         self._others.append(proxy.close)
         return proxy.start_in(self.background)
 
-    def another_prometheus(self, name: str, *, scrape: float = 1.0, jobs: Sequence[dict[str, Any]] = ()) -> Prometheus:
+    def another_prometheus(
+        self,
+        name: str,
+        *,
+        scrape: float = 1.0,
+        jobs: Sequence[dict[str, Any]] = (),
+        more: dict[str, Any] | None = None,
+    ) -> Prometheus:
         """A separate Prometheus on the same targets, so that stopping it disturbs no other test.
 
-        `jobs` as Prometheus has them.
+        `jobs` as Prometheus has them, and `more` of its configuration.
         """
         made = Prometheus(
             self.site.folder / f"prometheus-{name}",
@@ -89,7 +97,15 @@ class Member:
             targets=self.site.targets,
             scrape=scrape,
             jobs=jobs,
+            more=more,
         )
+        made.start()
+        self._others.append(made.stop)
+        return made
+
+    def alertmanager(self, name: str, config: dict[str, Any]) -> Alertmanager:
+        """A real Alertmanager of this configuration; it ends with this worker's part."""
+        made = Alertmanager(self.site.folder / f"alertmanager-{name}", self.site.mark, config)
         made.start()
         self._others.append(made.stop)
         return made

@@ -8,8 +8,9 @@ from tests import ROOT
 from tests.unit.repository.declared import LOCKS, Pin, by_name, pins, project, requirements
 
 DECLARED = {
-    "operator": requirements(".", "prober"),
-    "test": requirements(".", "test", "lab") | requirements("telemetry", "onnx", "prometheus"),
+    "operator": requirements(".", "notifications", "prober"),
+    "test": requirements(".", "notifications", "prober", "report", "test", "lab")
+    | requirements("telemetry", "onnx", "prometheus"),
     "torch": {"torch": requirements("telemetry", "torch")["torch"]},
     "build": by_name(project(".")["build-system"]["requires"]),
     "release": by_name(re.findall(r"^\w.*", (LOCKS / "release.in").read_text(), re.MULTILINE)),

@@ -54,7 +54,7 @@ def undeclared(paths: list[Path], declared: set[str]) -> dict[str, list[str]]:
 def test_what_the_operator_imports_is_what_it_declares():
     drawing = OPERATOR / "cli/report/page/plots.py"
     rest = [path for path in OPERATOR.rglob("*.py") if path != drawing]
-    assert sorted(distributions(*rest)) == sorted(requirements(".", "prober"))
+    assert sorted(distributions(*rest)) == sorted(requirements(".", "notifications", "prober"))
     assert undeclared([drawing], set(requirements(".", "report"))) == {}
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import base64
 import ssl
-from pathlib import Path
 
+from modelrollout.adapters.files import Unreadable, text_in
 from modelrollout.adapters.prometheus.failures import Refused
 from modelrollout.api.borders.secrecy import remember_secret
 from modelrollout.api.config import PrometheusServer
-
-LONGEST_SECRET = 64 * 1024
-"""Bytes of a file; what is longer is no token, password or key."""
 
 
 def headers_of(server: PrometheusServer) -> dict[str, str]:
@@ -78,11 +75,6 @@ def _header(path: str) -> str:
 
 def _text(path: str, what: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(LONGEST_SECRET + 1)
-        if len(content) > LONGEST_SECRET:
-            raise Refused("CredentialsUnreadable", f"{what} {path} is larger than {LONGEST_SECRET // 1024} KiB")
-        return content.decode("utf-8")
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
-        raise Refused("CredentialsUnreadable", f"{what} {path} cannot be read: {why}") from None
+        return text_in(path, what)
+    except Unreadable as error:
+        raise Refused("CredentialsUnreadable", str(error)) from None

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from modelrollout.api.base import ApiModel, wrong
 from modelrollout.api.config.allowed import AllowedGateway, Probes
 from modelrollout.api.config.custom_dialect import CustomDialect
+from modelrollout.api.config.notifications import Notifications
 from modelrollout.api.config.prometheus_server import PrometheusServer
 from modelrollout.api.quantities import Duration
 from modelrollout.dialects import registry
@@ -82,6 +83,8 @@ class OperatorConfig(ApiModel):
     """How often the API server is asked."""
     logs: Logs = Logs()
     """Its log."""
+    notifications: Notifications = Notifications()
+    """Chat, mail, pagers and webhooks."""
 
     def server(self, name: str) -> PrometheusServer | None:
         """The server of that name, or None."""

@@ -1,0 +1,1 @@
+"""What leaves the cluster: the queue of each sink, and a test of them."""

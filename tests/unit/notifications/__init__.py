@@ -1,0 +1,1 @@
+"""What leaves the cluster: which, in which words, how often."""

@@ -71,7 +71,8 @@ def make_notice(obj: Mapping[str, Any], event: Event, at: float, ident: str) -> 
     ended = _just_ended(status, event)
     drifted = _has_drifted(status)
     kind = _kind_of(status, event, ended)
-    kinds = frozenset({kind, "Drift"}) if drifted and kind in ("RolledBack", "NeedsPerson", "Warning") else {kind}
+    also: set[Kind] = {"Drift"} if drifted and kind in ("RolledBack", "NeedsPerson", "Warning") else set()
+    kinds: frozenset[Kind] = frozenset({kind, *also})
     candidate = (ended or status).get("candidate")
     facts: dict[str, Any] = {
         "namespace": namespace,
@@ -92,7 +93,7 @@ def make_notice(obj: Mapping[str, Any], event: Event, at: float, ident: str) -> 
     told = {"uid": clean(meta.get("uid"), LONGEST_WORD), **texts, "warning": event.warning, "weight": _weight(status)}
     told |= {"candidate": clean(candidate, LONGEST_FACT) or None, "gates": _gates(status), "rollout": _entry(ended)}
     told["digest"] = clean(mapping(status.get("rollout")).get("digest"), LONGEST_WORD) or None
-    return Notice(ident, at, namespace, name, kind, frozenset(kinds), event.warning, texts, told)
+    return Notice(ident, at, namespace, name, kind, kinds, event.warning, texts, told)
 
 
 def _weight(status: Mapping[str, Any]) -> int:

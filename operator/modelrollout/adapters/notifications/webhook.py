@@ -61,7 +61,13 @@ class Webhook:
         if self._session is None:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
         limit = aiohttp.ClientTimeout(total=self._sink.timeout)
-        send = {"data": body, "headers": headers, "ssl": trust, "timeout": limit, "allow_redirects": False}
+        send: dict[str, Any] = {
+            "data": body,
+            "headers": headers,
+            "ssl": trust,
+            "timeout": limit,
+            "allow_redirects": False,
+        }
         try:
             async with self._session.post(url, **send) as answer:
                 _judge(answer.status, answer.headers.get("Retry-After", ""))

@@ -20,5 +20,5 @@ async def test_kopf_is_told_who_it_is_and_asks_nobody(monkeypatch: pytest.Monkey
     monkeypatch.setattr(kopf, "operator", operator)
     monkeypatch.setattr(run, "register", lambda *_: None)
     nothing: Any = None
-    await run._reconcile(Settings(None, (), "rollouts", "mro", 15.0, ("", 0)), nothing, nothing)
+    await run._reconcile(Settings(None, (), "rollouts", "mro", 15.0, ("", 0)), nothing, nothing, nothing)
     assert given["identity"] == "modelrollout"

@@ -27,10 +27,10 @@ two evaluations of one rollout was. `Abort` and `Breach`: from the command, or f
 it, until the route's write. API server, gateway, Prometheus and model servers are one stand-in without TLS, so that
 nothing but the operator is measured. `Load`: how many processes wanted a core meanwhile, other work included.
 
-What is read of the API server hardly grows with the rollouts under way: every `resync` one list of names and versions of
-the resources and one of the routes, each probed Service once a minute, and the resource and route of a pass that raises
-or moves its rollout on. CPU does: with one gate each takes about a quarter of a percent of a core, by an evaluation, two
-passes and a record an interval, and a probe every two seconds."""
+What is read of the API server hardly grows with the rollouts under way: every `resync` one list of names and versions
+of the resources and one of the routes, each probed Service once a minute, and the resource and route of a pass that
+raises or moves its rollout on. CPU does: with one gate each takes about a quarter of a percent of a core, by an
+evaluation, two passes and a record an interval, and a probe every two seconds."""
 
 
 def section(found: Sequence[Figures], machine: str) -> str:

@@ -179,4 +179,8 @@ def end_of(room: str, other: str) -> str:
 def arrows_of(imports: frozenset[tuple[str, str]]) -> list[tuple[str, str]]:
     """The arrows to draw: between frames from outside, between rooms inside; none to the ground."""
     ends = {(end_of(a, b), end_of(b, a)) for a, b in imports if b not in GROUND}
-    return sorted((a, b) for a, b in ends if not (a in OPENED and b.startswith(f"{a}/")))
+    return sorted((a, b) for a, b in ends if not _is_inside(a, b) and not _is_inside(b, a))
+
+
+def _is_inside(room: str, other: str) -> bool:
+    return other in OPENED and room.startswith(f"{other}/")

@@ -21,8 +21,10 @@ def room_of(module: str, packages: frozenset[str]) -> str:
         if room not in OPENED:
             break
         room += f"/{part}"
-    loose_in_core = room.startswith("core/") and f"{PACKAGE}.{room.replace('/', '.')}" not in packages
-    return SHARED if loose_in_core and room.count("/") == 1 else room
+    loose = room.count("/") == 1 and f"{PACKAGE}.{room.replace('/', '.')}" not in packages
+    if loose and room.startswith("adapters/"):
+        return "adapters"  # what several adapters share is the frame's
+    return SHARED if loose and room.startswith("core/") else room
 
 
 def rooms_and_imports() -> tuple[frozenset[str], frozenset[tuple[str, str]]]:

@@ -12,7 +12,7 @@ from modelrollout.adapters.routers.forms.marks import RESOURCE
 from modelrollout.api.base import API_VERSION, GROUP, PLURAL
 
 if TYPE_CHECKING:
-    from modelrollout.adapters.kubernetes.known import Known
+    from modelrollout.adapters.kubernetes.copies.known import Known
     from modelrollout.runtime.service import Service
     from modelrollout.runtime.stop import Stop
     from modelrollout.runtime.waking.news import Kind, Version

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from modelrollout.adapters.kubernetes.command_annotation import VERSION_BY, claimed_by, command_of, stamp_of, stamped_by
-from modelrollout.adapters.kubernetes.known import Copies, answering
+from modelrollout.adapters.kubernetes.copies.known import Copies, answering
 from modelrollout.api.config import OperatorConfig
 from modelrollout.api.problems import check_against, read_spec, summary
 from modelrollout.api.status import Status

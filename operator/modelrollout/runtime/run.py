@@ -15,9 +15,9 @@ import kopf
 
 from modelrollout.adapters.kubernetes.calls import Calls
 from modelrollout.adapters.kubernetes.client import connect
-from modelrollout.adapters.kubernetes.confirming import Confirming
+from modelrollout.adapters.kubernetes.copies.confirming import Confirming
+from modelrollout.adapters.kubernetes.copies.known import Known
 from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
-from modelrollout.adapters.kubernetes.known import Known
 from modelrollout.adapters.kubernetes.postmortems import KubernetesPostmortems
 from modelrollout.adapters.kubernetes.preflight_reports import KubernetesPreflightReports
 from modelrollout.adapters.kubernetes.store import KubernetesStore

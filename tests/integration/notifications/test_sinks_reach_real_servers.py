@@ -189,7 +189,7 @@ async def test_the_test_verb_says_how_each_sink_took_it(file: Any):
 
 
 def _free_port() -> int:
-    from tests.lab.processes.process import free_port  # noqa: PLC0415
+    from tests.lab import free_port  # noqa: PLC0415 - what only the lab needs is imported where it is used
 
     return free_port()
 

@@ -53,11 +53,13 @@ def test_the_picture_is_what_the_code_imports() -> None:
 
 
 def test_a_module_belongs_to_the_room_that_a_reader_would_look_in() -> None:
-    packages = frozenset({"modelrollout.core.rollout", "modelrollout.core.analysis", "modelrollout.core"})
+    names = ("core.rollout", "core.analysis", "core", "adapters", "adapters.routers")
+    packages = frozenset(f"modelrollout.{name}" for name in names)
     assert room_of("modelrollout.core.rollout.checks", packages) == "core/rollout"
     assert room_of("modelrollout.core.analysis.metrics.dialects.traefik", packages) == "core/analysis/metrics"
     assert room_of("modelrollout.core.reasons", packages) == SHARED
     assert room_of("modelrollout.adapters.routers.lowering", packages) == "adapters/routers"
+    assert room_of("modelrollout.adapters.files", packages) == "adapters"
 
 
 def test_an_arrow_from_outside_ends_at_the_frame_and_the_ground_has_none() -> None:

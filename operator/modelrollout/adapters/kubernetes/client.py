@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from modelrollout.adapters.kubernetes.calls import Calls
-    from modelrollout.adapters.kubernetes.known import Known
+    from modelrollout.adapters.kubernetes.copies.known import Known
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"

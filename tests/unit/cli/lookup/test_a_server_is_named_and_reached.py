@@ -65,7 +65,7 @@ def test_no_file_is_read_because_an_object_of_the_cluster_names_it(name: str):
 
 
 def test_every_kind_of_credentials_is_among_these():
-    files = set(re.findall(r"(\w+File)\b", json.dumps(OperatorConfig.model_json_schema())))
+    files = set(re.findall(r"(\w+File)\b", json.dumps(PrometheusServer.model_json_schema())))
     assert {one for one in files if one in json.dumps(SECRETS)} == files
 
 

@@ -40,7 +40,7 @@ async def test_the_lease_is_told_and_the_route_stays_as_it_is():
 class Stored:
     """One HTTPRoute on an API server."""
 
-    clock = None
+    clock = SimpleNamespace(now=lambda: 0.0)
 
     def __init__(self, obj: dict[str, Any]) -> None:
         self.obj = obj

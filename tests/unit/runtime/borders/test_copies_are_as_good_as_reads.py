@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from modelrollout.adapters.kubernetes.client import path_of
-from modelrollout.adapters.kubernetes.known import FRESH, LARGEST, Copies, Known, answering
+from modelrollout.adapters.kubernetes.copies.known import FRESH, LARGEST, Copies, Known, answering
 from modelrollout.api.base import GROUP_VERSION, PLURAL
 
 RESYNC = 10.0

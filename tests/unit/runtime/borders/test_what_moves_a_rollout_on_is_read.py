@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from modelrollout.adapters.kubernetes import known
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND
+from modelrollout.adapters.kubernetes.copies import known
 from modelrollout.core.observation import FULL_WEIGHT, ObservedRoute, RoutePlan
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch

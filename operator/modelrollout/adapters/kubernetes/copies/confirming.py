@@ -13,7 +13,7 @@ from modelrollout.api.borders.cleaning import mapping
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from modelrollout.adapters.kubernetes.known import Known
+    from modelrollout.adapters.kubernetes.copies.known import Known
 
 log = logging.getLogger(__name__)
 ROUTES = ("gateway.networking.k8s.io/v1", "httproutes")

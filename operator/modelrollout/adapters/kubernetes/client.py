@@ -77,11 +77,11 @@ class Api:
         timeout: float | None = None,  # noqa: ASYNC109 - see request
     ) -> dict[str, Any] | None:
         """The object or list at `path`; None only where the server knows the kind and the object is gone."""
-        copy = None if self._known is None or query else self._known.copy(path)
-        if copy is not None:
+        if self._known is not None and not query and (copy := self._known.copy(path)) is not None:
             return copy
         try:
-            return await self.request("GET", path, query=query, timeout=timeout)
+            found = await self.request("GET", path, query=query, timeout=timeout)
+            return found if self._known is None or query else self._known.newest(path, found)
         except NotFound:
             if self._known is not None:
                 self._known.gone(path)

@@ -110,6 +110,15 @@ def test_an_answer_makes_a_copy_new_and_an_event_that_is_repeated_does_not(known
     assert copy(known)
 
 
+def test_an_answer_that_comes_late_is_none(known: Known, clock: Clock):
+    known.shown(PATH, None, shown("9"))
+    assert known.newest(PATH, shown("7")) == shown("9")
+    assert known.newest(PATH, shown("10")) == shown("10")
+    assert known.newest(PATH, shown("x")) == shown("x")
+    clock.now += FRESH * RESYNC + 1
+    assert known.newest(PATH, shown("7")) == shown("7"), "a store that was restored counts from before"
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "GET"])
 def test_a_write_that_fails_leaves_no_copy(known: Known, method: str):
     known.shown(PATH, None, shown("7"))

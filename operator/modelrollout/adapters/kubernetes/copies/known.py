@@ -161,6 +161,14 @@ class Known:
         found: dict[str, Any] = json.loads(held.text)
         return found
 
+    def newest(self, path: str, found: dict[str, Any]) -> dict[str, Any]:
+        """What was read, or the copy where that is newer and still good: an answer may be late."""
+        held, version = self._copies.get(path), _number(mapping(found.get("metadata")).get("resourceVersion"))
+        if held is None or version is None or version >= held.version or self.now() - held.at > self._fresh:
+            return found
+        newer: dict[str, Any] = json.loads(held.text)
+        return newer
+
     def _drop(self, path: str) -> None:
         old = self._copies.pop(path, None)
         if old is not None:

@@ -14,7 +14,7 @@ HALF := tests/unit/analysis tests/golden telemetry/tests
 INTEGRATION := tests/bench tests/contract tests/install tests/integration tests/lab
 E2E := tests/e2e
 QUICK := -q --hypothesis-profile=quick -m 'not slow' --durations=3 --durations-min=0.1
-TOGETHER := -q -n 8 --max-worker-restart=0
+TOGETHER := -q -n 6 --max-worker-restart=0
 # A test that waits for the cores is not one that hangs.
 BESIDE := -q -n 2 --max-worker-restart=0 -o timeout=900
 PIP := python -m pip install -q --disable-pip-version-check
@@ -22,7 +22,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-components test-beside test-beside-components test-oldest test-newest crds docs golden rights release demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx models records chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test image test-components test-beside test-beside-components test-oldest test-newest crds docs golden rights release demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -105,7 +105,10 @@ test: $(VENV) lab ## lint and all three layers, the slow simulations and every p
 	@$(MAKE) --no-print-directory -j2 test-components test-beside
 
 test-components:
-	$(BIN)/pytest $(TOGETHER) $(filter-out tests/bench,$(INTEGRATION)) $(E2E)
+	$(BIN)/pytest $(TOGETHER) --ignore=tests/e2e/image $(filter-out tests/bench,$(INTEGRATION)) $(E2E)
+
+image: $(VENV) lab ## build the image, start it, and have it promote a version; not beside other tests, which it slows
+	$(BIN)/pytest -q tests/e2e/image
 
 # What needs no component takes what the components leave of the cores, and is shown when it has ended.
 test-beside:

@@ -13,12 +13,18 @@ if TYPE_CHECKING:
 BARE = "_on_a_real_api_server.py::"
 
 
+#: What is looked at in a browser: several at once would take both cores from tests that wait for an answer.
+BROWSERS = ("/pages/", "_in_a_browser.py::")
+
+
 class OneBareServer(LoadScopeScheduling):
-    """A scope, which is what one worker gets as a whole, is one test, or all tests on the bare API server."""
+    """A scope, which is what one worker gets as a whole, is one test, all on the bare API server, or all of browsers."""
 
     def __init__(self, config: pytest.Config, log: Any = None) -> None:
         config.option.loadscopereorder = False  # the order is the conftest's: the longest first
         super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
+        if any(part in nodeid for part in BROWSERS):
+            return BROWSERS[0]
         return BARE if BARE in nodeid else nodeid

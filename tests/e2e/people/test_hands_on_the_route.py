@@ -8,6 +8,7 @@ from typing import Any
 from tests.e2e.support.hands import ask, took
 from tests.e2e.support.live_rollout import LiveRollout
 from tests.e2e.support.rollouts import Rollouts
+from tests.expect import present
 from tests.lab import Fault
 
 ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute")
@@ -65,8 +66,8 @@ def test_a_weight_edited_by_hand_is_taken_back_or_accepted_and_the_event_names_w
     lowered = weigh(live, "bob", 5)
     told(live, "WeightLowered", "bob", "5 %")
     at_thirty(live)
-    back = live.record.first("digits-v2", 30, since=lowered)
-    assert back is not None
+    live.wait("the record of it", lambda _: live.record.first("digits-v2", 30, since=lowered), 30)
+    back = present(live.record.first("digits-v2", 30, since=lowered))
     print(f"lowered by hand -> raised by an evaluation after {back - lowered:.1f} s")
     started = live.status()["step"]["startedAt"]
     assert started > time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(lowered)), "the hold did not start again"

@@ -18,7 +18,7 @@ BROWSERS = ("/pages/", "_in_a_browser.py::")
 
 
 class OneBareServer(LoadScopeScheduling):
-    """A scope, which is what one worker gets as a whole, is one test, all on the bare API server, or all of browsers."""
+    """A scope is what one worker gets as a whole: one test, all on the bare API server, or all of browsers."""
 
     def __init__(self, config: pytest.Config, log: Any = None) -> None:
         config.option.loadscopereorder = False  # the order is the conftest's: the longest first

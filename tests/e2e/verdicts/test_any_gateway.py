@@ -29,7 +29,7 @@ def said(live: LiveRollout, reason: str) -> list[str]:
 
 
 def test_default_gates_that_nobody_can_judge_are_left_out_and_the_rollout_ends(rollouts: Rollouts):
-    live = rollouts.start(1, 2, rate=150, telemetry=False, operate=TELLS_NOTHING)
+    live = rollouts.start(1, 2, rate=60, telemetry=False, operate=TELLS_NOTHING)
     client = live.adopt(gates=[])
     client.wait_for(1000)  # what stable does not export is known by the requests that it has answered
     live.version(2)
@@ -105,7 +105,7 @@ def test_the_manifest_of_the_page_promotes_a_good_version(rollouts: Rollouts):
     page = (ROOT / "docs/gateways/any-gateway.md").read_text()
     (text,) = re.findall(r"```yaml\n(apiVersion.*?)```", page, re.DOTALL)
     spec = yaml.safe_load(text)["spec"]
-    live = rollouts.start(1, 2, rate=100, telemetry=False, operate=TELLS_NOTHING, histogram_growth=1.25, directory=1)
+    live = rollouts.start(1, 2, rate=50, telemetry=False, operate=TELLS_NOTHING, histogram_growth=1.25, directory=1)
     changes = {name: spec[name] for name in ("serving", "gates")}
     steps = [step | {"hold": "6s"} for step in spec["steps"]]
     client = live.adopt(**changes, steps=steps, analysis={"minimumRequests": 50})

@@ -14,7 +14,7 @@ HALF := tests/unit/analysis tests/golden telemetry/tests
 INTEGRATION := tests/bench tests/contract tests/install tests/integration tests/lab
 E2E := tests/e2e
 QUICK := -q --hypothesis-profile=quick -m 'not slow' --durations=3 --durations-min=0.1
-TOGETHER := -q -n 6 --max-worker-restart=0
+TOGETHER := -q -n 5 --max-worker-restart=0
 # A test that waits for the cores is not one that hangs.
 BESIDE := -q -n 2 --max-worker-restart=0 -o timeout=900
 PIP := python -m pip install -q --disable-pip-version-check

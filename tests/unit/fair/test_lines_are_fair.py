@@ -89,8 +89,14 @@ class Time:
 
 @pytest.mark.slow
 async def test_calls_are_limited_by_turns_and_what_is_urgent_waits_for_nothing():
-    rate = Rate(per_second=200, burst=10)
+    clock = Time()
+    rate = Rate(200, 10, clock)
     came = list[str]()
+
+    async def time_passes() -> None:
+        while True:
+            clock.now += 0.005
+            await asyncio.sleep(0.005)
 
     async def call(name: str, *, is_urgent: bool = False) -> None:
         await rate.turn(name, urgent=is_urgent)
@@ -102,11 +108,13 @@ async def test_calls_are_limited_by_turns_and_what_is_urgent_waits_for_nothing()
     await asyncio.wait_for(call("lowering", is_urgent=True), 1)
     assert came[-1] == "lowering"
     modest = [asyncio.create_task(call("modest")) for _ in range(5)]
+    passing = asyncio.create_task(time_passes())
     async with asyncio.timeout(30):
         await asyncio.gather(*modest)
     assert came.count("greedy") <= 10 + 7  # turn by turn, whoever came first
     async with asyncio.timeout(30):
         await asyncio.gather(*greedy)
+    passing.cancel()
 
 
 async def test_the_debt_of_urgent_calls_is_bounded_and_a_rest_fills_no_more_than_the_burst():

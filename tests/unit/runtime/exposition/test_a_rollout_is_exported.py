@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from modelrollout.api.spec import Spec
-from modelrollout.api.status import MOST_GATES, GateStatus, HistoryEntry, Phase, Rejected, Status
+from modelrollout.api.status import MOST_GATES, GateStatus, HistoryEntry, Phase, PreflightStatus, Rejected, Status
 from modelrollout.core.evaluation import Evaluation, GateResult, MetricsOutage
 from modelrollout.runtime.exposition.endpoint import Exposition
 from modelrollout.runtime.exposition.rollouts import FAMILIES, IDENTITY, Rows, phase_started, rows_of
@@ -151,10 +151,13 @@ def test_the_phase_began_when_status_says_so(phase: Phase):
     assert known.step is not None
     moved = known.rollout.model_copy(update={"clock_stopped_at": 7.0, "bake_started_at": 8.0})
     rejected = Rejected(version="2", attempt=1, reason="GateFailed", at=9.0)
-    status = known.model_copy(update={"phase": phase, "rollout": moved, "rejected": rejected})
+    preflight = PreflightStatus(run="a", asked="b", started_at=6.0)
+    told = {"phase": phase, "rollout": moved, "rejected": rejected, "preflight": preflight}
+    status = known.model_copy(update=told)
     began = {
         "Adopting": known.step.started_at,
         "Serving": known.history[-1].ended_at,
+        "Preflight": 6.0,
         "Waiting": moved.waiting_since,
         "Stepping": known.step.started_at,
         "AwaitingApproval": 7.0,

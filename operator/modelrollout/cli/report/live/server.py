@@ -102,6 +102,6 @@ async def _stopped() -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):
+        with suppress(NotImplementedError):  # on Windows no loop takes signals: there Ctrl-C ends asyncio.run itself
             loop.add_signal_handler(number, stop.set)
     await stop.wait()

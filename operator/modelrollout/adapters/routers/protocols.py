@@ -40,6 +40,8 @@ class _Found:
     unread: dict[Form, Exception] = field(default_factory=dict)
     """What is wanted and could not be read."""
     absent: tuple[str, ...] = ()
+    taken: dict[Form, ObservedRoute] = field(default_factory=dict)
+    """Somebody else's under a name that is wanted only where a gateway has no GRPCRoute."""
 
     @property
     def ours(self) -> dict[Form, ObservedRoute]:
@@ -85,8 +87,10 @@ class ProtocolsRouter:
         found = self._of(namespace, name, observed)
         self._refuse_halves(found)
         parts: dict[Form, ObservedRoute | None] = dict(found.parts)
-        parts |= dict.fromkeys(await self._to_create(namespace, spec, found))
         key = namespace, name
+        missing = await self._to_create(namespace, spec, found)
+        self._refuse_taken(missing, self._seen.get(key, found))
+        parts |= dict.fromkeys(missing)
         writes = [self._routers[form].apply(*key, spec, plan, part) for form, part in parts.items()]
         others = [bring_to_stable(self._routers[form], key, spec, plan, one) for form, one in found.left.items()]
         written = await _each((*writes, *others))
@@ -146,11 +150,17 @@ class ProtocolsRouter:
         """A raise that could be written to one route alone is written to none."""
         for error in found.unread.values():
             raise error
-        for form, route in found.foreign.items():
-            text = f"the {form.kind} is somebody else's and left as it is: {route.foreign}"
-            raise Unreachable("RouteNotOurs", text)
+        self._refuse_taken(found.foreign, found)
         for form, route in found.ours.items():
             self._routers[form].refuse_if_not_ours_to_write(route)
+
+    def _refuse_taken(self, forms: Iterable[Form], found: _Found) -> None:
+        """What somebody else has under a name that we need is left as it is, and said."""
+        others = found.foreign | found.taken
+        for form in forms:
+            if form in others:
+                text = f"the {form.kind} is somebody else's and left as it is: {others[form].foreign}"
+                raise Unreachable("RouteNotOurs", text)
 
     def _after(
         self, namespace: str, name: str, found: _Found, written: dict[Form, ObservedRoute | BaseException]
@@ -190,8 +200,8 @@ def _sorted(
         if isinstance(answer, ObservedRoute):
             if not answer.foreign:
                 (found.parts if wanted else found.left)[form] = answer
-            elif wanted and form is not H2C:
-                found.foreign[form] = answer
+            elif wanted:
+                (found.taken if form is H2C else found.foreign)[form] = answer
         elif isinstance(answer, BaseException) and not isinstance(answer, Conflict | Unreachable):
             raise answer
         elif (isinstance(answer, Unreachable) and _matters(form, answer, spec)) or isinstance(answer, Conflict):

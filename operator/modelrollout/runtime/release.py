@@ -90,7 +90,7 @@ async def _round(
 ) -> list[dict[str, Any]]:
     """Every resource once, none for longer than PATIENCE, by turns of their namespaces; those that are left.
 
-    What has not begun after A_ROUND is left: the time that an uninstall has is everybody's. It comes before what failed.
+    What has not begun after A_ROUND is left: the time that an uninstall has is everybody's. It stands before the rest.
     """
     places, loop = Line(AT_ONCE, OF_ONE), asyncio.get_running_loop()
     end = loop.time() + A_ROUND

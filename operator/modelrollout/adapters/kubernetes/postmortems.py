@@ -48,7 +48,6 @@ class KubernetesPostmortems:
         meta = {"resourceVersion": now["metadata"]["resourceVersion"], "ownerReferences": [owner]}
         await self._api.patch(path, {"metadata": meta, "data": data})
 
-
     async def _refuse_the_dead(self, namespace: str, owner: dict[str, str]) -> None:
         """Of two resources of one name the one that exists now has the place: a late snapshot goes nowhere."""
         found = await self._api.request("GET", path_of(GROUP_VERSION, PLURAL, namespace, owner["name"]))

@@ -18,9 +18,7 @@ from tests.unit.runtime.in_memory import MemoryCluster, made, reconciler_over
 def resource(name: str) -> dict[str, Any]:
     """`NAMESPACE/NAME`, or a name in the namespace vision."""
     namespace, _, own = name.rpartition("/")
-    return {
-        "metadata": {"name": own, "namespace": namespace or "vision", "finalizers": ["modelrollout.dev/traffic"]}
-    }
+    return {"metadata": {"name": own, "namespace": namespace or "vision", "finalizers": ["modelrollout.dev/traffic"]}}
 
 
 class Store:
@@ -29,6 +27,7 @@ class Store:
     def __init__(self, *names: str) -> None:
         self.objects = [resource(name) for name in names]
         self.dropped: list[str] = []
+        self.some = asyncio.Event()
 
     async def list_all(self, namespace: str | None) -> list[dict[str, Any]]:
         if namespace == "forbidden":
@@ -39,6 +38,7 @@ class Store:
         if obj["metadata"]["name"] == "sticky":
             raise Conflict("always another change")
         self.dropped.append(obj["metadata"]["name"])
+        self.some.set()
 
 
 class Routes:
@@ -101,8 +101,8 @@ async def test_namespaces_full_of_what_hangs_delay_no_other_ones_release():
     hostile = [f"{space}/hangs" for space in ("a", "b", "c") for _ in range(40)]
     store, routes = Store(*hostile, "z/fine", "z/passing"), Routes()
     round_ = asyncio.create_task(round_of(store, routes, drop=True))
-    while len(store.dropped) < 1:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        await store.some.wait()
     assert len([name for name in routes.tried if name == "hangs"]) <= 3 * release.AT_ONCE
     round_.cancel()
 

@@ -20,8 +20,8 @@ _STANDSTILL = 1e-12
 def growth(candidate_rate: Array, stable_rate: Array, per_candidate: Array, line: LimitLine) -> Array:
     """Log evidence per candidate request: min over the line of KL(p_c||.) + per_candidate * KL(p_s||.).
 
-    `per_candidate` = stable requests per candidate request. 0 on the line itself, and where no bet is made, since nobody
-    can be beyond such a line (eprocess.log_factors). Shapes broadcast.
+    `per_candidate` = stable requests per candidate request. 0 on the line itself, and where no bet is made, since
+    nobody can be beyond such a line (eprocess.log_factors). Shapes broadcast.
     """
     tc, ts, ratio = np.broadcast_arrays(
         between(np.asarray(candidate_rate, dtype=float), 1e-9, 1 - 1e-9),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 from modelrollout.runtime.service import Service
@@ -15,8 +16,10 @@ KEY = ("vision", "digits")
 class Going:
     """A reconciler whose first pass finds the resource gone, `during` which something is told."""
 
-    def __init__(self, during: Any) -> None:
-        self.during, self.passes = during, 0
+    during: Callable[[], object]
+
+    def __init__(self) -> None:
+        self.passes = 0
 
     async def run(self, _watch: Watch) -> float | None:
         self.passes += 1
@@ -29,8 +32,14 @@ class Going:
 
 async def ended(*told: tuple[str, str] | None) -> tuple[Going, Service]:
     _, watch, _, clock = made()
-    going = Going(lambda: [service.wake(*KEY, cast("Any", version)) for version in told])
+    going = Going()
     service = Service(cast("Any", going), lambda *_: watch, clock)
+
+    def during() -> None:
+        for version in told:
+            service.wake(*KEY, cast("Any", version))
+
+    going.during = during
     service.wake(*KEY)
     for _ in range(20):
         await asyncio.sleep(0)

@@ -89,7 +89,7 @@ class ProtocolsRouter:
         parts: dict[Form, ObservedRoute | None] = dict(found.parts)
         key = namespace, name
         missing = await self._to_create(namespace, spec, found)
-        self._refuse_taken(missing, self._seen.get(key, found))
+        _refuse_others(missing, self._seen.get(key, found).taken)
         parts |= dict.fromkeys(missing)
         writes = [self._routers[form].apply(*key, spec, plan, part) for form, part in parts.items()]
         others = [bring_to_stable(self._routers[form], key, spec, plan, one) for form, one in found.left.items()]
@@ -150,17 +150,9 @@ class ProtocolsRouter:
         """A raise that could be written to one route alone is written to none."""
         for error in found.unread.values():
             raise error
-        self._refuse_taken(found.foreign, found)
+        _refuse_others(found.foreign, found.foreign)
         for form, route in found.ours.items():
             self._routers[form].refuse_if_not_ours_to_write(route)
-
-    def _refuse_taken(self, forms: Iterable[Form], found: _Found) -> None:
-        """What somebody else has under a name that we need is left as it is, and said."""
-        others = found.foreign | found.taken
-        for form in forms:
-            if form in others:
-                text = f"the {form.kind} is somebody else's and left as it is: {others[form].foreign}"
-                raise Unreachable("RouteNotOurs", text)
 
     def _after(
         self, namespace: str, name: str, found: _Found, written: dict[Form, ObservedRoute | BaseException]
@@ -173,6 +165,14 @@ class ProtocolsRouter:
         route = as_one(tuple(parts.values()), (), tuple(left.values()))
         assert route is not None
         return route
+
+
+def _refuse_others(forms: Iterable[Form], others: dict[Form, ObservedRoute]) -> None:
+    """What somebody else has under a name that we need is left as it is, and said."""
+    for form in forms:
+        if form in others:
+            text = f"the {form.kind} is somebody else's and left as it is: {others[form].foreign}"
+            raise Unreachable("RouteNotOurs", text)
 
 
 async def _each(calls: Iterable[Coroutine[Any, Any, _T]]) -> list[_T | BaseException]:

@@ -6,7 +6,7 @@ other verdict would be about a part: it does not stand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import product
 
@@ -91,13 +91,18 @@ _TORN, _FEW = 0.05, 20.0
 
 def layers_contradicted(gate_input: GateInput, part: str, arm: s.Arm, detail: str | None = None) -> set[str]:
     """The layers of which a part has counted more than the whole, so that one of the two is wrong."""
-    table, whole, details = gate_input.table, WHOLE[part], None if detail is None else [detail]
-    found = set()
-    for layer in table.layers(part, arm, detail=detail) & table.layers(whole, arm, detail=detail):
-        mine, every = (float(table.total(one, arm, layer=layer, details=details).sum()) for one in (part, whole))
-        if mine > (1 + _TORN) * every + _FEW:
-            found.add(layer)
-    return found
+    mine, every = (_counted(gate_input, metric, arm, detail) for metric in (part, WHOLE[part]))
+    both = mine.keys() & every.keys()
+    return {layer for layer in both if mine[layer] > (1 + _TORN) * every[layer] + _FEW}
+
+
+def _counted(gate_input: GateInput, metric: str, arm: s.Arm, detail: str | None) -> Mapping[str, float]:
+    """What each layer has counted in all, with that detail where one is given."""
+    table = gate_input.table
+    if detail is None:  # of all layers at once: a model has many, and several gates ask
+        return table.sum_by_layer(metric, arm)
+    layers = table.layers(metric, arm, detail=detail)
+    return {layer: float(table.total(metric, arm, layer=layer, details=[detail]).sum()) for layer in layers}
 
 
 def contradicted(

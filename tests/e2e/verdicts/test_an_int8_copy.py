@@ -1,0 +1,45 @@
+"""An int8 copy of the same network: one that agrees is promoted, a badly calibrated one, nearly as right, goes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.e2e.support.live_rollout import gates
+from tests.e2e.support.prober import PREFLIGHT, ProberProcess, golden_set
+from tests.e2e.support.rollouts import BRISK
+from tests.lab.models import holdout
+
+if TYPE_CHECKING:
+    from tests.e2e.support.rollouts import Rollouts
+    from tests.lab import Member
+
+SAME: dict[str, Any] = {"profile": "SameWeights", "required": True}
+GATES: list[dict[str, Any]] = [
+    *gates("errors"),
+    {"name": "accuracy", "type": "Accuracy", "versusStable": {"ratio": 1.25, "plus": "2%"}, "required": False},
+    {"name": "agreement", "type": "Accuracy", "labels": "shadow", "min": "95%", "required": False},
+    {"name": "zero-ratio", "type": "ZeroRatio", **SAME},
+    {"name": "dead-neurons", "type": "DeadNeurons", **SAME},
+    {"name": "drift", "type": "Drift", "max": "3%"},
+]
+ACTIVATIONS = ("zero-ratio: layer blocks/", "dead-neurons: layer blocks/", "drift: layer blocks/")
+
+
+def test_a_badly_calibrated_copy_goes_back_though_its_answers_agree_and_a_good_one_is_promoted(
+    rollouts: Rollouts, member: Member, namespace: str
+):
+    rows, labels = holdout()
+    prober = ProberProcess(member, namespace)
+    golden_set(member, namespace, X=rows, labels=labels)
+    live = rollouts.start(1, 2, 3, rate=0, network="int8", operate={"arguments": prober.for_the_operator})
+    with prober, live.scenario.client(rate=BRISK, labels=False) as client:
+        asked = PREFLIGHT | {"rate": 150, "gates": ["accuracy", "agreement"]}
+        live.adopt(preflight=asked, gates=GATES, steps=[{"weight": 50, "hold": "6s"}])
+        live.wait_served()
+        live.version(3)
+        last = live.ended(180)["history"][-1]
+        assert last["result"] == "RolledBack", live.report() + prober.log()
+        assert last["message"].startswith(ACTIVATIONS), last["message"]
+        live.version(2)
+        assert live.ended(180)["history"][-1]["result"] == "Promoted", live.report() + prober.log()
+    assert client.failed == []

@@ -46,7 +46,7 @@ def test_it_is_not_there_unless_asked_for():
 @pytest.mark.parametrize("values", [PROBER, NAMESPACED])
 def test_it_writes_one_config_map_by_name_and_reads_what_a_run_needs(values: dict[str, Any]):
     found = rules(values, NAME)
-    writing = [(namespace, rule) for namespace, rule in found if not {*rule["verbs"]} <= {"get", "list"}]
+    writing = [(namespace, rule) for namespace, rule in found if not {*rule["verbs"]} <= {"get", "list", "watch"}]
     assert [(namespace, rule["resources"], rule["resourceNames"], rule["verbs"]) for namespace, rule in writing] == [
         ("rollouts", ["configmaps"], [NAME], ["get", "patch"])
     ]

@@ -13,12 +13,12 @@ import yaml
 from pydantic import ValidationError
 
 from modelrollout.adapters.kubernetes.client import connect
-from modelrollout.adapters.kubernetes.store import KubernetesStore
 from modelrollout.api.config import OperatorConfig, parse_config
 from modelrollout.api.preflight import MOST_A_SECOND
 from modelrollout.api.problems import problems_of, summary
 from modelrollout.prober.exposition import Exposition
 from modelrollout.prober.reports import Reports
+from modelrollout.prober.resources import Resources
 from modelrollout.prober.runs import Bench
 from modelrollout.prober.service import Prober
 
@@ -88,7 +88,7 @@ async def _run(args: argparse.Namespace, config: OperatorConfig) -> None:
     async with await connect(args.kubeconfig) as api:
         bench = Bench(api, config.probes, args.golden_sets, args.rate)
         reports = Reports(api, args.reports_namespace, args.reports)
-        prober = Prober(bench, KubernetesStore(api), reports, tuple(args.namespace))
+        prober = Prober(bench, Resources(api, args.namespace), reports)
         exposition = Exposition(prober.series)
         bench.scrapes = lambda: exposition.scrapes
         await exposition.serve(args.metrics_host, args.metrics_port)

@@ -66,6 +66,11 @@ class Preflight(ApiModel):
                 raise wrong(field, 'choose more than "0s"')
         return self
 
+    @property
+    def sending(self) -> float | None:
+        """Seconds for which rows are sent; None where only the set knows how many there are."""
+        return None if self.rows is None else self.rows / self.rate
+
     def digest(self, gates: str) -> str:
         """Names what is asked for, with the digest of the `gates`: what passed another has not passed this one."""
         found = json.dumps([self.model_dump(mode="json"), gates], sort_keys=True)

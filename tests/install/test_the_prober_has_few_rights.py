@@ -91,3 +91,14 @@ def test_it_runs_restricted_and_no_selector_of_the_operator_finds_it():
         if d["kind"] == "Deployment"
     }
     assert len(set(names.values())) == 2
+
+
+def test_golden_sets_may_come_from_a_store_by_an_identity_of_its_own():
+    role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/golden"}
+    values = {"prober": PROBER["prober"] | {"store": "s3://models/golden", "serviceAccountAnnotations": role}}
+    assert of_prober().parse_args(container(values)["args"]).golden_sets == "s3://models/golden"
+    (account,) = (d for d in probers(values) if d["kind"] == "ServiceAccount")
+    assert account["metadata"]["annotations"] == role
+    assert not any("annotations" in d["metadata"] for d in probers(PROBER) if d["kind"] == "ServiceAccount")
+    with pytest.raises(ValueError, match="store"):
+        render({"prober": PROBER["prober"] | {"store": "s3://key:secret@models"}})

@@ -13,7 +13,7 @@ UNIT := tests/unit tests/golden telemetry/tests
 HALF := tests/unit/analysis tests/golden telemetry/tests
 INTEGRATION := tests/bench tests/contract tests/install tests/integration tests/lab
 E2E := tests/e2e
-QUICK := -q --hypothesis-profile=quick -m 'not slow' --durations=3 --durations-min=0.1
+QUICK := -q --hypothesis-profile=quick -m 'not slow and not long' --durations=3 --durations-min=0.1
 TOGETHER := -q -n 5 --max-worker-restart=0
 # A test that waits for the cores is not one that hangs.
 BESIDE := -q -n 2 --max-worker-restart=0 -o timeout=900
@@ -22,7 +22,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test image test-components test-beside test-beside-components test-oldest test-newest crds docs golden rights release demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx models records chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-long image test-components test-beside test-beside-components test-oldest test-newest crds docs golden rights release demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -100,12 +100,15 @@ integration: $(VENV) lab ## each part against real components, in minutes: the l
 e2e: $(VENV) lab ## whole rollouts on real components, in minutes
 	$(BIN)/pytest $(TOGETHER) $(E2E)
 
-test: $(VENV) lab ## lint and all three layers, the slow simulations and every property in full
+test: $(VENV) lab ## lint and all three layers with every property in full, but for what is long
 	@mkdir -p .lab
 	@$(MAKE) --no-print-directory -j2 test-components test-beside
 
 test-components:
-	$(BIN)/pytest $(TOGETHER) --ignore=tests/e2e/image $(filter-out tests/bench,$(INTEGRATION)) $(E2E)
+	$(BIN)/pytest $(TOGETHER) -m 'not long' --ignore=tests/e2e/image $(filter-out tests/bench,$(INTEGRATION)) $(E2E)
+
+test-long: $(VENV) lab ## what takes minutes each: kills at every write, hostile input, chaos, long simulations
+	$(BIN)/pytest $(TOGETHER) -m long --ignore=tests/e2e/image $(UNIT) $(INTEGRATION) $(E2E)
 
 image: $(VENV) lab ## build the image, start it, and have it promote a version; not beside other tests, which it slows
 	$(BIN)/pytest -q tests/e2e/image
@@ -116,7 +119,7 @@ test-beside:
 		code=$$?; echo; echo "[beside the components: lint and $(UNIT)]"; cat .lab/beside.log; exit $$code
 
 test-beside-components:
-	$(BIN)/pytest $(BESIDE) $(UNIT) tests/bench
+	$(BIN)/pytest $(BESIDE) -m 'not long' $(UNIT) tests/bench
 
 test-oldest: export KUBERNETES := 1.20
 test-oldest: $(VENV) lab ## what depends on the API server, on the oldest one supported: the tests marked `oldest`
@@ -125,7 +128,7 @@ test-oldest: $(VENV) lab ## what depends on the API server, on the oldest one su
 test-newest: python ## what needs no component, on the newest versions that pyproject.toml allows, in .venv-newest
 	@test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest
 	@.venv-newest/bin/$(PIP) --no-compile --upgrade --upgrade-strategy eager -e '.[notifications,test,lab]' -e './telemetry[onnx,prometheus]'
-	.venv-newest/bin/pytest -q -n 2 --hypothesis-profile=quick -m 'not lab' $(UNIT) tests/install tests/integration
+	.venv-newest/bin/pytest -q -n 2 --hypothesis-profile=quick -m 'not lab and not slow and not long' $(UNIT) tests/install tests/integration
 
 ##@ Generate what is committed
 crds: $(VENV) ## generate crds/, the chart's copy and its schema of the configuration from the models

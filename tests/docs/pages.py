@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-TOPS: Final = (".ci", "charts", "crds", "docs", "operator", "requirements", "telemetry", "tests")
+TOPS: Final = (".ci", "charts", "crds", "docs", "examples", "operator", "requirements", "telemetry", "tests")
 HOMES: Final = (
     "",
     "operator/modelrollout",

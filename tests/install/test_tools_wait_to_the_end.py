@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from modelrollout.api.base import KIND, PLURAL
 from modelrollout.api.crd import crd
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.oldest]
 
 API = "modelrollout.dev/v1alpha1"
 ARGO = {CURRENT: "Healthy", IN_PROGRESS: "Progressing", FAILED: "Degraded"}
-PAGE = ROOT / "docs/gitops/waiting.md"
+HEALTH = ROOT / "examples/argo-cd/health.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +89,8 @@ def test_kubectl_wait_does_not_take_a_resource_without_any_pass_for_done(resourc
 
 def test_the_libraries_of_flux_and_argo_cd_read_every_phase_alike(tmp_path: Path):
     """kstatus' own library, where Go is at hand; elsewhere this holds our copy of its rules to the table alone."""
-    script = re.search(r"_ModelRollout: \|\n((?:    .*\n)+)", PAGE.read_text())
-    assert script is not None
-    (tmp_path / "health.lua").write_text("\n".join(line[4:] for line in script[1].splitlines()))
+    (script,) = yaml.safe_load(HEALTH.read_text())["data"].values()
+    (tmp_path / "health.lua").write_text(script)
     made = {phase: make() for phase, (make, _) in PHASES.items()}
     objects = {
         phase: {"kind": KIND, "apiVersion": API, "metadata": {"generation": world.generation}, "status": world.status}

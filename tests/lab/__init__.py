@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.lab.install.go_program import CannotBuildError, Program
     from tests.lab.install.kubernetes_release import Version, release
     from tests.lab.install.provision import provision
+    from tests.lab.install.tool_definitions import tool_definition
     from tests.lab.install.triton_install import model_python, triton_installation
     from tests.lab.processes.forked import spawn
     from tests.lab.processes.guardian import Guardian

@@ -52,6 +52,7 @@ def _eventually(member: Member, promql: str) -> dict[str, Any]:
     return dict(found[0]["metric"])
 
 
+@pytest.mark.long
 def test_it_listens_on_loopback_alone_and_nothing_of_it_is_left() -> None:
     began = time.monotonic()
     with Lab() as lab:

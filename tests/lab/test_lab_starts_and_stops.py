@@ -157,6 +157,7 @@ def test_everything_ends_when_the_owner_is_killed(tmp_path: Path) -> None:
     assert_gone(site, [site.api, site.bare_api, site.gateway, site.prometheus])
 
 
+@pytest.mark.long
 def test_two_workers_share_one_lab_which_ends_with_the_run(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "600"]) as run:
         sites = [shared_site(tmp_path, run.pid) for _ in range(2)]

@@ -195,6 +195,7 @@ def start(rollouts: Rollouts, *versions: int) -> tuple[LiveRollout, FaultProxy, 
     return live, api, prometheus
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)  # half a dozen rollbacks, one after the other
 @pytest.mark.parametrize("borders", BREACHES)
 def test_a_breach_lowers_as_soon_as_without(rollouts: Rollouts, borders: str):
@@ -212,6 +213,7 @@ def test_a_breach_lowers_as_soon_as_without(rollouts: Rollouts, borders: str):
     assert reasons(live).count("GateFailed") >= len(BREACHES[borders]) - 1  # one was refused where Events are
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)  # as above
 def test_an_abort_lowers_as_soon_as_without(rollouts: Rollouts):
     live, api, prometheus = start(rollouts, 1, 2)

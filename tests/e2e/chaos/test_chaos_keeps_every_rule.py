@@ -10,6 +10,7 @@ from tests.e2e.support.rollouts import Rollouts
 SEED = 11
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_minute_of_chaos_breaks_no_rule(rollouts: Rollouts):
     chaos = Chaos(rollouts, SEED)

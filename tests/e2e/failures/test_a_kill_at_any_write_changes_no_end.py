@@ -39,6 +39,7 @@ class Reaper:
         return True
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)  # a dozen leaders and more, each waiting for the Lease of the one before
 def test_a_kill_at_any_write_of_a_promotion_and_an_abort_changes_no_end(rollouts: Rollouts):
     proxy = rollouts.member.api_faults()
@@ -72,6 +73,7 @@ def test_a_kill_at_any_write_of_a_promotion_and_an_abort_changes_no_end(rollouts
     assert client.failed == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(500)
 def test_a_kill_at_any_write_of_a_rollback_and_a_deletion_changes_no_end(rollouts: Rollouts):
     proxy = rollouts.member.api_faults()
@@ -98,6 +100,7 @@ def test_a_kill_at_any_write_of_a_rollback_and_a_deletion_changes_no_end(rollout
     assert client.failed == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_kill_at_any_write_of_an_inconclusive_and_of_a_rejected_rollout_changes_no_end(rollouts: Rollouts):
     proxy = rollouts.member.api_faults()

@@ -102,6 +102,7 @@ def test_its_weights_follow_a_promotion_and_are_handed_back_with_the_resource(ro
     assert (live.weights(2), live.weights(5)) == ([0, 30, 100, 70, 100], [0, 30, 0])
 
 
+@pytest.mark.long
 @pytest.mark.timeout(500)  # a dozen leaders, each waiting for the Lease of the one before
 def test_a_kill_at_any_write_changes_no_end_and_nothing_that_git_wrote(rollouts: Rollouts):
     proxy = rollouts.member.api_faults()

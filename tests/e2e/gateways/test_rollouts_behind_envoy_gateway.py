@@ -125,6 +125,7 @@ def test_what_a_place_counted_for_another_version_is_never_stables(rollouts: Rol
 PROMOTIONS = 8
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)  # so many rollouts
 def test_no_request_fails_in_many_promotions(rollouts: Rollouts, envoy_gateway: Door):
     live = rollouts.start(1, 2, 3, rate=4 * BRISK, door=envoy_gateway, operate=CALM)
@@ -156,6 +157,7 @@ def often(unlucky: Unlucky) -> dict[str, int]:
     return {kind: count for kind, count in unlucky.seen.items() if kind != "route digits-v1:100"}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(500)  # half a dozen leaders, each waiting for the Lease of the one before
 def test_conflicts_kills_and_lost_answers_at_every_kind_of_route_write_change_no_promotion(
     rollouts: Rollouts, envoy_gateway: Door

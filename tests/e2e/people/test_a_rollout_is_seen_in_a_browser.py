@@ -46,6 +46,7 @@ def dashboard(live: LiveRollout) -> Iterator[str]:
             assert process.wait(60) == 0
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)  # seconds; minutes on a machine that has other work
 def test_the_live_page_follows_a_rollout_and_the_report_keeps_it(rollouts: Rollouts, tmp_path: Path):
     live = started(rollouts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import logging
 import os
 import sys
 import tempfile
@@ -72,9 +73,13 @@ def _started_on(answer: Answer, config: str) -> str:
 
 
 def _said(call: Callable[[], object]) -> str:
-    """What is printed and logged, and the exit status; os._exit ends the call, not this process."""
+    """What is printed and logged, and the exit status; the call is ended, not this process or its log.
+
+    A library's handler that is closed while stderr is another one would take the stream that pytest reads with it.
+    """
     err = io.StringIO()
-    with logged() as lines, instead(os, _exit=sys.exit), contextlib.redirect_stderr(err):
+    ends = instead(os, _exit=sys.exit), instead(logging, shutdown=lambda: None)
+    with logged() as lines, ends[0], ends[1], contextlib.redirect_stderr(err):
         try:
             status = call()
         except SystemExit as end:

@@ -12,6 +12,7 @@ MIB = 2.0**20
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_memory_is_flat_over_thousands_of_passes():
     reconciler, watch, cluster, clock = made()

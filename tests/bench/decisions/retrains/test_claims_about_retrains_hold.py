@@ -29,6 +29,7 @@ def test_every_architecture_and_data_set_is_on_record_with_twenty_equally_good_n
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1200)  # a minute of arithmetic, and as much more as the machine is busy
 def test_every_claim_about_retrains_holds_and_the_network_with_dead_layers_is_always_found() -> None:
     found = measure()

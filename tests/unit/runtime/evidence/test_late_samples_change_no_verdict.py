@@ -137,6 +137,7 @@ async def beside_a_new_one(remote: Remote, request: EvaluationRequest, seed: int
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(480)
 @settings(max_examples=FEW)
 @given(seed=st.integers(0, 10**6))
@@ -149,6 +150,7 @@ def test_what_is_not_too_late_counts_at_once(seed):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(480)
 @settings(max_examples=FEW)
 @given(seed=st.integers(0, 10**6))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.e2e.support.live_rollout import gates
 from tests.e2e.support.prober import PREFLIGHT, ProberProcess, golden_set
 from tests.e2e.support.rollouts import BRISK
@@ -25,6 +27,7 @@ QUICK: dict[str, Any] = {"steps": [{"weight": 50, "hold": "4s"}], "bake": "2s", 
 """Drift is judged by batches of ticks: short ticks make a short test."""
 
 
+@pytest.mark.long
 def test_a_badly_calibrated_copy_goes_back_though_its_answers_agree_and_a_good_one_is_promoted(
     rollouts: Rollouts, member: Member, namespace: str
 ):
@@ -32,7 +35,7 @@ def test_a_badly_calibrated_copy_goes_back_though_its_answers_agree_and_a_good_o
     prober = ProberProcess(member, namespace)
     golden_set(member, namespace, X=rows, labels=labels)
     live = rollouts.start(1, 2, 3, rate=0, network="int8", operate={"arguments": prober.for_the_operator})
-    asked = PREFLIGHT | {"rate": 150, "gates": ["accuracy", "agreement"]}
+    asked = PREFLIGHT | {"gates": ["accuracy", "agreement"]}
     live.adopt(preflight=asked, gates=GATES, **QUICK)
     live.wait_served()
     with prober, live.scenario.client(rate=BRISK, labels=False) as client:

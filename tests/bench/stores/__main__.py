@@ -142,8 +142,7 @@ def shown(found: list[float | None]) -> str:
     return f"{median(known):.1f} s, at most {max(known):.1f} s" if known else "none"
 
 
-async def main() -> None:
-    programs = dict(one.split("=", 1) for one in sys.argv[1:])
+async def main(programs: dict[str, str]) -> None:
     print(
         "| store | first target seen after | a later one | age of the newest sample | of a Query gate's newest value |"
     )
@@ -154,7 +153,9 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
-    if "victoria" in dict(one.split("=", 1) for one in sys.argv[1:]):
-        print("\n| store | one promotion | took |\n|---|---|---|")
-        print("\n".join(promotions.told(dict(one.split("=", 1) for one in sys.argv[1:])["victoria"])))
+    given = dict(one.split("=", 1) for one in sys.argv[1:])
+    asyncio.run(main(given))
+    if "victoria" in given:
+        print("\n| store | one promotion | took |\n|---|---|---|", flush=True)
+        for told in promotions.told(given["victoria"]):
+            print(told, flush=True)

@@ -41,15 +41,13 @@ def victoria(program: str, lab: Lab, flags: list[str]) -> Iterator[str]:
             process.wait(20)
 
 
-def told(program: str) -> list[str]:
-    """A row for each store."""
-    rows = []
+def told(program: str) -> Iterator[str]:
+    """A row for each store, as soon as it is known."""
     with Lab() as lab:
-        rows.append(row("prometheus", *promoted(lab, "on-prometheus", lab.prometheus.url)))
+        yield row("prometheus", *promoted(lab, "on-prometheus", lab.prometheus.url))
         for number, flags in enumerate(([], ["-promscrape.fileSDCheckInterval=1s"])):
             with victoria(program, lab, flags) as url:
-                rows.append(row(f"victoria {' '.join(flags)}", *promoted(lab, f"on-victoria-{number}", url)))
-    return rows
+                yield row(f"victoria {' '.join(flags)}", *promoted(lab, f"on-victoria-{number}", url))
 
 
 def promoted(lab: Lab, namespace: str, url: str) -> tuple[str, float]:

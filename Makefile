@@ -22,7 +22,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-long image test-components test-beside test-beside-components test-oldest test-newest crds docs golden rights release demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx models records chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-long image test-components test-beside test-beside-components test-oldest test-newest crds docs golden rights release site demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -63,6 +63,11 @@ lock: python ## refresh requirements/*.lock to the newest versions that pyprojec
 .venv-release/.ready: requirements/release.lock | python
 	@test -x .venv-release/bin/python || $(PYTHON) -m venv .venv-release
 	@.venv-release/bin/$(PIP) --no-compile --require-hashes -r requirements/release.lock
+	@touch $@
+
+.venv-site/.ready: requirements/site.lock | python
+	@test -x .venv-site/bin/python || $(PYTHON) -m venv .venv-site
+	@.venv-site/bin/$(PIP) --no-compile --require-hashes -r requirements/site.lock
 	@touch $@
 
 lab: $(VENV) ## install and build the real components: etcd, kube-apiserver, Prometheus, Traefik, Envoy Gateway, Triton
@@ -164,6 +169,12 @@ rights: $(VENV) lab ## record which rights the operator uses, in all end-to-end 
 ##@ Publish it
 release: $(VENV) .venv-release/.ready ## wheels, sdists, chart archive, plugin, bill of materials and checksums into dist/; URL=... for Krew
 	@$(BIN)/python -m tests.install.release.artifacts $(if $(URL),--url $(URL)) dist
+
+site: .venv-site/.ready ## the documentation as a site in build/site, to be served by anything; a dead link is an error
+	@rm -rf build/pages build/site && mkdir -p build/pages
+	@cp -r --parents *.md LICENSE docs examples tests/lab/README.md build/pages/ && rm -r build/pages/docs/site
+	@NO_MKDOCS_2_WARNING=1 .venv-site/bin/mkdocs build --quiet --config-file docs/site/mkdocs.yml
+	@echo "build/site/index.html"
 
 ##@ Watch it, measure it
 demo: $(VENV) lab ## promote a good version and roll a bad one back, on real components, live in your terminal

@@ -20,6 +20,7 @@ lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra 
   --extra stores --extra report --extra test --extra lab --extra onnx --extra prometheus \
   --constraints requirements/operator.lock --constraints requirements/build.lock
 lock triton requirements/triton.in
+lock site requirements/site.in
 
 # CUDA's libraries are gigabytes of which a CPU runs nothing (requirements/torch_on_a_cpu.py). Two of them stay: PyTorch
 # calls the runtime and reads a variable of nvshmem while it is loaded. What test.lock has is not said again.

@@ -103,6 +103,12 @@ UNSAFE: dict[str, tuple[dict[str, Any], str]] = {
     ),
 }
 
+SAFE: list[dict[str, Any]] = [
+    {},
+    {"gates": []},
+    {"steps": [{"mirror": 10, "hold": "10m"}, {"weight": 10, "hold": "10m"}]},
+]
+
 
 def test_the_policy_holds_in_production_alone(server: Bare):
     applied = kubectl(server, "apply", "-f", str(EXAMPLES / "policies/admission-policy.yaml"), "--validate=strict")
@@ -117,7 +123,7 @@ def test_the_policy_holds_in_production_alone(server: Bare):
         assert sentence in refused.stderr, name
         allowed = _try(server, "vision-lab", change)
         assert allowed.returncode == 0, allowed.stderr
-    for safe in ({}, {"gates": []}, {"steps": [{"mirror": 10, "hold": "10m"}, {"weight": 10, "hold": "10m"}]}):
+    for safe in SAFE:
         assert _try(server, "vision", safe).returncode == 0, safe
 
 

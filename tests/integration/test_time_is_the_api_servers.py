@@ -78,3 +78,25 @@ def test_no_date_teaches_nothing(date):
     node = Node(30.0)
     node.clock.heard(date, node.clock.elapsed())
     assert abs(node.error - 30.0) < 0.001
+
+
+@pytest.mark.parametrize("off", [-86_400.0, -30.0, 30.0, 3600.0, 900_000_000.0])
+def test_one_date_that_is_far_off_ends_no_hold(off: float):
+    """A proxy's page of an error has the proxy's date."""
+    node = Node(3.0)
+    node.ask()
+    node.clock.heard(formatdate(node.true + off, usegmt=True), node.clock.elapsed())
+    assert abs(node.error) <= 1.01
+    node.ask()
+    for number in range(4):  # nor do several, of several proxies
+        node.clock.heard(formatdate(node.true + off + 60 * (number % 2), usegmt=True), node.clock.elapsed())
+        node.ask()
+    assert abs(node.error) <= 1.01
+
+
+def test_a_date_that_the_next_answer_says_again_is_the_servers():
+    node = Node(0.0)
+    node.ask()
+    for _ in range(2):
+        node.clock.heard(formatdate(node.true + 600, usegmt=True), node.clock.elapsed())
+    assert 598.9 <= node.error <= 601.1

@@ -114,8 +114,12 @@ def update_step(step: StepStatus, **changes: Unpack[StepChanges]) -> StepStatus:
 
 def with_snapshot(status: Status, name: str, ended_at: float) -> Status:
     """The history entry of the rollout that ended then refers to the snapshot `name`; others to it no more."""
+    if all(entry.ended_at != ended_at for entry in status.history):
+        return status
     linked = [
-        entry.model_copy(update={"snapshot": name if entry.ended_at == ended_at else entry.snapshot})
+        entry.model_copy(update={"snapshot": name if entry.ended_at == ended_at else None})
+        if entry.ended_at == ended_at or entry.snapshot == name
+        else entry
         for entry in status.history
     ]
     return update(status, history=linked)

@@ -218,6 +218,8 @@ class LastCommand(StatusModel):
     """The version it named."""
     step: int | None = None
     """The step it named, counted from 0."""
+    rollout: str | None = None
+    """When the rollout that it named began; empty where it named none, absent where an older operator wrote it."""
     by: str | None = None
     """Who sent it: the API server's word, or with "(claimed)" their own."""
     manager: str | None = None

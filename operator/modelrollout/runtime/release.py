@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from modelrollout.adapters.kubernetes.client import Api, connect
 from modelrollout.adapters.kubernetes.store import KubernetesStore
 from modelrollout.adapters.routers import RegisteredRouters
+from modelrollout.fair.line import Line
 from modelrollout.ports import Conflict, Unreachable
 from modelrollout.runtime.lease import Lease
 from modelrollout.runtime.settings import Settings
@@ -22,8 +23,10 @@ REIGN = 120.0
 """Seconds for which no other process may lead once all is released: an uninstall deletes the operator within them."""
 PATIENCE = 20.0
 """Seconds for one resource; some failures are over by the second try."""
-AT_ONCE = 16
-"""Resources released at the same time."""
+AT_ONCE, OF_ONE = 16, 8
+"""Resources released at the same time, and those of one namespace: where all of one hang, the others go on."""
+A_ROUND = 60.0
+"""Seconds for all of them once; the chart's Job, which goes round three times, has 300."""
 
 
 async def release_all(settings: Settings) -> int:
@@ -39,12 +42,12 @@ async def release_all(settings: Settings) -> int:
         try:
             store, routers = KubernetesStore(api), RegisteredRouters(api, epoch=epoch)
             found, unknown = await _every(settings, store)
-            await _round(found, store, routers, drop=False)
+            left_before = await _round(found, store, routers, drop=False)
             if deposed:
                 log.info("waiting %.0f s for the deposed leader to end", settings.lease_duration)
                 await asyncio.sleep(settings.lease_duration)
             found, unknown = await _every(settings, store)
-            failed = await _round(found, store, routers, drop=True)
+            failed = await _round(_last(found, left_before), store, routers, drop=True)
             failed = await _round(failed, store, routers, drop=True)
         finally:
             keeping.cancel()
@@ -85,15 +88,28 @@ async def _every(settings: Settings, store: KubernetesStore) -> tuple[list[dict[
 async def _round(
     found: list[dict[str, Any]], store: KubernetesStore, routers: Routers, *, drop: bool
 ) -> list[dict[str, Any]]:
-    """Every resource once, AT_ONCE at a time and none for longer than PATIENCE; those that failed."""
-    places = asyncio.Semaphore(AT_ONCE)
+    """Every resource once, none for longer than PATIENCE, by turns of their namespaces; those that are left.
 
-    async def released(obj: dict[str, Any]) -> bool:
-        async with places:
+    What has not begun after A_ROUND is left: the time that an uninstall has is everybody's. It stands before the rest.
+    """
+    places, loop = Line(AT_ONCE, OF_ONE), asyncio.get_running_loop()
+    end = loop.time() + A_ROUND
+
+    async def released(obj: dict[str, Any]) -> bool | None:
+        async with places.place(obj["metadata"]["namespace"]):
+            if loop.time() > end:
+                log.error("%s: not tried: others of its namespace took longer than %.0f s", _name(obj), A_ROUND)
+                return None
             return await _release(obj, store, routers, drop=drop)
 
     outcomes = await asyncio.gather(*(released(obj) for obj in found))
-    return [obj for obj, done in zip(found, outcomes, strict=True) if not done]
+    return [obj for way in (None, False) for obj, done in zip(found, outcomes, strict=True) if done is way]
+
+
+def _last(found: list[dict[str, Any]], left: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`found` with those that were left before at the end: what hangs again keeps nobody from the next round."""
+    places = {_name(obj): place for place, obj in enumerate(left, start=1)}
+    return sorted(found, key=lambda obj: places.get(_name(obj), 0))
 
 
 async def _release(obj: dict[str, Any], store: KubernetesStore, routers: Routers, *, drop: bool) -> bool:

@@ -136,7 +136,9 @@ class Service:
             delay, failures = await self._pass(watch, failures)
             watch.news.end()
             if delay is None:
-                return
+                if not watch.wake.is_set():
+                    return
+                delay = 0.0  # something was told meanwhile: it may be there again, under the same name
             delay = delay * random.uniform(0.9, 1.0) if delay > 1 else delay  # noqa: S311 - spreads load
             watch.due = time.monotonic() + delay
             try:

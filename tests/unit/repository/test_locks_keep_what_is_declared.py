@@ -14,6 +14,7 @@ DECLARED = {
     "torch": {"torch": requirements("telemetry", "torch")["torch"]},
     "build": by_name(project(".")["build-system"]["requires"]),
     "release": by_name(re.findall(r"^\w.*", (LOCKS / "release.in").read_text(), re.MULTILINE)),
+    "site": by_name(re.findall(r"^\w.*", (LOCKS / "site.in").read_text(), re.MULTILINE)),
     "triton": by_name(re.findall(r"^\w.*", (LOCKS / "triton.in").read_text(), re.MULTILINE)),
 }
 

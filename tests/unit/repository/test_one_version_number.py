@@ -29,6 +29,13 @@ def test_every_image_that_the_pages_name_has_it():
     assert set(tags) == {VERSION}
 
 
+def test_the_examples_install_it():
+    files = [path for path in (ROOT / "examples").rglob("*") if path.is_file()]
+    named = [found for path in files for found in re.findall(r"(?:modelrollout==|rev: v)(\d[\w.-]*)", path.read_text())]
+    assert len(named) >= 2
+    assert set(named) == {VERSION}
+
+
 def test_the_code_reads_it_from_the_installed_package():
     assert version("modelrollout") == VERSION, "installed before the version changed: make venv"
     written = [

@@ -22,9 +22,12 @@ def test_a_command_is_obeyed_once_however_often_it_is_seen():
     assert world.parsed.paused
     world.ask("resume", nonce="later")
     world.tick(1)
-    world.ask("pause", nonce="later")
+    world.ask("pause", nonce="other")
     world.tick(1)
-    assert not world.parsed.paused
+    world.ask("pause", nonce="other")
+    events = len(world.events)
+    world.tick(1)
+    assert (world.parsed.paused, world.command, len(world.events)) == (True, None, events)
 
 
 def test_promote_by_a_person_bakes_first_and_ends_the_bake_when_said_again():

@@ -10,11 +10,13 @@ from modelrollout.adapters.routers.forms.marks import CANDIDATE, EPOCH, MODEL, O
 from modelrollout.adapters.routers.gateway_api import GatewayApiRouter
 from modelrollout.adapters.routers.lowering import NotTheSameRoute, lowering
 from modelrollout.adapters.routers.reading import read
+from modelrollout.api.traffic.protocols import h2c_route_name
 from modelrollout.core.observation import FIELD_MANAGER, RoutePlan
 from modelrollout.ports import Conflict, Unreachable
 from tests.unit.routers.routes import SPEC, route
 
 HALF = RoutePlan("1", "2", 50)
+CALLS = h2c_route_name("ns", "digits")
 
 
 def marked(**notes: str | None) -> dict[str, Any]:
@@ -47,6 +49,28 @@ OWN: dict[str, dict[str, Any]] = {
     "all annotations lost": written_by(FIELD_MANAGER, marked(), "f:parentRefs", "f:rules"),
     "the mark changed by hand": written_by(FIELD_MANAGER, marked(**{RESOURCE: "ns/other"}), "f:parentRefs"),
 }
+
+
+def for_calls(made_for: str, name: str = CALLS) -> dict[str, Any]:
+    """An HTTPRoute that the operator made for gRPC's calls of a resource."""
+    found = written_by(FIELD_MANAGER, marked(**{STABLE: "1", RESOURCE: made_for}), "f:parentRefs", "f:rules")
+    found["metadata"]["name"] = name
+    return found
+
+
+def test_a_resource_that_is_called_like_anothers_route_for_grpc_does_not_have_it():
+    assert read(for_calls("ns/digits")).foreign, "a ModelRollout of the route's name would take it"
+    assert read(for_calls("ns/digits"), "ns/digits").foreign == ""
+
+
+def test_a_route_of_its_own_is_not_anothers_for_grpc():
+    assert read(for_calls(f"ns/{CALLS}"), "ns/digits").foreign, "digits would take the route of that name"
+    assert read(for_calls(f"ns/{CALLS}")).foreign == ""
+
+
+@pytest.mark.parametrize("forged", ["ns/other", "elsewhere/digits", "digits", "/", "", "ns/", "a/b/c"])
+def test_a_mark_that_names_nobody_who_has_such_a_route_takes_none_from_us(forged: str):
+    assert read(for_calls(forged), "ns/digits").foreign == ""
 
 
 class NothingIsWritten:

@@ -58,10 +58,19 @@ def command_of(obj: dict[str, Any]) -> Command | MalformedCommand | None:
         found = _Text.model_validate_json(raw)
     except ValidationError as error:
         return MalformedCommand(nonce, _sentence(error))
+    twice = _twice(text)
+    if twice:
+        return MalformedCommand(nonce, f"the annotation {COMMAND} has {twice} twice; write one command")
     writing = writing_of(obj["metadata"], "f:metadata", "f:annotations", f"f:{COMMAND}", beside=_STAMPS)
     said = {"by": clean(found.by, LONGEST_BY), "why": clean(found.why, LONGEST_WHY)}
     fields = found.model_dump() | said
     return Command(**fields, manager=writing.manager, written_at=writing.at, dated=writing.alone)
+
+
+def _twice(text: str) -> str:
+    """A name that stands twice in a command that can be read, which would be read by half; "" where none does."""
+    names = [name for name, _ in json.loads(text, object_pairs_hook=list)]
+    return next((name for name in names if names.count(name) > 1), "")
 
 
 def stamped_by(obj: dict[str, Any], command: Command) -> Command:

@@ -10,7 +10,7 @@ from typing import Any
 
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.adapters.kubernetes.snapshot_kind import SNAPSHOT_KIND, SNAPSHOT_PLURAL
-from modelrollout.api.base import GROUP, GROUP_VERSION, KIND
+from modelrollout.api.base import GROUP, GROUP_VERSION, KIND, PLURAL
 from modelrollout.ports import Conflict, NotOurs
 
 
@@ -40,10 +40,19 @@ class KubernetesPostmortems:
         """An older snapshot may stand in this place: it is ours where a resource of this kind and name owns it."""
         path = path_of(GROUP_VERSION, SNAPSHOT_PLURAL, namespace, name)
         now = await self._api.request("GET", path)
-        if not any(_same(one, owner) for one in now["metadata"].get("ownerReferences") or []):
+        ours = [one for one in now["metadata"].get("ownerReferences") or [] if _same(one, owner)]
+        if not ours:
             raise NotOurs(f"the {SNAPSHOT_KIND} {namespace}/{name} is somebody else's and was left as it is; rename it")
+        if all(one.get("uid") != owner["uid"] for one in ours):
+            await self._refuse_the_dead(namespace, owner)
         meta = {"resourceVersion": now["metadata"]["resourceVersion"], "ownerReferences": [owner]}
         await self._api.patch(path, {"metadata": meta, "data": data})
+
+    async def _refuse_the_dead(self, namespace: str, owner: dict[str, str]) -> None:
+        """Of two resources of one name the one that exists now has the place: a late snapshot goes nowhere."""
+        found = await self._api.request("GET", path_of(GROUP_VERSION, PLURAL, namespace, owner["name"]))
+        if found["metadata"].get("uid") != owner["uid"]:
+            raise Conflict(f"{namespace}/{owner['name']} is another ModelRollout by now, whose snapshots are its own")
 
 
 def _same(one: dict[str, Any], owner: dict[str, str]) -> bool:

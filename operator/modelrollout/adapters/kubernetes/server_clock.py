@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ class ServerClock:
     """The Clock of ports.py. Between answers the monotonic clock counts, so a step of the node's clock moves nothing.
 
     An answer dated D, asked for at `sent` and here at `received`, was written between the two by a server whose
-    clock stood in [D, D+1): that bounds the offset from both sides. Many answers bound it to a few milliseconds.
+    clock stood in [D, D+1): that bounds the offset from both sides. Many answers bound it to a few milliseconds. What
+    moves it by more than NOTABLE seconds must be said by two answers, one after the other; the first ever is believed.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class ServerClock:
     ) -> None:
         self._monotonic = monotonic
         self._offset = wall() - monotonic()
+        self._told, self._doubted = False, math.inf
 
     def now(self) -> float:
         """Epoch seconds to the millisecond, which is what status can store."""
@@ -44,12 +47,16 @@ class ServerClock:
             return
         low, high = at - self._monotonic(), at + RESOLUTION - sent
         if low <= self._offset <= high:
+            self._told, self._doubted = True, math.inf
             return
         # Far off, start at the early end: time that runs late makes a hold longer, never shorter.
         nearest = low if self._offset < low or self._offset > high + RESOLUTION else high
         if abs(nearest - self._offset) > NOTABLE:
+            doubted, self._doubted = self._doubted, nearest
+            if self._told and abs(nearest - doubted) > NOTABLE:
+                return  # the page of a proxy, perhaps: what is true the next answer says again
             log.warning("this node's clock is %.0f s off the API server's, which counts", self._offset - nearest)
-        self._offset = nearest
+        self._told, self._offset, self._doubted = True, nearest, math.inf
 
 
 def epoch_of(date: str | None) -> float | None:

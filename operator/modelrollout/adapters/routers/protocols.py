@@ -40,6 +40,8 @@ class _Found:
     unread: dict[Form, Exception] = field(default_factory=dict)
     """What is wanted and could not be read."""
     absent: tuple[str, ...] = ()
+    taken: dict[Form, ObservedRoute] = field(default_factory=dict)
+    """Somebody else's under a name that is wanted only where a gateway has no GRPCRoute."""
 
     @property
     def ours(self) -> dict[Form, ObservedRoute]:
@@ -85,8 +87,10 @@ class ProtocolsRouter:
         found = self._of(namespace, name, observed)
         self._refuse_halves(found)
         parts: dict[Form, ObservedRoute | None] = dict(found.parts)
-        parts |= dict.fromkeys(await self._to_create(namespace, spec, found))
         key = namespace, name
+        missing = await self._to_create(namespace, spec, found)
+        _refuse_others(missing, self._seen.get(key, found).taken)
+        parts |= dict.fromkeys(missing)
         writes = [self._routers[form].apply(*key, spec, plan, part) for form, part in parts.items()]
         others = [bring_to_stable(self._routers[form], key, spec, plan, one) for form, one in found.left.items()]
         written = await _each((*writes, *others))
@@ -146,9 +150,7 @@ class ProtocolsRouter:
         """A raise that could be written to one route alone is written to none."""
         for error in found.unread.values():
             raise error
-        for form, route in found.foreign.items():
-            text = f"the {form.kind} is somebody else's and left as it is: {route.foreign}"
-            raise Unreachable("RouteNotOurs", text)
+        _refuse_others(found.foreign, found.foreign)
         for form, route in found.ours.items():
             self._routers[form].refuse_if_not_ours_to_write(route)
 
@@ -163,6 +165,14 @@ class ProtocolsRouter:
         route = as_one(tuple(parts.values()), (), tuple(left.values()))
         assert route is not None
         return route
+
+
+def _refuse_others(forms: Iterable[Form], others: dict[Form, ObservedRoute]) -> None:
+    """What somebody else has under a name that we need is left as it is, and said."""
+    for form in forms:
+        if form in others:
+            text = f"the {form.kind} is somebody else's and left as it is: {others[form].foreign}"
+            raise Unreachable("RouteNotOurs", text)
 
 
 async def _each(calls: Iterable[Coroutine[Any, Any, _T]]) -> list[_T | BaseException]:
@@ -190,8 +200,8 @@ def _sorted(
         if isinstance(answer, ObservedRoute):
             if not answer.foreign:
                 (found.parts if wanted else found.left)[form] = answer
-            elif wanted and form is not H2C:
-                found.foreign[form] = answer
+            elif wanted:
+                (found.taken if form is H2C else found.foreign)[form] = answer
         elif isinstance(answer, BaseException) and not isinstance(answer, Conflict | Unreachable):
             raise answer
         elif (isinstance(answer, Unreachable) and _matters(form, answer, spec)) or isinstance(answer, Conflict):

@@ -16,6 +16,7 @@ from modelrollout.adapters.routers.forms.structure import structure
 from modelrollout.adapters.routers.mirror import copied
 from modelrollout.api.borders.cleaning import LONGEST_SAID, clean, mapping, mappings, texts, whole_number
 from modelrollout.api.spec import VERSION
+from modelrollout.api.traffic.protocols import h2c_route_name
 from modelrollout.core.observation import FIELD_MANAGER, Acceptance, Backend, ObservedRoute
 
 LONGEST_NOTE = 16_384
@@ -110,11 +111,18 @@ def _foreign(meta: dict[str, Any], notes: dict[str, str], resource: str | None) 
     people hand a route over. The epoch is no mark: earlier versions left it on routes that were never ours.
     """
     mine, named = resource or f"{meta.get('namespace', '')}/{meta.get('name', '')}", notes.get(RESOURCE)
-    if named == mine or manager_of(meta, "f:spec", "f:parentRefs") == FIELD_MANAGER:
+    made_here = manager_of(meta, "f:spec", "f:parentRefs") == FIELD_MANAGER
+    if named == mine or (made_here and not _made_for(named, meta)):
         return ""
     if named:
         return f"its annotation {RESOURCE} names {clean(named, 128)}, not {clean(mine, LONGEST_SAID)}"
     return "" if notes.get(STABLE) else f"it has neither the annotation {RESOURCE} nor {STABLE}"
+
+
+def _made_for(named: str | None, meta: dict[str, Any]) -> bool:
+    """Whether the operator calls a route so that it makes for the resource `named`: then it is that one's, not ours."""
+    namespace, _, name = (named or "").partition("/")
+    return namespace == meta.get("namespace") and meta.get("name") in (name, h2c_route_name(namespace, name))
 
 
 def _list(value: object) -> list[Any]:

@@ -13,11 +13,13 @@ from modelrollout.core.finding import Finding
 from modelrollout.core.observation import Command, Event, MalformedCommand, Verb
 from modelrollout.core.reasons import Reason
 from modelrollout.core.rollout import phases, status_message
-from modelrollout.core.rollout.context import Context, Transition
+from modelrollout.core.rollout.context import UNREADABLE, Context, Transition
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.transitions import effects, forward, setbacks
 
 _RAISING: tuple[Verb, ...] = ("approve", "promote")
+_AHEAD = 5.0
+"""Seconds by which the clocks of API servers may differ."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ def obey(ctx: Context) -> Transition | None:
         return None
     if isinstance(found, MalformedCommand):
         unknown = Command("abort", found.nonce, None, None)
-        return _record(ctx, unknown, Refusal(found.message), verb="unreadable")
-    effect = _misplaced(ctx, found) or _stale(ctx.status, found) or _own(ctx, found) or _effect(ctx, found)
+        return _record(ctx, unknown, Refusal(found.message), verb=UNREADABLE)
+    effect = _misplaced(ctx, found) or _stale(ctx, found) or _own(ctx, found) or _effect(ctx, found)
     return None if effect is None else _record(ctx, found, effect)
 
 
@@ -66,15 +68,16 @@ def _misplaced(ctx: Context, command: Command) -> Refusal | None:
     return None
 
 
-def _stale(status: Status, command: Command) -> Refusal | None:
+def _stale(ctx: Context, command: Command) -> Refusal | None:
     """A command is about one rollout: Monday's approval says nothing of Tuesday's, though version and step agree."""
-    began, named = status.subject, command.rollout
+    status, named = ctx.status, command.rollout
+    began = status.subject
     start = None if began is None else format_timestamp(began)
     if named and named != start:
         what = "started at" if status.rollout else "was refused at"
         other = f", but the present one {what} {start}" if start else ", which is over"
         return Refusal(f"it is about the rollout of {named}{other}")
-    if began is not None and not named and not _belongs(command, began):
+    if began is not None and not named and not _belongs(command, began, ctx.now):
         how = f'send it with `kubectl modelrollout {command.verb}`, or add "rollout":"{start}" to it'
         return Refusal(f"it does not say which rollout it is about, and may be older than this one: {how}")
     step = status.step
@@ -83,7 +86,21 @@ def _stale(status: Status, command: Command) -> Refusal | None:
         return Refusal(
             f"it was written before step {step.number} started at {since} UTC: look at the step, then repeat it"
         )
+    asked_at = _asked_at(status)
+    if command.verb == "resume" and asked_at is not None and command.surely_before(asked_at):
+        since = format_timestamp(asked_at)[11:19]
+        return Refusal(f"it was written before what is asked now was asked at {since} UTC: read it, then repeat it")
     return None
+
+
+def _asked_at(status: Status) -> float | None:
+    """A time by which what a person is asked while Inconclusive had been asked; None in other phases.
+
+    The deadline's clock stops with the question, and a bake that is left for it starts its step again.
+    """
+    if status.phase != "Inconclusive" or status.rollout is None or status.step is None:
+        return None
+    return max(status.rollout.clock_stopped_at or 0.0, status.step.started_at)
 
 
 def _own(ctx: Context, command: Command) -> Refusal | None:
@@ -101,14 +118,15 @@ def _own(ctx: Context, command: Command) -> Refusal | None:
     return None
 
 
-def _belongs(command: Command, began: float) -> bool:
+def _belongs(command: Command, began: float, now: float) -> bool:
     """Whether a command that names no rollout is about the one that began then.
 
-    What takes traffic back or holds it may be about it; everything else must be known to be.
+    What takes traffic back or holds it may be about it; everything else must be known to be. A time that has not come
+    yet is that of a server whose clock is ahead: it may have been written long before.
     """
     if command.verb in ("abort", "pause"):
         return not command.surely_before(began)
-    return command.dated and command.written_at is not None and command.written_at >= began
+    return command.dated and command.written_at is not None and began <= command.written_at <= now + _AHEAD
 
 
 def _abort(ctx: Context, command: Command) -> Effect:
@@ -224,6 +242,7 @@ def _record(ctx: Context, command: Command, effect: Effect, verb: str = "") -> T
         nonce=command.nonce,
         version=command.version,
         step=command.step,
+        rollout=command.rollout,
         by=command.by or None,
         manager=command.manager or None,
         why=command.why or None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from modelrollout.api.spec import Spec, Step
-from modelrollout.api.status import Status
+from modelrollout.api.status import LastCommand, Status
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core import reasons
 from modelrollout.core.evaluation import Evaluation
@@ -16,6 +16,8 @@ from modelrollout.core.rollout.phases import Trigger, exposed
 
 FAILURES_UNTIL_LOST = 2
 SAME_INSTANT = 0.002
+UNREADABLE = "unreadable"
+"""In place of the verb of a command that is none."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Context:
     @property
     def asked(self) -> Command | MalformedCommand | None:
         """What a person asks for and has no answer yet; what was answered is only cleaned up."""
-        asked, last = self.observed.command, self.status.last_command
-        return None if asked is None or (last and last.nonce == asked.nonce) else asked
+        asked = self.observed.command
+        return None if answered(self.status.last_command, asked) else asked
 
     @property
     def candidate_readiness(self) -> Readiness | None:
@@ -132,6 +134,16 @@ class Context:
             return None
         above = [(i, s) for i, s in enumerate(self.spec.steps) if s.weight > self.status.step.weight]
         return above[0] if above else None
+
+
+def answered(last: LastCommand | None, asked: Command | MalformedCommand | None) -> bool:
+    """Whether `last` is the answer to `asked`: to these words, since people write the same nonce again."""
+    if last is None or asked is None or last.nonce != asked.nonce:
+        return False
+    if isinstance(asked, MalformedCommand):
+        return last.verb == UNREADABLE
+    same = (last.verb, last.version, last.step) == (asked.verb, asked.version, asked.step)
+    return same and last.rollout in (None, asked.rollout)
 
 
 def _covers(found: Evaluation, step_started_at: float) -> bool:

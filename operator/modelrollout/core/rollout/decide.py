@@ -10,7 +10,7 @@ from modelrollout.api.status import Status
 from modelrollout.core.observation import FULL_WEIGHT, Event, Observation, ObservedRoute, RoutePlan
 from modelrollout.core.rollout.bookkeeping import account, notice_events
 from modelrollout.core.rollout.checks import decide_move
-from modelrollout.core.rollout.context import Context, Transition
+from modelrollout.core.rollout.context import Context, Transition, answered
 from modelrollout.core.rollout.missing import refused_events
 from modelrollout.core.rollout.phases import Trigger
 from modelrollout.core.rollout.route import adopted
@@ -44,8 +44,7 @@ def decide(spec: Spec | None, status: Status, observed: Observation, now: float)
     transition = decide_move(ctx)
     routing = route_for(ctx, transition)
     after = account(ctx, transition, routing)
-    last = after.last_command
-    consume = observed.command is not None and last is not None and last.nonce == observed.command.nonce
+    consume = answered(after.last_command, observed.command)
     return Decision(
         status=after,
         lower=routing.lower,

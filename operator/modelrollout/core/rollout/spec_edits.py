@@ -89,7 +89,10 @@ def follow_edits(ctx: Context, spec: Spec) -> Transition | None:
 
 
 def _restart_evidence(ctx: Context, spec: Spec) -> Transition:
-    """What passed the old gates has not passed these: the step starts again, and a bake goes back to the last step."""
+    """What passed the old gates has not passed these: the step starts again, and a bake goes back to the last step.
+
+    Nor has a person approved of what these find.
+    """
     rollout = update_rollout(ctx.status, gates_digest=spec.gates_digest(), evidence_from=ctx.now, gates=[])
     status = update(ctx.status, rollout=rollout)
     message = "the gates were edited: evidence and hold start again"
@@ -101,7 +104,7 @@ def _restart_evidence(ctx: Context, spec: Spec) -> Transition:
     if step is not None:
         if phases.exposed(status.phase):  # the evaluation counts from the last record, and must agree with the step
             status = update(status, steps=effects.record(status, step.weight, ctx.now))
-        status = update(status, step=update_step(step, started_at=ctx.now))
+        status = update(status, step=update_step(step, started_at=ctx.now, approved=False))
         status = update(status, step=effects.refit_step(status, spec))
     return _edited(status, reasons.GATES_CHANGED, message)
 

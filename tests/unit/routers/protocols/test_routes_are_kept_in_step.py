@@ -220,3 +220,26 @@ async def test_what_the_user_passes_along_goes_with_the_spec():
     assert route["metadata"]["labels"] == {}
     assert "note" not in route["metadata"]["annotations"]
     assert "timeouts" not in route["spec"]["rules"][0]
+
+
+async def test_somebody_elses_route_under_the_name_that_grpc_would_get_is_left_alone_and_said():
+    routes = Routes(failing={"grpcroutes": Unreachable("KindMissing", "not served")})
+    path = H2C.path("ns", "digits")
+    theirs = {"metadata": {"name": H2C.named("ns", "digits"), "namespace": "ns", "resourceVersion": "1"}, "spec": {}}
+    routes.objects[path] = theirs
+    router = ProtocolsRouter(routes.api)
+    for _ in range(2):
+        seen = await router.observe("ns", "digits", BOTH)
+        with pytest.raises(Unreachable, match="somebody else's") as refused:
+            await router.apply("ns", "digits", BOTH, RoutePlan("1"), seen)
+        assert refused.value.reason == "RouteNotOurs"
+    assert routes.objects == {path: theirs}
+
+
+async def test_somebody_elses_route_under_a_name_that_is_not_needed_is_in_nobodys_way():
+    routes = Routes()
+    path = H2C.path("ns", "digits")
+    routes.objects[path] = {"metadata": {"name": H2C.named("ns", "digits"), "namespace": "ns"}, "spec": {}}
+    router = ProtocolsRouter(routes.api)
+    await router.apply("ns", "digits", BOTH, RoutePlan("1"), await router.observe("ns", "digits", BOTH))
+    assert len(routes.objects) == 3

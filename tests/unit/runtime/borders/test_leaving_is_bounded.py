@@ -16,7 +16,9 @@ from tests.unit.runtime.in_memory import MemoryCluster, made, reconciler_over
 
 
 def resource(name: str) -> dict[str, Any]:
-    return {"metadata": {"name": name, "namespace": "vision", "finalizers": ["modelrollout.dev/traffic"]}}
+    """`NAMESPACE/NAME`, or a name in the namespace vision."""
+    namespace, _, own = name.rpartition("/")
+    return {"metadata": {"name": own, "namespace": namespace or "vision", "finalizers": ["modelrollout.dev/traffic"]}}
 
 
 class Store:
@@ -25,6 +27,7 @@ class Store:
     def __init__(self, *names: str) -> None:
         self.objects = [resource(name) for name in names]
         self.dropped: list[str] = []
+        self.some = asyncio.Event()
 
     async def list_all(self, namespace: str | None) -> list[dict[str, Any]]:
         if namespace == "forbidden":
@@ -35,6 +38,7 @@ class Store:
         if obj["metadata"]["name"] == "sticky":
             raise Conflict("always another change")
         self.dropped.append(obj["metadata"]["name"])
+        self.some.set()
 
 
 class Routes:
@@ -88,7 +92,31 @@ async def test_many_that_hang_do_not_hang_one_after_the_other():
     async with asyncio.timeout(30):
         assert len(await round_of(store, routes, drop=True)) == 32
     assert store.dropped == ["fine"]
-    assert routes.most == release.AT_ONCE
+    assert routes.most == release.OF_ONE
+
+
+@pytest.mark.slow
+async def test_namespaces_full_of_what_hangs_delay_no_other_ones_release():
+    """By turns: each of those waits for its own, and the last of all namespaces is let in at once."""
+    hostile = [f"{space}/hangs" for space in ("a", "b", "c") for _ in range(40)]
+    store, routes = Store(*hostile, "z/fine", "z/passing"), Routes()
+    round_ = asyncio.create_task(round_of(store, routes, drop=True))
+    async with asyncio.timeout(10):
+        await store.some.wait()
+    assert len([name for name in routes.tried if name == "hangs"]) <= 3 * release.AT_ONCE
+    round_.cancel()
+
+
+@pytest.mark.slow
+async def test_a_round_has_an_end_and_the_next_begins_with_what_it_did_not_reach(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(release, "A_ROUND", 0.3)
+    store, routes = Store(*["hangs"] * 40, "fine"), Routes()
+    async with asyncio.timeout(10):
+        left = await round_of(store, routes, drop=True)
+    assert left[left.index("fine") + 1 :] == ["hangs"] * len(left[left.index("fine") + 1 :])
+    assert routes.tried.count("hangs") == left[left.index("fine") :].count("hangs") < 40
+    store.objects = release._last(store.objects, [resource(name) for name in left])
+    assert store.objects[-1]["metadata"]["name"] == "hangs"
 
 
 async def test_the_first_round_lowers_and_lets_nothing_go():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from modelrollout.adapters.kubernetes.postmortems import KubernetesPostmortems
-from modelrollout.api.status import HistoryEntry
+from modelrollout.api.changes import with_snapshot
+from modelrollout.api.status import HistoryEntry, Status
 from modelrollout.core.analysis.metrics.postmortem import SLOTS, SPARE, slots_for
 from modelrollout.ports import Conflict, NotOurs
 from tests.unit.runtime.test_post_mortems_cost_nothing import NOW, REQUEST, made
@@ -23,9 +25,10 @@ def owner(**changes: str) -> dict[str, str]:
 
 
 class Occupied:
-    """An API with one snapshot in the place; `written` is what it was patched with."""
+    """An API with one snapshot in the place; `written` is what it was patched with, `uid` whose resource there is."""
 
-    def __init__(self, owners: list[dict[str, str]] | None) -> None:
+    def __init__(self, owners: list[dict[str, str]] | None, uid: str = "u-2") -> None:
+        self.uid = uid
         meta: dict[str, Any] = {"name": NAME, "namespace": "vision", "resourceVersion": "7"}
         self.held = {"metadata": meta | ({"ownerReferences": owners} if owners is not None else {})}
         self.written: Any = None
@@ -35,6 +38,8 @@ class Occupied:
         raise Conflict("it exists")
 
     async def request(self, _method: str, path: str) -> dict[str, Any]:
+        if path == "/apis/modelrollout.dev/v1alpha1/namespaces/vision/modelrollouts/digits":
+            return {"metadata": {"uid": self.uid}}
         assert path == f"{FOLDER}/{NAME}"
         return self.held
 
@@ -72,6 +77,35 @@ async def test_an_older_one_is_replaced_only_as_it_was_read(owners: list[dict[st
     await KubernetesPostmortems(api).save(OBJ, NAME, {"snapshot.json": "{}"})
     assert api.written["data"] == {"snapshot.json": "{}"}
     assert api.written["metadata"] == {"resourceVersion": "7", "ownerReferences": [owner()]}
+
+
+async def test_a_late_snapshot_of_a_deleted_resource_takes_no_place_of_its_successor():
+    api: Any = Occupied([owner(uid="u-3")], uid="u-3")
+    with pytest.raises(Conflict, match="another ModelRollout by now"):
+        await KubernetesPostmortems(api).save(OBJ, NAME, {"snapshot.json": "{}"})
+    assert api.written is None
+
+
+@pytest.mark.parametrize("cut", range(196, 204))
+def test_whatever_a_name_is_cut_at_its_snapshots_have_names_that_kubernetes_takes(cut: int):
+    subdomain = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+    for end in (".", "-", "--"):
+        name = "a" * cut + end + "b" * 40
+        for one in slots_for(name, []):
+            assert len(one) <= 253
+            assert re.fullmatch(subdomain, one), one
+
+
+def test_a_snapshot_that_took_the_place_of_an_earlier_one_is_linked_once():
+    """A rollout ends while the snapshot of the one before is still being written: both chose the same place."""
+    first, last = entry(NAME), entry(None).model_copy(update={"ended_at": 7_000.0})
+    history = with_snapshot(Status(phase="Serving", stable="1", history=[first, last]), NAME, 7_000.0).history
+    assert [one.snapshot for one in history] == [None, NAME]
+
+
+def test_what_belongs_to_no_entry_takes_no_link_from_another():
+    status = Status(phase="Serving", stable="1", history=[entry(NAME)])
+    assert with_snapshot(status, NAME, 9_000.0) == status
 
 
 class Shared:

@@ -144,7 +144,8 @@ def _by_threshold(gate: LatencyGate, test: CountTest, found: Histograms, gate_in
     if (unseen and standing.verdict == "FAIL") or (tail >= 1 and standing.verdict != "NO_DATA"):
         standing = replace(standing, verdict="CONTINUE", looks=0, leaning_bad=False)
     name, shown = named(tail, 1 - gate.quantile, standing.rate)
-    return Decided(standing, name, shown, known, allowed, slice(gate_input.step, None))
+    past = test.kind == "stable" and gate_input.bake is not None
+    return Decided(standing, name, shown, known, allowed, slice(gate_input.step, None), past)
 
 
 def _shown(gate: LatencyGate, kind: Kind, found: Histograms, decided: Decided, candidate: Array) -> Shown:
@@ -157,7 +158,9 @@ def _shown(gate: LatencyGate, kind: Kind, found: Histograms, decided: Decided, c
         assert gate.max is not None, "a limit test has a limit"
         limit = f"{name} <= {_limit(gate.max, float(found.edges[decided.allowed]))}"
     else:
-        limit = f"{name} <= {allowed} (stable's {known} + {margin_of(gate)} bucket{'s' if margin_of(gate) > 1 else ''})"
+        past = " before the bake" if decided.of_the_past else ""
+        margin = f"{margin_of(gate)} bucket{'s' if margin_of(gate) > 1 else ''}"
+        limit = f"{name} <= {allowed} (stable's {known}{past} + {margin})"
     share, _ = say.beside(one.rate, tail)
     slow = f"{share} slower than {allowed} ({say.count(one.bad)}/{say.count(one.total)})"
     versus = "" if stable is None else f" vs stable {name} {stable}"

@@ -17,6 +17,8 @@ LayerSummary = dict[str, int | dict[str, int] | None]
 """Counts by name, `histogram` by upper edge, `windowSize` None where none was exported."""
 MAX_LAYERS, MAX_EDGES = 48, 64
 SLOTS, SPARE = 10, 10
+_LONGEST_START = 200
+"""Characters of the resource's name in that of its snapshots."""
 SERIES = frozenset(
     {
         s.SAMPLES,
@@ -50,7 +52,8 @@ def slots_for(name: str, history: Sequence[HistoryEntry]) -> tuple[str, ...]:
     way once.
     """
     kept = {entry.snapshot for entry in history[-(SLOTS - 1) :]}
-    names = (f"{name[:200]}-snapshot-{index}" for index in range(SLOTS + SPARE))
+    start = name[:_LONGEST_START].rstrip(".-")  # what a cut leaves there would be no name
+    names = (f"{start}-snapshot-{index}" for index in range(SLOTS + SPARE))
     return tuple(each for each in names if each not in kept)
 
 

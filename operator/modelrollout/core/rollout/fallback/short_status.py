@@ -32,8 +32,17 @@ def after_trigger(status: Status, observed: Observation, trigger: Trigger, now: 
         ended = update(ended, rejected=refused)
     if trigger is Trigger.ABORT and isinstance(observed.command, Command):
         asked = observed.command
-        last = LastCommand(verb=asked.verb, nonce=asked.nonce, version=asked.version, result="applied", at=now)
-        ended = update(ended, last_command=last.model_copy(update={"outcome": "Applied"}))
+        last = LastCommand(
+            verb=asked.verb,
+            nonce=asked.nonce,
+            version=asked.version,
+            step=asked.step,
+            rollout=asked.rollout,
+            result="applied",
+            outcome="Applied",
+            at=now,
+        )
+        ended = update(ended, last_command=last)
     return with_condition(ended, now)
 
 

@@ -15,7 +15,13 @@ from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core.observation import FULL_WEIGHT, Command, Observation, ObservedRoute, RoutePlan
 from modelrollout.core.rollout import phases
 from modelrollout.core.rollout.checks import MAX_LOSSES
-from modelrollout.core.rollout.context import FAILURES_UNTIL_LOST, identity, target_mirror, target_weight
+from modelrollout.core.rollout.context import (
+    FAILURES_UNTIL_LOST,
+    answered,
+    identity,
+    target_mirror,
+    target_weight,
+)
 from modelrollout.core.rollout.phases import Trigger
 
 
@@ -58,8 +64,8 @@ def lowering(status: Status, route: ObservedRoute | None, trigger: Trigger | Non
 
 
 def _aborted(facts: Facts) -> Trigger | None:
-    command, last = facts.observed.command, facts.status.last_command
-    if not isinstance(command, Command) or (last is not None and last.nonce == command.nonce):
+    command = facts.observed.command
+    if not isinstance(command, Command) or answered(facts.status.last_command, command):
         return None
     if (command.verb, command.version) != ("abort", facts.status.candidate):
         return None

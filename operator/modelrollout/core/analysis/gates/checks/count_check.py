@@ -108,7 +108,7 @@ def show_bad_share(one: Standing, what: str = "") -> Shown:
     stable = None if one.stable_rate is None else say.percent(one.stable_rate)
     numbers = f"({say.count(one.bad)}/{say.count(one.total)})"
     versus = f" vs stable {stable}" if stable else ""
-    clause = f"candidate {observed}{what} {numbers}{versus}; allowed {limit}"
+    clause = f"candidate {observed}{what} {numbers}{versus}; allowed {limit}{_by_the_past(one)}"
     bound = "" if one.at_most is None else f"at most {say.margin(one.at_most)}{what}"
     return Shown(observed, stable, limit, clause, _good_limit(one, "<=", lambda share: share), bound)
 
@@ -127,7 +127,7 @@ def show_refused(one: Standing) -> Shown:
         observed=f"{shown.observed} refused",
         stable=stable,
         limit=f"{shown.limit} refused",
-        clause=f"{shown.clause} refused",
+        clause=shown.clause.replace(shown.limit, f"{shown.limit} refused"),
         listed=False,
     )
 
@@ -139,9 +139,14 @@ def show_good_share(one: Standing) -> Shown:
     stable = None if one.stable_rate is None else say.percent(1 - one.stable_rate)
     numbers = f"({say.count(one.total - one.bad)}/{say.count(one.total)})"
     versus = f" vs stable {stable}" if stable else ""
-    clause = f"candidate {observed} {numbers}{versus}; allowed {limit}"
+    clause = f"candidate {observed} {numbers}{versus}; allowed {limit}{_by_the_past(one)}"
     bound = "" if one.at_most is None else f"at least {say.margin(1 - one.at_most)} right"
     return Shown(observed, stable, limit, clause, _good_limit(one, ">=", lambda share: 1 - share), bound)
+
+
+def _by_the_past(one: Standing) -> str:
+    """Whose share the limit is a margin over, where it is not the one beside it."""
+    return " by stable before the bake" if one.of_the_past else ""
 
 
 def _good_limit(one: Standing, side: str, shown: Callable[[float], float]) -> str:

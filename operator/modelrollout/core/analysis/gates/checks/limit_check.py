@@ -120,6 +120,7 @@ def _counted(standing: Standing, shown: CountEvidence, line: LimitLine, part: sl
         stable_rate=stable if line.relative and standing.stable_rate is not None else standing.stable_rate,
         limit=float(line.at(np.asarray(stable))),
         good_limit=float(line.good.at(np.asarray(stable))),
+        of_the_past=standing.of_the_past and not line.relative,
     )
 
 
@@ -184,6 +185,7 @@ def _numbers(test: CountTest, gate_input: GateInput, line: LimitLine, first: int
         stable_rate=(expected if line.relative else _rate(t.stable_bad, t.stable_total)) if observed else None,
         stable_total=stable_total,
         limit=float(line.at(np.asarray(expected))),
+        of_the_past=test.line.relative and not line.relative,
     )
 
 

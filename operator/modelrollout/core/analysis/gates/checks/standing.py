@@ -67,6 +67,8 @@ class Standing:
     """The bound on the candidate's share, valid at any time (checks/upper_bound.py); None where nobody asks for it."""
     frozen: bool = False
     """A FAIL against what stable was before the bake: due to the candidate or to the hour; which, is unknown."""
+    of_the_past: bool = False
+    """Whether `limit` is a margin over what stable was before the bake."""
 
     @property
     def attributable(self) -> float | None:

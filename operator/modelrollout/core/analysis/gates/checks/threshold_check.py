@@ -52,6 +52,7 @@ def by_threshold(test: CountTest, gate_input: GateInput) -> Standing:
         leaning_bad=bool(n) and bool(rates[now] > limits[now] + ROUNDING),
         looks=in_a_row,
         frozen=frozen and verdict == "FAIL",
+        of_the_past=frozen and not line.relative,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from modelrollout.core.analysis.stats.arrays import between
 from modelrollout.core.analysis.stats.eprocess import project
+from modelrollout.core.analysis.stats.parameters import TOP_RATE
 
 if TYPE_CHECKING:
     from modelrollout.core.analysis.stats.arrays import Array
@@ -19,7 +20,8 @@ _STANDSTILL = 1e-12
 def growth(candidate_rate: Array, stable_rate: Array, per_candidate: Array, line: LimitLine) -> Array:
     """Log evidence per candidate request: min over the line of KL(p_c||.) + per_candidate * KL(p_s||.).
 
-    `per_candidate` = stable requests per candidate request. 0 on the line itself. Shapes broadcast.
+    `per_candidate` = stable requests per candidate request. 0 on the line itself, and where no bet is made, since
+    nobody can be beyond such a line (eprocess.log_factors). Shapes broadcast.
     """
     tc, ts, ratio = np.broadcast_arrays(
         between(np.asarray(candidate_rate, dtype=float), 1e-9, 1 - 1e-9),
@@ -28,7 +30,9 @@ def growth(candidate_rate: Array, stable_rate: Array, per_candidate: Array, line
     )
     tc0, ts0 = project(np.ones(tc.shape), ratio, tc, ts, line)
     stable = ratio * _kl(ts, ts0) if line.relative else 0.0
-    return _kl(tc, tc0) + stable
+    limit = line.at(ts)
+    bets = np.where(tc > limit, limit < TOP_RATE, limit < 1)
+    return np.where(bets, _kl(tc, tc0) + stable, 0.0)
 
 
 def _kl(p: Array, q: Array) -> Array:

@@ -31,6 +31,8 @@ class Decided:
     known: int
     allowed: int
     ticks: slice
+    of_the_past: bool = False
+    """Whether `known` is stable's edge from before the bake."""
 
 
 def named(tail: float, floor: float, share: float) -> tuple[str, float]:
@@ -101,7 +103,7 @@ def _counted(
         stable_rate=slower if standing.kind == "stable" else None,
     )
     name, tail = named(limit, part.floor, rate)
-    return Decided(standing, name, tail, own if known is None else known, allowed, ticks)
+    return Decided(standing, name, tail, own if known is None else known, allowed, ticks, known is not None)
 
 
 def _while_it_was_built(part: Part, start: int, candidate: Array) -> tuple[slice, int] | None:

@@ -20,6 +20,7 @@ _GATES = (
     {"name": "dead-neurons", "type": "DeadNeurons"},
     {"name": "drift", "type": "Drift"},
 )
+_SET = {"goldenSet": {"file": "digits/rows.npz"}}
 MANIFEST = """\
 apiVersion: modelrollout.dev/v1alpha1
 kind: ModelRollout
@@ -44,6 +45,8 @@ def _plans() -> dict[str, Plan]:
         "an absolute limit that stable hardly keeps": planned(stable(20, 0.009), gates=({**_ERRORS, "max": "1%"},)),
         "no activations": planned(stable(20, 0.005), gates=_GATES),
         "a short deadline": planned(stable(20, 0.005), deadline="15m"),
+        "a pre-flight": planned(stable(20, 0.005), preflight={**_SET, "rows": 500}),
+        "a pre-flight of the whole set": planned(stable(20, 0.005), preflight=_SET),
         "no traffic": planned(stable(0, 0.0)),
     }
 

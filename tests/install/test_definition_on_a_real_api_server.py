@@ -48,16 +48,17 @@ def stored(kube: Kube) -> dict[str, Any]:
     return found
 
 
-def test_the_manifest_of_the_page_of_pre_flights_is_taken(cleared: Kube):
-    page = (ROOT / "docs/rollouts/preflight.md").read_text()
+@pytest.mark.parametrize(("page", "rows"), [("rollouts/preflight", 500), ("telemetry/canary-an-int8-copy", None)])
+def test_the_manifest_of_a_page_is_taken(page: str, rows: int | None, cleared: Kube):
+    text = (ROOT / f"docs/{page}.md").read_text()
     mark = "<!-- applied by tests/install/test_definition_on_a_real_api_server.py -->\n```yaml\n"
-    (text,) = re.findall(rf"{re.escape(mark)}(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    cleared.create(yaml.safe_load(text))
+    (manifest_of_it,) = re.findall(rf"{re.escape(mark)}(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    cleared.create(yaml.safe_load(manifest_of_it))
     spec, problem = read_spec(stored(cleared))
     assert problem is None
     assert spec is not None
     assert spec.preflight is not None
-    assert spec.preflight.rows == 500
+    assert spec.preflight.rows == rows
 
 
 def test_the_schema_is_structural_and_established(kube: Kube):

@@ -46,7 +46,7 @@ def test_it_is_not_there_unless_asked_for():
 @pytest.mark.parametrize("values", [PROBER, NAMESPACED])
 def test_it_writes_one_config_map_by_name_and_reads_what_a_run_needs(values: dict[str, Any]):
     found = rules(values, NAME)
-    writing = [(namespace, rule) for namespace, rule in found if not {*rule["verbs"]} <= {"get", "list"}]
+    writing = [(namespace, rule) for namespace, rule in found if not {*rule["verbs"]} <= {"get", "list", "watch"}]
     assert [(namespace, rule["resources"], rule["resourceNames"], rule["verbs"]) for namespace, rule in writing] == [
         ("rollouts", ["configmaps"], [NAME], ["get", "patch"])
     ]
@@ -91,3 +91,14 @@ def test_it_runs_restricted_and_no_selector_of_the_operator_finds_it():
         if d["kind"] == "Deployment"
     }
     assert len(set(names.values())) == 2
+
+
+def test_golden_sets_may_come_from_a_store_by_an_identity_of_its_own():
+    role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/golden"}
+    values = {"prober": PROBER["prober"] | {"store": "s3://models/golden", "serviceAccountAnnotations": role}}
+    assert of_prober().parse_args(container(values)["args"]).golden_sets == "s3://models/golden"
+    (account,) = (d for d in probers(values) if d["kind"] == "ServiceAccount")
+    assert account["metadata"]["annotations"] == role
+    assert not any("annotations" in d["metadata"] for d in probers(PROBER) if d["kind"] == "ServiceAccount")
+    with pytest.raises(ValueError, match="store"):
+        render({"prober": PROBER["prober"] | {"store": "s3://key:secret@models"}})

@@ -13,12 +13,13 @@ import yaml
 from pydantic import ValidationError
 
 from modelrollout.adapters.kubernetes.client import connect
-from modelrollout.adapters.kubernetes.store import KubernetesStore
 from modelrollout.api.config import OperatorConfig, parse_config
 from modelrollout.api.preflight import MOST_A_SECOND
 from modelrollout.api.problems import problems_of, summary
 from modelrollout.prober.exposition import Exposition
+from modelrollout.prober.golden.stores import Store, store_of
 from modelrollout.prober.reports import Reports
+from modelrollout.prober.resources import Resources
 from modelrollout.prober.runs import Bench
 from modelrollout.prober.service import Prober
 
@@ -27,6 +28,7 @@ EPILOG = """\
 examples:
   modelrollout-prober --config /etc/modelrollout/config.yaml --metrics-port 8081
   modelrollout-prober --config config.yaml --namespace vision --golden-sets /golden --rate 200
+  modelrollout-prober --config config.yaml --golden-sets s3://models/golden
 """
 
 
@@ -47,7 +49,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--kubeconfig", help="default: the cluster around this process, else your kubeconfig")
     found.add_argument("--reports-namespace", default=os.environ.get("POD_NAMESPACE", "default"))
     found.add_argument("--reports", default="modelrollout-preflight", help="the ConfigMap that reports are written to")
-    found.add_argument("--golden-sets", type=Path, help="a folder with one folder for each namespace; default: none")
+    found.add_argument(
+        "--golden-sets", help="a folder, or s3://BUCKET/FOLDER, with one folder for each namespace; default: none"
+    )
     found.add_argument("--rate", type=int, default=MOST_A_SECOND, help="the most rows a second of one pre-flight")
     found.add_argument("--metrics-port", type=int, default=8081, help="port of /metrics and /healthz; 0 for none")
     found.add_argument("--metrics-host", default="0.0.0.0", help="address of /metrics")  # noqa: S104 - scraped from outside
@@ -67,8 +71,19 @@ def main(argv: list[str] | None = None) -> int:
     if not 0 < args.rate <= MOST_A_SECOND:
         log.error("--rate %s: choose from 1 to %s", args.rate, MOST_A_SECOND)
         return 2
-    asyncio.run(_run(args, config))
+    try:
+        files = _files(args.golden_sets)
+    except ValueError as error:
+        log.error("--golden-sets %s", error)  # noqa: TRY400 - a sentence
+        return 2
+    asyncio.run(_run(args, config, files))
     return 0
+
+
+def _files(text: str | None) -> Path | Store | None:
+    if text is None:
+        return None
+    return store_of(text) if "://" in text else Path(text)
 
 
 def _config(path: Path) -> OperatorConfig | None:
@@ -81,14 +96,14 @@ def _config(path: Path) -> OperatorConfig | None:
     return None
 
 
-async def _run(args: argparse.Namespace, config: OperatorConfig) -> None:
+async def _run(args: argparse.Namespace, config: OperatorConfig, files: Path | Store | None) -> None:
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
     async with await connect(args.kubeconfig) as api:
-        bench = Bench(api, config.probes, args.golden_sets, args.rate)
+        bench = Bench(api, config.probes, files, args.rate)
         reports = Reports(api, args.reports_namespace, args.reports)
-        prober = Prober(bench, KubernetesStore(api), reports, tuple(args.namespace))
+        prober = Prober(bench, Resources(api, args.namespace), reports)
         exposition = Exposition(prober.series)
         bench.scrapes = lambda: exposition.scrapes
         await exposition.serve(args.metrics_host, args.metrics_port)

@@ -22,6 +22,7 @@ from modelrollout.prober.counts import ArmCounts
 from modelrollout.prober.golden.fit import GoldenRows, fitted
 from modelrollout.prober.golden.npz import GoldenSetError, read_npz
 from modelrollout.prober.golden.places import fetch
+from modelrollout.prober.golden.stores import Store
 from modelrollout.prober.replay import Run, replay
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Bench:
 
     api: Api
     probes: Probes
-    folder: Path | None
+    files: Path | Store | None
     most_a_second: int
     scrapes: Callable[[], int] = lambda: 0
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RUNS_AT_ONCE))
@@ -77,7 +78,7 @@ class Bench:
         """The set, read and compared with what stable's server says. Raises GoldenSetError, or what may pass."""
         spec, version = wanted.spec, wanted.status.stable or wanted.spec.model.version
         assert spec.preflight is not None
-        data, field_name = await fetch(self.api, self.folder, wanted.namespace, spec.preflight.golden_set)
+        data, field_name = await fetch(self.api, self.files, wanted.namespace, spec.preflight.golden_set)
         arrays = await asyncio.to_thread(read_npz, data, field_name)
         stable = self.arm(wanted, version, {spec.serving.port: asker}, ArmCounts((), ()))
         async with asyncio.timeout(ASKING):

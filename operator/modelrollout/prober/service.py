@@ -1,4 +1,4 @@
-"""The prober's loop: list, start what is wanted, end what is not, say what is known."""
+"""The prober's loop: look, start what is wanted, end what is not, say what is known."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
-
-from pydantic import ValidationError
 
 from modelrollout.adapters.kubernetes.preflight_reports import key_of
-from modelrollout.adapters.kubernetes.store import KubernetesStore
-from modelrollout.api.problems import read_spec
-from modelrollout.api.status import Status
 from modelrollout.core.preflight import PreflightReport
 from modelrollout.ports import Conflict, Unreachable
 from modelrollout.prober.counts import ArmCounts
 from modelrollout.prober.replay import Run
 from modelrollout.prober.reports import Reports
+from modelrollout.prober.resources import Key, Resources
 from modelrollout.prober.runs import Bench, Wanted, carry_out, check
 
 log = logging.getLogger(__name__)
@@ -30,7 +25,6 @@ BEAT = 10.0
 """Seconds between signs of life while a run goes on."""
 KEPT = 600.0
 """Seconds for which a run's series stay after it is over: they are its evidence until then."""
-Key = tuple[str, str]
 
 
 @dataclass
@@ -38,9 +32,8 @@ class Prober:
     """All runs of one process."""
 
     bench: Bench
-    store: KubernetesStore
+    resources: Resources
     reports: Reports
-    namespaces: tuple[str, ...] = ()
     runs: dict[Key, Run] = field(default_factory=dict)
     tasks: dict[Key, asyncio.Task[None]] = field(default_factory=dict)
     checked: dict[Key, tuple[float, Run]] = field(default_factory=dict)
@@ -55,7 +48,7 @@ class Prober:
 
     async def work(self, stop: asyncio.Event) -> None:
         """Until told to stop. What the API server does not answer is asked again."""
-        first = True
+        first, following = True, asyncio.create_task(self.resources.keep(), name="resources")
         while not stop.is_set():
             try:
                 if first:
@@ -70,15 +63,16 @@ class Prober:
                     await stop.wait()
             except TimeoutError:
                 continue
-        for task in self.tasks.values():
+        running = [following, *self.tasks.values()]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def round(self) -> None:
-        """One look at every resource."""
-        listed = [await self.store.list_all(one) for one in self.namespaces or (None,)]
-        found = [one for one in (wanted_of(obj) for objects in listed for obj in objects) if one is not None]
-        wanted = {(one.namespace, one.name): one for one in found}
+        """One look at every resource; none before they were listed, or all runs would look unwanted."""
+        wanted = self.resources.wanted
+        if wanted is None:
+            return
         for key in [key for key, run in self.runs.items() if key not in wanted or wanted[key].run != run.run]:
             self._end(key)
         self.over = [(at, run) for at, run in self.over if time.monotonic() - at < KEPT]
@@ -120,15 +114,3 @@ class Prober:
         oldest = min(at_rest, key=due, default=None)
         if oldest is not None and now - due(oldest) >= CHECKED_FOR:
             self.checked[oldest.namespace, oldest.name] = now, await check(self.bench, oldest)
-
-
-def wanted_of(obj: dict[str, Any]) -> Wanted | None:
-    """A resource with a pre-flight and a spec that is valid; its status as far as it can be read."""
-    spec, _ = read_spec(obj)
-    if spec is None or spec.preflight is None or obj["metadata"].get("deletionTimestamp"):
-        return None
-    try:
-        status = Status.model_validate(obj.get("status") or {})
-    except ValidationError:
-        return None
-    return Wanted(obj["metadata"]["namespace"], obj["metadata"]["name"], spec, status)

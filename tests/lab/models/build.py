@@ -3,7 +3,8 @@
 `behaves_as` picks a behaviour by its number in the scenarios:
 1 good, 2 trained longer and better, 3 as accurate as 2 with three quarters of a layer dead, 4 = 2 but slow,
 5 = 2 that emits NaN in some answers, 6 accuracy lost, 7 = 2 that fails some requests. The convolutional network has 1,
-2, and 3: within a point of 1's accuracy with half of a layer's channels dead.
+2, and 3: within a point of 1's accuracy with half of a layer's channels dead. Of "int8", 1 is the ONNX model of 2, and
+2 and 3 are its copies in int8, the second badly calibrated.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ MLP: dict[int, Behaviour] = {
 }
 CONV: dict[int, Behaviour] = {1: Behaviour(CONV_GOOD), 2: Behaviour(CONV_BETTER), 3: Behaviour(CONV_DEAD_UNITS)}
 ONNX = {number: Behaviour(MLP[number].training) for number in (1, 2, 3, 6)}
-BEHAVIOURS = {"mlp": MLP, "conv": CONV, "onnx": ONNX}
+INT8 = {number: Behaviour(BETTER) for number in (1, 2, 3)}
+BEHAVIOURS = {"mlp": MLP, "conv": CONV, "onnx": ONNX, "int8": INT8}
 
 CONFIG = """\
 name: "{model}"
@@ -107,7 +109,7 @@ def build_repository(
 
     `directory` is the version's number at Triton where it is another one, as in storage paths that all have `1`.
 
-    `network` is "mlp", "conv", or "onnx": the mlp as an instrumented ONNX model, which has no settings.
+    `network` is "mlp", "conv", or "onnx": the mlp as an instrumented ONNX model, which has no settings; or "int8".
     `training` puts other weights under the behaviour (a retrain: another seed).
     `kill=(1, 0.2)` makes a fifth of the first hidden layer's units dead. `options` are Settings' fields and
     override those of the behaviour. Raises ValueError for anything unknown.
@@ -117,12 +119,11 @@ def build_repository(
     if unknown:
         names = ", ".join(one.name for one in fields(Settings))
         raise ValueError(f"unknown option {min(unknown)!r}: use {names}")
-    if network == "onnx":
+    if network in ("onnx", "int8"):
         if options or directory is not None:
             raise ValueError("an ONNX model has no settings and no other directory")
-        from tests.lab.models.onnx_digits import onnx_digits, serve_onnx  # noqa: PLC0415 - importing it takes seconds
-
-        return serve_onnx(root, version, onnx_digits(training or behaviour.training, kill), name=model)
+        number = version if behaves_as is None else behaves_as
+        return _onnx(root, version, model, network, number, training or behaviour.training, kill)
     settings = replace(behaviour.settings, **options)  # type: ignore[arg-type]  # names were checked above
     number = version if directory is None else directory
     folder = root / model / str(number)
@@ -134,6 +135,19 @@ def build_repository(
     shutil.copyfile(SERVING / f"{network}.py", folder / "model.py")
     (folder / "settings.json").write_text(json.dumps(asdict(settings), indent=1))
     return root
+
+
+def _onnx(
+    root: Path, version: int, model: str, network: str, number: int, training: Training, kill: tuple[int, float] | None
+) -> Path:
+    """Importing what writes it takes seconds."""
+    if network == "int8":
+        from tests.lab.models.int8_digits import serve_int8  # noqa: PLC0415
+
+        return serve_int8(root, version, number, name=model)
+    from tests.lab.models.onnx_digits import onnx_digits, serve_onnx  # noqa: PLC0415
+
+    return serve_onnx(root, version, onnx_digits(training, kill), name=model)
 
 
 def _behaviour(network: str, number: int) -> Behaviour:

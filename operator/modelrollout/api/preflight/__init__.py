@@ -29,7 +29,7 @@ class GoldenSet(ApiModel):
     key: Annotated[str, Field(pattern=KEY)] | None = None
     """The key of the ConfigMap's binaryData, such as rows.npz."""
     file: Annotated[str, Field(pattern=FILE, max_length=512)] | None = None
-    """A file below NAMESPACE/ of the prober's volume of golden sets, such as digits/rows.npz."""
+    """A file below NAMESPACE/ of the prober's volume or store of golden sets, such as digits/rows.npz."""
     labels: Annotated[str, Field(min_length=1, max_length=128)] = "labels"
     """The array with the right answer of each row: a class number. Without one accuracy is not judged."""
     output: Annotated[str, Field(min_length=1, max_length=128)] | None = None
@@ -65,6 +65,11 @@ class Preflight(ApiModel):
             if not seconds:
                 raise wrong(field, 'choose more than "0s"')
         return self
+
+    @property
+    def sending(self) -> float | None:
+        """Seconds for which rows are sent; None where only the set knows how many there are."""
+        return None if self.rows is None else self.rows / self.rate
 
     def digest(self, gates: str) -> str:
         """Names what is asked for, with the digest of the `gates`: what passed another has not passed this one."""

@@ -1,4 +1,4 @@
-"""Where a golden set lies: a ConfigMap beside the resource, or a file of the prober's volume, below its namespace."""
+"""Where a golden set lies: a ConfigMap beside the resource, or a file of the prober's volume or store."""
 
 from __future__ import annotations
 
@@ -12,19 +12,29 @@ from modelrollout.api.borders.cleaning import mapping
 from modelrollout.api.preflight import GoldenSet
 from modelrollout.ports import Unreachable
 from modelrollout.prober.golden.npz import MOST_BYTES, GoldenSetError
+from modelrollout.prober.golden.stores import Store
 
 READING = 20.0
 """Seconds that a file may take."""
 
 
-async def fetch(api: Api, folder: Path | None, namespace: str, golden: GoldenSet) -> tuple[bytes, str]:
-    """(the file, the field that names it). Raises GoldenSetError, or Unreachable where the API server fails."""
+async def fetch(api: Api, files: Path | Store | None, namespace: str, golden: GoldenSet) -> tuple[bytes, str]:
+    """(the file, the field that names it); `files` has a folder for each namespace.
+
+    Raises GoldenSetError, or Unreachable where the API server fails.
+    """
     if golden.config_map is not None and golden.key is not None:
         return await _of_config_map(api, namespace, golden.config_map, golden.key), "key"
-    if folder is None:
+    if files is None:
         raise GoldenSetError("file", "the prober has no volume; mount one with the chart's value prober.volume")
-    async with asyncio.timeout(READING):
-        return await asyncio.to_thread(_of_file, folder / namespace, golden.file or ""), "file"
+    name = golden.file or ""
+    try:
+        async with asyncio.timeout(READING):
+            if isinstance(files, Store):
+                return await asyncio.to_thread(files.read, namespace, name), "file"
+            return await asyncio.to_thread(_of_file, files / namespace, name), "file"
+    except TimeoutError:
+        raise GoldenSetError("file", f"{namespace}/{name} could not be read within {READING:.0f} s") from None
 
 
 async def _of_config_map(api: Api, namespace: str, name: str, key: str) -> bytes:

@@ -76,13 +76,11 @@ def store_of(*recordings: Recording) -> SampleStore:
 
 
 def planned(*recordings: Recording, gates: tuple[dict[str, Any], ...] = (), **changes: Any) -> Plan:
-    """The plan of a rollout over 5 % and 50 %; `changes` are of its analysis, `steps` of the spec."""
-    steps = changes.pop("steps", None)
+    """The plan of a rollout over 5 % and 50 %; `changes` are of its analysis, `steps` and `preflight` of the spec."""
+    whole = {name: changes.pop(name) for name in ("steps", "preflight") if name in changes}
     spec = spec_of(*gates, **changes)
-    if steps is not None:
-        spec = type(spec).model_validate(
-            {**spec.model_dump(by_alias=True, mode="json", exclude_unset=True), "steps": steps}
-        )
+    if whole:
+        spec = type(spec).model_validate({**spec.model_dump(by_alias=True, mode="json", exclude_unset=True), **whole})
     return plan_before(request_of(spec, steps=()), [store_of(*recordings)], SCRAPE)
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelrollout.api.preflight import Preflight
 from modelrollout.core.analysis.gates.plan import words
 from modelrollout.core.analysis.gates.plan.assumed import assumed_plan
 from modelrollout.core.analysis.gates.plan.path import Path, bad_of, walk
@@ -48,6 +49,19 @@ def test_steps_last_their_hold_and_until_the_requests_are_there():
     assert planned(stable(100, 0.0)).steps_begin == (0.0, 600.0)
     slow = planned(stable(2, 0.0)).steps_begin
     assert slow[1] == pytest.approx(200 / (2 * 0.05), abs=45)
+
+
+def test_a_pre_flight_takes_of_the_deadline_what_its_rows_take():
+    asked = {"goldenSet": {"file": "rows.npz"}, "rows": 6000, "rate": 10}
+    plain, held = (
+        spec_of(deadline="20m"),
+        spec_of(deadline="20m").model_copy(update={"preflight": Preflight.model_validate(asked)}),
+    )
+    spans = [len(walk(spec, 20, ()).path.weight) for spec in (plain, held)]
+    assert spans[0] - spans[1] == 600 / plain.analysis.interval + 1
+    text = " ".join(words.sentences(assumed_plan(held, 20)))
+    assert "Before any traffic the pre-flight sends 6000 rows at 10 a second, 10 min, after an interval of 15s" in text
+    assert words.as_json(assumed_plan(held, 20))["preflightSendsForSeconds"] == 600
 
 
 @pytest.mark.slow

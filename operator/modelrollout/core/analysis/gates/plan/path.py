@@ -121,11 +121,17 @@ class Walk:
     courses: tuple[Course, ...]
 
 
+def before_traffic(spec: Spec) -> float:
+    """Seconds of the deadline that a ready candidate spends at weight 0: the pre-flight, and copies of requests."""
+    copies = spec.mirrored.hold if spec.mirrored is not None else 0.0
+    asked = spec.preflight
+    return copies if asked is None else copies + spec.analysis.interval + (asked.sending or 0.0)
+
+
 def walk(spec: Spec, requests_per_second: float, gates: Sequence[GatePlan], multiple: float = 1.0) -> Walk:
     """Each step lasts its hold, and until the requests are there and none of the required `gates` leans bad."""
     analysis = spec.analysis
-    copies = spec.mirrored.hold if spec.mirrored is not None else 0.0
-    span = max(analysis.deadline - analysis.ready_for - copies, analysis.interval)
+    span = max(analysis.deadline - analysis.ready_for - before_traffic(spec), analysis.interval)
     steps = spec.weighted
     interval = max(analysis.interval, span / MOST_TICKS)
     count = max(1, math.floor(span / interval + 1e-9))

@@ -69,8 +69,20 @@ def sentences(plan: Plan) -> list[str]:
     elif not plan.unprovable:
         found.append(f"A candidate as good as stable does not come to the end of its steps within {deadline}.")
     found += [_unprovable(one, deadline) for one in plan.unprovable]
+    found += _preflight(plan)
     found += [f"{name}: nothing is known ({found.reason}: {found.message})." for name, found in plan.unknown]
     return found
+
+
+def _preflight(plan: Plan) -> list[str]:
+    asked = plan.spec.preflight
+    if asked is None:
+        return []
+    known = asked.sending
+    rows = "all rows of the set" if known is None else f"{asked.rows} {'row' if asked.rows == 1 else 'rows'}"
+    takes = "" if known is None else f", {say.lasting(known)},"
+    beside = f"after an interval of {format_duration(plan.spec.analysis.interval)} and between two scrapes"
+    return [f"Before any traffic the pre-flight sends {rows} at {asked.rate} a second{takes} {beside}."]
 
 
 def _unprovable(one: GateAnswer, deadline: str) -> str:
@@ -109,6 +121,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "requestsPerSecond": float(f"{plan.per_second:.6g}"),
         "deadlineSeconds": plan.spec.analysis.deadline,
         "stepsBeginAfterSeconds": list(plan.steps_begin),
+        "preflightSendsForSeconds": plan.spec.preflight.sending if plan.spec.preflight is not None else 0.0,
         "provenAfterSeconds": plan.proven_after,
         "provable": not plan.unprovable,
         "gates": [_gate(one) for one in plan.answers],

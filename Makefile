@@ -13,7 +13,7 @@ UNIT := tests/unit tests/golden telemetry/tests
 HALF := tests/unit/analysis tests/golden telemetry/tests
 INTEGRATION := tests/bench tests/contract tests/install tests/integration tests/lab
 E2E := tests/e2e
-QUICK := -q --hypothesis-profile=quick -m 'not slow and not long' --durations=3 --durations-min=0.1
+QUICK := -q --hypothesis-profile=quick -m 'not slow' --durations=3 --durations-min=0.1
 TOGETHER := -q -n 5 --max-worker-restart=0
 # A test that waits for the cores is not one that hangs.
 BESIDE := -q -n 2 --max-worker-restart=0 -o timeout=900
@@ -133,7 +133,7 @@ test-oldest: $(VENV) lab ## what depends on the API server, on the oldest one su
 test-newest: python ## what needs no component, on the newest versions that pyproject.toml allows, in .venv-newest
 	@test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest
 	@.venv-newest/bin/$(PIP) --no-compile --upgrade --upgrade-strategy eager -e '.[notifications,test,lab]' -e './telemetry[onnx,prometheus]'
-	.venv-newest/bin/pytest -q -n 2 --hypothesis-profile=quick -m 'not lab and not slow and not long' $(UNIT) tests/install tests/integration
+	.venv-newest/bin/pytest -q -n 2 --hypothesis-profile=quick -m 'not lab and not slow' $(UNIT) tests/install tests/integration
 
 ##@ Generate what is committed
 crds: $(VENV) ## generate crds/, the chart's copy and its schema of the configuration from the models

@@ -71,6 +71,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     explores = config.getoption("--hypothesis-profile") == "explore"
     for item in items:
         item.add_marker(layer(item.path))
+        if item.get_closest_marker("long"):
+            item.add_marker("slow")
         if explores and hasattr(getattr(item, "obj", None), "hypothesis"):
             item.add_marker(pytest.mark.timeout(0))
         if "site" in getattr(item, "fixturenames", ()):

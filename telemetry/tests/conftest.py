@@ -21,7 +21,7 @@ settings.load_profile("full")
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Where slow tests are left out, these are not even imported."""
-    return True if collection_path in SLOW_TO_IMPORT and config.getoption("-m") == "not slow" else None
+    return True if collection_path in SLOW_TO_IMPORT and "not slow" in config.getoption("-m") else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

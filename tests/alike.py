@@ -1,6 +1,6 @@
 """Of many cases alike, a few spread over all of them are run after every change, the others with everything.
 
-How many is said by the mark `alike(n)`, and is three for a unit test without it: else every list of cases that grows
+How many is said by the mark `alike(n)`, and is two for a unit test without it: else every list of cases that grows
 makes everybody wait.
 """
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-QUICK_CASES = 3
+QUICK_CASES = 2
 
 
 def mark_the_others_slow(items: Iterable[pytest.Item]) -> None:

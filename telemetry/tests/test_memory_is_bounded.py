@@ -31,12 +31,14 @@ def kept_by(layer: Layer, requests: int, units: int = UNITS) -> int:
 
 
 @pytest.mark.parametrize(("tau", "bytes_per_unit"), [(None, 1), (0.025, 9)])
+@pytest.mark.slow
 def test_a_layer_keeps_no_more_than_it_says(tau: float | None, bytes_per_unit: int) -> None:
     layer = Layer("h", dormant_tau=tau)
     assert kept_by(layer, 3) <= bytes_per_unit * UNITS + FIXED
     assert kept_by(layer, 12) <= bytes_per_unit * UNITS + FIXED
 
 
+@pytest.mark.slow
 def test_rows_that_wait_stay_within_their_bound() -> None:
     assert kept_by(Layer("h"), 3, units=100) <= 100 + WAITING + FIXED
     assert kept_by(Layer("h"), 3000, units=100) <= 100 + WAITING + FIXED

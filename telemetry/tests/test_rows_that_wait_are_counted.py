@@ -51,6 +51,7 @@ def test_any_mix_of_requests_equals_brute_force(seed, requests) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, LIMIT // 2, LIMIT // 2 + 1, LIMIT, LIMIT + 1, 3 * LIMIT])
+@pytest.mark.slow
 def test_no_row_is_lost_around_the_bound(rows: int) -> None:
     monitor = Monitor("m", "1", ["h"], window=10, rows_per_second=1e12)
     for _ in range(3):

@@ -29,6 +29,7 @@ from tests.unit.borders.hostile import ANYTHING, DATES, NUMBERS, PIECES, TEXTS, 
 
 
 @given(text=TEXTS, longest=st.integers(9, 300))
+@pytest.mark.slow
 def test_a_clean_text_is_printable_short_and_stays_as_it_is(text: str, longest: int):
     found = clean(text, longest)
     assert found.isprintable()

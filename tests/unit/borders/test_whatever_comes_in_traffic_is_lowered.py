@@ -170,6 +170,7 @@ async def test_an_outage_of_any_words_holds_and_says_so(text: str):
 
 @pytest.mark.alike(1)
 @pytest.mark.parametrize("trigger", ["abort", "lost"])
+@pytest.mark.slow
 async def test_a_spec_that_nests_deeper_than_anybody_can_follow_keeps_no_traffic(trigger: str):
     rollout = at_25_percent()
     rollout.change(ROLLOUT, spec=rollout.api.objects[ROLLOUT]["spec"] | {"steps": nested(20_000)})

@@ -168,6 +168,7 @@ def test_a_hostile_file_costs_little(name: str):
     assert all(len(finding.sentence) < 1000 for finding in found.findings)
 
 
+@pytest.mark.slow
 def test_a_larger_file_is_not_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     with (tmp_path / "a.yaml").open("wb") as file:
         file.truncate(1 << 32)

@@ -48,6 +48,7 @@ def touches(point: Point, box: Box) -> bool:
     return box.x <= x <= box.x + box.width and box.y <= y <= box.y + box.height and not inside(point, box)
 
 
+@pytest.mark.slow
 def test_the_picture_is_what_the_code_imports() -> None:
     assert PAGE.read_text() == picture(), "the imports have changed: run `make docs`"
 
@@ -76,6 +77,7 @@ def test_a_room_without_a_place_is_named() -> None:
         way(("warden", "core"), FIXED)
 
 
+@pytest.mark.slow
 def test_no_two_boxes_overlap(boxes: dict[str, Box]) -> None:
     rooms = [box for box in boxes.values() if not box.frame]
     assert not [(a.title, b.title) for a, b in combinations(rooms, 2) if overlap(a, b)]

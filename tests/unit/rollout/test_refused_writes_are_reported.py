@@ -57,6 +57,7 @@ def test_a_weight_lowered_by_hand_does_not_hide_what_keeps_it_low(what: str):
 
 
 @pytest.mark.parametrize("trouble", ["spec", "route"])
+@pytest.mark.slow
 def test_the_deadline_counts_no_time_in_which_nothing_could_be_proven(trouble: str):
     world = World(spec=manifest(analysis={"deadline": "10m", "minimumRequests": 100})).stepping()
     world.verdict = "CONTINUE"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
 import modelrollout
 
 ROOT = Path(modelrollout.__file__).parent
@@ -42,6 +44,7 @@ SAFE = {
 }
 
 
+@pytest.mark.slow
 def test_every_await_of_the_outside_is_under_a_timeout_or_named_with_the_reason_why_not():
     found = {(path.name, leaf, line) for path in sorted(ROOT.rglob("*.py")) for leaf, line in unbounded(path)}
     unknown = {each for each in found if each[:2] not in SAFE}

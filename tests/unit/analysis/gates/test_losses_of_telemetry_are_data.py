@@ -57,6 +57,7 @@ async def gates_of(*recordings, method="Sequential", **kw):
 
 
 @BOTH
+@pytest.mark.slow
 async def test_without_drops_every_gate_passes(method):
     found, warnings = await gates_of(*telemetry({}, {}, layers={"h1": 20}), method=method)
     assert {name: gate.verdict for name, gate in found.items()} == dict.fromkeys(GATES, "PASS")
@@ -123,6 +124,7 @@ async def test_drops_before_the_first_scrape_are_as_unknown_as_the_rows_taken_un
     assert found["dead"].verdict == verdict, found["dead"].message
 
 
+@pytest.mark.slow
 async def test_two_versions_that_lose_alike_are_compared():
     """A layer that runs three times in each pass: two of three are refused in both versions."""
     found, warnings = await gates_of(*telemetry({"reused": 40}, {"reused": 40}, layers={"h1": 20}))
@@ -130,6 +132,7 @@ async def test_two_versions_that_lose_alike_are_compared():
     assert any("66.7 %" in text for text in warnings)
 
 
+@pytest.mark.slow
 async def test_a_stable_that_lost_most_is_nothing_to_compare_with():
     found, _ = await gates_of(*telemetry({"dtype": 180}, {}, layers={"h1": 20}))
     assert found["dead"].verdict == "NO_DATA"

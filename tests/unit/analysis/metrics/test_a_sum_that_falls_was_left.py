@@ -74,6 +74,7 @@ def test_one_that_is_no_number_stands_for_none_that_left():
 
 
 @pytest.mark.parametrize("sentence", STEPS)
+@pytest.mark.slow
 def test_a_running_process_reads_them_as_a_new_one_does(sentence):
     series, running, store = sums(STEPS[sentence], 0.1), Running(), SampleStore()
     for end in range(1000, 1320, 15):

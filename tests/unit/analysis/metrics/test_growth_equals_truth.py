@@ -83,6 +83,7 @@ RESTARTED, CRASHING = "processes restart and samples are bad", "most new names a
         ("a name that is away two scrapes after another began was not beside it for long", "names change", 1167),
     ],
 )
+@pytest.mark.slow
 def test_names_and_bad_samples_together_count_once(sentence, what, seed):
     names_change_nothing(seed, **NAMES[what])
 

@@ -51,6 +51,7 @@ async def test_a_route_written_alike_is_named_within_a_minute(label):
     assert len(text) < 300
 
 
+@pytest.mark.slow
 async def test_what_counts_two_routes_proves_nothing_and_a_failure_still_fails():
     quiet = await look(request_of(spec_of(), name="digits"), 300, counted(300))
     found = await look(request_of(spec_of(), name="digits"), 300, counted(300, other=(ALIKE, 0, 300)))

@@ -65,6 +65,7 @@ def expected(found: list[dict[str, Any]]) -> list[Any]:
     style=st.sampled_from([{"separators": (",", ":")}, {}, {"indent": 2}]),
     wide=st.booleans(),
 )
+@pytest.mark.slow
 def test_the_pieces_say_what_the_whole_says(found, around, size, style, wide):
     whole = {**around, "status": "success", "data": {"resultType": "matrix", "result": found}, "end": 1}
     body = json.dumps(whole, ensure_ascii=not wide, **style).encode(errors="surrogatepass")

@@ -64,6 +64,7 @@ SPOILT: dict[str, Callable[[tuple[str, ...], Any], dict[str, Any]]] = {
 @pytest.mark.alike(2)
 @pytest.mark.parametrize("name", SPOILT)
 @given(place=st.sampled_from(PLACES), value=VALUES)
+@pytest.mark.slow
 def test_objects_of_any_form(name: str, place: tuple[str, ...], value: Any):
     sane(Patient(recordings=(), **SPOILT[name](place, value)).findings())
 

@@ -101,6 +101,7 @@ CASES = {
 
 @pytest.mark.alike(3)
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.slow
 def test_it_is_named_with_its_fix(name: str):
     CASES[name].judge()
 

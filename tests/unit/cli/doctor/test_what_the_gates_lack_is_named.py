@@ -125,6 +125,7 @@ def left_out(*, state: Any = "serving", **changes: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("state", ["none", "serving"])
+@pytest.mark.slow
 def test_the_defaults_that_stables_own_series_prove_nobody_can_judge_are_left_out(state: Any):
     found = left_out(state=state, recordings=(seen_by_gateway(), model()))
     assert {"accuracy", "dead-neurons"} <= set(found), found
@@ -139,12 +140,14 @@ def test_a_latency_gate_without_any_histogram_is_left_out_and_no_problem():
     assert "histogram_latencies=true" in said.message
 
 
+@pytest.mark.slow
 def test_what_the_operator_left_out_of_the_rollout_in_progress_is_told_as_it_said_it():
     gate = {"name": "latency", "type": "Latency", "verdict": "NO_DATA", "leftOut": True, "message": "NotExported: so"}
     found = left_out(status={"gates": [gate]})
     assert found == {"latency": "left out, so it decides nothing here: NotExported: so"}
 
 
+@pytest.mark.slow
 def test_what_was_left_out_of_a_rollout_that_is_over_is_looked_at_anew():
     gate = {"name": "latency", "type": "Latency", "verdict": "NO_DATA", "leftOut": True, "message": "NotExported: so"}
     assert "latency" not in left_out(state="none", status={"gates": [gate]})

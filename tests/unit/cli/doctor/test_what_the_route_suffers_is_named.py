@@ -136,6 +136,7 @@ CASES = {
 
 @pytest.mark.alike(3)
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.slow
 def test_it_is_named_with_its_fix(name: str):
     CASES[name].judge()
 
@@ -160,6 +161,7 @@ HARMLESS = {
 
 @pytest.mark.alike(3)
 @pytest.mark.parametrize("name", HARMLESS)
+@pytest.mark.slow
 def test_a_route_that_takes_nothing_of_ours_is_no_finding(name: str):
     found = Patient(others=(HARMLESS[name],)).findings()
     assert [one.level for one in found if one.check == "shadowed"] == ["OK"], listed(found)

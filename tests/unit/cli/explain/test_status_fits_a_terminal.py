@@ -41,6 +41,7 @@ def test_in_80_columns_the_weight_is_one_line():
 
 
 @pytest.mark.parametrize("width", [40, 79, 80, 119, 120, 300])
+@pytest.mark.slow
 def test_no_line_is_wider_than_the_terminal_and_no_verdict_is_broken(width: int):
     obj = stepping()
     long = [gate("ä" * 63, "Drift", "NOT_COMPARABLE", observed="9" * 30, layer="слой" * 20) for _ in range(MOST_GATES)]
@@ -110,6 +111,7 @@ def test_its_line_says_what_was_seen_the_limit_and_the_odds_and_fits_a_status():
     assert len(Status(deciding=long).deciding or "") <= LONGEST_WARNING
 
 
+@pytest.mark.slow
 def test_kubectl_shows_it_with_o_wide():
     columns = crd()["spec"]["versions"][0]["additionalPrinterColumns"]
     assert {"name": "Gate", "type": "string", "jsonPath": ".status.deciding", "priority": 1} in columns

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pytest
 
 from modelrollout.api.config import PrometheusServer
 from modelrollout.cli.report.reading.subject import kept_of
@@ -30,6 +31,7 @@ def stored(recording: Recording) -> list[SampleStore]:
 STORES = stored(gateway(300, stable=(100, 1), candidate=(20, 5)))
 
 
+@pytest.mark.slow
 def test_each_verdict_and_its_odds_are_the_operators_where_an_interval_is_a_scrape():
     found = replayed(REQUEST, STORES, SCRAPE, UNTIL)
     assert looks_of(REQUEST, SERVER).parts == 1
@@ -43,6 +45,7 @@ def test_each_verdict_and_its_odds_are_the_operators_where_an_interval_is_a_scra
     assert all(before.at < after.at for before, after in pairwise(found))
 
 
+@pytest.mark.slow
 def test_steps_that_were_to_come_change_nothing_of_what_was_before():
     ramp: Any = np.linspace(1, 5, len(scrapes(60)))
     undecided, until = stored(gateway(60, stable=(100, 1), candidate=(ramp, 0))), START + 60

@@ -14,6 +14,7 @@ def refuse(world: World, version: str = "2") -> None:
     world.ready[version] = Readiness(version, ready=False, since=None, failures=0, message=WHY, refused=True)
 
 
+@pytest.mark.slow
 def test_an_upgrade_in_mid_step_keeps_the_weight_holds_and_tells_once():
     world = World().stepping()
     before = world.weight_of("2")

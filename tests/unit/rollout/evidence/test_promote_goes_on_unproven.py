@@ -86,6 +86,7 @@ def test_only_the_spec_that_says_promote_is_promoted_unproven(choice):
 
 @pytest.mark.alike(2)
 @CASES
+@pytest.mark.slow
 def test_where_anything_speaks_against_it_a_person_is_asked(lost):
     world = rollout()
     lost(world)
@@ -172,6 +173,7 @@ def test_a_bake_that_is_overdue_for_lack_of_a_lean_ends_with_the_promotion():
 
 @pytest.mark.alike(2)
 @CASES
+@pytest.mark.slow
 def test_a_bake_about_which_anything_is_open_ends_beside_stable_and_with_a_question(lost):
     world = rollout()
     while world.phase != "Baking":

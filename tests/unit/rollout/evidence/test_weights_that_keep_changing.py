@@ -98,6 +98,7 @@ def test_a_new_start_does_not_renew_the_deadline(phase: str):
 
 
 @pytest.mark.parametrize("phase", ["Stepping", "Baking"])
+@pytest.mark.slow
 def test_different_weights_at_the_same_time_are_held_until_the_deadline(phase: str):
     world = reloading(phase, deadline="20m")
     began = present(world.parsed.rollout).started_at

@@ -79,6 +79,7 @@ def test_the_word_on_another_run_is_no_word():
 
 
 @pytest.mark.parametrize(("verdict", "leaning"), [("NO_DATA", False), ("NOT_COMPARABLE", False), ("CONTINUE", True)])
+@pytest.mark.slow
 def test_what_was_not_proven_by_the_whole_set_waits_and_is_rejected_at_the_deadline(verdict: Any, leaning: bool):
     world = World().in_preflight()
     world.verdict, world.leaning = verdict, leaning
@@ -99,6 +100,7 @@ def test_a_named_gate_that_was_left_out_has_not_passed():
     assert "errors" in world.parsed.message
 
 
+@pytest.mark.slow
 def test_without_a_prober_nothing_moves_ever():
     world = World().in_preflight()
     world.prober = Prober()
@@ -110,6 +112,7 @@ def test_without_a_prober_nothing_moves_ever():
     assert not exposed(world)
 
 
+@pytest.mark.slow
 def test_a_prober_that_dies_in_the_middle_is_missed_and_may_begin_again():
     world = World().in_preflight()
     world.report("Running", 250)
@@ -126,6 +129,7 @@ def test_a_prober_that_dies_in_the_middle_is_missed_and_may_begin_again():
     assert world.parsed.reason == "PreflightPassed"
 
 
+@pytest.mark.slow
 def test_without_prometheus_it_holds_and_the_deadline_waits():
     world = World().in_preflight()
     world.report("Done", 500)

@@ -81,6 +81,7 @@ async def go_on(stage: Stage, until: str) -> list[tuple[str, str, int, int, list
     raise AssertionError(f"never {until}: {[one[1] for one in found]}")
 
 
+@pytest.mark.slow
 async def test_every_raise_and_every_new_phase_is_decided_on_a_read_of_its_pass(stage: Stage):
     passes = await go_on(stage, "Stepping") + await go_on(stage, "Serving")
     assert any(raised for *_, wrote in passes for _, raised, _ in wrote)
@@ -90,6 +91,7 @@ async def test_every_raise_and_every_new_phase_is_decided_on_a_read_of_its_pass(
             assert not raised or had > reads, f"{verb} raised without a read"
 
 
+@pytest.mark.slow
 async def test_a_pass_that_records_figures_reads_nothing(stage: Stage):
     await go_on(stage, "Stepping")
     reconciler, watch, shown, _, clock = stage
@@ -101,6 +103,7 @@ async def test_a_pass_that_records_figures_reads_nothing(stage: Stage):
     assert (shown.reads, shown.copies) == (reads, copies + 2)
 
 
+@pytest.mark.slow
 async def test_an_abort_lowers_before_anything_is_read(stage: Stage):
     await go_on(stage, "Stepping")
     reconciler, watch, shown, route, clock = stage

@@ -54,6 +54,7 @@ async def test_an_equal_candidate_is_not_accused_and_none_passes_by_a_part(
         assert gate.verdict == "FAIL" or gate.message.startswith("SampleNotANumber"), gate.message
 
 
+@pytest.mark.slow
 async def test_a_total_that_is_good_again_counts_as_if_it_had_never_been_bad():
     clean = await gate_of(histogram(UNTIL, stable=FAST, candidate=FAST), {})
     found = histogram(UNTIL, stable=FAST, candidate=FAST)

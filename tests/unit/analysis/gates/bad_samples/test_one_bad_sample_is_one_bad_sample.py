@@ -76,6 +76,7 @@ async def test_a_counter_that_stays_bad_is_no_evidence_in_a_step_and_in_the_bake
     assert (gate.verdict, gate.message.partition(":")[0]) == ("NO_DATA", "SampleNotANumber")
 
 
+@pytest.mark.slow
 async def test_a_counter_that_was_bad_for_minutes_is_judged_on_all_it_counted():
     spoilt = spoil(errors(bad=60), (0, 400), math.nan, "'503'", "digits-v2")
     assert (await gate_of(ERRORS, 390, spoilt)).verdict == "NO_DATA"

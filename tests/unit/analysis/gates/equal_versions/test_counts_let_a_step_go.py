@@ -92,6 +92,7 @@ def test_an_equal_version_that_chance_makes_worse_holds_a_step_for_a_while_at_mo
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_a_version_at_twice_its_limit_holds_the_step(kind):
     for gate in gates_of(kind, 0.1):
         found = judged(kind, gate, (0.1, 0.3), until=90)

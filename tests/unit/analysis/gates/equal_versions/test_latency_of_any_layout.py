@@ -34,6 +34,7 @@ def moved(spread: Spread, buckets: int) -> Spread:
 @pytest.mark.alike(3)
 @EVERY
 @QUANTILES
+@pytest.mark.slow
 def test_equal_versions_pass_soon_after_the_minimum_of_requests(layout, quantile):
     spread = LAYOUTS[layout]
     found = judged(300, spread, spread, quantile=quantile)  # 60 s of warm-up, then 240 s with 12 requests a second
@@ -96,6 +97,7 @@ def test_an_equal_version_that_lies_on_its_absolute_limit_does_not_hold_a_step(l
     "layout", [name for name in LAYOUTS if name.startswith(("growth", "nearly all", "one bucket"))]
 )
 @QUANTILES
+@pytest.mark.slow
 def test_a_version_that_is_three_buckets_slower_fails(layout, quantile):
     stable = LAYOUTS[layout]
     found = judged(900, stable, moved(stable, 3 if len(stable[0]) > 5 else 2), quantile=quantile)

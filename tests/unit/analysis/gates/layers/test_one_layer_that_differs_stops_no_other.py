@@ -190,6 +190,7 @@ async def test_a_limit_needs_only_the_candidate_whatever_stable_is(what, at, met
 @pytest.mark.alike(3)
 @BOTH
 @pytest.mark.parametrize(("what", "at"), CASES)
+@pytest.mark.slow
 async def test_a_limit_alone_passes_whatever_stable_is(what, at, method):
     gate, unit, spoils = BESIDE[what]
     assert (await evaluated(gate, method, spoils[at](unit("h1")))).gates[0].verdict == "PASS"

@@ -51,6 +51,7 @@ def test_steps_last_their_hold_and_until_the_requests_are_there():
     assert slow[1] == pytest.approx(200 / (2 * 0.05), abs=45)
 
 
+@pytest.mark.slow
 def test_a_pre_flight_takes_of_the_deadline_what_its_rows_take():
     asked = {"goldenSet": {"file": "rows.npz"}, "rows": 6000, "rate": 10}
     plain, held = (
@@ -100,6 +101,7 @@ def test_accuracy_is_read_as_the_share_of_right_answers():
     assert found.passes_after < 3600
 
 
+@pytest.mark.slow
 def test_a_gate_of_windows_passes_with_its_tenth_window():
     found = answer(planned(stable(20, 0.0), windows(12, 5.0), gates=(DEAD,)), "dead")
     assert found.passes_after == pytest.approx(10 / (12 * 0.05 / 60), abs=420)

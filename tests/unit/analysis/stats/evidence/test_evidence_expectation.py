@@ -86,6 +86,7 @@ SHORT = replace(APART, one_look=math.log(1.5), leap=math.log(1.2))
 @pytest.mark.alike(3)
 @pytest.mark.parametrize("settings", [APART, SHORT], ids=["as it is", "low bounds"])
 @pytest.mark.parametrize("line", [ERROR_RATE, EXCEEDANCE, LimitLine(2.0, 0.1), absolute(0.3)], ids=str)
+@pytest.mark.slow
 def test_expected_evidence_of_whole_rollouts_is_at_most_one_while_stable_drifts_and_weights_change(line, settings):
     """Every course that three ticks can take, with what each tick learns from those before it."""
     requests = ((2, 3), (1, 4), (3, 1))

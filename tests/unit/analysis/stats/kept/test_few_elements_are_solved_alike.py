@@ -27,6 +27,7 @@ def solved(line, given):
 
 
 @pytest.mark.parametrize("line", [ERROR_RATE, REFUSED, ACCURACY, NON_FINITE, NON_FINITE.good])
+@pytest.mark.slow
 def test_the_projection_of_one_is_that_of_many(line):
     given = drawn(line)
     many = solved(line, given)

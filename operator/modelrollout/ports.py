@@ -116,7 +116,7 @@ class Released:
     held: tuple[Router, ...] = ()
     """The routers that held a route and released it."""
     left: tuple[str, ...] = ()
-    """Why a route of this name was left as it is: it is somebody else's."""
+    """Which route was left as it is, and why: it is somebody else's, or has lost our mark."""
 
 
 class Routers(Protocol):

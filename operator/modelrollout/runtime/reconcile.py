@@ -138,8 +138,8 @@ class Reconciler:
         try:
             released = await self.routers.release(watch.namespace, watch.name)
             for why in released.left:
-                text = f"deleted; a route of this name was left as it is, for it is somebody else's: {why}"
-                self.writer.notifier.tell(Subject.of(obj), Event(reasons.ROUTE_NOT_OURS, text, warning=True))
+                told = Event(reasons.ROUTE_NOT_OURS, f"deleted; {why}", warning=True)
+                self.writer.notifier.tell(Subject.of(obj), told)
         except Exception as error:  # whatever is wrong with its route, a deleted resource goes in the end
             if not isinstance(error, Conflict | Unreachable):
                 log.exception("%s/%s: its release failed", watch.namespace, watch.name)

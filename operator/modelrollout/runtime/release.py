@@ -139,9 +139,7 @@ async def _hand_over(routers: Routers, obj: dict[str, Any], *, keep_mark: bool) 
     namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
     released = await routers.release(namespace, name, keep_mark=keep_mark)
     for why in released.left:
-        log.warning(
-            "%s/%s: a route of this name was left as it is, for it is somebody else's: %s", namespace, name, why
-        )
+        log.warning("%s/%s: %s", namespace, name, why)
     for router in released.held:
         after = await router.observe(namespace, name)
         if after is not None:

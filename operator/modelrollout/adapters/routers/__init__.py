@@ -116,14 +116,14 @@ class RegisteredRouters:
         left: list[str] = []
         failures: list[Conflict | Unreachable] = []
         try:
-            await self._adopted.release(namespace, name, keep_mark=keep_mark)
+            left += await self._adopted.release(namespace, name, keep_mark=keep_mark)
         except (Conflict, Unreachable) as error:
             failures.append(error)
         for router in self._made.values():
             try:
                 route = await router.observe(namespace, name)
                 if route is not None and route.foreign:
-                    left.append(route.foreign)
+                    left.append(f"a route of this name was left as it is, for it is somebody else's: {route.foreign}")
                 elif route is not None:
                     await router.release(namespace, name, route)
                     held.append(router)

@@ -166,6 +166,22 @@ async def test_a_deletion_hands_the_weights_back_and_leaves_no_mark():
     assert outside(found.api.objects[ROUTE]) == outside(found.git)
 
 
+async def test_a_deletion_without_our_mark_leaves_the_weights_and_says_so():
+    found = await GitRollout().stepping()
+    before = found.weights
+    route, obj = copied(found.api.objects[ROUTE]), found.api.objects[ROLLOUT]
+    del route["metadata"]["annotations"][MARK]
+    found.api.put_there(ROUTE, route)
+    found.api.put_there(ROLLOUT, obj | {"metadata": obj["metadata"] | {"deletionTimestamp": "2023-11-14T22:13:20Z"}})
+    await found.tick(1)
+    assert found.api.objects[ROLLOUT]["metadata"]["finalizers"] == []
+    assert found.weights == before
+    await found.tick(1)  # Events are told after their pass
+    told = found.sink.events[-1]
+    assert (told.reason, told.warning) == ("RouteNotOurs", True)
+    assert "front was left as it is: without our mark nobody knows which version is stable" in told.message
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 async def test_an_uninstall_fences_first_and_then_leaves_no_mark(restarted: bool):
     found = await GitRollout().stepping()

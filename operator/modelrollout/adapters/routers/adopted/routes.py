@@ -69,14 +69,15 @@ class AdoptedRoutes:
             self._remember(key, chosen)
         return router, route
 
-    async def release(self, namespace: str, name: str, *, keep_mark: bool) -> None:
-        """Hand every adopted route back.
+    async def release(self, namespace: str, name: str, *, keep_mark: bool) -> tuple[str, ...]:
+        """Hand every adopted route back; why one was left as it is.
 
         With `keep_mark` they are lowered and carry this leader's epoch, so that what an old leader still raises fails.
         Raises the first failure, after each was tried.
         """
         await self._look_again(namespace)
         failures: list[Conflict | Unreachable] = []
+        left: list[str] = []
         for adoption in list(self._held.get((namespace, name), {}).values()):
             router = self._router(adoption, (namespace, name))
             try:
@@ -86,12 +87,16 @@ class AdoptedRoutes:
                 if keep_mark:
                     await router.claim(namespace, name, await router.lower_all(namespace, name, route))
                     continue
+                if route.stable is None and route.serving is None:
+                    why = "without our mark nobody knows which version is stable"
+                    left.append(f"{adoption.title} was left as it is: {why}")
                 await router.release(namespace, name, route)
                 self._forget((namespace, name), adoption)
             except (Conflict, Unreachable) as error:
                 failures.append(error)
         if failures:
             raise failures[0]
+        return tuple(left)
 
     async def _hand_back(self, key: tuple[str, str], adoption: Adoption) -> None:
         """A failure keeps the resource from nothing else: the next pass tries again."""

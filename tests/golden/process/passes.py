@@ -148,7 +148,8 @@ async def deleted(scene: Scene) -> None:
 
 
 async def deleted_beside_a_route_of_others(scene: Scene) -> None:
-    left = "its annotation modelrollout.dev/resource names vision/letters, not vision/digits"
+    why = "its annotation modelrollout.dev/resource names vision/letters, not vision/digits"
+    left = f"a route of this name was left as it is, for it is somebody else's: {why}"
     scene.reconciler.routers = cast("Any", Releasing(left=(left,)))
     await _delete(scene)
 

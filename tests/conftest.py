@@ -5,7 +5,6 @@ What only the lab needs is imported where it is used: two seconds that the tests
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 from pathlib import Path
@@ -144,4 +143,3 @@ async def api(site: Site) -> AsyncIterator[Api]:
 
     async with await connect(str(site.kubeconfig)) as opened:
         yield opened
-    await asyncio.sleep(0.05)  # a closed connection is let go in a later turn of the loop, which ends here

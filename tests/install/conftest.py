@@ -63,9 +63,9 @@ def bare(plane: Bare) -> Iterator[Bare]:
     names = [each["metadata"]["name"] for each in plane.kube.list(*DEFINITION)]
     for name in names:
         plane.kube.delete(*DEFINITION, None, name)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while any(each["metadata"]["name"] in names for each in plane.kube.list(*DEFINITION)):
-        assert time.monotonic() < end, f"not deleted within 30 s: {names}"
+        assert time.monotonic() < end, f"not deleted within 120 s: {names}"
         time.sleep(0.1)
 
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 TIMEOUT = 5.0
+LETTING_GO = 0.02
+"""Seconds for closed connections, which are let go in later turns of a loop that may end with the last of them."""
 LONGEST_WAIT = 300.0
 """Seconds that the server may ask a caller to wait."""
 
@@ -68,6 +70,7 @@ class Api:
     async def close(self) -> None:
         """Drop the connections; the object is of no use afterwards."""
         await self._client.close()  # type: ignore[no-untyped-call]  # the client is generated without types
+        await asyncio.sleep(LETTING_GO)
 
     async def get(
         self,

@@ -56,10 +56,12 @@ def test_each_query_and_each_variable_has_data_while_a_version_is_tried(rollouts
     live.adopt(gates=GATES, **STEPS)
     theirs = [{"target_label": "namespace", "replacement": live.scenario.namespace}]
     operator = {"static_configs": [{"targets": [f"127.0.0.1:{port}"]}], "file_sd_configs": [], "honor_labels": True}
-    url = live.member.another_prometheus(
+    made = live.member.another_prometheus(
         f"boards-{live.scenario.namespace}",
         jobs=[{"job_name": "triton", "relabel_configs": theirs}, {"job_name": "operator"} | operator],
-    ).url
+    )
+    rollouts.until_the_end(made)
+    url = made.url
     live.version(2)
     live.wait_weight(2, 50)
     ask(live, "abort", version=2)

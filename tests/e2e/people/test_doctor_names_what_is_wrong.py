@@ -135,6 +135,7 @@ def test_what_the_scrapes_and_limits_lack_is_named(rollouts: Rollouts):
     renamed = live.member.another_prometheus(
         f"renamed-{live.scenario.namespace}", jobs=[{"job_name": "triton", "relabel_configs": blue}]
     )
+    rollouts.until_the_end(again, renamed)
     twice = has("scraped-twice", "by the jobs again and triton", "keep one", level="Warning")
     until(live, "scraped twice", twice, "--prometheus", again.url)
     honor = has("honor-labels", "exported_version", "honor_labels: true")

@@ -63,7 +63,7 @@ def called_by(pager: Receiver) -> dict[str, Any]:
     return config
 
 
-def alerting(live: LiveRollout, port: int, pager: Receiver) -> None:
+def alerting(rollouts: Rollouts, live: LiveRollout, port: int, pager: Receiver) -> None:
     """A Prometheus with the alerts as they are shipped, which scrapes this operator, and an Alertmanager behind it."""
     name = live.scenario.namespace
     alertmanager = live.member.alertmanager(name, called_by(pager))
@@ -71,7 +71,7 @@ def alerting(live: LiveRollout, port: int, pager: Receiver) -> None:
     job = {"job_name": "operator", "file_sd_configs": [], "static_configs": operator}
     called = {"static_configs": [{"targets": [alertmanager.url.removeprefix("http://")]}]}
     more = {"rule_files": [str(RULES)], "alerting": {"alertmanagers": [called]}}
-    live.member.another_prometheus(name, jobs=[job], more=more)
+    rollouts.until_the_end(live.member.another_prometheus(name, jobs=[job], more=more), alertmanager)
 
 
 @pytest.mark.alertmanager
@@ -81,7 +81,7 @@ def test_a_rollback_waits_for_no_sink_calls_the_pager_and_tells_the_training(rol
         arguments = (f"--metrics-port={port}", "--metrics-host=127.0.0.1")
         told = sinks(tmp_path, slow, training)
         live = rollouts.start(1, 2, 5, rate=BRISK, operate={"arguments": arguments, "notifications": told})
-        alerting(live, port, pager)
+        alerting(rollouts, live, port, pager)
         live.adopt(gates=gates("errors", "non-finite"), steps=STEPS)
         live.version(2)
         live.wait_weight(2, 30)

@@ -10,7 +10,7 @@ from tests.e2e.support.operator import operator
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from tests.lab import Door, Member
+    from tests.lab import Alertmanager, Door, Member, Prometheus
 
 RATE = 20.0
 """Requests/s; they are most of what a test costs, and tests share two cores."""
@@ -24,6 +24,11 @@ class Rollouts:
     def __init__(self, member: Member, namespace: str, stack: ExitStack) -> None:
         self.member, self.namespace, self.stack = member, namespace, stack
         self.started: list[LiveRollout] = []
+
+    def until_the_end(self, *made: Prometheus | Alertmanager) -> None:
+        """Stop them with the test: what goes on scraping takes from every test that is still to come."""
+        for one in made:
+            self.stack.callback(one.stop)
 
     def start(
         self,

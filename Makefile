@@ -143,7 +143,7 @@ crds: $(VENV) ## generate crds/, the chart's copy and its schema of the configur
 	cp crds/modelrolloutsnapshot.yaml charts/modelrollout/files/crd-snapshot.yaml
 	$(BIN)/python -m modelrollout.api.config.values_schema charts/modelrollout/values.schema.json
 
-docs: $(VENV) ## generate the references, the picture of the imports and the README's diagram from the code
+docs: $(VENV) ## generate the references, the pictures and the README's diagram from the code
 	$(BIN)/python -m modelrollout.api.reference > docs/spec-reference.md
 	$(BIN)/python -m activation_health.reference > docs/metrics.md
 	$(BIN)/python -m tests.docs.operator_metrics
@@ -151,6 +151,7 @@ docs: $(VENV) ## generate the references, the picture of the imports and the REA
 	$(BIN)/python -m tests.docs.dashboards
 	$(BIN)/python -m tests.readme
 	$(BIN)/python -m tests.docs.picture
+	$(BIN)/python -m tests.docs.terminal
 
 models: $(VENV) ## retrain the lab's models, with their manifest (another CPU gives other weights)
 	@$(BIN)/python -m tests.lab.models.make_models

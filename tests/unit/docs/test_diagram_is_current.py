@@ -4,6 +4,7 @@ import re
 
 from modelrollout.core.rollout.phase_diagram import GROUPS, diagram
 from modelrollout.core.rollout.phases import TRANSITIONS, Trigger
+from tests.docs import terminal
 from tests.readme import README, with_diagram
 
 ARROW = re.compile(r"^ +(\w+) --> (\w+): (.+)$")
@@ -39,3 +40,8 @@ def test_no_text_of_a_trigger_would_break_the_diagram():
 def test_the_readme_carries_the_present_diagram():
     text = README.read_text()
     assert with_diagram(text) == text, "run `make docs`"
+
+
+def test_the_first_picture_is_what_the_plugin_shows_and_loads_nothing():
+    assert terminal.PAGE.read_text() == terminal.picture(), "run `make docs`, look at docs/status.svg, and commit it"
+    assert "url(http" not in terminal.picture()

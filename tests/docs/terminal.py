@@ -1,4 +1,4 @@
-"""docs/status.svg, the README's picture: what the plugin shows of a rollout, by its own code. Run as a module to write."""
+"""docs/status.svg, the README's picture, drawn by the plugin's own code: `python -m tests.docs.terminal` writes it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ PAGE = ROOT / "docs" / "status.svg"
 COMMAND = "kubectl modelrollout status digits"
 WIDTH = 122
 """Characters."""
+
+
+def _colours(text: str) -> list[tuple[int, int, int]]:
+    return [(code[0], code[1], code[2]) for code in map(bytes.fromhex, text.split())]
+
+
+#: Of terminals: black, red, green, yellow, blue, magenta, cyan, white.
 THEME = TerminalTheme(
-    (13, 17, 23),
-    (230, 237, 243),
-    [(72, 79, 88), (255, 123, 114), (63, 185, 80), (210, 153, 34), (88, 166, 255), (188, 140, 255), (57, 197, 207)]
-    + [(177, 186, 196)],
-    [(110, 118, 129), (255, 161, 152), (86, 211, 100), (227, 179, 65), (121, 192, 255), (210, 168, 255), (86, 212, 221)]
-    + [(240, 246, 252)],
+    *_colours("0d1117 e6edf3"),
+    _colours("484f58 ff7b72 3fb950 d29922 58a6ff bc8cff 39c5cf b1bac4"),
+    _colours("6e7681 ffa198 56d364 e3b341 79c0ff d2a8ff 56d4dd f0f6fc"),
 )
 FORMAT = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">

@@ -23,7 +23,8 @@ def _colours(text: str) -> list[tuple[int, int, int]]:
 
 #: Of terminals: black, red, green, yellow, blue, magenta, cyan, white.
 THEME = TerminalTheme(
-    *_colours("0d1117 e6edf3"),
+    (13, 17, 23),
+    (230, 237, 243),
     _colours("484f58 ff7b72 3fb950 d29922 58a6ff bc8cff 39c5cf b1bac4"),
     _colours("6e7681 ffa198 56d364 e3b341 79c0ff d2a8ff 56d4dd f0f6fc"),
 )

@@ -16,13 +16,13 @@ E2E := tests/e2e
 QUICK := -q --hypothesis-profile=quick -m 'not slow' --durations=3 --durations-min=0.1
 TOGETHER := -q -n 5 --max-worker-restart=0
 # A test that waits for the cores is not one that hangs.
-BESIDE := -q -n 2 --max-worker-restart=0 -o timeout=900
+ALONE := -q -n 2 --max-worker-restart=0 -o timeout=600
 PIP := python -m pip install -q --disable-pip-version-check
 # How PyTorch is imported without CUDA's libraries; see requirements/torch_on_a_cpu.py.
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-long image test-components test-beside test-beside-components test-oldest test-newest crds docs golden rights release site demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx models records chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-long image test-components test-alone test-oldest test-newest crds docs golden rights release site demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -106,8 +106,11 @@ e2e: $(VENV) lab ## whole rollouts on real components, in minutes
 	$(BIN)/pytest $(TOGETHER) $(E2E)
 
 test: $(VENV) lab ## lint and all three layers with every property in full, but for what is long
-	@mkdir -p .lab
-	@$(MAKE) --no-print-directory -j2 test-components test-beside
+	@$(MAKE) --no-print-directory lint test-alone test-components
+
+# One after the other: both need the cores, and with both at once tests of either wait in vain for an answer.
+test-alone:
+	$(BIN)/pytest $(ALONE) -m 'not long' $(UNIT) tests/bench
 
 test-components:
 	$(BIN)/pytest $(TOGETHER) -m 'not long' --ignore=tests/e2e/image $(filter-out tests/bench,$(INTEGRATION)) $(E2E)
@@ -115,16 +118,8 @@ test-components:
 test-long: $(VENV) lab ## what takes minutes each: kills at every write, hostile input, chaos, long simulations
 	$(BIN)/pytest $(TOGETHER) -m long --ignore=tests/e2e/image $(UNIT) $(INTEGRATION) $(E2E)
 
-image: $(VENV) lab ## build the image, start it, and have it promote a version; not beside other tests, which it slows
+image: $(VENV) lab ## build the image, start it, and have it promote a version; by itself, since it slows other tests
 	$(BIN)/pytest -q tests/e2e/image
-
-# What needs no component takes what the components leave of the cores, and is shown when it has ended.
-test-beside:
-	@nice -n 19 $(MAKE) --no-print-directory lint test-beside-components >.lab/beside.log 2>&1; \
-		code=$$?; echo; echo "[beside the components: lint and $(UNIT)]"; cat .lab/beside.log; exit $$code
-
-test-beside-components:
-	$(BIN)/pytest $(BESIDE) -m 'not long' $(UNIT) tests/bench
 
 test-oldest: export KUBERNETES := 1.20
 test-oldest: $(VENV) lab ## what depends on the API server, on the oldest one supported: the tests marked `oldest`

@@ -1,4 +1,4 @@
-"""docs/status.svg, the README's picture, drawn by the plugin's own code: `python -m tests.docs.terminal` writes it."""
+"""The README's picture, docs/on-call/status.svg: `python -m tests.docs.terminal` draws it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from modelrollout.cli.render import render
 from tests import ROOT
 from tests.unit.cli.rollouts import NOW, at, gate, stepping
 
-PAGE = ROOT / "docs" / "status.svg"
+PAGE = ROOT / "docs" / "on-call" / "status.svg"
 COMMAND = "kubectl modelrollout status digits"
 WIDTH = 122
 """Characters."""

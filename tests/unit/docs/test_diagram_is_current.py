@@ -43,5 +43,5 @@ def test_the_readme_carries_the_present_diagram():
 
 
 def test_the_first_picture_is_what_the_plugin_shows_and_loads_nothing():
-    assert terminal.PAGE.read_text() == terminal.picture(), "run `make docs`, look at docs/status.svg, and commit it"
+    assert terminal.PAGE.read_text() == terminal.picture(), "run `make docs`, look at the picture, and commit it"
     assert "url(http" not in terminal.picture()

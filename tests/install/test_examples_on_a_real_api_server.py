@@ -51,10 +51,20 @@ def kubectl(server: Bare, *given: str, text: str | None = None) -> subprocess.Co
     return subprocess.run(asked, input=text, capture_output=True, text=True, check=False, timeout=60)
 
 
+def applied_once_known(server: Bare, *what: str) -> subprocess.CompletedProcess[str]:
+    """For at most a minute again while the server's list of kinds, or its schema, does not have a new one yet."""
+    end = time.monotonic() + 60
+    while True:
+        applied = kubectl(server, "apply", *what, "--validate=strict")
+        if applied.returncode == 0 or time.monotonic() > end:
+            return applied
+        time.sleep(0.5)
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_overlay_is_taken_and_its_rollout_is_clean(overlay: str, server: Bare):
     folder = EXAMPLES / "kustomize/overlays" / overlay
-    applied = kubectl(server, "apply", "-k", str(folder), "--validate=strict")
+    applied = applied_once_known(server, "-k", str(folder))
     assert applied.returncode == 0, applied.stderr
     built = kubectl(server, "kustomize", str(folder))
     asked = [str(BIN / "kubectl-modelrollout"), "lint", "-"]
@@ -69,10 +79,8 @@ def test_what_is_for_another_tool_has_the_fields_that_it_knows(kind: str, server
     if definition is None:
         pytest.skip(f"no Go module proxy to take the definition of {kind} from")
     server.kube.apply(definition)
-    names, version = definition["spec"]["names"], definition["spec"]["versions"][0]["name"]
-    server.kube.wait_served([f"/apis/{definition['spec']['group']}/{version}/{names['plural']}"])
     for name in TOOLS[kind]:
-        applied = kubectl(server, "apply", "-f", str(EXAMPLES / name), "--validate=strict")
+        applied = applied_once_known(server, "-f", str(EXAMPLES / name))
         assert applied.returncode == 0, f"{name}: {applied.stderr}"
         # The same place with a field that nobody knows: the schema is a real one and is asked.
         (body,) = yaml.safe_load_all((EXAMPLES / name).read_text())

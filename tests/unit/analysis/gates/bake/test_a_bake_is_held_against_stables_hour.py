@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from modelrollout.core.analysis.metrics import model_series as s
+from tests.unit.analysis.gates.bake.baking import baked
 from tests.unit.analysis.gates.judged import BOTH, ERRORS
 from tests.unit.analysis.recorded import (
     GATEWAY_HEARTBEAT,
@@ -20,21 +21,10 @@ from tests.unit.analysis.recorded import (
 )
 
 
-def worse_in_the_bake() -> Recording:
-    """2 % of errors in both versions; all traffic to the candidate after 300 s, and 20 % from then on."""
-    rec = Recording(scrapes(900), "traefik").growing(GATEWAY_HEARTBEAT, 0)
-    baking = rec.times > START + 300
-    for code, one, two in (("200", 98, 80), ("503", 2, 20)):
-        rec.growing(GATEWAY_REQUESTS, np.where(baking, 0, one), code=code, service=backend("1"))
-        growth = np.where(baking, two, one / 10)
-        rec.growing(GATEWAY_REQUESTS, growth, since=START, code=code, service=backend("2"))
-    return rec
-
-
 @BOTH
 async def test_during_the_bake_the_limit_is_stables_last_half_hour(method):
     request = request_of(spec_of({**ERRORS, "method": method}), bake_started_at=START + 300)
-    found = await look(request, 600, worse_in_the_bake())
+    found = await look(request, 600, baked(20))
     assert (found.gates[0].verdict, found.gates[0].frozen) == ("FAIL", True)
     assert found.gates[0].limit == "<= 2.6 %"
 
@@ -60,7 +50,7 @@ async def test_after_a_bake_in_doubt_the_limit_is_what_stable_was_beside_the_can
 @BOTH
 async def test_what_breaks_a_limit_of_its_own_in_the_bake_cannot_be_the_hours_fault(method):
     gate = {**ERRORS, "max": "5%", "method": method}
-    found = await look(request_of(spec_of(gate), bake_started_at=START + 300), 600, worse_in_the_bake())
+    found = await look(request_of(spec_of(gate), bake_started_at=START + 300), 600, baked(20))
     assert (found.gates[0].verdict, found.gates[0].frozen) == ("FAIL", False)
 
 

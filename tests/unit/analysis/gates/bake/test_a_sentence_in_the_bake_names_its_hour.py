@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.analysis.gates.bake.baking import baked
 from tests.unit.analysis.gates.judged import BOTH, ERRORS
 from tests.unit.analysis.recorded import (
     GATEWAY_HEARTBEAT,
@@ -21,17 +22,6 @@ from tests.unit.analysis.recorded import (
 )
 
 PAST = "by stable before the bake"
-
-
-def baked(bad: float) -> Recording:
-    """2 % of errors in both versions, all traffic to the candidate after 300 s, and `bad` of 100 errors from then."""
-    rec = Recording(scrapes(900), "traefik").growing(GATEWAY_HEARTBEAT, 0)
-    baking = rec.times > START + 300
-    for code, one, two in (("200", 98, 100 - bad), ("503", 2, bad)):
-        rec.growing(GATEWAY_REQUESTS, np.where(baking, 0, one), code=code, service=backend("1"))
-        growth = np.where(baking, two, one / 10)
-        rec.growing(GATEWAY_REQUESTS, growth, since=START, code=code, service=backend("2"))
-    return rec
 
 
 async def said(bad: float, at: float, bake: float | None, **gate: Any) -> tuple[str, str]:

@@ -14,10 +14,16 @@ from modelrollout.api.preflight import GoldenSet
 from modelrollout.prober.golden import stores
 from modelrollout.prober.golden.npz import GoldenSetError
 from modelrollout.prober.golden.places import fetch
-from modelrollout.prober.golden.stores import Store, store_of
+from modelrollout.prober.golden.stores import SETTINGS, Store, store_of
 from modelrollout.prober.main import main
 
 MEMORY = "memory://golden/"
+
+
+@pytest.fixture(autouse=True)
+def a_store_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fsspec's own file system without a server; nobody else can name it."""
+    monkeypatch.setitem(SETTINGS, "memory", {})
 
 
 @pytest.fixture

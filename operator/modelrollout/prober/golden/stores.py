@@ -14,11 +14,8 @@ from modelrollout.prober.golden.npz import MOST_BYTES, GoldenSetError
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "s3": {"config_kwargs": {"connect_timeout": 5, "read_timeout": 10, "retries": {"max_attempts": 2}}},
-    "gs": {},
-    "az": {},
-    "memory": {},
 }
-"""By protocol, what it is opened with: no answer may keep a thread. `memory` is for tests."""
+"""By protocol, what it is opened with: no answer may keep a thread, so a store without such a setting is not here."""
 INSTALL = "install modelrollout[stores] and fsspec's package for it, such as s3fs"
 ADDRESS = re.compile(r"(?P<protocol>[a-z0-9]+)://(?P<root>[^\s?#@]+)")
 
@@ -58,7 +55,7 @@ def store_of(address: str) -> Store:
     """The store at an address such as s3://bucket/golden. Raises ValueError with the fix."""
     found = ADDRESS.fullmatch(address)
     if found is None or found["protocol"] not in SETTINGS:
-        known = ", ".join(f"{one}://" for one in SETTINGS if one != "memory")
+        known = ", ".join(f"{one}://" for one in SETTINGS)
         raise ValueError(f"{_shown(address)!r} is no address of a store: use one of {known}, without credentials in it")
     store = Store(found["protocol"], found["root"].rstrip("/"))
     try:

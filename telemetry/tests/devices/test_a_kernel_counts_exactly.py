@@ -137,6 +137,15 @@ def test_a_graph_keeps_to_the_rate_and_to_one_in_so_many_by_itself() -> None:
     assert (totals.offered, totals.observations, totals.windows.windows) == (3 * 12 * 8, 36, 5)
 
 
+def test_a_graph_measures_one_launch_in_so_many() -> None:
+    counts, state = DeviceCounts(5, 10, None, CPU, Gate(1e9, 3, lambda: 0.0)), layer_state(10, None, 1)
+    for _ in range(9):
+        counts.launch(torch.randn(8, 5), 1, STREAM)
+    bring(counts, state)
+    totals = state.totals()
+    assert (totals.samples, totals.offered) == (24, 72)
+
+
 def test_shapes_are_walked_along_memory() -> None:
     first = plan_of((8, 64, 112, 112), (64 * 112 * 112, 112 * 112, 112, 1), 1, 256)
     last = plan_of((8, 64, 112, 112), (64 * 112 * 112, 1, 112 * 64, 64), 1, 256)

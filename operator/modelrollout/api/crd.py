@@ -64,6 +64,7 @@ _GATE_RULES = (
         "a Query gate needs a limit: min, max or within",
     ),
     ("self.type == 'Query' || !has(self.query)", "only a Query gate takes a query"),
+    ("self.type == 'Webhook' || !has(self.webhook)", "only a Webhook gate takes a webhook"),
     ("self.type == 'Latency' || !has(self.quantile)", "only a Latency gate takes a quantile"),
 )
 _ARM_RULES = (

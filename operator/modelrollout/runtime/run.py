@@ -26,8 +26,10 @@ from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.adapters.routers import RegisteredRouters
 from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.adapters.triton.slices import WatchedSlices
+from modelrollout.adapters.webhooks.asking import WebhookJudge
 from modelrollout.ports import Unreachable
 from modelrollout.runtime.evaluation.evaluator import Evaluator
+from modelrollout.runtime.evaluation.webhook_answers import WebhookAnswers
 from modelrollout.runtime.exposition.endpoint import Exposition
 from modelrollout.runtime.handlers import register
 from modelrollout.runtime.health import serve_health
@@ -173,7 +175,7 @@ def build(
     """Every part of a leading operator, connected; `known` is what `api` keeps its answers in."""
     metrics = MemoryMetrics() if metrics is None else metrics
     ledger = CountedLedger(PrometheusLedger(api.clock), metrics)
-    evaluator = Evaluator(ledger, config, metrics)
+    evaluator = Evaluator(ledger, config, metrics, WebhookAnswers(WebhookJudge(), config, metrics))
     triton = TritonServer(api, timeout=config.probe_timeout, watched=WatchedSlices(api), probes=config.probes)
     writer = Writer(
         store=KubernetesStore(api),

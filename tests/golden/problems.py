@@ -42,6 +42,7 @@ NO_YAML = {
     "a_bomb": "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [" + "*a," * 100 + "]\nc: [" + "*b," * 100 + "]\n",
 }
 _NO_QUERIES = 'prometheus: [{name: default, url: "http://prometheus:9090"}]\n'
+_WEBHOOKS = "webhooks: [{name: offline, namespaces: ['*'], urlFile: /x/url, keyFile: /x/key}]\n"
 
 
 def _lint(text: str, config: str | None = None) -> str:
@@ -63,6 +64,9 @@ def lint() -> dict[str, str]:
     found |= {name: _lint(text) for name, text in {**ENVELOPES, **NO_YAML}.items()}
     found["queries_not_allowed"] = _lint(_GOOD, _NO_QUERIES)
     found["unknown_prometheus"] = _lint(yaml.safe_dump(manifest("analysis.prometheus", "evil")), _NO_QUERIES)
+    asked = yaml.safe_dump(manifest("gates", [{"name": "load", "type": "Webhook"}]))
+    found["no_webhooks"] = _lint(asked, _NO_QUERIES)
+    found["another_webhook"] = _lint(asked, _NO_QUERIES + _WEBHOOKS)
     found["a_bad_configuration"] = _lint(_GOOD, _NO_QUERIES.replace("http://", "ftp://"))
     return {name.replace("_", " "): text for name, text in found.items()}
 

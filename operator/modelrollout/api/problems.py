@@ -164,8 +164,8 @@ def check_webhooks(spec: Spec, config: OperatorConfig, namespace: str | None) ->
             continue
         loc: Loc = ("spec", "gates", index, "name" if gate.webhook is None else "webhook")
         usable = [one.name for one in config.webhooks if namespace is None or one.lets(namespace)]
-        known = f"name one of {', '.join(sorted(usable))}" if usable else "there is none that this namespace may use"
-        fix = f"{known}, or have it listed in webhooks of the operator's configuration, with this namespace"
+        known = f"name one of {', '.join(sorted(usable))}, or " if usable else ""
+        fix = f"{known}have it listed in webhooks of the operator's configuration, for this namespace"
         found.append(Problem(path_of(loc), f"is {shown(gate.asks)}, which names no webhook", fix, loc))
     return found
 

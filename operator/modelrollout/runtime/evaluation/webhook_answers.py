@@ -154,6 +154,6 @@ def _gates(request: EvaluationRequest) -> list[WebhookGate]:
 
 
 def _not_allowed(gate: WebhookGate, request: EvaluationRequest) -> Finding:
-    fix = "have it listed in webhooks of the operator's configuration, with this namespace"
+    fix = "have it listed in webhooks of the operator's configuration, for this namespace"
     text = f"no webhook {gate.asks} that namespace {request.namespace} may have asked: {fix}"
     return Finding("WebhookNotAllowed", text)

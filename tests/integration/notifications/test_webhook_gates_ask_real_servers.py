@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import runpy
+import threading
 import time
 from collections.abc import Awaitable, Callable
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from modelrollout.api.config import GateWebhook
 from modelrollout.ports import Question, Said, Unclear, Undelivered
 from modelrollout.runtime.evaluation.webhook_answers import WebhookAnswers
 from modelrollout.runtime.metrics import MemoryMetrics
+from tests import ROOT
 from tests.integration.notifications.far_side import FarSide, answer, drip, endless, hang, verdict
 from tests.unit.analysis.recorded import request_of, spec_of
 from tests.unit.webhooks.asked import GATE, config, evaluation, hook
@@ -54,7 +58,7 @@ def ask(webhook: Callable[..., GateWebhook]) -> Asks:
 
 
 @pytest.mark.parametrize("word", ["PASS", "FAIL", "CONTINUE"])
-async def test_a_question_is_a_signed_cloud_event_and_its_answer_comes_back(ask: Asks, word: str):
+async def test_a_question_is_a_signed_cloud_event_and_its_answer_comes_back(ask: Asks, word: Any):
     async with FarSide([verdict(word)]) as far:
         assert await ask(far.url) == Said(word, "by the test")
     event = from_http_event(HTTPMessage(far.headers, far.bodies[0]))
@@ -124,19 +128,45 @@ async def test_a_message_is_bounded_printable_and_without_what_only_we_know(ask:
 
 
 async def test_a_server_that_is_not_there_is_told_without_its_address(ask: Asks):
-    with pytest.raises(Undelivered, match="^no answer: Connection refused$"):
+    with pytest.raises(Undelivered, match=r"^no answer: Connection refused$"):
         await ask("http://127.0.0.1:9/very-secret-path-of-ours")
+
+
+async def test_the_example_answers_by_subject_and_refuses_what_nobody_signed(
+    webhook: Callable[..., GateWebhook], tmp_path: Path
+):
+    module = runpy.run_path(str(ROOT / "examples/webhook-gate/judge.py"))
+    asked = {**DATA, "subject": "one", "weights": {"stable": 95, "candidate": 5}}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), module["Judge"])
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    module["Judge"].key = KEY
+    hooked, judge = webhook(f"http://127.0.0.1:{server.server_port}/"), WebhookJudge()
+    try:
+        said = await judge.ask(hooked, Question("1", time.time(), asked))
+        assert said.verdict == "CONTINUE"
+        assert "s of load left" in said.message
+        module["LoadTest"].SECONDS = 0.0
+        said = await judge.ask(hooked, Question("2", time.time(), asked))
+        assert said == Said("PASS", "version 2 carried the load at 5 %")
+        assert list(module["TESTS"]) == ["one"]
+        (tmp_path / "key").write_text(base64.b64encode(b"o" * 32).decode())
+        with pytest.raises(Undelivered, match="it answered 401"):
+            await judge.ask(hooked, Question("3", time.time(), asked))
+    finally:
+        await judge.close()
+        server.shutdown()
+        server.server_close()
 
 
 async def test_trouble_is_tried_again_and_then_its_answer_counts(webhook: Callable[..., GateWebhook]):
     async with FarSide([answer(b"", "503 Later"), verdict("PASS")]) as far:
-        answers = WebhookAnswers(WebhookJudge(), config(webhook(far.url, tries=2)), MemoryMetrics())
+        judge = WebhookJudge()
+        answers = WebhookAnswers(judge, config(webhook(far.url, tries=2)), MemoryMetrics())
         request = request_of(spec_of(GATE))
         answers.ask(request, evaluation(1), 0.0)
         async with asyncio.timeout(10):
-            while answers.known(request)["load"].verdict is None:
-                await asyncio.sleep(0.02)
-        await answers._judge.close()  # type: ignore[attr-defined]  # the adapter's
+            await asyncio.gather(*answers.under_way)
+        await judge.close()
     assert answers.known(request)["load"].verdict == "PASS"
     ids = {from_http_event(HTTPMessage(far.headers, body)).get_id() for body in far.bodies}
     assert (len(far.heads), len(ids)) == (2, 1)

@@ -25,9 +25,7 @@ def hook(name: str = "load-test", **changes: Any) -> GateWebhook:
 
 def config(*hooks: GateWebhook, **server: Any) -> OperatorConfig:
     facts = {"url": "http://prometheus.test", "scrape_interval": 15.0, **server}
-    return OperatorConfig(
-        gateways=ALLOWED, prometheus=[PrometheusServer(**facts)], webhooks=list(hooks) or [hook()]
-    )
+    return OperatorConfig(gateways=ALLOWED, prometheus=[PrometheusServer(**facts)], webhooks=list(hooks) or [hook()])
 
 
 @dataclass

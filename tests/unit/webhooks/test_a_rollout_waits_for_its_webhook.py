@@ -1,4 +1,4 @@
-"""The real passes and evaluator: a webhook's word holds, rolls back or lets go on, and one that hangs delays nothing."""
+"""The real passes and evaluator: a webhook's word holds, rolls back or lets go on; one that hangs delays nothing."""
 
 from __future__ import annotations
 
@@ -7,21 +7,13 @@ from typing import Any
 import pytest
 
 from modelrollout.api.config import OperatorConfig
+from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.ports import Said, Undelivered
 from modelrollout.runtime.evaluation.evaluator import Evaluator
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.watch import Watch
-from tests.unit.runtime.in_memory import (
-    EVERY,
-    Clock,
-    GrowingLedger,
-    MemoryCluster,
-    Series,
-    backend,
-    made,
-    one_pass,
-    router_of,
-)
+from tests.unit.analysis.recorded import backend
+from tests.unit.runtime.in_memory import EVERY, Clock, GrowingLedger, MemoryCluster, made, one_pass, router_of
 from tests.unit.webhooks.asked import GATE, FakeJudge, answers_of, config, hook, never, settle
 
 World = tuple[Reconciler, Watch, MemoryCluster, Clock]

@@ -122,7 +122,7 @@ async def test_a_server_in_trouble_is_tried_again_with_growing_pauses_and_one_th
             pauses.append(seconds)
         await real(0)
 
-    monkeypatch.setattr(module.asyncio, "sleep", slept)
+    monkeypatch.setattr("modelrollout.runtime.evaluation.webhook_answers.asyncio.sleep", slept)
     judge = FakeJudge([Undelivered("it answered 503", retry_after=999.0), Undelivered("no answer"), Said("PASS")])
     answers = answers_of(judge, config(hook(tries=3)))
     await asked_at(answers, 1)

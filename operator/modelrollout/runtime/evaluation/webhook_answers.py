@@ -106,6 +106,12 @@ class WebhookAnswers:
                 about = Question(ident, now, question(gate, request, found))
                 asked.work = asyncio.create_task(self._ask(asked, webhook, about, request.namespace))
 
+    @property
+    def under_way(self) -> list[asyncio.Task[None]]:
+        """Questions that are not answered yet."""
+        asked = (one for rollout in self._rollouts.values() for one in rollout.gates.values())
+        return [one.work for one in asked if one.work is not None and not one.work.done()]
+
     def forget(self, request: EvaluationRequest) -> None:
         """The rollout is over."""
         self._stop(self._rollouts.pop(_key(request), None))

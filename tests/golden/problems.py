@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from modelrollout.api.config import OperatorConfig, parse_config
 from modelrollout.api.problems import problems_of
 from modelrollout.cli.main import main
-from tests.unit.api.bad_input import BAD_CREDENTIALS, BAD_SERVERS, TABLE
+from tests.unit.api.bad_input import BAD_CREDENTIALS, BAD_SERVERS, BAD_WEBHOOKS, TABLE
 from tests.unit.api.manifests import GOOD, manifest
 
 _GOOD = yaml.safe_dump(GOOD)
@@ -72,11 +72,14 @@ def lint() -> dict[str, str]:
 
 
 def config() -> dict[str, str]:
-    """By what the configuration says of its Prometheus servers."""
+    """By what the configuration says of its Prometheus servers, and of webhooks."""
     twice = [{"name": "a", "url": "http://p"}] * 2
     bad = (*BAD_SERVERS, *({"url": "https://p", **fields} for _, fields in BAD_CREDENTIALS))
     lists = [None, *([server] for server in bad), twice]
-    return {json.dumps(servers): _refused({"prometheus": servers}) for servers in lists}
+    found = {json.dumps(servers): _refused({"prometheus": servers}) for servers in lists}
+    server, right = {"url": "http://p"}, {**BAD_WEBHOOKS[0], "namespaces": ["*"]}
+    hooks = [*([one] for one in BAD_WEBHOOKS), [right] * 2]
+    return found | {json.dumps(each): _refused({"prometheus": [server], "webhooks": each}) for each in hooks}
 
 
 def _refused(raw: object) -> str:

@@ -82,7 +82,8 @@ def test_the_webhook_gate_is_taken_and_clean_beside_the_operators_values(server:
     (tmp_path / "operator.yaml").write_text(yaml.safe_dump({**prometheus, **values["config"]}))
     asked = [str(BIN / "kubectl-modelrollout"), "lint", str(rollout), "--config", str(tmp_path / "operator.yaml")]
     linted = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)
-    assert (linted.returncode, linted.stdout) == (0, ""), linted.stdout
+    assert (linted.returncode, linted.stderr) == (0, "1 ModelRollout in 1 file: 0 problems, 1 warning\n"), linted.stdout
+    assert "gate errors cannot be proven within 2h" in linted.stdout, "at 1 request a second"
     mounted = [one["mountPath"] for one in values["secretMounts"]]
     assert all(one["urlFile"].startswith(f"{mounted[0]}/") for one in values["config"]["webhooks"])
     assert kubectl(server, "delete", "-f", str(rollout), "--wait=false").returncode == 0

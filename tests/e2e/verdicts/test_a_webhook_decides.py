@@ -1,4 +1,4 @@
-"""A webhook that hangs holds the weight, its CONTINUE holds it as a confirmation does, PASS goes on, FAIL rolls back."""
+"""A webhook that hangs holds the weight, as does its CONTINUE until somebody has agreed; its FAIL rolls back."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ NOTHING_KNOWN: dict[str, tuple[Callable[[World], Any], str]] = {
     "a required gate has no data": (lambda world: setattr(world, "verdict", "NO_DATA"), "NotProven"),
     "a required gate cannot be compared": (lambda world: setattr(world, "verdict", "NOT_COMPARABLE"), "NotProven"),
     "a required gate leans bad": (lambda world: setattr(world, "leaning", True), "EvidenceLeaningBad"),
+    "whoever was asked has not agreed": (lambda world: setattr(world, "awaited", True), "NotProven"),
     "no required gate was judged": (lambda world: setattr(world, "required", False), "NotProven"),
     "a gate of the spec was left out": (lambda world: setattr(world, "judged", "another"), "NotProven"),
     "the candidate has no requests": (lambda world: setattr(world, "requests", 0), "TooFewRequests"),
@@ -40,7 +41,10 @@ def baking(**analysis: Any) -> World:
 @CASES
 def test_a_bake_about_which_nothing_is_known_is_held_with_the_reason_and_ends_when_it_is(lost, reason):
     world = baking(deadline="10h")
-    known = {name: getattr(world, name) for name in ("verdict", "leaning", "required", "judged", "requests", "halt")}
+    known = {
+        name: getattr(world, name)
+        for name in ("verdict", "leaning", "awaited", "required", "judged", "requests", "halt")
+    }
     lost(world)
     for _ in range(40):
         world.tick()

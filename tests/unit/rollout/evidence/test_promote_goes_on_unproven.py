@@ -20,6 +20,7 @@ AGAINST: dict[str, tuple[Callable[[World], Any], str]] = {
     "a required gate cannot be compared": (lambda world: setattr(world, "verdict", "NOT_COMPARABLE"), "NotProven"),
     "more speaks against it than for it": (lambda world: setattr(world, "outweighed", True), "EvidenceLeaningBad"),
     "a gate that weighs nothing leans bad": (lambda world: setattr(world, "leaning", True), "EvidenceLeaningBad"),
+    "whoever was asked has not agreed": (lambda world: setattr(world, "awaited", True), "NotProven"),
     "a gate of the spec was left out": (lambda world: setattr(world, "judged", "another"), "NotProven"),
     "no required gate was judged": (lambda world: setattr(world, "required", False), "NotProven"),
     "requests are missing": (lambda world: setattr(world, "requests", 99), "TooFewRequests"),

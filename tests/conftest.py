@@ -5,6 +5,7 @@ What only the lab needs is imported where it is used: two seconds that the tests
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 from pathlib import Path
@@ -39,6 +40,16 @@ def pytest_configure(config: pytest.Config) -> None:
     retries.register(config, ROOT / "tests/e2e")
 
 
+def pytest_collection_finish() -> None:
+    """What was imported and collected lives to the end: no collection of garbage need walk it again and again.
+
+    Nor is garbage looked for at every 700th new object, of which each test makes many: a sixth of the unit tests' time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The golden files of tests/golden are rewritten instead of compared."""
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/expected from the code")
@@ -53,6 +64,14 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     refused = lab.envoy_gateway_refusal()
     second = f"no Envoy Gateway and no test of it: {refused}" if refused else lab.ENVOY_GATEWAY.title
     return f"lab: {lab.release()}, {second}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
+    """After every change, the cases of a unit test that would be left out are not made."""
+    yield
+    if layer(metafunc.definition.path) == "unit":
+        alike.leave_out_the_others(metafunc)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -19,6 +19,7 @@ from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.dialect import OwnSplit
 from modelrollout.dialects.traefik import TRAEFIK
 from modelrollout.ports import LedgerFailure
+from modelrollout.runtime.evaluation.crew import Crew
 from modelrollout.runtime.evaluation.evaluator import Evaluator
 
 METRICS = s.metrics_of(TRAEFIK)
@@ -66,10 +67,10 @@ class Recording:
 def in_this_thread() -> Iterator[None]:
     """What is put into a thread of its own is done at once: on a few samples the thread costs more than the work."""
 
-    async def at_once(function: Any, /, *arguments: Any, **named: Any) -> Any:
-        return function(*arguments, **named)
+    async def at_once(_self: Crew, _samples: int, work: Any, /, *arguments: Any, **named: Any) -> Any:
+        return work(*arguments, **named)
 
-    with mock.patch("asyncio.to_thread", at_once):
+    with mock.patch.object(Crew, "run", at_once):
         yield
 
 

@@ -98,6 +98,7 @@ def test_the_question_ends_with_the_phase(inconclusive: World):
     assert question not in inconclusive.parsed.message
 
 
+@pytest.mark.slow
 def test_a_status_from_before_questions_were_kept_keeps_its_sentence(inconclusive: World):
     question = inconclusive.parsed.message
     del inconclusive.status["rollout"]["question"]
@@ -138,6 +139,7 @@ def test_an_approval_under_an_invalid_spec_says_what_is_in_its_way(awaiting: Wor
     assert present(awaiting.parsed.last_command).result.startswith("refused: the spec")
 
 
+@pytest.mark.slow
 def test_message_and_question_fit_into_the_status(inconclusive: World):
     status = inconclusive.parsed
     long = remember(status.model_copy(update={"message": "why " * 2000}))

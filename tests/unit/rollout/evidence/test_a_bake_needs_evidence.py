@@ -91,6 +91,7 @@ def test_the_deadline_ends_a_bake_about_which_nothing_is_known(lost, reason, ans
     assert world.now - present(world.parsed.history[0]).ended_at < 1320
 
 
+@pytest.mark.slow
 def test_a_bake_stopped_at_the_deadline_is_proven_beside_stable_again_before_the_next():
     world = baking(deadline="20m")
     world.verdict = "NO_DATA"

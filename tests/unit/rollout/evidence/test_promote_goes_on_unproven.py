@@ -137,6 +137,7 @@ def test_an_evaluation_that_is_late_at_the_deadline_is_waited_for():
     assert world.phase == "Baking"
 
 
+@pytest.mark.slow
 def test_a_step_that_needs_approval_is_still_asked_about():
     world = rollout()
     world.spec["steps"] = [step | {"approval": True} for step in world.spec["steps"][:1]]
@@ -148,6 +149,7 @@ def test_a_step_that_needs_approval_is_still_asked_about():
     assert world.phase == "Baking"
 
 
+@pytest.mark.slow
 def test_what_passes_in_the_bake_after_all_is_promoted_as_proven():
     world = rollout()
     while world.phase != "Baking":
@@ -159,6 +161,7 @@ def test_what_passes_in_the_bake_after_all_is_promoted_as_proven():
     assert "unproven" not in world.parsed.history[-1].message
 
 
+@pytest.mark.slow
 def test_a_bake_that_is_overdue_for_lack_of_a_lean_ends_with_the_promotion():
     world = rollout()
     while world.phase != "Baking":

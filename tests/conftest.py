@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # How hard the properties are tried: `--hypothesis-profile=quick` while writing, everything otherwise, the same examples
 # each time, so that no run fails by chance; `explore` looks for new ones.
-settings.register_profile("quick", max_examples=4, deadline=None, derandomize=True)
+settings.register_profile("quick", max_examples=2, deadline=None, derandomize=True)
 settings.register_profile("full", max_examples=50, deadline=None, derandomize=True)
 settings.register_profile("explore", max_examples=1000, deadline=None)
 settings.load_profile("full")

@@ -14,7 +14,7 @@ from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import DeadShare, PromotedVersion
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.metrics.series import Series, make_series
+from modelrollout.core.analysis.metrics.series import Series, series_at
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.dialect import OwnSplit
 from modelrollout.dialects.traefik import TRAEFIK
@@ -24,6 +24,7 @@ from modelrollout.runtime.evaluation.evaluator import Evaluator
 
 METRICS = s.metrics_of(TRAEFIK)
 """What the recorded gateway calls its series, by role."""
+OF_A_GATEWAY = frozenset(METRICS.values())
 GATEWAY_REQUESTS, GATEWAY_DURATION = METRICS[s.GATEWAY_REQUESTS], METRICS[s.GATEWAY_DURATION]
 GATEWAY_ROUTER, GATEWAY_HEARTBEAT = METRICS[s.GATEWAY_ROUTER], METRICS[s.GATEWAY_HEARTBEAT]
 START = 100_000.0
@@ -97,12 +98,12 @@ class StoredLedger:
         for recording in self.recordings:
             for labels, points in recording.points.items():
                 name = dict(labels)["__name__"]
-                if (name in METRICS.values()) != gateway or f"{name}" not in selector:
+                if (name in OF_A_GATEWAY) != gateway or name not in selector:
                     continue
                 at, _, visible = rows = np.asarray(points, dtype=float).reshape(-1, 3).T
                 seen = rows[:2, (start < at) & (at <= end) & (visible <= self.now)]
                 if seen.size:
-                    found.append(make_series(dict(labels), seen.T.tolist()))
+                    found.append(series_at(dict(labels), *seen))
         return tuple(found)
 
     async def steps(self, _server: Any, query: str, start: float, end: float, step: float) -> Any:

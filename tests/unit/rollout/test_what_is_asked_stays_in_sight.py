@@ -72,6 +72,7 @@ def test_metrics_that_are_gone_are_told_to_whoever_is_to_approve(awaiting: World
     assert awaiting.parsed.reason == "ApprovalNeeded"
 
 
+@pytest.mark.slow
 def test_a_weight_lowered_by_hand_hides_nothing(inconclusive: World):
     question = inconclusive.parsed.message
     weight = inconclusive.weight

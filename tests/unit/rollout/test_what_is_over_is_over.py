@@ -12,6 +12,7 @@ from tests.unit.rollout.world import World, in_doubt, manifest
 GATES = [{"name": "errors", "type": "ErrorRate", "max": "6%"}]
 
 
+@pytest.mark.alike(1)
 @pytest.mark.parametrize("verdict", ["NO_DATA", "CONTINUE", "NOT_COMPARABLE"])
 def test_what_passed_the_old_gates_is_not_promoted_by_the_new_ones(verdict: Verdict):
     world = World().stepping()

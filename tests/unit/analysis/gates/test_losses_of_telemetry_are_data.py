@@ -192,7 +192,7 @@ def answers(stable: Drops, candidate: Drops, source: str = "labels") -> Recordin
     return rec
 
 
-@pytest.mark.alike(2)
+@pytest.mark.alike(1)
 @BOTH
 @pytest.mark.parametrize(
     ("source", "reason"),

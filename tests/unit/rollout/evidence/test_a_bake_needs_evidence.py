@@ -36,7 +36,7 @@ def baking(**analysis: Any) -> World:
     return world
 
 
-@pytest.mark.alike(3)
+@pytest.mark.alike(2)
 @CASES
 def test_a_bake_about_which_nothing_is_known_is_held_with_the_reason_and_ends_when_it_is(lost, reason):
     world = baking(deadline="10h")
@@ -77,7 +77,7 @@ def test_the_sentence_is_the_gates_own():
     assert world.parsed.message == "errors: the sentence"
 
 
-@pytest.mark.alike(3)
+@pytest.mark.alike(2)
 @CASES
 @pytest.mark.parametrize(("answer", "phase", "weight"), [("Pause", "Inconclusive", 50), ("Rollback", "RolledBack", 0)])
 def test_the_deadline_ends_a_bake_about_which_nothing_is_known(lost, reason, answer, phase, weight):

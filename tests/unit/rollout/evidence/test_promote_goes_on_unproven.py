@@ -78,6 +78,7 @@ def test_before_the_deadline_nothing_goes_on_unproven():
     assert "AdvancedUnproven" not in reasons_of(world)
 
 
+@pytest.mark.alike(1)
 @pytest.mark.parametrize("choice", ["Pause", "Rollback"])
 def test_only_the_spec_that_says_promote_is_promoted_unproven(choice):
     world = late(rollout(onInconclusive=choice))
@@ -96,6 +97,7 @@ def test_where_anything_speaks_against_it_a_person_is_asked(lost):
     assert world.weight_of("2") < 100
 
 
+@pytest.mark.slow
 def test_a_step_held_for_lack_of_a_lean_goes_on_at_the_deadline_with_its_own_hold():
     world = rollout()
     world.leaning, world.outweighed = True, False
@@ -124,6 +126,7 @@ def test_a_step_that_begins_after_the_deadline_waits_for_its_requests():
     assert world.phase == "Inconclusive"
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_is_late_at_the_deadline_is_waited_for():
     world = rollout()
     while world.now < present(world.parsed.rollout).started_at + 575:
@@ -187,6 +190,7 @@ def test_a_bake_about_which_anything_is_open_ends_beside_stable_and_with_a_quest
     assert (world.phase, world.parsed.stable, world.weight_of("2")) == ("Inconclusive", "1", 50)
 
 
+@pytest.mark.slow
 def test_after_a_bake_in_doubt_only_proof_or_a_person_goes_on():
     world = rollout()
     world.verdict = "PASS"

@@ -42,6 +42,7 @@ async def test_a_rule_that_is_renamed_loses_the_candidate_and_holds_with_the_nam
     await found.until("Stepping", 5)
 
 
+@pytest.mark.slow
 async def test_a_rule_that_is_removed_leaves_the_route_as_git_has_it():
     found = await GitRollout().stepping()
     found.git["spec"]["rules"] = [{"name": "web", "backendRefs": [{"name": "web", "port": 80, "weight": 1}]}]
@@ -167,6 +168,7 @@ async def test_a_deletion_hands_the_weights_back_and_leaves_no_mark():
     assert outside(found.api.objects[ROUTE]) == outside(found.git)
 
 
+@pytest.mark.slow
 async def test_a_deletion_without_our_mark_leaves_the_weights_and_says_so():
     found = await GitRollout().stepping()
     before = found.weights

@@ -22,8 +22,8 @@ POLL = 0.5
 """Seconds between reads; the times of what happened come from the route's record, not from these."""
 
 ERRORS = {"ratio": 1.25, "plus": "5%"}
-"""Proven by 60 requests without one. With the default for refused requests, plus 1%, it takes 300, half a minute at half
-of 20 a second: of each promotion the longest wait by far."""
+"""Proven by 60 requests without one. The default for refused requests, plus 1%, takes 300, half a minute at half of 20
+a second: of each promotion the longest wait by far."""
 ALL_GATES: dict[str, dict[str, Any]] = {
     "errors": {"type": "ErrorRate", "max": "5%", "versusStable": ERRORS, "refused": ERRORS},
     "latency": {"type": "Latency", "quantile": 0.9, "versusStable": {"buckets": 8}},

@@ -14,7 +14,7 @@ HALF := tests/unit/analysis tests/unit/rollout tests/unit/repository telemetry/t
 INTEGRATION := tests/bench tests/contract tests/install tests/integration tests/lab
 E2E := tests/e2e
 QUICK := -q --hypothesis-profile=quick -m 'not slow' --durations=3 --durations-min=0.1
-TOGETHER := -q -n 5 --max-worker-restart=0
+TOGETHER := -q -n 7 --max-worker-restart=0
 # A test that waits for the cores is not one that hangs.
 ALONE := -q -n 2 --max-worker-restart=0 -o timeout=600
 PIP := python -m pip install -q --disable-pip-version-check

@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The layers of tests, by folder (tests/layers.py has the same lists). Components start once for all workers.
 UNIT := tests/unit tests/golden telemetry/tests
 # As many seconds as the rest of the unit tests; nothing here imports what talks to a cluster, which takes half a second.
-HALF := tests/unit/analysis tests/unit/rollout tests/unit/repository telemetry/tests
+HALF := tests/unit/analysis tests/unit/rollout
 INTEGRATION := tests/bench tests/contract tests/install tests/integration tests/lab
 E2E := tests/e2e
 QUICK := -q --hypothesis-profile=quick -m 'not slow' --durations=3 --durations-min=0.1

@@ -36,18 +36,18 @@ _session = f"{os.getpid() % 10000:x}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """On CI a few end-to-end tests may be tried a second time."""
+    """On CI a few end-to-end tests may be tried a second time.
+
+    Garbage is not looked for at every 700th new object, of which importing, collecting and each test make many: with
+    what is frozen below, a sixth of the unit tests' time.
+    """
     retries.register(config, ROOT / "tests/e2e")
+    gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected lives to the end: no collection of garbage need walk it again and again.
-
-    Nor is garbage looked for at every 700th new object, of which each test makes many: a sixth of the unit tests' time.
-    """
-    gc.collect()
+    """What was imported and collected lives to the end: no collection of garbage need walk it again and again."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

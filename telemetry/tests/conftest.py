@@ -13,7 +13,7 @@ from hypothesis import settings
 
 SLOW_TO_IMPORT = tuple(Path(__file__).parent / folder for folder in ("graphs", "adapters"))
 
-settings.register_profile("quick", max_examples=4, deadline=None, derandomize=True)
+settings.register_profile("quick", max_examples=2, deadline=None, derandomize=True)
 settings.register_profile("full", max_examples=50, deadline=None, derandomize=True)
 settings.register_profile("explore", max_examples=1000, deadline=None)
 settings.load_profile("full")

@@ -9,12 +9,12 @@ export KUBERNETES
 unexport PYTHONDONTWRITEBYTECODE
 # The layers of tests, by folder (tests/layers.py has the same lists). Components start once for all workers.
 UNIT := tests/unit tests/golden telemetry/tests
-# As many seconds as the rest of the unit tests.
-HALF := tests/unit/analysis tests/unit/docs tests/unit/repository tests/golden telemetry/tests
+# As many seconds as the rest of the unit tests; nothing here imports what talks to a cluster, which takes half a second.
+HALF := tests/unit/analysis tests/unit/rollout
 INTEGRATION := tests/bench tests/contract tests/install tests/integration tests/lab
 E2E := tests/e2e
 QUICK := -q --hypothesis-profile=quick -m 'not slow' --durations=3 --durations-min=0.1
-TOGETHER := -q -n 5 --max-worker-restart=0
+TOGETHER := -q -n 7 --max-worker-restart=0
 # A test that waits for the cores is not one that hangs.
 ALONE := -q -n 2 --max-worker-restart=0 -o timeout=600
 PIP := python -m pip install -q --disable-pip-version-check

@@ -17,7 +17,7 @@ os.environ.setdefault("TRITON_INTERPRET", "1")
 
 SLOW_TO_IMPORT = tuple(Path(__file__).parent / folder for folder in ("graphs", "adapters", "devices"))
 
-settings.register_profile("quick", max_examples=4, deadline=None, derandomize=True)
+settings.register_profile("quick", max_examples=2, deadline=None, derandomize=True)
 settings.register_profile("full", max_examples=50, deadline=None, derandomize=True)
 settings.register_profile("explore", max_examples=1000, deadline=None)
 settings.load_profile("full")

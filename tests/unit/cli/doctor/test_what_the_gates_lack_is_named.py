@@ -111,6 +111,7 @@ def test_it_is_named_with_its_fix(name: str):
     CASES[name].judge()
 
 
+@pytest.mark.slow
 @pytest.mark.alike(1)
 @pytest.mark.parametrize("state", ["none", "idle", "fresh"])
 def test_a_candidate_without_traffic_needs_no_series_yet(state: Any):
@@ -153,6 +154,7 @@ def test_the_defaults_that_stables_own_series_prove_nobody_can_judge_are_left_ou
     assert found["accuracy"].startswith("left out, so it decides nothing here: NotExported: stable (version 1, ")
 
 
+@pytest.mark.slow
 def test_a_latency_gate_without_any_histogram_is_left_out_and_no_problem():
     found = Patient(gates=(), recordings=(model(), windows()), dialect=None).findings()
     (said,) = (one for one in found if one.subject == "latency")

@@ -37,7 +37,7 @@ def baking(**analysis: Any) -> World:
     return world
 
 
-@pytest.mark.alike(3)
+@pytest.mark.alike(2)
 @CASES
 def test_a_bake_about_which_nothing_is_known_is_held_with_the_reason_and_ends_when_it_is(lost, reason):
     world = baking(deadline="10h")
@@ -81,7 +81,7 @@ def test_the_sentence_is_the_gates_own():
     assert world.parsed.message == "errors: the sentence"
 
 
-@pytest.mark.alike(3)
+@pytest.mark.alike(2)
 @CASES
 @pytest.mark.parametrize(("answer", "phase", "weight"), [("Pause", "Inconclusive", 50), ("Rollback", "RolledBack", 0)])
 def test_the_deadline_ends_a_bake_about_which_nothing_is_known(lost, reason, answer, phase, weight):
@@ -95,6 +95,7 @@ def test_the_deadline_ends_a_bake_about_which_nothing_is_known(lost, reason, ans
     assert world.now - present(world.parsed.history[0]).ended_at < 1320
 
 
+@pytest.mark.slow
 def test_a_bake_stopped_at_the_deadline_is_proven_beside_stable_again_before_the_next():
     world = baking(deadline="20m")
     world.verdict = "NO_DATA"

@@ -174,6 +174,8 @@ class GatewayMetrics:
     version_header: bool = False
     joint: str | None = None
     """What every run of characters that are neither letters nor digits is written as; None: names are as they are."""
+    shortened: Callable[[str], str] | None = None
+    """What becomes of a name that is too long for the controller; None: nothing is."""
     lookalike: str | None = None
     ends_at: str | None = None
     named: tuple[tuple[str, str], ...] = ()
@@ -193,8 +195,9 @@ class GatewayMetrics:
         return "{index}" in self.backend
 
     def written(self, name: str) -> str:
-        """Letters and digits of any alphabet, joined by `joint`."""
-        return name if self.joint is None else self.joint.join(re.findall(r"[^\W_]+", name))
+        """Letters and digits of any alphabet, joined by `joint`, and then `shortened`."""
+        joined = name if self.joint is None else self.joint.join(re.findall(r"[^\W_]+", name))
+        return joined if self.shortened is None else self.shortened(joined)
 
     def keys_of(self, label: str, split: OwnSplit) -> frozenset[str]:
         """By `keys`."""

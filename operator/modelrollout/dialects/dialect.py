@@ -130,6 +130,11 @@ class Dialect(Protocol):
         ...
 
     @property
+    def grpc_errors(self) -> bool:
+        """Whether it tells an error that gRPC alone tells, in an answer of HTTP 200, from an answer."""
+        ...
+
+    @property
     def by_place(self) -> bool:
         """Whether `backend` tells versions by their place alone, which another version had before a promotion."""
         ...
@@ -181,6 +186,7 @@ class GatewayMetrics:
     named: tuple[tuple[str, str], ...] = ()
     """(counter, the status that its name stands for), which are read instead of `requests`."""
     grpc: Dialect | None = None
+    grpc_errors: bool = True
     keys: Callable[[str, OwnSplit], frozenset[str]] | None = None
     """keys_of, where there is one."""
 

@@ -13,9 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.lab import Guardian, Kube, provision, write_kubeconfig
-from tests.lab.components.certificates import Certificates
-from tests.lab.components.control_plane import ControlPlane
+from tests.lab import Certificates, ControlPlane, Guardian, Kube, provision, write_kubeconfig
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

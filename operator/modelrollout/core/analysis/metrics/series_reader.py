@@ -81,6 +81,11 @@ class SeriesReader:
             return self._gateway[0].status
         return s.DETAIL.get(channel.metric, "")
 
+    def lacks_status(self, labels: Mapping[str, str]) -> bool:
+        """Whether the series counts a version's answers at the gateway and does not say which went well."""
+        metric = labels.get("__name__", "")
+        return any(one.lacks_status(metric, labels) for one in self._gateway if metric in one.roles)
+
     def is_gateways(self, channel: Channel) -> bool:
         """Whether a gateway counted it, and not the model."""
         return channel.metric in s.GATEWAY
@@ -123,6 +128,10 @@ class _GatewayReader:
             return None  # the other protocol's, whose statuses mean something else
         return None if arm is None or detail is None else Channel(role, arm, "", detail)
 
+    def lacks_status(self, metric: str, labels: Mapping[str, str]) -> bool:
+        role = self.roles[metric]
+        return role == s.GATEWAY_REQUESTS and self._arm(role, labels) is not None and not self._status(labels)
+
     def _arm(self, role: str, labels: Mapping[str, str]) -> Arm | None:
         if role in {s.GATEWAY_ROUTER, s.GATEWAY_HEARTBEAT}:
             return "both"
@@ -130,15 +139,21 @@ class _GatewayReader:
         return next((arm for known, arm in self._backends if known.fullmatch(backend)), None)
 
     def _detail(self, role: str, labels: Mapping[str, str]) -> str | None:
+        if role == s.GATEWAY_REQUESTS and not self._status(labels):
+            return None
         if role in {s.GATEWAY_REQUESTS, s.GATEWAY_ROUTER}:
             return self._answer(labels)
         if role != s.GATEWAY_DURATION:
             return ""
         return _edge(labels.get(LABEL, ""), self._dialect.seconds)
 
-    def _answer(self, labels: Mapping[str, str]) -> str:
+    def _status(self, labels: Mapping[str, str]) -> str:
+        """Of an answer; "" where the series does not tell it."""
         grpc, named = self._dialect.grpc_status, self._dialect.counters.get(labels.get("__name__", ""))
-        status = named or (labels.get(grpc, "") if grpc else "") or labels.get(self._dialect.status, "")
+        return named or (labels.get(grpc, "") if grpc else "") or labels.get(self._dialect.status, "")
+
+    def _answer(self, labels: Mapping[str, str]) -> str:
+        status = self._status(labels)
         if self._dialect.is_error(status):
             return status
         return REFUSED + status if self._dialect.is_refusal(status) else NO_ERROR

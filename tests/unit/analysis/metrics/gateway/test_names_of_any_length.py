@@ -61,5 +61,6 @@ def candidates(dialect: Dialect, names: dict[str, str], of: str | None = None) -
         "Kgateway": f"kube_vision_{service}_8000",
         "Agentgateway": f"{service}.vision.svc.cluster.local:8000",
     }[dialect.name]
-    found = SeriesReader(request).channel({"__name__": dialect.requests, dialect.label: label})
+    labels = {"__name__": dialect.requests, dialect.label: label, dialect.status: "200"}
+    found = SeriesReader(request).channel(labels)
     return [label] if found is not None and found.arm == "candidate" else []

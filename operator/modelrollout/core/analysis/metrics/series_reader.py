@@ -86,6 +86,12 @@ class SeriesReader:
         metric = labels.get("__name__", "")
         return any(one.lacks_status(metric, labels) for one in self._gateway if metric in one.roles)
 
+    def is_a_call(self, labels: Mapping[str, str]) -> bool:
+        """Whether the gateway's series is of a version's backend that serves gRPC."""
+        metric = labels.get("__name__", "")
+        grpc = (one for one in self._gateway if one.grpc and metric in one.roles)
+        return any(one.channel(metric, labels) is not None for one in grpc)
+
     def is_gateways(self, channel: Channel) -> bool:
         """Whether a gateway counted it, and not the model."""
         return channel.metric in s.GATEWAY
@@ -106,7 +112,7 @@ class _GatewayReader:
     """The same for the series of a gateway, as its dialect has it; `alone` where one protocol is split."""
 
     def __init__(self, dialect: Dialect, request: EvaluationRequest, *, grpc: bool, alone: bool) -> None:
-        self._dialect = dialect
+        self._dialect, self.grpc = dialect, grpc
         self.status = dialect.status
         self.roles = {metric: role for role, metric in s.metrics_of(dialect).items()}
         self.roles |= dict.fromkeys(dialect.counters, s.GATEWAY_REQUESTS)

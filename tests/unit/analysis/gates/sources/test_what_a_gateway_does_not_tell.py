@@ -69,3 +69,21 @@ async def test_whoever_reads_it_all_the_same_is_told(told: bool) -> None:
         "errors: Agentgateway counts calls of gRPC by HTTP's status, so an error that gRPC alone tells counts as an "
         "answer: let the gate read source: Triton or Model"
     )
+
+
+@pytest.mark.parametrize("counted", [False, True])
+async def test_calls_that_are_timed_and_not_counted_are_named(counted: bool) -> None:
+    """As kgateway does by itself, and Envoy Gateway behind an HTTPRoute."""
+    dialect = present(registry.dialect_called("Kgateway"))
+    found = gateway(dialect, 8000)
+    for version, since in (("1", -np.inf), ("2", START)):
+        backend = {dialect.label: BACKENDS[dialect.name].format(version, 8001)}
+        for edge in ("10", "+Inf"):
+            found.growing(present(dialect.durations), 20, since=since, le=edge, **backend)
+        if counted:
+            found.growing("envoy_cluster_grpc_ModelInfer_0", 20, since=since, **backend)
+    spec = spec_of()
+    traffic = spec.traffic.model_copy(update={"protocols": ["HTTP", "GRPC"]})
+    request = request_of(spec.model_copy(update={"traffic": traffic}), dialect=dialect)
+    said = [text for text in (await look(request, LAST, found)).warnings if "gRPC" in text]
+    assert [text.startswith("Kgateway times calls of gRPC and keeps no count") for text in said] == [True][counted:]

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.api.adopt import DNS_NAME
-from modelrollout.api.config import URL
+from modelrollout.api.config import URL, custom_dialect
 from modelrollout.api.config.credentials import HEADER as TOKEN
 from modelrollout.api.fields import GATE_TYPES
 from modelrollout.api.gates import DNS_LABEL
@@ -35,6 +35,9 @@ _PATTERNS = {
     HOSTNAME: "write a host name in lower case, such as digits.example.com or *.example.com",
     TOKEN: "write a header's name, such as X-Scope-OrgID",
     URL: "write the server's address, such as http://prometheus.monitoring:9090",
+    custom_dialect.METRIC: "write a metric's name: letters, digits, underscores, colons, such as proxy_answers_total",
+    custom_dialect.LABEL: "write a label's name: letters, digits and underscores, such as upstream",
+    custom_dialect.NAME: "write letters and digits with a capital first, such as OurGateway",
     HEADER: "write an HTTP header name, such as x-model-candidate",
     METHOD: "write a method of inference.GRPCInferenceService, such as ModelConfig",
     passed.ROUTE_DURATION: "write a duration of h, m, s and ms, such as 30s or 1m30s",
@@ -73,6 +76,9 @@ _MISSING = {
     "namespaces": 'add the namespaces that may use it, such as ["vision-*"]',
     "keyFile": "add the file that holds the key, such as one of a Secret that is mounted",
     "prometheus": "add at least one server, such as {name: default, url: http://prometheus.monitoring:9090}",
+    "requests": "add the counter of the gateway's answers, such as proxy_answers_total",
+    "backend": "add the pattern of a version's backend, such as {namespace}/{service}:{port}",
+    "status": "add the label that holds an answer's status, such as code",
     "name": "add a name in lower-case letters, digits and dashes",
 }
 

@@ -98,12 +98,22 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], root: Loc) -> Problem
     if detail["type"] == "union_tag_invalid":
         loc, value = (*loc, "type"), value["type"]
     if detail["type"] == "wrong":
-        below = tuple(int(p) if p.isdigit() else p for p in detail["ctx"]["path"].split(".") if p)
+        below = _parts(value, [part for part in detail["ctx"]["path"].split(".") if part])
         loc, value = loc + below, _value_at(value, below)
     if value is None:
         return Problem(path_of(root + loc), "is unset", fix_of(detail), root + loc)
     what = "is not accepted (what it holds is not shown)" if _SECRET.intersection(loc) else f"is {shown(value)}"
     return Problem(path_of(root + loc), what, fix_of(detail), root + loc)
+
+
+def _parts(value: Any, parts: list[str]) -> Loc:
+    """The path below `value`, whose names are fields and indexes, and keys that may have dots in them."""
+    if not parts:
+        return ()
+    names = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+    known = next((name for name in names if isinstance(value, dict) and name in value), parts[0])
+    index = known if isinstance(value, dict) or not known.isdigit() else int(known)
+    return index, *_parts(_value_at(value, (index,)), parts[known.count(".") + 1 :])
 
 
 def _value_at(value: Any, loc: Loc) -> Any:

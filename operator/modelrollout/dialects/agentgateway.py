@@ -2,8 +2,8 @@
 
 A backend is HOSTNAME:PORT of its Service, whatever the route; route and Gateway are labels of their own, and the rule's
 name where the route gives it one: the testers' rule does not count. `status` is HTTP's, for calls of gRPC too, so an
-error that gRPC alone tells is none here. The series of the build has none of these labels, so what a matcher asks for
-may be absent: it shows that the proxy is scraped.
+error that gRPC alone tells is none here: where calls of gRPC are split, gates rather read other counters. The series of
+the build has none of these labels, so what a matcher asks for may be absent: it shows that the proxy is scraped.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ AGENTGATEWAY: Dialect = GatewayMetrics(
     status="status",
     errors=HTTP_ERRORS,
     refusals=HTTP_REFUSALS,
+    grpc_errors=False,
     matchers=(
         'route=~"{namespace}/{route}|"',
         'gateway=~"{gatewayNamespace}/{gateway}|"',

@@ -130,6 +130,11 @@ class Dialect(Protocol):
         ...
 
     @property
+    def grpc_errors(self) -> bool:
+        """Whether it tells an error that gRPC alone tells, in an answer of HTTP 200, from an answer."""
+        ...
+
+    @property
     def by_place(self) -> bool:
         """Whether `backend` tells versions by their place alone, which another version had before a promotion."""
         ...
@@ -174,11 +179,14 @@ class GatewayMetrics:
     version_header: bool = False
     joint: str | None = None
     """What every run of characters that are neither letters nor digits is written as; None: names are as they are."""
+    shortened: Callable[[str], str] | None = None
+    """What becomes of a name that is too long for the controller; None: nothing is."""
     lookalike: str | None = None
     ends_at: str | None = None
     named: tuple[tuple[str, str], ...] = ()
     """(counter, the status that its name stands for), which are read instead of `requests`."""
     grpc: Dialect | None = None
+    grpc_errors: bool = True
     keys: Callable[[str, OwnSplit], frozenset[str]] | None = None
     """keys_of, where there is one."""
 
@@ -193,8 +201,9 @@ class GatewayMetrics:
         return "{index}" in self.backend
 
     def written(self, name: str) -> str:
-        """Letters and digits of any alphabet, joined by `joint`."""
-        return name if self.joint is None else self.joint.join(re.findall(r"[^\W_]+", name))
+        """Letters and digits of any alphabet, joined by `joint`, and then `shortened`."""
+        joined = name if self.joint is None else self.joint.join(re.findall(r"[^\W_]+", name))
+        return joined if self.shortened is None else self.shortened(joined)
 
     def keys_of(self, label: str, split: OwnSplit) -> frozenset[str]:
         """By `keys`."""

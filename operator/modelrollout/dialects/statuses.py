@@ -25,11 +25,13 @@ _CODES = {name: str(code) for code, name in enumerate(_GRPC)} | {"canceled": "1"
 
 _WITH_MORE = re.compile(r"([1-5](?:[0-9]{2}|xx))(?:\.0+|[\s:-].*)", re.DOTALL)
 """`503 Service Unavailable`, and what comes of a status that was handled as a number, `503.0`."""
+_GRPC_AS_NUMBER = re.compile(r"([0-9]{1,2})\.0+")
+"""The same of gRPC's, `14.0`."""
 
 
 def canonical(status: str) -> str:
     """As the patterns expect it: `5XX` as `5xx`, gRPC's names in any spelling as their codes, and no further text."""
     text = status.strip().lower()
-    if longer := _WITH_MORE.fullmatch(text):
+    if longer := _WITH_MORE.fullmatch(text) or _GRPC_AS_NUMBER.fullmatch(text):
         return longer[1]
     return _CODES.get(re.sub(r"[^a-z]", "", text), text) if text.isascii() and text[:1].isalpha() else text

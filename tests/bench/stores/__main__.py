@@ -1,7 +1,9 @@
 """`python -m tests.bench.stores victoria=PATH prometheus=PATH`: what the operator would wait for at each store.
 
 VictoriaMetrics is no part of the lab: `go build` its app/victoria-metrics. Prometheus is the lab's. Each scrapes a
-counter every second, and is asked by the operator's own ledger.
+counter every second, and is asked by the operator's own ledger. Targets are found in files, and by VictoriaMetrics as
+Pods of a real API server too; Debian's Prometheus is built without that. With the word `pods`, `files` or `promotions`
+that part alone is run.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
@@ -25,7 +28,7 @@ import yaml
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.api.config import PrometheusServer
 from modelrollout.ports import LedgerFailure
-from tests.bench.stores import promotions
+from tests.bench.stores import kubernetes, promotions
 from tests.lab import free_port
 
 POLL, LOOKS, DEADLINE = 0.1, 60, 120.0
@@ -46,11 +49,14 @@ class Counting(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-def command(kind: str, program: str, folder: Path, port: int, flags: list[str]) -> list[str]:
+def files(kind: str, folder: Path) -> dict[str, Any]:
+    """Targets of a folder, looked for every second; VictoriaMetrics has a flag for how often."""
+    often = {} if kind == "victoria" else {"refresh_interval": "1s"}
+    return {"file_sd_configs": [{"files": [f"{folder}/*.json"], **often}]}
+
+
+def command(kind: str, program: str, folder: Path, port: int, flags: list[str], found: dict[str, Any]) -> list[str]:
     config = folder / "scrape.yaml"
-    found = {"file_sd_configs": [{"files": [f"{folder}/*.json"], "refresh_interval": "1s"}]}
-    if kind == "victoria":
-        found["file_sd_configs"][0].pop("refresh_interval")  # it has a flag for it
     whole = {"scrape_interval": "1s", "scrape_timeout": "1s"}
     config.write_text(yaml.safe_dump({"global": whole, "scrape_configs": [{"job_name": "told", **found}]}))
     if kind == "victoria":
@@ -71,12 +77,14 @@ def command(kind: str, program: str, folder: Path, port: int, flags: list[str]) 
 
 
 @contextmanager
-def running(kind: str, program: str, flags: list[str]) -> Iterator[tuple[Path, PrometheusServer]]:
+def running(
+    kind: str, program: str, flags: list[str], found: dict[str, Any] | None = None
+) -> Iterator[tuple[Path, PrometheusServer]]:
+    """Its folder, and how it is asked; `found` says where its targets are, by default in files of that folder."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
-        process = subprocess.Popen(
-            command(kind, program, folder, port, flags), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        asked = command(kind, program, folder, port, flags, found or files(kind, folder))
+        process = subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             yield folder, PrometheusServer(url=f"http://127.0.0.1:{port}", scrape_interval=1.0, allow_queries=True)
         finally:
@@ -84,9 +92,14 @@ def running(kind: str, program: str, flags: list[str]) -> Iterator[tuple[Path, P
             process.wait(20)
 
 
-def target(folder: Path, name: str) -> ThreadingHTTPServer:
+def counting() -> ThreadingHTTPServer:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Counting)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def target(folder: Path, name: str) -> ThreadingHTTPServer:
+    server = counting()
     half = folder / f"{name}.half"
     half.write_text(json.dumps([{"targets": [f"127.0.0.1:{server.server_port}"]}]))
     half.rename(folder / f"{name}.json")
@@ -142,7 +155,33 @@ def shown(found: list[float | None]) -> str:
     return f"{median(known):.1f} s, at most {max(known):.1f} s" if known else "none"
 
 
-async def main(programs: dict[str, str]) -> None:
+async def in_kubernetes(program: str, flags: list[str], made: kubernetes.Pods) -> str:
+    """How long each of some Pods waits for its first sample, made one after the other."""
+    with running("victoria", program, flags, made.discovery()) as (_, server):
+        ledger, waits = PrometheusLedger(), []
+        await asyncio.sleep(kubernetes.PAUSE)
+        for _ in range(kubernetes.PODS):
+            address = f"127.0.0.1:{counting().server_port}"
+            made.make(address)
+            waits.append(await kubernetes.waited(partial(seen, ledger, server, address)))
+            await asyncio.sleep(kubernetes.PAUSE)
+        ledger.close()
+    each = ", ".join(f"{one:.0f}" for one in waits)
+    return f"| victoria {' '.join(flags)} | {each} s | {median(waits):.0f} s | {max(waits):.0f} s |"
+
+
+async def seen(ledger: PrometheusLedger, server: PrometheusServer, instance: str) -> bool:
+    return await newest(ledger, server, instance) is not None
+
+
+async def pods(program: str) -> None:
+    print("| store that asks the API server | each Pod's first sample after | median | at most |\n|---|---|---|---|")
+    with kubernetes.pods() as made:
+        for flags in ([], ["-promscrape.kubernetesSDCheckInterval=5s"]):
+            print(await in_kubernetes(program, flags, made), flush=True)
+
+
+async def in_files(programs: dict[str, str]) -> None:
     print(
         "| store | first target seen after | a later one | age of the newest sample | of a Query gate's newest value |"
     )
@@ -153,9 +192,13 @@ async def main(programs: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    given = dict(one.split("=", 1) for one in sys.argv[1:])
-    asyncio.run(main(given))
-    if "victoria" in given:
-        print("\n| store | one promotion | took |\n|---|---|---|", flush=True)
+    given = dict(one.split("=", 1) for one in sys.argv[1:] if "=" in one)
+    parts = {one for one in sys.argv[1:] if "=" not in one} or {"files", "pods", "promotions"}
+    if "files" in parts:
+        asyncio.run(in_files(given))
+    if "victoria" in given and "pods" in parts:
+        asyncio.run(pods(given["victoria"]))
+    if "victoria" in given and "promotions" in parts:
+        print("\n| store | candidate's servers start | one promotion | took |\n|---|---|---|---|", flush=True)
         for told in promotions.told(given["victoria"]):
             print(told, flush=True)

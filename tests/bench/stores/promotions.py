@@ -1,4 +1,8 @@
-"""One promotion of the lab on each store: how long it takes from the commit to the end, all else alike."""
+"""One promotion of the lab on each store: how long it takes from the commit to the end, all else alike.
+
+The candidate's servers start with the commit, as its Pods would, or `known` long before it: then no store has to find
+them any more, and what is left is how late its samples are.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +23,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GATES = ("errors", "latency", "accuracy", "dead-neurons", "non-finite")
+LOOKING = "-promscrape.fileSDCheckInterval="
+CASES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
+    ("prometheus", (), False),
+    ("victoria", (), False),
+    ("victoria", (f"{LOOKING}30s",), False),  # as often as it asks the API server by default
+    ("victoria", (f"{LOOKING}1s",), False),
+    ("prometheus", (), True),
+    ("victoria", (), True),
+)
+"""(store, its flags, whether the candidate's targets are known before the commit)."""
 
 
 @contextmanager
-def victoria(program: str, lab: Lab, flags: list[str]) -> Iterator[str]:
+def victoria(program: str, lab: Lab, flags: tuple[str, ...]) -> Iterator[str]:
     """Its address; it scrapes what the lab's Prometheus does."""
     with tempfile.TemporaryDirectory() as name:
         port, config = free_port(), Path(name) / "scrape.yaml"
@@ -41,27 +55,29 @@ def victoria(program: str, lab: Lab, flags: list[str]) -> Iterator[str]:
             process.wait(20)
 
 
-def told(program: str) -> Iterator[str]:
-    """A row for each store, as soon as it is known."""
+def told(program: str, cases: tuple[int, ...] = tuple(range(len(CASES)))) -> Iterator[str]:
+    """A row for each of CASES, as soon as it is known."""
     with Lab() as lab:
-        yield row("prometheus", *promoted(lab, "on-prometheus", lab.prometheus.url))
-        for number, flags in enumerate(([], ["-promscrape.fileSDCheckInterval=1s"])):
-            with victoria(program, lab, flags) as url:
-                yield row(f"victoria {' '.join(flags)}", *promoted(lab, f"on-victoria-{number}", url))
+        for number in cases:
+            store, flags, known = CASES[number]
+            with ExitStack() as stack:
+                url = stack.enter_context(victoria(program, lab, flags)) if store == "victoria" else lab.prometheus.url
+                result, seconds = promoted(lab, f"on-store-{number}", url, known=known)
+            targets = "before the commit" if known else "with the commit"
+            yield f"| {' '.join((store, *flags))} | {targets} | {result} | {seconds:.0f} s |"
 
 
-def promoted(lab: Lab, namespace: str, url: str) -> tuple[str, float]:
-    """(how it ended, seconds). The candidate's servers start with the commit, as its Pods would."""
+def promoted(lab: Lab, namespace: str, url: str, *, known: bool) -> tuple[str, float]:
+    """(how it ended, seconds since the commit)."""
     with ExitStack() as stack:
         live = Rollouts(lab.member, namespace, stack).start(1, rate=BRISK, operate={"prometheus": url})
         live.adopt(gates=gates(*GATES))
-        time.sleep(70)  # stable's series are there, whatever the store
+        if known:
+            live.scenario.serve(2)
+        time.sleep(70)  # every store has found what is there
         began = time.monotonic()
         live.version(2)
-        live.scenario.serve(2)
+        if not known:
+            live.scenario.serve(2)
         result = live.ended(300)["history"][-1]["result"]
         return result, time.monotonic() - began
-
-
-def row(store: str, result: str, seconds: float) -> str:
-    return f"| {store} | {result} | {seconds:.0f} s |"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from kubernetes.dynamic.exceptions import DynamicApiError
 
 from modelrollout.adapters.kubernetes.gateway_facts import KubernetesGatewayFacts
 from modelrollout.adapters.routers import RegisteredRouters
@@ -19,6 +20,7 @@ from modelrollout.ports import Conflict
 from tests import ROOT
 from tests.contract.case import NAME, V1, V2, Case, make_service
 from tests.expect import present
+from tests.lab import tool_definition
 
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.client import Api
@@ -34,6 +36,8 @@ GATEWAYS = [
     pytest.param("envoy-gateway", id="EnvoyGateway", marks=pytest.mark.envoy_gateway),
     pytest.param("copies", id="Copies", marks=pytest.mark.envoy_gateway),
 ]
+ELSEWHERE = {"istio": "Istio", "cilium": "Cilium", "kgateway": "Kgateway", "agentgateway": "Agentgateway"}
+"""Pages of gateways whose controllers the lab has not, and the dialect that they promise."""
 
 
 def manifest(page: str) -> list[dict[str, Any]]:
@@ -87,6 +91,56 @@ async def test_they_are_accepted(page: str, member: Member, site: Site, namespac
         assert (await case.apply_now(RoutePlan("1", "2", 0, mirror=10))).mirror == 10
         await case.settled("ACCEPTED")
         assert (await case.lower(RoutePlan("1", "2", 0))).mirror == 0
+
+
+@pytest.mark.parametrize("page", ELSEWHERE)
+async def test_those_of_gateways_that_are_not_here_are_taken_and_routed(
+    page: str, member: Member, namespace: str, api: Api
+) -> None:
+    """Every object by a server that refuses unknown fields; the route is what that gateway would be given."""
+    bodies = manifest(page)
+    for body in bodies:
+        kind = body["kind"]
+        if kind in ("PodMonitor", "Telemetry"):
+            definition = tool_definition(kind)
+            if definition is None:
+                pytest.skip(f"no Go module proxy to take the definition of {kind} from")
+            member.kube.apply(definition)
+            names = definition["spec"]["names"]["plural"]
+            member.kube.wait_served([f"/apis/{body['apiVersion']}/{names}"])
+        if "namespace" in body["metadata"]:
+            body["metadata"]["namespace"] = namespace
+        if kind == "ModelRollout":
+            body["spec"]["traffic"]["gateway"]["namespace"] = namespace
+        member.kube.apply(body)
+    spec, problem = read_spec(bodies[-1])
+    assert problem is None
+    controller = await KubernetesGatewayFacts(api).controller_of(namespace, present(spec))
+    config = OperatorConfig(prometheus=[PrometheusServer(url="http://prometheus.test")])
+    dialect = present(config.dialect_of(controller))
+    assert (dialect.name, dialect.version_header) == (ELSEWHERE[page], False)
+    for service in (V1, V2):
+        make_service(member, namespace, service)
+    case = Case("gateway-api", api, namespace)
+    case.spec = present(spec)
+    await case.apply(RoutePlan("1"), None)
+    assert (await case.apply_now(RoutePlan("1", "2", 10))).weight_of("2") == 10
+
+
+async def test_a_misspelt_field_of_such_an_object_is_refused(member: Member, namespace: str) -> None:
+    """So the definitions are real ones, and are asked."""
+    for body in manifest("istio"):
+        if body["kind"] not in ("PodMonitor", "Telemetry"):
+            continue
+        definition = tool_definition(body["kind"])
+        if definition is None:
+            pytest.skip("no Go module proxy to take the definitions from")
+        member.kube.apply(definition)
+        member.kube.wait_served([f"/apis/{body['apiVersion']}/{definition['spec']['names']['plural']}"])
+        body["metadata"]["namespace"] = namespace
+        body["spec"]["selectorr"] = {}
+        with pytest.raises(DynamicApiError, match="selectorr"):
+            member.kube.apply(body)
 
 
 async def _adopted(api: Api, namespace: str, spec: Spec) -> None:

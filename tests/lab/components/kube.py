@@ -10,6 +10,7 @@ import yaml
 from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError, ServiceUnavailableError, TooManyRequestsError
+from urllib3.exceptions import ReadTimeoutError
 
 from tests.lab.components.client_tls import client_context
 
@@ -143,6 +144,6 @@ class Kube:
     def _is_served(self, path: str) -> bool:
         try:
             self._dynamic.request("get", path, _request_timeout=5)
-        except (NotFoundError, ServiceUnavailableError, TooManyRequestsError):
-            return False  # newer ones answer 429 "storage is (re)initializing" at first
+        except (NotFoundError, ServiceUnavailableError, TooManyRequestsError, ReadTimeoutError):
+            return False  # newer ones answer 429 "storage is (re)initializing" at first; a busy one, late
         return True

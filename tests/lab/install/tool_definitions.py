@@ -1,4 +1,4 @@
-"""What defines Argo CD's Application, Flux's Kustomization and Kyverno's ClusterPolicy comes with their Go modules.
+"""What defines the kinds of other tools that pages and examples use comes with those tools' Go modules.
 
 Only the archives are fetched: what is in them is not compiled, so no newer Go than the lab's is needed.
 """
@@ -45,6 +45,18 @@ _MODULES: Final = {
         "h1:/MkgFii3/VlQfKR1JpC9tVwNNVNQTt2S4U6qCsafsTU=",
         "cmd/cli/kubectl-kyverno/data/crds/kyverno.io_clusterpolicies.yaml",
     ),
+    "PodMonitor": _Module(
+        "github.com/prometheus-operator/prometheus-operator",
+        "v0.85.0",
+        "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
+        "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+    ),
+    "Telemetry": _Module(
+        "istio.io/api",
+        "v1.32.0",
+        "h1:37mJvg9I0biYZAEQF+MATs4FNeCpXEIVO3LFpVb6iNM=",
+        "kubernetes/customresourcedefinitions.gen.yaml",
+    ),
 }
 
 
@@ -57,12 +69,12 @@ def tool_definition(kind: str) -> dict[str, Any] | None:
             if not kept.is_file():
                 if go_toolchain.go_refusal(f"{module.path}@{module.version}"):
                     return None
-                _fetch(module, kept)
+                _fetch(kind, module, kept)
     found: dict[str, Any] = json.loads(kept.read_text())
     return found
 
 
-def _fetch(module: _Module, kept: Path) -> None:
+def _fetch(kind: str, module: _Module, kept: Path) -> None:
     """Go says in its answer that it is too old for some of them, with the archive fetched and hashed all the same."""
     progress.say(f"fetching {module.path} {module.version} for its definitions")
     ask = ["go", "mod", "download", "-json", f"{module.path}@{module.version}"]
@@ -74,6 +86,8 @@ def _fetch(module: _Module, kept: Path) -> None:
         raise RuntimeError(f"{module.path} {module.version} is {digest}, where {module.digest} is expected")
     with zipfile.ZipFile(archive) as opened:
         text = opened.read(f"{module.path}@{module.version}/{module.file}")
+    every = [body for body in yaml.safe_load_all(text) if body]
+    (found,) = (body for body in every if body["spec"]["names"]["kind"] == kind)
     half = kept.with_suffix(".half")
-    half.write_text(json.dumps(yaml.safe_load(text)))
+    half.write_text(json.dumps(found))
     half.rename(kept)

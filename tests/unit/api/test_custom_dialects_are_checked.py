@@ -109,6 +109,25 @@ def test_what_is_wrong_is_said_with_its_field(changes, field, said):
     assert said in text
 
 
+@pytest.mark.parametrize(
+    ("durations", "unit", "said"),
+    [
+        ("proxy_answer_milliseconds_bucket", "s", "write unit: ms"),
+        ("proxy_answer_ms_bucket", "s", "write unit: ms"),
+        ("proxy_answer_seconds_bucket", "ms", "write unit: s"),
+        ("proxy_answer_milliseconds_bucket", "ms", None),
+        ("proxy_answer_seconds_bucket", "s", None),
+        ("proxy_answer_time_bucket", "ms", None),
+        (None, "ms", None),
+    ],
+)
+def test_a_unit_that_the_histograms_name_contradicts_is_said(durations, unit, said):
+    ours = {name: value for name, value in (OURS | {"durations": durations, "unit": unit}).items() if value is not None}
+    server = {"prometheus": [{"url": "http://p", "gatewayMatchers": 'job="proxy"'}]}
+    found = parse_config({**server, "customDialects": [ours], "dialects": {"a/b": "Ours"}}).unsafe()
+    assert [said in text for text in found] == ([] if said is None else [True]), found
+
+
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda one: one.name)
 def test_built_in_dialects_use_what_both_kinds_of_expression_have(dialect):
     server = {"prometheus": [{"url": "http://p"}]}

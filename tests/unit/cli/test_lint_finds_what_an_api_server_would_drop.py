@@ -187,6 +187,37 @@ def test_a_broken_configuration_is_a_problem_too(
     assert lint(tmp_path, yaml.safe_dump(GOOD), "--config", str(tmp_path / "nowhere"))[0] == 2
 
 
+OURS = "{name: Ours, requests: a_total, label: upstream, backend: '{service}', status: code%s}"
+
+
+@pytest.mark.parametrize(
+    ("spoken", "more", "code", "says"),
+    [
+        ("Ours", "", 0, ""),
+        ("Ourz", "", 1, ":2:12: dialects.example.com/c is \"Ourz\": choose 'Traefik', 'Istio',"),
+        ("Ours", ", refusals: '('", 1, 'customDialects[0].refusals is "(": write a regular expression (RE2)'),
+        ("Ours", ", durations: a_seconds_bucket, unit: ms", 0, "write unit: s, unless the name is wrong"),
+        ("Ours", ", durations: a-b", 1, "write a metric's name"),
+    ],
+)
+def test_a_configuration_is_checked_by_itself(
+    spoken: str, more: str, code: int, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Every sentence names the field, its value, whatever dots are in its name, and the fix."""
+    config = tmp_path / "config.yaml"
+    server = "prometheus: [{url: 'http://p:9090', gatewayMatchers: 'job=\"gateway\"'}]"
+    config.write_text(f"{server}\ndialects: {{example.com/c: {spoken}}}\ncustomDialects:\n- {OURS % more}\n")
+    assert main(["lint", "--config", str(config)]) == code
+    said = capsys.readouterr().err
+    assert says in said
+    assert bool(said) == bool(says)
+
+
+def test_nothing_to_check_is_said(capsys: pytest.CaptureFixture[str]):
+    assert main(["lint"]) == 2
+    assert "name a FILE" in capsys.readouterr().err
+
+
 def test_help_teaches_every_command_with_an_example(capsys: pytest.CaptureFixture[str]):
     for command in ("status", "approve", "abort", "pause", "resume", "retry", "promote", "lint"):
         with pytest.raises(SystemExit):

@@ -18,6 +18,7 @@ PLACEHOLDERS = ("namespace", "route", "gatewayNamespace", "gateway", "service", 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z]+)\}")
 _NOT_RE2 = re.compile(r"\(\?(?:[=!>#(]|<[=!]|P[=>])|\\[1-9]|[*+?}]\+")
 """What Python's expressions have and Prometheus' have not: looking around, references, possessive repetition."""
+_UNIT_IN_NAME = re.compile(r"_(seconds|milliseconds|millis|ms)(?:_bucket)?$")
 _MATCHER = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(?:=~|!~)"(?P<pattern>[^"\\\n]*)"|[A-Za-z_][A-Za-z0-9_]*!?="[^"\\\n]*"')
 
 Metric = Annotated[str, Field(pattern=METRIC, max_length=256)]
@@ -76,6 +77,15 @@ class CustomDialect(ApiModel):
             elif _PLACEHOLDER.search(text):
                 raise wrong(f"matchers.{index}", 'placeholders are patterns: write =~"..." instead of ="..."')
         return self
+
+    def doubts(self) -> tuple[str, ...]:
+        """A sentence where the histogram's name says another unit than `unit`: times would be off by a thousand."""
+        named = _UNIT_IN_NAME.search(self.durations or "")
+        said = self.unit if named is None else "s" if named[1] == "seconds" else "ms"
+        if said == self.unit:
+            return ()
+        text = f"customDialects {self.name} has unit {self.unit!r}, but {self.durations} is named after another"
+        return (f"{text}: write unit: {said}, unless the name is wrong",)
 
     def dialect(self) -> Dialect:
         """The same as the analysis reads it."""

@@ -105,9 +105,10 @@ class OperatorConfig(ApiModel):
         return custom.dialect() if custom else registry.dialect_called(name)
 
     def unsafe(self) -> list[str]:
-        """Sentences about what works and lets others speak where they should not; people should know at the start."""
+        """Sentences about what works and may mislead, or lets others speak; people should know at the start."""
         spoken = any(name != registry.NO_DIALECT for name in self.dialects.values())
-        return [
+        units = [text for one in self.custom_dialects for text in one.doubts()]
+        return units + [
             f"prometheus {server.name} has no gatewayMatchers: whatever it scrapes may write the gateway's series, and "
             "its word promotes versions; write what only the gateway's own targets have, such as "
             "'namespace=\"traefik\"'"

@@ -24,6 +24,7 @@ examples:
   kubectl modelrollout lint rollout.yaml
   kubectl modelrollout lint rollouts/*.yaml --config operator.yaml
   kustomize build . | kubectl modelrollout lint -
+  kubectl modelrollout lint --config operator.yaml
 
 With --config (the operator's configuration, config.yaml in its ConfigMap) it also knows which Prometheus servers and
 webhooks there are and whether Query gates are allowed, and warns of gates that can never be proven at 1, 10 or 100
@@ -41,14 +42,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="YAML, one or more documents; - for stdin")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="YAML, one or more documents; - for stdin")
     parser.add_argument("--config", type=Path, metavar="FILE", help="the operator's configuration")
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one line per finding; returns the exit code."""
+    if not args.files and args.config is None:
+        remark("name a FILE with a ModelRollout, or --config FILE")
+        return UNREADABLE
     config, worst = read_config(args.config)
+    for doubt in [] if config is None else config.unsafe():
+        remark(f"{args.config}: warning: {doubt}")
     resources = problems = warnings = 0
     for name in args.files:
         checked = _check(name, config)
@@ -63,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
         warnings += sum(finding.warning for finding in checked.findings)
     aside = f", {_count(warnings, 'warning')}" if warnings else ""
     found = f"{_count(problems, 'problem')}{aside}"
-    remark(f"{_count(resources, 'ModelRollout')} in {_count(len(args.files), 'file')}: {found}")
+    if args.files:
+        remark(f"{_count(resources, 'ModelRollout')} in {_count(len(args.files), 'file')}: {found}")
     return max(worst, FOUND if problems else CLEAN)
 
 

@@ -23,6 +23,7 @@ from modelrollout.core.analysis.metrics.coverage import uncovered
 from modelrollout.core.analysis.metrics.gateway.lookalikes import ambiguous, lookalikes
 from modelrollout.core.analysis.metrics.gateway.placed import history_ticks, in_their_places
 from modelrollout.core.analysis.metrics.gateway.unnamed import unnamed
+from modelrollout.core.analysis.metrics.gateway.unstated import unstated
 from modelrollout.core.analysis.metrics.golden.series import golden_selection
 from modelrollout.core.analysis.metrics.grid import Grid, make_grid
 from modelrollout.core.analysis.metrics.model_series import Selection, gateway_selection, model_selection
@@ -209,7 +210,9 @@ def judge(
     partial: Finding | None = worded(lambda: _partial(once, reader, request, looks.end(look)), _UNTOLD)
     partial = partial or (_ALIKE_UNTOLD if alike is None else ambiguous(alike))
     twice = dict.fromkeys(text for _, said in counted for text in said)
-    misread: tuple[str, ...] = worded(lambda: (*unnamed(request), *(alike or ()), *reader.pods.warnings()), _UNSAID)
+    misread: tuple[str, ...] = worded(
+        lambda: (*unnamed(request), *unstated(once, reader, request), *(alike or ()), *reader.pods.warnings()), _UNSAID
+    )
     warnings = (*twice, *misread, *cut_off(request, stores, looks.tick(look), cuts))
     gate_input = GateInput(
         request,

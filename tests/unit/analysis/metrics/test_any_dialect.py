@@ -80,7 +80,7 @@ class Example:
 
 MILLISECONDS = {"0.5": 0.0005, "100": 0.1, "1200": 1.2, "1e+06": 1000.0, "+Inf": np.inf}
 ENVOY: Any = {
-    "good": ("200", "302", "499", ""),
+    "good": ("200", "302", "499"),
     "bad": ("500", "503", "504", "599"),
     "refused": ("400", "404", "429"),
     "edges": MILLISECONDS,
@@ -88,14 +88,14 @@ ENVOY: Any = {
 EXAMPLES = {
     "Traefik": Example(
         _traefik,
-        good=("200", "302", "499", "0", "1", ""),
+        good=("200", "302", "499", "0", "1"),
         bad=("500", "503", "599", "2", "4", "12", "13", "14", "15"),
         refused=("400", "401", "404", "408", "429", "490", "498", "3", "5", "6", "7", "8", "9", "10", "11", "16"),
         edges={"0.1": 0.1, "1.2": 1.2},
     ),
     "Istio": Example(
         lambda at: f"{at.service}.{at.namespace}.svc.cluster.local",
-        good=("200", "302", "499", "0", ""),
+        good=("200", "302", "499", "0"),
         bad=("500", "503"),
         refused=("400", "404", "429"),
         edges=MILLISECONDS,
@@ -116,7 +116,7 @@ EXAMPLES = {
     ),
     "Agentgateway": Example(
         lambda at: f"{at.service}.{at.namespace}.svc.cluster.local:8000",
-        good=("200", "302", "499", ""),
+        good=("200", "302", "499"),
         bad=("500", "503", "504", "599"),
         refused=("400", "404", "429"),
         edges={"0.1": 0.1, "1.2": 1.2},
@@ -142,7 +142,8 @@ def request(dialect: Dialect, *gates, **changes) -> EvaluationRequest:
 
 
 def labels(dialect: Dialect, metric: str | None, at: Place, **more: str) -> dict[str, str]:
-    return {"__name__": metric or "", dialect.label: example(dialect).backend(at), **more}
+    of = example(dialect)
+    return {"__name__": metric or "", dialect.label: of.backend(at), dialect.status: of.good[0], **more}
 
 
 @pytest.mark.alike(10)
@@ -209,6 +210,21 @@ def test_errors_and_refusals_are_told_from_answers(dialect):
         assert (found.metric, found.detail) == (s.GATEWAY_REQUESTS, detail), status
 
 
+@every_dialect
+async def test_answers_without_their_status_are_no_answers_and_that_is_said(dialect):
+    """A wrong `status` in a dialect would make a good answer of every error."""
+    rec = Recording(scrapes(240), "gateway")
+    if dialect.heartbeat:
+        rec.growing(dialect.heartbeat, 0)
+    for service, since in (("digits-v1", -np.inf), ("digits-v2", START)):
+        backend = {dialect.label: example(dialect).backend(Place(service=service))}
+        rec.growing(dialect.requests, 100, since=since, **backend, **{f"{dialect.status}_of_answer": "500"})
+    found = await look(request(dialect, {"name": "errors", "type": "ErrorRate"}), 240, rec)
+    assert (found.requests, found.gates[0].verdict) == (0, "NO_DATA")
+    (said,) = (text for text in found.warnings if "errors cannot be told" in text)
+    assert f"no label {dialect.status}" in said
+
+
 @pytest.mark.alike(6)
 @every_dialect
 @pytest.mark.parametrize(
@@ -233,8 +249,8 @@ def test_a_status_counts_whatever_its_spelling(dialect, status, kind):
     ("status", "kind"),
     [
         *((status, "error") for status in ("UNAVAILABLE", "Unavailable", "DeadlineExceeded", "DEADLINE_EXCEEDED")),
-        *((status, "error") for status in ("Internal", "unknown", "DATA_LOSS", "UNIMPLEMENTED")),
-        *((status, "refusal") for status in ("NotFound", "NOT_FOUND", "InvalidArgument", "permission-denied")),
+        *((status, "error") for status in ("Internal", "unknown", "DATA_LOSS", "UNIMPLEMENTED", "14.0", " 13 ")),
+        *((status, "refusal") for status in ("NotFound", "NOT_FOUND", "InvalidArgument", "permission-denied", "5.0")),
         *((status, "answer") for status in ("OK", "Ok", "CANCELLED", "Canceled", "Internally")),
     ],
 )

@@ -37,8 +37,8 @@ def traefik(kind: str, route: str, service: str, code: str) -> dict[str, str]:
     return {"__name__": "traefik_service_requests_total", "service": label, "code": code}
 
 
-def envoy(cluster: str, code: str, method: str = "ModelInfer") -> dict[str, str]:
-    return {"__name__": f"envoy_cluster_grpc_{method}_{code}", "envoy_cluster_name": cluster}
+def envoy(cluster: str, code: str, method: str = "ModelInfer_") -> dict[str, str]:
+    return {"__name__": f"envoy_cluster_grpc_{method}{code}", "envoy_cluster_name": cluster}
 
 
 def istio(service: str, code: str) -> dict[str, str]:
@@ -66,12 +66,12 @@ EXAMPLES: dict[str, tuple[Dialect, Any, tuple[str, ...]]] = {
     ),
     "Cilium": (
         CILIUM,
-        lambda service, code: envoy(f"infra/cilium-gateway-inference/vision_{service}_8001", code),
+        lambda service, code: envoy(f"infra/cilium-gateway-inference/vision_{service}_8001", code, ""),
         ("0", "1"),
     ),
     "kgateway": (
         KGATEWAY,
-        lambda service, code: envoy(f"kube_vision_{service}_8001", code, "ModelStreamInfer"),
+        lambda service, code: envoy(f"kube_vision_{service}_8001", code, "ModelStreamInfer_"),
         ("0", "1"),
     ),
     "Istio": (ISTIO, istio, ("0", "1")),

@@ -38,6 +38,10 @@ CASES = {
         {"recordings": (stopped(seen_by_gateway(), 60), model(), windows())},
         *("fresh", "Problem", "the newest sample of stable's series (the gateway, Traefik) is 1m", "Targets"),
     ),
+    "answers without their status": Case(
+        {"recordings": (relabelled(seen_by_gateway(), code=""), model(), windows())},
+        *("unstated", "Warning", "has no label code, so errors cannot be told", "what the gateway exports"),
+    ),
     "a target that is scraped no more": Case(
         {"recordings": (seen_by_gateway(), stopped(windows(), 120), model())},
         *("target-lost", "Warning", "triton-dense (job lab) has not been scraped for 1", "Targets"),

@@ -16,6 +16,7 @@ from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.coverage import uncovered
 from modelrollout.core.analysis.metrics.gateway.lookalikes import lookalikes
 from modelrollout.core.analysis.metrics.gateway.unnamed import unnamed
+from modelrollout.core.analysis.metrics.gateway.unstated import unstated
 from modelrollout.core.analysis.metrics.promql import fill_matchers
 
 _FIXES = {
@@ -64,6 +65,8 @@ def series(view: View, services: Iterable[ServiceFacts]) -> Iterator[Finding]:
         yield say.warning("scraped-twice", text, "keep one of the two scrape jobs or ServiceMonitors for it")
     for text in unnamed(view.request):
         yield say.warning("unnamed", text, "rename it, or set source: Model in the gates that read the gateway")
+    for text in unstated(view.stores, view.reader, view.request):
+        yield say.warning("unstated", text, "compare the dialect with what the gateway exports")
     for text in lookalikes(view.stores, view.reader, view.request):
         yield say.warning("lookalike", text, "rename one of the two routes: their requests are counted together")
     for text in left_out_warnings(view.gate_input):

@@ -20,7 +20,7 @@ from modelrollout.core.analysis.gates.definition import GateDefinition, always
 from modelrollout.core.analysis.gates.gate_input import GateInput
 from modelrollout.core.analysis.gates.result import Judged
 from modelrollout.core.analysis.gates.sources.absence import no_source
-from modelrollout.core.analysis.gates.sources.order import REQUESTS, chosen, exporting
+from modelrollout.core.analysis.gates.sources.order import REQUESTS, chosen, exporting, is_blind
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.stats import limits
 from modelrollout.core.analysis.stats.parameters import REFUSED_PART
@@ -40,7 +40,19 @@ def judge_error_rate(gate: ErrorRateGate, gate_input: GateInput, share: float) -
     reading = CountReading(tests_of(gate), show_bad_share, beside=refused)
     if hold is not None and hold.shared:
         reading = replace(reading, adjust=_not_blamed, blames=lambda one: one.kind == "stable")
-    return judge_counts(gate, counts, reading, gate_input, share, halt=None if hold is None else hold.finding)
+    found = judge_counts(gate, counts, reading, gate_input, share, halt=None if hold is None else hold.finding)
+    return replace(found, warnings=(*found.warnings, *_unseen(gate, gate_input)))
+
+
+def _unseen(gate: ErrorRateGate, gate_input: GateInput) -> tuple[str, ...]:
+    """What people should know of errors that are none in the counters which this gate reads."""
+    dialect = gate_input.request.dialect
+    if dialect is None or not is_blind(gate_input, REQUESTS, chosen(gate_input, REQUESTS, gate.source)):
+        return ()
+    text = (
+        f"{dialect.name} counts calls of gRPC by HTTP's status, so an error that gRPC alone tells counts as an answer"
+    )
+    return (f"{gate.name}: {text}: let the gate read source: Triton or Model",)
 
 
 def split(gate: ErrorRateGate, counts: Counts, share: float) -> tuple[float, tuple[Beside, ...]]:

@@ -81,6 +81,17 @@ class SeriesReader:
             return self._gateway[0].status
         return s.DETAIL.get(channel.metric, "")
 
+    def lacks_status(self, labels: Mapping[str, str]) -> bool:
+        """Whether the series counts a version's answers at the gateway and does not say which went well."""
+        metric = labels.get("__name__", "")
+        return any(one.lacks_status(metric, labels) for one in self._gateway if metric in one.roles)
+
+    def is_a_call(self, labels: Mapping[str, str]) -> bool:
+        """Whether the gateway's series is of a version's backend that serves gRPC."""
+        metric = labels.get("__name__", "")
+        grpc = (one for one in self._gateway if one.grpc and metric in one.roles)
+        return any(one.channel(metric, labels) is not None for one in grpc)
+
     def is_gateways(self, channel: Channel) -> bool:
         """Whether a gateway counted it, and not the model."""
         return channel.metric in s.GATEWAY
@@ -101,7 +112,7 @@ class _GatewayReader:
     """The same for the series of a gateway, as its dialect has it; `alone` where one protocol is split."""
 
     def __init__(self, dialect: Dialect, request: EvaluationRequest, *, grpc: bool, alone: bool) -> None:
-        self._dialect = dialect
+        self._dialect, self.grpc = dialect, grpc
         self.status = dialect.status
         self.roles = {metric: role for role, metric in s.metrics_of(dialect).items()}
         self.roles |= dict.fromkeys(dialect.counters, s.GATEWAY_REQUESTS)
@@ -123,6 +134,10 @@ class _GatewayReader:
             return None  # the other protocol's, whose statuses mean something else
         return None if arm is None or detail is None else Channel(role, arm, "", detail)
 
+    def lacks_status(self, metric: str, labels: Mapping[str, str]) -> bool:
+        role = self.roles[metric]
+        return role == s.GATEWAY_REQUESTS and self._arm(role, labels) is not None and not self._status(labels)
+
     def _arm(self, role: str, labels: Mapping[str, str]) -> Arm | None:
         if role in {s.GATEWAY_ROUTER, s.GATEWAY_HEARTBEAT}:
             return "both"
@@ -130,15 +145,21 @@ class _GatewayReader:
         return next((arm for known, arm in self._backends if known.fullmatch(backend)), None)
 
     def _detail(self, role: str, labels: Mapping[str, str]) -> str | None:
+        if role == s.GATEWAY_REQUESTS and not self._status(labels):
+            return None
         if role in {s.GATEWAY_REQUESTS, s.GATEWAY_ROUTER}:
             return self._answer(labels)
         if role != s.GATEWAY_DURATION:
             return ""
         return _edge(labels.get(LABEL, ""), self._dialect.seconds)
 
-    def _answer(self, labels: Mapping[str, str]) -> str:
+    def _status(self, labels: Mapping[str, str]) -> str:
+        """Of an answer; "" where the series does not tell it."""
         grpc, named = self._dialect.grpc_status, self._dialect.counters.get(labels.get("__name__", ""))
-        status = named or (labels.get(grpc, "") if grpc else "") or labels.get(self._dialect.status, "")
+        return named or (labels.get(grpc, "") if grpc else "") or labels.get(self._dialect.status, "")
+
+    def _answer(self, labels: Mapping[str, str]) -> str:
+        status = self._status(labels)
         if self._dialect.is_error(status):
             return status
         return REFUSED + status if self._dialect.is_refusal(status) else NO_ERROR

@@ -46,11 +46,19 @@ def allowed(wanted: Source | None) -> tuple[Source, ...]:
     return ("Model", "Triton") if wanted == "Model" else (wanted,)
 
 
+def is_blind(gate_input: GateInput, needed: Needed, source: Source) -> bool:
+    """Whether the source counts errors of gRPC among the answers, where calls of gRPC are split."""
+    dialect, traffic = gate_input.request.dialect, gate_input.request.spec.traffic
+    asked = source == "Gateway" and needed is REQUESTS and traffic.has_grpc
+    return asked and dialect is not None and not dialect.grpc_errors
+
+
 def exporting(gate_input: GateInput, needed: Needed, wanted: Source | None, arm: s.Arm) -> Source | None:
     """The first allowed source that has what is needed of this version; one that lacks a part of it comes last."""
     found = [one for one in allowed(wanted) if gate_input.table.has(needed.whole[one], arm)]
     whole = [one for one in found if not lacking(gate_input, needed.whole[one], needed.parts[one], (arm,))]
-    return next(iter(whole or found), None)
+    seeing = [one for one in whole if not is_blind(gate_input, needed, one)]
+    return next(iter(seeing or whole or found), None)
 
 
 def chosen(gate_input: GateInput, needed: Needed, wanted: Source | None) -> Source:
@@ -61,6 +69,7 @@ def chosen(gate_input: GateInput, needed: Needed, wanted: Source | None) -> Sour
             return found
     dialect = gate_input.request.dialect
     known = dialect is not None and needed.whole["Gateway"] in s.metrics_of(dialect)
+    known = known and (wanted == "Gateway" or not is_blind(gate_input, needed, "Gateway"))
     if known and "Gateway" in allowed(wanted) and gate_input.table.has(s.GATEWAY_HEARTBEAT, "both"):
         return "Gateway"
     return allowed(wanted)[-1]

@@ -150,6 +150,7 @@ class Reconciler:
             text = f"deleted although traffic could not be put back on stable for {patience:.0f} s: {error}"
             self.writer.notifier.tell(Subject.of(obj), Event(reasons.RELEASE_FAILED, text, warning=True))
         await self.writer.store.drop_finalizer(obj)
+        self.writer.deleted(obj, _status_of(obj)[0])
         self._forget(watch)
         return None
 
@@ -158,6 +159,7 @@ class Reconciler:
         self.claims.forget((watch.namespace, watch.name))
         self.population.forget((watch.namespace, watch.name))
         self.order.forget((watch.namespace, watch.name))
+        self.writer.forget((watch.namespace, watch.name))
         self.follow(watch.namespace, watch.name, active=False)
 
     def _spec_of(self, obj: dict[str, Any]) -> tuple[Spec | None, str | None]:

@@ -23,6 +23,7 @@ from modelrollout.adapters.kubernetes.preflight_reports import KubernetesPreflig
 from modelrollout.adapters.kubernetes.store import KubernetesStore
 from modelrollout.adapters.notifications import make_channel, make_sinks
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
+from modelrollout.adapters.registries import Mlflow
 from modelrollout.adapters.routers import RegisteredRouters
 from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.adapters.triton.slices import WatchedSlices
@@ -34,6 +35,7 @@ from modelrollout.runtime.health import serve_health
 from modelrollout.runtime.lease import Lease
 from modelrollout.runtime.metrics import CountedLedger, MemoryMetrics
 from modelrollout.runtime.notifier import Notifier
+from modelrollout.runtime.outside.registrar import Registrars
 from modelrollout.runtime.postmortems import Postmortems
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.service import Service
@@ -88,8 +90,8 @@ async def run(settings: Settings, config: OperatorConfig, stop: Stop, lost: Call
         try:
             await _until(stop, _reconcile(settings, service, stop, known))
         finally:
-            notifier = service.reconciler.writer.notifier
-            for last in (service.stop(), lease.release(), health.stop(), exposition.stop(), notifier.close()):
+            outside = service.reconciler.writer.close()
+            for last in (service.stop(), lease.release(), health.stop(), exposition.stop(), outside):
                 await _soon(last)
             keeping.cancel()
             rounds.cancel()
@@ -183,6 +185,7 @@ def build(
         superseded=lease.met,
         postmortems=Postmortems(ledger, KubernetesPostmortems(api), config),
         metrics=metrics,
+        registrars=Registrars({one.name: (one, Mlflow(one)) for one in config.registries}, metrics),
     )
     routers = RegisteredRouters(api, epoch=lambda: lease.epoch)
     reconciler = Reconciler(writer, routers, KubernetesGatewayFacts(api), config, stamped=stamped)

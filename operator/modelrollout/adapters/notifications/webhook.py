@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import ssl
 import time
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from modelrollout.adapters.files import Unreadable, line_in, url_in
+from modelrollout.adapters.http import cause, judge, trust
 from modelrollout.adapters.notifications.signing import key_in, signature_headers
 from modelrollout.api.base import GROUP
 from modelrollout.api.timestamps import format_timestamp
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
 TYPE = ".".join(reversed(GROUP.split("."))) + ".rollout."
 """Before the kind, in lower case: the type of an event."""
-_TRY_AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY, 429})
 
 
 def cloud_event(notice: Notice, title: str, text: str) -> dict[str, Any]:
@@ -54,7 +51,7 @@ class Webhook:
         """One POST; what it reads from files is read anew. Raises Undelivered."""
         body = json.dumps(cloud_event(notice, *self._sink.render(notice.kinds, notice.facts))).encode()
         try:
-            url, trust = _address(self._target.url_file), self._trust()
+            url, trusted = _address(self._target.url_file), trust(self._target.ca_file)
             headers = self._headers(notice.ident, body)
         except Unreadable as error:
             raise Undelivered(str(error)) from None
@@ -64,15 +61,15 @@ class Webhook:
         send: dict[str, Any] = {
             "data": body,
             "headers": headers,
-            "ssl": trust,
+            "ssl": trusted,
             "timeout": limit,
             "allow_redirects": False,
         }
         try:
             async with self._session.post(url, **send) as answer:
-                _judge(answer.status, answer.headers.get("Retry-After", ""))
+                judge(answer.status, answer.headers.get("Retry-After", ""))
         except (aiohttp.ClientError, ValueError) as error:  # their texts hold the address
-            raise Undelivered(f"no answer: {_cause(error)}") from None
+            raise Undelivered(f"no answer: {cause(error)}") from None
 
     async def close(self) -> None:
         """Let connections go."""
@@ -87,32 +84,9 @@ class Webhook:
             made["Authorization"] = f"Bearer {line_in(target.bearer_token_file, 'bearer token file')}"
         return made | {"Content-Type": "application/cloudevents+json; charset=utf-8", "User-Agent": "modelrollout"}
 
-    def _trust(self) -> ssl.SSLContext | bool:
-        if not self._target.ca_file:
-            return True
-        try:
-            return ssl.create_default_context(cafile=self._target.ca_file)
-        except (OSError, ssl.SSLError):
-            raise Unreadable(f"caFile {self._target.ca_file} holds no certificate that can be read") from None
-
 
 def _address(path: str) -> str:
     url = url_in(path)
     if not url.startswith(("http://", "https://")) or not urlsplit(url).hostname:
         raise Unreadable(f"URL file {path} holds no http or https URL")
     return url
-
-
-def _judge(status: int, retry_after: str) -> None:
-    """Raise Undelivered unless it was taken."""
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return
-    after = float(retry_after) if retry_after.isdecimal() and len(retry_after) < 7 else None  # noqa: PLR2004 - days
-    final = status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _TRY_AGAIN
-    raise Undelivered(f"it answered {status}", final=final, retry_after=after)
-
-
-def _cause(error: Exception) -> str:
-    """What is wrong, in words that no address is in."""
-    number = getattr(getattr(error, "os_error", None), "errno", None)
-    return os.strerror(number) if isinstance(number, int) and number > 0 else type(error).__name__

@@ -12,6 +12,7 @@ from modelrollout.api.config.allowed import AllowedGateway, Probes
 from modelrollout.api.config.custom_dialect import CustomDialect
 from modelrollout.api.config.notifications import Notifications
 from modelrollout.api.config.prometheus_server import PrometheusServer
+from modelrollout.api.config.registries import ModelRegistry
 from modelrollout.api.quantities import Duration
 from modelrollout.dialects import registry
 from modelrollout.dialects.dialect import Dialect
@@ -85,6 +86,8 @@ class OperatorConfig(ApiModel):
     """Its log."""
     notifications: Notifications = Notifications()
     """Chat, mail, pagers and webhooks."""
+    registries: Annotated[list[ModelRegistry], Field(max_length=16)] = []
+    """Model registries whose aliases and tags follow the rollouts."""
 
     def server(self, name: str) -> PrometheusServer | None:
         """The server of that name, or None."""
@@ -126,10 +129,11 @@ class OperatorConfig(ApiModel):
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:
-        names = [server.name for server in self.prometheus]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                raise wrong(f"prometheus.{index}.name", "give every server a different name")
+        for field, named in (("prometheus", self.prometheus), ("registries", self.registries)):
+            names = [one.name for one in named]
+            for index, name in enumerate(names):
+                if name in names[:index]:
+                    raise wrong(f"{field}.{index}.name", "give every server a different name")
         return self
 
     @model_validator(mode="after")

@@ -93,9 +93,7 @@ FIXED: Final[dict[str, Box]] = {
             "Imports nothing of analysis.",
         ),
     ),
-    SHARED: Box(
-        340, 456, 176, 252, "the values shared", ("", "All that the two", "halves have in", "common, besides api.")
-    ),
+    SHARED: Box(340, 456, 176, 252, "the values shared", ("", "What the two halves", "have in common.")),
     "core/analysis": Box(560, 448, 408, 264, "analysis", frame=True),
     "core/analysis/gates": Box(576, 476, 376, 52, "gates", ("a file for each kind: ticks in, verdict out",)),
     "core/analysis/metrics": Box(576, 556, 210, 70, "metrics", ("PromQL, samples, counts", "for each closed tick")),

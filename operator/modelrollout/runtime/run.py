@@ -84,7 +84,7 @@ async def run(settings: Settings, config: OperatorConfig, stop: Stop, lost: Call
         reports = reports_of(settings, api)
         service = build(config, api, lease, metrics, stamped=settings.stamped, reports=reports, known=known)
         health.watch(service)
-        exposition.rollouts = service.shown
+        exposition.rollouts, service.reconciler.exported = service.shown, settings.metrics[1] != 0
         keeping = asyncio.create_task(lease.keep(lost))
         rounds = asyncio.gather(*_rounds(settings, config, api, known, service))
         try:

@@ -103,6 +103,21 @@ async def test_a_registry_that_is_gone_is_asked_until_it_answers_and_said_once(c
     assert "T0KEN" not in caplog.text
 
 
+async def test_what_failed_does_not_come_back_over_what_is_newer():
+    way = Way()
+    way.hangs = True
+    registrar, _, _ = made_for(way, timeout="10ms")
+    registrar.follow(standing(trying()))
+    async with asyncio.timeout(10):
+        while registrar.waiting:  # noqa: ASYNC110 - until it is being shown
+            await asyncio.sleep(0)
+    registrar.follow(standing(rolled_back()))
+    await asyncio.sleep(0.02)
+    way.hangs = False
+    await emptied(registrar)
+    assert [one.candidate for one in way.shown] == [None]
+
+
 async def test_a_refusal_holds_nobody_else_up_and_is_said_once(caplog: pytest.LogCaptureFixture):
     way = Way(Undelivered("it answered 400", final=True), ("there is no version 2",), ("there is no version 2",))
     registrar, counts, time = made_for(way)
@@ -126,6 +141,7 @@ async def test_more_than_the_rate_waits():
     await registrar.close()
 
 
+@pytest.mark.slow
 async def test_a_pass_waits_for_no_registry_and_tells_it_of_its_own_namespaces_alone():
     plain, watch, cluster, clock = made()
     ways = {"ours": Way(), "hangs": Way(), "theirs": Way()}

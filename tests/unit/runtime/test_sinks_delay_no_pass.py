@@ -123,7 +123,7 @@ async def test_what_cannot_be_told_outside_is_an_event_all_the_same(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     def broken(*_: object) -> Notice:
-        raise ZeroDivisionError
+        raise RuntimeError("a defect")
 
     monkeypatch.setattr(module, "make_notice", broken)
     inside, sink = Listening(), Sink.model_validate({"name": "chat", "apprise": {"urlFile": "/none"}}, by_alias=True)

@@ -22,7 +22,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-long image test-components test-alone test-oldest test-newest crds docs golden rights release site demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx bench-gpu models records chaos clean
+.PHONY: help python venv torch mlflow lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-long image test-components test-alone test-oldest test-newest crds docs golden rights release site demo gameday bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx bench-gpu models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -54,6 +54,8 @@ torch: $(VENV) ## PyTorch for a CPU into .venv, so that the tests of its adapter
 	@$(BIN)/$(PIP) --no-compile --no-deps --require-hashes -r requirements/torch.lock
 	@$(BIN)/python requirements/torch_on_a_cpu.py
 
+mlflow: .venv-mlflow/.ready ## an MLflow server into .venv-mlflow, so that the tests of registries run too
+
 lock: python ## refresh requirements/*.lock to the newest versions that pyproject.toml allows
 	@test -x .venv-lock/bin/python || $(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/$(PIP) --upgrade 'uv>=0.9,<1'
@@ -63,6 +65,11 @@ lock: python ## refresh requirements/*.lock to the newest versions that pyprojec
 .venv-release/.ready: requirements/release.lock | python
 	@test -x .venv-release/bin/python || $(PYTHON) -m venv .venv-release
 	@.venv-release/bin/$(PIP) --no-compile --require-hashes -r requirements/release.lock
+	@touch $@
+
+.venv-mlflow/.ready: requirements/mlflow.lock | python
+	@test -x .venv-mlflow/bin/python || $(PYTHON) -m venv .venv-mlflow
+	@.venv-mlflow/bin/$(PIP) --no-compile --no-deps --require-hashes -r requirements/mlflow.lock
 	@touch $@
 
 .venv-site/.ready: requirements/site.lock | python
@@ -175,6 +182,9 @@ site: .venv-site/.ready ## the documentation as a site in build/site, to be serv
 ##@ Watch it, measure it
 demo: $(VENV) lab ## promote a good version and roll a bad one back, on real components, live in your terminal
 	@$(BIN)/python -m tests.e2e.demo
+
+gameday: $(VENV) lab ## you are on call: faults strike real components, and you say what you would do; FAULTS=nan,killed SEED=7
+	@$(BIN)/python -m tests.e2e.gameday $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV) lab ## print what a pass, an advance, a rollback and hostile Prometheus servers cost
 	@$(BIN)/python -m tests.bench.cost

@@ -22,6 +22,10 @@ lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra 
 lock triton requirements/triton.in
 lock site requirements/site.in
 
+# A registry trains and draws nothing: a third of a gigabyte that its server never imports.
+lock mlflow requirements/mlflow.in $(printf -- '--no-emit-package %s ' \
+  contourpy cycler docker fonttools joblib kiwisolver matplotlib pillow pyarrow pyparsing scikit-learn scipy threadpoolctl)
+
 # CUDA's libraries are gigabytes of which a CPU runs nothing (requirements/torch_on_a_cpu.py). Two of them stay: PyTorch
 # calls the runtime and reads a variable of nvshmem while it is loaded. What test.lock has is not said again.
 lock torch telemetry/pyproject.toml --extra torch --extra torchmetrics --constraints requirements/test.lock $(printf -- '--no-emit-package %s ' \

@@ -16,9 +16,12 @@ BARE = "_on_a_real_api_server.py::"
 #: What is looked at in a browser: several at once would take both cores from tests that wait for an answer.
 BROWSERS = ("/pages/", "_in_a_browser.py::")
 
+#: An MLflow server takes a core for twenty seconds to start.
+REGISTRIES = "/registries/test_a_real_registry"
+
 
 class OneBareServer(LoadScopeScheduling):
-    """A scope is what one worker gets as a whole: one test, all on the bare API server, or all of browsers."""
+    """A scope is what one worker gets as a whole: one test, or all on the bare API server, of browsers or of MLflow."""
 
     def __init__(self, config: pytest.Config, log: Any = None) -> None:
         config.option.loadscopereorder = False  # the order is the conftest's: the longest first
@@ -27,4 +30,4 @@ class OneBareServer(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         if any(part in nodeid for part in BROWSERS):
             return BROWSERS[0]
-        return BARE if BARE in nodeid else nodeid
+        return next((scope for scope in (BARE, REGISTRIES) if scope in nodeid), nodeid)

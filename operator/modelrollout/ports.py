@@ -13,6 +13,7 @@ from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.core.notice import Notice
 from modelrollout.core.observation import Event, ObservedRoute, RoutePlan
 from modelrollout.core.reasons import MetricsReason
+from modelrollout.core.registry import Standing
 
 LONGEST_FAILURE = 600
 """Characters of a sentence about a failure outside, with what the other side said."""
@@ -234,6 +235,19 @@ class Judge(Protocol):
 
     async def ask(self, webhook: GateWebhook, question: Question) -> Said:
         """Ask once, within the webhook's timeout. Raises Undelivered or Unclear. Must not block the loop."""
+
+
+class Registry(Protocol):
+    """A model registry; runtime/outside/registrar.py bounds how often, how long and for how many."""
+
+    async def follow(self, standing: Standing) -> tuple[bool, tuple[str, ...]]:
+        """Make it say the same: (whether anything was written, sentences about what was not said).
+
+        Raises Undelivered; may wait too long. Must not block the loop.
+        """
+
+    async def close(self) -> None:
+        """Let connections go."""
 
 
 class PostmortemStore(Protocol):

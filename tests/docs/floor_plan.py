@@ -12,7 +12,7 @@ ROW: Final = 18
 """Height of a line of text."""
 ADAPTERS_ABOVE: Final = (238, 128, 524, 64)
 """x, y, width and height shared by the adapters that rest on the Kubernetes one."""
-GAP: Final = 12
+GAP: Final = 8
 GROUND: Final = frozenset({"api", "dialects", "fair"})
 """Rooms that many others import: a sentence in the box says which, instead of arrows."""
 
@@ -94,9 +94,7 @@ FIXED: Final[dict[str, Box]] = {
             "Imports nothing of analysis.",
         ),
     ),
-    SHARED: Box(
-        340, 456, 176, 252, "the values shared", ("", "All that the two", "halves have in", "common, besides api.")
-    ),
+    SHARED: Box(340, 456, 176, 252, "the values shared", ("", "What the two halves", "have in common.")),
     "core/analysis": Box(560, 448, 408, 264, "analysis", frame=True),
     "core/analysis/gates": Box(576, 476, 376, 52, "gates", ("a file for each kind: ticks in, verdict out",)),
     "core/analysis/metrics": Box(576, 556, 210, 70, "metrics", ("PromQL, samples, counts", "for each closed tick")),
@@ -136,6 +134,7 @@ WAYS: Final[dict[tuple[str, str], tuple[Point, ...]]] = {
 SAYS: Final[dict[str, tuple[str, ...]]] = {
     "adapters/notifications": ("for people",),
     "adapters/prometheus": ("raw samples",),
+    "adapters/registries": ("MLflow",),
     "adapters/routers": ("the split",),
     "adapters/triton": ("readiness",),
 }
@@ -145,11 +144,14 @@ def adapters_above(rooms: frozenset[str]) -> dict[str, Box]:
     """A box for every other adapter, side by side above the Kubernetes one."""
     names = sorted(room for room in rooms if room.startswith("adapters/") and room not in FIXED)
     x, y, width, height = ADAPTERS_ABOVE
-    each = (width - GAP * (len(names) - 1)) // max(len(names), 1)
-    return {
-        name: Box(x + index * (each + GAP), y, each, height, name.split("/")[1], SAYS.get(name, ()))
-        for index, name in enumerate(names)
-    }
+    longest = [max(len(name.split("/")[1]), *(len(line) - 1 for line in SAYS.get(name, ("",)))) for name in names]
+    room = width - GAP * (len(names) - 1) - ROW * len(names)
+    found: dict[str, Box] = {}
+    for name, letters in zip(names, longest, strict=True):
+        each = ROW + room * letters // max(sum(longest), 1)
+        found[name] = Box(x, y, each, height, name.split("/")[1], SAYS.get(name, ()))
+        x += each + GAP
+    return found
 
 
 def boxes_for(rooms: frozenset[str]) -> dict[str, Box]:

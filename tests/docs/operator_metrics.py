@@ -30,8 +30,9 @@ true`, or the label `namespace` is that of the operator. A process that stands b
 Labels are bounded. Reasons, results, phases and outcomes come from closed sets, what an operator does not know is
 `other`. The series of a rollout go with its ModelRollout, at the next scrape; of a state only the one that it is in has
 a series. A scrape of a thousand rollouts in progress with three gates each has 29,000 lines, 3.8 MB, of which 0.17 MB
-are sent to who takes gzip, as Prometheus does; it is written in 0.3 s beside the event loop, one scrape at a time, and
-no pass waits for it. A pass makes the series of its rollout in 0.05 ms.
+are sent to who takes gzip, as Prometheus does; it is written in 0.2 s where all have changed since the last one and in
+0.02 s where none has, beside the event loop, one scrape at a time, and no pass waits for it. A pass makes the series of
+its rollout in 0.05 ms, unless there is no port.
 """
 _ROLLOUTS = """
 ## Of each rollout

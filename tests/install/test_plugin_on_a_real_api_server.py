@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -10,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from modelrollout.adapters.kubernetes.command_annotation import COMMAND, command_of
 from modelrollout.api.base import GROUP, KIND, PLURAL
 from modelrollout.api.crd import crd
 from modelrollout.cli import access, steer
 from modelrollout.cli.main import main
+from modelrollout.cli.runbooks import sections
 from modelrollout.core.observation import Command
 from tests.expect import expect
 from tests.install.conftest import Bare
@@ -33,9 +37,9 @@ ROUTES = "gateway.networking.k8s.io/v1"
 def cluster(bare: Bare) -> Bare:
     bare.kube.create(crd())
     for definition in gateway_api():
-        if definition["spec"]["names"]["kind"] == "HTTPRoute":
+        if definition["spec"]["names"]["kind"] in ("HTTPRoute", "GatewayClass"):
             bare.kube.create(definition)
-    bare.kube.wait_served([f"/apis/{API}/{PLURAL}", f"/apis/{ROUTES}/httproutes"])
+    bare.kube.wait_served([f"/apis/{API}/{PLURAL}", f"/apis/{ROUTES}/httproutes", f"/apis/{ROUTES}/gatewayclasses"])
     bare.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "vision"}})
     return bare
 
@@ -222,3 +226,26 @@ def test_a_command_is_not_carried_over_to_something_else(
     assert says in capsys.readouterr().err
     found = command_of(kube.get(API, KIND, "vision", "digits") or {})
     assert (found is not None) == ("abort is written" in says)
+
+
+def test_every_command_of_the_runbooks_is_one_that_kubectl_and_the_server_know(
+    kube: Kube, cluster: Bare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """What is not there may be missed; a kind, a flag or a verb that nobody knows may not."""
+    (tmp_path / "rollout.yaml").write_text(yaml.safe_dump(manifest()))
+    names = {"OPERATOR_NAMESPACE": "vision", "NAMESPACE": "vision", "NAME": "digits", "rollout.yaml": "rollout.yaml"}
+    found = {command for _, text in sections().values() for command in re.findall(r"`(kubectl [^`]+)`", text)}
+    others = sorted(one for one in found if not one.startswith("kubectl modelrollout"))
+    assert len(others) > 15
+    for command in others:
+        for name, value in names.items():
+            command = command.replace(name, value)  # noqa: PLW2901 - as a person would
+        words = [str(Path(sys.executable).with_name("kubectl")), *shlex.split(command)[1:]]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
+        assert done.returncode == 0 or "NotFound" in done.stderr, f"{command}: {done.stderr}"
+    for words in (
+        ["status", "digits", "-n", "vision"],
+        ["explain", "GateFailed"],
+        ["lint", str(tmp_path / "rollout.yaml")],
+    ):
+        assert main(words) == 0, (words, capsys.readouterr())

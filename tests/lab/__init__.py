@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.lab.components.custom_resources import gateway_api
     from tests.lab.components.gateway import gateway_object
     from tests.lab.components.kube import Kube, write_kubeconfig
+    from tests.lab.components.model_registry import ModelRegistry
     from tests.lab.components.model_service import ModelService
     from tests.lab.components.prometheus import Prometheus, query, remove_target, write_target
     from tests.lab.components.scraped_pod import Line, ScrapedPod

@@ -52,6 +52,8 @@ class Reconciler:
     order: Order = field(default_factory=Order)
     stamped: bool = False
     """Whether the API server stamps who sends commands and changes versions (the chart's MutatingAdmissionPolicy)."""
+    exported: bool = True
+    """Whether anybody can scrape what is known of each rollout."""
     follow: Callable[..., None] = lambda *_, **__: None
     """Told after each pass whether what is shown of (namespace, name) should be kept from now on (`active`)."""
 
@@ -100,7 +102,8 @@ class Reconciler:
             return _decide(watch, spec, status, observe(now, lost=lost), began)
 
         delay = await self.writer.carry_out(watch, obj, spec, decision, found, again)
-        _show(watch, spec, found[1], decision.status)
+        if self.exported:
+            _show(watch, spec, found[1], decision.status)
         gateway = ("", None) if spec is None else await self._gateway(watch, spec)
         self._point(watch, polling_plan(watch, spec, decision.status, found[1], gateway))
         return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, clock.now())
@@ -150,6 +153,7 @@ class Reconciler:
             text = f"deleted although traffic could not be put back on stable for {patience:.0f} s: {error}"
             self.writer.notifier.tell(Subject.of(obj), Event(reasons.RELEASE_FAILED, text, warning=True))
         await self.writer.store.drop_finalizer(obj)
+        self.writer.deleted(obj, _status_of(obj)[0])
         self._forget(watch)
         return None
 
@@ -158,6 +162,7 @@ class Reconciler:
         self.claims.forget((watch.namespace, watch.name))
         self.population.forget((watch.namespace, watch.name))
         self.order.forget((watch.namespace, watch.name))
+        self.writer.forget((watch.namespace, watch.name))
         self.follow(watch.namespace, watch.name, active=False)
 
     def _spec_of(self, obj: dict[str, Any]) -> tuple[Spec | None, str | None]:

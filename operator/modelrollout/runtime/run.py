@@ -23,6 +23,7 @@ from modelrollout.adapters.kubernetes.preflight_reports import KubernetesPreflig
 from modelrollout.adapters.kubernetes.store import KubernetesStore
 from modelrollout.adapters.notifications import make_channel, make_sinks
 from modelrollout.adapters.prometheus.ledger import PrometheusLedger
+from modelrollout.adapters.registries import Mlflow
 from modelrollout.adapters.routers import RegisteredRouters
 from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.adapters.triton.slices import WatchedSlices
@@ -36,6 +37,7 @@ from modelrollout.runtime.health import serve_health
 from modelrollout.runtime.lease import Lease
 from modelrollout.runtime.metrics import CountedLedger, MemoryMetrics
 from modelrollout.runtime.notifier import Notifier
+from modelrollout.runtime.outside.registrar import Registrars
 from modelrollout.runtime.postmortems import Postmortems
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.service import Service
@@ -86,15 +88,14 @@ async def run(settings: Settings, config: OperatorConfig, stop: Stop, lost: Call
             config, api, lease, metrics, stamped=settings.stamped, reports=reports, known=known, judge=judge
         )
         health.watch(service)
-        exposition.rollouts = service.shown
+        exposition.rollouts, service.reconciler.exported = service.shown, settings.metrics[1] != 0
         keeping = asyncio.create_task(lease.keep(lost))
         rounds = asyncio.gather(*_rounds(settings, config, api, known, service))
         try:
             await _until(stop, _reconcile(settings, service, stop, known))
         finally:
-            notifier = service.reconciler.writer.notifier
             ours = (service.stop(), lease.release(), health.stop(), exposition.stop())
-            for last in (*ours, notifier.close(), judge.close()):
+            for last in (*ours, service.reconciler.writer.close(), judge.close()):
                 await _soon(last)
             keeping.cancel()
             rounds.cancel()
@@ -189,6 +190,7 @@ def build(
         superseded=lease.met,
         postmortems=Postmortems(ledger, KubernetesPostmortems(api), config),
         metrics=metrics,
+        registrars=Registrars({one.name: (one, Mlflow(one)) for one in config.registries}, metrics),
     )
     routers = RegisteredRouters(api, epoch=lambda: lease.epoch)
     reconciler = Reconciler(writer, routers, KubernetesGatewayFacts(api), config, stamped=stamped)

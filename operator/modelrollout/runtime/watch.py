@@ -88,7 +88,7 @@ class Watch:
     """Name of the route of Git's that it has adopted; empty where the route is called as the resource."""
     kept: tuple[str, float] | None = None
     """A post-mortem that the status does not link yet: the snapshot's name, and when its rollout ended."""
-    shown: Rows = field(default_factory=dict)
+    shown: Rows = field(default_factory=Rows)
     """What is exported of it, as the last pass found it."""
     evaluating: bool = False
     alarm: bool = False

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelrollout.api.spec import Spec
+    from modelrollout.api.status import Status
     from modelrollout.ports import Clock, ObjectStore, Router
     from modelrollout.runtime.notifier import Notifier
+    from modelrollout.runtime.outside.registrar import Registrars
     from modelrollout.runtime.postmortems import Postmortems
     from modelrollout.runtime.watch import Watch
 
@@ -46,6 +48,7 @@ class Writer:
     """Told of the epoch of a newer leader that a route carries, after which it was not written."""
     postmortems: Postmortems | None = None
     metrics: Metrics = field(default_factory=MemoryMetrics)
+    registrars: Registrars | None = None
 
     def __post_init__(self) -> None:
         name = "modelrollout_operator_{}_writes_total".format
@@ -73,6 +76,8 @@ class Writer:
         decision, obj, whole = await self._recorder.record(self.store, watch, obj, decision, decide)
         self._in_passing(lambda: self._begin_postmortem(watch, obj, decision))
         self._in_passing(lambda: self._endings.count(before, decision.status))
+        if self.registrars is not None:
+            self._in_passing(partial(self.registrars.follow, obj, decision.status))
         if not whole:
             again = again or LATER
         if again is None:
@@ -82,6 +87,22 @@ class Writer:
         if decision.consume_command:
             await self.store.consume_command(obj)
         return again
+
+    def deleted(self, obj: dict[str, Any], status: Status) -> None:
+        """What a registry says of a ModelRollout that is gone: nothing is tried any more."""
+        if self.registrars is not None:
+            self._in_passing(partial(self.registrars.follow, obj, status, gone=True))
+
+    def forget(self, key: tuple[str, str]) -> None:
+        """It is gone: what is known of it is of no use."""
+        if self.registrars is not None:
+            self.registrars.forget(key)
+
+    async def close(self) -> None:
+        """What has not left the cluster by now is not waited for."""
+        await self.notifier.close()
+        if self.registrars is not None:
+            await self.registrars.close()
 
     async def lower(
         self, watch: Watch, decision: Decision, found: tuple[Router, ObservedRoute | None]
@@ -112,7 +133,7 @@ class Writer:
         try:
             begin()
         except Exception:  # any defect
-            log.exception("an Event or a post-mortem was not begun")
+            log.exception("an Event, a post-mortem or a registry was not begun")
 
     def _begin_postmortem(self, watch: Watch, obj: dict[str, Any], decision: Decision) -> None:
         """The distributions behind a promotion or a rollback, kept in the background.

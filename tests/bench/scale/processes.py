@@ -53,7 +53,8 @@ class Usage:
 class Operator:
     """`python -m modelrollout` of the folder `source` with the defaults, its log in `folder`."""
 
-    def __init__(self, world: World, folder: Path, source: Path) -> None:
+    def __init__(self, world: World, folder: Path, source: Path, *, metrics: int = 0) -> None:
+        """`metrics`: the port of its own metrics; 0 for none."""
         config = {
             "prometheus": [{"url": world.prometheus, "gatewayMatchers": 'job="traefik"'}],
             "probes": LOOPBACK,
@@ -63,6 +64,7 @@ class Operator:
         (folder / "kubeconfig").write_text(yaml.safe_dump(_kubeconfig(world.api)))
         self.log = folder / "operator.log"
         given = [f"--config={folder / 'config.yaml'}", f"--kubeconfig={folder / 'kubeconfig'}", "--health-port=0"]
+        given += [f"--metrics-port={metrics}", "--metrics-host=127.0.0.1"]
         env = ENV | {"KUBECONFIG": str(folder / "kubeconfig"), "POD_NAMESPACE": "team-00", "POD_NAME": "operator-1"}
         env |= {"PYTHONPATH": str(source)}
         self._process = subprocess.Popen(

@@ -15,6 +15,7 @@ DECLARED = {
     "build": by_name(project(".")["build-system"]["requires"]),
     "release": by_name(re.findall(r"^\w.*", (LOCKS / "release.in").read_text(), re.MULTILINE)),
     "site": by_name(re.findall(r"^\w.*", (LOCKS / "site.in").read_text(), re.MULTILINE)),
+    "mlflow": by_name(re.findall(r"^\w.*", (LOCKS / "mlflow.in").read_text(), re.MULTILINE)),
     "triton": by_name(re.findall(r"^\w.*", (LOCKS / "triton.in").read_text(), re.MULTILINE)),
 }
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from typing import cast
 
 import pytest
 
+from modelrollout.api.config.notifications import Sink
+from modelrollout.core.notice import Notice
 from modelrollout.core.observation import Event
-from modelrollout.ports import EventSink, Subject
+from modelrollout.ports import Channel, EventSink, Subject
 from modelrollout.runtime import notifier as module
 from modelrollout.runtime.metrics import MemoryMetrics
 from modelrollout.runtime.notifier import Notifier
@@ -105,3 +109,26 @@ async def test_what_is_under_way_is_bounded_and_the_rest_is_dropped(monkeypatch:
     assert len(healthy.sent) == 10, "a full queue of one sink is none of another's"
     notifier.tell(ABOUT, Event("Promoted", "again"))
     assert len(notifier._under_way["slow"]) == 1, "and it is tried again afterwards"
+
+
+async def test_telling_sinks_that_hang_takes_no_time():
+    notifier = Notifier({name: Hanging() for name in "abc"}, MemoryMetrics(), patience=PATIENCE)
+    began = time.perf_counter()
+    for _ in range(20):
+        notifier.tell(ABOUT, Event("GateFailed", "a message"))
+    assert time.perf_counter() - began < 1.0
+
+
+async def test_what_cannot_be_told_outside_is_an_event_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def broken(*_: object) -> Notice:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(module, "make_notice", broken)
+    inside, sink = Listening(), Sink.model_validate({"name": "chat", "apprise": {"urlFile": "/none"}}, by_alias=True)
+    notifier = Notifier({"inside": inside}, MemoryMetrics(), outside={"chat": (sink, cast("Channel", None))})
+    notifier.tell(ABOUT, Event("GateFailed", "a message"))
+    await delivered(notifier, "inside")
+    assert inside.sent == ["GateFailed"]
+    assert "nobody outside was told of GateFailed" in caplog.text

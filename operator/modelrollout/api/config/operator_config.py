@@ -12,6 +12,7 @@ from modelrollout.api.config.allowed import AllowedGateway, Probes
 from modelrollout.api.config.custom_dialect import CustomDialect
 from modelrollout.api.config.notifications import Notifications
 from modelrollout.api.config.prometheus_server import PrometheusServer
+from modelrollout.api.config.registries import ModelRegistry
 from modelrollout.api.config.webhooks import GateWebhook
 from modelrollout.api.quantities import Duration
 from modelrollout.dialects import registry
@@ -88,6 +89,8 @@ class OperatorConfig(ApiModel):
     """Chat, mail, pagers and webhooks."""
     webhooks: Annotated[list[GateWebhook], Field(max_length=16)] = []
     """Systems of yours that Webhook gates may ask."""
+    registries: Annotated[list[ModelRegistry], Field(max_length=16)] = []
+    """Model registries whose aliases and tags follow the rollouts."""
 
     def server(self, name: str) -> PrometheusServer | None:
         """The server of that name, or None."""
@@ -135,11 +138,15 @@ class OperatorConfig(ApiModel):
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:
-        for field, listed in (("prometheus", self.prometheus), ("webhooks", self.webhooks)):
-            names = [one.name for one in listed]
+        listed = {
+            "prometheus": [one.name for one in self.prometheus],
+            "webhooks": [one.name for one in self.webhooks],
+            "registries": [one.name for one in self.registries],
+        }
+        for field, names in listed.items():
             for index, name in enumerate(names):
                 if name in names[:index]:
-                    what = "server" if field == "prometheus" else "webhook"
+                    what = "webhook" if field == "webhooks" else "server"
                     raise wrong(f"{field}.{index}.name", f"give every {what} a different name")
         return self
 

@@ -18,7 +18,8 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from modelrollout.runtime.exposition.rollouts import FAMILIES, Rows
+from modelrollout.runtime.exposition.lines import text_of
+from modelrollout.runtime.exposition.rollouts import Rows
 from modelrollout.runtime.metrics import Family, Samples
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ PATH = "/metrics"
 class _Copy:
     """A Collector of numbers that change no more."""
 
-    families: list[tuple[Family, Iterable[tuple[tuple[str, ...], float]]]]
+    families: list[tuple[Family, Samples]]
 
     def collect(self) -> Iterable[Metric]:
         for family, samples in self.families:
@@ -74,9 +75,8 @@ class Exposition:
     def text(self, families: list[tuple[Family, Samples]], rollouts: list[Rows]) -> bytes:
         """The exposition format; no I/O."""
         registry = CollectorRegistry()
-        of_each = [(one, [row for rows in rollouts for row in rows.get(one.name, ())]) for one in FAMILIES]
-        registry.register(_Copy([*families, *of_each]))
-        return generate_latest(registry) + generate_latest(self._process)
+        registry.register(_Copy(families))
+        return generate_latest(registry) + text_of(rollouts) + generate_latest(self._process)
 
     async def serve(self, host: str, port: int) -> None:
         """Serve on `host`:`port`; port 0 serves nothing. A port that cannot be had is said: rollouts matter more."""

@@ -8,7 +8,7 @@ nothing has to be made anew for a scrape.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, get_args
 
 from modelrollout.core.reasons import GateReason, MetricsReason, Reason
@@ -21,8 +21,14 @@ if TYPE_CHECKING:
     from modelrollout.api.status import Status
     from modelrollout.core.evaluation import Evaluation, MetricsOutage
 
-Rows = Mapping[str, Samples]
-"""By the name of a family: label values, IDENTITY's first, and the number."""
+
+class Rows(dict[str, Samples]):
+    """By the name of a family: label values, IDENTITY's first, and the number; never changed once they are made."""
+
+    lines: dict[str, bytes] | None = None
+    """The same as text, once somebody has asked for it."""
+
+
 IDENTITY: Final = ("namespace", "rollout", "model")
 REASONS: Final = frozenset((*get_args(Reason), *get_args(GateReason), *get_args(MetricsReason)))
 
@@ -60,7 +66,7 @@ def rows_of(
     """The samples of the rollout `key` (namespace, name); `model` as its route names it, where the spec is invalid."""
     identity = (*key, spec.model.name if spec is not None else model)
     evaluation, outage = seen
-    found: dict[str, Samples] = {}
+    found = Rows()
     running = status.rollout is not None
 
     def add(family: Family, *labels: str, value: float | None = 1.0) -> None:

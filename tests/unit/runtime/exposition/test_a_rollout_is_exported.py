@@ -215,9 +215,13 @@ def test_a_scrape_of_a_thousand_rollouts_is_bounded_in_bytes_and_time():
     gates = tuple(judged(name=f"gate-{at}", against=0.5, needed=4.6, in_favour=0.1) for at in range(3))
     seen = (evaluation(*gates), None)
     every = [rows_of((f"team-{at % 40}", f"digits-{at}"), spec(), "", status_of(), seen) for at in range(1000)]
-    began = time.process_time()
-    written = Exposition(MemoryMetrics()).text([], every)
-    took = time.process_time() - began
-    print(f"{len(written)} bytes, {1000 * took:.0f} ms")
+    exposition = Exposition(MemoryMetrics())
+    times = [time.process_time()]
+    for _ in range(2):
+        written = exposition.text([], every)
+        times.append(time.process_time())
+    first, again = times[1] - times[0], times[2] - times[1]
+    print(f"{len(written)} bytes, {1000 * first:.0f} ms, again {1000 * again:.0f} ms")
     assert len(written) < 12e6
-    assert took < 6
+    assert first < 6
+    assert again < first / 3, "what no pass has changed is not written again"

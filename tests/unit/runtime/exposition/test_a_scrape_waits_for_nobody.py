@@ -10,11 +10,16 @@ from typing import Any, cast
 import aiohttp
 import pytest
 from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
 
-from modelrollout.runtime.exposition.endpoint import PATH, Exposition
+from modelrollout.runtime.exposition.endpoint import PATH, Exposition, _Copy
+from modelrollout.runtime.exposition.lines import text_of
+from modelrollout.runtime.exposition.rollouts import FAMILIES, rows_of
 from modelrollout.runtime.lease import Lease
 from modelrollout.runtime.metrics import MemoryMetrics
 from modelrollout.runtime.run import process_metrics
+from tests.unit.registries.standings import trying
 
 
 class Asking:
@@ -98,3 +103,18 @@ async def test_a_port_that_somebody_has_is_said_and_stops_nothing(caplog: pytest
     await exposition.stop()
     server.close()
     assert f"--metrics-port {port} cannot be had" in caplog.text
+
+
+def test_the_text_of_a_rollout_is_that_of_the_library_and_is_made_once():
+    strange = ("vision", 'di"gi\\ts\n', "модель")
+    rows = rows_of(strange[:2], None, strange[2], trying(), (None, None))
+    exposition = Exposition(MemoryMetrics())
+    assert rows.lines is None
+    written = text_of([rows, rows])
+    made = rows.lines
+    assert made is not None
+    registry = CollectorRegistry()
+    registry.register(_Copy([(family, rows.get(family.name, ()) * 2) for family in FAMILIES]))
+    assert written == generate_latest(registry)
+    assert written in exposition.text([], [rows, rows])
+    assert rows.lines is made

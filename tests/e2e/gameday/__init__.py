@@ -1,0 +1,1 @@
+"""`make gameday`: a person is on call, faults strike real components, and the product says and does what it does."""

@@ -1,0 +1,1 @@
+"""Model registries: a real MLflow, and servers that answer anything."""

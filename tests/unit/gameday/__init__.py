@@ -1,0 +1,1 @@
+"""The dialog of `make gameday`, without a lab."""

@@ -14,8 +14,8 @@ from modelrollout.api.base import API_VERSION, GROUP, PLURAL
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.copies.known import Known
     from modelrollout.runtime.service import Service
-    from modelrollout.runtime.stop import Stop
     from modelrollout.runtime.waking.news import Kind, Version
+    from modelrollout.stop import Stop
 
 Watched = tuple[str, str, str]
 """Group, version and plural."""
@@ -26,7 +26,6 @@ def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop, know
 
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
-        stop.listen()
         settings.posting.enabled = False
         settings.scanning.disabled = True  # what there is at the start is all; no rights on CRDs or namespaces
         settings.networking.request_timeout = 15.0

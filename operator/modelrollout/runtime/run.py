@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from modelrollout.api.config import OperatorConfig
     from modelrollout.ports import PreflightReports
     from modelrollout.runtime.settings import Settings
-    from modelrollout.runtime.stop import Stop
+    from modelrollout.stop import Stop
 
 log = logging.getLogger(__name__)
 AFTER_STOP = 2.0
@@ -218,7 +218,10 @@ async def _reconcile(settings: Settings, service: Service, stop: Stop, known: Kn
     registry = kopf.OperatorRegistry()
     register(registry, service, stop, known)
     scope = {"namespaces": settings.namespaces} if settings.namespaces else {"clusterwide": True}
-    await kopf.operator(registry=registry, standalone=True, stop_flag=stop, **scope, **NAMED)
+    before = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(registry=registry, standalone=True, stop_flag=stop, **scope, **NAMED)
+    stop.listen()  # kopf has taken the signals just now
+    await kopf.run_tasks(tasks, ignored=before)
 
 
 async def _first(*tasks: asyncio.Task[object]) -> None:

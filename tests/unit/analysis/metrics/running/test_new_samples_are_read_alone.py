@@ -160,6 +160,17 @@ def replace_gate():
     return spec_of({"name": "errors", "type": "ErrorRate"})
 
 
+def test_a_first_sample_that_is_rewritten_while_it_is_still_asked_for_is_read_again():
+    where = {"job": "triton", "instance": "10.1.0.0:8000", "model": "digits", "version": "2"}
+    busy = make_series({"__name__": s.SUCCESS, **where}, [(START + EVERY * at, 9.0 * at) for at in range(12)])
+    running, store, grid = Running(), SampleStore(), make_grid(START - 15, 15.0, 0, 3)
+    for first in (3.0, 5.0):
+        new = make_series({"__name__": s.FAILURE, **where}, [(START + EVERY * at, first) for at in range(6, 12)])
+        store = store.replaced([busy, new], START - 100, START + 60)
+        mine, whole = (make_tick_table([store], READER, grid, EVERY, each) for each in (running, None))
+        assert not same(mine, whole)
+
+
 @pytest.mark.slow
 @given(seed=st.integers(0, 10**9))
 def test_what_is_read_on_is_what_is_read_anew(seed):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from modelrollout.adapters.files import Unreadable, line_in, url_in
+from modelrollout.adapters.notifications.resolving import OwnThread
 from modelrollout.adapters.notifications.signing import key_in, signature_headers
 from modelrollout.api.base import GROUP
 from modelrollout.api.timestamps import format_timestamp
@@ -49,6 +50,7 @@ class Webhook:
     def __init__(self, sink: Sink, target: WebhookTarget, now: Callable[[], float] = time.time) -> None:
         self._sink, self._target, self._now = sink, target, now
         self._session: aiohttp.ClientSession | None = None
+        self._names = OwnThread(sink.name)
 
     async def deliver(self, notice: Notice) -> None:
         """One POST; what it reads from files is read anew. Raises Undelivered."""
@@ -59,7 +61,8 @@ class Webhook:
         except Unreadable as error:
             raise Undelivered(str(error)) from None
         if self._session is None:
-            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+            apart = aiohttp.TCPConnector(resolver=self._names)
+            self._session = aiohttp.ClientSession(connector=apart, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
         limit = aiohttp.ClientTimeout(total=self._sink.timeout)
         send: dict[str, Any] = {
             "data": body,
@@ -78,6 +81,7 @@ class Webhook:
         """Let connections go."""
         if self._session is not None:
             await self._session.close()
+        await self._names.close()
 
     def _headers(self, ident: str, body: bytes) -> dict[str, str]:
         target = self._target

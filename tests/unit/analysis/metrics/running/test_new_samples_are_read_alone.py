@@ -137,7 +137,7 @@ def read_on(seed: int) -> int:
             store = SampleStore().replaced(readable(series, late, START - 100, now), START - 100, now)
         elif rng.random() < 0.03:
             store = store.since(START + rng.uniform(0, 40))
-        if rng.random() < 0.2:  # an old sample is rewritten, which somebody sees who asks further back
+        if rng.random() < 0.2 and series:  # an old sample is rewritten, which somebody sees who asks further back
             number = rng.randrange(len(series))
             one = series[number]
             values = one.values + (np.arange(len(one.times)) == rng.randrange(len(one.times)))

@@ -123,10 +123,12 @@ def _breached(facts: Facts) -> Trigger | None:
 
 def _reverted(facts: Facts) -> Trigger | None:
     spec, route = facts.spec, facts.observed.route
-    if spec is None or (route is not None and route.model not in (None, spec.model.name)):
+    if spec is None:
         return None
     if spec.model.version == facts.status.stable:
         return Trigger.REVERTED
+    if route is not None and route.model not in (None, spec.model.name):
+        return None
     return Trigger.VERSION_CHANGED if spec.model.version != facts.status.candidate else None
 
 

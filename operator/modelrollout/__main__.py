@@ -22,7 +22,7 @@ from modelrollout.runtime.process.logs import start_log
 from modelrollout.runtime.release import release_all
 from modelrollout.runtime.run import run
 from modelrollout.runtime.settings import Settings
-from modelrollout.stop import Stop, leave
+from modelrollout.runtime.stop import Stop, leave
 
 log = logging.getLogger("modelrollout")
 EPILOG = """\

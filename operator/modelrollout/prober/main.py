@@ -13,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from modelrollout.adapters.kubernetes.client import connect
+from modelrollout.adapters.signals import Stop, leave
 from modelrollout.api.config import OperatorConfig, parse_config
 from modelrollout.api.preflight import MOST_A_SECOND
 from modelrollout.api.problems import problems_of, summary
@@ -22,7 +23,6 @@ from modelrollout.prober.reports import Reports
 from modelrollout.prober.resources import Resources
 from modelrollout.prober.runs import Bench
 from modelrollout.prober.service import Prober
-from modelrollout.stop import Stop, leave
 
 log = logging.getLogger("modelrollout.prober")
 EPILOG = """\

@@ -14,8 +14,8 @@ from modelrollout.api.base import API_VERSION, GROUP, PLURAL
 if TYPE_CHECKING:
     from modelrollout.adapters.kubernetes.copies.known import Known
     from modelrollout.runtime.service import Service
+    from modelrollout.runtime.stop import Stop
     from modelrollout.runtime.waking.news import Kind, Version
-    from modelrollout.stop import Stop
 
 Watched = tuple[str, str, str]
 """Group, version and plural."""

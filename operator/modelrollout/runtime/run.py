@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from modelrollout.api.config import OperatorConfig
     from modelrollout.ports import PreflightReports
     from modelrollout.runtime.settings import Settings
-    from modelrollout.stop import Stop
+    from modelrollout.runtime.stop import Stop
 
 log = logging.getLogger(__name__)
 AFTER_STOP = 2.0

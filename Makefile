@@ -22,7 +22,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-long image test-components test-alone test-oldest test-newest crds docs golden rights release site demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx models records chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-long image test-components test-alone test-oldest test-newest crds docs golden rights release site demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx bench-gpu models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -198,6 +198,9 @@ bench-telemetry: $(VENV) ## print what watching activations costs a model server
 
 bench-onnx: $(VENV) ## print what counting inside ONNX graphs costs, on networks that packages on PyPI ship
 	@$(BIN)/python -m tests.bench.telemetry.onnx_networks
+
+bench-gpu: ## print what watching costs on a GPU, and check the counts; needs a GPU and PyTorch in PYTHON, nothing else
+	@PYTHONPATH=telemetry:. $(PYTHON) -m tests.bench.telemetry.gpu
 
 chaos: $(VENV) lab ## an hour of random kills and faults over many rollouts, every one judged; prints its seed
 	@$(BIN)/python -m tests.e2e.chaos --minutes 60

@@ -8,11 +8,14 @@ killed is lost.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
+import math
+import re
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from activation_health.catalog import CATALOG, Sample
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_WORKERS = 1024
 JOIN_SECONDS = 5.0
+_SLOT = re.compile(r"slot-[0-9]+\.json")
 _FAMILIES = {family.name: family for family in CATALOG}
 
 Key = tuple[str, tuple[str, ...]]
@@ -53,14 +57,14 @@ class SharedTotals:
     def close(self) -> None:
         self._stop.set()
         self._thread.join(JOIN_SECONDS)
-        self._write()
+        self._try_to_write()
         self._lock_file.close()
 
     def collect(self) -> Iterator[Group]:
         """All workers' series: this one's as of now, the others' as of their last write."""
         merged = self._own()
         for path in sorted(self._folder.glob("*.json")):
-            if path != self._path:
+            if path != self._path and _SLOT.fullmatch(path.name):
                 merge(merged, _read(path).values())
         for sample in merged.values():
             yield (sample,)
@@ -72,6 +76,11 @@ class SharedTotals:
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
+            self._try_to_write()
+
+    def _try_to_write(self) -> None:
+        """A disk that is full now may have room at the next turn; until then others see what was written last."""
+        with contextlib.suppress(OSError):
             self._write()
 
     def _write(self) -> None:
@@ -107,9 +116,22 @@ def _take_slot(folder: Path) -> tuple[TextIO, Path]:
 
 
 def _read(path: Path) -> dict[Key, Sample]:
+    """What another worker has written; nothing of a new slot, of a disk that lost a write, and of what is no totals."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):  # a new slot, or a disk that lost a write
+    except (OSError, ValueError, RecursionError):
         return {}
-    samples = (Sample(_FAMILIES[name], tuple(labels), value) for name, labels, value in rows if name in _FAMILIES)
+    samples = [one for one in map(_sample, rows if isinstance(rows, list) else ()) if one is not None]
     return {sample.key: sample for sample in samples}
+
+
+def _sample(row: Any) -> Sample | None:
+    """One row of totals; None of what is none."""
+    try:
+        name, labels, value = row
+        family = _FAMILIES[name]
+        if len(labels) == len(family.labels) and all(isinstance(one, str) for one in labels) and math.isfinite(value):
+            return Sample(family, tuple(labels), value)
+    except (TypeError, ValueError, KeyError, OverflowError):
+        return None
+    return None

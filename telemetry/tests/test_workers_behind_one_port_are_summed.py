@@ -103,3 +103,56 @@ def test_a_damaged_file_of_totals_is_started_again(tmp_path: Path) -> None:
     shared = shared_in(tmp_path, 3)
     assert value_of(shared, SAMPLES, "h") == 3
     shared.close()
+
+
+ROW = '["model_activation_samples_total", ["m", "1", "h"], 5]'
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "rows"),
+    [
+        ("slot-1.json", f"[{ROW}]", 6),
+        ("slot-1.json", "5", 1),
+        ("slot-1.json", "null", 1),
+        ("slot-1.json", f"[5, [], {{}}, {ROW}]", 6),
+        ("slot-1.json", f"[{ROW.replace('5', 'NaN')}, {ROW.replace('5', '[]')}]", 1),
+        ("slot-1.json", "[" * 100_000, 1),
+        ("slot-1.json", '["\\ud800"]', 1),
+        ("slot-1.json", '[["model_activation_samples_total", ["m"], 5], ["another", ["m", "1", "h"], 5]]', 1),
+        ("notes.json", f"[{ROW}]", 1),
+    ],
+)
+def test_what_is_no_total_of_a_worker_fails_no_scrape(file: str, text: str, rows: float, tmp_path: Path) -> None:
+    shared = shared_in(tmp_path, 1)
+    (tmp_path / file).write_text(text)
+    try:
+        assert value_of(shared, SAMPLES, "h") == rows
+    finally:
+        shared.close()
+
+
+def test_bytes_that_are_no_text_fail_no_scrape(tmp_path: Path) -> None:
+    shared = shared_in(tmp_path, 1)
+    (tmp_path / "slot-1.json").write_bytes(b"\xff\xfe")
+    assert value_of(shared, SAMPLES, "h") == 1
+    shared.close()
+
+
+def test_a_disk_that_is_full_for_a_while_ends_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, other = shared_in(tmp_path, 1), shared_in(tmp_path, 10)
+    eventually(mine, 11)
+    full = True
+
+    def write(self: Path, text: str, **_: object) -> int:
+        if full:
+            raise OSError(28, "No space left on device")
+        with self.open("w") as file:
+            return file.write(text)
+
+    monkeypatch.setattr(Path, "write_text", write)
+    other._monitor.observe("h", np.ones((100, 4)))
+    time.sleep(0.1)
+    full = False
+    eventually(mine, 111)
+    for one in (mine, other):
+        one.close()

@@ -6,13 +6,14 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
 from pydantic import ValidationError
 
 from modelrollout.adapters.kubernetes.client import connect
+from modelrollout.adapters.signals import Stop, leave
 from modelrollout.api.config import OperatorConfig, parse_config
 from modelrollout.api.preflight import MOST_A_SECOND
 from modelrollout.api.problems import problems_of, summary
@@ -76,8 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:
         log.error("--golden-sets %s", error)  # noqa: TRY400 - a sentence
         return 2
-    asyncio.run(_run(args, config, files))
-    return 0
+    return asyncio.run(_until_told(args, config, files))
 
 
 def _files(text: str | None) -> Path | Store | None:
@@ -96,10 +96,14 @@ def _config(path: Path) -> OperatorConfig | None:
     return None
 
 
-async def _run(args: argparse.Namespace, config: OperatorConfig, files: Path | Store | None) -> None:
-    stop = asyncio.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+async def _until_told(args: argparse.Namespace, config: OperatorConfig, files: Path | Store | None) -> NoReturn:
+    stop = Stop()
+    stop.listen()
+    await _run(args, config, files, stop)
+    leave(0)  # a thread may still read a file that never comes
+
+
+async def _run(args: argparse.Namespace, config: OperatorConfig, files: Path | Store | None, stop: Stop) -> None:
     async with await connect(args.kubeconfig) as api:
         bench = Bench(api, config.probes, files, args.rate)
         reports = Reports(api, args.reports_namespace, args.reports)

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from contextlib import aclosing
 from typing import Any
 
-from pydantic import ValidationError
-
 from modelrollout.adapters.kubernetes.client import Api, path_of
 from modelrollout.adapters.kubernetes.watching import WatchBroken, events, listed
 from modelrollout.api.base import GROUP_VERSION, PLURAL
@@ -98,6 +96,6 @@ def wanted_of(obj: dict[str, Any]) -> Wanted | None:
         return None
     try:
         status = Status.model_validate(obj.get("status") or {})
-    except ValidationError:
+    except Exception:  # noqa: BLE001 - a status is JSON that anybody with the right may write
         return None
     return Wanted(obj["metadata"]["namespace"], obj["metadata"]["name"], spec, status)

@@ -48,8 +48,18 @@ class Prober:
 
     async def work(self, stop: asyncio.Event) -> None:
         """Until told to stop. What the API server does not answer is asked again."""
-        first, following = True, asyncio.create_task(self.resources.keep(), name="resources")
-        while not stop.is_set():
+        following = asyncio.create_task(self.resources.keep(), name="resources")
+        rounds, told = asyncio.create_task(self._rounds()), asyncio.create_task(stop.wait())
+        await asyncio.wait({rounds, told}, return_when=asyncio.FIRST_COMPLETED)
+        running = [following, rounds, told, *self.tasks.values()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _rounds(self) -> None:
+        """Until it is cancelled, wherever it waits."""
+        first = True
+        while True:
             try:
                 if first:
                     self.before, first = await self.reports.read(), False
@@ -58,15 +68,7 @@ class Prober:
                 log.warning("%s; again in %g s", error, EVERY)
             except Exception:  # any defect: one round's must not end the others
                 log.exception("a round failed; again in %g s", EVERY)
-            try:
-                async with asyncio.timeout(EVERY):
-                    await stop.wait()
-            except TimeoutError:
-                continue
-        running = [following, *self.tasks.values()]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.sleep(EVERY)
 
     async def round(self) -> None:
         """One look at every resource; none before they were listed, or all runs would look unwanted."""

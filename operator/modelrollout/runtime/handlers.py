@@ -26,7 +26,6 @@ def register(registry: kopf.OperatorRegistry, service: Service, stop: Stop, know
 
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
-        stop.listen()
         settings.posting.enabled = False
         settings.scanning.disabled = True  # what there is at the start is all; no rights on CRDs or namespaces
         settings.networking.request_timeout = 15.0

@@ -5,18 +5,15 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import ValidationError
-
-from modelrollout.adapters.kubernetes.command_annotation import VERSION_BY, claimed_by, command_of, stamp_of, stamped_by
 from modelrollout.adapters.kubernetes.copies.known import Copies, answering
 from modelrollout.api.config import OperatorConfig
-from modelrollout.api.problems import check_against, read_spec, summary
+from modelrollout.api.problems import Problem, check_against, read_spec, summary
 from modelrollout.api.status import Status
 from modelrollout.api.timestamps import parse_timestamp
 from modelrollout.core import reasons
-from modelrollout.core.observation import Command, Event, MalformedCommand, Observation, ObservedRoute
+from modelrollout.core.observation import Event, Observation, ObservedRoute
 from modelrollout.core.rollout.decide import Decision, decide
 from modelrollout.core.rollout.fallback.decision import decide_less
 from modelrollout.ports import Conflict, GatewayFacts, Routers, Subject, Unreachable
@@ -24,6 +21,8 @@ from modelrollout.runtime.claiming.claims import Claims, judge_claim
 from modelrollout.runtime.claiming.order import Order
 from modelrollout.runtime.claiming.population import Population, judge_limits, judge_number
 from modelrollout.runtime.exposition.rollouts import rows_of
+from modelrollout.runtime.observing.parts import Parts
+from modelrollout.runtime.observing.seen import observation, status_of
 from modelrollout.runtime.polling_plan import next_wake, polling_plan
 from modelrollout.runtime.waking.again import ReadAgain, moves_on
 from modelrollout.runtime.writes import SOON, Writer
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelrollout.api.spec import Spec
-    from modelrollout.core.predecessor import Predecessor
     from modelrollout.dialects.dialect import Dialect
+    from modelrollout.ports import Router
     from modelrollout.runtime.watch import PollingPlan, Watch
 
 log = logging.getLogger(__name__)
@@ -78,18 +77,12 @@ class Reconciler:
             return await self._finalize(watch, obj)
         obj, refused = await self._kept(obj)
         watch.news.seen("resource", obj["metadata"].get("resourceVersion"))
-        status, lost = _status_of(obj)
-        spec, problem = self._spec_of(obj)
-        with answering(copies):
-            found = await self.routers.find(watch.namespace, watch.name, spec)
-        spec, problem, notices = self._claimed(obj, spec, problem, found[1], status)
-        _read(watch, found[1])
+        status, lost = status_of(obj)
+        parts = Parts(f"{watch.namespace}/{watch.name}")
+        spec, found, observe = await self._look(watch, obj, status, copies, parts)
         began = clock.now()
-        watch.route = _adopted(spec, found[1]) or ("" if spec is not None else watch.route)
-        predecessor = await self.order.look(store, (watch.namespace, watch.name), spec, status, found[1])
-        observe = partial(self._observer(watch, found[1], problem, notices, began), predecessor=predecessor)
         observed = observe(obj, lost=lost)
-        decision = _decide(watch, spec, status, observed, began)
+        decision = _decide(watch, spec, status, observed, began, parts.failure)
         if refused is not None:
             await self.writer.lower(watch, decision, found)
             raise refused
@@ -98,8 +91,8 @@ class Reconciler:
 
         def again(now: dict[str, Any]) -> Decision:
             watch.news.seen("resource", now["metadata"].get("resourceVersion"))
-            status, lost = _status_of(now)
-            return _decide(watch, spec, status, observe(now, lost=lost), began)
+            status, lost = status_of(now)
+            return _decide(watch, spec, status, observe(now, lost=lost), began, parts.failure)
 
         delay = await self.writer.carry_out(watch, obj, spec, decision, found, again)
         if self.exported:
@@ -107,6 +100,24 @@ class Reconciler:
         gateway = ("", None) if spec is None else await self._gateway(watch, spec)
         self._point(watch, polling_plan(watch, spec, decision.status, found[1], gateway))
         return delay if delay is not None else next_wake(self.config, spec, decision.status, observed, clock.now())
+
+    async def _look(
+        self, watch: Watch, obj: dict[str, Any], status: Status, copies: Copies | None, parts: Parts
+    ) -> tuple[Spec | None, tuple[Router, ObservedRoute | None], Callable[..., Observation]]:
+        """The spec, the route with its router, and what makes an Observation of the object, with `lost`."""
+        spec, problem = self._spec_of(obj, parts)
+        with answering(copies):
+            found = await self.routers.find(watch.namespace, watch.name, spec)
+        claimed = partial(self._claimed, obj, spec, problem, found[1], status)
+        spec, problem, notices = parts.read(claimed, Claimed(spec, problem, ()))
+        _read(watch, found[1])
+        watch.route = _adopted(spec, found[1]) or ("" if spec is not None else watch.route)
+        order = partial(self.order.look, self.writer.store, (watch.namespace, watch.name), spec, status, found[1])
+        predecessor = await parts.ask(order, None)
+        contested = parts.read(lambda: watch.contests.observed(found[1], self.writer.clock.now()), "")
+        observe = partial(observation, watch, route=found[1], stamped=self.stamped)
+        observe = partial(observe, problem=problem, notices=notices, contested=contested, predecessor=predecessor)
+        return spec, found, observe
 
     async def _kept(self, obj: dict[str, Any]) -> tuple[dict[str, Any], Unreachable | None]:
         """The object with our finalizer; without, where it takes none, such as one that is older than its schema."""
@@ -119,21 +130,6 @@ class Reconciler:
         """The pollers, and what is kept of what the API server shows."""
         watch.look_at(plan)
         self.follow(watch.namespace, watch.name, active=plan.request is not None)
-
-    def _observer(
-        self, watch: Watch, route: ObservedRoute | None, problem: str | None, notices: tuple[str, ...], now: float
-    ) -> Callable[..., Observation]:
-        """What makes an Observation of the object; `lost`: why its status could not be read."""
-        contested = watch.contests.observed(route, now)
-        return partial(
-            _observation,
-            watch,
-            route=route,
-            problem=problem,
-            notices=notices,
-            contested=contested,
-            stamped=self.stamped,
-        )
 
     async def _finalize(self, watch: Watch, obj: dict[str, Any]) -> float | None:
         """Traffic to stable, the route stays; where that fails, the resource is released after giveUpAfter."""
@@ -153,7 +149,7 @@ class Reconciler:
             text = f"deleted although traffic could not be put back on stable for {patience:.0f} s: {error}"
             self.writer.notifier.tell(Subject.of(obj), Event(reasons.RELEASE_FAILED, text, warning=True))
         await self.writer.store.drop_finalizer(obj)
-        self.writer.deleted(obj, _status_of(obj)[0])
+        self.writer.deleted(obj, status_of(obj)[0])
         self._forget(watch)
         return None
 
@@ -165,28 +161,31 @@ class Reconciler:
         self.writer.forget((watch.namespace, watch.name))
         self.follow(watch.namespace, watch.name, active=False)
 
-    def _spec_of(self, obj: dict[str, Any]) -> tuple[Spec | None, str | None]:
-        spec, problem = read_spec(obj)
-        if spec is not None:
-            problems = check_against(spec, self.config)
-            if problems:
-                return None, summary(problems)
-        return spec, problem
+    def _spec_of(self, obj: dict[str, Any], parts: Parts) -> tuple[Spec | None, str | None]:
+        unread: tuple[Spec | None, str | None] = (None, "the spec could not be read")
+        spec, problem = parts.read(partial(read_spec, obj), unread)
+        unchecked: list[Problem] = []
+        problems = parts.read(lambda: check_against(spec, self.config) if spec is not None else [], unchecked)
+        return (None, summary(problems)) if problems else (spec, problem)
 
     def _claimed(
         self, obj: dict[str, Any], spec: Spec | None, problem: str | None, route: ObservedRoute | None, status: Status
-    ) -> tuple[Spec | None, str | None, tuple[str, ...]]:
+    ) -> Claimed:
         """The spec, unless it claims what it may not have and does not have yet; what is only said."""
         older, namespace = self.population.older_than(obj), str(obj["metadata"].get("namespace"))
         if spec is None:
-            return None, problem, ()
+            return Claimed(None, problem, ())
         judged = (
             judge_number(older, self.config.limits.most_resources, namespace, route),
             judge_limits(spec, self.config, status),
             judge_claim(self.claims, self.config, obj, spec, route),
         )
         why = next((why for why, _ in judged if why), "")
-        return (None, why, ()) if why else (spec, problem, tuple(text for _, said in judged for text in said))
+        return (
+            Claimed(None, why, ())
+            if why
+            else Claimed(spec, problem, tuple(text for _, said in judged for text in said))
+        )
 
     async def _gateway(self, watch: Watch, spec: Spec) -> tuple[str, Dialect | None]:
         """Its controller, and how it counts. Asked after every write: no lowering waits for it."""
@@ -206,6 +205,14 @@ class Reconciler:
         return controller, dialect
 
 
+class Claimed(NamedTuple):
+    """What is left of a spec that was judged: itself, or why it is refused; what is only said."""
+
+    spec: Spec | None
+    problem: str | None
+    notices: tuple[str, ...]
+
+
 def _read(watch: Watch, route: ObservedRoute | None) -> None:
     for version in route.versions if route else (None,):
         watch.news.seen("route", version)
@@ -220,39 +227,6 @@ def _show(watch: Watch, spec: Spec | None, route: ObservedRoute | None, status: 
         log.exception("%s/%s: its metrics could not be made", watch.namespace, watch.name)
 
 
-def _observation(
-    watch: Watch,
-    obj: dict[str, Any],
-    *,
-    route: ObservedRoute | None,
-    problem: str | None,
-    notices: tuple[str, ...],
-    lost: str | None,
-    contested: str,
-    stamped: bool,
-    predecessor: Predecessor | None,
-) -> Observation:
-    return Observation(
-        generation=obj["metadata"].get("generation", 0),
-        route=route,
-        readiness=watch.ready(),
-        evaluation=watch.evaluation,
-        outage=watch.outage,
-        command=_command_of(watch, obj, stamped=stamped),
-        version_by=stamp_of(obj, VERSION_BY) if stamped else "",
-        problem=problem,
-        notices=notices,
-        status_lost=lost,
-        refusals=watch.refusals,
-        refusal=watch.refusal,
-        version_header=watch.version_header,
-        prober=watch.probing.known,
-        contested=contested,
-        features=watch.features,
-        predecessor=predecessor,
-    )
-
-
 def _adopted(spec: Spec | None, route: ObservedRoute | None) -> str:
     """Name of the adopted route whose changes wake this resource, whether it is there or not."""
     if spec is not None:
@@ -260,32 +234,17 @@ def _adopted(spec: Spec | None, route: ObservedRoute | None) -> str:
     return route.git.route if route is not None and route.git is not None else ""
 
 
-def _decide(watch: Watch, spec: Spec | None, status: Status, observed: Observation, now: float) -> Decision:
-    """decide(), and where that fails what still lowers: a defect must not keep a candidate's traffic."""
+def _decide(
+    watch: Watch, spec: Spec | None, status: Status, observed: Observation, now: float, failure: Exception | None
+) -> Decision:
+    """decide(), and where that or what it needs fails what still lowers: a defect must not keep a candidate's traffic.
+
+    `failure` is what part of the observation could not be made of.
+    """
+    if failure is not None:
+        return decide_less(spec, status, observed, now, failure)
     try:
         return decide(spec, status, observed, now)
     except Exception as error:  # any defect: the fallback reads only what it needs
         log.exception("%s/%s: the decision could not be built; only lowering is done", watch.namespace, watch.name)
         return decide_less(spec, status, observed, now, error)
-
-
-def _command_of(watch: Watch, obj: dict[str, Any], *, stamped: bool) -> Command | MalformedCommand | None:
-    try:
-        found = command_of(obj)
-        if not isinstance(found, Command):
-            return found
-        return stamped_by(obj, found) if stamped else claimed_by(found)
-    except Exception:  # any defect: what cannot even be refused must stop no breach and no lost candidate
-        log.exception("%s/%s: the command could not be read", watch.namespace, watch.name)
-        return None
-
-
-def _status_of(obj: dict[str, Any]) -> tuple[Status, str | None]:
-    """The stored status, or an empty one with what was wrong: then the route decides who is stable."""
-    try:
-        return Status.model_validate(obj.get("status") or {}), None
-    except ValidationError as error:
-        why = f"{error.error_count()} problems): {error.errors(include_url=False, include_input=False)[0]['msg']}"
-    except Exception as error:  # noqa: BLE001 - a status is JSON that anybody with the right may write
-        why = f"{type(error).__name__})"
-    return Status(), f"the status cannot be read ({why}"

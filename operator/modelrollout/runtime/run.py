@@ -226,7 +226,10 @@ async def _reconcile(settings: Settings, service: Service, stop: Stop, known: Kn
     registry = kopf.OperatorRegistry()
     register(registry, service, stop, known)
     scope = {"namespaces": settings.namespaces} if settings.namespaces else {"clusterwide": True}
-    await kopf.operator(registry=registry, standalone=True, stop_flag=stop, **scope, **NAMED)
+    before = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(registry=registry, standalone=True, stop_flag=stop, **scope, **NAMED)
+    stop.listen()  # kopf has taken the signals just now
+    await kopf.run_tasks(tasks, ignored=before)
 
 
 async def _first(*tasks: asyncio.Task[object]) -> None:

@@ -11,6 +11,7 @@ import math
 import os
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ class TritonSink:
             for group in self._monitor.collect():
                 self._write_group(group, pause)
         except Exception as error:  # noqa: BLE001 - a flush that fails is tried again; the server goes on
-            kind = type(error).__name__
-            self._pb_utils.Logger.log_warn(f"activation-health: flush failed: {kind}: {error}")
+            with suppress(Exception):  # nor may what cannot be logged end the flushes
+                self._pb_utils.Logger.log_warn(f"activation-health: flush failed: {type(error).__name__}: {error}")
 
     def _write_group(self, group: Group, pause: float) -> None:
         changed = [sample for sample in group if self._written.get(sample.key) != sample.value]

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import json
+import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.allowed import ALLOWED
 from tests.integration.borders.raw_server import Talk, response, serving
+from tests.integration.borders.stored_cluster import ROLLOUTS, StoredCluster, in_preflight
 from tests.integration.borders.test_no_answer_harms_a_call import kubeconfig
+from tests.unit.borders.cluster import at_25_percent
 
 OPERATOR = ("-m", "modelrollout")
 HUNG_THREAD = """
@@ -130,3 +137,112 @@ async def test_the_process_ends_where_nothing_can_be_handed_over(tmp_path, progr
     print(f"ended {seconds:.1f} s after SIGTERM")
     assert status == 0, said
     assert seconds < 20, "what hangs does so for a minute, and the last resort comes after 4.5 seconds"
+
+
+PROBER = ("-c", "import sys; from modelrollout.prober.main import main; sys.exit(main())")
+
+
+def settings(folder: Path, hung: str) -> Path:
+    """A configuration in which the store and the sink are at `hung`, where nobody answers."""
+    (folder / "url").write_text(f"{hung}/x")
+    (folder / "key").write_text(base64.b64encode(b"k" * 32).decode())
+    webhook = {"urlFile": str(folder / "url"), "keyFile": str(folder / "key")}
+    found: dict[str, Any] = {
+        "resync": "1s",
+        "prometheus": [{"url": hung}],
+        "gateways": [one.model_dump(mode="json", by_alias=True) for one in ALLOWED],
+        "notifications": {"sinks": [{"name": "hook", "webhook": webhook}]},
+        "probes": {"allowed": [{"cidr": "127.0.0.0/8"}]},
+    }
+    path = folder / "config.yaml"
+    path.write_text(json.dumps(found))
+    return path
+
+
+async def seconds_to_the_end(
+    folder: Path, cluster: StoredCluster, *program: str, stderr: int, asked: tuple[asyncio.Event, ...], log: int = -1
+) -> float:
+    """From SIGTERM, which comes once all that is `asked` for has been, or somebody who is not of the cluster was.
+
+    `log`: a pipe that is full by then.
+    """
+    elsewhere = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        elsewhere.set()
+        await asyncio.sleep(60)
+
+    async with serving(hang) as hung, serving(cluster.talk) as url:
+        host, _, port = hung.removeprefix("http://").partition(":")
+        cluster.behind = host, int(port)
+        arguments = ["--config", str(settings(folder, hung)), "--kubeconfig", kubeconfig(folder, url)]
+        of_prober = ["--reports-namespace", "d", "--reports", "reports", "--metrics-port", "0"]
+        arguments += of_prober if program == PROBER else ["--health-port", "0"]
+        process = await asyncio.create_subprocess_exec(sys.executable, *program, *arguments, stderr=stderr)
+        try:
+            for one in asked or (elsewhere,):
+                await asyncio.wait_for(one.wait(), 60)
+            if log >= 0:
+                fill(log)
+                await asyncio.sleep(2)  # by then it waits to write a line
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            await asyncio.wait_for(process.wait(), 45)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    return time.monotonic() - began
+
+
+def _writes(method: str, target: str) -> bool:
+    return method != "GET" and "/leases" not in target
+
+
+def _lost() -> dict[str, Any]:
+    """A status that cannot be read, of which an Event tells."""
+    return dict(at_25_percent().api.objects[ROLLOUTS]) | {"status": {"phase": 5}}
+
+
+WHILE: dict[str, tuple[tuple[str, ...], Callable[[str, str], bool] | None, Callable[[], dict[str, Any]] | None]] = {
+    "the store and a sink do not answer": (OPERATOR, None, _lost),
+    "the API server takes no write": (OPERATOR, _writes, None),
+    "the prober's report is not taken and no model server answers": (PROBER, _writes, in_preflight),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", WHILE)
+async def test_it_ends_while(what: str, tmp_path: Path):
+    program, hangs, resource = WHILE[what]
+    cluster = StoredCluster() if hangs is None else StoredCluster(hangs)
+    if resource is not None:
+        cluster.objects[ROLLOUTS] = resource()
+    asked = () if hangs is None else (cluster.hung,)
+    ended = await seconds_to_the_end(tmp_path, cluster, *program, stderr=asyncio.subprocess.DEVNULL, asked=asked)
+    print(f"{what}: ended {ended:.1f} s after SIGTERM")
+    assert ended < 20, "what hangs does so for a minute, and the last resort comes after 4.5 seconds"
+
+
+def fill(pipe: int) -> None:
+    """What is written next waits until somebody reads, which nobody does."""
+    os.set_blocking(pipe, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(pipe, b"." * 512)
+    os.set_blocking(pipe, True)
+
+
+@pytest.mark.slow
+async def test_it_ends_while_nobody_reads_its_log(tmp_path: Path):
+    there, here = os.pipe()
+    try:
+        ended = await seconds_to_the_end(
+            tmp_path, StoredCluster(), *OPERATOR, "--verbose", stderr=here, asked=(), log=here
+        )
+    finally:
+        os.close(here)
+        os.close(there)
+    print(f"ended {ended:.1f} s after SIGTERM")
+    assert ended < 20, "what hangs does so for ever, and the last resort comes after 4.5 seconds"

@@ -13,7 +13,11 @@ from modelrollout.core.rollout.fallback import decision as fallback
 from modelrollout.core.rollout.transitions import effects, setbacks
 from modelrollout.ports import Unreachable
 from modelrollout.runtime import reconcile
+from modelrollout.runtime.claiming.order import Order
+from modelrollout.runtime.claiming.population import Population
+from modelrollout.runtime.observing import seen
 from modelrollout.runtime.recording import record
+from modelrollout.runtime.waking.contests import Contests
 from tests.unit.borders.cluster import ROLLOUT, ROUTE, at_25_percent
 from tests.unit.borders.test_whatever_comes_in_traffic_is_lowered import ENDS, TRIGGERS
 
@@ -38,7 +42,13 @@ BUILDERS: dict[str, tuple[Any, str]] = {
     "the refusal": (setbacks, "Rejected"),
     "the event": (setbacks, "Event"),
     "a command's record": (commands, "LastCommand"),
-    "reading the command": (reconcile, "command_of"),
+    "reading the command": (seen, "command_of"),
+    "what the configuration says to the spec": (reconcile, "check_against"),
+    "the claims": (reconcile, "judge_claim"),
+    "the limits": (reconcile, "judge_limits"),
+    "the number of resources": (Population, "older_than"),
+    "the order": (Order, "look"),
+    "who contests the weights": (Contests, "observed"),
     "the status as JSON": (record, "dump"),
     "the fallback's own status": (fallback, "_told"),
 }

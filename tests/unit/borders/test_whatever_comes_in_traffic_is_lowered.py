@@ -189,6 +189,8 @@ async def test_a_status_that_nests_deeper_than_anybody_can_follow_gives_stable_a
 
 
 FORGED = {
+    "another model": {"model": "payments"},
+    "a model without a name": {"model": ""},
     "the Services of both versions interchanged": {
         "services": '{"1":"digits-v2:8000","2":"digits-v1:8000"}',
     },
@@ -203,7 +205,7 @@ FORGED = {
 }
 
 
-@pytest.mark.alike(5)
+@pytest.mark.alike(7)
 @pytest.mark.parametrize("what", FORGED)
 @pytest.mark.parametrize("trigger", TRIGGERS)
 async def test_a_forged_annotation_of_the_route_never_gives_the_candidate_more(what: str, trigger: str):

@@ -127,6 +127,12 @@ def test_little_traffic_that_falls_to_half_and_less_is_not_taken_for_counters(se
     assert len(read(csv_of((totals * [0, 1, 0, 1]).tolist()))) == 1
 
 
+@pytest.mark.parametrize("text", ["5_0", "1_000", "'1'000".strip("'")])
+def test_digits_in_groups_are_no_number(text: str):
+    with pytest.raises(BadTicks, match=r"^line 2: candidate_total is .*: write digits without separators"):
+        read(f"{HEADER}\nr,15,1,{text},1,10\n")
+
+
 def test_a_negative_time_is_said_as_such():
     with pytest.raises(BadTicks, match=r"^line 2: time is -30: write seconds from 0 on$"):
         read(f"{HEADER}\nr,-30,1,5,1,10\n")

@@ -30,6 +30,8 @@ SAFE = {
     ("protocols.py", "gather"): "of one call for each form of a route, each of which ends in calls of Api",
     ("run.py", "acquire"): "the standby's whole work is to wait for the Lease",
     ("run.py", "wait"): "a leading operator's whole work lasts until it is stopped",
+    ("resolving.py", "run_in_executor"): "under its caller's timeout, in a thread of the system's own",
+    ("service.py", "wait"): "the prober's whole work lasts until it is stopped",
     ("service.py", "gather"): "of tasks just cancelled",
     ("readiness.py", "gather"): "under the timeout of the caller, probe(), which names its seconds",
     ("readiness.py", "read"): "under the session's total timeout",

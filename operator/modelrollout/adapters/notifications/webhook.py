@@ -37,7 +37,7 @@ class Webhook:
     """A Channel of ports.py. `now` is the time that is signed, epoch seconds."""
 
     def __init__(self, sink: Sink, target: WebhookTarget, now: Callable[[], float] = time.time) -> None:
-        self._sink, self._target, self._posting = sink, target, Posting(now)
+        self._sink, self._target, self._posting = sink, target, Posting(sink.name, now)
 
     async def deliver(self, notice: Notice) -> None:
         """One POST; what it reads from files is read anew. Raises Undelivered."""

@@ -15,6 +15,7 @@ import aiohttp
 
 from modelrollout.adapters.files import Unreadable, line_in
 from modelrollout.adapters.http import cause, judge, trust
+from modelrollout.adapters.resolving import OwnThread
 from modelrollout.api.borders.cleaning import clean, mapping, mappings
 from modelrollout.api.borders.secrecy import remember_secret
 from modelrollout.core.registry import Found, Names, Standing, changes
@@ -41,6 +42,7 @@ class Mlflow:
     def __init__(self, registry: ModelRegistry) -> None:
         self._registry = registry
         self._session: aiohttp.ClientSession | None = None
+        self._names = OwnThread(registry.name)
 
     async def follow(self, standing: Standing) -> tuple[bool, tuple[str, ...]]:
         """As Registry.follow, within the configured timeout."""
@@ -66,6 +68,7 @@ class Mlflow:
         """Let connections go."""
         if self._session is not None:
             await self._session.close()
+        await self._names.close()
 
     async def _read(self, called: str, standing: Standing) -> Found | None:
         """None where there is no such registered model."""
@@ -94,7 +97,10 @@ class Mlflow:
         """The answer; None where there is nothing of that name. Raises Undelivered."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False
+                connector=aiohttp.TCPConnector(resolver=self._names),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
             )
         try:
             send: dict[str, Any] = {

@@ -39,13 +39,17 @@ class _Answer(BaseModel):
 class WebhookJudge:
     """A Judge of ports.py."""
 
-    def __init__(self, posting: Posting | None = None) -> None:
-        self._posting = posting or Posting()
+    def __init__(self) -> None:
+        self._postings: dict[str, Posting] = {}
+        """By the webhook's name: one that hangs keeps no other one waiting."""
 
     async def ask(self, webhook: GateWebhook, question: Question) -> Said:
         """One POST. Raises Undelivered, or Unclear where an answer came that is none."""
         parts, size = list[bytes](), 0
-        async with self._posting.sent(webhook, _event(question), webhook.timeout) as answer:
+        if webhook.name not in self._postings:
+            self._postings[webhook.name] = Posting(webhook.name)
+        posting = self._postings[webhook.name]
+        async with posting.sent(webhook, _event(question), webhook.timeout) as answer:
             if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
                 raise Unclear("its answer is compressed, which was not asked for")
             while part := await answer.content.read(MOST_BYTES):
@@ -57,7 +61,8 @@ class WebhookJudge:
 
     async def close(self) -> None:
         """Let connections go."""
-        await self._posting.close()
+        for posting in self._postings.values():
+            await posting.close()
 
 
 def read_answer(body: bytes) -> Said:

@@ -16,6 +16,7 @@ import aiohttp
 
 from modelrollout.adapters.files import Unreadable, line_in, url_in
 from modelrollout.adapters.http import cause, judge, trust
+from modelrollout.adapters.resolving import OwnThread
 from modelrollout.adapters.webhooks.signing import key_in, signature_headers
 from modelrollout.ports import Undelivered
 
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 
 
 class Posting:
-    """Connections of one user of it. `now` is the time that is signed, epoch seconds."""
+    """Connections to the system called `name`. `now` is the time that is signed, epoch seconds."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, name: str, now: Callable[[], float] = time.time) -> None:
         self._now = now
+        self._names = OwnThread(name)
         self._session: aiohttp.ClientSession | None = None
 
     @asynccontextmanager
@@ -44,7 +46,7 @@ class Posting:
         except Unreadable as error:
             raise Undelivered(str(error)) from None
         if self._session is None:
-            self._session = _session()
+            self._session = _session(self._names)
         send: dict[str, Any] = {"data": body, "headers": headers, "ssl": trusted, "allow_redirects": False}
         try:
             async with asyncio.timeout(seconds), self._session.post(url, **send) as answer:
@@ -59,6 +61,7 @@ class Posting:
         """Let connections go."""
         if self._session is not None:
             await self._session.close()
+        await self._names.close()
 
     def _headers(self, target: WebhookTarget, ident: str, body: bytes) -> dict[str, str]:
         keys = [key_in(path) for path in (target.key_file, target.previous_key_file) if path]
@@ -69,10 +72,10 @@ class Posting:
         return made | kinds | {"User-Agent": "modelrollout"}
 
 
-def _session() -> aiohttp.ClientSession:
+def _session(names: OwnThread) -> aiohttp.ClientSession:
     """Callers bound how many connections there are; what is compressed stays so, and is not blown up here."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
+        connector=aiohttp.TCPConnector(limit=0, resolver=names),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,

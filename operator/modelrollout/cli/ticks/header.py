@@ -66,14 +66,21 @@ def no_number(texts: Sequence[str]) -> str:
     value = f"{name} is {shown(text)}"
     if name == "time" and (seconds := _seconds(text)) is not None:
         return f"{value}: write seconds, here {seconds:.15g}"
-    if re.fullmatch(r"[-+]?[0-9]+([,' ][0-9]+)+(\.[0-9]+)?", text):
+    if re.fullmatch(r"[-+]?[0-9]+([,'_ ][0-9]+)+(\.[0-9]+)?", text):
         return f"{value}: write digits without separators, and a point before decimals"
     return f"{value}: write a number, or leave the whole tick out"
 
 
+def count_in(text: str) -> float:
+    """As a spreadsheet reads it, not as Python does: 5_0 is no 50. Raises ValueError."""
+    if "_" in text:
+        raise ValueError(text)
+    return float(text)
+
+
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        count_in(text)
     except ValueError:
         return False
     return True

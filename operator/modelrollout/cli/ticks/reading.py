@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from modelrollout.cli.ticks.checks import BadTicks, check_times, check_values, refuse_counters
-from modelrollout.cli.ticks.header import COLUMNS, NUMBERS, Header, no_number, read_header
+from modelrollout.cli.ticks.header import COLUMNS, NUMBERS, Header, count_in, no_number, read_header
 from modelrollout.core.analysis.stats.arrays import Array, Index
 
 MOST_TICKS = 2_000_000
@@ -102,7 +102,7 @@ class _Rows:
             raise BadTicks(f"line {line}: rollout has {len(name):,} characters: use at most {LONGEST_NAME}")
         texts = [fields[k] for k in header.numbers]
         try:
-            self._values.extend([float(text) for text in texts])
+            self._values.extend([count_in(text) for text in texts])
         except ValueError:
             raise BadTicks(f"line {line}: {no_number(texts)}") from None
         self._group.append(self._names.setdefault(name, len(self._names)))

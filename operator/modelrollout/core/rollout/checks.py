@@ -107,11 +107,14 @@ def watch_bake(ctx: Context) -> Transition | None:
 
 
 def watch_revert(ctx: Context) -> Transition | None:
-    """Spec names stable again: the candidate's traffic waits for no answer to a command, however unreadable."""
+    """Spec names stable again: the candidate's traffic waits for no answer to a command, however unreadable.
+
+    Nor for a model's name: whatever spec or route call it, stable has all traffic, and what comes next is refused then.
+    """
     spec, status = ctx.spec, ctx.status
     if spec is None or spec.model.version != status.stable or not phases.running(status.phase):
         return None
-    return setbacks.revert(ctx) if refuse_other_model(ctx, spec) is None else None
+    return setbacks.revert(ctx)
 
 
 def hold_breach(ctx: Context, spec: Spec) -> Transition | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from modelrollout.api.base import KIND
 from modelrollout.api.borders.cleaning import clean
 from modelrollout.api.status import Status
@@ -85,7 +83,7 @@ def _read(name: str, obj: dict[str, Any] | None, circle: tuple[str, ...]) -> Pre
     called = clean(str(model.get("name") or ""), LONGEST_NAME) if isinstance(model, dict) else ""
     try:
         status = Status.model_validate(obj.get("status") or {})
-    except ValidationError:
+    except Exception:  # noqa: BLE001 - it is somebody else's, of any depth
         return Predecessor(name, unread=f"the status of {KIND} {name} cannot be read")
     refused = status.rejected.version if status.rejected else None
     return Predecessor(name, model=called, stable=status.stable, running=phases.running(status.phase), refused=refused)

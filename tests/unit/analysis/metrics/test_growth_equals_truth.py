@@ -80,6 +80,9 @@ RESTARTED, CRASHING = "processes restart and samples are bad", "most new names a
         ("a name that came back more often than it was scraped in a row was away in between", RESTARTED, 3689),
         ("so it was where each life has its own name", CRASHING, 957),
         ("so it was where names that were scraped a few times leave long gaps alone", RESTARTED, 2534),
+        ("what is counted while no name lasts two scrapes tells nobody what is usual", "names change", 2740),
+        ("the counters of two names that come back, in turns, say no more of a target's scrapes", "names change", 163),
+        ("a name that comes back lower says of no restart what was counted under others", CRASHING, 886),
         ("a name that is away two scrapes after another began was not beside it for long", "names change", 1167),
     ],
 )

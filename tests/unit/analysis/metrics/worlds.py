@@ -81,9 +81,9 @@ class Process:
         """
         growth = self.growth[metric, edge]
         spans = [(self._after_good(at), self._next(at, 2)) for at in sorted(self.restarts)]
-        started = {name.first for name in self.names}
         # what was counted before the first scrape, or between two names, tells nobody what is usual
-        seen = sorted(grown for at, grown in enumerate(growth) if at not in started) or [0]
+        under_one = {at for name in self.names for at in range(name.first + 1, name.last + 1)}
+        seen = sorted(grown for at, grown in enumerate(growth) if at in under_one) or [0]
         burst = 7 * seen[9 * (len(seen) - 1) // 10]
         for name in self.names:
             since = self._after_the_last_before(name)

@@ -8,15 +8,16 @@ from modelrollout.api.status import Status
 from modelrollout.core import reasons
 from modelrollout.core.observation import Event, Observation
 from modelrollout.core.rollout.decide import Decision
-from modelrollout.core.rollout.fallback.short_status import after_trigger, saying
+from modelrollout.core.rollout.fallback.short_status import after_trigger, blind, saying
 from modelrollout.core.rollout.fallback.urgent import Facts, lowering, trigger_of
 from modelrollout.core.rollout.phases import Trigger
 
 
 def decide_less(spec: Spec | None, status: Status, observed: Observation, now: float, error: Exception) -> Decision:
     """Lowers as decide() would have, with a short status that says what went wrong. Never raises."""
-    trigger = trigger_of(Facts(spec, status, observed))
-    lower = lowering(status, observed.route, trigger)
+    facts = Facts(spec, status, observed, now)
+    trigger = trigger_of(facts)
+    lower = lowering(facts, trigger)
     after, events = _told(status, observed, trigger, now, error)
     answered = after.last_command is not status.last_command
     return Decision(after, lower, None, events, consume_command=answered, trigger=trigger)
@@ -29,7 +30,9 @@ def _told(
         what = f"{type(error).__name__}: {clean(str(error), LONGEST_SAID)}"
         why = f"this decision could not be built as a whole ({what}); nothing is raised until it can"
         if trigger is None:
-            after = saying(status, reasons.INTERNAL_ERROR, why, now) if status.stable is not None else status
+            after = (
+                saying(blind(status, now), reasons.INTERNAL_ERROR, why, now) if status.stable is not None else status
+            )
         else:
             why = f"version {status.candidate} has no traffic, {trigger}; {why}"
             after = after_trigger(status, observed, trigger, now, why)

@@ -13,13 +13,16 @@ from modelrollout.core.rollout.phases import Trigger
 
 _REFUSING = (Trigger.ABORT, Trigger.BREACH, Trigger.CANDIDATE_UNSTABLE)
 """After these the version is not retried."""
+_TO_WAITING = (Trigger.CANDIDATE_LOST, Trigger.WEIGHTS_CHANGED, Trigger.BAKE_IN_DOUBT, Trigger.BLIND)
+"""After these it goes on from weight 0. A whole decision leaves it some weight after most of them; this one does not
+know which would be right, and none always is."""
 
 
 def after_trigger(status: Status, observed: Observation, trigger: Trigger, now: float, why: str) -> Status:
     """The phase that `trigger` leads to, with its facts; `why` is the sentence."""
     after = update(status, weight=Weight(desired=0, observed=0), reason=reasons.INTERNAL_ERROR, message=why)
-    if trigger is Trigger.CANDIDATE_LOST:
-        return with_condition(_waiting(after, now), now)
+    if trigger in _TO_WAITING:
+        return with_condition(_waiting(after, trigger, now), now)
     phase = phases.next_phase(status.phase, trigger) if trigger is not Trigger.VERSION_CHANGED else "Serving"
     ended = update(after, phase=phase, history=[*status.history, _entry(status, trigger, now, why)])
     ended = update(ended, candidate=None, step=None, steps=[], rollout=None, preflight=None)
@@ -51,6 +54,13 @@ def saying(status: Status, reason: Reason, why: str, now: float) -> Status:
     return with_condition(update(status, reason=reason, message=why), now)
 
 
+def blind(status: Status, now: float) -> Status:
+    """`status`, which cannot be judged from now on: the time that maxBlind allows for that begins, if it has not."""
+    if status.rollout is None or status.rollout.blind_since is not None or not phases.exposed(status.phase):
+        return status
+    return update(status, rollout=update_rollout(status, blind_since=now))
+
+
 def shortened(status: Status, why: str, now: float) -> Status:
     """Everything that a decision rests on, and no text from outside, for an API server that refused all of it."""
     rollout = update_rollout(status, question=None) if status.rollout else None
@@ -79,12 +89,17 @@ def with_condition(status: Status, now: float) -> Status:
     return update(status, conditions=[ready])
 
 
-def _waiting(status: Status, now: float) -> Status:
-    """Back at the start of the steps: where the candidate stood is no fact that is worth a risk now."""
-    losses = status.rollout.losses + 1 if status.rollout else 1
-    rollout = update_rollout(status, losses=losses, waiting_since=now, bake_started_at=None)
+def _waiting(status: Status, trigger: Trigger, now: float) -> Status:
+    """Back at the start of the steps: where the candidate stood is no fact that is worth a risk now.
+
+    Of other weights nothing is noted, so that the next whole decision finds them again and does what else is due.
+    """
+    losses = (status.rollout.losses if status.rollout else 0) + (trigger is Trigger.CANDIDATE_LOST)
+    doubts = (status.rollout.doubts if status.rollout else 0) + (trigger is Trigger.BAKE_IN_DOUBT)
+    rollout = update_rollout(status, losses=losses, doubts=doubts, waiting_since=now, bake_started_at=None)
     records = [*status.steps, StepRecord(weight=0, started_at=now)]
-    return update(status, phase="Waiting", step=None, steps=records, rollout=rollout)
+    preflight = None if trigger is Trigger.WEIGHTS_CHANGED else status.preflight
+    return update(status, phase="Waiting", step=None, steps=records, rollout=rollout, preflight=preflight)
 
 
 def _entry(status: Status, trigger: Trigger, now: float, why: str) -> HistoryEntry:

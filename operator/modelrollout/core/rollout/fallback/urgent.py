@@ -14,7 +14,7 @@ from modelrollout.api.status import Status
 from modelrollout.api.timestamps import format_timestamp
 from modelrollout.core.observation import FULL_WEIGHT, Command, Observation, ObservedRoute, RoutePlan
 from modelrollout.core.rollout import phases
-from modelrollout.core.rollout.checks import MAX_LOSSES
+from modelrollout.core.rollout.checks import MAX_LOSSES, MAX_RELOADS
 from modelrollout.core.rollout.context import (
     FAILURES_UNTIL_LOST,
     answered,
@@ -22,7 +22,9 @@ from modelrollout.core.rollout.context import (
     target_mirror,
     target_weight,
 )
+from modelrollout.core.rollout.decide import contradiction
 from modelrollout.core.rollout.phases import Trigger
+from modelrollout.core.rollout.transitions.setbacks import MAX_DOUBTS
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Facts:
     spec: Spec | None
     status: Status
     observed: Observation
+    now: float
 
 
 def trigger_of(facts: Facts) -> Trigger | None:
@@ -48,19 +51,40 @@ def _read(reason: Callable[[Facts], Trigger | None], facts: Facts) -> Trigger | 
         return None
 
 
-def lowering(status: Status, route: ObservedRoute | None, trigger: Trigger | None) -> RoutePlan | None:
-    """The write that leaves stable all but what `status` allows, with a trigger all; None where it has that."""
-    if route is None or route.foreign or status.stable is None or route.stable not in (None, status.stable):
+def lowering(facts: Facts, trigger: Trigger | None) -> RoutePlan | None:
+    """The write that leaves stable all but what the status allows, with a trigger all; None where it has that."""
+    status, route = facts.status, facts.observed.route
+    stable = _stable(facts)
+    if route is None or route.foreign or stable is None or route.stable not in (None, stable):
         return None
     versions = {backend.version for backend in route.backends}
-    allowed = target_weight(status) if trigger is None and status.candidate in versions else 0
-    mirror = target_mirror(status) if trigger is None and status.candidate in versions else 0
-    fits = FULL_WEIGHT - route.weight_of(status.stable) <= allowed and route.mirror <= mirror
-    if status.stable not in versions or fits:
+    keeps = trigger is None and stable == status.stable and status.candidate in versions and not _unfit(route)
+    allowed = target_weight(status) if keeps else 0
+    if route.uneven:  # as in routing.py: a raise that got through to one of several is taken back
+        allowed = min(allowed, route.weight_of(status.candidate))
+    mirror = target_mirror(status) if keeps else 0
+    fits = FULL_WEIGHT - route.weight_of(stable) <= allowed and route.mirror <= mirror
+    if stable not in versions or fits:
         return None
-    others = (backend.version for backend in route.backends if backend.version != status.stable)
-    candidate = status.candidate if status.candidate in versions else next(others, None)
-    return RoutePlan(status.stable, candidate, allowed, testers=allowed > 0 and route.testers, mirror=mirror)
+    others = (backend.version for backend in route.backends if backend.version != stable)
+    candidate = status.candidate if status.candidate in versions - {stable} else next(others, None)
+    return RoutePlan(stable, candidate, allowed, testers=allowed > 0 and route.testers, mirror=mirror)
+
+
+def _stable(facts: Facts) -> str | None:
+    """The route's word where the status has none, or one that cannot be the operator's own."""
+    status, route = facts.status, facts.observed.route
+    if route is None or route.stable is None or status.stable == route.stable:
+        return status.stable
+    try:
+        is_false = status.stable is None or contradiction(status, route) is not None
+    except Exception:  # noqa: BLE001 - then both stay as they are: one of them may have just been promoted
+        return status.stable
+    return route.stable if is_false else status.stable
+
+
+def _unfit(route: ObservedRoute) -> bool:
+    return bool(route.adopted and route.unfit)
 
 
 def _aborted(facts: Facts) -> Trigger | None:
@@ -99,11 +123,56 @@ def _breached(facts: Facts) -> Trigger | None:
 
 def _reverted(facts: Facts) -> Trigger | None:
     spec, route = facts.spec, facts.observed.route
-    if spec is None or (route is not None and route.model not in (None, spec.model.name)):
+    if spec is None:
         return None
     if spec.model.version == facts.status.stable:
         return Trigger.REVERTED
+    if route is not None and route.model not in (None, spec.model.name):
+        return None
     return Trigger.VERSION_CHANGED if spec.model.version != facts.status.candidate else None
 
 
-_REASONS: tuple[Callable[[Facts], Trigger | None], ...] = (_aborted, _lost, _breached, _reverted)
+def _changed(facts: Facts) -> Trigger | None:
+    """Other weights under the same version: what was proven is not about them."""
+    found, rollout = facts.observed.evaluation, facts.status.rollout
+    if found is None or facts.spec is None or rollout is None or found.rollout != identity(facts.status):
+        return None
+    if found.digest is None or rollout.digest in ("", found.digest):
+        return None
+    if rollout.reloads >= MAX_RELOADS:
+        return Trigger.CANDIDATE_UNSTABLE
+    return Trigger.WEIGHTS_CHANGED if phases.exposed(facts.status.phase) else None
+
+
+def _doubtful(facts: Facts) -> Trigger | None:
+    """A bake that looks worse than stable did before it."""
+    found, spec, rollout = facts.observed.evaluation, facts.spec, facts.status.rollout
+    if found is None or spec is None or rollout is None or facts.status.phase != "Baking":
+        return None
+    mine = found.rollout == identity(facts.status) and spec.model.version == facts.status.candidate
+    if not mine or spec.analysis.on_breach != "Rollback":
+        return None
+    if not any(gate.required and gate.verdict == "FAIL" and gate.frozen for gate in found.gates):
+        return None
+    last = rollout.doubts >= MAX_DOUBTS and spec.analysis.on_inconclusive == "Rollback"
+    return Trigger.BREACH if last else Trigger.BAKE_IN_DOUBT
+
+
+def _blind(facts: Facts) -> Trigger | None:
+    """A decision that cannot be built judges nothing, as if there were no metrics: longer than maxBlind is too long."""
+    status, spec = facts.status, facts.spec
+    since = status.rollout.blind_since if status.rollout is not None else None
+    if spec is None or since is None or not phases.exposed(status.phase):
+        return None
+    return Trigger.BLIND if facts.now - since > spec.analysis.max_blind else None
+
+
+_REASONS: tuple[Callable[[Facts], Trigger | None], ...] = (
+    _aborted,
+    _lost,
+    _breached,
+    _reverted,
+    _changed,
+    _doubtful,
+    _blind,
+)

@@ -137,7 +137,7 @@ def read_on(seed: int) -> int:
             store = SampleStore().replaced(readable(series, late, START - 100, now), START - 100, now)
         elif rng.random() < 0.03:
             store = store.since(START + rng.uniform(0, 40))
-        if rng.random() < 0.2:  # an old sample is rewritten, which somebody sees who asks further back
+        if rng.random() < 0.2 and series:  # an old sample is rewritten, which somebody sees who asks further back
             number = rng.randrange(len(series))
             one = series[number]
             values = one.values + (np.arange(len(one.times)) == rng.randrange(len(one.times)))
@@ -158,6 +158,17 @@ def read_on(seed: int) -> int:
 
 def replace_gate():
     return spec_of({"name": "errors", "type": "ErrorRate"})
+
+
+def test_a_first_sample_that_is_rewritten_while_it_is_still_asked_for_is_read_again():
+    where = {"job": "triton", "instance": "10.1.0.0:8000", "model": "digits", "version": "2"}
+    busy = make_series({"__name__": s.SUCCESS, **where}, [(START + EVERY * at, 9.0 * at) for at in range(12)])
+    running, store, grid = Running(), SampleStore(), make_grid(START - 15, 15.0, 0, 3)
+    for first in (3.0, 5.0):
+        new = make_series({"__name__": s.FAILURE, **where}, [(START + EVERY * at, first) for at in range(6, 12)])
+        store = store.replaced([busy, new], START - 100, START + 60)
+        mine, whole = (make_tick_table([store], READER, grid, EVERY, each) for each in (running, None))
+        assert not same(mine, whole)
 
 
 @pytest.mark.slow

@@ -68,6 +68,8 @@ class Counts:
 
     def _bring_up(self, block: Block, grid: Grid) -> None:
         self._make_room(grid.count)
+        if not self.closed:  # the first sample too may have been rewritten meanwhile
+            self.first = block.values[self.rows.at, 0]
         ticks = grid.index(block.times)
         closing = self._closing(block, grid)
         self._clear(ticks)

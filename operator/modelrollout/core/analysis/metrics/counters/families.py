@@ -83,9 +83,14 @@ class Bundle:
         return self.family[1] in _ELEMENTS
 
     def cut(self, starts: Iterable[int]) -> list[Bundle]:
-        """The samples before, between and from the times `starts` (rising) on, each as a bundle of its own."""
+        """The samples before, between and from the times `starts` (rising) on, each as a bundle of its own.
+
+        What is told by the first sample of one and the last of the other, such as a restart, is said of neither: the
+        process had other names in between.
+        """
         edges = [*starts, None]
         parts, before = [], dict.fromkeys(self.members, 0)
+        known = np.setdiff1d(self.restarts, np.array(edges[:-1], dtype=np.int64))
         for edge in edges:
             members = {}
             for detail, one in self.members.items():
@@ -94,7 +99,7 @@ class Bundle:
                     span = slice(before[detail], until)
                     members[detail] = Series(one.labels, one.times[span], one.values[span])
                 before[detail] = until
-            parts.append(self.with_members(members))
+            parts.append(replace(self, members=members, restarts=known))
         return parts
 
     def with_members(self, members: Mapping[str, Series]) -> Bundle:

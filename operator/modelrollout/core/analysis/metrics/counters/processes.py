@@ -110,12 +110,13 @@ def _family(bundle: Bundle) -> tuple[str, str]:
 
 
 def _each_once(times: Sequence[Millis]) -> list[Millis]:
-    """Without those that equal the one before, as of the counters of one name: most are scraped together."""
-    found = [np.zeros(0, dtype=np.int64)]
+    """Each of them that differs: the counters of one name are scraped together, and say one thing together."""
+    found: dict[tuple[int, int, int], list[Millis]] = {}
     for one in times:
-        if not np.array_equal(one, found[-1]):
-            found.append(one)
-    return found
+        alike = found.setdefault((len(one), int(one[0]), int(one[-1])), []) if len(one) else []
+        if not any(one is other or np.array_equal(one, other) for other in alike):
+            alike.append(one)
+    return [np.zeros(0, dtype=np.int64), *(one for each in found.values() for one in each)]
 
 
 def _longest_run(bins: Array) -> int:

@@ -1,0 +1,1 @@
+"""What a pass looks at before it decides."""

@@ -17,7 +17,7 @@ lock operator pyproject.toml --extra notifications --extra prober
 lock build requirements/build.in
 lock release requirements/release.in --constraints requirements/build.lock
 lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra notifications --extra prober \
-  --extra stores --extra report --extra test --extra lab --extra onnx --extra prometheus \
+  --extra stores --extra parquet --extra report --extra tensorboard --extra test --extra lab --extra onnx --extra prometheus \
   --constraints requirements/operator.lock --constraints requirements/build.lock
 lock triton requirements/triton.in
 lock site requirements/site.in

@@ -9,7 +9,7 @@ from tests.unit.repository.declared import LOCKS, Pin, by_name, pins, project, r
 
 DECLARED = {
     "operator": requirements(".", "notifications", "prober"),
-    "test": requirements(".", "notifications", "prober", "stores", "report", "test", "lab")
+    "test": requirements(".", "notifications", "prober", "stores", "parquet", "report", "tensorboard", "test", "lab")
     | requirements("telemetry", "onnx", "prometheus"),
     "torch": {"torch": requirements("telemetry", "torch")["torch"]},
     "build": by_name(project(".")["build-system"]["requires"]),

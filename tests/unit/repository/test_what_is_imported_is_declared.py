@@ -54,10 +54,12 @@ def undeclared(paths: list[Path], declared: set[str]) -> dict[str, list[str]]:
 def test_what_the_operator_imports_is_what_it_declares():
     drawing = OPERATOR / "cli/report/page/plots.py"
     store = OPERATOR / "prober/golden/stores.py"
-    rest = [path for path in OPERATOR.rglob("*.py") if path not in (drawing, store)]
+    events = OPERATOR / "cli/report/tensorboard.py"
+    rest = [path for path in OPERATOR.rglob("*.py") if path not in (drawing, store, events)]
     assert sorted(distributions(*rest)) == sorted(requirements(".", "notifications", "prober"))
     assert undeclared([drawing], set(requirements(".", "report"))) == {}
     assert undeclared([store], set(requirements(".", "stores"))) == {}
+    assert undeclared([events], set(requirements(".", "tensorboard"))) == {}
 
 
 @pytest.mark.slow

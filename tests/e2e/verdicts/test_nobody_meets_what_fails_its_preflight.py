@@ -71,7 +71,7 @@ def test_a_wrong_set_and_a_prober_killed_in_the_middle_hold_it_at_weight_0_over_
     with prober:
         said = live.wait("the wrong set", lambda s: s.get("reason") == "GoldenSetInvalid")
         assert "spec.preflight.goldenSet.key: array 'X' is float64, and the model takes FP32" in said["message"]
-        golden_set(member, namespace, **rows())
+        golden_set(member, namespace, parquet=True, **rows())
         half = live.wait("half of it", lambda s: (s.get("preflight") or {}).get("rows", 0) > 100, 120)
         prober.kill()
         time.sleep(6)  # an absence: nobody says that the rest was sent

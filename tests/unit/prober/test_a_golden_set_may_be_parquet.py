@@ -11,8 +11,8 @@ import pytest
 from pyarrow import parquet as pq
 
 from modelrollout.prober.golden import parquet
-from modelrollout.prober.golden.npz import GoldenSetError, read_npz
-from modelrollout.prober.golden.parquet import MOST_BYTES, is_parquet, read_parquet
+from modelrollout.prober.golden.npz import MOST_BYTES, GoldenSetError, read_npz
+from modelrollout.prober.golden.parquet import is_parquet, read_parquet
 from modelrollout.prober.golden.parquet_process import RefusedError, converted
 
 pytestmark = pytest.mark.slow  # imports pyarrow

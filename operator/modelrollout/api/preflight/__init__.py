@@ -22,7 +22,7 @@ DEFAULT_GATES = ("errors", "latency", "accuracy", "dead-neurons", "non-finite", 
 
 
 class GoldenSet(ApiModel):
-    """Rows with known answers, .npz or Parquet: one array or column for each input of the model, first axis the rows."""
+    """Rows with known answers, .npz or Parquet: an array or column for each input of the model, first axis the rows."""
 
     config_map: Annotated[str, Field(pattern=DNS_NAME, max_length=253)] | None = None
     """A ConfigMap beside the resource; with key."""

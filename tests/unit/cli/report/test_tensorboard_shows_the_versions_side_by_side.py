@@ -117,11 +117,17 @@ def test_a_share_of_nothing_is_left_out():
 def store(seconds: float, growth: float) -> SampleStore:
     made = Recording(scrapes(seconds, before=30))
     for version, count in (("1", 100.0), ("2", growth)):
-        labels = {"model": "digits", "version": version, "layer": "relu"}
+        labels: dict[str, Any] = {"model": "digits", "version": version, "layer": "relu"}
         made.growing(s.ELEMENTS, count, **labels)
         made.growing(s.MAGNITUDES, count / 2, le="1", **labels)
         made.growing(s.MAGNITUDES, count, le="+Inf", **labels)
     return SampleStore().merged(make_series(dict(key), rows[:, :2].tolist()) for key, rows in made.points.items())
+
+
+def elements(one: Layers) -> int:
+    found = one.of["candidate"]["relu"]["elements"]
+    assert isinstance(found, int)
+    return found
 
 
 def test_slices_add_up_to_the_whole_and_are_bounded_in_number():
@@ -129,6 +135,6 @@ def test_slices_add_up_to_the_whole_and_are_bounded_in_number():
     found, whole = course(REQUEST, store(600, 10), SCRAPE, span), distributions(REQUEST, store(600, 10), SCRAPE, span)
     assert len(found) == MOMENTS
     assert all(before.until == pytest.approx(after.began) for before, after in pairwise(found))
-    assert sum(one.of["candidate"]["relu"]["elements"] for one in found) == whole.of["candidate"]["relu"]["elements"]
-    assert len({one.of["candidate"]["relu"]["elements"] for one in found[1:-1]}) == 1
+    assert sum(map(elements, found)) == elements(whole)
+    assert len(set(map(elements, found[1:-1]))) == 1
     assert [len(course(REQUEST, store(n, 10), SCRAPE, (START, START + n))) for n in (3.0, 20.0)] == [1, 2]

@@ -127,7 +127,7 @@ test-oldest: $(VENV) lab ## what depends on the API server, on the oldest one su
 
 test-newest: python ## what needs no component, on the newest versions that pyproject.toml allows, in .venv-newest
 	@test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest
-	@.venv-newest/bin/$(PIP) --no-compile --upgrade --upgrade-strategy eager -e '.[notifications,stores,test,lab]' -e './telemetry[onnx,prometheus]'
+	@.venv-newest/bin/$(PIP) --no-compile --upgrade --upgrade-strategy eager -e '.[notifications,stores,parquet,tensorboard,test,lab]' -e './telemetry[onnx,prometheus]'
 	.venv-newest/bin/pytest -q -n 2 --hypothesis-profile=quick -m 'not lab and not slow' $(UNIT) tests/install tests/integration
 
 ##@ Generate what is committed

@@ -1,4 +1,4 @@
-"""A model server with TLS is asked once its certificate proves its name, by probes and, in both protocols, by the prober."""
+"""A model server with TLS is asked once its certificate proves its name: by probes, and by the prober in both ways."""
 
 from __future__ import annotations
 

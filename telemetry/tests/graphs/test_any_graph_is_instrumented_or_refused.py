@@ -168,6 +168,15 @@ def test_a_node_may_have_any_name(name: str) -> None:
     assert 0 < len(layer.name) <= 300
 
 
+def test_no_name_of_a_file_is_obeyed_by_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    onnx.save(model_of([one("Relu", name="a\n\x1b[2Jb\u202e")], ["n", 4]), tmp_path / "m.onnx")
+    assert cli.main(["instrument", str(tmp_path / "m.onnx"), "--list"]) == 0
+    assert cli.main(["instrument", str(tmp_path / "m.onnx"), "--list", "--layers", "\x1b[2J"]) == 1
+    found = capsys.readouterr()
+    assert found.out == "a  [2Jb   Relu, 4 units on axis 1, dead at 0\n"
+    assert "\x1b" not in found.err
+
+
 def test_an_instrumented_model_is_not_instrumented_again() -> None:
     with pytest.raises(ValueError, match="instrument the original"):
         instrument(Watched(convolutional()).model)

@@ -196,8 +196,9 @@ bench-scale: $(VENV) ## what one process costs with 1 to 300 rollouts under way 
 bench-telemetry: $(VENV) ## print what watching activations costs a model server
 	@$(BIN)/python -m tests.bench.telemetry
 
-bench-onnx: $(VENV) ## print what counting inside ONNX graphs costs, on networks that packages on PyPI ship
+bench-onnx: $(VENV) lab ## print what counting inside ONNX graphs costs, on networks of packages on PyPI, and Triton's answers
 	@$(BIN)/python -m tests.bench.telemetry.onnx_networks
+	@$(BIN)/python -m tests.bench.telemetry.onnx_triton
 
 chaos: $(VENV) lab ## an hour of random kills and faults over many rollouts, every one judged; prints its seed
 	@$(BIN)/python -m tests.e2e.chaos --minutes 60

@@ -102,7 +102,7 @@ def _same(one: Any, other: Any) -> bool:
         return isinstance(other, list) and len(one) == len(other) and all(map(_same, one, other))
     first, second = np.asarray(one), np.asarray(other)
     if first.dtype == np.object_:
-        return first.tolist() == second.tolist()
+        return bool(first.tolist() == second.tolist())
     return (first.dtype, first.shape) == (second.dtype, second.shape) and first.tobytes() == second.tobytes()
 
 

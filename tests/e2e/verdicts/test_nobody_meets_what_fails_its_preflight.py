@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROWS = 500
 
 
-def rows() -> dict[str, np.ndarray]:
+def rows() -> dict[str, Any]:
     """The hold-out, and as many rows of the others as make 500."""
     x, held_x, y, held_y = split()
     return {"X": np.concatenate([held_x, x])[:ROWS], "labels": np.concatenate([held_y, y])[:ROWS]}

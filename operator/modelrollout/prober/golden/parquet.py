@@ -17,9 +17,9 @@ from modelrollout.prober.golden.npz import MOST_BYTES, Arrays, GoldenSetError, r
 from modelrollout.prober.golden.parquet_process import REFUSED, UNREADABLE
 
 MAGIC = b"PAR1"
-PATIENCE = 15.0
+PATIENCE = 20.0
 """Seconds that the process may take."""
-MEMORY = 512 * 2**20
+MEMORY = 448 * 2**20
 """Bytes that the process may write to: the file, its columns, and the arrays made of them."""
 HEADERS = 2**20
 """Bytes of an .npz beside its values."""

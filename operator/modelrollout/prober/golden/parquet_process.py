@@ -5,19 +5,19 @@ What the file's own metadata say is held to the bounds before a value is read; `
 
 from __future__ import annotations
 
-import io
 import math
 import re
 import resource
 import sys
 import zipfile
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
+Arrays = dict[str, npt.NDArray[Any]]
 REFUSED, UNREADABLE = 3, 4
 """Exit statuses: what stands on stdout is a sentence about the set, or what the reader said."""
 MOST_COLUMNS, MOST_ROWS, MOST_GROUPS, MOST_AXES = 64, 100_000, 10_000, 8
@@ -31,23 +31,26 @@ class RefusedError(Exception):
     """Why the set cannot be used, with the fix."""
 
 
-def converted(data: bytes, most: int) -> bytes:
-    """The .npz. Raises RefusedError, or what pyarrow raises for what is no Parquet file."""
-    from pyarrow import parquet  # noqa: PLC0415 - an extra
+def arrays_of(data: bytes, most: int) -> Arrays:
+    """The columns. Raises RefusedError, or what pyarrow raises for what is no Parquet file."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+    from pyarrow import parquet  # noqa: PLC0415
 
-    file = parquet.ParquetFile(
-        io.BytesIO(data), thrift_string_size_limit=MOST_METADATA, thrift_container_size_limit=MOST_METADATA
-    )
+    bounds = {"thrift_string_size_limit": MOST_METADATA, "thrift_container_size_limit": MOST_METADATA}
+    file = parquet.ParquetFile(pa.BufferReader(data), **bounds)
     names = _bounded(file, most)
     table = file.read(columns=names, use_threads=False)
     if table.num_rows != file.metadata.num_rows:
         raise RefusedError(f"it says {file.metadata.num_rows} rows and has {table.num_rows}; write it again")
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as packed:
-        for name, array in _arrays(table, names):
+    return dict(_arrays(table, names))
+
+
+def pack(arrays: Arrays, file: IO[bytes]) -> None:
+    """An .npz, as numpy.savez writes it, for any names."""
+    with zipfile.ZipFile(file, "w") as packed:
+        for name, array in arrays.items():
             with packed.open(f"{name}.npy", "w") as member:
                 npy.write_array(member, array, allow_pickle=False)
-    return made.getvalue()
 
 
 def _bounded(file: Any, most: int) -> list[str]:
@@ -101,7 +104,8 @@ def _arrays(table: Any, names: list[str]) -> Iterator[tuple[str, npt.NDArray[Any
         shape = tuple(kind.shape) if isinstance(kind, pa.FixedShapeTensorType) else None
         if shape is not None and kind.permutation not in (None, list(range(len(shape)))):
             raise RefusedError(f"column {name!r} holds tensors with permuted axes; write them in their order")
-        whole = pa.concat_arrays([chunk.storage if shape is not None else chunk for chunk in column.chunks])
+        chunks = [chunk.storage if shape is not None else chunk for chunk in column.chunks]
+        whole = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
         found = _tensor(name, whole)
         yield name, found if shape is None else found.reshape(len(found), *shape)
 
@@ -135,14 +139,14 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     data = sys.stdin.buffer.read()
     try:
-        made = converted(data, most)
+        arrays = arrays_of(data, most)
     except RefusedError as error:
         sys.stdout.buffer.write(str(error).encode())
         return REFUSED
     except Exception as error:  # noqa: BLE001 - whatever the reader makes of a file that is none
         sys.stdout.buffer.write(type(error).__name__.encode())
         return UNREADABLE
-    sys.stdout.buffer.write(made)
+    pack(arrays, sys.stdout.buffer)
     return 0
 
 

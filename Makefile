@@ -9,12 +9,12 @@ export KUBERNETES
 unexport PYTHONDONTWRITEBYTECODE
 # The layers of tests, by folder (tests/layers.py has the same lists). Components start once for all workers.
 UNIT := tests/unit tests/golden telemetry/tests
-# As many seconds as the rest of the unit tests.
-HALF := tests/unit/analysis tests/unit/docs tests/unit/repository tests/golden telemetry/tests
+# As many seconds as the rest of the unit tests; nothing here imports what talks to a cluster, which takes half a second.
+HALF := tests/unit/analysis tests/unit/rollout
 INTEGRATION := tests/bench tests/contract tests/install tests/integration tests/lab
 E2E := tests/e2e
 QUICK := -q --hypothesis-profile=quick -m 'not slow' --durations=3 --durations-min=0.1
-TOGETHER := -q -n 5 --max-worker-restart=0
+TOGETHER := -q -n 7 --max-worker-restart=0
 # A test that waits for the cores is not one that hangs.
 ALONE := -q -n 2 --max-worker-restart=0 -o timeout=600
 PIP := python -m pip install -q --disable-pip-version-check
@@ -22,7 +22,7 @@ PIP := python -m pip install -q --disable-pip-version-check
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-long image test-components test-alone test-oldest test-newest crds docs golden rights release site demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx models records chaos clean
+.PHONY: help python venv torch lock lab lint lint-types lint-rest format unit unit-half unit-rest integration e2e test test-long image test-components test-alone test-oldest test-newest crds docs golden rights release site demo bench bench-decisions bench-decisions-live bench-peers bench-scale bench-telemetry bench-onnx bench-gpu models records chaos clean
 
 ##@ Start here: make venv, then make unit after every change, make lint before a commit, make test before a push
 help: ## this list
@@ -199,6 +199,9 @@ bench-telemetry: $(VENV) ## print what watching activations costs a model server
 bench-onnx: $(VENV) lab ## print what counting inside ONNX graphs costs, on networks of packages on PyPI, and Triton's answers
 	@$(BIN)/python -m tests.bench.telemetry.onnx_networks
 	@$(BIN)/python -m tests.bench.telemetry.onnx_triton
+
+bench-gpu: ## print what watching costs on a GPU, and check the counts; needs a GPU and PyTorch in PYTHON, nothing else
+	@PYTHONPATH=telemetry:. $(PYTHON) -m tests.bench.telemetry.gpu
 
 chaos: $(VENV) lab ## an hour of random kills and faults over many rollouts, every one judged; prints its seed
 	@$(BIN)/python -m tests.e2e.chaos --minutes 60

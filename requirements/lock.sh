@@ -29,4 +29,4 @@ lock site requirements/site.in
 lock torch telemetry/pyproject.toml --extra torch --extra torchmetrics --constraints requirements/test.lock $(printf -- '--no-emit-package %s ' \
   cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cccl nvidia-cuda-cupti nvidia-cuda-nvrtc \
   nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
-  nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvtx triton numpy setuptools typing-extensions)
+  nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvtx numpy setuptools typing-extensions)

@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 
 
 QUICK_CASES = 2
+QUICK = "not slow"
+"""What is asked for with -m after every change; the cases that it leaves out are then not even made."""
+
+
+def leave_out_the_others(metafunc: pytest.Metafunc) -> None:
+    """Of a test's cases only those that stay quick: to make the others and drop them takes as long as most tests."""
+    if metafunc.config.option.markexpr != QUICK:
+        return
+    slow = metafunc.definition.get_closest_marker("slow") or metafunc.definition.get_closest_marker("long")
+    quick = {0} if slow else _quick(metafunc.definition, len(metafunc._calls))
+    metafunc._calls[:] = [call for number, call in enumerate(metafunc._calls) if number in quick]
 
 
 def mark_the_others_slow(items: Iterable[pytest.Item]) -> None:
@@ -24,11 +35,15 @@ def mark_the_others_slow(items: Iterable[pytest.Item]) -> None:
     for item in items:
         cases[item.nodeid.partition("[")[0]].append(item)
     for alike in cases.values():
-        mark = alike[0].get_closest_marker("alike")
-        quick = spread(len(alike), int(mark.args[0]) if mark else QUICK_CASES)
+        quick = _quick(alike[0], len(alike))
         for number, item in enumerate(alike):
             if number not in quick:
                 item.add_marker(pytest.mark.slow)
+
+
+def _quick(test: pytest.Item, cases: int) -> set[int]:
+    mark = test.get_closest_marker("alike")
+    return spread(cases, int(mark.args[0]) if mark else QUICK_CASES)
 
 
 def spread(count: int, wanted: int) -> set[int]:

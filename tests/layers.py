@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from tests import ROOT
@@ -13,6 +14,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 }
 
 
+@cache
 def layer(path: Path) -> str:
     """Whose test a file is. ValueError where its folder is in none: name it here and in the Makefile."""
     for name, folders in LAYERS.items():

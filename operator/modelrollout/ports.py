@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from modelrollout.api.borders.cleaning import clean
 from modelrollout.api.borders.secrecy import without_secrets
-from modelrollout.api.config import PrometheusServer
+from modelrollout.api.config import GateWebhook, PrometheusServer
 from modelrollout.api.spec import Spec
 from modelrollout.core.analysis.metrics.series import Series
 from modelrollout.core.notice import Notice
@@ -202,6 +202,38 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Let connections go."""
+
+
+class Unclear(Undelivered):
+    """An answer came, and it is no verdict; the same question again would get no better one at once."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, final=True)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a Webhook gate asks; `at` in epoch seconds."""
+
+    ident: str
+    """The same for every try of it."""
+    at: float
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the other side answered; the message is bounded, printable and without secrets."""
+
+    verdict: Literal["PASS", "FAIL", "CONTINUE"]
+    message: str = ""
+
+
+class Judge(Protocol):
+    """A system outside that decides a Webhook gate; runtime/evaluation/webhook_answers.py bounds how often."""
+
+    async def ask(self, webhook: GateWebhook, question: Question) -> Said:
+        """Ask once, within the webhook's timeout. Raises Undelivered or Unclear. Must not block the loop."""
 
 
 class PostmortemStore(Protocol):

@@ -95,6 +95,22 @@ class Monitor:
         """Why the latest refused observation was refused; empty if none was."""
         return self._last_refusal
 
+    @property
+    def seed(self) -> int:
+        return self._seed
+
+    @property
+    def pace(self) -> tuple[float, int, Callable[[], float]]:
+        """Rows a second and layer, one request in so many, and the clock: for adapters that choose elsewhere."""
+        return self._rows_per_second, self._one_in, self._clock
+
+    def state_of(self, layer: str) -> LayerState:
+        """For adapters that count elsewhere; raises RefusedError where no such layer is declared."""
+        state = self._layers.get(layer)
+        if state is None:
+            raise RefusedError("unknown_layer", f"layer {_shown(layer)} is not among those declared")
+        return state
+
     def add_layer(self, layer: str | Layer) -> None:
         """Declare a layer before its first observation; a second one of the same name is an error."""
         spec = layer if isinstance(layer, Layer) else Layer(layer)

@@ -71,7 +71,8 @@ FIXED: Final[dict[str, Box]] = {
         ),
     ),
     "adapters": Box(224, 100, 552, 180, "adapters: a folder for each system outside", frame=True),
-    "adapters/kubernetes": Box(238, 216, 524, 50, "kubernetes", ("client, resources, Events, the server's time",)),
+    "adapters/webhooks": Box(238, 216, 122, 50, "webhooks", ("signed POSTs",)),
+    "adapters/kubernetes": Box(372, 216, 390, 50, "kubernetes", ("client, resources, Events, the server's time",)),
     "ports": Box(310, 330, 380, 54, "ports", ("what runtime needs from adapters, as Protocols",)),
     "core": Box(20, 424, 960, 300, "core: pure decisions, no I/O, no clock, no logging", frame=True),
     "core/rollout": Box(
@@ -120,6 +121,8 @@ WAYS: Final[dict[tuple[str, str], tuple[Point, ...]]] = {
     ("runtime", "core"): ((890, 384), (890, 424)),
     ("adapters", "ports"): ((500, 280), (500, 330)),
     ("adapters", "core"): ((284, 280), (284, 424)),
+    ("adapters/notifications", "adapters/webhooks"): ((280, 192), (280, 216)),
+    ("adapters/notifications", "adapters/kubernetes"): ((340, 192), (340, 204), (390, 204), (390, 216)),
     ("ports", "core"): ((500, 384), (500, 424)),
     ("core/rollout", SHARED): ((296, 582), (340, 582)),
     ("core/analysis/gates", SHARED): ((576, 502), (516, 502)),

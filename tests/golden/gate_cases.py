@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from modelrollout.core.analysis.gates.gate_input import Told
 from modelrollout.core.analysis.metrics import model_series as s
 from modelrollout.core.analysis.metrics.series import Series, make_series
+from modelrollout.core.finding import Finding
 from tests.unit.analysis.recorded import (
     GATEWAY_DURATION,
     GATEWAY_HEARTBEAT,
@@ -41,6 +43,8 @@ class Case:
     analysis: dict[str, Any] = field(default_factory=dict)
     beside: tuple[dict[str, Any], ...] = ()
     """The other gates of the spec."""
+    told: dict[str, Told] = field(default_factory=dict)
+    """What the systems behind Webhook gates have said."""
 
 
 def by_both(
@@ -283,7 +287,28 @@ def queries() -> Iterator[Case]:
     )
 
 
+def webhooks() -> Iterator[Case]:
+    gate = {"name": "load", "type": "Webhook", "webhook": "load-test"}
+    silent = Finding("WebhookSilent", "webhook load-test gives no verdict: it answered 500")
+    unclear = Finding("WebhookUnclear", "webhook load-test gives no verdict: its answer is larger than 16 KiB")
+    refused = Finding("WebhookNotAllowed", "no webhook load-test that namespace vision may have asked: have it listed")
+    rows: tuple[tuple[str, str, Told | None], ...] = (
+        ("agrees", "PASS", Told("PASS", "1,200 requests/s for 10 minutes", START + 60)),
+        ("does not agree", "FAIL", Told("FAIL", "P99 of the load test is 2.1 s", START + 60)),
+        ("is not done", "CONTINUE", Told("CONTINUE", "40 % of the load is sent", START + 60)),
+        ("says no more than that", "CONTINUE", Told("CONTINUE", "", START + 60)),
+        ("is silent", "NO_DATA", Told(problem=silent)),
+        ("says nothing of use", "NO_DATA", Told(problem=unclear)),
+        ("may not be asked", "NO_DATA", Told(problem=refused)),
+        ("has not answered yet", "NO_DATA", Told()),
+        ("is not asked yet", "NO_DATA", None),
+    )
+    for title, expects, told in rows:
+        samples = (gateway(121, stable=(9, 1), candidate=(9, 1)),)
+        yield Case(f"Webhook, {title}", gate, expects, 121, samples, told={} if told is None else {"load": told})
+
+
 def cases() -> Iterator[Case]:
     """All of them, by type of gate."""
-    for group in (errors, accuracy, non_finite, latency, dead_neurons, ratios, drift, queries):
+    for group in (errors, accuracy, non_finite, latency, dead_neurons, ratios, drift, queries, webhooks):
         yield from group()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from unittest.mock import Mock
 
 from modelrollout.core.evaluation import Evaluation, GateResult
+from modelrollout.runtime.evaluation.evaluator import Evaluator
+from modelrollout.runtime.evaluation.webhook_answers import WebhookAnswers
 from tests.expect import expect
 from tests.golden import evaluation_cases
 from tests.golden.gate_cases import Case, cases
@@ -20,7 +23,14 @@ def judged(case: Case) -> Evaluation:
     ledger.now, ledger.values = START + case.at, list(case.values)
     request = replace(request_of(spec), **case.request)
     with in_this_thread():
-        return expect(Evaluation, asyncio.run(evaluator(ledger).evaluate(request, ledger.now)))
+        return expect(Evaluation, asyncio.run(_asked(case, ledger).evaluate(request, ledger.now)))
+
+
+def _asked(case: Case, ledger: StoredLedger) -> Evaluator:
+    """An evaluator before which the systems outside have said what the case says."""
+    found = evaluator(ledger)
+    found._webhooks = Mock(spec=WebhookAnswers, known=lambda _: case.told)
+    return found
 
 
 def texts() -> dict[str, str]:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from modelrollout.api.config import OperatorConfig, parse_config
 from modelrollout.api.problems import problems_of
 from modelrollout.cli.main import main
-from tests.unit.api.bad_input import BAD_CREDENTIALS, BAD_SERVERS, TABLE
+from tests.unit.api.bad_input import BAD_CREDENTIALS, BAD_SERVERS, BAD_WEBHOOKS, TABLE
 from tests.unit.api.manifests import GOOD, manifest
 
 _GOOD = yaml.safe_dump(GOOD)
@@ -42,6 +42,7 @@ NO_YAML = {
     "a_bomb": "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [" + "*a," * 100 + "]\nc: [" + "*b," * 100 + "]\n",
 }
 _NO_QUERIES = 'prometheus: [{name: default, url: "http://prometheus:9090"}]\n'
+_WEBHOOKS = "webhooks: [{name: offline, namespaces: ['*'], urlFile: /x/url, keyFile: /x/key}]\n"
 
 
 def _lint(text: str, config: str | None = None) -> str:
@@ -63,16 +64,22 @@ def lint() -> dict[str, str]:
     found |= {name: _lint(text) for name, text in {**ENVELOPES, **NO_YAML}.items()}
     found["queries_not_allowed"] = _lint(_GOOD, _NO_QUERIES)
     found["unknown_prometheus"] = _lint(yaml.safe_dump(manifest("analysis.prometheus", "evil")), _NO_QUERIES)
+    asked = yaml.safe_dump(manifest("gates", [{"name": "load", "type": "Webhook"}]))
+    found["no_webhooks"] = _lint(asked, _NO_QUERIES)
+    found["another_webhook"] = _lint(asked, _NO_QUERIES + _WEBHOOKS)
     found["a_bad_configuration"] = _lint(_GOOD, _NO_QUERIES.replace("http://", "ftp://"))
     return {name.replace("_", " "): text for name, text in found.items()}
 
 
 def config() -> dict[str, str]:
-    """By what the configuration says of its Prometheus servers."""
+    """By what the configuration says of its Prometheus servers, and of webhooks."""
     twice = [{"name": "a", "url": "http://p"}] * 2
     bad = (*BAD_SERVERS, *({"url": "https://p", **fields} for _, fields in BAD_CREDENTIALS))
     lists = [None, *([server] for server in bad), twice]
-    return {json.dumps(servers): _refused({"prometheus": servers}) for servers in lists}
+    found = {json.dumps(servers): _refused({"prometheus": servers}) for servers in lists}
+    server, right = {"url": "http://p"}, {**BAD_WEBHOOKS[0], "namespaces": ["*"]}
+    hooks = [*([one] for one in BAD_WEBHOOKS), [right] * 2]
+    return found | {json.dumps(each): _refused({"prometheus": [server], "webhooks": each}) for each in hooks}
 
 
 def _refused(raw: object) -> str:

@@ -73,6 +73,22 @@ def test_every_overlay_is_taken_and_its_rollout_is_clean(overlay: str, server: B
     assert kubectl(server, "delete", "-k", str(folder), "--wait=false").returncode == 0
 
 
+def test_the_webhook_gate_is_taken_and_clean_beside_the_operators_values(server: Bare, tmp_path: Path):
+    rollout = EXAMPLES / "webhook-gate/rollout.yaml"
+    applied = applied_once_known(server, "-f", str(rollout))
+    assert applied.returncode == 0, applied.stderr
+    values = yaml.safe_load((EXAMPLES / "webhook-gate/values.yaml").read_text())
+    prometheus = {"prometheus": [{"url": "http://prometheus:9090"}]}
+    (tmp_path / "operator.yaml").write_text(yaml.safe_dump({**prometheus, **values["config"]}))
+    asked = [str(BIN / "kubectl-modelrollout"), "lint", str(rollout), "--config", str(tmp_path / "operator.yaml")]
+    linted = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)
+    assert (linted.returncode, linted.stderr) == (0, "1 ModelRollout in 1 file: 0 problems, 1 warning\n"), linted.stdout
+    assert "gate errors cannot be proven within 2h" in linted.stdout, "at 1 request a second"
+    mounted = [one["mountPath"] for one in values["secretMounts"]]
+    assert all(one["urlFile"].startswith(f"{mounted[0]}/") for one in values["config"]["webhooks"])
+    assert kubectl(server, "delete", "-f", str(rollout), "--wait=false").returncode == 0
+
+
 @pytest.mark.parametrize("kind", TOOLS)
 def test_what_is_for_another_tool_has_the_fields_that_it_knows(kind: str, server: Bare):
     definition = tool_definition(kind)

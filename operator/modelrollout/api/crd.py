@@ -64,6 +64,7 @@ _GATE_RULES = (
         "a Query gate needs a limit: min, max or within",
     ),
     ("self.type == 'Query' || !has(self.query)", "only a Query gate takes a query"),
+    ("self.type == 'Webhook' || !has(self.webhook)", "only a Webhook gate takes a webhook"),
     ("self.type == 'Latency' || !has(self.quantile)", "only a Latency gate takes a quantile"),
 )
 _ARM_RULES = (
@@ -150,7 +151,7 @@ _FILTER_RULES = tuple(
 )
 _GATE_FIELDS = {
     "type": "What the gate watches.",
-    "method": "How it is judged: Sequential by default, and always Threshold for Query.",
+    "method": "How it is judged: Sequential by default, and always Threshold for Query and Webhook.",
     "max": "The highest value allowed: a duration for Latency, a number for Query, else a share.",
     "min": "The lowest value allowed: a share for Accuracy, a number for Query.",
     "within": "The lowest and the highest value allowed: numbers for Query, else shares.",

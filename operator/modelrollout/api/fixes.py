@@ -69,7 +69,9 @@ _MISSING = {
     "clientId": "add how the token server calls the operator, such as modelrollout",
     "clientSecretFile": "add the file that holds the client's secret, such as /etc/modelrollout/login/secret",
     "certFile": "add the file of the certificate, such as /etc/modelrollout/tls/tls.crt",
-    "keyFile": "add the file of its key, such as /etc/modelrollout/tls/tls.key",
+    "urlFile": "add a file that holds the address, such as one of a Secret that is mounted",
+    "namespaces": 'add the namespaces that may use it, such as ["vision-*"]',
+    "keyFile": "add the file that holds the key, such as one of a Secret that is mounted",
     "prometheus": "add at least one server, such as {name: default, url: http://prometheus.monitoring:9090}",
     "name": "add a name in lower-case letters, digits and dashes",
 }

@@ -191,6 +191,21 @@ class QueryGate(_Gate):
         return self
 
 
+class WebhookGate(_Gate):
+    """What a system of yours answers: PASS, FAIL or CONTINUE. Only the operator's configuration names its address."""
+
+    type: Literal["Webhook"]
+    method: Literal["Threshold"] = "Threshold"
+    """No evidence is weighed: the answer is the verdict."""
+    webhook: Name | None = None
+    """A webhook by its name in the operator's configuration; the gate's own name when unset."""
+
+    @property
+    def asks(self) -> str:
+        """Name of the webhook that is asked."""
+        return self.webhook or self.name
+
+
 Gate = Annotated[
     ErrorRateGate
     | LatencyGate
@@ -200,6 +215,7 @@ Gate = Annotated[
     | ZeroRatioGate
     | NegativeRatioGate
     | DriftGate
-    | QueryGate,
+    | QueryGate
+    | WebhookGate,
     Field(discriminator="type"),
 ]

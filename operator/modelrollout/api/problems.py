@@ -156,6 +156,20 @@ def check_against(spec: Spec, config: OperatorConfig) -> list[Problem]:
     return found
 
 
+def check_webhooks(spec: Spec, config: OperatorConfig, namespace: str | None) -> list[Problem]:
+    """Webhook gates whose webhook is not there, or not for that namespace (None: not known)."""
+    found = []
+    for index, gate in enumerate(spec.gates):
+        if gate.type != "Webhook" or config.webhook(gate.asks, namespace) is not None:
+            continue
+        loc: Loc = ("spec", "gates", index, "name" if gate.webhook is None else "webhook")
+        usable = [one.name for one in config.webhooks if namespace is None or one.lets(namespace)]
+        known = f"name one of {', '.join(sorted(usable))}, or " if usable else ""
+        fix = f"{known}have it listed in webhooks of the operator's configuration, for this namespace"
+        found.append(Problem(path_of(loc), f"is {shown(gate.asks)}, which names no webhook", fix, loc))
+    return found
+
+
 def check_limits(spec: Spec, config: OperatorConfig) -> list[Problem]:
     """What asks for more than one resource may ask of an operator that serves others as well."""
     limits, found = config.limits, list[Problem]()

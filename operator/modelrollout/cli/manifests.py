@@ -11,7 +11,7 @@ from modelrollout.api.base import API_VERSION, GROUP, KIND
 from modelrollout.api.borders.cleaning import mapping
 from modelrollout.api.config import OperatorConfig
 from modelrollout.api.config.claims import check_claim
-from modelrollout.api.problems import Problem, check_against, check_limits, meant, parse_spec, path_of
+from modelrollout.api.problems import Problem, check_against, check_limits, check_webhooks, meant, parse_spec, path_of
 from modelrollout.api.spec import Spec
 from modelrollout.cli.metadata import metadata_problems, phrase
 from modelrollout.cli.yamldoc import Document, Loc, Place, Unreadable, readable
@@ -133,5 +133,6 @@ def _spec(body: dict[str, Any], config: OperatorConfig | None) -> list[Problem]:
     if spec is not None and config is not None:
         home = mapping(body.get("metadata")).get("namespace")
         claimed = check_claim(home, spec, config) if isinstance(home, str) else []
-        return [*check_against(spec, config), *check_limits(spec, config), *claimed]
+        asked = check_webhooks(spec, config, home if isinstance(home, str) else None)
+        return [*check_against(spec, config), *check_limits(spec, config), *asked, *claimed]
     return problems

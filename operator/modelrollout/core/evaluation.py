@@ -173,6 +173,8 @@ class GateResult:
     """Nobody here exports what it needs, and that is proven: see gates/sources/absence.py."""
     left_out: bool = False
     """Such a default gate: it is named and decides nothing, until it can be judged."""
+    awaited: bool = False
+    """Whether its CONTINUE is an answer that the weight waits for, as it waits for data."""
 
     def __post_init__(self) -> None:
         """However many layers there are and whatever they are called, three such sentences fit into a status."""

@@ -197,6 +197,9 @@ GateReason = Literal[
     "SeveralSeries",
     "TooFewLooks",
     "UnknownPlaceholder",
+    "WebhookNotAllowed",
+    "WebhookSilent",
+    "WebhookUnclear",
     "WindowSizesDiffer",
 ]
 """Why a gate cannot be judged now."""

@@ -26,8 +26,10 @@ from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.adapters.routers import RegisteredRouters
 from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.adapters.triton.slices import WatchedSlices
-from modelrollout.ports import Unreachable
+from modelrollout.adapters.webhooks.asking import WebhookJudge
+from modelrollout.ports import Judge, Unreachable
 from modelrollout.runtime.evaluation.evaluator import Evaluator
+from modelrollout.runtime.evaluation.webhook_answers import WebhookAnswers
 from modelrollout.runtime.exposition.endpoint import Exposition
 from modelrollout.runtime.handlers import register
 from modelrollout.runtime.health import serve_health
@@ -79,8 +81,10 @@ async def run(settings: Settings, config: OperatorConfig, stop: Stop, lost: Call
         await _first(leading, asyncio.create_task(stop.wait()))
         if stop.is_set():
             return 0
-        reports = reports_of(settings, api)
-        service = build(config, api, lease, metrics, stamped=settings.stamped, reports=reports, known=known)
+        reports, judge = reports_of(settings, api), WebhookJudge()
+        service = build(
+            config, api, lease, metrics, stamped=settings.stamped, reports=reports, known=known, judge=judge
+        )
         health.watch(service)
         exposition.rollouts = service.shown
         keeping = asyncio.create_task(lease.keep(lost))
@@ -89,7 +93,8 @@ async def run(settings: Settings, config: OperatorConfig, stop: Stop, lost: Call
             await _until(stop, _reconcile(settings, service, stop, known))
         finally:
             notifier = service.reconciler.writer.notifier
-            for last in (service.stop(), lease.release(), health.stop(), exposition.stop(), notifier.close()):
+            ours = (service.stop(), lease.release(), health.stop(), exposition.stop())
+            for last in (*ours, notifier.close(), judge.close()):
                 await _soon(last)
             keeping.cancel()
             rounds.cancel()
@@ -169,11 +174,12 @@ def build(
     stamped: bool = False,
     reports: PreflightReports | None = None,
     known: Known | None = None,
+    judge: Judge | None = None,
 ) -> Service:
     """Every part of a leading operator, connected; `known` is what `api` keeps its answers in."""
     metrics = MemoryMetrics() if metrics is None else metrics
     ledger = CountedLedger(PrometheusLedger(api.clock), metrics)
-    evaluator = Evaluator(ledger, config, metrics)
+    evaluator = Evaluator(ledger, config, metrics, WebhookAnswers(judge or WebhookJudge(), config, metrics))
     triton = TritonServer(api, timeout=config.probe_timeout, watched=WatchedSlices(api), probes=config.probes)
     writer = Writer(
         store=KubernetesStore(api),

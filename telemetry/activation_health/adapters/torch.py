@@ -5,6 +5,7 @@ Needs the extra `torch`. Calls of `torch.nn.functional` are watched where asked 
 
 from __future__ import annotations
 
+import warnings
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +15,8 @@ from torch import nn
 from activation_health.adapters.torch_attachment import Attachment, Skipped
 from activation_health.adapters.torch_forms import inside, is_compiled, refuse_root, why_not_watched
 from activation_health.adapters.torch_types import is_activation, tau_of
+from activation_health.devices import cuda
+from activation_health.devices.place import is_fused
 from activation_health.monitor import MAX_LAYERS, Monitor
 from activation_health.spec import Layer
 
@@ -68,6 +71,8 @@ def attach(
             lambda name: patterns is None or any(fnmatchcase(name, pattern) for pattern in patterns),
         )
     attachment.watch_root(inside_of(module))
+    _let_the_compiler_see_hooks()
+    _warn_of_waits(module)
     if any(is_compiled(child) for child in module.modules()):
         torch.compiler.reset()  # what is compiled already would not notice new hooks
     return attachment
@@ -76,6 +81,19 @@ def attach(
 def inside_of(module: Any) -> Any:
     """What torch.compile has wrapped, or the module itself."""
     return getattr(module, "_orig_mod", module)
+
+
+def _let_the_compiler_see_hooks() -> None:
+    """Else what is compiled for one instance of a class runs for all of them: without hooks, or with another's."""
+    import torch._dynamo.config as compiler  # noqa: PLC0415 - a second, and only here
+
+    compiler.skip_nnmodule_hook_guards = False
+
+
+def _warn_of_waits(module: Any) -> None:
+    if not is_fused() and any(cuda.has(parameter) for parameter in module.parameters()):
+        advice = "pip install triton, or measure few requests (one_in)"
+        warnings.warn(f"triton is not installed: each measured request waits for the GPU; {advice}", stacklevel=3)
 
 
 def _refuse(module: Any, monitor: Any, only: Any, uses: Any) -> None:

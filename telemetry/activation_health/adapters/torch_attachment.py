@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import threading
+import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import nn
 
 from activation_health.adapters.torch_batch import TorchBatch
 from activation_health.adapters.torch_calls import Places
 from activation_health.adapters.torch_forms import why_not
+from activation_health.adapters.torch_fused import Beginning, Fused
 from activation_health.adapters.torch_hooks import Hook
-from activation_health.locks import new_lock
+from activation_health.adapters.torch_turn import Quick
+from activation_health.adapters.torch_uses import Skipped, Uses
+from activation_health.devices import cuda
+from activation_health.devices.place import Devices, is_fused, is_plain_cuda
 from activation_health.spec import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
+    from activation_health.devices.counts import DeviceCounts
     from activation_health.monitor import Monitor
 
-
-class Skipped(NamedTuple):
-    """A module that is not watched, and why."""
-
-    name: str
-    reason: str
+__all__ = ["Attachment", "Skipped"]
 
 
 class Attachment:
@@ -39,25 +38,28 @@ class Attachment:
 
     def __init__(self, monitor: Monitor, only: Literal["eval", "train"] | None, uses: int) -> None:
         self.monitor = monitor
-        self.layers: list[str] = []
-        self.skipped: list[Skipped] = []
-        self._only, self._uses = only, uses
+        self._only, self._uses = only, Uses(monitor, uses)
+        self.layers, self.skipped = self._uses.layers, self._uses.skipped
         self._handles: list[Any] = []
         self._hooks: list[Hook] = []
-        self._met: dict[str, bool] = {}
-        """Layers that were met after attaching, and whether the monitor had room for them."""
-        self._lock = new_lock()
-        self._local = threading.local()
+        self._devices = Devices(monitor) if is_fused() else None
+
+    def read(self) -> None:
+        """Bring what GPUs have counted to the monitor now; it is done once a second anyway."""
+        if self._devices is not None:
+            self._devices.read()
 
     def detach(self) -> None:
         """Remove the hooks; the monitor keeps its counts. Safe to call twice."""
         while self._handles:
             self._handles.pop().remove()
         self._hooks.clear()
+        if self._devices is not None:
+            self._devices.end()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy has no hooks: those of a module that keeps its attachment are not copied either."""
-        return Attachment, (self.monitor, self._only, self._uses)
+        return Attachment, (self.monitor, self._only, self._uses.most)
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +69,8 @@ class Attachment:
 
     def watch_root(self, module: Any) -> None:
         """Follow the forward passes of the whole module, to tell the uses of a layer in one of them apart."""
-        self._around(module, self._begin, self._end)
+        fused = Beginning(partial(self._trace_begins, weakref.ref(module))) if self._devices is not None else None
+        self._around(module, self._uses.begin, self._uses.end, fused=fused)
 
     def watch(self, layer: Layer, module: Any) -> None:
         """Measure what a module gives, from now on."""
@@ -75,8 +78,16 @@ class Attachment:
         def act(called: Any, output: Any) -> None:
             self._observe(layer, called, output)
 
-        self._set_alpha(layer.name, module)
-        self._handles.append(module.register_forward_hook(self._hook(layer.name, act, module)))
+        self._uses.set_alpha(layer.name, module)
+        if self._devices is None:
+            hook = self._hook(layer.name, act, module)
+        else:
+            failed = partial(self.monitor.refuse_error, layer.name)
+            fused = Fused(partial(self._trace, layer, module), layer.channel_axis, self._only, failed)
+            hook = self._hook(layer.name, act, module, fused=fused)
+            if self._only is None:
+                hook.quick = Quick(layer.name, layer.channel_axis, self._uses.local, self._devices)
+        self._handles.append(module.register_forward_hook(hook))
         self.layers.append(layer.name)
 
     def watch_calls(
@@ -98,76 +109,63 @@ class Attachment:
             self._around(child, partial(_enter, places, name), lambda *_: places.leave(), eager=True)
 
     def _around(
-        self, module: Any, begin: Callable[[Any, Any], None], end: Callable[[Any, Any], None], *, eager: bool = False
+        self,
+        module: Any,
+        begin: Callable[[Any, Any], None],
+        end: Callable[[Any, Any], None],
+        *,
+        eager: bool = False,
+        fused: Any = None,
     ) -> None:
         self._handles += [
-            module.register_forward_pre_hook(self._hook("", begin, module, eager=eager)),
-            module.register_forward_hook(self._hook("", end, module, eager=eager), always_call=True),
+            module.register_forward_pre_hook(self._hook("", begin, module, eager=eager, fused=fused)),
+            module.register_forward_hook(self._hook("", end, module, eager=eager, fused=fused), always_call=True),
         ]
 
-    def _hook(self, name: str, act: Callable[[Any, Any], None], module: Any, *, eager: bool = False) -> Hook:
-        hook = Hook(act, partial(self.monitor.refuse_error, name), eager=eager).hold(module)
+    def _hook(
+        self, name: str, act: Callable[[Any, Any], None], module: Any, *, eager: bool = False, fused: Any = None
+    ) -> Hook:
+        hook = Hook(act, partial(self.monitor.refuse_error, name), eager=eager, fused=fused).hold(module)
         self._hooks.append(hook)
         return hook
 
-    def _begin(self, *_: object) -> None:
-        self._local.seen = {}
+    def _trace_begins(self, module: weakref.ref[Any]) -> bool:
+        """A compiler goes through the whole module: whether it is on a GPU."""
+        self._uses.begin()
+        root = module()
+        first = None if root is None else next(iter(root.parameters()), None)
+        return first is not None and cuda.has(first)
 
-    def _end(self, *_: object) -> None:
-        self._local.seen = None
+    def _trace(self, layer: Layer, module: Any, units: int, index: int) -> DeviceCounts | None:
+        """A compiler meets a use of a layer on a GPU: where it is counted."""
+        name = self._uses.name_of(layer, module)
+        if name is None or self._devices is None:
+            return None
+        return self._devices.gated(name, units, cuda.device_of(index), "compiled")
 
     def _observe(self, layer: Layer, module: Any, output: Any, *, late: bool = False) -> None:
         if self._only is not None and (self._only == "train") != module.training:
             return
-        number = self._number_of(layer.name)
-        name = layer.name if number == 1 else f"{layer.name}#{number}"
-        if number > self._uses:
-            self.monitor.refuse("reused", f"layer {layer.name!r}: {self._uses} uses in a pass are watched (uses)")
-            return
-        if (number > 1 or late) and not self._has_room(name, layer, module):
-            self.monitor.refuse("reused", f"layer {name!r} was met when the monitor had no room for another one")
-            return
-        self._measure(name, layer.channel_axis, module, output)
-
-    def _number_of(self, name: str) -> int:
-        """Which use of it in this pass this one is, from 1; outside of a pass of the whole module each is the first."""
-        seen = getattr(self._local, "seen", None)
-        if seen is None:
-            return 1
-        seen[name] = number = seen.get(name, 0) + 1
-        return int(number)
-
-    def _has_room(self, name: str, layer: Layer, module: Any) -> bool:
-        if name in self._met:
-            return self._met[name]
-        with self._lock:
-            if name not in self._met:
-                try:
-                    self.monitor.add_layer(Layer(name, dormant_tau=layer.dormant_tau, channel_axis=layer.channel_axis))
-                    self._set_alpha(name, module)
-                    self.layers.append(name)
-                    self._met[name] = True
-                except ValueError as error:
-                    self._met[name] = False
-                    self.skipped.append(Skipped(name, str(error)))
-        return self._met[name]
-
-    def _set_alpha(self, name: str, module: Any) -> None:
-        if isinstance(module, nn.PReLU) and not module.weight.is_meta:
-            self.monitor.set_alpha(name, module.weight.detach().float().cpu().numpy())
+        name = self._uses.name_of(layer, module, late=late)
+        if name is not None:
+            self._measure(name, layer.channel_axis, module, output)
 
     def _measure(self, name: str, axis: int, module: Any, output: Any) -> None:
-        problem = why_not(output)
+        fused = self._devices is not None and is_plain_cuda(output)
+        problem = None if fused else why_not(output)
         if problem is not None:
             self.monitor.refuse(problem[0], f"layer {name!r} gave {problem[1]}, not values in a dense float tensor")
             return
         if module.training:
-            self._set_alpha(name, module)
+            self._uses.set_alpha(name, module)
         if output.dim() < 2 or not -output.dim() < axis < output.dim():  # noqa: PLR2004 - (batch, units) at least
             self.monitor.refuse("rank", f"layer {name!r} gave shape {tuple(output.shape)}: no units on axis {axis}")
             return
         if not output.numel():
             self.monitor.refuse("empty", f"layer {name!r} gave an empty tensor of shape {tuple(output.shape)}")
+            return
+        if fused and self._devices is not None:
+            self._devices.observe(name, axis, output)
             return
         values: torch.Tensor = output.detach().resolve_neg()
         self.monitor.observe_batch(

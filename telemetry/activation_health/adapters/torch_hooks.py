@@ -16,6 +16,9 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from activation_health.adapters.torch_fused import Beginning, Fused
+    from activation_health.adapters.torch_turn import Quick
+
 _SCRIPTED = "hooks do not run under TorchScript: detach() first, and serve the module itself where it is to be watched"
 _NUMBERS = itertools.count()
 _LIVE: weakref.WeakValueDictionary[int, Hook] = weakref.WeakValueDictionary()
@@ -24,13 +27,20 @@ _LIVE: weakref.WeakValueDictionary[int, Hook] = weakref.WeakValueDictionary()
 class Hook:
     """A forward hook or pre-hook that calls `act(module, output)`; whatever that raises goes to `failed`.
 
-    `eager`: nothing is done in a compiled graph.
+    `eager`: nothing is done in a compiled graph. `fused` counts in compiled graphs on a GPU.
     """
 
     def __init__(
-        self, act: Callable[[Any, Any], None], failed: Callable[[Exception], None], *, eager: bool = False
+        self,
+        act: Callable[[Any, Any], None],
+        failed: Callable[[Exception], None],
+        *,
+        eager: bool = False,
+        fused: Fused | Beginning | None = None,
     ) -> None:
         self._act, self._failed, self._eager = act, failed, eager
+        self.fused = fused
+        self.quick: Quick | None = None
         self._number = next(_NUMBERS)
         with torch.inference_mode(mode=False):
             self._ticket = torch.zeros(1, device="cpu")
@@ -44,9 +54,18 @@ class Hook:
 
     def __call__(self, module: Any, _inputs: Any, output: Any = None) -> None:
         if torch.compiler.is_compiling():
-            if not _exporting() and not self._eager:
+            if _exporting() or self._eager:
+                return
+            if self.fused is None or not self.fused.count(module, output):
                 _compiled(self._number, self._ticket, output)
             return
+        if self.quick is not None:
+            try:
+                if self.quick(output):
+                    return
+            except Exception as error:  # noqa: BLE001 - as in run
+                self._failed(error)
+                return
         self.run(module, output)
 
     def run(self, module: Any, output: Any) -> None:
@@ -104,6 +123,10 @@ def _no_modes() -> contextlib.AbstractContextManager[Any]:
 def _exporting() -> bool:
     known: Callable[[], bool] | None = getattr(torch.compiler, "is_exporting", None)
     return known is not None and known()
+
+
+# Asked while a graph is traced, once: some versions' compiler takes the question itself for a yes.
+setattr(_exporting, "_dynamo_marked_constant", True)  # noqa: B010 - it is PyTorch's own
 
 
 # The ticket is written to, so that no compiler drops the operator or changes the order of two of them.

@@ -8,7 +8,7 @@ while a pass runs; per float type 128 KiB.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from activation_health.measure.batches import Batch
+    from activation_health.measure.exponents import ElementCounts
     from activation_health.measure.sampling import RateCap
 
 
@@ -38,6 +39,20 @@ class LayerTotals:
     windows: WindowTotals = field(default_factory=WindowTotals)
     tally: Tally = NO_VALUES
     alpha: tuple[float, float] | None = None
+
+
+class Found(NamedTuple):
+    """What was counted elsewhere since the last time: rows, their values, and per completed window its dead units.
+
+    `offered` rows and `observations` are those that were not told by `offer`.
+    """
+
+    rows: int
+    elements: ElementCounts
+    dead: tuple[int, ...]
+    units: int
+    offered: int = 0
+    observations: int = 0
 
 
 class LayerState:
@@ -72,6 +87,28 @@ class LayerState:
             if granted is not None:
                 self._measure_waiting()
                 self._measure(make(granted))
+
+    def offer(self, rows: int, units: int) -> slice | None:
+        """Which of them to count elsewhere, if any; what is found comes by `add_found`. Raises as `observe` does."""
+        with self._lock:
+            return self._offer(rows, units)
+
+    def settle(self, units: int) -> None:
+        """Fix the width, for what counts without offering; raises RefusedError where it is another one already."""
+        with self._lock:
+            if units != self._units:
+                self._settle(units)
+
+    def add_found(self, found: Found) -> None:
+        """Add what was counted elsewhere."""
+        with self._lock:
+            totals = self._totals
+            totals.offered += found.offered
+            totals.observations += found.observations
+            totals.samples += found.rows
+            for dead in found.dead:
+                totals.windows.add(found.units, dead)
+            self._histogram.add(found.elements)
 
     def passes_over(self, rows: Sized) -> bool:
         """Whether this request is not one of the `one_in`: decided before anything else is done."""

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from activation_health.measure.batches import Batch
 
 
@@ -94,8 +96,13 @@ class DormantWindow(Window):
         self._magnitude += np.where(finite, part, 0.0)
 
     def _close(self) -> int:
-        sound = self._magnitude[~self._broken]
-        dormant = int(np.count_nonzero(sound <= self._tau * sound.mean())) if sound.size else 0
+        dormant = dormant_units(self._magnitude, self._broken, self._tau)
         self._magnitude[:] = 0.0
         self._broken[:] = False
         return dormant
+
+
+def dormant_units(magnitude: npt.NDArray[np.float64], broken: npt.NDArray[np.bool_], tau: float) -> int:
+    """How many units are tau-dormant, by each one's sum of magnitudes over a window; those `broken` are not asked."""
+    sound = magnitude[~broken]
+    return int(np.count_nonzero(sound <= tau * sound.mean())) if sound.size else 0

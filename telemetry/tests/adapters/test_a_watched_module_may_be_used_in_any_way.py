@@ -222,3 +222,19 @@ def _ended(child: int) -> int:
     os.kill(child, 9)
     os.waitpid(child, 0)
     return -1
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(*IGNORED)
+def test_instances_of_one_class_that_are_compiled_in_one_process_are_told_apart() -> None:
+    torch.compiler.reset()
+    x = torch.randn(6, 4)
+    unwatched, first, second = network(), network(), network()
+    monitors = [monitor_of(), monitor_of()]
+    for module, monitor in zip((first, second), monitors, strict=True):
+        attach(module, monitor)
+    for number, module in enumerate((unwatched, first, second)):
+        made = torch.compile(module, backend="eager")
+        for _ in range(number):
+            made(x)
+    assert [value_of(monitor, SAMPLES, "1") for monitor in monitors] == [6, 12]

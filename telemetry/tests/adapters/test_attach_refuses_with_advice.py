@@ -107,11 +107,12 @@ TABLE = {
     ),
     "fewer than two axes": ("dropped, `rank`", {"without axes", "one axis"}),
     "nothing in it": ("dropped, `empty`", {"no rows", "no units"}),
-    "in `torch.func`, a fake or meta tensor, while `jit.trace` or `fx` traces or a CUDA graph is captured": (
+    "in `torch.func`, a fake or meta tensor, while `jit.trace` or `fx` traces; a CUDA graph captured without Triton": (
         "dropped, `tracing`",
         {"on the meta device"},
     ),
-    "`torch.compile` before or afterwards, whole graphs too; `functional_call`, `DataParallel`, `fx.symbolic_trace`, "
+    "`torch.compile` before or afterwards, whole graphs too; a CUDA graph captured afterwards on a GPU with Triton; "
+    "`functional_call`, `DataParallel`, `fx.symbolic_trace`, "
     "`share_memory`, `.to(...)`, part of another module": ("watched", set(WATCHED)),
     "`copy.deepcopy`, `pickle`, `torch.save`, another process": ("the copy is not watched", set(COPIES)),
     "`jit.trace`, `torch.export`": ("the trace is not watched", set(TRACED)),

@@ -52,7 +52,8 @@ class Sour:
 def test_a_rollout_ends_right_when_every_third_write_and_every_seventh_read_goes_wrong(rollouts: Rollouts):
     proxy = rollouts.member.api_faults()
     live = rollouts.start(1, 2, operate={"api": proxy.url})
-    client = live.adopt(**SHORT)
+    steps = [{"weight": 20, "hold": "8s"}, {"weight": 50, "hold": "8s"}]  # time for every way to go wrong
+    client = live.adopt(steps=steps, bake="4s")
     writes, reads = Sour(proxy, WRITES, 3), Sour(proxy, {"GET"}, 7)
     with kept_running(live):
         live.version(2)
@@ -61,7 +62,7 @@ def test_a_rollout_ends_right_when_every_third_write_and_every_seventh_read_goes
     assert writes.rule.used >= len(WRONG)
     assert [entry["result"] for entry in status["history"]] == ["Adopted", "Promoted"], live.report()
     assert live.weights(2) == [0, 20, 50, 100]
-    check_holds(live, 2, 4)
+    check_holds(live, 2, 8)
     proxy.clear()
     live.wait("rest", lambda s: s["conditions"][0]["status"] == "True")
     assert live.weight(2) == 100

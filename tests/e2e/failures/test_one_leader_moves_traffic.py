@@ -120,7 +120,7 @@ def test_a_raise_that_was_on_its_way_when_its_leader_was_stopped_is_refused_by_t
     assert all(w.weights.get("digits-v2", 0) == 0 for w in live.record.seen if w.at > aborted + 6)
 
 
-@pytest.mark.parametrize(("first", "second"), [(-30.0, 30.0), (30.0, -30.0)])
+@pytest.mark.parametrize(("first", "second"), [(-30.0, 30.0), pytest.param(30.0, -30.0, marks=pytest.mark.long)])
 def test_leaders_whose_clocks_are_a_minute_apart_shorten_no_hold_and_judge_on(
     rollouts: Rollouts, first: float, second: float
 ):

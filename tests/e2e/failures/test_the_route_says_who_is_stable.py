@@ -39,8 +39,11 @@ def wipe_status(live: LiveRollout) -> None:
 
 
 def remake(live: LiveRollout, version: int, notes: dict[str, Any] | None = None, weight: int = 25) -> None:
-    """The operator dead, the resource created again, its finalizer removed; the route as `notes` and `weight`."""
-    live.operator.kill()
+    """The operator gone, the resource created again, its finalizer removed; the route as `notes` and `weight`.
+
+    It is stopped, not killed: the next one need not wait for its Lease to end.
+    """
+    live.operator.stop()
     spec = (live.resource() or {})["spec"]
     live.change({"metadata": {"finalizers": None}})
     live.delete()

@@ -115,7 +115,10 @@ def test_what_a_place_counted_for_another_version_is_never_stables(rollouts: Rol
     before = len(live.seen)
     live.version(1)
     live.wait("the way back", lambda s: s["history"][-1]["result"] == "FastRollback")
-    live.change({"spec": {"gates": gates("errors"), "model": {"version": "2"}}})
+    held = [{"weight": 50, "hold": "10m"}]
+    live.change({"spec": {"gates": gates("errors"), "model": {"version": "2"}, "steps": held}})
+    live.wait("stable's requests", lambda s: any(stables(gate)[1] > LEARNED for gate in s.get("gates", [])))
+    live.change({"spec": {"steps": ONE_STEP["steps"]}})
     assert live.ended()["history"][-1]["result"] == "Promoted", live.report()
     shown = [stables(gate) for _, status in live.seen[before:] for gate in status.get("gates", [])]
     print(f"what stable had, and of how many requests: {shown}")

@@ -173,7 +173,11 @@ def killed(rollouts: Rollouts) -> Iterator[tuple[LiveRollout, Killer]]:
         yield live, Killer(live, proxy)
 
 
-@pytest.mark.parametrize("committed", [False, True], ids=["before the write", "after the write"])
+@pytest.mark.parametrize(
+    "committed",
+    [pytest.param(False, marks=pytest.mark.long), True],
+    ids=["before the write", "after the write"],
+)
 def test_a_command_is_applied_once_though_the_operator_is_killed_at_every_write(
     killed: tuple[LiveRollout, Killer], committed: bool
 ):

@@ -21,12 +21,15 @@ OK = HTTPStatus.OK
 POLL = 0.5
 """Seconds between reads; the times of what happened come from the route's record, not from these."""
 
+ERRORS = {"ratio": 1.25, "plus": "5%"}
+"""Proven by 60 requests without one. The default for refused requests, plus 1%, takes 300, half a minute at half of 20
+a second: of each promotion the longest wait by far."""
 ALL_GATES: dict[str, dict[str, Any]] = {
-    "errors": {"type": "ErrorRate", "max": "5%", "versusStable": {"ratio": 1.25, "plus": "2%"}},
+    "errors": {"type": "ErrorRate", "max": "5%", "versusStable": ERRORS, "refused": ERRORS},
     "latency": {"type": "Latency", "quantile": 0.9, "versusStable": {"buckets": 8}},
     "accuracy": {"type": "Accuracy", "versusStable": {"ratio": 1.5, "plus": "6%"}},
     "dead-neurons": {"type": "DeadNeurons"},
-    "non-finite": {"type": "NonFinite", "versusStable": {"ratio": 2, "plus": "1%"}},
+    "non-finite": {"type": "NonFinite", "versusStable": {"ratio": 2, "plus": "5%"}},
 }
 
 

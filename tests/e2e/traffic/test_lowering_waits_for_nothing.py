@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 STEPS = [{"weight": 30, "hold": "5m"}]
 REFUSED = b'{"kind":"Status","status":"Failure","reason":"Forbidden","message":"no","code":403}'
 CONFLICT = b'{"kind":"Status","status":"Failure","reason":"Conflict","message":"the object was modified","code":409}'
-MINUTE = 60.0
+LONG = 20.0
+"""Seconds: many times what a write takes that is tried again."""
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def abort(live: LiveRollout, _prometheus: FaultProxy, _seen: Observation) -> tup
 
 
 @pytest.mark.parametrize("cause", [breach, abort])
-def test_traffic_taken_away_stays_away_while_its_record_is_refused_for_a_minute(
+def test_traffic_taken_away_stays_away_while_its_record_is_refused(
     rollouts: Rollouts, api: FaultProxy, prometheus: FaultProxy, cause: Callable[..., tuple[int, str, float]]
 ):
     live = rollouts.start(1, 2, 5, rate=BRISK, operate={"api": api.url, "prometheus": prometheus.url})
@@ -151,12 +152,12 @@ def test_traffic_taken_away_stays_away_while_its_record_is_refused_for_a_minute(
     assert which == "lowering"
     print(f"{cause.__name__} known -> route write: {lowering - known:.3f} s (promised: {PROMISE:g} s)")
     assert lowering - known < 3 * PROMISE
-    while time.time() < gone + MINUTE:
+    while time.time() < gone + LONG:
         assert live.weight(version) == 0
         time.sleep(0.5)
-    print(f"the record was refused {refused.used} times in {MINUTE:.0f} s")
+    print(f"the record was refused {refused.used} times in {LONG:.0f} s")
     assert refused.used > 2
-    assert refused.used < 4 * MINUTE, "a busy loop"
+    assert refused.used < 4 * LONG, "a busy loop"
     api.remove(events)
     api.remove(refused)
     live.wait_phase("RolledBack", deadline=30)

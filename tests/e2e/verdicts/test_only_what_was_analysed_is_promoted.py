@@ -27,7 +27,7 @@ def reload_with(live: LiveRollout, version: int, behaves_as: int) -> None:
 
 def test_other_weights_under_the_same_version_number_start_over_at_the_first_step(rollouts: Rollouts):
     live = rollouts.start(1, 2, rate=BRISK)
-    steps = [{"weight": 20, "hold": "3s"}, {"weight": 50, "hold": "8s"}]
+    steps = [{"weight": 20, "hold": "3s"}, {"weight": 50, "hold": "15s"}]  # as long as its discovery may take
     client = live.adopt(steps=steps, analysis=QUICK, bake="2s")
     live.version(2)
     live.wait_weight(2, 50)

@@ -29,10 +29,14 @@ class Got:
 
 @dataclass
 class Receiver:
-    """`answers` are statuses, with headers, for the first requests; 200 afterwards. `hang`: seconds before each."""
+    """`answers` are statuses, with headers, for the first requests; 200 afterwards. `hang`: seconds before each.
+
+    `says`: the body of an answer to a request.
+    """
 
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     hang: float = 0.0
+    says: Callable[[Got], bytes] = lambda _: b""
     got: list[Got] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -42,13 +46,16 @@ class Receiver:
             def do_POST(handler) -> None:  # noqa: N805 - the library's name; the receiver is `self`
                 body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in handler.headers.items()}
-                self.got.append(Got(handler.path, headers, body, time.time()))
+                got = Got(handler.path, headers, body, time.time())
+                self.got.append(got)
                 over.wait(self.hang)
                 status, more = self.answers.pop(0) if self.answers else (200, {})
                 handler.send_response(status)
-                for name, value in {"Content-Length": "0", **more}.items():
+                said = self.says(got)
+                for name, value in {"Content-Length": str(len(said)), **more}.items():
                     handler.send_header(name, value)
                 handler.end_headers()
+                handler.wfile.write(said)
 
             def log_message(handler, *_: Any) -> None:  # noqa: N805 - as above
                 pass

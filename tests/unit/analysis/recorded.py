@@ -14,15 +14,17 @@ from modelrollout.api.config import OperatorConfig, PrometheusServer
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import DeadShare, PromotedVersion
 from modelrollout.core.analysis.metrics import model_series as s
-from modelrollout.core.analysis.metrics.series import Series, make_series
+from modelrollout.core.analysis.metrics.series import Series, series_at
 from modelrollout.core.evaluation import EvaluationRequest
 from modelrollout.dialects.dialect import OwnSplit
 from modelrollout.dialects.traefik import TRAEFIK
 from modelrollout.ports import LedgerFailure
+from modelrollout.runtime.evaluation.crew import Crew
 from modelrollout.runtime.evaluation.evaluator import Evaluator
 
 METRICS = s.metrics_of(TRAEFIK)
 """What the recorded gateway calls its series, by role."""
+OF_A_GATEWAY = frozenset(METRICS.values())
 GATEWAY_REQUESTS, GATEWAY_DURATION = METRICS[s.GATEWAY_REQUESTS], METRICS[s.GATEWAY_DURATION]
 GATEWAY_ROUTER, GATEWAY_HEARTBEAT = METRICS[s.GATEWAY_ROUTER], METRICS[s.GATEWAY_HEARTBEAT]
 START = 100_000.0
@@ -66,10 +68,10 @@ class Recording:
 def in_this_thread() -> Iterator[None]:
     """What is put into a thread of its own is done at once: on a few samples the thread costs more than the work."""
 
-    async def at_once(function: Any, /, *arguments: Any, **named: Any) -> Any:
-        return function(*arguments, **named)
+    async def at_once(_self: Crew, _samples: int, work: Any, /, *arguments: Any, **named: Any) -> Any:
+        return work(*arguments, **named)
 
-    with mock.patch("asyncio.to_thread", at_once):
+    with mock.patch.object(Crew, "run", at_once):
         yield
 
 
@@ -96,12 +98,12 @@ class StoredLedger:
         for recording in self.recordings:
             for labels, points in recording.points.items():
                 name = dict(labels)["__name__"]
-                if (name in METRICS.values()) != gateway or f"{name}" not in selector:
+                if (name in OF_A_GATEWAY) != gateway or name not in selector:
                     continue
                 at, _, visible = rows = np.asarray(points, dtype=float).reshape(-1, 3).T
                 seen = rows[:2, (start < at) & (at <= end) & (visible <= self.now)]
                 if seen.size:
-                    found.append(make_series(dict(labels), seen.T.tolist()))
+                    found.append(series_at(dict(labels), *seen))
         return tuple(found)
 
     async def steps(self, _server: Any, query: str, start: float, end: float, step: float) -> Any:

@@ -109,6 +109,8 @@ TABLE = (
     Bad("unknown_placeholder", "gates.4.query", "x{{pod}}", False),
     Bad("query_without_limit", "gates.4.min", ABSENT, False, "needs a limit"),
     Bad("query_with_infinite_limit", "gates.4.min", "1e999", False),
+    Bad("webhook_of_another_gate", "gates.0.webhook", "load-test", False, "only a Webhook gate takes a webhook"),
+    Bad("webhook_that_is_an_address", "gates.3", {"name": "g", "type": "Webhook", "webhook": "http://10.0.0.1/"}),
     Bad("share_of_nothing", "gates.0.share", "0%", False),
     Bad("shares_above_the_whole", "gates.1.share", "101%", False),
     Bad("unknown_field", "trafic", {}, False),
@@ -129,6 +131,18 @@ BAD_SERVERS: tuple[dict[str, object], ...] = (
     {"url": "http://p", "clientCertificate": {"certFile": "/a", "keyFile": "/b"}},
 )
 """Prometheus servers in the operator's configuration, each with one thing wrong in its last field."""
+
+_FILES = {"urlFile": "/a/url", "keyFile": "/a/key"}
+BAD_WEBHOOKS: tuple[dict[str, object], ...] = (
+    {"name": "load", **_FILES},
+    {"name": "load", "namespaces": [], **_FILES},
+    {"name": "load", "namespaces": ["*"], "keyFile": "/a/key"},
+    {"name": "load", "namespaces": ["*"], "urlFile": "/a/url"},
+    {"name": "load", "namespaces": ["*"], **_FILES, "url": "http://load.example.com"},
+    {"name": "load", "namespaces": ["*"], **_FILES, "timeout": "2m"},
+    {"name": "load", "namespaces": ["*"], **_FILES, "tries": 6},
+)
+"""Webhooks in the operator's configuration, each with one thing wrong."""
 
 BAD_CREDENTIALS: tuple[tuple[str, dict[str, object]], ...] = (
     ("basicAuth.passwordFile", {"basicAuth": {"username": "me"}}),

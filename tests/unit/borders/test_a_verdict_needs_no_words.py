@@ -59,7 +59,7 @@ async def failing(what: str, method: str) -> Any:
     return await look(request_of(spec_of(gate_of(what, method))), UNTIL + 1, *recordings, values=values)
 
 
-@pytest.mark.alike(3)
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("what", "method"), CASES)
 async def test_a_fail_stands_though_no_number_can_be_shown(what: str, method: str, monkeypatch: pytest.MonkeyPatch):
     known = await failing(what, method)
@@ -90,7 +90,7 @@ async def test_a_latencys_own_words_are_not_needed(monkeypatch: pytest.MonkeyPat
     assert (await failing("Latency", "Sequential")).gates[0].verdict == "FAIL"
 
 
-@pytest.mark.alike(3)
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("name", BESIDE)
 @pytest.mark.parametrize("gates", [({"name": "g", "type": "ErrorRate"},), ()])
 async def test_a_fail_stands_whatever_else_an_evaluation_cannot_say(

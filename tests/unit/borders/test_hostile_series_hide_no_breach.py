@@ -68,6 +68,7 @@ async def test_no_series_of_a_model_keeps_its_errors_from_being_seen(
     assert not any("NotJudged" in gate.message for gate in found.values())
 
 
+@pytest.mark.alike(1)
 @pytest.mark.parametrize("broken", OTHERS)
 async def test_a_gate_that_raises_is_without_evidence_and_hides_no_other(broken: str, monkeypatch: pytest.MonkeyPatch):
     kind = definition_of(spec_of({"name": "x", "type": broken}).gates[0])
@@ -94,7 +95,7 @@ GROWTH = {
 }  # fmt: skip
 
 
-@pytest.mark.alike(2)
+@pytest.mark.alike(1)
 @pytest.mark.parametrize("version", ["1", "2"])
 @pytest.mark.parametrize(
     ("part", "gate"),

@@ -106,6 +106,7 @@ async def test_a_megabyte_of_everything_keeps_no_traffic(trigger: str):
         check_lowered(rollout, trigger)
 
 
+@pytest.mark.alike(1)
 @pytest.mark.parametrize("trigger", ["abort", "lost"])
 @given(spec=ANYTHING)
 async def test_a_spec_that_is_nothing_keeps_no_traffic_from_an_abort_or_a_lost_candidate(trigger: str, spec: Any):

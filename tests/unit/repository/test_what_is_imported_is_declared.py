@@ -17,6 +17,8 @@ OPERATOR, TELEMETRY = ROOT / "operator/modelrollout", ROOT / "telemetry/activati
 OURS = {"modelrollout", "activation_health", "tests", "series_reading"}
 #: Comes with the server, not from an index.
 SERVERS = {"triton_python_backend_utils"}
+#: Comes with PyTorch for GPUs, or is on the machine whose GPU is measured.
+GPUS = {"triton", "torchvision", "transformers", "timm"}
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -39,7 +41,7 @@ def distributions(*paths: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in paths:
         beside = {other.stem for other in path.parent.iterdir()}
-        for name in set(imported(path)) - sys.stdlib_module_names - OURS - SERVERS - beside:
+        for name in set(imported(path)) - sys.stdlib_module_names - OURS - SERVERS - GPUS - beside:
             (wanted, *_) = installed().get(name, [name])
             found.setdefault(canonicalize_name(wanted), []).append(path.relative_to(ROOT).as_posix())
     return found
@@ -67,7 +69,12 @@ def test_what_the_operator_imports_is_what_it_declares():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "extras"),
-    [("adapters/torch*.py", ["torch"]), ("sinks/prometheus.py", ["prometheus"]), ("graphs/**/*.py", ["onnx"])],
+    [
+        ("adapters/torch*.py", ["torch"]),
+        ("devices/*.py", ["torch"]),
+        ("sinks/prometheus.py", ["prometheus"]),
+        ("graphs/**/*.py", ["onnx"]),
+    ],
 )
 def test_an_extra_of_telemetry_declares_what_its_modules_import(pattern: str, extras: list[str]):
     assert undeclared(list(TELEMETRY.glob(pattern)), set(requirements("telemetry", *extras))) == {}
@@ -79,7 +86,7 @@ def test_the_rest_of_telemetry_needs_no_extra():
         TELEMETRY / f"graphs/{name}.py" for name in ("__init__", "layout", "watch", "triton/__init__", "triton/public")
     }
     optional = {*TELEMETRY.glob("adapters/torch*.py"), TELEMETRY / "sinks/prometheus.py"}
-    optional |= {*TELEMETRY.glob("graphs/**/*.py")} - without
+    optional |= {*TELEMETRY.glob("graphs/**/*.py"), *TELEMETRY.glob("devices/*.py")} - without
     assert undeclared(sorted({*TELEMETRY.rglob("*.py")} - optional), set(requirements("telemetry"))) == {}
 
 

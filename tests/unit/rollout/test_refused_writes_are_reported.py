@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from modelrollout.ports import Unreachable
 from tests.expect import present
 from tests.unit.rollout.world import World, manifest, reasons_of
-from tests.unit.runtime.in_memory import made, one_pass, router_of
 
 GATES = [{"name": "errors", "type": "ErrorRate", "max": "6%"}]
 
@@ -130,35 +127,3 @@ def test_a_raise_that_is_refused_is_reported_once_and_comes_when_it_can():
     world.tick()
     world.tick()
     assert world.weight_of("2") == 25
-
-
-@pytest.mark.slow
-async def test_a_raise_that_the_api_server_refuses_is_reported_and_comes_when_it_can(monkeypatch: pytest.MonkeyPatch):
-    reconciler, watch, cluster, clock = made()
-    for _ in range(100):
-        await one_pass(reconciler, watch, cluster, clock)
-        if cluster.obj["status"]["phase"] == "Stepping":
-            break
-    written = router_of(reconciler).apply
-
-    async def no_raise(namespace: str, name: str, spec: Any, plan: Any, seen: Any) -> Any:
-        if plan.weight > 100 - seen.weight_of(plan.stable):
-            raise Unreachable("ApiForbidden", "httproutes is forbidden")
-        return await written(namespace, name, spec, plan, seen)
-
-    monkeypatch.setattr(router_of(reconciler), "apply", no_raise)
-    seen = set()
-    for number in range(40):
-        await one_pass(reconciler, watch, cluster, clock)
-        await reconciler.run(watch)
-        if number > 20:
-            seen.add((cluster.obj["status"]["reason"], cluster.obj["status"]["weight"]["observed"]))
-    assert seen == {("RouteNotWritten", 5)}
-    assert [record["weight"] for record in cluster.obj["status"]["steps"]] == [5, 25]
-    monkeypatch.setattr(router_of(reconciler), "apply", written)
-    for _ in range(40):
-        await one_pass(reconciler, watch, cluster, clock)
-        if cluster.obj["status"]["stable"] == "2":
-            break
-    assert cluster.obj["status"]["stable"] == "2"
-    assert watch.refusals == 0

@@ -72,6 +72,7 @@ def test_metrics_that_are_gone_are_told_to_whoever_is_to_approve(awaiting: World
     assert awaiting.parsed.reason == "ApprovalNeeded"
 
 
+@pytest.mark.slow
 def test_a_weight_lowered_by_hand_hides_nothing(inconclusive: World):
     question = inconclusive.parsed.message
     weight = inconclusive.weight
@@ -98,6 +99,7 @@ def test_the_question_ends_with_the_phase(inconclusive: World):
     assert question not in inconclusive.parsed.message
 
 
+@pytest.mark.slow
 def test_a_status_from_before_questions_were_kept_keeps_its_sentence(inconclusive: World):
     question = inconclusive.parsed.message
     del inconclusive.status["rollout"]["question"]
@@ -138,6 +140,7 @@ def test_an_approval_under_an_invalid_spec_says_what_is_in_its_way(awaiting: Wor
     assert present(awaiting.parsed.last_command).result.startswith("refused: the spec")
 
 
+@pytest.mark.slow
 def test_message_and_question_fit_into_the_status(inconclusive: World):
     status = inconclusive.parsed
     long = remember(status.model_copy(update={"message": "why " * 2000}))

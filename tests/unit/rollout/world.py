@@ -61,6 +61,7 @@ class World:
     digest: str | None = None
     layers: tuple[DeadShare, ...] = ()
     leaning: bool = False
+    awaited: bool = False
     outweighed: bool | None = None
     excluded: str = ""
     unjudgeable: bool = False
@@ -145,6 +146,7 @@ class World:
             "the sentence",
             required=self.required,
             leaning_bad=self.leaning,
+            awaited=self.awaited,
             outweighed=self.outweighed,
             excluded=self.excluded,
             frozen=self.frozen,

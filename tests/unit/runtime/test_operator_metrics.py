@@ -105,6 +105,7 @@ class Late:
         return self.found
 
 
+@pytest.mark.slow
 async def test_an_evaluation_over_an_interval_late_is_counted_as_late_and_an_outage_as_one():
     reconciler, watch, cluster, clock = made()
     while watch.evaluation is None:

@@ -9,12 +9,14 @@ from modelrollout.api.config.operator_config import (
     removed_fields,
 )
 from modelrollout.api.config.prometheus_server import URL, PrometheusServer
+from modelrollout.api.config.webhooks import GateWebhook
 
 __all__ = [
     "REMOVED",
     "URL",
     "AllowedGateway",
     "CustomDialect",
+    "GateWebhook",
     "OperatorConfig",
     "Probes",
     "PrometheusServer",

@@ -12,6 +12,7 @@ from modelrollout.api.config.allowed import AllowedGateway, Probes
 from modelrollout.api.config.custom_dialect import CustomDialect
 from modelrollout.api.config.notifications import Notifications
 from modelrollout.api.config.prometheus_server import PrometheusServer
+from modelrollout.api.config.webhooks import GateWebhook
 from modelrollout.api.quantities import Duration
 from modelrollout.dialects import registry
 from modelrollout.dialects.dialect import Dialect
@@ -85,10 +86,17 @@ class OperatorConfig(ApiModel):
     """Its log."""
     notifications: Notifications = Notifications()
     """Chat, mail, pagers and webhooks."""
+    webhooks: Annotated[list[GateWebhook], Field(max_length=16)] = []
+    """Systems of yours that Webhook gates may ask."""
 
     def server(self, name: str) -> PrometheusServer | None:
         """The server of that name, or None."""
         return next((server for server in self.prometheus if server.name == name), None)
+
+    def webhook(self, name: str, namespace: str | None = None) -> GateWebhook | None:
+        """The webhook of that name that a namespace (None: any) may have asked, or None."""
+        found = (one for one in self.webhooks if one.name == name)
+        return next((one for one in found if namespace is None or one.lets(namespace)), None)
 
     def dialect_of(self, controller: str) -> Dialect | None:
         """How the gateways of that controllerName count; None where they are not read."""
@@ -126,10 +134,12 @@ class OperatorConfig(ApiModel):
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:
-        names = [server.name for server in self.prometheus]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                raise wrong(f"prometheus.{index}.name", "give every server a different name")
+        for field, listed in (("prometheus", self.prometheus), ("webhooks", self.webhooks)):
+            names = [one.name for one in listed]
+            for index, name in enumerate(names):
+                if name in names[:index]:
+                    what = "server" if field == "prometheus" else "webhook"
+                    raise wrong(f"{field}.{index}.name", f"give every {what} a different name")
         return self
 
     @model_validator(mode="after")

@@ -25,9 +25,9 @@ examples:
   kubectl modelrollout lint rollouts/*.yaml --config operator.yaml
   kustomize build . | kubectl modelrollout lint -
 
-With --config (the operator's configuration, config.yaml in its ConfigMap) it also knows which Prometheus servers
-there are and whether they allow Query gates, and warns of gates that can never be proven at 1, 10 or 100 requests/s
-over these steps. Exit code: 0 clean or warnings alone, 1 problems found, 2 a file cannot be read.
+With --config (the operator's configuration, config.yaml in its ConfigMap) it also knows which Prometheus servers and
+webhooks there are and whether Query gates are allowed, and warns of gates that can never be proven at 1, 10 or 100
+requests/s over these steps. Exit code: 0 clean or warnings alone, 1 problems found, 2 a file cannot be read.
 """
 
 

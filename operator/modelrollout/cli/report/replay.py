@@ -23,8 +23,8 @@ from modelrollout.core.analysis.metrics.series_reader import SeriesReader
 from modelrollout.core.analysis.metrics.tick_table import make_tick_table
 from modelrollout.core.evaluation import EvaluationRequest
 
-QUERY = "Query"
-"""Gates whose expressions users wrote: they are not asked again."""
+NOT_ASKED = frozenset({"Query", "Webhook"})
+"""Gates whose expressions users wrote, and those that other systems answer: they are not asked again."""
 MOMENTS = 40
 """At most so many are judged, evenly over the rollout: more cannot be told apart on a phone."""
 
@@ -57,7 +57,7 @@ def _judged(request: EvaluationRequest, once: Sequence[SampleStore], scrape: flo
     names = () if request.spec.gates else registry.defaults_in_force(gate_input, request.default_gates or ())
     gates = registry.gates_in_force(request.spec.gates, names)
     found = (one.result for one in judge_all(gates, gate_input))
-    return Judgement(at, tuple(one for one in found if one.type != QUERY))
+    return Judgement(at, tuple(one for one in found if one.type not in NOT_ASKED))
 
 
 def _as_of(request: EvaluationRequest, at: float) -> EvaluationRequest:

@@ -124,12 +124,17 @@ def _requests(_ctx: Context, spec: Spec, current: Evaluation) -> Finding | None:
 def _not_leaning(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
     """Every required gate has data, and none of them leans bad."""
     for gate in current.gates:
-        if gate.required and (gate.verdict in ("NO_DATA", "NOT_COMPARABLE") or gate.leaning_bad):
+        if gate.required and (_unanswered(gate) or gate.leaning_bad):
             return Finding(
                 reasons.LEANING_BAD if gate.leaning_bad else _without_data(gate),
                 f"{gate.name}: {gate.message}",
             )
     return None
+
+
+def _unanswered(gate: GateResult) -> bool:
+    """No data; or whoever was asked says that it has not decided."""
+    return gate.verdict in ("NO_DATA", "NOT_COMPARABLE") or gate.awaited
 
 
 def _without_data(gate: GateResult) -> reasons.Reason:
@@ -139,7 +144,7 @@ def _without_data(gate: GateResult) -> reasons.Reason:
 def _nothing_against(_ctx: Context, _spec: Spec, current: Evaluation) -> Finding | None:
     """Every required gate has data and has not failed, and of none more speaks against the candidate than for it."""
     for gate in current.gates:
-        if gate.required and gate.verdict in ("NO_DATA", "NOT_COMPARABLE"):
+        if gate.required and _unanswered(gate):
             return Finding(_without_data(gate), f"{gate.name}: {gate.message}")
         against = gate.leaning_bad if gate.outweighed is None else gate.outweighed
         if gate.required and (gate.verdict == "FAIL" or against):

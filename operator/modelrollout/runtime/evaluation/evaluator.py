@@ -18,6 +18,7 @@ from modelrollout.runtime.evaluation.kept import Kept
 from modelrollout.runtime.evaluation.past import LATE, NARROW, READ_AGAIN, Past, PastReader
 from modelrollout.runtime.evaluation.query_answers import QueryAnswers
 from modelrollout.runtime.evaluation.question import closed_look, grid_of, looks_of, scrapes_of, selections
+from modelrollout.runtime.evaluation.webhook_answers import WebhookAnswers
 from modelrollout.runtime.metrics import MemoryMetrics, Metrics
 
 log = logging.getLogger(__name__)
@@ -62,11 +63,17 @@ class _Memory:
 class Evaluator:
     """One per process. Memory is a cache only: `forget` at any moment changes no verdict."""
 
-    def __init__(self, ledger: Ledger, config: OperatorConfig, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        config: OperatorConfig,
+        metrics: Metrics | None = None,
+        webhooks: WebhookAnswers | None = None,
+    ) -> None:
         self._ledger = ledger
         self._mismatches = (metrics or MemoryMetrics()).counter(MISMATCHES, "Evaluations that were not as from scratch")
         self._config = config
-        self._queries = QueryAnswers(ledger)
+        self._queries, self._webhooks = QueryAnswers(ledger), webhooks
         self._crew = Crew()
         self._memories: OrderedDict[Whose, _Memory] = OrderedDict()
 
@@ -89,7 +96,17 @@ class Evaluator:
                 return _blind(memory, now, LedgerFailure("EvaluationFailed", text))
             self._bound(whose(request), now)
             self._bound_kept()
+            self._ask_outside(request, found, now)
             return _blind(memory, now, found) if isinstance(found, LedgerFailure) else found
+
+    def _ask_outside(self, request: EvaluationRequest, found: object, now: float) -> None:
+        """What Webhook gates ask goes out after the evaluation, and nothing waits for it."""
+        if self._webhooks is None or not isinstance(found, Evaluation) or _failed(found):
+            return
+        try:
+            self._webhooks.ask(request, found, now)
+        except Exception:  # a defect: these gates stay without data, and what was found stands
+            log.exception("%s/%s: no webhook could be asked", request.namespace, request.name)
 
     def next_due(self, request: EvaluationRequest, now: float) -> float:
         """Epoch seconds at which the next tick can close: do not call `evaluate` before."""
@@ -108,6 +125,8 @@ class Evaluator:
     def forget(self, request: EvaluationRequest) -> None:
         """Drop what is remembered of the request's rollout."""
         self._memories.pop(whose(request), None)
+        if self._webhooks is not None:
+            self._webhooks.forget(request)
 
     def _memory(self, request: EvaluationRequest) -> _Memory:
         memory = self._memories.setdefault(whose(request), _Memory())
@@ -214,16 +233,18 @@ class Evaluator:
         """The gates at `look`. A failure that needs no answer of a user's query does not wait for one."""
         past = memory.past
         size, arguments = past.size, (request, past.stores(), server, look)
+        told = {} if self._webhooks is None else self._webhooks.known(request)
         if any(isinstance(gate, QueryGate) for gate in request.spec.gates):
-            found = await self._crew.run(size, self._kept, memory, *arguments, {}, now, past.cuts)
+            found = await self._crew.run(size, self._kept, memory, *arguments, told, now, past.cuts)
             if _failed(found):
                 return found
         looks = looks_of(request, server)
         tick = looks.tick(look)
         if look == looks.at(tick) or memory.answers is None or memory.answers[:2] != (request.step_started_at, tick):
-            answers = await self._queries.ask(request, server, grid_of(request, tick, past.cuts))
-            memory.answers = request.step_started_at, tick, answers
-        return await self._crew.run(size, self._kept, memory, *arguments, memory.answers[2], now, past.cuts)
+            asked = await self._queries.ask(request, server, grid_of(request, tick, past.cuts))
+            memory.answers = request.step_started_at, tick, asked
+        answers = {**memory.answers[2], **told}
+        return await self._crew.run(size, self._kept, memory, *arguments, answers, now, past.cuts)
 
     def _kept(self, memory: _Memory, request: EvaluationRequest, *arguments: Any) -> Evaluation:
         """The gates by what is kept from before; now and then from scratch as well, and then that is what counts."""

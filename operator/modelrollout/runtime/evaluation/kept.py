@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from modelrollout.api.config import PrometheusServer
-from modelrollout.core.analysis.gates.gate_input import Answer
+from modelrollout.core.analysis.gates.gate_input import Answer, Told
 from modelrollout.core.analysis.metrics.blocks.running import Running
 from modelrollout.core.analysis.metrics.samples import SampleStore
 from modelrollout.core.evaluation import Evaluation, EvaluationRequest
@@ -41,7 +41,7 @@ class Kept:
         stores: Sequence[SampleStore],
         server: PrometheusServer,
         look: int,
-        answers: Mapping[str, Answer],
+        answers: Mapping[str, Answer | Told],
         now: float,
         cuts: int,
     ) -> tuple[Evaluation, bool]:

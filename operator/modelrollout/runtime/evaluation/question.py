@@ -12,7 +12,7 @@ from modelrollout.api.gates import Gate
 from modelrollout.core import reasons
 from modelrollout.core.analysis.gates import registry
 from modelrollout.core.analysis.gates.evaluate import evaluate
-from modelrollout.core.analysis.gates.gate_input import Answer, GateInput
+from modelrollout.core.analysis.gates.gate_input import Answer, GateInput, Told
 from modelrollout.core.analysis.gates.plan import words
 from modelrollout.core.analysis.gates.plan.history import plan_before
 from modelrollout.core.analysis.gates.sources.golden import in_preflight
@@ -189,7 +189,7 @@ def judge(
     stores: Sequence[SampleStore],
     server: PrometheusServer,
     look: int,
-    answers: Mapping[str, Answer],
+    answers: Mapping[str, Answer | Told],
     now: float,
     cuts: int = 0,
     running: Running | None = None,

@@ -64,6 +64,7 @@ async def test_several_gates_leaning_bad_together_ask_for_a_rollback():
     assert found.rollback == "CombinedEvidence"
 
 
+@pytest.mark.alike(1)
 @BOTH
 async def test_an_incident_in_both_versions_holds_and_blames_neither(method):
     rec = Recording(scrapes(900), "traefik").growing(GATEWAY_HEARTBEAT, 0)
@@ -80,6 +81,7 @@ async def test_an_incident_in_both_versions_holds_and_blames_neither(method):
     assert found.rollback is None
 
 
+@pytest.mark.alike(1)
 @BOTH
 async def test_a_candidate_that_burns_alone_is_blamed(method):
     rec = gateway(900, stable=(100, 0.2), candidate=(18.8, 1.2))

@@ -34,6 +34,7 @@ async def test_errors_well_above_stable_fail_with_their_figures(method):
     assert gate.samples.startswith("720 vs 13,9")
 
 
+@pytest.mark.alike(1)
 @BOTH
 async def test_equal_versions_pass_once_there_is_enough(method):
     gate = await judged({**ERRORS, "method": method}, 3000, gateway(3000, stable=(230, 2), candidate=(230, 2)))
@@ -129,6 +130,7 @@ async def test_a_slower_candidate_fails_and_the_limit_is_a_bucket(method):
     assert found.observed == "P99 <= 100 ms"
 
 
+@pytest.mark.alike(1)
 @BOTH
 async def test_an_equally_fast_candidate_passes_on_latency(method):
     rec = histogram(1200, stable={0.02: 200, 0.05: 1}, candidate={0.02: 200, 0.05: 1})

@@ -78,7 +78,7 @@ async def test_no_gate_on_activations_passes_on_the_rows_that_were_left(method, 
         assert DROP_FIXES[reason] in gate.message
 
 
-@pytest.mark.alike(2)
+@pytest.mark.alike(1)
 @pytest.mark.parametrize("counted", [s.OBSERVATIONS, s.OFFERED, s.SAMPLES])
 async def test_older_telemetry_is_read_by_the_rows_it_was_shown(counted):
     recordings = telemetry({}, {"width": 90}, layers={"h1": 10}, counted=counted)
@@ -102,6 +102,7 @@ async def test_a_few_are_a_warning():
     assert DROP_FIXES["empty"] in text
 
 
+@pytest.mark.slow
 async def test_very_few_are_not():
     _, warnings = await gates_of(*telemetry({}, {"empty": 1}, layers={"h1": 99}))
     assert not any("lost" in text for text in warnings)
@@ -162,6 +163,7 @@ def lives(length: int, dropped: Mapping[int, int]):
     return found
 
 
+@pytest.mark.alike(1)
 @pytest.mark.parametrize("dropped", [{0: 360}, {0: 120, 1: 240}, {0: 300, 6: 60}], ids=str)
 async def test_a_process_that_starts_again_and_drops_the_same_each_time_hides_nothing(dropped):
     """Its counter is where it was at the next scrape, or the one after: 360 of 600 are dropped in each life."""
@@ -190,7 +192,7 @@ def answers(stable: Drops, candidate: Drops, source: str = "labels") -> Recordin
     return rec
 
 
-@pytest.mark.alike(2)
+@pytest.mark.alike(1)
 @BOTH
 @pytest.mark.parametrize(
     ("source", "reason"),

@@ -31,6 +31,7 @@ GATES: tuple[dict[str, Any], ...] = (
     {"name": "negatives", "type": "NegativeRatio"},
     {"name": "accuracy", "type": "Accuracy"},
     {"name": "query", "type": "Query", "query": "x", "max": "10"},
+    {"name": "webhook", "type": "Webhook"},
 )
 LAYERS = ("relu", "encoder.0", "encoder.1", "head")
 EDGES = (("0.25", "0.5", "1", "+Inf"), (".5", "1.0", "2", "Inf"), ("0.50", "1e0", "inf"), ("0.3", "+Inf"))

@@ -108,6 +108,7 @@ async def test_the_models_own_count_knows_no_refusals_and_gives_nothing_away():
     assert "rolls back at 25:1" in gate.message
 
 
+@pytest.mark.alike(1)
 @pytest.mark.parametrize(
     ("reason", "verdict"), [("CANCELED", "PASS"), ("REJECTED", "FAIL"), ("BACKEND", "FAIL"), ("OTHER", "FAIL")]
 )

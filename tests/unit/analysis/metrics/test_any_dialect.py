@@ -290,7 +290,7 @@ def test_durations_are_asked_for_only_where_a_gate_needs_them(dialect):
     assert dialect.requests in found.text
 
 
-@pytest.mark.alike(3)
+@pytest.mark.alike(2)
 @every_dialect
 async def test_a_bad_candidate_fails_by_the_gateways_own_counts(dialect):
     rec = Recording(scrapes(600), "gateway")

@@ -13,6 +13,7 @@ def tail(number: int, chance: float, outcomes: range) -> float:
     return sum(comb(number, k) * chance**k * (1 - chance) ** (number - k) for k in outcomes)
 
 
+@pytest.mark.alike(1)
 @pytest.mark.parametrize(("number", "chance"), [(20, 0.5), (200, 0.75), (300, 0.01), (900, 0.1)])
 def test_bounds_are_the_narrowest_that_miss_with_half_the_error_on_each_side(number, chance):
     least, most = binomial_bounds(number, chance, 1e-3)

@@ -190,6 +190,7 @@ def test_what_began_began_with_the_first_tick_of_its_group():
     assert int(found.began(np.array(39))) == 20
 
 
+@pytest.mark.slow
 def test_slow_requests_are_compared_over_the_same_groups():
     rng = fixed(7)
     edges = np.array([0.1, 0.2, 0.4])

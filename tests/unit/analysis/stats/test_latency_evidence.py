@@ -57,6 +57,7 @@ def test_equal_latency_passes_and_is_never_called_bad():
     assert evidence.passing.any()
 
 
+@pytest.mark.slow
 def test_latency_beyond_the_good_edge_does_not_pass():
     ticks, past = rollout(1.25, ticks=240)
     assert not versus_stable(ticks, history=past).passing.any()
@@ -94,6 +95,7 @@ def test_evidence_on_a_prefix_is_the_evidence_on_the_whole():
         np.testing.assert_array_equal(part.parts[-1].edge, whole.parts[-1].edge[:23])
 
 
+@pytest.mark.slow
 def test_both_quantiles_share_the_gate():
     for quantile, wanted in ((0.99, (0.1, 0.05, 0.01)), (0.9, (0.5, 0.25, 0.1)), (0.5, (0.5, 0.5, 0.5))):
         (wide, least), own = tails(quantile)

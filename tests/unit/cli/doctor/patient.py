@@ -10,7 +10,7 @@ from typing import Any
 from modelrollout.adapters.routers.forms.httproute import route_spec
 from modelrollout.adapters.routers.forms.marks import annotations_for
 from modelrollout.adapters.routers.reading import read
-from modelrollout.api.config import OperatorConfig, PrometheusServer
+from modelrollout.api.config import GateWebhook, OperatorConfig, PrometheusServer
 from modelrollout.api.crd import crd
 from modelrollout.api.spec import Spec
 from modelrollout.api.status import Status
@@ -129,6 +129,7 @@ class Patient:
     build: str = ""
     server: dict[str, Any] = field(default_factory=dict)
     configured: bool = True
+    webhooks: tuple[GateWebhook, ...] = ()
     problem: str = ""
     ahead: float = 0.0
     operator: Installation | Unknown = INSTALLED
@@ -211,7 +212,7 @@ class Patient:
         """What Prometheus would say."""
         facts = {"url": "http://prometheus.test", "scrape_interval": SCRAPE, "allow_queries": True, **self.server}
         server = PrometheusServer(**facts)
-        config = OperatorConfig(prometheus=[server]) if self.configured else None
+        config = OperatorConfig(prometheus=[server], webhooks=list(self.webhooks)) if self.configured else None
         stores = tuple(
             SampleStore().merged(
                 one for each in self.recordings for one in _series(each) if _is_gateways(one) == gateways

@@ -13,9 +13,13 @@ from tests.unit.analysis.recorded import GATEWAY_DURATION
 from tests.unit.cli.doctor.cases import Case, listed
 from tests.unit.cli.doctor.patient import GATES, Patient, model, only, seen_by_gateway, windows
 from tests.unit.cli.doctor.spoilt import at_edges, lost, unfinished, without
+from tests.unit.webhooks.asked import hook
 
 ERRORS, LATENCY, DEAD = GATES
 QUERY = {"name": "orders", "type": "Query", "query": "sum(orders)", "min": "1"}
+WEBHOOK = {"name": "load", "type": "Webhook"}
+SILENT = {"verdict": "NO_DATA", "message": "WebhookSilent: it answered 500"}
+AGREES = {"verdict": "PASS", "message": "webhook load answered PASS at 12:00:00 UTC"}
 
 
 def latency(**changes: Any) -> tuple[dict[str, Any], ...]:
@@ -81,6 +85,22 @@ CASES = {
     "a query that fails": Case(asked(QueryFacts("orders", "parse error")), "query", "Problem", "parse error", "try it"),
     "many answers": Case(asked(QueryFacts("orders", "", 3, 1.0)), "query", "Problem", "gives 3 series", "sum()"),
     "no answer": Case(asked(QueryFacts("orders")), "query", "Warning", "gives no number now", "candidate's"),
+    "a webhook that this namespace may not have": Case(
+        {"gates": (WEBHOOK,), "webhooks": (hook("load", namespaces=["other"]),)},
+        *("webhook", "Problem", "no webhook load for namespace vision", "listed under webhooks"),
+    ),
+    "a webhook that says nothing": Case(
+        {"gates": (WEBHOOK,), "webhooks": (hook("load"),), "status": {"gates": [{**WEBHOOK, **SILENT}]}},
+        *("webhook", "Problem", "WebhookSilent: it answered 500", "docs/rollouts/webhooks.md"),
+    ),
+    "a webhook that agrees": Case(
+        {"gates": (WEBHOOK,), "webhooks": (hook("load"),), "status": {"gates": [{**WEBHOOK, **AGREES}]}},
+        *("webhook", "OK", "webhook load answered PASS"),
+    ),
+    "a webhook that is not asked yet": Case(
+        {"gates": (WEBHOOK,), "webhooks": (hook("load"),), "state": "none"},
+        *("webhook", "OK", "webhook load is in the operator's configuration"),
+    ),
     "a query with one": Case(asked(QueryFacts("orders", "", 1, 12.5)), "query", "OK", "gives 12.5"),
 }
 
@@ -91,6 +111,7 @@ def test_it_is_named_with_its_fix(name: str):
     CASES[name].judge()
 
 
+@pytest.mark.slow
 @pytest.mark.alike(1)
 @pytest.mark.parametrize("state", ["none", "idle", "fresh"])
 def test_a_candidate_without_traffic_needs_no_series_yet(state: Any):
@@ -133,6 +154,7 @@ def test_the_defaults_that_stables_own_series_prove_nobody_can_judge_are_left_ou
     assert found["accuracy"].startswith("left out, so it decides nothing here: NotExported: stable (version 1, ")
 
 
+@pytest.mark.slow
 def test_a_latency_gate_without_any_histogram_is_left_out_and_no_problem():
     found = Patient(gates=(), recordings=(model(), windows()), dialect=None).findings()
     (said,) = (one for one in found if one.subject == "latency")
@@ -169,4 +191,5 @@ def test_gates_of_the_specs_own_are_never_left_out():
 def test_each_reason_of_a_judge_has_a_fix_or_goes_away_by_itself():
     waits, queries = {"TooFewLooks", "NotAskedYet"}, {"EmptyAnswer", "NotANumber", "SeveralSeries"}
     refused = {"QueriesNotAllowed", "UnknownPlaceholder"}
-    assert set(FIXES) == set(get_args(GateReason)) - waits - queries - refused
+    webhooks = {"WebhookNotAllowed", "WebhookSilent", "WebhookUnclear"}
+    assert set(FIXES) == set(get_args(GateReason)) - waits - queries - refused - webhooks

@@ -18,6 +18,7 @@ NOTHING_KNOWN: dict[str, tuple[Callable[[World], Any], str]] = {
     "a required gate has no data": (lambda world: setattr(world, "verdict", "NO_DATA"), "NotProven"),
     "a required gate cannot be compared": (lambda world: setattr(world, "verdict", "NOT_COMPARABLE"), "NotProven"),
     "a required gate leans bad": (lambda world: setattr(world, "leaning", True), "EvidenceLeaningBad"),
+    "whoever was asked has not agreed": (lambda world: setattr(world, "awaited", True), "NotProven"),
     "no required gate was judged": (lambda world: setattr(world, "required", False), "NotProven"),
     "a gate of the spec was left out": (lambda world: setattr(world, "judged", "another"), "NotProven"),
     "the candidate has no requests": (lambda world: setattr(world, "requests", 0), "TooFewRequests"),
@@ -36,11 +37,14 @@ def baking(**analysis: Any) -> World:
     return world
 
 
-@pytest.mark.alike(3)
+@pytest.mark.alike(2)
 @CASES
 def test_a_bake_about_which_nothing_is_known_is_held_with_the_reason_and_ends_when_it_is(lost, reason):
     world = baking(deadline="10h")
-    known = {name: getattr(world, name) for name in ("verdict", "leaning", "required", "judged", "requests", "halt")}
+    known = {
+        name: getattr(world, name)
+        for name in ("verdict", "leaning", "awaited", "required", "judged", "requests", "halt")
+    }
     lost(world)
     for _ in range(40):
         world.tick()
@@ -77,7 +81,7 @@ def test_the_sentence_is_the_gates_own():
     assert world.parsed.message == "errors: the sentence"
 
 
-@pytest.mark.alike(3)
+@pytest.mark.alike(2)
 @CASES
 @pytest.mark.parametrize(("answer", "phase", "weight"), [("Pause", "Inconclusive", 50), ("Rollback", "RolledBack", 0)])
 def test_the_deadline_ends_a_bake_about_which_nothing_is_known(lost, reason, answer, phase, weight):
@@ -91,6 +95,7 @@ def test_the_deadline_ends_a_bake_about_which_nothing_is_known(lost, reason, ans
     assert world.now - present(world.parsed.history[0]).ended_at < 1320
 
 
+@pytest.mark.slow
 def test_a_bake_stopped_at_the_deadline_is_proven_beside_stable_again_before_the_next():
     world = baking(deadline="20m")
     world.verdict = "NO_DATA"

@@ -20,6 +20,7 @@ AGAINST: dict[str, tuple[Callable[[World], Any], str]] = {
     "a required gate cannot be compared": (lambda world: setattr(world, "verdict", "NOT_COMPARABLE"), "NotProven"),
     "more speaks against it than for it": (lambda world: setattr(world, "outweighed", True), "EvidenceLeaningBad"),
     "a gate that weighs nothing leans bad": (lambda world: setattr(world, "leaning", True), "EvidenceLeaningBad"),
+    "whoever was asked has not agreed": (lambda world: setattr(world, "awaited", True), "NotProven"),
     "a gate of the spec was left out": (lambda world: setattr(world, "judged", "another"), "NotProven"),
     "no required gate was judged": (lambda world: setattr(world, "required", False), "NotProven"),
     "requests are missing": (lambda world: setattr(world, "requests", 99), "TooFewRequests"),
@@ -78,6 +79,7 @@ def test_before_the_deadline_nothing_goes_on_unproven():
     assert "AdvancedUnproven" not in reasons_of(world)
 
 
+@pytest.mark.alike(1)
 @pytest.mark.parametrize("choice", ["Pause", "Rollback"])
 def test_only_the_spec_that_says_promote_is_promoted_unproven(choice):
     world = late(rollout(onInconclusive=choice))
@@ -96,6 +98,7 @@ def test_where_anything_speaks_against_it_a_person_is_asked(lost):
     assert world.weight_of("2") < 100
 
 
+@pytest.mark.slow
 def test_a_step_held_for_lack_of_a_lean_goes_on_at_the_deadline_with_its_own_hold():
     world = rollout()
     world.leaning, world.outweighed = True, False
@@ -124,6 +127,7 @@ def test_a_step_that_begins_after_the_deadline_waits_for_its_requests():
     assert world.phase == "Inconclusive"
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_is_late_at_the_deadline_is_waited_for():
     world = rollout()
     while world.now < present(world.parsed.rollout).started_at + 575:
@@ -137,6 +141,7 @@ def test_an_evaluation_that_is_late_at_the_deadline_is_waited_for():
     assert world.phase == "Baking"
 
 
+@pytest.mark.slow
 def test_a_step_that_needs_approval_is_still_asked_about():
     world = rollout()
     world.spec["steps"] = [step | {"approval": True} for step in world.spec["steps"][:1]]
@@ -148,6 +153,7 @@ def test_a_step_that_needs_approval_is_still_asked_about():
     assert world.phase == "Baking"
 
 
+@pytest.mark.slow
 def test_what_passes_in_the_bake_after_all_is_promoted_as_proven():
     world = rollout()
     while world.phase != "Baking":
@@ -159,6 +165,7 @@ def test_what_passes_in_the_bake_after_all_is_promoted_as_proven():
     assert "unproven" not in world.parsed.history[-1].message
 
 
+@pytest.mark.slow
 def test_a_bake_that_is_overdue_for_lack_of_a_lean_ends_with_the_promotion():
     world = rollout()
     while world.phase != "Baking":
@@ -184,6 +191,7 @@ def test_a_bake_about_which_anything_is_open_ends_beside_stable_and_with_a_quest
     assert (world.phase, world.parsed.stable, world.weight_of("2")) == ("Inconclusive", "1", 50)
 
 
+@pytest.mark.slow
 def test_after_a_bake_in_doubt_only_proof_or_a_person_goes_on():
     world = rollout()
     world.verdict = "PASS"

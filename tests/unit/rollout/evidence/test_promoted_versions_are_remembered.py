@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from modelrollout.api.spec import Spec
-from modelrollout.api.status import MOST_ENTRIES, DeadShare, Status, dump
-from modelrollout.dialects.traefik import TRAEFIK
-from modelrollout.runtime.polling_plan import polling_plan
+from modelrollout.api.status import MOST_ENTRIES, DeadShare
 from tests.unit.rollout.world import World
-from tests.unit.runtime.in_memory import made
 
 
 def share(dead: float) -> tuple[DeadShare, ...]:
@@ -54,6 +50,7 @@ def test_what_is_kept_survives_the_next_rollout_and_a_rollback():
     assert kept(world) == {"2": 0.07}
 
 
+@pytest.mark.slow
 def test_a_version_promoted_again_counts_once_by_its_last_measurement():
     world = promote(World().adopted(), "2", 0.07)
     promote(world, "3", 0.08)
@@ -76,19 +73,3 @@ def test_a_version_that_was_left_at_once_is_no_example_of_a_good_one():
     world.tick()
     assert (world.parsed.stable, world.parsed.history[-1].result) == ("2", "FastRollback")
     assert kept(world) == {"2": 0.07}
-
-
-def test_the_evaluator_is_asked_with_what_the_status_holds_also_after_a_restart():
-    world = promote(promote(World().adopted(), "2", 0.07), "3", 0.08)
-    world.want("4")
-    world.make_ready("4")
-    for _ in range(4):
-        world.tick()
-    spec, again = Spec.model_validate(world.spec), Status.model_validate(dump(world.parsed))
-    _, watch, _, _ = made()
-    first, second = (
-        polling_plan(watch, spec, one, world.route, ("", TRAEFIK)).request for one in (world.parsed, again)
-    )
-    assert first is not None
-    assert first == second
-    assert [one.version for one in first.promoted] == ["2", "3"]

@@ -72,6 +72,7 @@ async def story(found: GitRollout) -> list[dict[str, int]]:
     raise AssertionError(found.status)
 
 
+@pytest.mark.slow
 async def test_the_story_without_a_fault_has_as_many_writes_as_are_tried():
     found, count = GitRollout(), Once(0, before)
     found.api.fault = count

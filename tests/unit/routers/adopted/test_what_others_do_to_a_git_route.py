@@ -42,6 +42,7 @@ async def test_a_rule_that_is_renamed_loses_the_candidate_and_holds_with_the_nam
     await found.until("Stepping", 5)
 
 
+@pytest.mark.slow
 async def test_a_rule_that_is_removed_leaves_the_route_as_git_has_it():
     found = await GitRollout().stepping()
     found.git["spec"]["rules"] = [{"name": "web", "backendRefs": [{"name": "web", "port": 80, "weight": 1}]}]
@@ -141,6 +142,7 @@ async def test_git_that_sets_the_weights_back_after_a_promotion_is_corrected_eac
     assert found.status["reason"] == "RouteContested"
 
 
+@pytest.mark.slow
 async def test_a_route_replaced_without_our_mark_does_not_undo_a_promotion():
     found = await GitRollout().stepping()
     await found.until("Baking", 100)
@@ -166,6 +168,7 @@ async def test_a_deletion_hands_the_weights_back_and_leaves_no_mark():
     assert outside(found.api.objects[ROUTE]) == outside(found.git)
 
 
+@pytest.mark.slow
 async def test_a_deletion_without_our_mark_leaves_the_weights_and_says_so():
     found = await GitRollout().stepping()
     before = found.weights
@@ -182,6 +185,7 @@ async def test_a_deletion_without_our_mark_leaves_the_weights_and_says_so():
     assert "front was left as it is: without our mark nobody knows which version is stable" in told.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("restarted", [False, True])
 async def test_an_uninstall_fences_first_and_then_leaves_no_mark(restarted: bool):
     found = await GitRollout().stepping()
@@ -199,6 +203,7 @@ async def test_an_uninstall_fences_first_and_then_leaves_no_mark(restarted: bool
     assert found.notes == {"team": "vision"}
 
 
+@pytest.mark.slow
 async def test_a_resource_that_adopts_another_route_hands_the_first_one_back():
     found = await GitRollout().stepping()
     second = git_route(name="second")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
 from modelrollout.runtime.process.causes import AGAIN, MOST_CAUSES, Causes
 from modelrollout.runtime.process.logs import OneLine
 from tests.unit.runtime.logs.records import raised, record
@@ -41,6 +43,7 @@ def test_the_same_exception_logged_further_up_is_not_shown_again():
     assert causes.told(error).traceback is None
 
 
+@pytest.mark.slow
 def test_it_is_shown_again_after_a_while_and_what_is_remembered_is_bounded():
     now = [0.0]
     causes = Causes(lambda: now[0])

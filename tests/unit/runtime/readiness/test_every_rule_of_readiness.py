@@ -149,6 +149,7 @@ async def test_one_address_that_is_not_ready_spoils_it():
     assert "1 of 2 addresses of s are not ready: 127.0.0.2:8000 is not ready in its EndpointSlice" in wrong
 
 
+@pytest.mark.slow
 async def test_no_address_and_too_many_are_not_ready():
     assert await probed(prober(Cluster())) == (0, "Service a/s has no addresses")
     many = [listed(*(f"10.{n // 250}.{n % 250}.1" for n in range(readiness.MOST_ADDRESSES + 1)))]

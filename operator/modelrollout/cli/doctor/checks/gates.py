@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from modelrollout.api.gates import Gate, QueryGate
+from modelrollout.api.gates import Gate, QueryGate, WebhookGate
 from modelrollout.cli.doctor.checks.buckets import BUCKETS, buckets
 from modelrollout.cli.doctor.checks.found import Found
 from modelrollout.cli.doctor.checks.left_out import left_out, left_out_findings
 from modelrollout.cli.doctor.checks.query import query
 from modelrollout.cli.doctor.checks.view import TRITON, View
+from modelrollout.cli.doctor.checks.webhook import webhook
 from modelrollout.cli.doctor.finding import Finding, Reporter
 from modelrollout.cli.words import span
 from modelrollout.core.analysis.gates import formatting, registry
@@ -44,6 +45,8 @@ def gates(view: View) -> Iterator[Finding]:
         say = Reporter("gates", gate.name)
         if isinstance(gate, QueryGate):
             yield query(answers.get(gate.name), view, say)
+        elif isinstance(gate, WebhookGate):
+            yield _eased(webhook(gate, view, say), gate)
         else:
             yield from (_eased(one, gate) for one in _gate(gate, view, say))
     yield from left_out_findings(without)

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -30,12 +31,27 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What a Webhook gate's far side has said about the current step; bounded and printable."""
+
+    verdict: Literal["PASS", "FAIL", "CONTINUE"] | None = None
+    """None where it has said nothing that can be used."""
+    message: str = ""
+    """In its own words."""
+    at: float = 0.0
+    """When it said so, in epoch seconds."""
+    problem: Finding | None = None
+    """Why there is no verdict."""
+
+
+@dataclass(frozen=True)
 class GateInput:
     """Everything a gate may see. Positions are indices into the table's arrays."""
 
     request: EvaluationRequest
     table: TickTable
-    answers: Mapping[str, Answer] = field(default_factory=dict)
+    answers: Mapping[str, Answer | Told] = field(default_factory=dict)
+    """Of Query and Webhook gates, by the gate's name."""
     warnings: tuple[str, ...] = ()
     """What reading the samples showed and people should know, whatever the gates say."""
     partial: Finding | None = None

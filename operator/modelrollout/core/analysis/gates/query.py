@@ -65,7 +65,7 @@ def read_answer(series: Sequence[Series], grid: Grid) -> Answer:
 def judge_query(gate: QueryGate, gate_input: GateInput, _share: float) -> Judged:
     """Three values beyond the limit in a row, or 3 of the last 5, fail; PASS after five values within it."""
     answer = gate_input.answers.get(gate.name)
-    if answer is None:
+    if not isinstance(answer, Answer):
         return no_data(gate, Finding("NotAskedYet", "the query has not run yet"))
     low, high = gate.within or (gate.min, gate.max)
     limits = low, high

@@ -18,6 +18,7 @@ from modelrollout.core.analysis.gates import (
 )
 from modelrollout.core.analysis.gates.definition import Definition, type_of
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.outside import webhook
 from modelrollout.core.analysis.gates.wording import worded
 from modelrollout.core.analysis.metrics.tick_table import TickTable
 
@@ -31,6 +32,7 @@ DEFINITIONS: tuple[Definition, ...] = (
     ratios.NEGATIVE_RATIO,
     drift.DEFINITION,
     query.DEFINITION,
+    webhook.DEFINITION,
 )
 """In the order in which default gates are listed."""
 

@@ -49,6 +49,11 @@ def make_series(labels: Mapping[str, str], points: Iterable[tuple[float, float]]
     Of samples at one time one stays, whatever their order: as `one_per_time` has it.
     """
     at, values = np.array(list(points), dtype=float).reshape(-1, 2).T
+    return series_at(labels, at, values)
+
+
+def series_at(labels: Mapping[str, str], at: Array, values: Array) -> Series:
+    """The same from arrays of epoch seconds and of values, both (samples,)."""
     known = np.abs(at) < LATEST  # false for what is no number
     times, values = np.rint(at[known] * 1000).astype(np.int64), values[known]
     return Series(_named(tuple(labels.items())), *one_per_time(times, values))

@@ -45,6 +45,7 @@ async def gate_of(gate: dict[str, Any], at: float, recording: Recording, **facts
     return (await look(request_of(spec_of(gate), **facts), at, recording)).gates[0]
 
 
+@pytest.mark.alike(1)
 @pytest.mark.parametrize("value", BAD)
 async def test_a_gate_passes_after_one_bad_sample_as_without_it_and_the_sample_is_said(value):
     spoilt = spoil(errors(), (100, 105), value, "'503'", "digits-v2")

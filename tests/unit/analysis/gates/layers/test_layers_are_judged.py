@@ -131,6 +131,7 @@ async def test_requests_that_change_for_both_versions_blame_neither():
     assert gate.message.endswith("Beyond the limit, but stable has 90.0 % in the same time")
 
 
+@pytest.mark.alike(1)
 @BOTH
 async def test_drift_beyond_its_limit_fails_and_without_a_limit_is_only_reported(method):
     rec = Recording(scrapes(900))

@@ -60,6 +60,7 @@ async def test_a_version_that_was_measured_otherwise_is_left_out(changed: dict[s
     assert "2 of 3" in (await seen((*PAST[:2], promoted("9", h1=0.08, **changed)))).message
 
 
+@pytest.mark.slow
 async def test_a_version_that_drifted_is_left_out():
     assert "2 of 3" in (await seen((*PAST[:2], promoted("9", h1=0.74)))).message
     assert f"({LEARNED})" in (await seen((promoted("6", h1=0.74), *PAST))).message
@@ -69,6 +70,7 @@ async def test_a_layer_of_another_name_is_left_out():
     assert "2 of 3" in (await seen((*PAST[:2], promoted("9", other=0.08)))).message
 
 
+@pytest.mark.slow
 async def test_the_rule_for_dead_units_is_part_of_the_measure():
     past = tuple(promoted(str(n), h1=0.07, dead_if="zero") for n in range(3))
     assert "learned from 3" in (await seen(past, with_rule("zero"))).message

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from modelrollout.api.config import PrometheusServer
-from modelrollout.api.gates import AccuracyGate, ErrorRateGate, NonFiniteGate, QueryGate
+from modelrollout.api.gates import AccuracyGate, ErrorRateGate, NonFiniteGate, QueryGate, WebhookGate
 from modelrollout.api.spec import Spec
 from modelrollout.core.analysis.gates.sources.golden import in_preflight, on_golden_set
 from modelrollout.core.analysis.metrics import model_series as s
@@ -80,14 +80,15 @@ def test_gates_read_the_set_and_those_that_are_named_decide():
         ErrorRateGate(name="other", type="ErrorRate", source="Gateway"),
         NonFiniteGate(name="nan", type="NonFinite"),
         QueryGate(name="query", type="Query", query="up", min="1"),
+        WebhookGate(name="webhook", type="Webhook"),
     )
-    accuracy, errors, nan, query = in_preflight(gates, request("errors"))
+    accuracy, errors, nan, query, webhook = in_preflight(gates, request("errors"))
     assert isinstance(accuracy, AccuracyGate)
     assert isinstance(errors, ErrorRateGate)
     assert (accuracy.labels, errors.source) == ("labels", None)
-    assert [gate.decides for gate in (accuracy, errors, nan, query)] == [True, False, False, False]
+    assert [gate.decides for gate in (accuracy, errors, nan, query, webhook)] == [True, *[False] * 4]
     every = replace(request("errors"), spec=Spec.model_validate(manifest("2", preflight=GOLDEN)))
-    assert [gate.decides for gate in in_preflight(gates, every)] == [True, True, True, False]
+    assert [gate.decides for gate in in_preflight(gates, every)] == [True, True, True, False, False]
     assert in_preflight(gates, request("errors", run="")) == gates
 
 

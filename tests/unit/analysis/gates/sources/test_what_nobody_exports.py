@@ -132,6 +132,7 @@ async def test_a_candidate_that_drops_its_telemetry_dodges_no_gate():
     assert (dead.required, dead.verdict, dead.unjudgeable) == (True, "NO_DATA", False)
 
 
+@pytest.mark.slow
 async def test_what_is_left_out_comes_back_with_its_series():
     late = slow_triton(after=START + 200)
     first, then = [await look(request(), at, late) for at in (150, 300)]
@@ -208,7 +209,7 @@ async def test_the_first_source_that_exports_what_is_needed_counts():
     assert [gate.source for gate in first.gates] == ["Gateway", "Gateway"]
 
 
-@pytest.mark.alike(2)
+@pytest.mark.alike(1)
 @pytest.mark.parametrize(("source", "reads"), [("Triton", "Triton"), ("Model", "Triton"), (None, "Triton")])
 async def test_tritons_histogram_is_in_milliseconds(source: str | None, reads: str):
     gate = LATENCY if source is None else {**LATENCY, "source": source}

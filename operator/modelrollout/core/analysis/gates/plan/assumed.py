@@ -12,6 +12,7 @@ from modelrollout.core.analysis.gates import accuracy, error_rate, non_finite, r
 from modelrollout.core.analysis.gates.checks.latency.histograms import margin_of
 from modelrollout.core.analysis.gates.checks.standing import LimitTest
 from modelrollout.core.analysis.gates.evaluate import shares_of
+from modelrollout.core.analysis.gates.outside.webhook import unforeseen
 from modelrollout.core.analysis.gates.plan.answers import Plan, make_plan
 from modelrollout.core.analysis.gates.plan.counts import CountPlan, CountTest
 from modelrollout.core.analysis.gates.plan.path import GatePlan
@@ -36,7 +37,7 @@ def assumed_plan(spec: Spec, per_second: float, *, whole: bool = True) -> Plan:
     """The plan of a rollout whose stable version is an ordinary one."""
     gates = registry.gates_in_force(spec.gates, ("errors", "latency"))
     shares = shares_of(gates)
-    plans = tuple((gate, _plan(gate, spec, per_second, shares[gate.name])) for gate in gates)
+    plans = tuple((gate, unforeseen(gate) or _plan(gate, spec, per_second, shares[gate.name])) for gate in gates)
     return make_plan(spec, StableTraffic(per_second, plans), whole=whole)
 
 

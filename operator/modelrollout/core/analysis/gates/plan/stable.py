@@ -16,6 +16,7 @@ from modelrollout.core.analysis.gates.checks.layers.windows import sets_limit
 from modelrollout.core.analysis.gates.checks.standing import Kind, LimitTest
 from modelrollout.core.analysis.gates.evaluate import shares_of
 from modelrollout.core.analysis.gates.gate_input import GateInput
+from modelrollout.core.analysis.gates.outside.webhook import unforeseen
 from modelrollout.core.analysis.gates.plan.counts import CountPlan, CountTest
 from modelrollout.core.analysis.gates.plan.path import GatePlan
 from modelrollout.core.analysis.gates.plan.slow import LatencyPlan, LatencyTest
@@ -43,7 +44,7 @@ def stable_traffic(gates: Sequence[Gate], history: GateInput) -> StableTraffic:
     """Of stable alone, over the whole of `history`: a grid on which only stable has served."""
     shares = shares_of(gates)
     _, requests = c.request_totals(history)
-    plans = tuple((gate, _plan(gate, history, shares[gate.name])) for gate in gates)
+    plans = tuple((gate, unforeseen(gate) or _plan(gate, history, shares[gate.name])) for gate in gates)
     return StableTraffic(_rate(requests, history), plans)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from modelrollout.api.gates import AccuracyGate, ErrorRateGate, Gate, LatencyGate, QueryGate
+from modelrollout.api.gates import AccuracyGate, ErrorRateGate, Gate, LatencyGate, QueryGate, WebhookGate
 from modelrollout.core.evaluation import EvaluationRequest, GateResult
 
 
@@ -18,7 +18,7 @@ def in_preflight(gates: Sequence[Gate], request: EvaluationRequest) -> tuple[Gat
 
 
 def _read_there(gate: Gate, named: Sequence[str]) -> Gate:
-    """No gateway, no Triton and no user has a word on it. A user's query asks about users.
+    """No gateway, no Triton and no user has a word on it. A user's query asks about users, and so does a webhook.
 
     Whatever is named decides there, such as agreement with stable, which no user's request shows.
     """
@@ -27,8 +27,9 @@ def _read_there(gate: Gate, named: Sequence[str]) -> Gate:
         changes["labels"] = "labels"
     if isinstance(gate, ErrorRateGate | LatencyGate):
         changes["source"] = None
-    if named or isinstance(gate, QueryGate):
-        changes["required"] = gate.name in named and not isinstance(gate, QueryGate)
+    of_users = isinstance(gate, QueryGate | WebhookGate)
+    if named or of_users:
+        changes["required"] = gate.name in named and not of_users
     return gate.model_copy(update=changes) if changes else gate
 
 

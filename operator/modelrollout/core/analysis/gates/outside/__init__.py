@@ -1,0 +1,1 @@
+"""Gates that rest on no series: another system is asked, and its word counts."""

@@ -1,0 +1,1 @@
+"""Webhook gates: what is asked, when, and what an answer means."""

@@ -134,7 +134,7 @@ test-oldest: $(VENV) lab ## what depends on the API server, on the oldest one su
 
 test-newest: python ## what needs no component, on the newest versions that pyproject.toml allows, in .venv-newest
 	@test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest
-	@.venv-newest/bin/$(PIP) --no-compile --upgrade --upgrade-strategy eager -e '.[notifications,stores,test,lab]' -e './telemetry[onnx,prometheus]'
+	@.venv-newest/bin/$(PIP) --no-compile --upgrade --upgrade-strategy eager -e '.[notifications,stores,parquet,tensorboard,test,lab]' -e './telemetry[onnx,prometheus]'
 	.venv-newest/bin/pytest -q -n 2 --hypothesis-profile=quick -m 'not lab and not slow' $(UNIT) tests/install tests/integration
 
 ##@ Generate what is committed
@@ -206,8 +206,9 @@ bench-scale: $(VENV) ## what one process costs with 1 to 300 rollouts under way 
 bench-telemetry: $(VENV) ## print what watching activations costs a model server
 	@$(BIN)/python -m tests.bench.telemetry
 
-bench-onnx: $(VENV) ## print what counting inside ONNX graphs costs, on networks that packages on PyPI ship
+bench-onnx: $(VENV) lab ## print what counting inside ONNX graphs costs, on networks of packages on PyPI, and Triton's answers
 	@$(BIN)/python -m tests.bench.telemetry.onnx_networks
+	@$(BIN)/python -m tests.bench.telemetry.onnx_triton
 
 bench-gpu: ## print what watching costs on a GPU, and check the counts; needs a GPU and PyTorch in PYTHON, nothing else
 	@PYTHONPATH=telemetry:. $(PYTHON) -m tests.bench.telemetry.gpu

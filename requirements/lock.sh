@@ -14,11 +14,13 @@ lock() { # NAME SOURCE...
 
 # With what the image sends notifications by, and replays golden sets by.
 lock operator pyproject.toml --extra notifications --extra prober
+# For the image too, where it is asked to read Parquet (--build-arg EXTRAS=parquet).
+lock parquet requirements/parquet.in
 lock build requirements/build.in
 lock release requirements/release.in --constraints requirements/build.lock
 lock test pyproject.toml telemetry/pyproject.toml requirements/build.in --extra notifications --extra prober \
-  --extra stores --extra report --extra test --extra lab --extra onnx --extra prometheus \
-  --constraints requirements/operator.lock --constraints requirements/build.lock
+  --extra stores --extra parquet --extra report --extra tensorboard --extra test --extra lab --extra onnx --extra prometheus \
+  --constraints requirements/operator.lock --constraints requirements/parquet.lock --constraints requirements/build.lock
 lock triton requirements/triton.in
 lock site requirements/site.in
 

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _instrument(chosen)
     except (ValueError, OSError) as error:
-        sys.stderr.write(f"activation-health: {error}\n")
+        sys.stderr.write(f"activation-health: {_plain(str(error))}\n")
         return 1
 
 
@@ -143,7 +143,12 @@ def _show(choice: Choice) -> None:
 
 
 def _say(*lines: str) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.write("".join(f"{_plain(line)}\n" for line in lines))
+
+
+def _plain(text: str) -> str:
+    """As one line that no terminal obeys: names stand in a file from somebody else."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _axes(texts: list[str]) -> int | dict[str, int] | None:

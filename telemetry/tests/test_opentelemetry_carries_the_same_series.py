@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -90,3 +91,33 @@ def test_what_has_no_value_yet_is_left_out() -> None:
     assert {name.removesuffix("_total") for name in fresh} == {
         name.removesuffix("_total") for name in collected(reader)
     }
+
+
+@pytest.mark.slow  # a provider with three readers
+def test_readers_of_either_temporality_see_each_row_once_whatever_another_exporter_does() -> None:
+    from activation_health.sinks.opentelemetry import ActivationHealthInstruments  # noqa: PLC0415 - needs the SDK
+
+    class Down(export.MetricExporter):
+        def export(self, *_: Any, **__: Any) -> Any:
+            raise RuntimeError("the collector is down")
+
+        def shutdown(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def force_flush(self, *_: Any, **__: Any) -> bool:
+            return True
+
+    delta = {sdk.ObservableCounter: export.AggregationTemporality.DELTA}
+    whole, since = export.InMemoryMetricReader(), export.InMemoryMetricReader(preferred_temporality=delta)
+    down = export.PeriodicExportingMetricReader(Down(), export_interval_millis=1e9)
+    clock, monitor, provider = Clock(), Monitor("m", "1", ["h"]), sdk.MeterProvider([whole, since, down])
+    ActivationHealthInstruments(provider.get_meter("models"), monitor, clock=clock)
+    seen = []
+    for _ in range(3):
+        monitor.observe("h", np.ones((5, 2), np.float32))
+        clock.now += 1
+        down.collect()
+        counted = (collected(reader)["model_activation_samples"] for reader in (whole, since))
+        seen.append(tuple(one.data.data_points[0].value for one in counted))
+    provider.shutdown()
+    assert seen == [(5, 5), (10, 5), (15, 5)]

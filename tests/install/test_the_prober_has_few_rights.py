@@ -102,3 +102,15 @@ def test_golden_sets_may_come_from_a_store_by_an_identity_of_its_own():
     assert not any("annotations" in d["metadata"] for d in probers(PROBER) if d["kind"] == "ServiceAccount")
     with pytest.raises(ValueError, match="store"):
         render({"prober": PROBER["prober"] | {"store": "s3://key:secret@models"}})
+
+
+def test_authorities_of_model_servers_are_files_of_both_who_ask_them():
+    mount = {"name": "model-authorities", "mountPath": "/etc/modelrollout/authorities"}
+    for doc in (d for d in render(PROBER | {"configMapMounts": [mount]}) if d["kind"] == "Deployment"):
+        pod = doc["spec"]["template"]["spec"]
+        (volume,) = (one for one in pod["volumes"] if one.get("configMap", {}).get("name") == mount["name"])
+        (mounted,) = (one for one in pod["containers"][0]["volumeMounts"] if one["name"] == volume["name"])
+        assert (mounted["mountPath"], mounted["readOnly"]) == (mount["mountPath"], True)
+    assert not any(
+        rule for rule in rules(PROBER | {"configMapMounts": [mount]}, NAME) if "secrets" in rule[1]["resources"]
+    )

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.adapters.triton.addresses import NotServedError, addresses, is_pod_of, service_of, slices_of
+from modelrollout.adapters.triton.tls import Secured, TlsError, secured
 from modelrollout.ports import Conflict, Unreachable
 from modelrollout.prober.asking.ask import Answer, Asker, NoAnswerError, Question
 
@@ -68,8 +69,16 @@ class Arm:
     ) -> Question:
         """To the address whose turn it is. Raises NoAnswerError where there is none."""
         known = await self._addresses(port)
-        asked = self.spec.serving.asked_version(self.version)
-        return Question(known[index // len(self.askers) % len(known)], self.spec.model.name, asked, inputs, dtypes)
+        asked, proof = self.spec.serving.asked_version(self.version), self._proof(port)
+        address = known[index // len(self.askers) % len(known)]
+        return Question(address, self.spec.model.name, asked, inputs, dtypes, proof)
+
+    def _proof(self, port: int) -> Secured | None:
+        tls = self.probes.tls_of(self.namespace, port)
+        try:
+            return None if tls is None else secured(tls, self.namespace, self.spec.serving.service_of(self.version))
+        except TlsError as error:
+            raise NoAnswerError(str(error)) from None
 
     def _unanswered(self, why: str) -> None:
         self.silent, self.why = self.silent + 1, why

@@ -21,6 +21,7 @@ from modelrollout.prober.asking.http import HttpAsker
 from modelrollout.prober.counts import ArmCounts
 from modelrollout.prober.golden.fit import GoldenRows, fitted
 from modelrollout.prober.golden.npz import GoldenSetError, read_npz
+from modelrollout.prober.golden.parquet import is_parquet, read_parquet
 from modelrollout.prober.golden.places import fetch
 from modelrollout.prober.golden.stores import Store
 from modelrollout.prober.replay import Run, replay
@@ -79,7 +80,7 @@ class Bench:
         spec, version = wanted.spec, wanted.status.stable or wanted.spec.model.version
         assert spec.preflight is not None
         data, field_name = await fetch(self.api, self.files, wanted.namespace, spec.preflight.golden_set)
-        arrays = await asyncio.to_thread(read_npz, data, field_name)
+        arrays = await asyncio.to_thread(read_parquet if is_parquet(data) else read_npz, data, field_name)
         stable = self.arm(wanted, version, {spec.serving.port: asker}, ArmCounts((), ()))
         async with asyncio.timeout(ASKING):
             facts = await asker.facts(await stable.question(spec.serving.port, 0, {}, {}))

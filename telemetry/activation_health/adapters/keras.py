@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from activation_health.adapters.keras_layers import DORMANT, ZERO, kind_of, leave, paths, watch
 from activation_health.monitor import MAX_LAYERS, Monitor, label_problem
 from activation_health.spec import Layer
 
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
     from typing import Self
 
 DORMANT_TAU = 0.025
-ZERO = frozenset({"relu", "relu6", "threshold"})
-DORMANT = frozenset(
-    {"leaky_relu", "prelu", "elu", "selu", "celu", "gelu", "silu", "swish", "mish", "softplus"}
-    | {"hard_silu", "hard_swish", "squareplus"}
-)
-LAYERS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "PReLU": "prelu", "ELU": "elu"}
 
 
 class Attachment:
@@ -35,18 +30,19 @@ class Attachment:
         self.monitor = monitor
         self.layers: list[str] = []
         self.skipped: dict[str, str] = {}
-        self._watched: list[Any] = []
+        self._watched: list[tuple[Any, Callable[[Any], None]]] = []
 
     def watch(self, name: str, layer: Any) -> None:
         """Show the monitor what `layer` gives, from now on."""
-        layer.call = partial(_called, layer.call, partial(self._observe, name))
-        self._watched.append(layer)
+        seen = partial(self._observe, name)
+        watch(layer, seen)
+        self._watched.append((layer, seen))
         self.layers.append(name)
 
     def detach(self) -> None:
         """Leave the layers as they were; the monitor keeps its counts. Safe to call twice."""
         while self._watched:
-            del self._watched.pop().call
+            leave(*self._watched.pop())
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +71,7 @@ def attach(
     names: Iterable[str] | None = None,
     channel_axis: int | Mapping[str, int] = -1,
 ) -> Attachment:
-    """Watch a model's activations; declares one layer a watched layer, under its path in the model.
+    """Watch a model's activations, at any depth; declares one layer a watched layer, under its path in the model.
 
     Without `names` every ReLU-like layer and every layer with such an activation, as in Dense(8, "relu"); with, every
     layer whose path matches one of these patterns (`*` as in file names). Units are dead at exactly 0 for relu and
@@ -89,8 +85,8 @@ def attach(
     patterns = None if names is None else (names,) if isinstance(names, str) else tuple(names)
     attachment = Attachment(monitor)
     found: list[tuple[Any, Layer]] = []
-    for name, layer in _paths(model, ""):
-        kind = _kind_of(layer)
+    for name, layer in paths(model):
+        kind = kind_of(layer)
         wanted = kind in ZERO | DORMANT if patterns is None else any(fnmatchcase(name, one) for one in patterns)
         problem = label_problem(name) or ("" if len(found) < MAX_LAYERS else f"is one more than {MAX_LAYERS}")
         if wanted and problem:
@@ -100,40 +96,12 @@ def attach(
             tau = None if kind in ZERO else DORMANT_TAU
             found.append((layer, Layer(name, dormant_tau=tau, channel_axis=axis)))
     if not found:
-        have = ", ".join(name for name, _ in _paths(model, ""))[:500] or "none; build or call it first"
+        have = ", ".join(name for name, _ in paths(model))[:500] or "none; build or call it first"
         raise ValueError(f"{type(model).__name__} has no layer that could be watched; names=[...] out of {have}")
     monitor.add_layers(spec for _, spec in found)
     for layer, spec in found:
         attachment.watch(spec.name, layer)
     return attachment
-
-
-def _called(call: Callable[..., Any], seen: Callable[[Any], None], *args: Any, **options: Any) -> Any:
-    output = call(*args, **options)
-    seen(output)
-    return output
-
-
-def _paths(model: Any, above: str) -> Iterable[tuple[str, Any]]:
-    """Each layer once, with its path: of a nested model `encoder/dense`."""
-    seen: set[int] = set()
-    for layer in model.layers:
-        if id(layer) in seen:
-            continue
-        seen.add(id(layer))
-        name = f"{above}{layer.name}"
-        yield name, layer
-        if isinstance(layer, keras.Model):
-            yield from _paths(layer, f"{name}/")
-
-
-def _kind_of(layer: Any) -> str:
-    """The activation's name, as Keras has it; "" for none."""
-    known = LAYERS.get(type(layer).__name__)
-    if known is not None:
-        return known
-    activation = getattr(layer, "activation", None)
-    return str(getattr(activation, "__name__", "")) if callable(activation) else ""
 
 
 def _values(output: Any) -> Any:

@@ -5,6 +5,8 @@ Needs the extra `torchmetrics`. Counts are exact, stay on the metric's device, a
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -22,19 +24,27 @@ class ActivationHealth(Metric):  # type: ignore[misc] # torchmetrics has no type
     `compute()` gives shares in [0, 1] by name: `dead` (of units, over the completed windows of exactly `window`
     rows), `zero` and `nonfinite` (of values), and `windows`, how many were completed; a share of nothing is NaN. A
     unit is dead in a window when it is exactly 0 on each of its rows; with `dormant_tau` (0.025 is usual for GELU and
-    the like) when its mean magnitude is at most so much of the layer's (Sokar et al., 2023). `update` raises ValueError
-    for what holds no values.
+    the like) when its mean magnitude is at most so much of the layer's (Sokar et al., 2023). With a name, `layer`,
+    `update` takes a mapping of layers too, so that one MetricCollection has a metric for each. It raises ValueError for
+    what holds no values.
     """
 
     totals: torch.Tensor
     magnitude: torch.Tensor
     filled: torch.Tensor
+    settings: torch.Tensor
     full_state_update = True
     is_differentiable = False
     higher_is_better = False
 
     def __init__(
-        self, window: int = 200, *, dormant_tau: float | None = None, channel_axis: int = 1, **options: Any
+        self,
+        window: int = 200,
+        *,
+        layer: str | None = None,
+        dormant_tau: float | None = None,
+        channel_axis: int = 1,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         if isinstance(window, bool) or not isinstance(window, int) or window < 1:
@@ -43,14 +53,21 @@ class ActivationHealth(Metric):  # type: ignore[misc] # torchmetrics has no type
             raise ValueError(f"dormant_tau={dormant_tau!r} must lie in [0, 1); 0.025 is usual")
         if channel_axis == 0:
             raise ValueError("channel_axis=0 is the batch; use 1 or -1")
-        self.window, self.dormant_tau, self.channel_axis = window, dormant_tau, channel_axis
+        self.window, self.dormant_tau, self.channel_axis, self.layer = window, dormant_tau, channel_axis, layer
         self.add_state("totals", torch.zeros(6, dtype=torch.int64), dist_reduce_fx="sum")
         # The open window is each process's own: what is summed over processes is what was completed.
         self.add_state("magnitude", torch.zeros(0, dtype=torch.float64), dist_reduce_fx=None)
         self.add_state("filled", torch.zeros((), dtype=torch.int64), dist_reduce_fx=None)
+        # A MetricCollection updates one of those whose states were equal after the first batch, and reads all from it:
+        # what tells two metrics apart must be a state.
+        name = zlib.crc32((layer or "").encode())
+        known = [window, -1.0 if dormant_tau is None else dormant_tau, channel_axis, name]
+        self.add_state("settings", torch.tensor(known, dtype=torch.float64), dist_reduce_fx="max")
 
-    def update(self, activations: torch.Tensor) -> None:
-        """Add a batch's rows, in their order."""
+    def update(self, activations: torch.Tensor | Mapping[str, torch.Tensor]) -> None:
+        """Add a batch's rows, in their order; of a mapping those under this metric's `layer`."""
+        if isinstance(activations, Mapping):
+            activations = self._own(activations)
         problem = why_not(activations)
         if problem is not None:
             raise ValueError(f"activations: {problem[1]}: give a dense float tensor")
@@ -68,6 +85,14 @@ class ActivationHealth(Metric):  # type: ignore[misc] # torchmetrics has no type
         rows = values.double().abs().mean(dim=2) if values.numel() else values.double().sum(dim=2)
         while len(rows):
             rows = self._push(rows)
+
+    def _own(self, activations: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        if self.layer is None:
+            raise ValueError("activations: a mapping of layers: say which one is this metric's with layer=NAME")
+        if self.layer not in activations:
+            has = ", ".join(map(str, activations))[:200] or "none"
+            raise ValueError(f"activations: layer {self.layer!r} is not among them; they are {has}")
+        return activations[self.layer]
 
     def _push(self, rows: torch.Tensor) -> torch.Tensor:
         """Fill the open window, and judge it where it is full; the rows that are left."""

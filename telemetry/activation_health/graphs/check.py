@@ -30,7 +30,11 @@ _TYPES = {
     "int16": np.int16,
     "int8": np.int8,
     "uint8": np.uint8,
+    "uint16": np.uint16,
+    "uint32": np.uint32,
+    "uint64": np.uint64,
     "bool": np.bool_,
+    "string": np.object_,
 }
 
 
@@ -66,7 +70,7 @@ def same_answers(original: Path, instrumented: Path, shapes: Mapping[str, tuple[
         asked = {MEASURE: np.ones((rows, 1), np.bool_)} if _asks(watched) else {}
         found = watched.run(None, {**given, **asked})[: len(names)]
         for name, one, other in zip(names, expected, found, strict=True):
-            if np.asarray(one).tobytes() != np.asarray(other).tobytes():
+            if not _same(one, other):
                 return Checked(False, f"output {name!r} differs")
     return Checked(True, "")
 
@@ -82,9 +86,24 @@ def made_up(inputs: Any, rows: int, shapes: Mapping[str, tuple[int, ...]]) -> Ar
             if not isinstance(length, int) and (axis == 0 or (length is not None and length == batch)):
                 free[axis] = rows
         kind: Any = _TYPES.get(one.type.removeprefix("tensor(").removesuffix(")"), np.float32)
-        values = random.normal(size=shapes.get(one.name, tuple(free)))
-        found[one.name] = (values if np.issubdtype(kind, np.floating) else np.abs(values)).astype(kind)
+        values = np.asarray(random.normal(size=shapes.get(one.name, tuple(free))))
+        if kind is np.object_:
+            found[one.name] = np.full(values.shape, "a", kind)
+        else:
+            found[one.name] = np.asarray(values if np.issubdtype(kind, np.floating) else np.abs(values)).astype(kind)
     return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    """To the last bit; sequences and maps (those of ZipMap) value by value."""
+    if isinstance(one, dict):
+        return isinstance(other, dict) and list(one) == list(other) and _same([*one.values()], [*other.values()])
+    if isinstance(one, list):
+        return isinstance(other, list) and len(one) == len(other) and all(map(_same, one, other))
+    first, second = np.asarray(one), np.asarray(other)
+    if first.dtype == np.object_:
+        return bool(first.tolist() == second.tolist())
+    return (first.dtype, first.shape) == (second.dtype, second.shape) and first.tobytes() == second.tobytes()
 
 
 def _asks(session: Any) -> bool:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from onnx import TensorProto, helper
 
-from activation_health.graphs.facts import Facts
+from activation_health.graphs.facts import BATCH, Dim, Facts
 from activation_health.graphs.layout import LEVELS, MEASURE, METADATA, PREFIX, GraphLayout
 from activation_health.graphs.patterns import activations
 from activation_health.graphs.reductions import KINDS, Reductions
-from activation_health.graphs.units import Candidate, Choice, choose
+from activation_health.graphs.units import NO_ROWS, Candidate, Choice, choose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -101,12 +101,23 @@ def _chosen(model: Any, names: Any, channel_axis: Any, like: Any) -> tuple[Facts
         raise ValueError(
             "no input has a batch axis: export the model with rows of requests on the first axis of its first input"
         )
+    elsewhere = next((at for at, dim in enumerate(_dims_of(facts)) if at and "batch" in str(dim).lower()), None)
+    if elsewhere is not None and "batch" not in str(facts.batch).lower():
+        name, first = facts.inputs[0].name, facts.batch
+        raise ValueError(
+            f"input {name!r} has its batch on axis {elsewhere}, and {first} on the first: export it with rows first"
+        )
     candidates = _candidates(facts) if like is None else _alike(facts, like)
     patterns = ("*",) if names is None else (names,) if isinstance(names, str) else tuple(names)
     choice = choose(facts, candidates, patterns, channel_axis)
     if not choice.layers:
         raise ValueError(_nothing(facts, candidates, choice, patterns))
     return facts, choice
+
+
+def _dims_of(facts: Facts) -> tuple[Dim, ...]:
+    """The lengths and names of the first input's axes."""
+    return facts.shapes.get(facts.inputs[0].name, ()) if facts.inputs else ()
 
 
 def _candidates(facts: Facts) -> list[Candidate]:
@@ -128,7 +139,8 @@ def _alike(facts: Facts, like: Any) -> list[Candidate]:
 def _nothing(facts: Facts, candidates: list[Candidate], choice: Choice, patterns: tuple[str, ...]) -> str:
     if choice.skipped:
         name, reason = choice.skipped[0]
-        return f"none of {len(choice.skipped)} activations can be watched: {name!r}: {reason}"
+        fix = _rows_fixed(facts, next((one.tensor for one in candidates if one.name == name), "")) * (NO_ROWS in reason)
+        return f"none of {len(choice.skipped)} activations can be watched: {name!r}: {reason}{fix}"
     if candidates:
         some = ", ".join(one.name for one in candidates[:_EXAMPLES]) + (", ..." if len(candidates) > _EXAMPLES else "")
         return f"{', '.join(patterns)} matches none of {len(candidates)} activations: {some}"
@@ -137,5 +149,16 @@ def _nothing(facts: Facts, candidates: list[Candidate], choice: Choice, patterns
         return "the model's operators are quantized themselves: quantize it in QDQ format, or instrument it before"
     if "QuantizeLinear" in operators:
         return "quantizing removed the activations: name the model that was quantized with --like"
-    inside = " outside its subgraphs" if operators & {"If", "Loop", "Scan"} else ""
-    return f"no activation was found{inside} among {', '.join(sorted(operators)[:20])}: nothing to watch"
+    if operators & {"If", "Loop", "Scan"}:
+        fix = "export the branch that you serve as a model of its own"
+        return f"no activation was found outside its subgraphs, whose tensors cannot be outputs: {fix}"
+    return f"no activation was found among {', '.join(sorted(operators)[:20])}: nothing to watch"
+
+
+def _rows_fixed(facts: Facts, tensor: str) -> str:
+    """What to do where an operator such as Reshape gives the rows a name of its own."""
+    first = facts.shapes.get(tensor, (0,))[0]
+    if isinstance(first, int) or not isinstance(facts.batch, str) or facts.batch == BATCH:
+        return ""
+    tool = f"python -m onnxruntime.tools.make_dynamic_shape_fixed --dim_param {facts.batch} --dim_value 1"
+    return f"; a Reshape hides it: fix the rows of a request with {tool} MODEL.onnx FIXED.onnx"

@@ -23,6 +23,7 @@ FLOATS = {TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE, TensorProt
 _CHANNELS_FIRST = {"Conv", "ConvTranspose", "BatchNormalization", "InstanceNormalization", "FusedConv"}
 _FEATURES_LAST = {"MatMul", "Gemm", "LayerNormalization", "SkipLayerNormalization", "Attention", "FusedMatMul"}
 _FAR = 64
+NO_ROWS = "its first axis cannot be shown to be the batch"
 
 
 class Skipped(NamedTuple):
@@ -82,7 +83,7 @@ def _why_not(facts: Facts, one: Candidate, axis: int) -> str:
     if len(shape) < 2 or not 0 < axis < len(shape):  # noqa: PLR2004 - (batch, units) at least
         return f"its shape {shown} has no units on axis {axis}"
     if one.tensor not in facts.rows and (shape[0] is None or shape[0] != facts.batch):
-        return f"its first axis cannot be shown to be the batch: its shape is {shown}, the batch {facts.batch}"
+        return f"{NO_ROWS}: its shape is {shown}, the batch {facts.batch}"
     quantizer = facts.quantized(one.tensor)
     if quantizer is not None and facts.scalar(quantizer.input[1]) is None:
         return "it is quantized by more than one scale"

@@ -85,17 +85,53 @@ def test_a_collection_and_a_pickle_carry_it() -> None:
     assert {name for name in collection.compute() if "dead" in name} == {"relu_dead", "gelu_dead"}
 
 
+def test_a_collection_keeps_apart_what_differs_in_its_settings_or_its_layer() -> None:
+    """It takes metrics for one whose states are equal after the first batch, in which no window may be full."""
+    given = {
+        "window": ActivationHealth(25),
+        "tau": ActivationHealth(10, dormant_tau=0.9),
+        "plain": ActivationHealth(10),
+    }
+    collection = torchmetrics.MetricCollection(given)
+    for batch in rows(50, 8).split(5):
+        collection.update(batch)
+    found = collection.compute()
+    alone = {name: metric.clone() for name, metric in given.items()}
+    for name, metric in alone.items():
+        metric.reset()
+        metric.update(rows(50, 8))
+        assert all(float(found[f"{name}_{key}"]) == float(value) for key, value in metric.compute().items())
+    assert float(found["window_windows"]) == 2
+    assert float(found["tau_dead"]) > float(found["plain_dead"])
+
+
+def test_one_collection_has_a_metric_for_each_layer() -> None:
+    named = {name: ActivationHealth(5, layer=name) for name in ("first", "second")}
+    collection = torchmetrics.MetricCollection(named)
+    empty = torch.zeros(5, 8)
+    collection.update({"first": empty, "second": empty})
+    collection.update({"first": empty, "second": torch.ones(5, 8)})
+    found = collection.compute()
+    assert (float(found["first_dead"]), float(found["second_dead"])) == (1, 0.5)
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [
         (torch.ones(3), r"shape \(3,\) have no units on axis 1"),
         (torch.ones(2, 3).int(), "torch.int32: give a dense float tensor"),
         ([1.0], "a list"),
+        ({"a": torch.ones(2, 3)}, "a mapping of layers: say which one is this metric's with layer=NAME"),
     ],
 )
 def test_what_holds_no_values_is_refused(given: Any, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         ActivationHealth().update(given)
+
+
+def test_a_layer_that_is_not_there_is_named() -> None:
+    with pytest.raises(ValueError, match="layer 'b' is not among them; they are a"):
+        ActivationHealth(layer="b").update({"a": torch.ones(2, 3)})
 
 
 @pytest.mark.parametrize(

@@ -118,3 +118,70 @@ def test_a_refused_attach_changes_nothing(model: Any, options: dict[str, Any], e
     with pytest.raises(error, match=named):
         adapter.attach(model or made, monitor, **options)
     assert not any("call" in vars(layer) for layer in made.layers)
+
+
+def counted(model: Any, *, shape: tuple[int, ...] = (4,)) -> dict[str, float]:
+    """Rows counted by layer, of one answer to seven rows."""
+    monitor = monitor_of()
+    with adapter.attach(model, monitor) as attachment:
+        answer(model, np.ones((7, *shape), np.float32))
+    return {name: value_of(monitor, SAMPLES, name) for name in attachment.layers}
+
+
+class Block(layers.Layer):
+    """A layer made of layers, which Keras does not list among the model's own."""
+
+    def __init__(self) -> None:
+        super().__init__(name="block")
+        self.dense = layers.Dense(4, "relu", name="dense")
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x)
+
+
+def test_layers_inside_layers_and_operations_between_them_are_found() -> None:
+    given = layers.Input((4,))
+    turned = keras.ops.leaky_relu(layers.Dense(4, name="plain")(Block()(given)))
+    assert counted(keras.Model(given, turned)) == {"block/dense": 7, "leaky_relu": 7}
+
+
+def test_an_activation_may_be_a_layer_and_a_layer_that_is_shared_is_one() -> None:
+    shared = layers.ReLU(name="shared")
+    inner = keras.Sequential([layers.Input((4,)), shared], name="inner")
+    given = layers.Input((4,))
+    out = layers.Dense(3, activation=layers.LeakyReLU(), name="last")(inner(shared(given)))
+    assert counted(keras.Model(given, out)) == {"shared": 14, "last": 7}
+
+
+def test_what_is_called_for_each_step_is_one_layer_and_its_rows_are_the_requests() -> None:
+    steps = [
+        layers.Input((5, 4)),
+        layers.TimeDistributed(layers.Dense(3, "relu"), name="each"),
+        layers.RNN(layers.LSTMCell(3, activation="relu"), name="own"),
+    ]
+    assert counted(keras.Sequential(steps), shape=(5, 4)) == {"each": 7}
+    lstm = keras.Sequential([layers.Input((5, 4)), layers.LSTM(3, activation="relu", name="lstm")])
+    assert counted(lstm, shape=(5, 4)) == {"lstm": 7}
+
+
+def test_two_monitors_watch_one_model_and_either_may_leave_first() -> None:
+    model, first, second = network(), monitor_of(), monitor_of()
+    one, other = adapter.attach(model, first), adapter.attach(model, second)
+    answer(model)
+    one.detach()
+    answer(model)
+    other.detach()
+    answer(model)
+    assert [value_of(each, SAMPLES, "first") for each in (first, second)] == [7, 14]
+    assert "call" not in model.get_layer("first").__dict__
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of Keras's, about layers that it leaves as they are
+def test_a_layer_that_is_quantized_while_it_is_watched_is_watched_on() -> None:
+    model, monitor = keras.Sequential([layers.Input((4,)), layers.Dense(6, "relu", name="first")]), monitor_of()
+    with adapter.attach(model, monitor):
+        model.quantize("int8")
+        answer(model)
+    assert value_of(monitor, SAMPLES, "first") == 7
+    answer(model)
+    assert value_of(monitor, SAMPLES, "first") == 7

@@ -15,6 +15,7 @@ from onnx_models import Watched, convolutional, model_of, one, run, session
 
 from activation_health import cli
 from activation_health.graphs import files
+from activation_health.graphs.check import _same
 from activation_health.graphs.instrument import instrument
 
 N = helper.make_node
@@ -54,12 +55,20 @@ def relu(shape: list[int | str | None], **options: Any) -> onnx.ModelProto:
 
 
 TURNED = [N("Transpose", ["x"], ["a"], perm=[1, 0]), one("Relu", "a")]
+HIDDEN = [N("Reshape", ["x", "flat"], ["a"]), N("Reshape", ["a", "again"], ["b"]), one("Relu", "b")]
+FLAT = {"flat": np.array([-1]), "again": np.array([-1, 4])}
 REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "old": (relu(["n", 4], opset=10), {}, r"opset 10, older than 11: convert it"),
     "scalar": (relu([]), {}, "no input has a batch axis: export"),
     "vector": (relu(["n"]), {}, r"its shape \(n\) has no units on axis 1"),
     "no activation": (model_of([one("Neg")], ["n", 4]), {}, "no activation was found among Neg"),
     "turned": (model_of(TURNED, ["n", 4]), {}, r"cannot be shown to be the batch: its shape is \(4, n\)"),
+    "hidden rows": (
+        model_of(HIDDEN, ["n", 4], weights=FLAT),
+        {},
+        "a Reshape hides it: fix .* --dim_param n --dim_value 1 MODEL",
+    ),
+    "rows elsewhere": (relu(["steps", "batch", 4]), {}, "input 'x' has its batch on axis 1, and steps on the first"),
     "free units": (relu(["n", "m"]), {}, "number of its units is not fixed"),
     "whole numbers": (relu(["n", 4], kind=TensorProto.INT32, opset=14), {}, "its type is INT32"),
     "no match": (relu(["n", 4]), {"names": ["b*"]}, r"b\* matches none of 1 activations: act"),
@@ -75,6 +84,97 @@ def test_what_cannot_be_watched_is_refused_with_what_to_do(case: str) -> None:
     with pytest.raises(ValueError, match=message):
         instrument(model, **options)
     assert model.SerializeToString() == before
+
+
+def inside(kind: str) -> Any:
+    """A branch with one activation."""
+    given = helper.make_tensor_value_info(f"{kind}_out", TensorProto.FLOAT, None)
+    return helper.make_graph([N(kind, ["x"], [f"{kind}_out"])], kind, [], [given])
+
+
+def written(tmp_path: Path, model: onnx.ModelProto, *more: str) -> int:
+    onnx.save(model, tmp_path / "m.onnx")
+    return cli.main(["instrument", str(tmp_path / "m.onnx"), "--out", str(tmp_path / "out.onnx"), *more])
+
+
+def test_what_stands_in_branches_alone_is_refused_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    choice = N("If", ["which"], ["y"], then_branch=inside("Relu"), else_branch=inside("Elu"))
+    model = model_of([choice], ["n", 4])
+    model.graph.input.append(helper.make_tensor_value_info("which", TensorProto.BOOL, []))
+    assert written(tmp_path, model) == 1
+    assert "outside its subgraphs, whose tensors cannot be outputs: export the branch" in capsys.readouterr().err
+
+
+def test_answers_of_any_type_are_compared_and_inputs_of_any_type_are_made_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A scalar, a string, an unsigned number; a map for each row, as scikit-learn's converter gives, and a sequence."""
+    nodes = [
+        one("Relu"),
+        N("ZipMap", ["y"], ["z"], domain="ai.onnx.ml", classlabels_strings=["a", "b", "c", "d"]),
+        N("SplitToSequence", ["y"], ["s"], axis=1),
+        N("If", ["which"], ["i"], then_branch=inside("Sigmoid"), else_branch=inside("Tanh")),
+        N("Identity", ["text"], ["t"]),
+        N("Identity", ["count"], ["c"]),
+    ]
+    model = model_of(nodes, ["n", 4])
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
+    info, number = helper.make_tensor_value_info, TensorProto.FLOAT
+    model.graph.input.extend(
+        [
+            info("which", TensorProto.BOOL, []),
+            info("text", TensorProto.STRING, ["n"]),
+            info("count", TensorProto.UINT32, ["n"]),
+        ]
+    )
+    maps = helper.make_map_type_proto(TensorProto.STRING, helper.make_tensor_type_proto(number, []))
+    model.graph.output.extend(
+        [
+            helper.make_value_info("z", helper.make_sequence_type_proto(maps)),
+            helper.make_tensor_sequence_value_info("s", number, None),
+            info("i", number, None),
+            info("t", TensorProto.STRING, ["n"]),
+            info("c", TensorProto.UINT32, ["n"]),
+        ]
+    )
+    assert written(tmp_path, model) == 0
+    assert "answers are the original's to the last bit" in capsys.readouterr().out
+
+
+def test_another_answer_of_any_type_is_seen() -> None:
+    ones, other = np.ones(2, np.float32), np.array([1, np.nextafter(np.float32(1), np.float32(2))], np.float32)
+    for first, second in (
+        (ones, other),
+        ([{"a": ones}], [{"a": other}]),
+        ([ones], [ones, ones]),
+        ({"a": 1.0}, {"b": 1.0}),
+        (np.array(["a"], object), np.array(["b"], object)),
+        (ones, ones.astype(np.float64)),
+    ):
+        assert _same(first, first)
+        assert not _same(first, second)
+
+
+def test_no_rows_are_no_error() -> None:
+    outputs = Watched(convolutional(), counts="full").outputs(x=np.zeros((0, 1, 5, 5), np.float32))
+    assert all(len(value) == 0 for value in outputs.values())
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "слой/активация", "a\nb", ""])
+def test_a_node_may_have_any_name(name: str) -> None:
+    (layer,) = Watched(model_of([one("Relu", name=name)], ["n", 4])).layout.layers
+    assert 0 < len(layer.name) <= 300
+
+
+def test_no_name_of_a_file_is_obeyed_by_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    onnx.save(model_of([one("Relu", name="a\n\x1b[2Jb\u202e")], ["n", 4]), tmp_path / "m.onnx")
+    assert cli.main(["instrument", str(tmp_path / "m.onnx"), "--list"]) == 0
+    assert cli.main(["instrument", str(tmp_path / "m.onnx"), "--list", "--layers", "\x1b[2J"]) == 1
+    found = capsys.readouterr()
+    assert found.out == "a  [2Jb   Relu, 4 units on axis 1, dead at 0\n"
+    assert "\x1b" not in found.err
 
 
 def test_an_instrumented_model_is_not_instrumented_again() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests import ROOT
 from tests.e2e.support.doctors import GATES, started
@@ -75,6 +76,7 @@ def test_the_live_page_follows_a_rollout_and_the_report_keeps_it(rollouts: Rollo
         assert again.status_code == 421
     live.wait("what was kept is linked", lambda s: s["history"][-1].get("snapshot"), 40)
     report_says_what_happened(live, tmp_path)
+    tensorboard_has_both_versions(live, tmp_path / "runs")
 
 
 def report_says_what_happened(live: LiveRollout, folder: Path) -> None:
@@ -97,3 +99,16 @@ def report_says_what_happened(live: LiveRollout, folder: Path) -> None:
         assert page.locator("#weights svg").count() == 1, "what was kept says so"
         assert "Aborted" in page.locator("#history").inner_text()
         assert page.locator("#layers svg").count() == 2
+
+
+def tensorboard_has_both_versions(live: LiveRollout, folder: Path) -> None:
+    """Slice by slice from Prometheus; where it is gone, the end alone, from the snapshot."""
+    for more, least in ((("--operator-namespace", live.scenario.namespace), 3), (("--prometheus", NOBODY), 1)):
+        ran = kubectl(live, "report", live.name, "--tensorboard", str(folder / str(least)), *more)
+        assert ran.returncode == 0, ran.stderr
+        for version in ("1", "2"):
+            found = EventAccumulator(str(folder / str(least) / version), {"histograms": 0}).Reload()
+            layers = [tag.partition("/")[2] for tag in found.Tags()["histograms"]]
+            assert len(layers) == 2
+            assert len(found.Histograms(f"log2_magnitude/{layers[0]}")) >= least
+            assert 0 < found.Scalars(f"zero/{layers[0]}")[-1].value < 1

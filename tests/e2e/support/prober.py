@@ -9,7 +9,9 @@ import sys
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pyarrow as pa
 import yaml
+from pyarrow import parquet as pq
 
 from tests import ROOT
 from tests.e2e.support.operator import RIGHTS, configuration, rendered
@@ -26,10 +28,14 @@ PREFLIGHT: dict[str, Any] = {
 }
 
 
-def golden_set(member: Member, namespace: str, **arrays: Any) -> None:
-    """The ConfigMap with the golden set."""
+def golden_set(member: Member, namespace: str, *, parquet: bool = False, **arrays: Any) -> None:
+    """The ConfigMap with the golden set; what it is packed in is told by the file, not by the key."""
     file = io.BytesIO()
-    np.savez(file, **arrays)
+    if parquet:
+        table = pa.table({name: list(array) for name, array in arrays.items()})
+        pq.write_table(table, file)
+    else:
+        np.savez(file, **arrays)
     text = base64.b64encode(file.getvalue()).decode()
     meta = {"name": GOLDEN, "namespace": namespace}
     member.kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "binaryData": {"rows.npz": text}})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROWS = 500
 
 
-def rows() -> dict[str, np.ndarray]:
+def rows() -> dict[str, Any]:
     """The hold-out, and as many rows of the others as make 500."""
     x, held_x, y, held_y = split()
     return {"X": np.concatenate([held_x, x])[:ROWS], "labels": np.concatenate([held_y, y])[:ROWS]}
@@ -71,7 +71,7 @@ def test_a_wrong_set_and_a_prober_killed_in_the_middle_hold_it_at_weight_0_over_
     with prober:
         said = live.wait("the wrong set", lambda s: s.get("reason") == "GoldenSetInvalid")
         assert "spec.preflight.goldenSet.key: array 'X' is float64, and the model takes FP32" in said["message"]
-        golden_set(member, namespace, **rows())
+        golden_set(member, namespace, parquet=True, **rows())
         half = live.wait("half of it", lambda s: (s.get("preflight") or {}).get("rows", 0) > 100, 120)
         prober.kill()
         time.sleep(6)  # an absence: nobody says that the rest was sent

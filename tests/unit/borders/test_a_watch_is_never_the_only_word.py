@@ -32,7 +32,7 @@ class Probers:
         self.polling = TritonServer(api)
         monkeypatch.setattr(readiness, "status_at", self.status_at)
 
-    async def status_at(self, target: str, _path: str) -> int:
+    async def status_at(self, target: str, _path: str, _proof: None = None) -> int:
         found = self.cluster.answers.get(target.partition(":")[0])
         if found is None:
             raise ConnectionRefusedError(111, "refused")

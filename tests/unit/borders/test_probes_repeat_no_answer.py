@@ -9,6 +9,7 @@ import pytest
 
 from modelrollout.adapters.kubernetes.client import Api
 from modelrollout.adapters.triton.readiness import TritonServer
+from modelrollout.api.config import Probes
 from tests.allowed import PROBES
 
 SECRET = b"postgres://svc:hunter2@10.1.2.3/prod"
@@ -41,8 +42,8 @@ class OneService:
         return {"items": self.slices}
 
 
-async def probed(port: int) -> tuple[int, str]:
-    prober = TritonServer(cast("Api", OneService(port)), timeout=10.0, probes=PROBES)
+async def probed(port: int, probes: Probes = PROBES) -> tuple[int, str]:
+    prober = TritonServer(cast("Api", OneService(port)), timeout=10.0, probes=probes)
     return await prober.probe("a", "s", 8000, "digits", "2")
 
 

@@ -62,9 +62,9 @@ def zip_bomb() -> bytes:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"no zip at all", "is no .npz file"),
+        (b"no zip at all", "is neither .npz nor Parquet"),
         (npz(), "it is empty"),
-        (npz(X=X)[:-40], "is no .npz file"),
+        (npz(X=X)[:-40], "is neither .npz nor Parquet"),
         (pickled(), "is no .npy array"),
         (with_header("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"), "pickled objects"),
         (with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }"), "says shape"),

@@ -9,9 +9,10 @@ from tests.unit.repository.declared import LOCKS, Pin, by_name, pins, project, r
 
 DECLARED = {
     "operator": requirements(".", "notifications", "prober"),
-    "test": requirements(".", "notifications", "prober", "stores", "report", "test", "lab")
+    "test": requirements(".", "notifications", "prober", "stores", "parquet", "report", "tensorboard", "test", "lab")
     | requirements("telemetry", "onnx", "prometheus"),
     "torch": {"torch": requirements("telemetry", "torch")["torch"]},
+    "parquet": by_name(re.findall(r"^\w.*", (LOCKS / "parquet.in").read_text(), re.MULTILINE)),
     "build": by_name(project(".")["build-system"]["requires"]),
     "release": by_name(re.findall(r"^\w.*", (LOCKS / "release.in").read_text(), re.MULTILINE)),
     "site": by_name(re.findall(r"^\w.*", (LOCKS / "site.in").read_text(), re.MULTILINE)),
@@ -46,12 +47,16 @@ def _windows_alone(pin: Pin) -> bool:
     return "sys_platform == 'win32'" in (pin.marker or "")
 
 
-@pytest.mark.parametrize("lock", ["operator", "build", "torch"])
+@pytest.mark.parametrize("lock", ["operator", "parquet", "build", "torch"])
 def test_tests_run_on_the_versions_that_are_shipped(lock: str):
     tested = pins("test")
     shared = {name: several for name, several in pins(lock).items() if lock != "torch" or name in tested}
     shared = {name: several for name, several in shared.items() if not all(_windows_alone(pin) for pin in several)}
     assert shared == {name: tested.get(name) for name in shared}
+
+
+def test_what_the_image_may_have_besides_is_the_packages_extra():
+    assert DECLARED["parquet"]["pyarrow"] == requirements(".", "parquet")["pyarrow"]
 
 
 def test_both_packages_are_built_by_the_same_tool():

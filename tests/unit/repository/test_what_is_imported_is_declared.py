@@ -56,10 +56,14 @@ def undeclared(paths: list[Path], declared: set[str]) -> dict[str, list[str]]:
 def test_what_the_operator_imports_is_what_it_declares():
     drawing = OPERATOR / "cli/report/page/plots.py"
     store = OPERATOR / "prober/golden/stores.py"
-    rest = [path for path in OPERATOR.rglob("*.py") if path not in (drawing, store)]
+    events = OPERATOR / "cli/report/tensorboard.py"
+    columns = OPERATOR / "prober/golden/parquet_process.py"
+    rest = [path for path in OPERATOR.rglob("*.py") if path not in (drawing, store, events, columns)]
     assert sorted(distributions(*rest)) == sorted(requirements(".", "notifications", "prober"))
     assert undeclared([drawing], set(requirements(".", "report"))) == {}
     assert undeclared([store], set(requirements(".", "stores"))) == {}
+    assert undeclared([columns], set(requirements(".", "parquet"))) == {}
+    assert undeclared([events], set(requirements(".", "tensorboard"))) == {}
 
 
 @pytest.mark.slow
@@ -88,6 +92,8 @@ def test_the_rest_of_telemetry_needs_no_extra():
 
 @pytest.mark.slow
 def test_what_tests_and_lab_import_is_declared():
-    declared = requirements(".", "test", "lab", "stores") | requirements("telemetry", "onnx", "prometheus", "torch")
+    declared = requirements(".", "test", "lab", "stores", "parquet") | requirements(
+        "telemetry", "onnx", "prometheus", "torch"
+    )
     paths = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "telemetry/tests").rglob("*.py")]
     assert undeclared(paths, set(declared)) == {}

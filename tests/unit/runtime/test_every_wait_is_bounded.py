@@ -41,7 +41,7 @@ SAFE = {
     ("service.py", "read"): "one call of Api",
     ("probing.py", "read"): "one call of Api",
     ("watch.py", "read"): "one call of Api",
-    ("runs.py", "to_thread"): "of arrays in memory, whose size is bounded",
+    ("runs.py", "to_thread"): "of arrays in memory, whose size is bounded, or of a process that is ended after 20 s",
     ("postmortems.py", "run_in_executor"): "arithmetic on samples in memory, whose number is bounded",
 }
 

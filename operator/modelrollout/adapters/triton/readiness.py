@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import quote
@@ -21,6 +22,7 @@ from modelrollout.adapters.triton.addresses import (
 )
 from modelrollout.adapters.triton.exchange import NotHttpError, status_at
 from modelrollout.adapters.triton.slices import Slice, WatchedSlices
+from modelrollout.adapters.triton.tls import Secured, TlsError, secured
 from modelrollout.api.config import Probes
 from modelrollout.fair.line import Line
 from modelrollout.fair.tenant import tenant
@@ -39,6 +41,22 @@ REMEMBER = 60.0
 """Seconds for which addresses are still probed after the API server has stopped listing them."""
 SERVICE_HOLDS = 60.0
 """Seconds for which a Service is taken to be as it was while all its addresses are ready."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of each address of a Service, and how it proves who it is."""
+
+    service: str
+    namespace: str
+    model: str
+    version: str | None
+    proof: Secured | None
+
+    @property
+    def path(self) -> str:
+        which = "" if self.version is None else f"/versions/{quote(self.version, safe='')}"
+        return f"/v2/models/{quote(self.model, safe='')}{which}/ready"
 
 
 class TritonServer:
@@ -64,32 +82,32 @@ class TritonServer:
 
     async def _probe(self, namespace: str, service: str, port: int, model: str, version: str | None) -> tuple[int, str]:
         try:
+            tls = self._probes.tls_of(namespace, port)
+            asked = _Asked(
+                service, namespace, model, version, None if tls is None else secured(tls, namespace, service)
+            )
             watched = None if self._watched is None else self._watched.known(namespace, service)
             found = await self._known_addresses(namespace, service, port, watched)
-            count, wrong = await self._ready(service, found, namespace, model, version)
+            count, wrong = await self._ready(asked, found)
             if not wrong or watched is None:
                 return count, wrong
             now = await self._known_addresses(namespace, service, port, None)
-        except (Unreachable, Conflict, NotServedError) as error:
+        except (Unreachable, Conflict, NotServedError, TlsError) as error:
             return 0, str(error)
         except Exception as error:  # noqa: BLE001 - objects of other people that are not what their kind says
             return 0, f"the addresses of {namespace}/{service} cannot be read: {type(error).__name__}"
         # A watch may be behind: that a version is not ready is said of addresses read just now.
-        return (count, wrong) if now == found else await self._ready(service, now, namespace, model, version)
+        return (count, wrong) if now == found else await self._ready(asked, now)
 
-    async def _ready(
-        self, service: str, found: Addresses, namespace: str, model: str, version: str | None
-    ) -> tuple[int, str]:
-        count = found.count
+    async def _ready(self, asked: _Asked, found: Addresses) -> tuple[int, str]:
+        service, namespace, count = asked.service, asked.namespace, found.count
         if not 0 < count <= MOST_ADDRESSES:
             many = f"{count} addresses, more than {MOST_ADDRESSES}" if count else "no addresses"
             return count, f"Service {namespace}/{service} has {many}"
-        which = "" if version is None else f"/versions/{quote(version, safe='')}"
-        path = f"/v2/models/{quote(model, safe='')}{which}/ready"
         failures = [f"{address} is not ready in its EndpointSlice" for address in found.unready]
         try:
             async with asyncio.timeout(OVERALL):
-                failures += await self._ask(found.asked, path)
+                failures += await self._ask(found.asked, asked)
         except TimeoutError:
             return count, f"{count} addresses of {service} did not all answer within {OVERALL:g} s"
         if failures:
@@ -99,20 +117,22 @@ class TritonServer:
     def _may_ask(self, namespace: str, endpoint: Slice, address: str) -> bool:
         return is_pod_of(namespace, endpoint, address) or self._probes.allows(namespace, address)
 
-    async def _ask(self, targets: Iterable[str], path: str) -> list[str]:
+    async def _ask(self, targets: Iterable[str], asked: _Asked) -> list[str]:
         slots, own = asyncio.Semaphore(IN_FLIGHT), asyncio.Semaphore(OF_ITS_OWN)
-        answers = await asyncio.gather(*(self._one(slots, own, target, path) for target in targets))
+        answers = await asyncio.gather(*(self._one(slots, own, target, asked) for target in targets))
         return [answer for answer in answers if answer]
 
-    async def _one(self, slots: asyncio.Semaphore, own: asyncio.Semaphore, target: str, path: str) -> str:
+    async def _one(self, slots: asyncio.Semaphore, own: asyncio.Semaphore, target: str, asked: _Asked) -> str:
         try:
             # Addresses that hang hold what is shared, for another model of their namespace too.
             async with slots, self._line.place(tenant()) if own.locked() else own, asyncio.timeout(self._timeout):
-                status = await status_at(target, path)
+                status = await status_at(target, asked.path, asked.proof)
         except TimeoutError:
             return f"{target} did not answer within {self._timeout:g} s"
         except NotHttpError:
             return f"{target} did not answer in HTTP"
+        except TlsError as error:
+            return f"{target}: {error}"
         except OSError as error:
             return f"{target}: {os.strerror(error.errno) if error.errno else type(error).__name__}"
         except Exception as error:  # noqa: BLE001 - whatever an address brings out makes it not ready, and no defect

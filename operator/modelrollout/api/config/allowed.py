@@ -12,6 +12,7 @@ from modelrollout.api.base import ApiModel, wrong
 from modelrollout.api.gates import DNS_LABEL
 
 NAMESPACES = r"^[a-z0-9*]([-a-z0-9*]*[a-z0-9*])?$"
+SERVER_NAME = r"^([A-Za-z0-9_.:-]|\{service\}|\{namespace\})+$"
 Namespaces = Annotated[
     list[Annotated[str, Field(pattern=NAMESPACES, max_length=63)]], Field(min_length=1, max_length=256)
 ]
@@ -44,15 +45,38 @@ class AllowedAddresses(ApiModel):
         return among(namespace, self.namespaces) and ipaddress.ip_address(address) in ipaddress.ip_network(self.cidr)
 
 
+class ServerTls(ApiModel):
+    """Services of model servers that speak TLS at these ports, and how they prove their name."""
+
+    ports: Annotated[list[Annotated[int, Field(ge=1, le=65535)]], Field(min_length=1, max_length=64)]
+    """Ports of the Services, such as 8443; what is asked there is asked over TLS alone."""
+    namespaces: Namespaces = ["*"]
+    """The namespaces of these Services; `*` in a name stands for any characters."""
+    ca_file: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    """A file of the certificate authorities that are believed, in PEM; those of the image when unset."""
+    server_name: Annotated[str, Field(pattern=SERVER_NAME, max_length=253)] = "{service}.{namespace}.svc"
+    """The name that a certificate must be for; {service} and {namespace} are the Service's."""
+
+    def name_of(self, namespace: str, service: str) -> str:
+        """The name of a Service's servers."""
+        return self.server_name.replace("{service}", service).replace("{namespace}", namespace)
+
+
 class Probes(ApiModel):
-    """Where readiness may be asked for: at Pods of the Service's own namespace, and at what is allowed here."""
+    """How model servers are asked, by the operator and the prober: at which addresses, and where over TLS."""
 
     allowed: Annotated[list[AllowedAddresses], Field(max_length=64)] = []
-    """Other addresses, such as those of servers outside of the cluster."""
+    """Other addresses than Pods of the Service's own namespace, such as those of servers outside of the cluster."""
+    tls: Annotated[list[ServerTls], Field(max_length=64)] = []
+    """Where TLS is spoken; of several entries the first that fits. Elsewhere nothing is encrypted."""
 
     def allows(self, namespace: str, address: str) -> bool:
         """Whether an address that no Pod of the namespace has may be asked for a Service there."""
         return any(one.holds(namespace, address) for one in self.allowed)
+
+    def tls_of(self, namespace: str, port: int) -> ServerTls | None:
+        """How a Service's port proves who it is; None where it speaks no TLS."""
+        return next((one for one in self.tls if port in one.ports and among(namespace, one.namespaces)), None)
 
 
 HOSTS = r"^(\*|(\*\.)?([a-z0-9-]+|\{namespace\})(\.([a-z0-9-]+|\{namespace\}))*)$"

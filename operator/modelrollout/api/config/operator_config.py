@@ -73,7 +73,7 @@ class OperatorConfig(ApiModel):
     probe_timeout: Duration = 1.0
     """How long one probe may take."""
     probes: Probes = Probes()
-    """Which addresses may be asked."""
+    """How model servers are asked, by the operator and the prober."""
     resync: Duration = 10.0
     """How often a rollout in progress is looked at though nothing has changed; at rest 60 times as rarely."""
     give_up_after: Duration = 300.0

@@ -22,7 +22,7 @@ DEFAULT_GATES = ("errors", "latency", "accuracy", "dead-neurons", "non-finite", 
 
 
 class GoldenSet(ApiModel):
-    """Rows with known answers: an .npz file with one array for each input of the model, first axis the rows."""
+    """Rows with known answers, .npz or Parquet: an array or column for each input of the model, first axis the rows."""
 
     config_map: Annotated[str, Field(pattern=DNS_NAME, max_length=253)] | None = None
     """A ConfigMap beside the resource; with key."""
@@ -31,7 +31,7 @@ class GoldenSet(ApiModel):
     file: Annotated[str, Field(pattern=FILE, max_length=512)] | None = None
     """A file below NAMESPACE/ of the prober's volume or store of golden sets, such as digits/rows.npz."""
     labels: Annotated[str, Field(min_length=1, max_length=128)] = "labels"
-    """The array with the right answer of each row: a class number. Without one accuracy is not judged."""
+    """The array or column with the right answer of each row: a class number. Without one accuracy is not judged."""
     output: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     """The model's output that is compared with it: classes, or scores whose highest counts; its only one when unset."""
 

@@ -11,11 +11,14 @@ examples:
   kubectl modelrollout report digits -n vision
   kubectl modelrollout report digits -n vision -o friday.html
   kubectl modelrollout report digits -n vision --ended 2 --prometheus http://localhost:9090
+  kubectl modelrollout report digits -n vision --tensorboard runs/digits
 
 One HTML file that loads nothing and runs no script: weights over time, each gate's evidence with its limit, judged
 again by the operator's engine from what Prometheus has, distributions by layer of both versions, Events, commands, and
 what to do now. What cannot be read is named in it. Plots take Matplotlib (pip install 'modelrollout[report]'); without
-it the tables are there alone. Exit code: 0, or 1 when the resource cannot be read or the file not be written.
+it the tables are there alone. With --tensorboard event files are written in its place: each layer's histogram and
+shares over time, a run for each version (pip install 'modelrollout[tensorboard]'). Exit code: 0, or 1 when the resource
+cannot be read or a file not be written.
 """
 
 
@@ -29,7 +32,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_target(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", help="default: NAME-report.html; - for stdout")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("-o", "--output", metavar="FILE", help="default: NAME-report.html; - for stdout")
+    place.add_argument("--tensorboard", metavar="DIR", help="write TensorBoard's files into this folder, and no page")
     parser.add_argument(
         "--ended",
         type=int,

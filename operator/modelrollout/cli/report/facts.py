@@ -74,6 +74,8 @@ class Facts:
     """(since when, the candidate's percent), oldest first; the last holds until the end."""
     judgements: tuple[Judgement, ...] = ()
     layers: Layers | None = None
+    course: tuple[Layers, ...] = ()
+    """The distributions slice by slice, where they were asked for."""
     happenings: tuple[Happening, ...] = ()
     missing: tuple[str, ...] = ()
 

@@ -5,6 +5,7 @@ At whole intervals alone: what the operator finds at scrapes between them is lef
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -72,3 +73,19 @@ def distributions(request: EvaluationRequest, store: SampleStore, scrape: float,
     grid = make_grid(began, until - began, 0, 0)
     found = summarize(make_tick_table([store], SeriesReader(request), grid, scrape))
     return Layers(began, until, {arm: found[arm] for arm in ARMS})
+
+
+def course(
+    request: EvaluationRequest, store: SampleStore, scrape: float, span: tuple[float, float]
+) -> tuple[Layers, ...]:
+    """The same, slice by slice: at most MOMENTS, none shorter than the interval or two scrapes; without empty ones."""
+    began, until = span
+    count = max(1, min(MOMENTS, math.floor((until - began) / max(request.interval, 2 * scrape))))
+    width = (until - began) / count
+    table = make_tick_table([store], SeriesReader(request), make_grid(began, width, 0, count - 1), scrape)
+    found = ((index, summarize(table, index)) for index in range(count))
+    slices = (
+        Layers(began + index * width, began + (index + 1) * width, {arm: each[arm] for arm in ARMS})
+        for index, each in found
+    )
+    return tuple(one for one in slices if any(layer["elements"] for of in one.of.values() for layer in of.values()))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from modelrollout.cli import access
 from modelrollout.cli.printing import remark
+from modelrollout.cli.report import tensorboard
 from modelrollout.cli.report.facts import Facts
 from modelrollout.cli.report.page.report import page
 from modelrollout.cli.report.reading.gather import Asked, gather
@@ -23,6 +24,8 @@ STDOUT = "-"
 
 def show(args: argparse.Namespace) -> int:
     """Write the report; Failure where the resource cannot be read or the file cannot be written."""
+    if args.tensorboard:
+        return _show_tensorboard(args, Path(args.tensorboard))
     facts = asyncio.run(_facts(args))
     text = page(facts, version("modelrollout"))
     if args.output == STDOUT:
@@ -36,10 +39,20 @@ def show(args: argparse.Namespace) -> int:
     return 0
 
 
+def _show_tensorboard(args: argparse.Namespace, folder: Path) -> int:
+    tensorboard.insist()
+    facts = asyncio.run(_facts(args))
+    for sentence in facts.missing:
+        remark(f"not in it: {sentence}")
+    runs = tensorboard.write(facts, folder)
+    remark(f"{', '.join(str(one) for one in runs)}; look at them with: tensorboard --logdir {folder}")
+    return 0
+
+
 async def _facts(args: argparse.Namespace) -> Facts:
     namespace = access.namespace_of(args)
     async with await access.open_api(args) as api:
-        return await gather(api, Asked(args, namespace, args.name, args.ended or 0))
+        return await gather(api, Asked(args, namespace, args.name, args.ended or 0, sliced=bool(args.tensorboard)))
 
 
 def _write(path: Path, text: str) -> None:

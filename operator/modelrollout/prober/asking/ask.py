@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from modelrollout.adapters.triton.tls import Secured
+
 MOST_ANSWER = 8 * 2**20
 """Bytes of one answer."""
 Answer = Mapping[str, npt.NDArray[Any]]
@@ -26,6 +28,8 @@ class Question:
     version: str | None
     inputs: Mapping[str, npt.NDArray[Any]]
     dtypes: Mapping[str, str]
+    proof: Secured | None = None
+    """How the address proves who it is; None where it speaks no TLS."""
 
 
 class Asker(Protocol):

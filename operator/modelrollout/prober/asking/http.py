@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +11,7 @@ from urllib.parse import quote
 import aiohttp
 from tritonclient import http as triton
 
+from modelrollout.adapters.triton.tls import said
 from modelrollout.api.borders.cleaning import clean, mapping, mappings
 from modelrollout.prober.asking.ask import MOST_ANSWER, Answer, NoAnswerError, Question
 from modelrollout.prober.golden.fit import ModelFacts, Tensor
@@ -33,7 +35,7 @@ class HttpAsker:
             inputs.append(one)
         body, length = triton.InferenceServerClient.generate_request_body(inputs)
         headers = {LENGTH: str(length)} if length is not None else {}
-        answer, size = await self._exchange("POST", f"{_path(question)}/infer", body, headers)
+        answer, size = await self._exchange("POST", question, "/infer", body, headers)
         try:
             found = triton.InferenceServerClient.parse_response_body(answer, header_length=size)
             outputs = found.get_response().get("outputs", [])
@@ -43,8 +45,8 @@ class HttpAsker:
 
     async def facts(self, question: Question) -> ModelFacts:
         """What the server says of the model's inputs and outputs. Raises NoAnswerError."""
-        meta = await self._json(_path(question))
-        config = await self._json(f"{_path(question)}/config")
+        meta = await self._json(question, "")
+        config = await self._json(question, "/config")
         inputs = {
             clean(one.get("name"), LONGEST_NAME): Tensor(clean(one.get("datatype"), LONGEST_NAME), _shape(one))
             for one in mappings(meta.get("inputs"))[:MOST_TENSORS]
@@ -57,17 +59,28 @@ class HttpAsker:
         """Drop the connections."""
         await self._session.close()
 
-    async def _json(self, url: str) -> dict[str, Any]:
-        answer, _ = await self._exchange("GET", url, b"", {})
+    async def _json(self, question: Question, what: str) -> dict[str, Any]:
+        answer, _ = await self._exchange("GET", question, what, b"", {})
         try:
             return mapping(json.loads(answer))
         except (ValueError, RecursionError):
             raise NoAnswerError("what it says of the model is no JSON") from None
 
-    async def _exchange(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> tuple[bytes, int | None]:
+    async def _exchange(
+        self, method: str, question: Question, what: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[bytes, int | None]:
+        url, proof = f"{_path(question)}{what}", question.proof
+        context, name = (True, None) if proof is None else (proof.context, proof.name)
+        headers |= {} if name is None else {"Host": name}
         try:
             async with self._session.request(
-                method, url, data=body or None, headers=headers, allow_redirects=False
+                method,
+                url,
+                data=body or None,
+                headers=headers,
+                allow_redirects=False,
+                ssl=context,
+                server_hostname=name,
             ) as response:
                 answer = await _bounded(response)
                 if response.status != HTTPStatus.OK:
@@ -75,6 +88,9 @@ class HttpAsker:
                 size = response.headers.get(LENGTH, "")
                 return answer, int(size) if size.isascii() and size.isdecimal() else None
         except aiohttp.ClientError as error:
+            cause = error.__cause__
+            if proof is not None and isinstance(cause, ssl.SSLError):
+                raise NoAnswerError(said(cause, proof)) from None
             raise NoAnswerError(f"no connection ({type(error).__name__})") from None
 
 
@@ -90,7 +106,8 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
 
 def _path(question: Question) -> str:
     which = "" if question.version is None else f"/versions/{quote(question.version, safe='')}"
-    return f"http://{question.address}/v2/models/{quote(question.model, safe='')}{which}"
+    scheme = "http" if question.proof is None else "https"
+    return f"{scheme}://{question.address}/v2/models/{quote(question.model, safe='')}{which}"
 
 
 def _shape(one: dict[str, Any]) -> tuple[int, ...]:

@@ -36,7 +36,9 @@ def read_npz(data: bytes, field: str, most: int = MOST_BYTES) -> Arrays:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
             return _members(file, field, most)
     except zipfile.BadZipFile:
-        raise GoldenSetError(field, "it is no .npz file; write one with numpy.savez(FILE, INPUT=rows)") from None
+        raise GoldenSetError(
+            field, "it is neither .npz nor Parquet; write one with numpy.savez(FILE, INPUT=rows)"
+        ) from None
     except (NotImplementedError, RuntimeError, EOFError, OSError) as error:  # encrypted, cut off, an odd compression
         raise GoldenSetError(field, f"it cannot be unpacked ({type(error).__name__}); write it again") from None
 

@@ -27,12 +27,13 @@ from modelrollout.core.git_rule import GitRule
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked for: `back` 0 is the newest rollout."""
+    """What was asked for: `back` 0 is the newest rollout; `sliced`: its distributions over time, too."""
 
     args: argparse.Namespace
     namespace: str
     name: str
     back: int = 0
+    sliced: bool = False
 
 
 async def gather(api: Api, asked: Asked, known: Seen | None = None) -> Facts:
@@ -78,7 +79,7 @@ async def seen_of(api: Api, asked: Asked, facts: Facts, kept: Kept, about: tuple
     found = await _source(api, asked.args, spec)
     if isinstance(found, str):
         return Seen(missing=(f"Prometheus was not asked: {found}.",))
-    return await read_seen(found, request_of(facts, spec, subject, kept, git), facts.until)
+    return await read_seen(found, request_of(facts, spec, subject, kept, git), facts.until, sliced=asked.sliced)
 
 
 async def _source(api: Api, args: argparse.Namespace, spec: Spec) -> Source | str:
@@ -139,6 +140,7 @@ def _together(facts: Facts, kept: Kept, seen: Seen, said: tuple[str, ...]) -> Fa
         facts,
         weights=weights,
         layers=layers,
+        course=seen.course,
         judgements=seen.judgements,
         missing=tuple(text for text in missing if text),
     )

@@ -11,7 +11,7 @@ from modelrollout.adapters.prometheus.ledger import PrometheusLedger
 from modelrollout.cli.lookup.found import Source
 from modelrollout.cli.lookup.samples import samples
 from modelrollout.cli.report.facts import Judgement, Layers
-from modelrollout.cli.report.replay import distributions, replayed
+from modelrollout.cli.report.replay import course, distributions, replayed
 from modelrollout.core.analysis.gates import registry
 from modelrollout.core.analysis.metrics.model_series import (
     GATEWAY_REQUESTS,
@@ -46,19 +46,25 @@ class Seen:
     layers: Layers | None = None
     weights: tuple[tuple[float, int], ...] = ()
     missing: tuple[str, ...] = ()
+    course: tuple[Layers, ...] = ()
 
 
 class _Unread(Exception):  # noqa: N818 - the end of a reading, with its sentence
     """Why the server did not answer usefully."""
 
 
-async def read_seen(source: Source, request: EvaluationRequest, until: float) -> Seen:
-    """Everything that the server has of the rollout up to `until`. Never raises for what the server does."""
+async def read_seen(source: Source, request: EvaluationRequest, until: float, *, sliced: bool = False) -> Seen:
+    """Everything that the server has of the rollout up to `until`. Never raises for what the server does.
+
+    `sliced`: with the distributions over time, too.
+    """
     ledger, seen = PrometheusLedger(), Seen()
     try:
         async with asyncio.timeout(PATIENCE):
             seen = replace(seen, weights=await _weights(ledger, source, request, until))
             seen = replace(seen, layers=await _layers(ledger, source, request, until))
+            if sliced:
+                seen = replace(seen, course=await _course(ledger, source, request, until))
             if until - request.started_at > LONGEST:
                 text = f"Gates were not judged again: it took longer than {LONGEST / 3600:g} h."
                 return replace(seen, missing=(text,))
@@ -130,10 +136,26 @@ def _why(failure: LedgerFailure, source: Source) -> str:
 async def _layers(ledger: PrometheusLedger, source: Source, request: EvaluationRequest, until: float) -> Layers | None:
     """The last SPAN seconds of the rollout."""
     began = max(request.started_at, until - SPAN)
-    text = series_of(request, SERIES, fill_matchers(source.server.matchers, request.namespace))
-    store = _read(await samples(ledger, source.server, text, began, until), source)
+    store = await _counted(ledger, source, request, (began, until))
     found = await asyncio.to_thread(distributions, request, store, source.server.scrape_interval, (began, until))
     return found if any(found.of.values()) else None
+
+
+async def _course(
+    ledger: PrometheusLedger, source: Source, request: EvaluationRequest, until: float
+) -> tuple[Layers, ...]:
+    """Of the whole rollout, or the last LONGEST seconds of it."""
+    span = max(request.started_at, until - LONGEST), until
+    store = await _counted(ledger, source, request, span)
+    return await asyncio.to_thread(course, request, store, source.server.scrape_interval, span)
+
+
+async def _counted(
+    ledger: PrometheusLedger, source: Source, request: EvaluationRequest, span: tuple[float, float]
+) -> SampleStore:
+    """What the layers of both versions counted, of (span[0], span[1]]."""
+    text = series_of(request, SERIES, fill_matchers(source.server.matchers, request.namespace))
+    return _read(await samples(ledger, source.server, text, *span), source)
 
 
 async def _weights(

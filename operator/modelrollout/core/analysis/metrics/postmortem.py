@@ -57,15 +57,15 @@ def slots_for(name: str, history: Sequence[HistoryEntry]) -> tuple[str, ...]:
     return tuple(each for each in names if each not in kept)
 
 
-def summarize(table: TickTable) -> dict[str, dict[str, LayerSummary]]:
-    """{"stable": {layer: {...}}, "candidate": ...} of counts over the whole grid; shares are left to the reader.
+def summarize(table: TickTable, tick: int | None = None) -> dict[str, dict[str, LayerSummary]]:
+    """{"stable": {layer: {...}}, "candidate": ...} of counts over the grid, or in one tick; shares are the reader's.
 
     `histogram` maps the upper edge of |activation| to the number of elements up to it (cumulative), of the edges that
     all of the version's processes have. Every channel is read once, however many layers and edges there are.
     """
     totals: dict[tuple[s.Arm, str], _Totals] = defaultdict(_Totals)
     for channel, growth in table.growth.items():
-        totals[channel.arm, channel.layer].add(channel, float(growth.sum()))
+        totals[channel.arm, channel.layer].add(channel, float(growth.sum() if tick is None else growth[tick]))
     for channel, values in table.gauges.items():
         totals[channel.arm, channel.layer].sizes |= values
     return {

@@ -18,7 +18,7 @@ TOGETHER := -q -n 7 --max-worker-restart=0
 # A test that waits for the cores is not one that hangs.
 ALONE := -q -n 2 --max-worker-restart=0 -o timeout=600
 PIP := python -m pip install -q --disable-pip-version-check
-# How PyTorch is imported without CUDA's libraries; see requirements/torch_on_a_cpu.py.
+# How PyTorch is imported without CUDA's libraries; see tests/lab/install/torch_on_a_cpu.py.
 export TORCH_USE_RTLD_GLOBAL := 1
 
 .DEFAULT_GOAL := help
@@ -52,7 +52,7 @@ $(VENV): requirements/test.lock pyproject.toml telemetry/pyproject.toml | python
 
 torch: $(VENV) ## PyTorch for a CPU into .venv, so that the tests of its adapter run too
 	@$(BIN)/$(PIP) --no-compile --no-deps --require-hashes -r requirements/torch.lock
-	@$(BIN)/python requirements/torch_on_a_cpu.py
+	@$(BIN)/python tests/lab/install/torch_on_a_cpu.py
 
 mlflow: .venv-mlflow/.ready ## an MLflow server into .venv-mlflow, so that the tests of registries run too
 

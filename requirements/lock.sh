@@ -28,7 +28,7 @@ lock site requirements/site.in
 lock mlflow requirements/mlflow.in $(printf -- '--no-emit-package %s ' \
   contourpy cycler docker fonttools joblib kiwisolver matplotlib pillow pyarrow pyparsing scikit-learn scipy threadpoolctl)
 
-# CUDA's libraries are gigabytes of which a CPU runs nothing (requirements/torch_on_a_cpu.py). Two of them stay: PyTorch
+# CUDA's libraries are gigabytes of which a CPU runs nothing (tests/lab/install/torch_on_a_cpu.py). Two of them stay: PyTorch
 # calls the runtime and reads a variable of nvshmem while it is loaded. What test.lock has is not said again.
 lock torch telemetry/pyproject.toml --extra torch --extra torchmetrics --constraints requirements/test.lock $(printf -- '--no-emit-package %s ' \
   cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cccl nvidia-cuda-cupti nvidia-cuda-nvrtc \

@@ -12,7 +12,7 @@ from modelrollout.adapters.triton.readiness import TritonServer
 from modelrollout.api.spec import Spec
 from modelrollout.runtime.polling_plan import polling_plan
 from tests.allowed import PROBES
-from tests.unit.borders.test_probes_repeat_no_answer import OneService
+from tests.unit.borders.probes.test_probes_repeat_no_answer import OneService
 from tests.unit.rollout.world import World, manifest
 from tests.unit.runtime.in_memory import made
 

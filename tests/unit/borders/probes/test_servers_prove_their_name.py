@@ -24,7 +24,7 @@ from modelrollout.api.config.allowed import ServerTls
 from modelrollout.prober.asking.ask import NoAnswerError, Question
 from modelrollout.prober.asking.grpc import GrpcAsker
 from modelrollout.prober.asking.http import HttpAsker
-from tests.unit.borders.test_probes_repeat_no_answer import probed
+from tests.unit.borders.probes.test_probes_repeat_no_answer import probed
 
 NAME = "digits-v2.vision.svc"
 BODY = b'{"inputs": [], "outputs": [{"name": "CLASS"}]}'

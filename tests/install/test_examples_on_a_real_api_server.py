@@ -78,7 +78,7 @@ def test_the_webhook_gate_is_taken_and_clean_beside_the_operators_values(server:
     applied = applied_once_known(server, "-f", str(rollout))
     assert applied.returncode == 0, applied.stderr
     values = yaml.safe_load((EXAMPLES / "webhook-gate/values.yaml").read_text())
-    prometheus = {"prometheus": [{"url": "http://prometheus:9090"}]}
+    prometheus = {"prometheus": [{"url": "http://prometheus:9090", "gatewayMatchers": 'namespace="traefik"'}]}
     (tmp_path / "operator.yaml").write_text(yaml.safe_dump({**prometheus, **values["config"]}))
     asked = [str(BIN / "kubectl-modelrollout"), "lint", str(rollout), "--config", str(tmp_path / "operator.yaml")]
     linted = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)

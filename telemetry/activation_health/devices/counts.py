@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from activation_health.devices import buffer as words
+from activation_health.devices import cuda
 from activation_health.devices.shapes import plan
 from activation_health.locks import new_lock
 from activation_health.measure.state import Found
@@ -142,6 +143,7 @@ class DeviceCounts:
             sums[index] = 0.0
             pairs = zip(magnitudes, marked, strict=True)
             dead = tuple(dormant_units(row, broken, self.tau) for row, broken in pairs)
+        cuda.wait(self.buffer.device)  # a launch of another stream must not write before these places are cleared
         self._closed = completed
         self._limit = (completed + self.ring) * self.window
         return dead

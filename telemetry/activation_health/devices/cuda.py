@@ -42,6 +42,12 @@ def stream_of(index: int) -> int:
     return stream
 
 
+def wait(device: torch.device) -> None:
+    """Until the current stream of a device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()
+
+
 def is_capturing() -> bool:
     """Whether a graph is captured on the current stream."""
     return bool(torch.cuda.is_current_stream_capturing())

@@ -78,6 +78,8 @@ class Devices:
 
     def end(self) -> None:
         self._reader.end()
+        with self._lock:
+            self._counts = {}
 
     def _of(self, name: str, units: int, device: Any, key: Any) -> DeviceCounts:
         place = name, device, key

@@ -42,8 +42,7 @@ class Reader:
         """Make counts on the reader's stream, where no graph is captured, and read them from now on."""
         with self._reading, self._on(device):
             counts = make()
-            if device.type == "cuda":
-                torch.cuda.current_stream(device).synchronize()
+            cuda.wait(device)
         with self._lock:
             self._all[device] = [*self._all.get(device, ()), (counts, take)]
             if self._thread is None and not self._ended:
@@ -58,10 +57,12 @@ class Reader:
         self._wake.set()
 
     def end(self) -> None:
-        """Read once more, and stop."""
+        """Read once more, stop, and let go of the buffers."""
         self._ended = True
         self._wake.set()
         self.read()
+        with self._lock:
+            self._all = {}
 
     @property
     def ended(self) -> bool:

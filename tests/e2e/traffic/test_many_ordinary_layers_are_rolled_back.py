@@ -22,5 +22,5 @@ def test_sixty_four_layers_with_nearly_all_of_their_units_dead_are_rolled_back(r
     assert (status["phase"], status["reason"]) == ("RolledBack", "GateFailed"), live.report()
     assert "dead-neurons: layer model.encoder.layers." in last["message"]
     named = re.findall(r"model\.encoder\.layers\.[0-9]+", status["message"])
-    assert 2 <= len(set(named)) <= 4, "of all that the last scrape saw, only the first few are named"
+    assert 2 <= len(set(named)) <= 6, "of all that the last scrape saw, only the first few are named"
     assert live.weight(1) == 100

@@ -15,6 +15,8 @@ INTEGRATION := tests/bench tests/contract tests/install tests/integration tests/
 E2E := tests/e2e
 QUICK := -q --hypothesis-profile=quick -m 'not slow' --durations=3 --durations-min=0.1
 TOGETHER := -q -n 7 --max-worker-restart=0
+# What is long also measures how soon something happens.
+LONG := -q -n 5 --max-worker-restart=0
 # A test that waits for the cores is not one that hangs.
 ALONE := -q -n 2 --max-worker-restart=0 -o timeout=600
 PIP := python -m pip install -q --disable-pip-version-check
@@ -123,7 +125,7 @@ test-components:
 	$(BIN)/pytest $(TOGETHER) -m 'not long' --ignore=tests/e2e/image $(filter-out tests/bench,$(INTEGRATION)) $(E2E)
 
 test-long: $(VENV) lab ## what takes minutes each: kills at every write, hostile input, chaos, long simulations
-	$(BIN)/pytest $(TOGETHER) -m long --ignore=tests/e2e/image $(UNIT) $(INTEGRATION) $(E2E)
+	$(BIN)/pytest $(LONG) -m long --ignore=tests/e2e/image $(UNIT) $(INTEGRATION) $(E2E)
 
 image: $(VENV) lab ## build the image, start it, and have it promote a version; by itself, since it slows other tests
 	$(BIN)/pytest -q tests/e2e/image

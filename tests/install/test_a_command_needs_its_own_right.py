@@ -33,7 +33,7 @@ APPROVAL = json.dumps({"verb": "approve", "nonce": "a", "version": "2"})
 def installed(bare: Bare) -> Iterator[Bare]:
     """The chart in force for the namespace `vision` alone; in it `editor` may edit and `approver` send commands too."""
     if not bare.version.has_policies:  # there the chart makes none, and whoever may edit may send commands
-        pytest.skip(f"Kubernetes {bare.version} has no ValidatingAdmissionPolicy")
+        pytest.skip(f"Kubernetes {bare.version} has no ValidatingAdmissionPolicy")  # the pages say what holds there
     values = {"watch": {"namespaces": ["vision"]}, "rbac": {"aggregateCommands": False}}
     with chart_in_force(bare, CHART, values, ["vision", "other"]):
         for user, roles in {"editor": {"edit"}, "approver": {"edit", "commands"}, "pusher": {"commands"}}.items():

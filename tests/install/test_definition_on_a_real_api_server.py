@@ -157,7 +157,7 @@ def test_what_the_schema_lets_through_is_an_invalid_spec_for_the_operator(bad: B
 @pytest.mark.parametrize("bad", [b for b in TABLE if b.rule], ids=lambda bad: bad.name)
 def test_the_rules_refuse_bad_input_at_apply_where_the_api_server_evaluates_them(bad: Bad, cleared: Kube, rules: Rules):
     if not rules.evaluated:  # 1.20 drops the rules: the test above holds the operator to the same rows
-        pytest.skip("this API server drops the rules: the operator alone refuses")
+        pytest.skip("this API server drops the rules: the operator alone refuses")  # as tests of the operator show
     with pytest.raises(UnprocessibleEntityError, match=bad.rule):
         cleared.create(manifest(bad.path, bad.value))
 

@@ -28,7 +28,7 @@ FORGED = "system:serviceaccount:vision:mallory"
 def installed(bare: Bare) -> Iterator[Bare]:
     """The chart in force for the namespace `vision`; in it `ann` and `bob` may edit and send commands."""
     if not bare.version.has_stamps:  # there the chart makes none, and names are marked as claimed
-        pytest.skip(f"Kubernetes {bare.version} has no MutatingAdmissionPolicy")
+        pytest.skip(f"Kubernetes {bare.version} has no MutatingAdmissionPolicy")  # status says `claimed` there
     with chart_in_force(bare, CHART, {"watch": {"namespaces": ["vision"]}}, ["vision"]):
         for user in ("ann", "bob"):
             for role in ("view", "edit", "commands"):

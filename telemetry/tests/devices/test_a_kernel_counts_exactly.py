@@ -6,21 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cpu_as_gpu import STREAM, torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from activation_health.devices import buffer as words
+from activation_health.devices.counts import DeviceCounts, Gate, heads_of
 from activation_health.devices.shapes import plan_of
 from activation_health.measure.sampling import RateCap
 from activation_health.measure.state import LayerState
 from activation_health.spec import Layer, RefusedError
 
-torch: Any = pytest.importorskip("torch")
-pytest.importorskip("triton", reason="triton, which comes with PyTorch for GPUs, is not installed: make torch")
-found: Any = pytest.importorskip("activation_health.devices.counts")
-DeviceCounts, Gate, heads_of = found.DeviceCounts, found.Gate, found.heads_of
 CPU = torch.device("cpu")
-STREAM = 7
 SPECIAL = [float("nan"), float("inf"), -float("inf"), -0.0, -float("nan"), 2.0**-10, 2.0**10, 1e-30, -1e-30, 1024.1]
 
 

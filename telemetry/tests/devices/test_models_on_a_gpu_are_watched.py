@@ -10,9 +10,9 @@ import pytest
 from series_reading import value_of
 
 from activation_health import Monitor
+from activation_health.adapters.torch import attach
 
-torch: Any = pytest.importorskip("torch")
-attach: Any = pytest.importorskip("activation_health.adapters.torch").attach
+torch: Any = cpu_as_gpu.torch
 nn: Any = torch.nn
 gpu = cpu_as_gpu.gpu
 SAMPLES, OFFERED = "model_activation_samples_total", "model_activation_offered_samples_total"

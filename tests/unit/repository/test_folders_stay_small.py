@@ -21,6 +21,7 @@ def crowded(files: list[str]) -> dict[str, int]:
 
 
 # A source archive has no list of tracked files, and what builds leave behind does not count.
+# What is tracked is asked of git: an archive of the tree has none.
 @pytest.mark.skipif(not (ROOT / ".git").exists() or shutil.which("git") is None, reason="no git checkout")
 def test_no_folder_has_more_than_sixteen_files():
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
